@@ -1,0 +1,53 @@
+"""One case to judge: a site, what the report looks at, and the frames that were collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from pdmlib.frames import Collection
+from pdmlib.phases import Scope
+from pdmlib.readings import Measurement, State
+from pdmlib.site import Site
+from pdmlib.window import Window
+
+
+@dataclass(frozen=True)
+class Case:
+    """What every analysis is a pure function of.
+
+    Attributes:
+        window: the part of the scope that is looked at: the whole window, or its latest part.
+    """
+
+    site: Site
+    scope: Scope
+    collection: Collection
+    window: Window
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The named frame as collected, whole."""
+        return self.collection[name]
+
+    def within(self, name: str, column: str, window: Window | None = None) -> pd.DataFrame:
+        """Rows of a frame whose time column lies in the window."""
+        table, window = self[name], window or self.window
+        inside = (table[column] >= window.start) & (table[column] < window.end)
+        return table[inside].reset_index(drop=True)
+
+    def latest(self) -> Case:
+        """The same case, looking at the latest part of its window."""
+        return replace(self, window=self.scope.latest)
+
+    def at(self, window: Window) -> Case:
+        """The same case, looking at another window."""
+        return replace(self, window=window)
+
+    def missing(
+        self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
+    ) -> Measurement:
+        """Why there is no value: the gap of the source or its item, else `no_data` with a reason."""
+        gap = self.collection.gap(source, item)
+        state, reason = gap or (State.NO_DATA, otherwise)
+        return Measurement.missing(state, reason, source)

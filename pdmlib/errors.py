@@ -1,0 +1,41 @@
+"""Every error a person can meet, one tree.
+
+PdmError
+├── SiteError      a site, notes or parameter file is wrong: names file, key and what is allowed
+├── CallError      the command was called with something impossible
+├── SourceError    a source could not be read; becomes a gap in `sources.collect`
+├── FrameError     rows from a source do not fit the frame they claim to be
+└── ReportError    a report could not be computed or written
+"""
+
+
+class PdmError(Exception):
+    """Base of all expected failures; its text is one line for a person."""
+
+
+class SiteError(PdmError):
+    """A wrong key or value in a YAML file."""
+
+    def __init__(self, file: str, key: str, allowed: str) -> None:
+        super().__init__(f"{file}: {key}: {allowed}")
+        self.file, self.key, self.allowed = file, key, allowed
+
+
+class CallError(PdmError):
+    """A wrong option of the command."""
+
+
+class SourceError(PdmError):
+    """A source that could not be read, with the reason in the vendor's terms."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source, self.reason = source, reason
+
+
+class FrameError(PdmError):
+    """Rows that break the schema of their frame."""
+
+
+class ReportError(PdmError):
+    """A report that could not be computed, validated or written."""

@@ -1,0 +1,279 @@
+"""The tidy frames that sources fill and analyses read, one schema each.
+
+Types: `time` (datetime64[us, UTC]), `text` (str, missing is NaN), `int` (Int64), `float`
+(float64, missing is NaN), `bool` (boolean). Missing is never 0, -1 or "".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.errors import FrameError
+from pdmlib.readings import State
+
+DTYPES = {"time": "datetime64[us, UTC]", "text": "str", "int": "Int64", "float": "float64", "bool": "boolean"}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One frame: its grain, its key and its columns with their types."""
+
+    grain: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+
+
+def _columns(text: str) -> dict[str, str]:
+    return dict(word.split(":") for word in text.split())
+
+
+SCHEMAS: Mapping[str, Schema] = {
+    "probes": Schema(
+        "one probe of one target: `uptime_logs`, or a path such as /api/health; status up, degraded or down",
+        ("target", "checked_at"),
+        _columns("target:text checked_at:time status:text response_ms:float detail:text"),
+    ),
+    "health_checks": Schema(
+        "one component named by a health endpoint; value is the memory percentage for `memory`",
+        ("target", "component", "checked_at"),
+        _columns(
+            "target:text component:text checked_at:time status:text response_ms:float value:float detail:text"
+        ),
+    ),
+    "request_counts": Schema(
+        "requests of one HTTP status in one interval; route NaN: all routes together",
+        ("source", "at", "interval_s", "route", "status"),
+        _columns("source:text at:time interval_s:float route:text status:int requests:float sample_rate:float"),
+    ),
+    "latencies": Schema(
+        "one interval, one route (NaN: all): percentiles of the interval's own requests, never averaged; "
+        "requests and failures extrapolated by the vendor, samples as stored",
+        ("source", "start", "end", "route"),
+        _columns(
+            "source:text start:time end:time route:text p50_ms:float p95_ms:float p99_ms:float avg_ms:float "
+            "requests:float failures:float samples:int sample_rate:float confidence:text complete:bool"
+        ),
+    ),
+    "error_counts": Schema(
+        "errors (level error and fatal) of one interval; users and issues are distinct counts",
+        ("start", "end"),
+        _columns("start:time end:time errors:int users:int issues:int"),
+    ),
+    "issues": Schema(
+        "one issue of the error tracker; events in the window, events_before in the 7 days "
+        "before deployment, events_latest in the latest part; release of its newest event",
+        ("issue",),
+        _columns(
+            "issue:text title:text culprit:text level:text status:text substatus:text priority:text "
+            "first_seen:time last_seen:time events:int events_before:int events_latest:int users:int "
+            "unhandled:bool first_release:text last_release:text assigned_to:text link:text"
+        ),
+    ),
+    "deployments": Schema(
+        "one deployment or release; state READY, ERROR ..; target production or preview",
+        ("source", "deployment"),
+        _columns(
+            "source:text deployment:text created_at:time ready_at:time state:text target:text sha:text "
+            "error:text rollback_candidate:bool"
+        ),
+    ),
+    "build_logs": Schema(
+        "one line of the deployment's build log worth keeping: errors and bundle sizes",
+        ("deployment", "at", "text"),
+        _columns("deployment:text at:time level:text text:text"),
+    ),
+    "platform_crons": Schema("one schedule known to the platform", ("path",), _columns("path:text schedule:text")),
+    "cron_logs": Schema(
+        "one row of the application's cron log, as stored (a run writes two)",
+        (),
+        _columns(
+            "job:text started_at:time completed_at:time status:text duration_ms:float error:text attempts:int"
+        ),
+    ),
+    "cron_settings": Schema("one job's switch", ("job",), _columns("job:text enabled:bool")),
+    "feature_counts": Schema(
+        "amount of one feature in one quarter of an hour; quarters with nothing have no row",
+        ("feature", "at"),
+        _columns("feature:text at:time amount:float"),
+    ),
+    "activity": Schema(
+        "distinct visitors and sessions of one interval (a local day, or a whole window: never summed)",
+        ("source", "start", "end"),
+        _columns(
+            "source:text start:time end:time visitors:int sessions:int page_views:int session_s:float bounced:int"
+        ),
+    ),
+    "tickets": Schema(
+        "one support ticket; category after the site's mapping of tags",
+        ("ticket",),
+        _columns(
+            "ticket:text created_at:time resolved_at:time category:text priority:text status:text rating:float "
+            "summary:text tags:text"
+        ),
+    ),
+    "app_alerts": Schema(
+        "one alert raised by the application itself",
+        (),
+        _columns("alert:text severity:text at:time resolved:bool message:text"),
+    ),
+    "integration_checks": Schema(
+        "one check of an integration by the application",
+        (),
+        _columns("integration:text at:time success:bool response_ms:float error:text"),
+    ),
+    "payments": Schema(
+        "one payment attempt; source stripe or database; outcome is Stripe's outcome type",
+        ("source", "payment"),
+        _columns(
+            "source:text payment:text created_at:time status:text failure_code:text outcome:text "
+            "amount_minor:float fee_minor:float currency:text"
+        ),
+    ),
+    "webhook_events": Schema(
+        "one event that a vendor has not delivered to our endpoint",
+        ("vendor", "event"),
+        _columns("vendor:text event:text type:text created_at:time pending:int"),
+    ),
+    "messages": Schema(
+        "one text message",
+        ("message",),
+        _columns(
+            "message:text created_at:time status:text direction:text error_code:int price:float currency:text"
+        ),
+    ),
+    "email_counts": Schema(
+        "emails of one interval",
+        ("at", "interval_s"),
+        _columns("at:time interval_s:float sent:int delivered:int bounced:int complained:int failed:int"),
+    ),
+    "vendor_states": Schema(
+        "a state that a vendor reports now: kind webhook, domain, account, service, quota, log; ok NaN: unsaid",
+        ("vendor", "kind", "item"),
+        _columns("vendor:text kind:text item:text status:text ok:bool detail:text"),
+    ),
+    "host_metrics": Schema(
+        "one sample of one host metric: cpu_idle_s and cpu_all_s (counters), memory_pct, disk_used_bytes, "
+        "disk_size_bytes, connections, max_connections, db_up, queries_total, rollbacks_total, deadlocks_total, "
+        "db_size_bytes, load5",
+        ("metric", "at"),
+        _columns("metric:text at:time value:float"),
+    ),
+    "query_timings": Schema(
+        "one timed run of a critical query; role monitor or application",
+        ("query", "role", "run"),
+        _columns("query:text role:text run:int ms:float rows:int plan:text fingerprint:text"),
+    ),
+    "statements": Schema(
+        "one entry of pg_stat_statements at one moment; counters are cumulative",
+        ("at", "role", "queryid", "toplevel"),
+        _columns(
+            "at:time role:text queryid:text toplevel:bool query:text calls:float total_ms:float mean_ms:float "
+            "stddev_ms:float rows:float hit_blocks:float read_blocks:float temp_blocks:float wal_bytes:float "
+            "since:time"
+        ),
+    ),
+    "database_gauges": Schema(
+        "one number of the database at one moment",
+        ("metric", "object", "at"),
+        _columns("metric:text object:text at:time value:float unit:text detail:text"),
+    ),
+    "database_findings": Schema(
+        "result of one database check on one object; severity pass, warn, fail, info or unknown",
+        ("check", "object"),
+        _columns(
+            "check:text object:text severity:text value:float unit:text threshold:text window:text "
+            "evidence:text action:text unknown_reason:text"
+        ),
+    ),
+    "visibility": Schema(
+        "what the monitoring role can see of one object: full, full_by_policy, filtered or denied",
+        ("object",),
+        _columns("object:text state:text reason:text grant:text"),
+    ),
+    "costs": Schema(
+        "cost of one service in one period; source is the vendor or `site file`",
+        (),
+        _columns("start:time end:time name:text service:text amount:float currency:text source:text"),
+    ),
+    "gaps": Schema(
+        "something asked for that could not be read; item NaN: the whole source",
+        ("source", "item"),
+        _columns("source:text item:text state:text reason:text"),
+    ),
+}
+
+
+def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> pd.DataFrame:
+    """Rows as the named frame: its columns in order, its types, no duplicates of its key.
+
+    Raises:
+        FrameError: an unknown column, or a value that does not fit its type.
+    """
+    schema = SCHEMAS[name]
+    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    unknown = set(table.columns) - set(schema.columns)
+    if unknown:
+        raise FrameError(f"frame {name}: unknown columns {sorted(unknown)}")
+    try:
+        typed = {c: _typed(table.get(c), t, len(table)) for c, t in schema.columns.items()}
+    except (ValueError, TypeError) as error:
+        raise FrameError(f"frame {name}: {error}") from None
+    result = pd.DataFrame(typed)
+    return result.drop_duplicates(list(schema.key), keep="last", ignore_index=True) if schema.key else result
+
+
+def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
+    if column is None:
+        column = pd.Series([None] * length, dtype=object)
+    if dtype == "time":
+        return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
+    if dtype == "int":
+        return pd.to_numeric(column).astype("Float64").astype("Int64")
+    if dtype == "float":
+        return pd.to_numeric(column).astype("float64")
+    return column.astype(DTYPES[dtype])
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How one source answered: status ok, partial, failed or not_configured."""
+
+    source: str
+    status: str
+    rows: int
+    seconds: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything one collection brought: frames by name, and how each source answered."""
+
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    coverage: tuple[Coverage, ...] = ()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The named frame; empty, with its columns, when nothing brought it."""
+        return self.frames[name] if name in self.frames else frame(name)
+
+    def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
+        """Why a source, or an item of it, could not be read; None when it was."""
+        gaps = self["gaps"]
+        rows = gaps[(gaps["source"] == source) & (gaps["item"].isna() | (gaps["item"] == item))]
+        if rows.empty:
+            return None
+        return State(rows["state"].iloc[0]), str(rows["reason"].iloc[0])
+
+
+def merge(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Frames of several sources under their names, rows of the same frame together."""
+    found: dict[str, list[pd.DataFrame]] = {}
+    for part in parts:
+        for name, table in part.items():
+            if len(table):
+                found.setdefault(name, []).append(table)
+    return {name: frame(name, pd.concat(tables, ignore_index=True)) for name, tables in found.items()}

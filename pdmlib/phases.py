@@ -1,0 +1,189 @@
+"""The phases of the guide: which window each looks at, how often, and what comes next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pdmlib.errors import CallError
+from pdmlib.site import Site
+from pdmlib.window import Day, Window, day_of, days_between, local_day
+
+BASELINE = timedelta(days=28)
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase: a row of the guide's timeline.
+
+    Attributes:
+        length: of the window since the deployment, or back from the as-of time for rolling phases.
+        latest: length of the window's latest part, on which alerts fire.
+        cadence: how often `watch` collects.
+    """
+
+    name: str
+    title: str
+    question: str
+    length: timedelta
+    rolling: bool
+    latest: timedelta
+    cadence: timedelta
+    next_check: timedelta
+    checklist: tuple[str, ...] = ()
+
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+PHASES: tuple[Phase, ...] = (
+    Phase(
+        "hour1",
+        "1-Hour Post-Deployment Report",
+        "Is the deployment safe to leave running?",
+        HOUR,
+        False,
+        HOUR,
+        timedelta(minutes=5),
+        timedelta(minutes=10),
+    ),
+    Phase(
+        "day1",
+        "24-Hour Post-Deployment Report",
+        "Did the deployment survive its first day?",
+        DAY,
+        False,
+        HOUR,
+        timedelta(minutes=30),
+        timedelta(hours=1),
+    ),
+    Phase(
+        "daily",
+        "Daily Monitoring",
+        "Is anything different from the last seven days?",
+        DAY,
+        True,
+        DAY,
+        timedelta(hours=8),
+        timedelta(hours=8),
+    ),
+    Phase(
+        "week1",
+        "Week 1 Post-Deployment Summary",
+        "Was the deployment a success?",
+        7 * DAY,
+        False,
+        DAY,
+        timedelta(hours=8),
+        DAY,
+    ),
+    Phase(
+        "weekly-review",
+        "Weekly Review",
+        "What changed this week, and what do we do about it?",
+        7 * DAY,
+        True,
+        DAY,
+        DAY,
+        7 * DAY,
+    ),
+    Phase(
+        "month1",
+        "Month 1 Comprehensive Review",
+        "Does the system meet its targets, and how long will it hold?",
+        30 * DAY,
+        False,
+        DAY,
+        DAY,
+        7 * DAY,
+    ),
+    Phase(
+        "ongoing",
+        "Ongoing Operations",
+        "Is operation normal today and this week?",
+        7 * DAY,
+        True,
+        DAY,
+        DAY,
+        DAY,
+    ),
+)
+
+
+def phase_named(name: str) -> Phase:
+    """The phase of that name.
+
+    Raises:
+        CallError: there is none.
+    """
+    for phase in PHASES:
+        if phase.name == name:
+            return phase
+    raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in PHASES)}")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one report looks at.
+
+    Attributes:
+        window: the part of the phase that has passed at `as_of`, half-open.
+        full: the whole phase, which may lie partly in the future.
+        baseline: the weeks before the deployment, never overlapping it.
+    """
+
+    phase: Phase
+    deployed_at: datetime
+    as_of: datetime
+    window: Window
+    full: Window
+    baseline: Window
+    days: tuple[Day, ...]
+
+    @property
+    def latest(self) -> Window:
+        """The window's latest part, on which alerts fire."""
+        return self.window.last(self.phase.latest)
+
+    @property
+    def before(self) -> Window:
+        """The seven days before the deployment."""
+        return self.baseline.last(7 * DAY)
+
+    @property
+    def days_done(self) -> int:
+        """How many of the phase's days are over at `as_of`."""
+        return sum(day.window.end <= self.as_of for day in self.days)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole phase has passed."""
+        return self.as_of >= self.full.end
+
+
+def scope_of(site: Site, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:
+    """The windows of a phase at a moment.
+
+    The days of a phase are the deployment's local day and those after it, so that Day 1 is the
+    rest of the day of the deployment.
+
+    Raises:
+        CallError: as_of lies before the deployment.
+    """
+    if as_of <= deployed_at and not phase.rolling:
+        raise CallError(f"as-of {as_of.isoformat()} is not after the deployment {deployed_at.isoformat()}")
+    start = as_of - phase.length if phase.rolling else deployed_at
+    full = Window(start, start + phase.length)
+    window = Window(start, min(full.end, as_of))
+    days = _days(site, phase, deployed_at, full)
+    baseline_end = min(deployed_at, window.start)
+    return Scope(phase, deployed_at, as_of, window, full, Window(baseline_end - BASELINE, baseline_end), days)
+
+
+def _days(site: Site, phase: Phase, deployed_at: datetime, full: Window) -> tuple[Day, ...]:
+    if phase.rolling:
+        last = day_of(full.end - timedelta(seconds=1), site.zone).date
+        count = max(1, round(phase.length / DAY))
+        return days_between(last - timedelta(days=count - 1), last, site.zone)
+    first = day_of(deployed_at, site.zone).date
+    count = max(1, round(phase.length / DAY))
+    return tuple(local_day(first + timedelta(days=i), site.zone) for i in range(count))

@@ -1,0 +1,189 @@
+"""What is measured and how it is judged: measurements, limits, metrics, readings.
+
+A `Measurement` is what an analysis found, in one of five states. A `Metric` names it and
+carries its ladder of limits. A `Reading` is the two put together by `verdict`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from pdmlib.window import Window
+
+if TYPE_CHECKING:
+    from pdmlib.case import Case
+
+Value = float | int | str | bool | None
+
+
+class State(StrEnum):
+    """What became of an attempt to measure."""
+
+    MEASURED = "measured"
+    NO_DATA = "no_data"
+    ERROR = "error"
+    NOT_DUE = "not_due"
+    NOT_CONFIGURED = "not_configured"
+
+
+class Status(StrEnum):
+    """How a reading is judged."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    INFO = "info"
+    UNKNOWN = "unknown"
+
+
+class Priority(StrEnum):
+    """The guide's three alert classes, most urgent first."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured value, or the reason why there is none.
+
+    Attributes:
+        low, high: 95 % interval where one is defined.
+        samples: events, requests or probes behind the value.
+        coverage_pct: share of the window that the source vouches for.
+        evidence: a sentence for the report, built from the data.
+    """
+
+    state: State
+    value: Value = None
+    reason: str | None = None
+    samples: int | None = None
+    low: float | None = None
+    high: float | None = None
+    baseline: float | None = None
+    change_pct: float | None = None
+    trend: str = "unknown"
+    source: str | None = None
+    window: Window | None = None
+    coverage_pct: float | None = None
+    evidence: str | None = None
+
+    @classmethod
+    def missing(cls, state: State, reason: str, source: str | None = None) -> Measurement:
+        """A measurement that could not be made; the reason is a sentence."""
+        return cls(state, reason=reason, source=source)
+
+
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One step of a ladder: when `value op edge` holds, the reading gets `status`.
+
+    Attributes:
+        critical: at this level the whole report is RED.
+        rollback: a rollback criterion of the guide.
+    """
+
+    op: str
+    edge: float | str | bool
+    status: Status
+    priority: Priority | None = None
+    action: str = ""
+    critical: bool = False
+    rollback: bool = False
+
+    def holds(self, value: Value) -> bool:
+        """Whether the value is beyond this step's edge."""
+        return bool(OPERATORS[self.op](value, self.edge))
+
+
+Ladder = tuple[Limit, ...]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of an analysis' METRICS: what is measured, how, and its ladder, worst step first.
+
+    Attributes:
+        measure: pure function of a case (site, window, frames).
+        target: what a pass looks like, in the guide's words, for the report.
+        better: "lower", "higher" or "neither": which direction is good.
+        rate: the value is a percentage of `samples` trials, judged by its Wilson interval.
+        alerts: an alert may fire on the latest part of the window.
+        phases: phase names; empty for all.
+    """
+
+    id: str
+    title: str
+    unit: str
+    section: str
+    measure: Callable[[Case], Measurement]
+    limits: Ladder = ()
+    target: str = ""
+    better: str = "neither"
+    rate: bool = False
+    alerts: bool = True
+    phases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A judged measurement: the row of `report.json`."""
+
+    id: str
+    title: str
+    unit: str
+    section: str
+    status: Status
+    target: str
+    measurement: Measurement
+    critical: bool = False
+    rollback: bool = False
+    reason: str | None = None
+    action: str = ""
+    becomes_green: str | None = None
+
+    @property
+    def value(self) -> Value:
+        """The measured value, None when unknown."""
+        return self.measurement.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know, found by an analysis that is more than one number.
+
+    Attributes:
+        id: stable between reports, e.g. `cron:process-referrals:missed`.
+        reading: id of the reading it belongs to.
+        becomes_green: what would have to be measured for it to go away.
+    """
+
+    id: str
+    title: str
+    priority: Priority
+    reading: str
+    evidence: str
+    action: str
+    becomes_green: str
+    since: datetime | None = None
+    active: bool = True
+    value: Value = None
+    threshold: str = ""
+    owner: str | None = None
+    rivals: tuple[str, ...] = field(default=())
