@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
 from pdmlib.site import Site
@@ -138,6 +139,7 @@ class Scope:
     full: Window
     baseline: Window
     days: tuple[Day, ...]
+    zone: ZoneInfo
 
     @property
     def latest(self) -> Window:
@@ -148,6 +150,34 @@ class Scope:
     def before(self) -> Window:
         """The seven days before the deployment."""
         return self.baseline.last(7 * DAY)
+
+    @property
+    def previous(self) -> Window:
+        """The stretch of the same length just before the window."""
+        return self.window.shifted(-(self.window.end - self.window.start))
+
+    @property
+    def review_days(self) -> tuple[Day, ...]:
+        """The phase's days and the seven before them: the days that get a row of their own."""
+        zone = self.zone
+        first, last = self.days[0].date, self.days[-1].date
+        return days_between(first - timedelta(days=7), last, zone)
+
+    @property
+    def spans(self) -> tuple[Window, ...]:
+        """The intervals for which a source gives percentiles and distinct counts of their own.
+
+        Percentiles and distinct counts cannot be added up, so each interval that a report names
+        is asked for by itself: the window, its latest part, the same length before it, the seven
+        days before the deployment, and each day of `review_days` as far as it has passed.
+        """
+        ends = (self.window.end, self.as_of)
+        days = (
+            Window(d.window.start, min(d.window.end, max(ends)))
+            for d in self.review_days
+            if d.window.start < max(ends)
+        )
+        return tuple(dict.fromkeys((self.window, self.latest, self.previous, self.before, *days)))
 
     @property
     def days_done(self) -> int:
@@ -176,7 +206,9 @@ def scope_of(site: Site, phase: Phase, deployed_at: datetime, as_of: datetime) -
     window = Window(start, min(full.end, as_of))
     days = _days(site, phase, deployed_at, full)
     baseline_end = min(deployed_at, window.start)
-    return Scope(phase, deployed_at, as_of, window, full, Window(baseline_end - BASELINE, baseline_end), days)
+    return Scope(
+        phase, deployed_at, as_of, window, full, Window(baseline_end - BASELINE, baseline_end), days, site.zone
+    )
 
 
 def _days(site: Site, phase: Phase, deployed_at: datetime, full: Window) -> tuple[Day, ...]:

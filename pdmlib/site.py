@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -473,7 +473,11 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None) -> Sit
     """
     environ = os.environ if environ is None else environ
     file = str(path)
-    tree = _substituted(_read_yaml(file), environ, file)
+    tree = _read_yaml(file)
+    absent = [name for name in dict.fromkeys(_variables(tree)) if not environ.get(name)]
+    if absent:
+        raise SiteError(file, "sources", f"set the environment variables {', '.join(absent)} (or enabled: false)")
+    tree = _substituted(tree, environ)
     try:
         site = Site.model_validate(tree)
     except ValidationError as error:
@@ -523,17 +527,30 @@ def _read_yaml(file: str) -> dict[str, Any]:
     return tree
 
 
-def _substituted(tree: Any, environ: Mapping[str, str], file: str, key: str = "") -> Any:
+def _variables(tree: Any) -> Iterator[str]:
+    """The environment variables that a file names, those of switched-off blocks left out."""
     if isinstance(tree, dict):
-        return {k: _substituted(v, environ, file, f"{key}.{k}" if key else str(k)) for k, v in tree.items()}
+        if tree.get("enabled") is False:
+            return
+        for key, value in tree.items():
+            if str(key).endswith("_env") and isinstance(value, str):
+                yield value
+            yield from _variables(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _variables(value)
+    elif isinstance(tree, str):
+        yield from _VARIABLE.findall(tree)
+
+
+def _substituted(tree: Any, environ: Mapping[str, str]) -> Any:
+    if isinstance(tree, dict):
+        return {key: _substituted(value, environ) for key, value in tree.items()}
     if isinstance(tree, list):
-        return [_substituted(v, environ, file, f"{key}.{i}") for i, v in enumerate(tree)]
-    if not isinstance(tree, str):
-        return tree
-    for name in _VARIABLE.findall(tree):
-        if name not in environ:
-            raise SiteError(file, key, f"set the environment variable {name}")
-    return _VARIABLE.sub(lambda found: environ[found[1]], tree)
+        return [_substituted(value, environ) for value in tree]
+    if isinstance(tree, str):
+        return _VARIABLE.sub(lambda found: environ.get(found[1], found[0]), tree)
+    return tree
 
 
 def _secret_names(site: Site) -> list[str]:
