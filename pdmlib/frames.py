@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pdmlib.errors import FrameError
 from pdmlib.readings import State
+from pdmlib.window import iso
 
 DTYPES = {"time": "datetime64[us, UTC]", "text": "str", "int": "Int64", "float": "float64", "bool": "boolean"}
 
@@ -236,6 +239,19 @@ def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
     if dtype == "float":
         return pd.to_numeric(column).astype("float64")
     return column.astype(DTYPES[dtype])
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for `report.json`: times as ISO text in UTC, numbers plain, None for what is missing."""
+    return [{str(c): _plain(v) for c, v in row.items()} for row in table.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (not isinstance(value, list | tuple | dict) and pd.isna(value)):
+        return None
+    if isinstance(value, datetime):
+        return iso(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pdmlib.window import Window
 
@@ -97,6 +97,8 @@ class Limit:
     Attributes:
         critical: at this level the whole report is RED.
         rollback: a rollback criterion of the guide.
+        of: what the edge is compared with: the value, the value as a multiple of its
+            baseline, or the word of its trend.
     """
 
     op: str
@@ -106,9 +108,22 @@ class Limit:
     action: str = ""
     critical: bool = False
     rollback: bool = False
+    of: Literal["value", "baseline", "trend"] = "value"
 
     def holds(self, value: Value) -> bool:
-        """Whether the value is beyond this step's edge."""
+        """Whether the value is beyond this step's edge; never for a step of baseline or trend."""
+        return self.of == "value" and self._beyond(value)
+
+    def reached(self, found: Measurement) -> bool:
+        """Whether a measurement is beyond this step's edge; without a baseline no multiple of it is."""
+        if self.of == "trend":
+            return self._beyond(found.trend)
+        if self.of == "baseline":
+            value, base = found.value, found.baseline
+            return isinstance(value, int | float) and bool(base) and self._beyond(value / (base or 1))
+        return self.holds(found.value)
+
+    def _beyond(self, value: Value) -> bool:
         return bool(OPERATORS[self.op](value, self.edge))
 
 
@@ -139,6 +154,14 @@ class Metric:
     rate: bool = False
     alerts: bool = True
     phases: tuple[str, ...] = ()
+
+    def aimed_at(self, target: float) -> Metric:
+        """The same metric with a site's target as the edge of its mildest step."""
+        if not self.limits:
+            return self
+        *worse, mildest = self.limits
+        sign = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}.get(mildest.op, mildest.op)
+        return replace(self, limits=(*worse, replace(mildest, edge=target)), target=f"{sign} {target:g}")
 
 
 @dataclass(frozen=True)
