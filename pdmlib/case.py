@@ -44,6 +44,11 @@ class Case:
         """The same case, looking at another window."""
         return replace(self, window=window)
 
+    def answered(self, source: str, item: str | None = None) -> bool:
+        """Whether a source, and that item of it, was read: only then is nothing found a zero."""
+        read = any(c.source == source and c.status in ("ok", "partial") for c in self.collection.coverage)
+        return read and self.collection.gap(source, item) is None
+
     def missing(
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
     ) -> Measurement:
