@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -154,14 +154,6 @@ class Metric:
     rate: bool = False
     alerts: bool = True
     phases: tuple[str, ...] = ()
-
-    def aimed_at(self, target: float) -> Metric:
-        """The same metric with a site's target as the edge of its mildest step."""
-        if not self.limits:
-            return self
-        *worse, mildest = self.limits
-        sign = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}.get(mildest.op, mildest.op)
-        return replace(self, limits=(*worse, replace(mildest, edge=target)), target=f"{sign} {target:g}")
 
 
 @dataclass(frozen=True)
