@@ -169,9 +169,22 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     tables["checklist"] = checklist(phase, readings, case.site)
     draft = Verdict(
-        case, readings, alerts, findings, incidents, rivals, status, recommendation,
-        outcome_of(case, status), confidence, reasons, _next_check(case, status), "", actions, tables,
-    )  # fmt: skip
+        case,
+        readings,
+        alerts,
+        findings,
+        incidents,
+        rivals,
+        status,
+        recommendation,
+        outcome_of(case, status),
+        confidence,
+        reasons,
+        _next_check(case, status),
+        "",
+        actions,
+        tables,
+    )
     return replace(draft, summary=summarise(draft))
 
 
@@ -180,27 +193,61 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     metric = in_force(metric, site, phase)
     if found.state is not State.MEASURED or found.value is None:
         reason = found.reason or "not measured"
-        return Reading(metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target,
-                       replace(found, value=None), reason=reason)  # fmt: skip
+        return Reading(
+            metric.id,
+            metric.title,
+            metric.unit,
+            metric.section,
+            Status.UNKNOWN,
+            metric.target,
+            replace(found, value=None),
+            reason=reason,
+        )
     step, reason = _step(metric, found)
     if step is None:
         status, why = _passing(metric, found)
-        return Reading(metric.id, metric.title, metric.unit, metric.section, status, metric.target, found,
-                       reason=why or found.reason, becomes_green=_more_requests(metric, found, why))  # fmt: skip
+        return Reading(
+            metric.id,
+            metric.title,
+            metric.unit,
+            metric.section,
+            status,
+            metric.target,
+            found,
+            reason=why or found.reason,
+            becomes_green=_more_requests(metric, found, why),
+        )
     return Reading(
-        metric.id, metric.title, metric.unit, metric.section, step.status, metric.target, found, step.critical,
-        step.rollback, reason, step.action, _becomes_green(metric, found),
-    )  # fmt: skip
+        metric.id,
+        metric.title,
+        metric.unit,
+        metric.section,
+        step.status,
+        metric.target,
+        found,
+        step.critical,
+        step.rollback,
+        reason,
+        step.action,
+        _becomes_green(metric, found),
+    )
 
 
 def in_force(metric: Metric, site: Site, phase: str) -> Metric:
     """The metric with the site's own limits, else with the site's target for the phase."""
     if metric.id in site.limits:
         steps = tuple(
-            Limit(s.op, s.edge, Status(s.status), Priority(s.priority) if s.priority else None, s.action, s.critical,
-                  s.rollback)
+            Limit(
+                s.op,
+                s.edge,
+                Status(s.status),
+                Priority(s.priority) if s.priority else None,
+                s.action,
+                s.critical,
+                s.rollback,
+            )
             for s in site.limits[metric.id]
-        )  # fmt: skip
+        )
         mildest = steps[-1]
         words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
         return replace(metric, limits=steps, target=words)
@@ -223,8 +270,11 @@ def _step(metric: Metric, found: Measurement) -> tuple[Limit | None, str | None]
             )
             softer = next((x for x in metric.limits if x is not limit and x.holds(found.low)), None)
             base = softer or replace(limit, status=Status.WARN, critical=False, rollback=False)
-            return replace(base, priority=limit.priority if softer is None else softer.priority,
-                           action=base.action or limit.action), reason  # fmt: skip
+            return replace(
+                base,
+                priority=limit.priority if softer is None else softer.priority,
+                action=base.action or limit.action,
+            ), reason
         return limit, found.reason or _why(metric, limit, found)
     return None, None
 
@@ -301,8 +351,19 @@ def alerts_of(case: Case, metrics: Iterable[Metric], findings: Iterable[Finding]
         if step is None or step.priority is None or (metric.id in covered and not step.rollback):
             continue
         threshold = f"{step.op} {step.edge}"
-        measured.append(Alert(metric.id, step.priority, metric.id, metric.title, found.value, threshold, step.action,
-                              _since(case, metric), step.rollback))  # fmt: skip
+        measured.append(
+            Alert(
+                metric.id,
+                step.priority,
+                metric.id,
+                metric.title,
+                found.value,
+                threshold,
+                step.action,
+                _since(case, metric),
+                step.rollback,
+            )
+        )
     return tuple(sorted((*measured, *spoken), key=lambda a: (ORDER[a.priority], a.id)))
 
 
@@ -414,10 +475,18 @@ def _action(text: str, priority: Priority, owner: str | None, case: Case, name: 
 
 def _area(reading: str) -> str:
     prefixes = {
-        "db_": "database", "query_": "database", "cron_": "cron", "feature_": "features",
-        "integration_": "integrations", "sms_": "integrations", "email_": "integrations", "payment_": "integrations",
-        "webhooks": "integrations", "tickets": "support", "support": "support",
-    }  # fmt: skip
+        "db_": "database",
+        "query_": "database",
+        "cron_": "cron",
+        "feature_": "features",
+        "integration_": "integrations",
+        "sms_": "integrations",
+        "email_": "integrations",
+        "payment_": "integrations",
+        "webhooks": "integrations",
+        "tickets": "support",
+        "support": "support",
+    }
     return next((area for prefix, area in prefixes.items() if reading.startswith(prefix)), "application")
 
 
@@ -440,9 +509,10 @@ def summarise(verdict: Verdict) -> str:
     if facts:
         lines.append("Measured: " + ", ".join(facts) + ".")
     troubles = [f.title for f in verdict.findings] + [
-        f"{r.title}: {r.reason}" for r in verdict.readings
+        f"{r.title}: {r.reason}"
+        for r in verdict.readings
         if r.status is Status.FAIL and r.id not in {f.reading for f in verdict.findings}
-    ]  # fmt: skip
+    ]
     if troubles:
         more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
         lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
@@ -462,8 +532,11 @@ def sources_read(case: Case) -> Measurement:
     A table or query that the site file names and that could not be read counts like a source.
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
-    lost = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage
-            if c.source in wanted and c.status in ("failed", "not_configured")]  # fmt: skip
+    lost = [
+        f"{c.source}: {c.detail or c.status}"
+        for c in case.collection.coverage
+        if c.source in wanted and c.status in ("failed", "not_configured")
+    ]
     gaps = case["gaps"]
     named = gaps[
         gaps["item"].fillna("").str.match(r"(table|feature|query):") & (gaps["state"] == State.ERROR.value)

@@ -1,0 +1,143 @@
+"""The verdict as `report.json`, and the schema that every report must meet."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import jsonschema
+
+from pdmlib.errors import ReportError
+from pdmlib.readings import Finding, Reading
+from pdmlib.verdict import Alert, Verdict
+from pdmlib.window import Window, iso
+
+
+def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
+    """The verdict as the JSON document of `schema.json`."""
+    case, scope = verdict.case, verdict.case.scope
+    return {
+        "schema_version": 1,
+        "site": case.site.site,
+        "title": case.site.title,
+        "phase": scope.phase.name,
+        "time_zone": case.site.time_zone,
+        "deployed_at": iso(scope.deployed_at),
+        "as_of": iso(scope.as_of),
+        "window": _window(scope.window),
+        "generated_at": iso(generated_at),
+        "status": verdict.status,
+        "recommendation": verdict.recommendation,
+        **({"outcome": verdict.outcome} if verdict.outcome else {}),
+        "confidence": verdict.confidence,
+        "confidence_reasons": list(verdict.confidence_reasons),
+        "rivals": list(verdict.rivals),
+        "next_check": iso(verdict.next_check),
+        "summary": verdict.summary,
+        "readings": [_reading(reading, scope.window) for reading in verdict.readings],
+        "alerts": [_alert(alert) for alert in verdict.alerts],
+        "findings": [_finding(finding) for finding in verdict.findings],
+        "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
+        "coverage": [
+            {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
+            for c in case.collection.coverage
+        ],
+    }
+
+
+def encoded(content: dict[str, Any]) -> str:
+    """The document as text, checked against the schema first.
+
+    Raises:
+        ReportError: the document breaks the schema; names the path.
+    """
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
+    if error is not None:
+        path = "/".join(str(part) for part in error.absolute_path)
+        raise ReportError(f"report.json: {path}: {error.message[:200]}")
+    return json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+@cache
+def _validator() -> Any:
+    schema = json.loads(files("pdmlib.report").joinpath("schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _window(window: Window) -> dict[str, str]:
+    return {"start": iso(window.start), "end": iso(window.end)}
+
+
+def _reading(reading: Reading, window: Window) -> dict[str, Any]:
+    found = reading.measurement
+    return {
+        "id": reading.id,
+        "title": reading.title,
+        "section": reading.section,
+        "value": _plain(reading.value),
+        "unit": reading.unit,
+        "status": reading.status.value,
+        "state": found.state.value,
+        "target": reading.target,
+        "reason": reading.reason,
+        "action": reading.action or None,
+        "becomes_green": reading.becomes_green,
+        "evidence": found.evidence,
+        "samples": found.samples,
+        "low": _plain(found.low),
+        "high": _plain(found.high),
+        "baseline": _plain(found.baseline),
+        "change_pct": _plain(found.change_pct),
+        "trend": "up" if found.trend == "new" else found.trend,
+        "source": found.source,
+        "window": _window(found.window or window),
+        "coverage_pct": _plain(found.coverage_pct),
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "priority": alert.priority.value,
+        "reading": alert.reading,
+        "title": alert.title,
+        "value": _plain(alert.value),
+        "threshold": alert.threshold,
+        "action": alert.action,
+        "since": iso(alert.since) if alert.since else None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        "title": finding.title,
+        "priority": finding.priority.value,
+        "reading": finding.reading,
+        "evidence": finding.evidence,
+        "action": finding.action,
+        "becomes_green": finding.becomes_green,
+        "since": iso(finding.since) if finding.since else None,
+        "active": finding.active,
+        "rivals": list(finding.rivals),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON can hold it: six significant decimals, no NaN, ISO times."""
+    if isinstance(value, dict):
+        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, bool) or value is None or isinstance(value, str | int):
+        return value
+    if isinstance(value, datetime):
+        return iso(value)
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return None if value != value or abs(value) == float("inf") else round(value, 6)
+    return str(value)

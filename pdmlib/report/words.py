@@ -1,0 +1,91 @@
+"""Numbers, times and states in words: the same in every file of a report."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup, escape
+
+from pdmlib.readings import Reading, Status
+
+OPEN = "open: nothing noted"
+MARKS = {Status.PASS: "✓", Status.WARN: "⚠", Status.FAIL: "✗", Status.INFO: "·", Status.UNKNOWN: "?"}
+WORDS = {Status.PASS: "PASS", Status.WARN: "WARN", Status.FAIL: "FAIL", Status.INFO: "info", Status.UNKNOWN: "UNKNOWN"}
+LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
+STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
+OUTCOMES = {
+    "SUCCESSFUL": "✓ SUCCESSFUL",
+    "PARTIAL": "⚠️ PARTIAL",
+    "FAILED": "✗ FAILED",
+    "UNKNOWN": "? NOT KNOWN YET",
+}
+ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
+
+
+def number(value: Any, unit: str = "") -> str:
+    """A value with its unit, at the precision a reader can use."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    digits = 2 if unit.startswith("%") or abs(value) < 10 else 1 if abs(value) < 100 else 0
+    text = f"{value:,.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
+
+
+def shown(reading: Reading | None) -> str:
+    """A reading's value, or why there is none."""
+    if reading is None:
+        return "not part of this phase"
+    if reading.value is None:
+        return f"not measured ({reading.reason})"
+    return number(reading.value, reading.unit)
+
+
+def interval(reading: Reading) -> str:
+    """The 95 % interval, empty where none is defined."""
+    m = reading.measurement
+    return f"{number(m.low)} to {number(m.high)}" if m.low is not None and m.high is not None else ""
+
+
+def judged(reading: Reading | None) -> str:
+    """A reading's status as mark and word."""
+    return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
+
+
+def arrow(trend: str | None) -> str:
+    """A trend as an arrow; `?` where the data do not tell."""
+    return ARROWS.get(trend or "unknown", "?")
+
+
+def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d %b %Y %H:%M %Z") -> str:
+    """A time in the site's zone."""
+    if moment is None:
+        return "not known"
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    return moment.astimezone(zone).strftime(pattern)
+
+
+def one_line(value: Any) -> str:
+    """Text of a stranger on one line, control characters out, at most 300 characters."""
+    text = "".join(c if c.isprintable() else " " for c in str(value))
+    text = re.sub(r"\s+", " ", text).strip()
+    return text if len(text) <= 300 else text[:299] + "…"
+
+
+def markdown(value: Any) -> Any:
+    """A value made harmless for Markdown and the HTML it may become; `Markup` passes as it is."""
+    if isinstance(value, Markup):
+        return value
+    if value is None:
+        return ""
+    lines = [one_line(line) for line in str(value).split("\n")]
+    return Markup("\n".join(_SPECIAL.sub(r"\\\1", str(escape(line))) for line in lines))
