@@ -1,0 +1,257 @@
+"""Integrations: Stripe, Twilio, Resend, Supabase and Sentry, each OPERATIONAL or with ISSUES and their causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.case import Case
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.traffic import tile
+
+SECTION = "integrations"
+OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
+CHECK = "Check integration status and logs"
+FIX_PAYMENTS = "Check Stripe integration, fix immediately"
+TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
+DECLINED = ("issuer_declined", "blocked")
+BROKEN_KINDS = ("account", "service", "webhook", "domain")
+WELL = ("up", "ok", "healthy", "operational")
+SMS_DONE, SMS_LOST = ("delivered", "read", "sent"), ("failed", "undelivered")
+CONCERNING_PCT = 2.0
+_DELIVERY_GRACE = timedelta(minutes=5)
+_OTHER_NAMES = {"resend": ("email",), "supabase": ("database",)}
+
+
+def integration(case: Case, name: str) -> Measurement:
+    """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells."""
+    causes = "; ".join(causes_of(case, name))
+    if causes:
+        return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
+    if not case.answered(name):
+        return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
+    return Measurement(State.MEASURED, OPERATIONAL, source=name, window=case.window)
+
+
+def causes_of(case: Case, name: str) -> Iterator[str]:
+    """Why an integration has issues, one sentence part each; nothing when none is known."""
+    yield from _broken_states(case, name)
+    yield from _failing_checks(case, name)
+    yield from _unwell_component(case, name)
+    if name == "stripe":
+        yield from _counted(payment_failures(case), "payments failed in the integration")
+        yield from _counted(webhooks_pending(case), "webhook events are not delivered")
+    if name == "twilio":
+        yield from _surely_above(sms_failed_pct(case), "of text messages failed")
+    if name == "resend":
+        yield from _surely_above(email_bounce_pct(case), "of emails bounced")
+
+
+def _broken_states(case: Case, name: str) -> Iterator[str]:
+    """States that the vendor reports now; they say nothing of a window that ended earlier."""
+    if case.window.end < case.scope.window.end:
+        return
+    states = case["vendor_states"]
+    bad = states[(states["vendor"] == name) & states["kind"].isin(BROKEN_KINDS) & (states["ok"] == False)]  # noqa: E712
+    for kind, item, status in zip(bad["kind"], bad["item"], bad["status"], strict=True):
+        yield f"{kind} {item} is {status}"
+
+
+def _failing_checks(case: Case, name: str) -> Iterator[str]:
+    """Checks by the application: an issue when the newest failed, or more than one in twenty did."""
+    checks = case.within("integration_checks", "at").sort_values("at")
+    checks = checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
+    bad = checks[checks["success"] == False]  # noqa: E712
+    if bad.empty or (checks["success"].iloc[-1] is not False and len(bad) / len(checks) <= 0.05):
+        return
+    error = bad["error"].dropna()
+    last = f" (last: {error.iloc[-1]})" if len(error) else ""
+    yield f"{len(bad)} of {len(checks)} checks by the application failed{last}"
+
+
+def _unwell_component(case: Case, name: str) -> Iterator[str]:
+    names = [name, *_OTHER_NAMES.get(name, ())]
+    checks = case.within("health_checks", "checked_at").sort_values("checked_at")
+    checks = checks[checks["component"].isin(names)].groupby("component").tail(1)
+    for row in checks[~checks["status"].isin(WELL)].to_dict("records"):
+        detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
+        yield f"the health endpoint says {row['component']} is {row['status']}{detail}"
+
+
+def _counted(found: Measurement, what: str) -> Iterator[str]:
+    if found.value:
+        yield f"{found.value} {what}"
+
+
+def _surely_above(found: Measurement, what: str) -> Iterator[str]:
+    if found.low is not None and found.low > CONCERNING_PCT:
+        yield f"{found.value:.1f} % {what} ({found.evidence})"
+
+
+def payment_failures(case: Case) -> Measurement:
+    """Payments that failed for another reason than the customer's bank or Stripe's risk rules.
+
+    A declined card is a customer's failure: it is told in the evidence and not counted.
+    """
+    if not case.answered("stripe", "payments"):
+        return case.missing("stripe", "payments", "no payment is known")
+    payments = case.within("payments", "created_at")
+    payments = payments[payments["source"] == "stripe"]
+    if payments.empty:
+        return case.missing("stripe", "payments", "no payment was attempted in the window")
+    lost = payments[payments["status"] == "failed"]
+    declined = int(lost["outcome"].isin(DECLINED).sum())
+    codes = lost.loc[~lost["outcome"].isin(DECLINED), "failure_code"].dropna().unique()
+    why = f" ({', '.join(sorted(codes))})" if len(codes) else ""
+    return Measurement(
+        State.MEASURED,
+        len(lost) - declined,
+        samples=len(payments),
+        source="stripe",
+        window=case.window,
+        evidence=f"{len(lost) - declined} of {len(payments)} payments failed in the integration{why}; "
+        f"{declined} were declined by the customer's bank or by risk rules",
+    )
+
+
+def sms_failed_pct(case: Case) -> Measurement:
+    """Outbound text messages failed or undelivered, in percent of those with an end; in-flight ones left out."""
+    if not case.answered("twilio", "messages"):
+        return case.missing("twilio", "messages", "no text message is known")
+    now = _sms(case)
+    if now[1] == 0:
+        return case.missing("twilio", "messages", "no outbound text message came to an end in the window")
+    return _rate(case, "twilio", now, _sms(case.at(case.scope.before)), "messages")
+
+
+def _sms(case: Case) -> tuple[int, int]:
+    messages = case.within("messages", "created_at")
+    messages = messages[messages["direction"].isna() | messages["direction"].str.startswith("outbound", na=False)]
+    lost = int(messages["status"].isin(SMS_LOST).sum())
+    return lost, lost + int(messages["status"].isin(SMS_DONE).sum())
+
+
+def email_bounce_pct(case: Case) -> Measurement:
+    """Emails bounced, in percent of those sent."""
+    if not case.answered("resend", "email_counts"):
+        return case.missing("resend", "email_counts", "no email is known")
+    now = _emails(case)
+    if now[1] == 0:
+        return case.missing("resend", "email_counts", "no email was sent in the window")
+    return _rate(case, "resend", now, _emails(case.at(case.scope.before)), "emails")
+
+
+def _emails(case: Case) -> tuple[int, int]:
+    counts = tile(case["email_counts"], case.window)
+    return int(counts["bounced"].sum()), int(counts["sent"].sum())
+
+
+def _rate(case: Case, source: str, now: tuple[int, int], before: tuple[int, int], what: str) -> Measurement:
+    low, high = stats.wilson(*now)
+    base = 100 * before[0] / before[1] if before[1] else None
+    value = 100 * now[0] / now[1]
+    was = f"; before the deployment {before[0]} of {before[1]}" if before[1] else ""
+    return Measurement(
+        State.MEASURED,
+        value,
+        samples=now[1],
+        low=100 * low,
+        high=100 * high,
+        baseline=base,
+        change_pct=100 * (value / base - 1) if base else None,
+        trend=_trend(now, before),
+        source=source,
+        window=case.window,
+        evidence=f"{now[0]} of {now[1]} {what}{was}",
+    )
+
+
+def _trend(now: tuple[int, int], before: tuple[int, int]) -> str:
+    if not before[1] or now[0] + before[0] < 10:
+        return "unknown"
+    low, high = stats.rate_ratio(now[0], now[1], before[0], before[1])
+    return "up" if low > 1 else "down" if high < 1 else "flat"
+
+
+def webhooks_pending(case: Case) -> Measurement:
+    """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
+    if not case.answered("stripe", "webhook_events"):
+        return case.missing("stripe", "webhook_events", "no webhook event is known")
+    events = case["webhook_events"]
+    made = events["created_at"]
+    inside = (made >= case.scope.window.start) & (made < case.window.end - _DELIVERY_GRACE)
+    late = events[inside & (events["pending"].isna() | (events["pending"] > 0))]
+    types = ", ".join(sorted(late["type"].dropna().unique())[:3])
+    oldest = f"; the oldest from {late['created_at'].min():%Y-%m-%d %H:%M} UTC ({types})" if len(late) else ""
+    return Measurement(
+        State.MEASURED,
+        len(late),
+        source="stripe",
+        window=case.window,
+        evidence=f"{len(late)} not delivered{oldest}",
+    )
+
+
+def table(case: Case) -> list[dict[str, Any]]:
+    """Rows of `integrations`: integration, status, notes, source."""
+    return [_row(title, integration(case, name)) for name, title in TITLES.items()]
+
+
+def _row(title: str, found: Measurement) -> dict[str, Any]:
+    return {"integration": title, "status": found.value, "notes": found.reason, "source": found.source}
+
+
+def findings(case: Case) -> list[Finding]:
+    """One finding for each integration with issues in the window."""
+    return [
+        Finding(
+            id=f"integration:{name}",
+            title=f"{title} has issues",
+            priority=Priority.P1,
+            reading=f"integration_{name}",
+            evidence=f"{title}: {'; '.join(causes)}.",
+            action=CHECK,
+            becomes_green=f"none of these is true any more: {'; '.join(causes)}",
+            active=any(causes_of(case.latest(), name)),
+            value=ISSUES,
+            threshold=f"== {ISSUES}",
+            owner=case.site.people.owners.get("integrations"),
+        )
+        for name, title in TITLES.items()
+        if (causes := list(causes_of(case, name)))
+    ]
+
+
+_TROUBLED = (Limit("==", ISSUES, Status.FAIL, Priority.P1, CHECK),)
+_PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True, rollback=True),)
+# The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
+_LOSSES = (
+    Limit(">", 5, Status.FAIL, Priority.P1, CHECK),
+    Limit(">", CONCERNING_PCT, Status.WARN, Priority.P1, CHECK),
+)
+_UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
+
+METRICS: tuple[Metric, ...] = (
+    *(
+        Metric(f"integration_{name}", title, "", SECTION, partial(integration, name=name), _TROUBLED, OPERATIONAL)
+        for name, title in TITLES.items()
+    ),
+    Metric("payment_failures", "Payment failures", "count", SECTION, payment_failures, _PAYMENTS, "0", "lower"),
+    Metric("sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, _LOSSES, "<= 2", "lower"),
+    Metric("email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, _LOSSES, "<= 2", "lower"),
+    Metric(
+        "webhooks_pending",
+        "Webhooks not delivered",
+        "count",
+        SECTION,
+        webhooks_pending,
+        _UNDELIVERED,
+        "0",
+        "lower",
+    ),
+)

@@ -1,0 +1,282 @@
+"""Errors & Issues: what the error tracker holds, judged relative to this deployment.
+
+The vendor's own "new" means something else; the classes here are those of `classify`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.case import Case
+from pdmlib.frames import json_rows
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.site import Sentry
+
+SECTION = "errors"
+INVESTIGATE = "Investigate errors, identify root cause"
+WATCH = "Monitor, investigate if persists"
+BEFORE = timedelta(days=7)
+SHOWN = 10
+ERROR_LEVELS = ("error", "fatal")
+_COLUMNS = (
+    "issue", "title", "level", "first_seen", "last_seen", "events", "users",
+    "new", "recurring", "security", "link",
+)  # fmt: skip
+
+
+def classify(case: Case) -> pd.DataFrame:
+    """Issues of level error or fatal with `seen` (events in the case's window) and `class`.
+
+    The class is one of:
+        NEW: first seen at or after the deployment.
+        REGRESSED: was resolved, and seen again since the deployment.
+        STALE_CLIENT: seen in the window, but its newest event is from a release older than this one.
+        GROWING: its rate ratio against the seven days before the deployment excludes 1, upwards.
+        GONE: seen in those seven days, not in the window.
+        RECURRING: the rest.
+    """
+    table = case["issues"]
+    table = table[table["level"].isin(ERROR_LEVELS) | table["level"].isna()].reset_index(drop=True)
+    latest = case.window == case.scope.latest and case.window != case.scope.window
+    seen = (table["events_latest"] if latest else table["events"]).fillna(0).astype(int)
+    old = _older_releases(case)
+    deployed = case.scope.deployed_at
+    rows = zip(
+        table["first_seen"] >= deployed,
+        (table["substatus"] == "regressed") & (table["last_seen"] >= deployed),
+        table["last_release"].isin(old),
+        seen,
+        table["events_before"],
+        strict=True,
+    )
+    classes = [_class(case, *row) for row in rows]
+    return table.assign(seen=seen, **{"class": pd.Series(classes, dtype="str")})
+
+
+def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any) -> str:
+    if new:
+        return "NEW"
+    if regressed:
+        return "REGRESSED"
+    known = not pd.isna(before)
+    if seen == 0:
+        return "GONE" if known and before > 0 else "RECURRING"
+    if stale:
+        return "STALE_CLIENT"
+    return "GROWING" if known and _grew(seen, case.window.seconds, int(before)) else "RECURRING"
+
+
+def _grew(events: int, seconds: float, before: int) -> bool:
+    low, _ = stats.rate_ratio(events, seconds, before, BEFORE.total_seconds())
+    return bool(low > 1)
+
+
+def _older_releases(case: Case) -> set[str]:
+    """Releases of the error tracker made before the one that was judged."""
+    releases = case["deployments"]
+    releases = releases[releases["source"] == "sentry"]
+    made = releases["ready_at"].fillna(releases["created_at"])
+    current = made[made <= case.scope.deployed_at + timedelta(minutes=30)].max()
+    return set(releases.loc[made < current, "deployment"])
+
+
+def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Measurement:
+    if not case.answered("sentry", "issues"):
+        return case.missing("sentry", "issues", "the error tracker listed no issues")
+    return Measurement(State.MEASURED, len(rows), source="sentry", window=case.window, evidence=evidence)
+
+
+def _titles(rows: pd.DataFrame) -> str | None:
+    top = rows.sort_values(["seen", "issue"], ascending=[False, True]).head(3)
+    return "; ".join(f"{t} ({n} events)" for t, n in zip(top["title"], top["seen"], strict=True)) or None
+
+
+def _in_window(case: Case) -> pd.DataFrame:
+    table = classify(case)
+    return table[table["seen"] > 0]
+
+
+def _open(table: pd.DataFrame) -> pd.Series:
+    return table["status"].isna() | (table["status"] == "unresolved")
+
+
+def is_critical(table: pd.DataFrame) -> pd.Series:
+    """Which open issues are critical: fatal, or new or regressed, unhandled and of high priority."""
+    fresh = table["class"].isin(["NEW", "REGRESSED"])
+    urgent = (table["priority"] == "high") & table["unhandled"].fillna(False) & fresh
+    return _open(table) & ((table["level"] == "fatal") | urgent)
+
+
+def is_security(case: Case, table: pd.DataFrame) -> pd.Series:
+    """Which issues carry one of the site's security words in their title or culprit."""
+    block = case.site.source("sentry")
+    words = block.security_words if isinstance(block, Sentry) else ()
+    text = (table["title"].fillna("") + " " + table["culprit"].fillna("")).str.lower()
+    found = pd.Series(False, index=table.index)
+    for word in words:
+        found |= text.str.contains(word.lower(), regex=False)
+    return found
+
+
+def issues_new(case: Case) -> Measurement:
+    """Issues first seen in the window, at or after the deployment."""
+    table = classify(case)
+    inside = (table["first_seen"] >= case.window.start) & (table["first_seen"] < case.window.end)
+    rows = table[(table["class"] == "NEW") & inside]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_critical(case: Case) -> Measurement:
+    """Critical issues (see `is_critical`) with events in the window."""
+    table = _in_window(case)
+    rows = table[is_critical(table)]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_recurring(case: Case) -> Measurement:
+    """Issues seen in the window that were there before the deployment and grow or go on."""
+    table = _in_window(case)
+    rows = table[table["class"].isin(["RECURRING", "GROWING"])]
+    growing = int((rows["class"] == "GROWING").sum())
+    return _measured(case, rows, f"{len(rows)} go on from before the deployment, {growing} of them more often")
+
+
+def issues_security(case: Case) -> Measurement:
+    """Issues seen in the window whose title or culprit holds a security word of the site."""
+    table = _in_window(case)
+    rows = table[is_security(case, table)]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_resolved(case: Case) -> Measurement:
+    """Issues seen in the window that are marked resolved by now."""
+    table = _in_window(case)
+    return _measured(case, table[table["status"] == "resolved"])
+
+
+def issues_open(case: Case) -> Measurement:
+    """Issues seen in the window that are still unresolved."""
+    table = _in_window(case)
+    return _measured(case, table[_open(table)])
+
+
+def errors_total(case: Case) -> Measurement:
+    """Events of level error and fatal in the window, counted whole."""
+    counts = case["error_counts"]
+    exact = counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]
+    if len(exact) and not pd.isna(exact["errors"].iloc[0]):
+        row = exact.iloc[0]
+        users = None if pd.isna(row["users"]) else f"{row['users']} users met them"
+        return Measurement(State.MEASURED, int(row["errors"]), source="sentry", window=case.window, evidence=users)
+    return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
+
+
+def top_errors(case: Case) -> list[dict[str, Any]]:
+    """Rows of `top_errors`: issues with events in the window, most events first, at most twenty."""
+    table = _in_window(case)
+    table = table.assign(
+        new=table["class"] == "NEW",
+        recurring=table["class"].isin(["RECURRING", "GROWING"]),
+        security=is_security(case, table),
+        events=table["seen"],
+    )
+    top = table.sort_values(["events", "issue"], ascending=[False, True]).head(20)
+    return json_rows(top[list(_COLUMNS)])
+
+
+def findings(case: Case) -> list[Finding]:
+    """NEW, REGRESSED and GROWING issues that are open: the ten with most events, the others in one line."""
+    table = _in_window(case)
+    table = table.assign(critical=is_critical(table), security=is_security(case, table))
+    table = table[_open(table) & (table["class"].isin(["NEW", "REGRESSED", "GROWING"]) | table["critical"])]
+    table = table.sort_values(["critical", "security", "seen", "issue"], ascending=[False, False, False, True])
+    found = [_finding(case, row) for row in table.head(SHOWN).to_dict("records")]
+    rest = table.iloc[SHOWN:]
+    return found + ([_others(case, rest)] if len(rest) else [])
+
+
+def _finding(case: Case, row: dict[str, Any]) -> Finding:
+    grade, seen = str(row["class"]), int(row["seen"])
+    urgent = bool(row["critical"] or row["security"])
+    users = "" if pd.isna(row["users"]) else f", {row['users']} users"
+    before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
+    since = row["first_seen"] if grade == "NEW" else case.scope.deployed_at
+    kind = "security " if row["security"] else "critical " if row["critical"] else ""
+    return Finding(
+        id=f"issue:{row['issue']}:{grade.lower()}",
+        title=f"{_WORDS[grade]} {kind}error: {row['title']}",
+        priority=Priority.P1 if urgent else Priority.P2,
+        reading=_reading(row),
+        evidence=f"{row['issue']}: {seen} events{users} in the window{before}; class {grade}.",
+        action=INVESTIGATE if urgent else WATCH,
+        becomes_green=_becomes_green(case, grade, seen, row["events_before"]),
+        since=_moment(since),
+        active=_active(case, row),
+        value=seen,
+    )
+
+
+_WORDS = {
+    "NEW": "New",
+    "REGRESSED": "Returned",
+    "GROWING": "Growing",
+    "RECURRING": "Recurring",
+    "STALE_CLIENT": "Old-client",
+}
+
+
+def _reading(row: dict[str, Any]) -> str:
+    if row["critical"]:
+        return "issues_critical"
+    if row["security"]:
+        return "issues_security"
+    return "issues_new" if row["class"] == "NEW" else "issues_recurring"
+
+
+def _active(case: Case, row: dict[str, Any]) -> bool:
+    """Whether it was still seen in the latest part of the window."""
+    return not pd.isna(row["last_seen"]) and bool(row["last_seen"] >= case.scope.latest.start)
+
+
+def _becomes_green(case: Case, grade: str, seen: int, before: Any) -> str:
+    if grade != "GROWING":
+        return "the issue is resolved, or the whole window passes without an event"
+    allowed = next((n for n in range(seen, 0, -1) if not _grew(n, case.window.seconds, int(before))), 0)
+    return f"at most {allowed} events in a window of this length (now {seen}), or the issue is resolved"
+
+
+def _others(case: Case, rest: pd.DataFrame) -> Finding:
+    words = ", ".join(f"{n} {c}" for c, n in rest["class"].value_counts().sort_index().items())
+    return Finding(
+        id="issue:others",
+        title=f"{len(rest)} more new, returned or growing errors",
+        priority=Priority.P2,
+        reading="issues_new",
+        evidence=f"{len(rest)} further open issues with {int(rest['seen'].sum())} events ({words}).",
+        action=WATCH,
+        becomes_green="each of them is resolved or has no event in the window",
+        active=any(_active(case, row) for row in rest.to_dict("records")),
+        value=len(rest),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    return None if value is None or pd.isna(value) else pd.Timestamp(value).to_pydatetime()
+
+
+_SOME = (Limit(">", 0, Status.WARN, Priority.P2, WATCH),)
+_CRITICAL = (Limit(">", 0, Status.FAIL, Priority.P1, INVESTIGATE),)
+
+METRICS: tuple[Metric, ...] = (
+    Metric("issues_new", "New issues", "count", SECTION, issues_new, better="lower"),
+    Metric("issues_critical", "Critical issues", "count", SECTION, issues_critical, _CRITICAL, "0", "lower"),
+    Metric("issues_recurring", "Recurring issues", "count", SECTION, issues_recurring, better="lower"),
+    Metric("issues_security", "Security-related issues", "count", SECTION, issues_security, _SOME, "0", "lower"),
+    Metric("issues_resolved", "Resolved issues", "count", SECTION, issues_resolved),
+    Metric("issues_open", "Open issues", "count", SECTION, issues_open, better="lower"),
+    Metric("errors_total", "Total errors", "count", SECTION, errors_total, better="lower"),
+)
