@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -33,6 +33,7 @@ from pdmlib.errors import SiteError
 from pdmlib.window import parse_time
 
 SOURCE_NAMES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
+UNSET = "https://unset.invalid"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -464,8 +465,11 @@ class Site(Part):
         return self.secrets[variable].get_secret_value()
 
 
-def load_site(path: str | Path, environ: Mapping[str, str] | None = None) -> Site:
+def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offline: bool = False) -> Site:
     """The site of a YAML file, with its secrets from the environment.
+
+    Args:
+        offline: the site is only looked at, never asked: variables that are not set do not matter.
 
     Raises:
         SiteError: the file is missing or not YAML, a key is unknown, a value is of the wrong kind,
@@ -475,7 +479,9 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None) -> Sit
     file = str(path)
     tree = _read_yaml(file)
     absent = [name for name in dict.fromkeys(_variables(tree)) if not environ.get(name)]
-    if absent:
+    if offline:
+        environ = {**dict.fromkeys(absent, UNSET), **environ}
+    elif absent:
         raise SiteError(file, "sources", f"set the environment variables {', '.join(absent)} (or enabled: false)")
     tree = _substituted(tree, environ)
     try:
@@ -494,6 +500,17 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None) -> Sit
         )
     secrets = {name: SecretStr(environ[name]) for name in wanted}
     return site.model_copy(update={"secrets": secrets, "file": file})
+
+
+def set_environment(values: Mapping[str, str]) -> None:
+    """Sets environment variables of this process, for the demo's addresses and keys."""
+    os.environ.update(values)
+
+
+def environment_without(names: Iterable[str]) -> dict[str, str]:
+    """This process's environment less the named variables, for a child that must not hold secrets."""
+    hidden = set(names)
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def read_demo(path: str | Path) -> Demo | None:

@@ -252,7 +252,11 @@ def in_force(metric: Metric, site: Site, phase: str) -> Metric:
         words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
         return replace(metric, limits=steps, target=words)
     target = site.targets.get(metric.id, {}).get(phase)
-    return metric if target is None else metric.aimed_at(target)
+    if target is None or not metric.limits or metric.limits[-1].of != "value":
+        return metric
+    *worse, mildest = metric.limits
+    aimed = replace(mildest, edge=target)
+    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
 
 
 def _step(metric: Metric, found: Measurement) -> tuple[Limit | None, str | None]:

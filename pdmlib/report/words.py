@@ -13,7 +13,13 @@ from pdmlib.readings import Reading, Status
 
 OPEN = "open: nothing noted"
 MARKS = {Status.PASS: "✓", Status.WARN: "⚠", Status.FAIL: "✗", Status.INFO: "·", Status.UNKNOWN: "?"}
-WORDS = {Status.PASS: "PASS", Status.WARN: "WARN", Status.FAIL: "FAIL", Status.INFO: "info", Status.UNKNOWN: "UNKNOWN"}
+WORDS = {
+    Status.PASS: "PASS",
+    Status.WARN: "WARN",
+    Status.FAIL: "FAIL",
+    Status.INFO: "info",
+    Status.UNKNOWN: "UNKNOWN",
+}
 LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
 STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
 OUTCOMES = {

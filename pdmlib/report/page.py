@@ -1,0 +1,43 @@
+"""The executed notebook as files: `notebook.ipynb`, and HTML that needs nothing from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import HTMLExporter
+
+from pdmlib.report.tables import render
+
+
+def write_notebook(notebook: Any, path: Path, moved: tuple[str, str]) -> None:
+    """Writes the executed notebook, its folder named as it will be once the report is in place."""
+    path.write_text(nbformat.writes(notebook).replace(*moved), encoding="utf-8")
+
+
+def write_page(notebook: Any, path: Path, title: str) -> None:
+    """Writes the notebook as one self-contained page, code hidden."""
+    footer = f"{title} · written by pdmlib · the code behind it is in notebook.ipynb beside this file"
+    page = render("page.html.j2", title=title, style=_style("page.css"), body=body(notebook), footer=footer)
+    path.write_text(page.html, encoding="utf-8")
+
+
+def body(notebook: Any) -> str:
+    """The cells' text and outputs as HTML."""
+    text, _ = _exporter().from_notebook_node(notebook)
+    return str(text)
+
+
+@cache
+def _exporter() -> Any:
+    return HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True,
+        exclude_anchor_links=True, embed_images=False,
+    )  # fmt: skip
+
+
+def _style(name: str) -> str:
+    return files("pdmlib.report").joinpath("templates", name).read_text(encoding="utf-8")

@@ -1,0 +1,364 @@
+"""Rows as HTML tables: which columns, under which titles, and how a cell is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pdmlib.readings import Finding, Reading
+from pdmlib.report import words
+from pdmlib.verdict import Alert
+from pdmlib.window import iso
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that a notebook shows; everything in it is escaped already."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return "HTML"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the row's key, its title, and how a value becomes text."""
+
+    key: str
+    title: str
+    show: Callable[[Any], str] = str
+    numeric: bool = False
+    mark: bool = False
+
+
+def _count(value: Any) -> str:
+    return "?" if value is None else words.number(float(value))
+
+
+def _pct(value: Any) -> str:
+    return "" if value is None else f"{float(value):+.0f} %"
+
+
+def _share(value: Any) -> str:
+    return "" if value is None else f"{float(value):.1f} %"
+
+
+def _ms(value: Any) -> str:
+    return "?" if value is None else words.number(float(value), "ms")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else words.one_line(value)
+
+
+def _yes(value: Any) -> str:
+    return "not judged" if value is None else "✓ yes" if value else "✗ no"
+
+
+def _flag(value: Any) -> str:
+    return "yes" if value else ""
+
+
+def _state(value: Any) -> str:
+    signs = {
+        "done": "✓ done",
+        "failed": "✗ failed",
+        "manual": "☐ manual",
+        "OPERATIONAL": "✓ OPERATIONAL",
+        "ISSUES": "✗ ISSUES",
+    }
+    return signs.get(str(value), _text(value))
+
+
+C = Column
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "performance": (
+        C("metric", "Metric", _text),
+        C("value", "Value", _text, True),
+        C("target", "Target", _text),
+        C("status", "Status", _text, mark=True),
+    ),
+    "cron": (
+        C("job", "Job", _text),
+        C("schedule", "Schedule (UTC)", _text),
+        C("expected", "Expected", _count, True),
+        C("ok", "OK", _count, True),
+        C("failed", "Failed", _count, True),
+        C("missed", "Missed", _count, True),
+        C("late", "Late", _count, True),
+        C("avg_seconds", "Avg s", _count, True),
+        C("last_run", "Last run (UTC)", _text),
+        C("last_error", "Last error", _text),
+    ),
+    "cron_drift": (
+        C("job", "Job", _text),
+        C("site", "Site file", _text),
+        C("platform", "Platform", _text),
+        C("log", "Cron log", _text),
+        C("reason", "What differs", _text),
+    ),
+    "daily": (
+        C("date", "Day", _text),
+        C("requests", "Requests", _count, True),
+        C("requests_vs_7day_pct", "vs 7 days", _pct, True),
+        C("requests_trend", "", words.arrow),
+        C("error_rate_pct", "Error rate %", _count, True),
+        C("error_rate_pct_trend", "", words.arrow),
+        C("latency_avg_ms", "Average", _ms, True),
+        C("latency_avg_ms_trend", "", words.arrow),
+        C("latency_p95_ms", "p95", _ms, True),
+        C("latency_p95_ms_vs_7day_pct", "vs 7 days", _pct, True),
+        C("latency_p95_ms_trend", "", words.arrow),
+        C("coverage_pct", "Covered", _share, True),
+    ),
+    "routes": (
+        C("route", "Route", _text),
+        C("requests", "Requests", _count, True),
+        C("error_rate_pct", "Error rate %", _count, True),
+        C("p50", "p50", _ms, True),
+        C("p95", "p95", _ms, True),
+        C("p99", "p99", _ms, True),
+        C("change_pct", "p95 change", _pct, True),
+    ),
+    "top_errors": (
+        C("title", "Error", _text),
+        C("level", "Level", _text),
+        C("class", "Class", _text),
+        C("events", "Events", _count, True),
+        C("users", "Users", _count, True),
+        C("first_seen", "First seen (UTC)", _text),
+        C("last_seen", "Last seen (UTC)", _text),
+    ),
+    "incidents": (
+        C("start", "Start (UTC)", _text),
+        C("end", "End (UTC)", _text),
+        C("minutes", "Minutes", _count, True),
+        C("reading", "What", _text),
+        C("priority", "Priority", _text, mark=True),
+        C("status", "Status", _text),
+    ),
+    "integrations": (
+        C("integration", "Integration", _text),
+        C("status", "Status", _state, mark=True),
+        C("notes", "Notes", _text),
+    ),
+    "queries": (
+        C("query", "Query", _text),
+        C("calls", "Calls", _count, True),
+        C("before_mean_ms", "Mean before", _ms, True),
+        C("mean_ms", "Mean now", _ms, True),
+        C("change_pct", "Change", _pct, True),
+        C("share_pct", "Share of time", _share, True),
+        C("verdict", "Verdict", _text, mark=True),
+        C("reason", "Reason", _text),
+    ),
+    "database_findings": (
+        C("check", "Check", _text),
+        C("object", "Object", _text),
+        C("severity", "Severity", _text, mark=True),
+        C("detail", "What was seen", _text),
+        C("action", "What to do", _text),
+    ),
+    "visibility": (
+        C("object", "Object", _text),
+        C("state", "The role sees", _text),
+        C("reason", "Why", _text),
+        C("grant", "What would fix it", _text),
+    ),
+    "tickets": (
+        C("ticket", "Ticket", _text),
+        C("created_at", "Opened (UTC)", _text),
+        C("category", "Category", _text),
+        C("priority", "Priority", _text),
+        C("status", "Status", _text),
+        C("rating", "Rating", _count, True),
+        C("summary", "Summary", _text),
+    ),
+    "action_items": (
+        C("action", "Action", _text),
+        C("priority", "Priority", _text, mark=True),
+        C("owner", "Owner", lambda v: _text(v) or "open"),
+        C("due", "Due", _text),
+        C("state", "State", _text),
+    ),
+    "checklist": (
+        C("section", "Section", _text),
+        C("box", "Box", _text),
+        C("state", "State", _state, mark=True),
+        C("reading", "Decided by", _text),
+        C("reason", "Reason", _text),
+    ),
+    "capacity": (
+        C("what", "What", _text),
+        C("now", "Now", _count, True),
+        C("limit", "Limit", _count, True),
+        C("per_week", "Per week", _count, True),
+        C("reaches_limit_on", "Reaches the limit", _text),
+    ),
+    "changes": (
+        C("title", "Finding", _text),
+        C("change", "Since the last report", _text, mark=True),
+        C("age_days", "Age, days", _count, True),
+    ),
+}
+
+
+def table(name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.") -> Html:
+    """The rows of a report table as HTML; a sentence where there are none."""
+    return grid(COLUMNS[name], list(rows), empty)
+
+
+def grid(columns: Iterable[Column], rows: list[Mapping[str, Any]], empty: str) -> Html:
+    """Rows under columns as HTML."""
+    shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
+    return Html(_template("table.html.j2").render(columns=list(columns), rows=shown, empty=empty))
+
+
+def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
+    """The feature day grid: a column a day, `?` where nothing could be read, blank where a day has not come."""
+    listed = list(rows)
+    days = len(listed[0]["days"]) if listed else 0
+    flat = [_flat(row) for row in listed]
+    columns = (
+        C("title", "Feature", _text),
+        *(C(f"day{i}", f"Day {i + 1}", _text, True) for i in range(days)),
+        C("total", "Total", _count, True),
+        C("daily_avg", "Daily avg", _count, True),
+        C("trend", "Trend", words.arrow),
+        C("target", "Target", lambda v: "" if v is None else words.number(v), True),
+        C("target_met", "Met", _yes),
+        C("state", "State", _text, mark=True),
+    )
+    return grid(columns, flat, "The site file names no features.")
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    signs = {"not_yet": "·", "no_data": "?"}
+    cells = {
+        f"day{i}": signs.get(kind, _count(count) + ("*" if kind == "partial" else ""))
+        for i, (count, kind) in enumerate(zip(row["days"], row["cells"], strict=True))
+    }
+    return {**row, **cells}
+
+
+def readings(rows: Iterable[Reading]) -> Html:
+    """Readings with value, interval, target, status and what became of them."""
+    listed = [
+        {
+            "title": r.title,
+            "value": words.number(r.value, r.unit),
+            "interval": words.interval(r),
+            "target": r.target,
+            "status": words.judged(r),
+            "reason": r.reason or r.measurement.evidence,
+            "source": r.measurement.source,
+        }
+        for r in rows
+    ]
+    columns = (
+        C("title", "What", _text),
+        C("value", "Value", _text, True),
+        C("interval", "95 % interval", _text, True),
+        C("target", "Target", _text),
+        C("status", "Status", _text, mark=True),
+        C("reason", "Why", _text),
+        C("source", "Source", _text),
+    )
+    return grid(columns, listed, "Nothing is measured here in this phase.")
+
+
+def findings(rows: Iterable[Finding], notes: Mapping[str, str], zone: ZoneInfo) -> Html:
+    """Findings with evidence, action, what would make them go away, and what became of them."""
+    listed = [
+        {
+            "priority": f.priority.value,
+            "title": f.title,
+            "evidence": f.evidence,
+            "action": f.action,
+            "green": f.becomes_green,
+            "since": words.local(f.since, zone) if f.since else "",
+            "state": notes.get(f.id) or ("still so" if f.active else "over; " + words.OPEN),
+        }
+        for f in rows
+    ]
+    columns = (
+        C("priority", "Priority", _text, mark=True),
+        C("title", "Finding", _text),
+        C("evidence", "Evidence", _text),
+        C("action", "What to do", _text),
+        C("green", "Becomes GREEN when", _text),
+        C("state", "What became of it", _text),
+    )
+    return grid(columns, listed, "None.")
+
+
+def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
+    """Alerts that hold in the latest part of the window."""
+    listed = [
+        {
+            "priority": a.priority.value,
+            "title": a.title,
+            "value": words.number(a.value),
+            "threshold": a.threshold,
+            "action": a.action,
+            "since": words.local(a.since, zone) if a.since else "",
+        }
+        for a in rows
+    ]
+    columns = (
+        C("priority", "Priority", _text, mark=True),
+        C("title", "Alert", _text),
+        C("value", "Value", _text, True),
+        C("threshold", "Threshold", _text),
+        C("action", "Action", _text),
+        C("since", "Since", _text),
+    )
+    return grid(columns, listed, "No alert holds.")
+
+
+def coverage(rows: Iterable[Any]) -> Html:
+    """How each source answered."""
+    listed = [
+        {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
+        for c in rows
+    ]
+    columns = (
+        C("source", "Source", _text),
+        C("status", "Answered", _text, mark=True),
+        C("rows", "Rows", _count, True),
+        C("seconds", "Seconds", _count, True),
+        C("detail", "Detail", _text),
+    )
+    return grid(columns, listed, "No source was asked.")
+
+
+@cache
+def environment() -> Environment:
+    """The one environment of the HTML templates: everything is escaped, nothing may be undefined."""
+    loaded = Environment(
+        loader=PackageLoader("pdmlib.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loaded.filters.update(iso=iso)
+    return loaded
+
+
+def _template(name: str) -> Any:
+    return environment().get_template(name)
+
+
+def render(name: str, **values: Any) -> Html:
+    """A template of the package as HTML."""
+    return Html(_template(name).render(**values))

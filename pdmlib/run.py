@@ -1,0 +1,156 @@
+"""Runs a phase's notebook and writes its report, whole or not at all, in one process.
+
+The kernel is spawned first, so that it starts while the sources are asked; it runs from the saved
+collection, without the site's secrets in its environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+from pdmlib.errors import CallError, ReportError
+from pdmlib.phases import Scope
+from pdmlib.site import Site, environment_without
+
+NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report on disk: its folder and its `report.json`."""
+
+    folder: Path
+    content: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """GREEN, YELLOW, RED or UNKNOWN."""
+        return str(self.content["status"])
+
+    @property
+    def blind(self) -> bool:
+        """Whether no source at all could be read."""
+        return not any(row["status"] in ("ok", "partial") for row in self.content["coverage"])
+
+
+class Kernel:
+    """An IPython kernel that starts in the background; a context manager that stops it."""
+
+    def __init__(self, hidden: tuple[str, ...] = ()) -> None:
+        self._manager = KernelManager(kernel_name="python3")
+        self._hidden = hidden
+
+    def __enter__(self) -> KernelManager:
+        extra = ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"]
+        self._manager.start_kernel(extra_arguments=extra, env=environment_without(self._hidden))
+        return self._manager
+
+    def __exit__(self, *_: object) -> None:
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+
+
+def write_report(
+    site: Site,
+    scope: Scope,
+    out: Path,
+    collection: Any,
+    kernel: KernelManager,
+    notes: str = "",
+    say: Progress = lambda _: None,
+) -> Written:
+    """Executes the notebook on a collection and puts the report's files into place.
+
+    Raises:
+        ReportError: the notebook failed; names the cell's error in one line.
+    """
+    target = out / site.site / scope.phase.name / stamp(scope)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    beside.mkdir(parents=True)
+    try:
+        _fill(beside, target, site, scope, out, collection, kernel, notes, say)
+        _place(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Written(target, json.loads((target / "report.json").read_text(encoding="utf-8")))
+
+
+def stamp(scope: Scope) -> str:
+    """The name of a report's folder: its as-of time."""
+    return f"{scope.as_of:%Y%m%dT%H%M%SZ}"
+
+
+def _fill(
+    beside: Path, target: Path, site: Site, scope: Scope, out: Path, collection: Any, kernel: KernelManager,
+    notes: str, say: Progress,
+) -> None:  # fmt: skip
+    from pdmlib import history
+    from pdmlib.report import page
+
+    history.save_collection(beside / "collection", collection)
+    parameters = {
+        "site": str(Path(site.file).resolve()),
+        "as_of": scope.as_of.isoformat(),
+        "deployed_at": scope.deployed_at.isoformat(),
+        "collection": str((beside / "collection").resolve()),
+        "out": str(out.resolve()),
+        "notes": notes,
+        "write_to": str(beside.resolve()),
+    }
+    say("executing the notebook")
+    notebook = execute(scope.phase.name, parameters, kernel)
+    say("writing the report")
+    moved = (str(beside.resolve()), str(target.resolve()))
+    page.write_notebook(notebook, beside / "notebook.ipynb", moved)
+    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}")
+    if scope.phase.name == "weekly-review":
+        page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
+
+
+def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> Any:
+    """The executed notebook of that name.
+
+    Raises:
+        CallError: no such notebook, or a parameter that it does not have.
+        ReportError: a cell failed.
+    """
+    import papermill
+
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.exists():
+        raise CallError(f"there is no notebook {path.name} in {NOTEBOOKS.name}/")
+    known = papermill.inspect_notebook(str(path))
+    for parameter in parameters:
+        if parameter not in known:
+            raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
+    try:
+        return papermill.execute_notebook(
+            str(path), None, parameters=dict(parameters), km=kernel, progress_bar=False,
+            request_save_on_cell_execute=False, autosave_cell_every=0, kernel_name="python3",
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise ReportError(f"{path.name}: {error.ename}: {' '.join(str(error.evalue).split())[:300]}") from error
+
+
+def _place(beside: Path, target: Path) -> None:
+    """Renames the finished folder into place and points `latest` at the newest as-of."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    beside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    newest = max(path.name for path in target.parent.iterdir() if path.is_dir() and path.name[0].isdigit())
+    link = target.with_name(f".latest.{os.getpid()}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(newest)
+    link.replace(target.with_name("latest"))

@@ -1,0 +1,235 @@
+"""What a notebook works with: one report, opened once, shown section by section, written at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pdmlib import charts, history
+from pdmlib.analysis import costs, cron, database, performance, stability
+from pdmlib.case import Case
+from pdmlib.errors import CallError
+from pdmlib.notes import Notes, load_notes
+from pdmlib.phases import Scope, phase_named, scope_of
+from pdmlib.readings import Priority
+from pdmlib.report import document, tables, text, words
+from pdmlib.report.tables import Html
+from pdmlib.site import Site, load_site
+from pdmlib.sources import collect
+from pdmlib.verdict import Verdict, judge
+from pdmlib.window import Window, now, parse_time
+
+SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """One report: its case, its verdict and the analyst's notes.
+
+    Every method shows one thing: an HTML table or a picture.
+    """
+
+    case: Case
+    verdict: Verdict
+    notes: Notes
+    generated_at: datetime
+
+    @property
+    def _scope(self) -> Scope:
+        return self.case.scope
+
+    def headline(self) -> Html:
+        """The verdict: status, recommendation, outcome, confidence and the summary."""
+        zone, scope, verdict = self.case.site.zone, self._scope, self.verdict
+        done = "" if scope.complete else f" ({scope.days_done} of {len(scope.days)} days)"
+        span = f"{words.local(scope.window.start, zone)} to {words.local(scope.window.end, zone)}{done}"
+        return tables.render(
+            "headline.html.j2",
+            v=verdict,
+            shape=SHAPES[verdict.status],
+            part=span,
+            outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
+            deployed=words.local(scope.deployed_at, zone),
+            as_of=words.local(scope.as_of, zone),
+            next_check=words.local(verdict.next_check, zone),
+            summary=self.notes.summary or verdict.summary,
+        )
+
+    def highlights(self) -> Html:
+        """What went well and what did not, from the notes and the facts."""
+        return self._list([*self.notes.highlights, *text.highlights(self.verdict)])
+
+    def readings(self, *sections: str) -> Html:
+        """The readings of the sections, judged."""
+        return tables.readings(r for name in sections for r in self.verdict.section(name))
+
+    def table(self, name: str) -> Html:
+        """A table of `report.json`."""
+        rows = self.verdict.tables[name]
+        return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows)
+
+    def issues(self, priority: str) -> Html:
+        """Findings and incidents of a priority and what became of them."""
+        wanted = Priority(priority)
+        found = [f for f in self.verdict.findings if f.priority is wanted]
+        rows = [i for i in self.verdict.incidents if i["priority"] == priority]
+        shown = tables.findings(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
+        return Html((tables.table("incidents", rows).html if rows else "") + shown)
+
+    def alerts(self) -> Html:
+        """Alerts that hold in the latest part of the window."""
+        return tables.alerts(self.verdict.alerts, self.case.site.zone)
+
+    def noted(self, key: str) -> Html:
+        """A list from the analyst's notes; said to be open where nothing is noted."""
+        return self._list(list(getattr(self.notes, key)))
+
+    def assessment(self) -> Html:
+        """The outcome in words and what to do next."""
+        verdict = self.verdict
+        lines = [f"Stability: {words.STABILITY[verdict.status]}", f"Recommendation: {verdict.recommendation_text}"]
+        if verdict.outcome:
+            lines.insert(0, f"Deployment: {words.OUTCOMES[verdict.outcome]}")
+        steps = self.notes.next_steps or text.next_steps(verdict)
+        return Html(self._list(lines).html + "<h3>Next steps</h3>" + self._list(list(steps)).html)
+
+    def coverage(self) -> Html:
+        """How each source answered."""
+        return tables.coverage(self.case.collection.coverage)
+
+    def chart(self, name: str) -> Any:
+        """A picture by name."""
+        if name not in CHARTS:
+            raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
+        return CHARTS[name](self.case)
+
+    def write(self, folder: str) -> Html:
+        """Writes `report.json` and `report.md` into a folder; without one, says so."""
+        if not folder:
+            return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
+        target = Path(folder)
+        content = document.document(self.verdict, self.generated_at)
+        (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
+        (target / "report.md").write_text(text.report_markdown(self.verdict, self.notes), encoding="utf-8")
+        return Html("")
+
+    @staticmethod
+    def _list(items: list[str]) -> Html:
+        shown = [words.one_line(item) for item in items]
+        return tables.render("list.html.j2", items=shown, empty=words.OPEN.capitalize() + ".")
+
+
+CHARTS: dict[str, Callable[[Case], Any]] = {
+    "response_time": lambda c: charts.response_time(performance.hourly(c), c.scope.deployed_at, c.site.zone),
+    "error_rate": lambda c: charts.error_rate(performance.hourly(c), c.scope.deployed_at, c.site.zone),
+    "request_volume": lambda c: charts.request_volume(performance.hourly(c), c.scope.deployed_at, c.site.zone),
+    "uptime": lambda c: charts.uptime_strip(stability.uptime_segments(c), c.site.zone, c.window),
+    "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
+    "database_cpu": lambda c: charts.database_cpu(database.cpu_series(c), c.scope.deployed_at, c.site.zone),
+    "days": lambda c: charts.day_trend(performance.daily(c)),
+    "routes": lambda c: charts.routes_bar(performance.routes(c)),
+    "queries": lambda c: charts.query_bar(database.queries(c)),
+    "costs": lambda c: charts.cost_bars(costs.rows(c)),
+    "capacity": lambda c: charts.capacity_line(costs.capacity(c)),
+}
+
+
+def open_report(
+    site: str,
+    phase: str,
+    as_of: str = "",
+    deployed_at: str = "",
+    collection: str = "",
+    out: str = "outputs",
+    notes: str = "",
+) -> Report:
+    """A report ready to be shown.
+
+    Args:
+        site: path of the site's YAML file.
+        phase: name of the phase.
+        as_of, deployed_at: ISO times; empty: now, and the site's or the platform's deployment.
+        collection: folder of a saved collection; empty: the sources are asked now.
+        out: folder of the outputs, which holds the site's history.
+        notes: path of the analyst's notes; empty: `params/notes/<site>-<phase>.yaml` beside the site file.
+
+    Raises:
+        SiteError, CallError: the site or notes file or a parameter is wrong.
+    """
+    loaded = load_site(site, offline=bool(collection))
+    scope = scope_for(loaded, phase, as_of, deployed_at)
+    saved = history.load_collection(Path(collection)) if collection else gather(loaded, scope, Path(out))
+    case = Case(loaded, scope, saved, scope.window)
+    path = Path(notes) if notes else notes_path(loaded, phase)
+    return Report(case, judge(case), load_notes(path), now())
+
+
+def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of a phase; the deployment is the site file's, else the platform's newest one.
+
+    Raises:
+        CallError: no deployment is known, or as-of lies before it.
+    """
+    moment = parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
+    deployed = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
+    if deployed is None:
+        raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
+    return scope_of(site, phase_named(phase), deployed, moment)
+
+
+def _newest(site: Site, moment: datetime) -> datetime | None:
+    if site.source("vercel") is None:
+        return None
+    from pdmlib.sources import vercel
+
+    return vercel.newest_deployment(site, moment)
+
+
+def gather(site: Site, scope: Scope, out: Path, on_progress: Callable[[str, str], None] | None = None) -> Any:
+    """What the sources answer now, together with the site's history of the same weeks."""
+    collected = collect(site, scope, on_progress=on_progress)
+    span = Window(scope.baseline.start, scope.as_of)
+    return history.with_history(collected, history_folder(site, out), span)
+
+
+def history_folder(site: Site, out: Path) -> Path:
+    """Where a site's history lies; a demo keeps one for each scenario."""
+    if site.history:
+        return Path(site.history)
+    return out / site.site / (f"history-{site.demo.scenario}" if site.demo else "history")
+
+
+def notes_path(site: Site, phase: str) -> Path:
+    """Where the analyst's notes for a phase are looked for."""
+    return Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
+
+
+def with_limit(report: Report, reading: str, edge: float) -> list[dict[str, Any]]:
+    """What if one limit were another: the readings and the status that would flip.
+
+    Raises:
+        CallError: no such reading, or it has no limits.
+    """
+    from pdmlib.site import Step
+    from pdmlib.verdict import all_metrics, in_force
+
+    site, phase = report.case.site, report.case.scope.phase.name
+    metric = next((m for m in all_metrics(site) if m.id == reading and m.limits), None)
+    if metric is None:
+        raise CallError(f"{reading!r} is not a reading with limits")
+    *worse, mildest = in_force(metric, site, phase).limits
+    steps = tuple(
+        Step(
+            op=s.op, edge=s.edge, status=s.status.value, priority=s.priority, action=s.action, critical=s.critical
+        )
+        for s in (*worse, replace(mildest, edge=edge))
+    )
+    changed = site.model_copy(update={"limits": {**site.limits, reading: steps}})
+    after = judge(replace(report.case, site=changed))
+    rows = [{"what": "status", "before": report.verdict.status, "after": after.status}]
+    before = {r.id: r.status.value for r in report.verdict.readings}
+    rows += [{"what": r.id, "before": before[r.id], "after": r.status.value} for r in after.readings]
+    return [row for row in rows if row["before"] != row["after"]]
