@@ -502,9 +502,19 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offlin
     return site.model_copy(update={"secrets": secrets, "file": file})
 
 
+def variables_of(path: str | Path) -> tuple[str, ...]:
+    """The environment variables that a site file names."""
+    return tuple(dict.fromkeys(_variables(_read_yaml(str(path)))))
+
+
 def set_environment(values: Mapping[str, str]) -> None:
     """Sets environment variables of this process, for the demo's addresses and keys."""
     os.environ.update(values)
+
+
+def environment_value(name: str) -> str | None:
+    """An environment variable, None when it is not set or empty."""
+    return os.environ.get(name) or None
 
 
 def environment_without(names: Iterable[str]) -> dict[str, str]:

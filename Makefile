@@ -1,0 +1,99 @@
+# Every target is one `pdm` call; the first that needs it makes .venv from the pinned requirements.
+SITE ?= params/demo.yaml
+OUT ?= outputs
+PYTHON ?= python3
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+
+VENV := .venv
+PDM := $(VENV)/bin/pdm
+UV := $(VENV)/bin/uv
+COMMON = --site $(SITE) $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DEPLOYED_AT),--deployed-at $(DEPLOYED_AT))
+REPORT = $(COMMON) --out $(OUT) $(if $(FAIL_ON),--fail-on $(FAIL_ON))
+PHASES := hour1-report day1-report daily-report week1-report month1-report ongoing-report
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | while IFS=$$'\t' read -r names text; do printf '  %-34s %s\n' "$$names" "$$text"; done
+	@echo '  Variables: SITE=params/<site>.yaml AS_OF=<ISO time> DEPLOYED_AT=<ISO time> OUT=<folder>'
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'uv==0.9.*' || true
+	if test -x $(UV); then
+	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements.lock
+	  $(UV) pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
+	else
+	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
+	  $(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	fi
+	touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	if test -x $(UV); then
+	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements-dev.lock
+	else
+	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	fi
+	touch $@
+
+.PHONY: $(PHASES) weekly-review
+week1-report: ## the end-of-week summary: the main job
+hour1-report day1-report daily-report month1-report ongoing-report: ## the reports of the other phases
+$(PHASES): %-report: $(VENV)/.ready
+	@$(PDM) report $* $(REPORT)
+
+weekly-review: $(VENV)/.ready ## the Monday review, with slides.html
+	@$(PDM) report weekly-review $(REPORT)
+
+.PHONY: database-report incident-report dashboard
+database-report: $(VENV)/.ready ## database analysis
+	@$(PDM) report database $(REPORT)
+
+incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO time>
+	@$(PDM) incident --from '$(FROM)' --to '$(TO)' $(REPORT)
+
+dashboard: $(VENV)/.ready ## the page of eight widgets
+	@$(PDM) report dashboard $(REPORT)
+
+.PHONY: collect watch doctor lab demo
+collect: $(VENV)/.ready ## one collection into the history
+	@$(PDM) collect $(COMMON) --out $(OUT)
+
+watch: $(VENV)/.ready ## collect at the phase's pace, until Ctrl-C
+	@$(PDM) watch $(COMMON) --out $(OUT)
+
+doctor: $(VENV)/.ready ## check every source of the site
+	@$(PDM) doctor $(COMMON)
+
+lab: $(VENV)/.ready-dev ## JupyterLab on the notebooks
+	@$(PDM) lab $(COMMON)
+
+demo: $(VENV)/.ready ## keep the demo production running
+	@$(PDM) demo --site $(SITE)
+
+.PHONY: test check format bench proof lock
+test: $(VENV)/.ready-dev ## the tests
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.ready-dev ## format, lint, types, notebooks without outputs
+	@$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python -m tests.notebooks
+
+format: $(VENV)/.ready-dev ## format the code
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
+
+bench: $(VENV)/.ready-dev ## benchmarks
+	@$(VENV)/bin/python -m bench
+
+proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
+	@$(VENV)/bin/python -m bench.proof
+
+lock: $(VENV)/.ready ## pin the dependencies anew
+	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock
+	$(UV) pip compile pyproject.toml --extra build --extra lab --extra dask --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements-dev.lock

@@ -1,0 +1,303 @@
+"""The `pdm` command: options to calls, errors to one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pdmlib.errors import CallError, PdmError, SiteError
+from pdmlib.phases import PHASES, phase_named
+from pdmlib.site import Site, load_site, read_demo, set_environment
+from pdmlib.window import parse_time
+
+if TYPE_CHECKING:
+    from pdmlib.run import Written
+
+app = typer.Typer(
+    help="Says whether a deployment is safe: collects, judges and reports.",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+)  # fmt: skip
+console = Console(stderr=True, highlight=False)
+
+DEMO_SITE = "params/demo.yaml"
+FAIL_ON = {"red": ("RED",), "yellow": ("RED", "YELLOW"), "unknown": ("RED", "YELLOW", "UNKNOWN")}
+EXIT_OF = {"RED": 10, "YELLOW": 11, "UNKNOWN": 12}
+
+SiteOption = Annotated[str, typer.Option("--site", help="The site's YAML file.", envvar="SITE")]
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="ISO time to report as of; default now (the demo: its own clock).")
+]
+DeployedAt = Annotated[str, typer.Option("--deployed-at", help="ISO time of the deployment; default the site's.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the outputs.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+
+@app.command()
+def report(
+    phase: Annotated[str, typer.Argument(help=", ".join(p.name for p in PHASES))],
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    notes: Annotated[
+        str, typer.Option(help="The analyst's notes; default params/notes/<site>-<phase>.yaml.")
+    ] = "",
+    fail_on: Annotated[
+        str, typer.Option(help="red, yellow or unknown: exit 10, 11 or 12 for that status or worse.")
+    ] = "",
+    debug: Debug = False,
+) -> None:
+    """Write the report of a phase: report.html, report.md, report.json, notebook.ipynb."""
+    with _caught(debug):
+        if fail_on and fail_on not in FAIL_ON:
+            raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
+        phase_named(phase)
+        written = _report(phase, site, as_of, deployed_at, out, notes)
+        _announce(written)
+        if written.blind:
+            raise typer.Exit(3)
+        if fail_on and written.status in FAIL_ON[fail_on]:
+            raise typer.Exit(EXIT_OF[written.status])
+
+
+def _report(phase: str, site: str, as_of: str, deployed_at: str, out: Path, notes: str) -> Written:
+    from pdmlib.telemetry import watched
+
+    with ThreadPoolExecutor(2) as pool, _production(site, as_of, pool) as production:
+        from pdmlib.run import Kernel, write_report
+
+        hidden = _secret_variables(site)
+        with Kernel(hidden) as kernel, console.status("starting") as status:
+            imported = pool.submit(_import_writers)
+            production.ready(lambda text: status.update(f"demo production: {text}"))
+            loaded = load_site(site)
+            from pdmlib import workbook
+
+            scope = workbook.scope_for(loaded, phase, as_of, deployed_at)
+            production.keep_history(workbook.history_folder(loaded, out))
+            with watched(f"pdm-{loaded.site}-{phase}"):
+                done: list[str] = []
+
+                def progress(source: str, state: str) -> None:
+                    done.append(f"{source} {state}")
+                    status.update("collecting: " + ", ".join(done))
+
+                status.update("collecting")
+                collection = workbook.gather(loaded, scope, out, progress)
+                imported.result()
+                return write_report(loaded, scope, out, collection, kernel, notes, status.update)
+
+
+def _import_writers() -> None:
+    import papermill  # noqa: F401
+
+    import pdmlib.report.page  # noqa: F401
+
+
+def _secret_variables(site: str) -> tuple[str, ...]:
+    from pdmlib.site import variables_of
+
+    return variables_of(site)
+
+
+class _NoProduction:
+    """Stands where a demo would: a site that runs elsewhere."""
+
+    def ready(self, _: Any) -> None:
+        """Nothing to wait for."""
+
+    def keep_history(self, _: Path) -> None:
+        """The site keeps its own."""
+
+
+class _DemoProduction:
+    """The demo production of a site file, starting in the background."""
+
+    def __init__(self, starting: Any) -> None:
+        self._starting = starting
+        self._messages: list[str] = []
+
+    def ready(self, say: Any) -> None:
+        """Waits until it runs, then sets its addresses and keys in the environment."""
+        while not self._starting.done():
+            if self._messages:
+                say(self._messages[-1])
+            time.sleep(0.02)
+        set_environment(self._starting.result().environ)
+
+    def note(self, text: str) -> None:
+        """Takes a progress message."""
+        self._messages.append(text)
+
+    def keep_history(self, folder: Path) -> None:
+        """Puts the history that the demo's own collector kept where the site's history lies."""
+        from pdmlib.demo import adopt_history
+
+        adopt_history(self._starting.result(), folder)
+
+
+@contextmanager
+def _production(site: str, as_of: str, pool: ThreadPoolExecutor) -> Iterator[Any]:
+    block = read_demo(site)
+    if block is None:
+        yield _NoProduction()
+        return
+    from pdmlib import demo
+
+    clock = max(block.clock, parse_time(as_of)) if as_of else block.clock
+    production: _DemoProduction
+    starting = pool.submit(
+        lambda: demo.start(block.scenario, block.seed, clock, on_progress=lambda text: production.note(text))
+    )
+    production = _DemoProduction(starting)
+    try:
+        yield production
+    finally:
+        if starting.exception() is None:
+            starting.result().stop()
+
+
+def _announce(written: Written) -> None:
+    content = written.content
+    colour = {"GREEN": "green", "YELLOW": "yellow", "RED": "red"}.get(written.status, "white")
+    console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
+    console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
+    for alert in content["alerts"][:5]:
+        console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False)
+    for row in content["coverage"]:
+        if row["status"] != "ok":
+            console.print(f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False)
+    for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html"):
+        if (written.folder / name).exists():
+            print(written.folder / name)
+
+
+@app.command()
+def demo(
+    site: SiteOption = DEMO_SITE,
+    scenario: Annotated[str, typer.Option(help="Scenario, or several joined by +.")] = "",
+    listed: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Keep the demo production running and print its addresses, until Ctrl-C."""
+    with _caught(debug):
+        from pdmlib import demo as demo_package
+
+        if listed:
+            for row in demo_package.SCENARIOS:
+                print(f"{row.name:22} {row.description}")
+            return
+        block = read_demo(site)
+        if block is None:
+            raise SiteError(site, "demo", "this site has no demo block, so there is no demo to start")
+        with console.status("starting the demo production") as status:
+            running = demo_package.start(
+                scenario or block.scenario, block.seed, block.clock, on_progress=status.update
+            )
+        try:
+            for name, value in running.environ.items():
+                print(f"export {name}='{value}'", flush=True)
+            console.print("The demo production runs; Ctrl-C stops it.")
+            while True:
+                time.sleep(3600)
+        except KeyboardInterrupt:
+            console.print("stopping")
+        finally:
+            running.stop()
+
+
+@app.command()
+def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False) -> None:
+    """Check every source of a site: configured, reachable, allowed, how fast."""
+    with _caught(debug), _ready(site, as_of) as loaded:
+        from rich.table import Table
+
+        from pdmlib import sources, workbook
+
+        scope = workbook.scope_for(loaded, "daily", as_of)
+        with console.status("asking every source"):
+            found = sources.collect(loaded, scope)
+        shown = Table("Source", "Answered", "Seconds", "Rows", "Detail", title=f"{loaded.title} ({site})")
+        for row in found.coverage:
+            shown.add_row(row.source, row.status, f"{row.seconds:.2f}", f"{row.rows:,}", row.detail or "")
+        Console(highlight=False, markup=False).print(shown)
+        if not any(row.status in ("ok", "partial") for row in found.coverage):
+            raise typer.Exit(3)
+        if any(row.status == "failed" for row in found.coverage):
+            raise typer.Exit(1)
+
+
+@app.command()
+def collect(
+    site: SiteOption = DEMO_SITE, as_of: AsOf = "", out: Out = Path("outputs"), debug: Debug = False
+) -> None:
+    """Append one collection to the site's history."""
+    with _caught(debug), _ready(site, as_of) as loaded:
+        from pdmlib import history, sources, workbook
+
+        scope = workbook.scope_for(loaded, "daily", as_of)
+        with console.status("collecting"):
+            found = sources.collect(loaded, scope)
+        folder = workbook.history_folder(loaded, out)
+        added = history.append(folder, found)
+        print(f"{added} samples added to {folder}")
+        for row in found.coverage:
+            if row.status != "ok":
+                console.print(f"  {row.source} {row.status}: {row.detail or ''}", markup=False)
+
+
+@app.command()
+def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Debug = False) -> None:
+    """Merge the history's small files, month by month."""
+    with _caught(debug):
+        from pdmlib import history, workbook
+
+        gone = history.compact(workbook.history_folder(load_site(site, offline=True), out))
+        print(f"{gone} files merged away")
+
+
+@app.command()
+def lab(
+    site: SiteOption = DEMO_SITE, as_of: AsOf = "", deployed_at: DeployedAt = "", debug: Debug = False
+) -> None:
+    """Open JupyterLab on the notebooks, their parameters set to the site."""
+    with _caught(debug), _ready(site, as_of):
+        from pdmlib.lab import open_lab
+
+        open_lab(Path(site), as_of, deployed_at)
+
+
+@contextmanager
+def _ready(site: str, as_of: str) -> Iterator[Site]:
+    with ThreadPoolExecutor(1) as pool, _production(site, as_of, pool) as production:
+        production.ready(lambda text: console.print(text, style="dim"))
+        yield load_site(site)
+
+
+@contextmanager
+def _caught(debug: bool) -> Iterator[None]:
+    """Turns expected failures into one line and an exit code."""
+    try:
+        yield
+    except PdmError as error:
+        if debug:
+            raise
+        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, SiteError | CallError) else 1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; nothing half-written is left")
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Entry point of the `pdm` command."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    app()
