@@ -19,10 +19,10 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | while IFS=$$'\t' read -r names text; do printf '  %-34s %s\n' "$$names" "$$text"; done
 	@echo '  Variables: SITE=params/<site>.yaml AS_OF=<ISO time> DEPLOYED_AT=<ISO time> OUT=<folder>'
 
-$(VENV)/.ready: requirements.lock pyproject.toml
+$(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check 'uv==0.9.*' || true
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock || true
 	if test -x $(UV); then
 	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements.lock
 	  $(UV) pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
