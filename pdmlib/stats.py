@@ -1,0 +1,186 @@
+"""Statistics of rates, counts and quantiles: thin calls into scipy's special functions.
+
+`scipy.special` and not `scipy.stats`, which takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from scipy import special
+
+LEVEL = 0.05
+
+
+class Difference(NamedTuple):
+    """A difference of two means, its interval and the p-value of no difference."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """Two-sided Wilson score interval of a proportion; (0, 1) without trials.
+
+    Source: Wilson 1927; Brown, Cai and DasGupta 2001, Statistical Science 16, section 3.1.1.
+    """
+    if trials <= 0:
+        return 0.0, 1.0
+    z = _z(level)
+    share = successes / trials
+    scale = 1 + z * z / trials
+    middle = (share + z * z / (2 * trials)) / scale
+    half = z / scale * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    low = 0.0 if successes <= 0 else max(0.0, middle - half)
+    high = 1.0 if successes >= trials else min(1.0, middle + half)
+    return low, high
+
+
+def trials_to_decide(successes: float, trials: float, limit: float, level: float = LEVEL) -> int | None:
+    """How many trials at the observed rate take the Wilson bound past the limit; at least those there are.
+
+    None when the rate is the limit itself, or there are no trials: then no number decides.
+    Source: the score test that the Wilson interval inverts, solved for the number of trials.
+    """
+    if trials <= 0 or successes / trials == limit:
+        return None
+    distance = successes / trials - limit
+    needed = _z(level) ** 2 * limit * (1 - limit) / distance**2
+    return max(math.floor(needed) + 1, math.ceil(trials))
+
+
+def poisson_interval(count: float, level: float = LEVEL) -> tuple[float, float]:
+    """Exact interval of the mean of a count. Source: Garwood 1936, Biometrika 28."""
+    low = 0.0 if count <= 0 else float(special.gammaincinv(count, level / 2))
+    return low, float(special.gammaincinv(count + 1, 1 - level / 2))
+
+
+def rate_ratio(
+    count: float,
+    exposure: float,
+    base_count: float,
+    base_exposure: float,
+    dispersion: float = 1.0,
+    level: float = LEVEL,
+) -> tuple[float, float]:
+    """Interval of (count / exposure) / (base_count / base_exposure); high is infinite from a base of 0.
+
+    Exact, conditional on the sum of both counts. With a dispersion above 1 both counts are divided
+    by it, which widens the interval as a quasi-Poisson model does.
+    Source: Przyborowski and Wilenski 1940, Biometrika 31; McCullagh and Nelder 1989, section 6.2.3.
+    """
+    now, before = count / max(dispersion, 1.0), base_count / max(dispersion, 1.0)
+    if now + before <= 0 or exposure <= 0 or base_exposure <= 0:
+        return 0.0, math.inf
+    low = 0.0 if now <= 0 else float(special.betaincinv(now, before + 1, level / 2))
+    high = 1.0 if before <= 0 else float(special.betaincinv(now + 1, before, 1 - level / 2))
+    scale = base_exposure / exposure
+    return scale * low / (1 - low), math.inf if high >= 1 else scale * high / (1 - high)
+
+
+def rate_ratio_p(
+    count: float, exposure: float, base_count: float, base_exposure: float, dispersion: float = 1.0
+) -> float:
+    """Two-sided p-value of equal rates, twice the smaller tail of the test that `rate_ratio` inverts."""
+    now, before = count / max(dispersion, 1.0), base_count / max(dispersion, 1.0)
+    if now + before <= 0 or exposure <= 0 or base_exposure <= 0:
+        return 1.0
+    share = exposure / (exposure + base_exposure)
+    at_least = 1.0 if now <= 0 else float(special.betainc(now, before + 1, share))
+    at_most = 1.0 if before <= 0 else 1 - float(special.betainc(now + 1, before, share))
+    return min(1.0, 2 * min(at_least, at_most))
+
+
+def quantile_ranks(samples: int, quantile: float, level: float = LEVEL) -> tuple[int | None, int | None]:
+    """Ranks (from 1) of the order statistics that enclose a quantile; None where too few samples bound it.
+
+    Source: David and Nagaraja 2003, Order Statistics, section 7.1.
+    """
+    if samples <= 0:
+        return None, None
+    tail = level / 2
+    low = _first(samples, lambda k: bool(special.bdtr(k, samples, quantile) > tail))
+    high = _first(samples, lambda k: bool(special.bdtr(k, samples, quantile) >= 1 - tail)) + 1
+    return low or None, high if high <= samples else None
+
+
+def quantile_interval(
+    values: Iterable[float], quantile: float, level: float = LEVEL
+) -> tuple[float | None, float | None]:
+    """Interval of a quantile from the values themselves, by `quantile_ranks`."""
+    ordered = sorted(values)
+    low, high = quantile_ranks(len(ordered), quantile, level)
+    return ordered[low - 1] if low else None, ordered[high - 1] if high else None
+
+
+def _first(samples: int, holds: Callable[[int], bool]) -> int:
+    """The smallest k in 0..samples for which a condition that stays true once true holds."""
+    low, high = 0, samples
+    while low < high:
+        middle = (low + high) // 2
+        if holds(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def dispersion(groups: Iterable[Sequence[float]]) -> float:
+    """Variance over mean of counts, pooled over groups with means of their own; at least 1.
+
+    NaN when no group has two values and a mean above zero.
+    Source: Pearson's statistic over its degrees of freedom; McCullagh and Nelder 1989, section 4.5.2.
+    """
+    total, freedom = 0.0, 0
+    for values in groups:
+        mean = sum(values) / len(values) if values else 0.0
+        if mean > 0:
+            total += sum((value - mean) ** 2 for value in values) / mean
+            freedom += len(values) - 1
+    return max(1.0, total / freedom) if freedom else math.nan
+
+
+def level_for_looks(looks: int, level: float = LEVEL) -> float:
+    """The level of each of several looks at growing data, so that all together keep the level.
+
+    Source: Bonferroni's inequality; conservative, as the looks are correlated.
+    """
+    return level / max(1, looks)
+
+
+def chance_of_none(expected: float, dispersion: float = 1.0) -> float:
+    """Probability of counting nothing where `expected` are due; Poisson, or negative binomial when overdispersed.
+
+    Source: McCullagh and Nelder 1989, section 6.2.3 (variance = dispersion * mean).
+    """
+    if dispersion <= 1 + 1e-9:
+        return math.exp(-expected)
+    return float(dispersion ** (-expected / (dispersion - 1)))
+
+
+def welch(
+    mean: float, sd: float, samples: float, base_mean: float, base_sd: float, base_samples: float
+) -> Difference:
+    """Difference of two means from their summaries, with unequal variances; NaN below two samples each.
+
+    Source: Welch 1947, Biometrika 34; degrees of freedom after Satterthwaite.
+    """
+    value = mean - base_mean
+    if samples < 2 or base_samples < 2:
+        return Difference(value, math.nan, math.nan, math.nan)
+    parts = sd * sd / samples, base_sd * base_sd / base_samples
+    error = math.sqrt(sum(parts))
+    if error == 0:
+        return Difference(value, value, value, 1.0 if value == 0 else 0.0)
+    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (samples - 1) + parts[1] ** 2 / (base_samples - 1))
+    half = float(special.stdtrit(freedom, 1 - LEVEL / 2)) * error
+    p = 2 * float(special.stdtr(freedom, -abs(value) / error))
+    return Difference(value, value - half, value + half, p)
+
+
+def _z(level: float) -> float:
+    return float(special.ndtri(1 - level / 2))
