@@ -110,16 +110,43 @@ PHASES: tuple[Phase, ...] = (
 )
 
 
+EXTRAS: tuple[Phase, ...] = (
+    Phase(
+        "database", "Database Analysis", "Which query did the deployment break?", 30 * DAY, False, DAY, DAY, DAY
+    ),
+    Phase(
+        "dashboard",
+        "Monitoring Dashboard",
+        "How is it right now?",
+        DAY,
+        True,
+        HOUR,
+        timedelta(minutes=5),
+        timedelta(minutes=5),
+    ),
+    Phase(
+        "incident",
+        "Incident Report",
+        "What happened, whom did it hit, and is it over?",
+        HOUR,
+        False,
+        HOUR,
+        timedelta(minutes=5),
+        timedelta(minutes=15),
+    ),
+)
+
+
 def phase_named(name: str) -> Phase:
     """The phase of that name.
 
     Raises:
         CallError: there is none.
     """
-    for phase in PHASES:
+    for phase in (*PHASES, *EXTRAS):
         if phase.name == name:
             return phase
-    raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in PHASES)}")
+    raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in (*PHASES, *EXTRAS))}")
 
 
 @dataclass(frozen=True)
@@ -177,7 +204,14 @@ class Scope:
             for d in self.review_days
             if d.window.start < max(ends)
         )
-        return tuple(dict.fromkeys((self.window, self.latest, self.previous, self.before, *days)))
+        after = (self.after,) if self.after.seconds else ()
+        return tuple(dict.fromkeys((self.window, self.latest, self.previous, self.before, *after, *days)))
+
+    @property
+    def after(self) -> Window:
+        """What has passed since the window's end, at most its own length; empty when it ends now."""
+        end = min(self.window.end + (self.window.end - self.window.start), max(self.as_of, self.window.end))
+        return Window(self.window.end, end)
 
     @property
     def days_done(self) -> int:
@@ -188,6 +222,14 @@ class Scope:
     def complete(self) -> bool:
         """Whether the whole phase has passed."""
         return self.as_of >= self.full.end
+
+
+def incident_scope(site: Site, deployed_at: datetime, window: Window, as_of: datetime) -> Scope:
+    """The scope of an incident: the window that a person names, whatever was deployed when."""
+    phase = phase_named("incident")
+    end = min(deployed_at, window.start)
+    days = days_between(day_of(window.start, site.zone).date, day_of(window.end, site.zone).date, site.zone)
+    return Scope(phase, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, site.zone)
 
 
 def scope_of(site: Site, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:
