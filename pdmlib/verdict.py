@@ -19,6 +19,7 @@ from pdmlib.analysis import (
     deployment,
     features,
     feedback,
+    incident,
     integrations,
     issues,
     performance,
@@ -28,6 +29,7 @@ from pdmlib.case import Case
 from pdmlib.checklist import checklist
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.site import SOURCE_NAMES, Site
+from pdmlib.window import Window
 
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
 DUE = {Priority.P0: timedelta(0), Priority.P1: timedelta(days=1), Priority.P2: timedelta(days=7)}
@@ -167,6 +169,8 @@ def judge(case: Case) -> Verdict:
     actions = actions_of(case, readings, findings, alerts)
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
+    if phase == "incident":
+        tables |= _incident_tables(case, metrics, readings)
     tables["checklist"] = checklist(phase, readings, case.site)
     draft = Verdict(
         case,
@@ -186,6 +190,23 @@ def judge(case: Case) -> Verdict:
         tables,
     )
     return replace(draft, summary=summarise(draft))
+
+
+def _incident_tables(
+    case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
+) -> dict[str, list[dict[str, Any]]]:
+    known = {metric.id: metric for metric in metrics}
+
+    def measured(name: str, window: Window) -> Measurement:
+        return known[name].measure(case.at(window))
+
+    return {
+        "timeline": incident.timeline(case),
+        "impact": incident.impact(case, measured),
+        "response": incident.response(case),
+        "criteria": incident.criteria(readings),
+        "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
+    }
 
 
 def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from pdmlib import charts, history
-from pdmlib.analysis import costs, cron, database, performance, stability
+from pdmlib.analysis import costs, cron, database, features, performance, stability
 from pdmlib.case import Case
 from pdmlib.errors import CallError
 from pdmlib.notes import Notes, load_notes
-from pdmlib.phases import Scope, phase_named, scope_of
+from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
 from pdmlib.readings import Priority
 from pdmlib.report import document, tables, text, words
 from pdmlib.report.tables import Html
@@ -66,10 +66,52 @@ class Report:
         """The readings of the sections, judged."""
         return tables.readings(r for name in sections for r in self.verdict.section(name))
 
-    def table(self, name: str) -> Html:
-        """A table of `report.json`."""
+    def table(self, name: str, most: int | None = None) -> Html:
+        """A table of `report.json`; with `most`, its first rows and how many more there are."""
         rows = self.verdict.tables[name]
-        return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows)
+        if name == "feature_adoption":
+            return tables.adoption(rows)
+        shown = tables.table(name, rows[:most])
+        rest = len(rows) - len(rows[:most])
+        return Html(shown.html + f"<p class='empty'>and {rest} more in report.html</p>") if rest else shown
+
+    def top_findings(self, most: int) -> Html:
+        """The most urgent findings, a line each."""
+        found = self.verdict.findings
+        lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in found[:most]]
+        rest = [f"and {len(found) - most} more"] if len(found) > most else []
+        return self._list(lines + rest, "No finding.")
+
+    def tiles(self, *names: str) -> Html:
+        """Readings as large tiles: value, status by word and shape, target."""
+        found = [r for r in (self.verdict.reading(name) for name in names) if r]
+        rows = [
+            {"title": r.title, "value": words.number(r.value, r.unit), "status": words.judged(r),
+             "kind": r.status.value, "note": r.reason or (f"target {r.target}" if r.target else "")}
+            for r in found
+        ]  # fmt: skip
+        return tables.render("tiles.html.j2", tiles=rows)
+
+    def changed_before(self) -> Html:
+        """Deployments and other changes in the day before the window."""
+        rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
+        return tables.table("timeline", rows, "No deployment or change is known in the day before.")
+
+    def underused(self) -> Html:
+        """Features that are abandoned, broken, rare or below their target."""
+        rows = [
+            row for row in self.verdict.tables["feature_adoption"]
+            if row["state"] in ("abandoned", "broken", "rare") or row["target_met"] is False
+        ]  # fmt: skip
+        lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
+        return self._list(lines, "Every feature is used as expected.")
+
+    def high_cost(self) -> Html:
+        """What costs most, first."""
+        rows = [r for r in self.verdict.section("costs") if isinstance(r.value, int | float) and r.value]
+        rows.sort(key=lambda r: -float(r.value or 0))
+        lines = [f"{r.title}: {words.number(r.value, r.unit)} ({r.measurement.source})" for r in rows[:5]]
+        return self._list(lines, "No cost was measured.")
 
     def issues(self, priority: str) -> Html:
         """Findings and incidents of a priority and what became of them."""
@@ -84,8 +126,9 @@ class Report:
         return tables.alerts(self.verdict.alerts, self.case.site.zone)
 
     def noted(self, key: str) -> Html:
-        """A list from the analyst's notes; said to be open where nothing is noted."""
-        return self._list(list(getattr(self.notes, key)))
+        """What the analyst's notes say under a key; said to be open where nothing is noted."""
+        found = getattr(self.notes, key)
+        return self._list([found] if isinstance(found, str) else list(found or ()))
 
     def assessment(self) -> Html:
         """The outcome in words and what to do next."""
@@ -117,9 +160,9 @@ class Report:
         return Html("")
 
     @staticmethod
-    def _list(items: list[str]) -> Html:
+    def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".") -> Html:
         shown = [words.one_line(item) for item in items]
-        return tables.render("list.html.j2", items=shown, empty=words.OPEN.capitalize() + ".")
+        return tables.render("list.html.j2", items=shown, empty=empty)
 
 
 CHARTS: dict[str, Callable[[Case], Any]] = {
@@ -127,6 +170,7 @@ CHARTS: dict[str, Callable[[Case], Any]] = {
     "error_rate": lambda c: charts.error_rate(performance.hourly(c), c.scope.deployed_at, c.site.zone),
     "request_volume": lambda c: charts.request_volume(performance.hourly(c), c.scope.deployed_at, c.site.zone),
     "uptime": lambda c: charts.uptime_strip(stability.uptime_segments(c), c.site.zone, c.window),
+    "adoption": lambda c: charts.adoption_heatmap(features.adoption(c)),
     "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
     "database_cpu": lambda c: charts.database_cpu(database.cpu_series(c), c.scope.deployed_at, c.site.zone),
     "days": lambda c: charts.day_trend(performance.daily(c)),
@@ -160,11 +204,38 @@ def open_report(
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
     loaded = load_site(site, offline=bool(collection))
-    scope = scope_for(loaded, phase, as_of, deployed_at)
-    saved = history.load_collection(Path(collection)) if collection else gather(loaded, scope, Path(out))
-    case = Case(loaded, scope, saved, scope.window)
-    path = Path(notes) if notes else notes_path(loaded, phase)
+    return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out, notes)
+
+
+def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
+    saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
+    case = Case(site, scope, saved, scope.window)
+    path = Path(notes) if notes else notes_path(site, scope.phase.name)
     return Report(case, judge(case), load_notes(path), now())
+
+
+def open_incident(
+    site: str,
+    start: str,
+    end: str,
+    as_of: str = "",
+    deployed_at: str = "",
+    collection: str = "",
+    out: str = "outputs",
+    notes: str = "",
+) -> Report:
+    """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
+    loaded = load_site(site, offline=bool(collection))
+    scope = incident_scope_for(loaded, start, end, as_of, deployed_at)
+    return _opened(loaded, scope, collection, out, notes)
+
+
+def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of an incident report."""
+    moment = _moment(site, as_of)
+    deployed = _deployment(site, moment, deployed_at)
+    window = Window(parse_time(start), min(parse_time(end), moment))
+    return incident_scope(site, deployed, window, moment)
 
 
 def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
@@ -173,11 +244,19 @@ def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") ->
     Raises:
         CallError: no deployment is known, or as-of lies before it.
     """
-    moment = parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
-    deployed = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
-    if deployed is None:
+    moment = _moment(site, as_of)
+    return scope_of(site, phase_named(phase), _deployment(site, moment, deployed_at), moment)
+
+
+def _moment(site: Site, as_of: str) -> datetime:
+    return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
+
+
+def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:
+    known = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
+    if known is None:
         raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
-    return scope_of(site, phase_named(phase), deployed, moment)
+    return known
 
 
 def _newest(site: Site, moment: datetime) -> datetime | None:

@@ -64,8 +64,8 @@ def _yes(value: Any) -> str:
     return "not judged" if value is None else "✓ yes" if value else "✗ no"
 
 
-def _flag(value: Any) -> str:
-    return "yes" if value else ""
+def _holds(value: Any) -> str:
+    return "unknown" if value is None else "✗ holds" if value else "✓ does not hold"
 
 
 def _state(value: Any) -> str:
@@ -203,6 +203,29 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("limit", "Limit", _count, True),
         C("per_week", "Per week", _count, True),
         C("reaches_limit_on", "Reaches the limit", _text),
+    ),
+    "timeline": (
+        C("at", "Time (UTC)", _text),
+        C("source", "Source", _text),
+        C("what", "What happened", _text),
+    ),
+    "impact": (C("what", "What", _text), C("value", "How much", _text, True)),
+    "response": (
+        C("step", "Step", _text),
+        C("within", "Within", _text),
+        C("due", "Due (UTC)", _text),
+    ),
+    "criteria": (
+        C("criterion", "Rollback criterion", _text),
+        C("holds", "Holds", _holds, mark=True),
+        C("evidence", "Evidence", _text),
+    ),
+    "verification": (
+        C("metric", "Metric", _text),
+        C("during", "In the incident", _count, True),
+        C("after", "Since", _count, True),
+        C("normal", "Back to normal", _yes),
+        C("test", "Test", _text),
     ),
     "changes": (
         C("title", "Finding", _text),
