@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from pdmlib.site import Site, load_site, read_demo, set_environment
 from pdmlib.window import parse_time
 
 if TYPE_CHECKING:
+    from pdmlib.phases import Scope
     from pdmlib.run import Written
 
 app = typer.Typer(
@@ -60,15 +61,55 @@ def report(
         if fail_on and fail_on not in FAIL_ON:
             raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
         phase_named(phase)
-        written = _report(phase, site, as_of, deployed_at, out, notes)
-        _announce(written)
-        if written.blind:
-            raise typer.Exit(3)
-        if fail_on and written.status in FAIL_ON[fail_on]:
-            raise typer.Exit(EXIT_OF[written.status])
+        with_scope = lambda loaded: _workbook().scope_for(loaded, phase, as_of, deployed_at)  # noqa: E731
+        _finish(_report(site, as_of, out, notes, with_scope), fail_on)
 
 
-def _report(phase: str, site: str, as_of: str, deployed_at: str, out: Path, notes: str) -> Written:
+@app.command()
+def incident(
+    start: Annotated[str, typer.Option("--from", help="ISO time at which the incident began.")] = "",
+    end: Annotated[str, typer.Option("--to", help="ISO time at which it ended; default now.")] = "",
+    alert: Annotated[
+        str, typer.Option(help="Id of an alert or incident of the latest reports, instead of --from.")
+    ] = "",
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    notes: Annotated[str, typer.Option(help="The notes; default params/notes/<site>-incident.yaml.")] = "",
+    fail_on: Annotated[str, typer.Option(help="As for `report`.")] = "",
+    debug: Debug = False,
+) -> None:
+    """Write the report of an incident: timeline, impact, criteria, verification."""
+    with _caught(debug):
+        if not (start or alert):
+            raise CallError(
+                "--from: give the ISO time at which the incident began, or --alert with the id of an alert"
+            )
+
+        def scope(loaded: Site) -> Scope:
+            book = _workbook()
+            began, ended = (start, end) if start else book.span_of(alert, loaded, out)
+            return book.incident_scope_for(loaded, began, ended, as_of, deployed_at)
+
+        _finish(_report(site, as_of, out, notes, scope), fail_on)
+
+
+def _finish(written: Written, fail_on: str) -> None:
+    _announce(written)
+    if written.blind:
+        raise typer.Exit(3)
+    if fail_on and written.status in FAIL_ON[fail_on]:
+        raise typer.Exit(EXIT_OF[written.status])
+
+
+def _workbook() -> Any:
+    from pdmlib import workbook
+
+    return workbook
+
+
+def _report(site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope]) -> Written:
     from pdmlib.telemetry import watched
 
     with ThreadPoolExecutor(2) as pool, _production(site, as_of, pool) as production:
@@ -79,11 +120,9 @@ def _report(phase: str, site: str, as_of: str, deployed_at: str, out: Path, note
             imported = pool.submit(_import_writers)
             production.ready(lambda text: status.update(f"demo production: {text}"))
             loaded = load_site(site)
-            from pdmlib import workbook
-
-            scope = workbook.scope_for(loaded, phase, as_of, deployed_at)
+            workbook, scope = _workbook(), scope_of(loaded)
             production.keep_history(workbook.history_folder(loaded, out))
-            with watched(f"pdm-{loaded.site}-{phase}"):
+            with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
                 done: list[str] = []
 
                 def progress(source: str, state: str) -> None:

@@ -107,6 +107,8 @@ def _fill(
         "notes": notes,
         "write_to": str(beside.resolve()),
     }
+    if scope.phase.name == "incident":
+        parameters |= {"start": scope.window.start.isoformat(), "end": scope.window.end.isoformat()}
     say("executing the notebook")
     notebook = execute(scope.phase.name, parameters, kernel)
     say("writing the report")

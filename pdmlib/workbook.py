@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -234,8 +235,27 @@ def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deploy
     """The scope of an incident report."""
     moment = _moment(site, as_of)
     deployed = _deployment(site, moment, deployed_at)
-    window = Window(parse_time(start), min(parse_time(end), moment))
+    window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
     return incident_scope(site, deployed, window, moment)
+
+
+def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
+    """Start and end of an alert or incident of the site's latest reports, ISO times; no end: still so.
+
+    Raises:
+        CallError: no latest report knows the id.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for path in sorted((out / site.site).glob("*/latest/report.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known |= {row["id"]: (row["since"] or content["window"]["start"], "") for row in content["alerts"]}
+        for row in content["tables"].get("incidents", []):
+            known[f"incident:{row['start']}"] = (row["start"], row["end"] or "")
+    if alert not in known:
+        raise CallError(
+            f"--alert: {alert!r} is not in the latest reports; they know {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[alert]
 
 
 def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
