@@ -54,7 +54,7 @@ database-report: $(VENV)/.ready ## database analysis
 	@$(PDM) report database $(REPORT)
 
 incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO time>
-	@$(PDM) incident --from '$(FROM)' --to '$(TO)' $(REPORT)
+	@$(PDM) incident $(if $(ALERT),--alert $(ALERT)) --from '$(FROM)' --to '$(TO)' $(REPORT)
 
 dashboard: $(VENV)/.ready ## the page of eight widgets
 	@$(PDM) report dashboard $(REPORT)

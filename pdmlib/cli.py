@@ -61,8 +61,11 @@ def report(
         if fail_on and fail_on not in FAIL_ON:
             raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
         phase_named(phase)
-        with_scope = lambda loaded: _workbook().scope_for(loaded, phase, as_of, deployed_at)  # noqa: E731
-        _finish(_report(site, as_of, out, notes, with_scope), fail_on)
+
+        def scope(loaded: Site) -> Scope:
+            return _workbook().scope_for(loaded, phase, as_of, deployed_at)
+
+        _finish(_report(site, as_of, out, notes, scope), fail_on)
 
 
 @app.command()
