@@ -182,5 +182,32 @@ def welch(
     return Difference(value, value - half, value + half, p)
 
 
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
+    """Student's interval of a mean; NaN below two values. Source: Student 1908, Biometrika 6."""
+    count = len(values)
+    if count < 2:
+        return math.nan, math.nan
+    mean = sum(values) / count
+    spread = math.sqrt(sum((v - mean) ** 2 for v in values) / (count - 1))
+    half = float(special.stdtrit(count - 1, 1 - level / 2)) * spread / math.sqrt(count)
+    return mean - half, mean + half
+
+
+def slope(xs: Sequence[float], ys: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Slope of the least-squares line and its interval; NaN below three points or without spread.
+
+    Source: Draper and Smith 1998, Applied Regression Analysis, section 1.4.
+    """
+    count = len(xs)
+    middle_x, middle_y = sum(xs) / max(count, 1), sum(ys) / max(count, 1)
+    spread = sum((x - middle_x) ** 2 for x in xs)
+    if count < 3 or spread == 0:
+        return math.nan, math.nan, math.nan
+    value = sum((x - middle_x) * (y - middle_y) for x, y in zip(xs, ys, strict=True)) / spread
+    rest = sum((y - middle_y - value * (x - middle_x)) ** 2 for x, y in zip(xs, ys, strict=True))
+    half = float(special.stdtrit(count - 2, 1 - level / 2)) * math.sqrt(rest / (count - 2) / spread)
+    return value, value - half, value + half
+
+
 def _z(level: float) -> float:
     return float(special.ndtri(1 - level / 2))
