@@ -16,6 +16,7 @@ from pdmlib.case import Case
 from pdmlib.window import Window
 
 PREFERENCE = ("requests", "vercel")
+TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1
 
 
@@ -71,9 +72,13 @@ def spanned(case: Case, source: str) -> pd.Series | None:
 def tiled(case: Case, source: str) -> pd.DataFrame:
     """Rows of `request_counts` that tile the case's window without overlap, with their `end_at`."""
     table = case["request_counts"]
-    table = table[table["source"] == source]
+    return tile(all_routes(table[table["source"] == source]), case.window)
+
+
+def all_routes(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of all routes together where a source gives them, else those of each route."""
     whole = table["route"].isna()
-    return tile(table[whole] if whole.any() else table, case.window)
+    return table[whole] if whole.any() else table
 
 
 def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:

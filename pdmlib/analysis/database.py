@@ -1,0 +1,431 @@
+"""Database: load and room of the host, connections, critical queries, and what its checks found."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import host
+from pdmlib.analysis import statements
+from pdmlib.case import Case
+from pdmlib.frames import json_rows
+from pdmlib.host import Stretches
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.site import Query, Site
+from pdmlib.window import iso
+
+SECTION = "database"
+SCALE = "Review queries, consider scaling"
+BACKLOG = "Add to optimization backlog"
+RESTART = "Check Supabase status, restart if needed"
+SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
+GB = 1e9
+FEWEST_BLOCKS = 10_000
+_NO_HOST = "no sample of the host falls into the window"
+_UNREACHABLE = re.compile(
+    r"refused|timed? ?out|too many (connections|clients)|connection slots|could not connect|connection failed|"
+    r"closed the connection|starting up|shutting down|in recovery mode|unreachable|reset by peer",
+    re.IGNORECASE,
+)
+_NOT_THE_SERVER = re.compile(
+    r"password|authentication|certificate|ssl|permission|does not exist|superuser", re.IGNORECASE
+)
+
+
+def db_cpu_pct(case: Case) -> Measurement:
+    """CPU in use, averaged over the window by time."""
+    load = host.cpu_pct(case)
+    return _of_stretches(case, load, load.mean, "cpu_idle_s")
+
+
+def db_cpu_peak_pct(case: Case) -> Measurement:
+    """The busiest stretch between two samples, and when it was."""
+    load = host.cpu_pct(case)
+    if load.table.empty:
+        return _of_stretches(case, load, float("nan"), "cpu_idle_s")
+    top = load.peak
+    minutes = (top["end"] - top["start"]).total_seconds() / 60
+    local = top["end"].tz_convert(case.site.time_zone)
+    when = f"{local:%Y-%m-%d %H:%M} {case.site.time_zone}, average of {minutes:.0f} min"
+    return _of_stretches(case, load, float(top["value"]), "cpu_idle_s", when)
+
+
+def db_memory_pct(case: Case) -> Measurement:
+    """Memory in use, averaged over the window by time."""
+    used = host.gauge(case, "memory_pct")
+    return _of_stretches(case, used, used.mean, "memory_pct")
+
+
+def _of_stretches(
+    case: Case, found: Stretches, value: float, metric: str, evidence: str | None = None
+) -> Measurement:
+    lost = (
+        f"{found.restarts} stretches discarded: a counter fell, the host was restarted" if found.restarts else None
+    )
+    if found.table.empty:
+        seen = len(host.samples(case, metric))
+        why = lost or ("one sample only, and a load needs two" if seen == 1 else _NO_HOST)
+        return case.missing("supabase", "host_metrics", why)
+    return Measurement(
+        State.MEASURED,
+        value,
+        reason=lost,
+        samples=len(found.table),
+        source="supabase",
+        window=case.window,
+        coverage_pct=found.coverage_pct,
+        evidence=evidence,
+    )
+
+
+def db_connections(case: Case) -> Measurement:
+    """Connections at the newest sample of the window."""
+    now = host.newest(case, "connections")
+    if now is None:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    limit = host.newest(case, "max_connections")
+    of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
+    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}")
+
+
+def db_connections_pct(case: Case) -> Measurement:
+    """The most connections of any sample in the window, in percent of those allowed."""
+    used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
+    if used.empty or limit is None or not limit["value"]:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    top = used.loc[used["value"].idxmax()]
+    text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
+    return _gauged(case, 100 * float(top["value"]) / float(limit["value"]), text, len(used))
+
+
+def _gauged(case: Case, value: float, evidence: str, samples: int | None = None) -> Measurement:
+    return Measurement(
+        State.MEASURED, value, samples=samples, source="supabase", window=case.window, evidence=evidence
+    )
+
+
+def db_connection_errors(case: Case) -> Measurement:
+    """Signs that the database cannot be connected to: failed samples, a failed connection of our own, its platform.
+
+    A refusal by a limit is in no counter of the database itself, so these three witnesses are added up.
+    The last two speak of now, and only for a window that ends now.
+    """
+    samples = host.in_window(case, "db_up")
+    down = int((samples["value"] == 0).sum())
+    signs = [f"{down} of {len(samples)} samples found it down"] if down else []
+    now = _signs_now(case) if case.window.end >= case.scope.window.end else []
+    if samples.empty and not now and not _connected(case):
+        return case.missing("supabase", "host_metrics", "nothing watched the database in this window")
+    seen = f"{len(samples)} samples found it up" if len(samples) else "a connection of our own succeeded"
+    return Measurement(
+        State.MEASURED,
+        down + len(now),
+        samples=len(samples),
+        source="supabase" if len(samples) else "postgres",
+        window=case.window,
+        evidence="; ".join(signs + now) or seen,
+    )
+
+
+def _connected(case: Case) -> bool:
+    return case.answered("postgres") and case.window.end >= case.scope.window.end
+
+
+def _signs_now(case: Case) -> list[str]:
+    states = case["vendor_states"]
+    down = states[
+        (states["vendor"] == "supabase")
+        & (states["kind"] == "service")
+        & states["item"].isin(["db", "db_postgres_user"])
+        & (states["ok"] == False)  # noqa: E712
+    ]
+    signs = [
+        f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
+    ]
+    for answer in case.collection.coverage:
+        detail = answer.detail or ""
+        if answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
+            signs.append(f"connecting failed: {detail}")
+    return signs
+
+
+def is_connection_failure(reason: str) -> bool:
+    """Whether a reason for not reading the database means that it could not be reached.
+
+    A wrong password or certificate is the monitor's own fault and says nothing of the database.
+    """
+    return bool(_UNREACHABLE.search(reason)) and not _NOT_THE_SERVER.search(reason)
+
+
+def db_storage_pct(case: Case) -> Measurement:
+    """Used share of the database's volume at the newest sample."""
+    used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
+    if used is None or size is None or not size["value"]:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB"
+    return _gauged(case, 100 * float(used["value"]) / float(size["value"]), text)
+
+
+def db_storage_gb(case: Case) -> Measurement:
+    """Used space of the database's volume at the newest sample, else the size of the database."""
+    used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
+    if used is None:
+        used, size = host.newest(case, "db_size_bytes"), None
+    if used is None:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
+    text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
+    return _gauged(case, float(used["value"]) / GB, text)
+
+
+def db_cache_hit_pct(case: Case) -> Measurement:
+    """Blocks found in memory, in percent of those asked for between the first and the last look in the window.
+
+    Lifetime figures say nothing of this deployment, so one look is not enough.
+    """
+    gauges = case.within("database_gauges", "at").sort_values("at")
+    hit, read = (gauges.loc[gauges["metric"] == name, "value"] for name in ("blks_hit", "blks_read"))
+    if len(hit) < 2 or len(read) < 2:
+        return case.missing("postgres", "database_gauges", "it takes two looks at the counters in the window")
+    hits, reads = hit.iloc[-1] - hit.iloc[0], read.iloc[-1] - read.iloc[0]
+    if hits < 0 or reads < 0:
+        return case.missing("postgres", "database_gauges", "a counter fell: the statistics were reset")
+    if hits + reads < FEWEST_BLOCKS:
+        return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
+    text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
+    value = 100 * float(hits / (hits + reads))
+    return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
+
+
+def cpu_series(case: Case) -> pd.DataFrame:
+    """Series for charts: `at` (start of the stretch) and `cpu_pct`."""
+    stretches = host.cpu_pct(case).table
+    return stretches.rename(columns={"start": "at", "value": "cpu_pct"})[["at", "cpu_pct"]]
+
+
+def db_queries_total(case: Case) -> Measurement:
+    """Statements run in the window: what the counter grew by between its samples."""
+    grown = host.increments(case, "queries_total")
+    total = round(float((grown.table["value"] * grown.table["seconds"]).sum()))
+    return _of_stretches(case, grown, total, "queries_total")
+
+
+def db_slow_queries(case: Case) -> Measurement:
+    """Statements whose mean in the window is above 100 ms over at least five calls."""
+    rows = [r for r in queries(case) if (r["calls"] or 0) >= SLOW_CALLS]
+    if not rows:
+        return case.missing("postgres", "statements", "no statement was run five times between two snapshots")
+    slow = [r for r in rows if (r["mean_ms"] or 0) > SLOW_MS]
+    slow.sort(key=lambda r: -r["mean_ms"])
+    text = "; ".join(f"{r['mean_ms']:.0f} ms over {r['calls']:.0f} calls: {r['query'][:60]}" for r in slow[:3])
+    return Measurement(
+        State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None
+    )
+
+
+def query_ms(case: Case, query: Query) -> Measurement:
+    """Median of the timed runs of one critical query, as the application's role where it was timed so.
+
+    A run that returned no row timed nothing and is unknown. The administrator's time is told beside.
+    """
+    item = f"query:{query.name}"
+    runs = case["query_timings"]
+    runs = runs[(runs["query"] == query.name) & runs["ms"].notna()]
+    if runs.empty:
+        return case.missing("postgres", item, "it was not timed")
+    medians = runs.groupby("role")["ms"].median()
+    role = "application" if "application" in medians else str(medians.index[0])
+    ours = runs[runs["role"] == role]
+    if ours["rows"].fillna(1).max() == 0:
+        why = f"as role {role} it returned no row, so its time ({medians[role]:.1f} ms) means nothing"
+        return Measurement.missing(State.NO_DATA, why, "postgres")
+    others = "".join(f"; as role {name} {ms:.1f} ms" for name, ms in medians.items() if name != role)
+    text = f"as role {role} {medians[role]:.1f} ms{others}; budget {query.limit_ms:g} ms"
+    return Measurement(
+        State.MEASURED,
+        float(medians[role]),
+        samples=len(ours),
+        low=float(ours["ms"].min()),
+        high=float(ours["ms"].max()),
+        source="postgres",
+        window=case.window,
+        evidence=text,
+    )
+
+
+def queries(case: Case) -> list[dict[str, Any]]:
+    """Rows of `queries`: statements after the deployment against before, most time first."""
+    return statements.compare(case)
+
+
+def database_findings(case: Case) -> list[dict[str, Any]]:
+    """Rows of `database_findings`: what the checks of the database found, worst first."""
+    table = case["database_findings"]
+    detail = table["evidence"].fillna(table["unknown_reason"])
+    order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
+    table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
+    return json_rows(table[["check", "object", "severity", "detail", "action"]])
+
+
+def visibility(case: Case) -> list[dict[str, Any]]:
+    """Rows of `visibility`: what the monitoring role can see of each object, and the grant that mends it."""
+    return json_rows(case["visibility"].sort_values("object"))
+
+
+def findings(case: Case) -> list[Finding]:
+    """Regressed queries, and what the checks of the database found to warn or fail."""
+    rows = queries(case)
+    regressed = [_regression(case, row) for row in rows if row["regressed"]]
+    slow = [_slow(case, r) for r in rows if not r["regressed"] and (r["mean_ms"] or 0) > BACKLOG_MS]
+    table = case["database_findings"]
+    bad = table[table["severity"].isin(["fail", "warn"])].sort_values(["check", "object"])
+    return regressed + slow + [_checked(case, row) for row in bad.to_dict("records")]
+
+
+def _slow(case: Case, row: dict[str, Any]) -> Finding:
+    return Finding(
+        id=f"query:{_slug(row['query'])}:slow",
+        title=f"Slow query: {row['query'][:80]}",
+        priority=Priority.P2,
+        reading="db_slow_queries",
+        evidence=f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls.",
+        action=BACKLOG,
+        becomes_green=f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)",
+        value=row["mean_ms"],
+        threshold=f"> {BACKLOG_MS:g} ms",
+        owner=case.site.people.owners.get("database"),
+    )
+
+
+def _regression(case: Case, row: dict[str, Any]) -> Finding:
+    before, now = row["before_mean_ms"], row["mean_ms"]
+    goal = max(1.3 * before, min(before, SLOW_MS))
+    return Finding(
+        id=f"query:{_slug(row['query'])}:regressed",
+        title=f"Slower since the deployment: {row['query'][:80]}",
+        priority=Priority.P2,
+        reading="db_slow_queries",
+        evidence=f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
+        f"({row['share_pct'] or 0:.1f} % of the database's time). {row['reason'] or ''}".strip(),
+        action=f"{BACKLOG}: EXPLAIN it with the parameters of today and compare its plan",
+        becomes_green=f"its mean is under {goal:.0f} ms (now {now:.0f} ms)",
+        since=case.scope.deployed_at,
+        value=now,
+        threshold=f"< {goal:.0f} ms",
+        owner=case.site.people.owners.get("database"),
+    )
+
+
+def _slug(text: str) -> str:
+    words = re.findall(r"[a-z_][a-z0-9_]*", text.lower())
+    return "-".join(words[:8]) or "statement"
+
+
+_READING_OF = {"connections": "db_connections_pct", "cache_hit": "db_cache_hit_pct", "storage": "db_storage_pct"}
+
+
+def _checked(case: Case, row: dict[str, Any]) -> Finding:
+    severe = row["severity"] == "fail"
+    name = row["object"] if not pd.isna(row["object"]) else ""
+    limit = "" if pd.isna(row["threshold"]) else row["threshold"]
+    return Finding(
+        id=f"database:{row['check']}:{name}",
+        title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
+        priority=Priority.P1 if severe else Priority.P2,
+        reading=_READING_OF.get(row["check"], "db_findings"),
+        evidence="" if pd.isna(row["evidence"]) else row["evidence"],
+        action=BACKLOG if pd.isna(row["action"]) else row["action"],
+        becomes_green=f"the check finds {limit}" if limit else "the check passes",
+        value=None if pd.isna(row["value"]) else float(row["value"]),
+        threshold=limit,
+        owner=case.site.people.owners.get("database"),
+    )
+
+
+def db_findings(case: Case) -> Measurement:
+    """How many of the database's checks warn or fail."""
+    table = case["database_findings"]
+    if table.empty:
+        return case.missing("postgres", "database_findings", "the database was not checked")
+    bad = table["severity"].isin(["fail", "warn"])
+    unknown = int((table["severity"] == "unknown").sum())
+    text = f"{len(table)} results, {unknown} of them unknown"
+    return Measurement(State.MEASURED, int(bad.sum()), samples=len(table), source="postgres", evidence=text)
+
+
+_CPU = (
+    Limit(">", 80, Status.FAIL, Priority.P2, SCALE),
+    Limit(">=", 70, Status.WARN, action=SCALE),
+)
+_PEAK = (Limit(">", 80, Status.WARN, Priority.P2, SCALE),)
+_MEMORY = (
+    Limit(">", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+)
+_CONNECTIONS = (
+    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 70, Status.WARN, Priority.P2, SCALE),
+)
+_DOWN = (Limit(">", 0, Status.FAIL, Priority.P0, RESTART, critical=True, rollback=True),)
+_STORAGE = (
+    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+)
+_CACHE = (
+    Limit("<", 94, Status.FAIL, Priority.P2, SCALE),
+    Limit("<", 99, Status.WARN, action=SCALE),
+)
+_SLOW = (Limit(">", 0, Status.WARN, action=BACKLOG),)
+
+METRICS: tuple[Metric, ...] = (
+    Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower"),
+    Metric("db_cpu_peak_pct", "CPU, peak", "%", SECTION, db_cpu_peak_pct, _PEAK, "<= 80", "lower"),
+    Metric("db_memory_pct", "Memory, average", "%", SECTION, db_memory_pct, _MEMORY, "< 80", "lower"),
+    Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
+    Metric(
+        "db_connections_pct",
+        "Connections in use, peak",
+        "%",
+        SECTION,
+        db_connections_pct,
+        _CONNECTIONS,
+        "< 70",
+        "lower",
+    ),
+    Metric(
+        "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
+    ),
+    Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower"),
+    Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
+    Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher"),
+    Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),
+    Metric("db_slow_queries", "Slow queries", "count", SECTION, db_slow_queries, _SLOW, "0", "lower"),
+    Metric(
+        "db_findings",
+        "Findings of the database checks",
+        "count",
+        SECTION,
+        db_findings,
+        better="lower",
+        alerts=False,
+    ),
+)
+
+
+def metrics(site: Site) -> tuple[Metric, ...]:
+    """The database's metrics, those of the site's critical queries after them."""
+    return (*METRICS, *(_query_metric(query) for query in site.queries))
+
+
+def _query_metric(query: Query) -> Metric:
+    limits = (
+        Limit(">=", query.limit_ms, Status.FAIL, Priority.P2, BACKLOG),
+        Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
+    )
+    return Metric(
+        f"query_{query.name}_ms", query.title, "ms", SECTION, partial(query_ms, query=query), limits,
+        f"< {query.limit_ms:g}", "lower",
+    )  # fmt: skip

@@ -1,0 +1,328 @@
+"""Performance: response times, error rate and traffic of the window, by day, by hour and by route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.case import Case
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status
+from pdmlib.rivals import rivals
+from pdmlib.routes import PRACTICAL_RISE
+from pdmlib.routes import routes as routes
+from pdmlib.series import hourly as hourly
+from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, populations, spanned, tiled
+
+SECTION = "performance"
+SLOW = "Check database queries, optimize"
+ROLLBACK = "Investigate immediately, likely rollback"
+CAUSE = "Investigate errors, identify root cause"
+WATCH = "Monitor, investigate if persists"
+NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
+QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+TIMED_OUT = (504, 524)
+CRITICAL_P95_MS = 2000
+SHOWN = (
+    "latency_avg_ms",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "latency_p99_ms",
+    "error_rate_pct",
+    "requests_total",
+)
+UNDECLARED = "the sample rate of {} is not declared, so its counts are no rate"
+
+
+def latency(case: Case, column: str) -> Measurement:
+    """A percentile (or the mean) of all requests of the window, from the source's own requests.
+
+    Raw logs come before traces, traces before the platform; without them the window's probes,
+    which are no requests of users and are labelled `probe`. Never an average of percentiles.
+    """
+    for source in TIMED:
+        row = spanned(case, source)
+        if row is not None and not pd.isna(row[column]):
+            return _of_row(case, source, row, column)
+    return _of_probes(case, column)
+
+
+def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement:
+    count = None if pd.isna(row["samples"]) else int(row["samples"])
+    name, needed = column.removesuffix("_ms"), NEEDED[column]
+    reason = None
+    if count is not None and count < needed:
+        reason = f"low confidence: the {name} rests on too few requests, {count} sampled where {needed} are needed"
+    elif row["confidence"] == "low":
+        reason = f"low confidence: {source} says so of its own {name}"
+    rate = row["sample_rate"]
+    share = "" if pd.isna(rate) or rate == 1 else f", {100 * rate:.3g} % of all"
+    return Measurement(
+        State.MEASURED,
+        float(row[column]),
+        reason=reason,
+        samples=count,
+        source=source,
+        window=case.window,
+        evidence=f"{name} of {count} sampled requests{share}" if count is not None else None,
+    )
+
+
+def _of_probes(case: Case, column: str) -> Measurement:
+    probes = case.within("probes", "checked_at").dropna(subset="response_ms")
+    if len(probes):
+        target = "uptime_logs" if (probes["target"] == "uptime_logs").any() else probes["target"].iloc[0]
+        probes = probes[probes["target"] == target]
+    name = column.removesuffix("_ms")
+    if len(probes) < NEEDED[column] or column not in QUANTILES:
+        return _no_latency(case, column)
+    times = probes["response_ms"]
+    value = float(times.quantile(QUANTILES[column], interpolation="higher"))
+    return Measurement(
+        State.MEASURED,
+        value,
+        reason=f"low confidence: {name} of {len(times)} probes of {target}, not of users' requests",
+        samples=len(times),
+        source="probe",
+        window=case.window,
+    )
+
+
+def _no_latency(case: Case, column: str) -> Measurement:
+    """Unknown; percentiles of shorter intervals are told in the reason, as no percentile of the window."""
+    table = case["latencies"]
+    inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
+    parts = table.loc[inside, ["source", column]].dropna()
+    lost = case.missing("sentry", "latencies", "no source measured response times of this window")
+    if parts.empty:
+        return lost
+    name = column.removesuffix("_ms")
+    text = f"median of {len(parts)} intervals' {name} is {parts[column].median():.0f} ms, not the window's {name}"
+    return replace(lost, reason=f"{lost.reason}; {text}")
+
+
+def error_rate_pct(case: Case) -> Measurement:
+    """Requests that failed in percent of all, both from one population, with its Wilson interval.
+
+    Without failures in any population: errors counted whole over requests extrapolated by a known rate.
+    """
+    undeclared = None
+    for found in populations(case):
+        failures = found.failures if found.failures is not None else _errors_counted(case)
+        if failures is None or not found.requests:
+            continue
+        if found.sampled:
+            return _rate(case, found, failures)
+        undeclared = undeclared or Measurement.missing(
+            State.NO_DATA, UNDECLARED.format(found.source), found.source
+        )
+    return undeclared or case.missing("vercel", "request_counts", "no source counted requests in this window")
+
+
+def _errors_counted(case: Case) -> float | None:
+    counts = case["error_counts"]
+    exact = counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]["errors"].dropna()
+    return float(exact.iloc[0]) if len(exact) else None
+
+
+def _rate(case: Case, found: Population, failures: float) -> Measurement:
+    whole = found.failures is None
+    trials = round(found.requests) if whole else found.sampled or 0
+    share = min(failures / found.requests, 1.0)
+    low, high = stats.wilson(round(share * trials), trials)
+    what = "error events counted whole" if whole else "failed"
+    return Measurement(
+        State.MEASURED,
+        100 * share,
+        samples=trials,
+        low=100 * low,
+        high=100 * high,
+        source=found.source,
+        window=case.window,
+        coverage_pct=found.coverage_pct(case.window),
+        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests ({trials:,} looked at)",
+    )
+
+
+def requests_total(case: Case) -> Measurement:
+    """Requests of the window; extrapolated where only a sample was seen."""
+    found = next(populations(case), None)
+    if found is None:
+        return case.missing("vercel", "request_counts", "no source counted requests in this window")
+    seen = "" if found.sampled is None else f"{found.sampled:,} looked at"
+    return Measurement(
+        State.MEASURED,
+        round(found.requests),
+        samples=found.sampled,
+        source=found.source,
+        window=case.window,
+        coverage_pct=found.coverage_pct(case.window),
+        evidence=seen or UNDECLARED.format(found.source),
+    )
+
+
+def requests_per_min_avg(case: Case) -> Measurement:
+    """Requests a minute over the part of the window that was counted."""
+    found = next(populations(case), None)
+    if found is None or not found.covered.seconds:
+        return case.missing("vercel", "request_counts", "no source counted requests in this window")
+    return Measurement(
+        State.MEASURED,
+        found.requests / found.covered.minutes,
+        source=found.source,
+        window=case.window,
+        coverage_pct=found.coverage_pct(case.window),
+    )
+
+
+def requests_per_min_peak(case: Case) -> Measurement:
+    """The busiest interval of the window, per minute: at least the true peak of one minute's length."""
+    for source, table in _intervals(case):
+        rate = table["requests"] / (table["seconds"] / 60)
+        if len(rate):
+            top = table.loc[rate.idxmax()]
+            when = top["at"].tz_convert(case.site.time_zone)
+            text = f"average of the {top['seconds'] / 60:.0f} min from {when:%Y-%m-%d %H:%M} {case.site.time_zone}"
+            return Measurement(State.MEASURED, float(rate.max()), source=source, window=case.window, evidence=text)
+    return case.missing("vercel", "request_counts", "no source counted requests by the minute")
+
+
+def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
+    """Requests of each interval of at least a minute inside the window, by source, best source first."""
+    counts, spans = case["request_counts"], case["latencies"]
+    counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in PREFERENCE])
+    counts = counts[counts["interval_s"] >= 60]
+    ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
+    counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
+    counts = counts.groupby(["source", "at", "interval_s"], as_index=False)["requests"].sum()
+    counts = counts.rename(columns={"interval_s": "seconds"})
+    inside = (spans["start"] >= case.window.start) & (spans["end"] <= case.window.end) & spans["route"].isna()
+    spans = spans[inside & spans["requests"].notna()]
+    spans = spans.assign(at=spans["start"], seconds=(spans["end"] - spans["start"]).dt.total_seconds())
+    spans = spans.loc[
+        (spans["seconds"] >= 60) & (spans["seconds"] <= 3600), ["source", "at", "seconds", "requests"]
+    ]
+    both = pd.concat([counts, spans], ignore_index=True)
+    for source in (*PREFERENCE, "sentry"):
+        yield source, both[both["source"] == source]
+
+
+def timeouts(case: Case) -> Measurement:
+    """Requests that the platform gave up on (504, 524)."""
+    for source in PREFERENCE:
+        counts = tiled(case, source)
+        if counts["status"].notna().any():
+            lost = counts.loc[counts["status"].isin(TIMED_OUT), "requests"].sum()
+            return Measurement(State.MEASURED, round(float(lost)), source=source, window=case.window)
+    return case.missing("vercel", "request_counts", "no source counted requests by their status")
+
+
+def memory_limit_hits(case: Case) -> Measurement:
+    """Functions that ran out of memory, as far as the platform tells."""
+    states = case["vendor_states"]
+    hits = states[states["vendor"].isin(["vercel", "requests"]) & (states["kind"] == "memory")]
+    if hits.empty:
+        return case.missing("vercel", "memory", "no source tells of functions that ran out of memory")
+    bad = hits[hits["ok"] == False]  # noqa: E712
+    return Measurement(State.MEASURED, len(bad), source="vercel", window=case.window)
+
+
+def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
+    """Rows of `performance`: metric, value, target and status of what the guide's table shows."""
+    known = {reading.id: reading for reading in readings}
+    shown = [known[name] for name in SHOWN if name in known]
+    return [
+        {"metric": r.title, "value": r.value, "unit": r.unit, "target": r.target, "status": r.status.value}
+        for r in shown
+    ]
+
+
+def findings(case: Case) -> list[Finding]:
+    """Routes that became slower since the deployment, with what else may explain it."""
+    others = tuple(rivals(case))
+    latest = {row["route"]: row for row in routes(case.latest())}
+    return [_regression(case, row, latest.get(row["route"]), others) for row in routes(case) if row["regressed"]]
+
+
+def _regression(
+    case: Case, row: dict[str, Any], latest: dict[str, Any] | None, others: tuple[str, ...]
+) -> Finding:
+    before, now = row["before_p95"], row["p95"]
+    share = row["share_of_change_pct"]
+    part = "" if share is None else f"; {share:.0f} % of all time added since the deployment"
+    goal = PRACTICAL_RISE * before
+    return Finding(
+        id=f"route:{row['route']}:slower",
+        title=f"{row['route']} became {now / before:.1f} times slower",
+        priority=Priority.P1 if now > CRITICAL_P95_MS else Priority.P2,
+        reading="latency_p95_ms",
+        evidence=f"p95 of {row['route']}: {before:.0f} ms before, {now:.0f} ms now "
+        f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
+        action=SLOW,
+        becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
+        since=case.scope.deployed_at,
+        active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
+        value=now,
+        threshold=f"< {goal:.0f} ms",
+        owner=case.site.people.owners.get("application"),
+        rivals=others,
+    )
+
+
+def _response(title: str, name: str, target: float, critical: float, priority: Priority | None) -> Metric:
+    """The guide's 24-hour table: target, warning up to the critical edge, critical beyond it."""
+    limits = (
+        Limit(">", critical, Status.FAIL, priority, SLOW, critical=True),
+        Limit(">=", target, Status.WARN, action=SLOW),
+    )
+    measure = partial(latency, column=name.removeprefix("latency_"))
+    return Metric(name, title, "ms", SECTION, measure, limits, f"< {target:g}", "lower")
+
+
+_ERRORS = (
+    Limit(">", 5, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
+    Limit(">", 1, Status.FAIL, Priority.P1, CAUSE, critical=True),
+    Limit(">=", 0.5, Status.WARN, Priority.P2, WATCH),
+)
+_TRAFFIC = (
+    Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),
+    Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
+)
+_NONE = (Limit(">", 0, Status.WARN, action=SLOW),)
+
+METRICS: tuple[Metric, ...] = (
+    _response("Response time p50", "latency_p50_ms", 300, 500, None),
+    _response("Response time p95", "latency_p95_ms", 1000, CRITICAL_P95_MS, Priority.P1),
+    _response("Response time p99", "latency_p99_ms", 2000, 5000, None),
+    Metric(
+        "latency_avg_ms", "Response time average", "ms", SECTION, partial(latency, column="avg_ms"), better="lower"
+    ),
+    Metric(
+        "error_rate_pct",
+        "Error rate",
+        "% of requests",
+        SECTION,
+        error_rate_pct,
+        _ERRORS,
+        "< 0.5",
+        "lower",
+        rate=True,
+    ),
+    Metric("requests_total", "Requests", "count", SECTION, requests_total),
+    Metric("requests_per_min_peak", "Requests per minute, peak", "per min", SECTION, requests_per_min_peak),
+    Metric(
+        "requests_per_min_avg",
+        "Requests per minute",
+        "per min",
+        SECTION,
+        requests_per_min_avg,
+        _TRAFFIC,
+        "<= 2x baseline",
+    ),
+    Metric("timeouts", "Timeouts", "count", SECTION, timeouts, _NONE, "0", "lower"),
+    Metric("memory_limit_hits", "Memory limit hits", "count", SECTION, memory_limit_hits, _NONE, "0", "lower"),
+)

@@ -1,0 +1,105 @@
+"""Samples of a host: gauges that hold until the next sample, counters that only differences tell.
+
+A gauge and a load vouch for at most two hours; an amount counted is one however long it took. A
+counter that fell means a restart: that stretch is discarded and told, never read as a negative amount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pandas as pd
+
+from pdmlib.case import Case
+from pdmlib.window import Window
+
+LONGEST = timedelta(hours=2)
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """Stretches of a window with a value each, and what they vouch for.
+
+    Attributes:
+        table: start, end, value and `seconds` (length inside the window) of each stretch.
+        restarts: stretches discarded because a counter fell.
+    """
+
+    table: pd.DataFrame
+    window: Window
+    restarts: int = 0
+
+    @property
+    def coverage_pct(self) -> float:
+        """Share of the window that the stretches vouch for."""
+        vouched = float(self.table["seconds"].sum())
+        return round(100 * vouched / self.window.seconds, 2) if self.window.seconds else 0.0
+
+    @property
+    def mean(self) -> float:
+        """Average of the values, weighted by time; NaN when there is none."""
+        seconds = self.table["seconds"]
+        return float((self.table["value"] * seconds).sum() / seconds.sum()) if seconds.sum() else float("nan")
+
+    @property
+    def peak(self) -> pd.Series:
+        """The stretch with the highest value, the earliest of equals."""
+        return self.table.loc[self.table["value"].idxmax()]
+
+
+def samples(case: Case, metric: str) -> pd.DataFrame:
+    """All samples of a metric, `at` and `value`, oldest first, those without a value left out."""
+    table = case["host_metrics"]
+    table = table[(table["metric"] == metric) & table["value"].notna()]
+    return table[["at", "value"]].sort_values("at", ignore_index=True)
+
+
+def newest(case: Case, metric: str) -> pd.Series | None:
+    """The newest sample in the case's window; None when there is none."""
+    inside = in_window(case, metric)
+    return inside.iloc[-1] if len(inside) else None
+
+
+def in_window(case: Case, metric: str) -> pd.DataFrame:
+    """The samples of a metric that were taken in the case's window."""
+    table = samples(case, metric)
+    return table[(table["at"] >= case.window.start) & (table["at"] < case.window.end)]
+
+
+def gauge(case: Case, metric: str) -> Stretches:
+    """A gauge over the window: each sample holds until the next one."""
+    table = samples(case, metric)
+    ends = table["at"].shift(-1).fillna(case.window.end).clip(upper=table["at"] + LONGEST)
+    return _clipped(case, table.assign(start=table["at"], end=ends))
+
+
+def cpu_pct(case: Case) -> Stretches:
+    """Busy share of all processors in percent between successive samples of their counters."""
+    idle, total = samples(case, "cpu_idle_s"), samples(case, "cpu_all_s")
+    both = idle.merge(total, on="at", suffixes=("_idle", "_all"))
+    step_idle, step_all = both["value_idle"].diff(), both["value_all"].diff()
+    table = both.assign(start=both["at"].shift(), end=both["at"], value=100 * (1 - step_idle / step_all))
+    near = table["end"] - table["start"] <= LONGEST
+    return _differences(case, table[near], (step_idle < 0) | (step_all <= 0))
+
+
+def increments(case: Case, metric: str) -> Stretches:
+    """What a counter grew by between successive samples, per second."""
+    table = samples(case, metric)
+    step, seconds = table["value"].diff(), table["at"].diff().dt.total_seconds()
+    table = table.assign(start=table["at"].shift(), end=table["at"], value=step / seconds)
+    return _differences(case, table.iloc[1:], step < 0)
+
+
+def _differences(case: Case, table: pd.DataFrame, fell: pd.Series) -> Stretches:
+    lost = fell.reindex(table.index)
+    return _clipped(case, table[~lost], len(_clipped(case, table[lost]).table))
+
+
+def _clipped(case: Case, table: pd.DataFrame, restarts: int = 0) -> Stretches:
+    window = case.window
+    inside = table["end"].clip(upper=window.end) - table["start"].clip(lower=window.start)
+    table = table.assign(seconds=inside.dt.total_seconds())
+    table = table.loc[table["seconds"] > 0, ["start", "end", "value", "seconds"]]
+    return Stretches(table.reset_index(drop=True), window, restarts)

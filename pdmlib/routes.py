@@ -1,0 +1,79 @@
+"""Routes: each one's requests and percentiles, and whether it became slower since the deployment."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.case import Case
+from pdmlib.frames import json_rows
+from pdmlib.traffic import TIMED
+from pdmlib.window import Window
+
+PRACTICAL_RISE = 1.3
+SURE = 4.0
+FEWEST = 50
+
+
+def routes(case: Case) -> list[dict[str, Any]]:
+    """Rows of `routes`: each route's requests, errors and percentiles, p95 against the seven days before.
+
+    `share_of_change_pct` is the part of all time added since the deployment that is spent in the route.
+    """
+    source, now = _route_rows(case, case.window)
+    if now.empty:
+        return []
+    _, before = _route_rows(case, case.scope.before, source)
+    both = now.merge(before, on="route", how="left", suffixes=("", "_before"))
+    added = (both["avg_ms"] - both["avg_ms_before"]) * both["requests"]
+    gained = added.clip(lower=0)
+    tests = [_slower(row) for row in both.to_dict("records")]
+    rows = pd.DataFrame(
+        {
+            "route": both["route"],
+            "requests": both["requests"].round(),
+            "error_rate_pct": 100 * both["failures"] / both["requests"],
+            "p50": both["p50_ms"],
+            "p95": both["p95_ms"],
+            "p99": both["p99_ms"],
+            "change_pct": 100 * (both["p95_ms"] / both["p95_ms_before"] - 1),
+            "before_p95": both["p95_ms_before"],
+            "share_of_change_pct": 100 * gained / gained.sum() if gained.sum() > 0 else float("nan"),
+            "regressed": tests,
+            "samples": both["samples"],
+        }
+    )
+    return json_rows(rows.sort_values(["requests", "route"], ascending=[False, True]))
+
+
+def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[str | None, pd.DataFrame]:
+    table = case["latencies"]
+    table = table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].notna()]
+    for name in (source,) if source else TIMED:
+        rows = table[table["source"] == name]
+        if len(rows):
+            return name, rows
+    return source, table.iloc[:0]
+
+
+def _slower(row: dict[str, Any]) -> bool:
+    """Whether a route's p95 rose by 30 % and four standard errors.
+
+    The standard error of the logarithm of a p95 is taken from the spread between p50 and p95 as
+    if durations were lognormal; requests sampled count, not those extrapolated.
+    """
+    spreads = [_p95_variance(row, suffix) for suffix in ("", "_before")]
+    if any(s is None for s in spreads):
+        return False
+    rise = math.log(row["p95_ms"] / row["p95_ms_before"])
+    return rise >= math.log(PRACTICAL_RISE) and rise >= SURE * math.sqrt(sum(s for s in spreads if s))
+
+
+def _p95_variance(row: dict[str, Any], suffix: str) -> float | None:
+    p50, p95, count = row[f"p50_ms{suffix}"], row[f"p95_ms{suffix}"], row[f"samples{suffix}"]
+    if pd.isna(p50) or pd.isna(p95) or pd.isna(count) or count < FEWEST or p50 <= 0 or p95 <= p50:
+        return None
+    sigma = math.log(p95 / p50) / 1.645
+    return float((0.95 * 0.05 / count) * (sigma / 0.1031) ** 2)
