@@ -1,0 +1,42 @@
+"""Words of a report: numbers readable, strangers' text harmless."""
+
+import pytest
+from markupsafe import Markup
+
+from pdmlib.report.words import markdown, number, one_line
+
+HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "ms", "not measured"),
+        (0.0, "count", "0"),
+        (99.7651, "%", "99.77 %"),
+        (1234.5, "ms", "1,234 ms"),
+        (3, "count", "3"),
+        (True, "bool", "yes"),
+        ("OPERATIONAL", "", "OPERATIONAL"),
+    ],
+)
+def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, text: str) -> None:
+    assert number(value, unit) == text
+
+
+def test_hostile_text_becomes_plain_text_in_markdown() -> None:
+    text = str(markdown(HOSTILE))
+    assert "<img" not in text
+    assert "\\|" in text
+    assert "\\[a\\]" in text
+    assert "\\`code\\`" in text
+    assert not any(line.startswith("# ") for line in text.split("\n"))
+
+
+def test_markup_of_our_own_passes_as_it_is() -> None:
+    assert markdown(Markup("| a |")) == "| a |"
+
+
+def test_text_is_cut_and_stripped_of_control_characters() -> None:
+    assert one_line("a\x1b[31m\nb") == "a [31m b"
+    assert len(one_line("x" * 1000)) == 300
