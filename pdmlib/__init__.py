@@ -1,1 +1,47 @@
-"""pdmlib."""
+"""pdmlib: says whether a deployment is safe.
+
+One way through, from left to right::
+
+    params/<site>.yaml -> site -> sources -> frames -> analysis -> verdict -> report
+
+=============  ====================================================================
+`errors`       every failure a person can meet
+`window`       time: half-open UTC windows, local days, the only clock
+`stats`        intervals and tests, thin calls into scipy
+`readings`     measurements in five states, limits, metrics, readings, findings
+`frames`       the tidy frames that sources fill, one schema each
+`site`         a site file; the only reader of the environment
+`notes`        what only a person can say of a report
+`phases`       which window each report looks at
+`case`         a site, a scope and its frames: what every analysis is a function of
+`sources`      one file a vendor: read-only, bounded, each result or a gap
+`requests`     raw request logs: histograms that merge, exact where it can be
+`history`      samples over time, as Parquet
+`analysis`     one file a section of the guide: pure functions of a case
+`verdict`      the only judge
+`charts`       one function a picture
+`report`       the verdict as JSON, Markdown, HTML and slides
+`workbook`     what a notebook works with
+`run`          executes a notebook and puts its report into place
+`cli`          the `pdm` command
+`demo`         a production of real parts to try it on
+=============  ====================================================================
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pdmlib.workbook import Report, open_incident, open_report, with_limit
+
+__all__ = ["Report", "open_incident", "open_report", "with_limit"]
+__version__ = version("pdmlib")
+
+
+def __getattr__(name: str) -> Any:
+    """Public names, imported when they are first used."""
+    if name in __all__:
+        from pdmlib import workbook
+
+        return getattr(workbook, name)
+    raise AttributeError(f"module 'pdmlib' has no attribute {name!r}")

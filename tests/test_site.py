@@ -43,7 +43,7 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
         ({"cron": {"jobs": [{"name": "a", "schedule": "61 * * * *"}]}}, "cron.jobs.0.schedule", "cron expression"),
         ({"uptime": {"interval_s": 0}}, "uptime.interval_s", "greater than 0"),
         ({"features": [{"name": "a", "title": "A", "kind": "buy", "sql": "x"}]}, "features.0.kind", "'create'"),
-        ({"features": [{"name": "a", "title": "A", "kind": "sum", "table": "t", "time_column": "c"}]}, "features.0", "value"),
+        ({"features": [{"name": "a", "title": "A", "kind": "sum", "table": "t"}]}, "features.0", "time_column"),
         ({"uptime": {"table": "a; drop table b"}}, "uptime.table", "table or column name"),
         ({"url": "ftp://x"}, "url", "http"),
         ({"url": "https://user:pw@x"}, "url", "password"),

@@ -41,3 +41,28 @@ def _exporter() -> Any:
 
 def _style(name: str) -> str:
     return files("pdmlib.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def write_slides(notebook: Any, path: Path, title: str) -> None:
+    """Writes the cells tagged `slide`, and those after them, as 16:9 slides in one self-contained page.
+
+    Cells tagged `skip` stay out. Page-down, the arrow keys and scrolling move by one slide; no script.
+    """
+    slides = [
+        body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)) for cells in _groups(notebook)
+    ]
+    page = render("slides.html.j2", title=title, style=_style("page.css") + _style("slides.css"), slides=slides)
+    path.write_text(page.html, encoding="utf-8")
+
+
+def _groups(notebook: Any) -> list[list[Any]]:
+    groups: list[list[Any]] = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if {"skip", "parameters", "injected-parameters"} & set(tags):
+            continue
+        if "slide" in tags:
+            groups.append([])
+        if groups:
+            groups[-1].append(cell)
+    return groups
