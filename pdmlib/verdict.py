@@ -28,6 +28,8 @@ from pdmlib.analysis import (
 from pdmlib.case import Case
 from pdmlib.checklist import checklist
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
+from pdmlib.rivals import rivals as rival_explanations
+from pdmlib.routes import routes
 from pdmlib.site import SOURCE_NAMES, Site
 from pdmlib.window import Window
 
@@ -141,7 +143,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "cron": cron.table,
     "cron_drift": cron.drift,
     "daily": performance.daily,
-    "routes": performance.routes,
+    "routes": routes,
     "top_errors": issues.top_errors,
     "incidents": stability.incidents,
     "integrations": integrations.table,
@@ -164,7 +166,7 @@ def judge(case: Case) -> Verdict:
     incidents = tuple(tables["incidents"])
     status = status_of(readings, alerts, incidents)
     recommendation = recommendation_of(status, readings, alerts)
-    rivals = tuple(deployment.rivals(case))
+    rivals = tuple(rival_explanations(case))
     confidence, reasons = confidence_of(case, readings, rivals)
     actions = actions_of(case, readings, findings, alerts)
     tables["performance"] = performance.table(readings)

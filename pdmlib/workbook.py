@@ -18,6 +18,8 @@ from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
 from pdmlib.readings import Priority
 from pdmlib.report import document, tables, text, words
 from pdmlib.report.tables import Html
+from pdmlib.routes import routes
+from pdmlib.series import hourly
 from pdmlib.site import Site, load_site
 from pdmlib.sources import collect
 from pdmlib.verdict import Verdict, judge
@@ -167,15 +169,15 @@ class Report:
 
 
 CHARTS: dict[str, Callable[[Case], Any]] = {
-    "response_time": lambda c: charts.response_time(performance.hourly(c), c.scope.deployed_at, c.site.zone),
-    "error_rate": lambda c: charts.error_rate(performance.hourly(c), c.scope.deployed_at, c.site.zone),
-    "request_volume": lambda c: charts.request_volume(performance.hourly(c), c.scope.deployed_at, c.site.zone),
+    "response_time": lambda c: charts.response_time(hourly(c), c.scope.deployed_at, c.site.zone),
+    "error_rate": lambda c: charts.error_rate(hourly(c), c.scope.deployed_at, c.site.zone),
+    "request_volume": lambda c: charts.request_volume(hourly(c), c.scope.deployed_at, c.site.zone),
     "uptime": lambda c: charts.uptime_strip(stability.uptime_segments(c), c.site.zone, c.window),
     "adoption": lambda c: charts.adoption_heatmap(features.adoption(c)),
     "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
     "database_cpu": lambda c: charts.database_cpu(database.cpu_series(c), c.scope.deployed_at, c.site.zone),
     "days": lambda c: charts.day_trend(performance.daily(c)),
-    "routes": lambda c: charts.routes_bar(performance.routes(c)),
+    "routes": lambda c: charts.routes_bar(routes(c)),
     "queries": lambda c: charts.query_bar(database.queries(c)),
     "costs": lambda c: charts.cost_bars(costs.rows(c)),
     "capacity": lambda c: charts.capacity_line(costs.capacity(c)),

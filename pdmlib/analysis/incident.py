@@ -184,11 +184,9 @@ def _verified(
     if after.state is not State.MEASURED or before.state is not State.MEASURED:
         return row | {"test": f"cannot be tested: {after.reason or before.reason}"}
     if name == "error_rate_pct" and before.samples and after.samples:
-        ratio, low, high, p = stats.rate_ratio(
-            float(before.value or 0) * before.samples / 100, before.samples,
-            float(after.value or 0) * after.samples / 100, after.samples,
-        )  # fmt: skip
-        return row | {"normal": low <= 1, "test": f"rate ratio {ratio:.2f} ({low:.2f} to {high:.2f}), p {p:.2f}"}
+        counts = [(float(m.value or 0) * m.samples / 100, float(m.samples)) for m in (after, before) if m.samples]
+        low, high = stats.rate_ratio(*counts[0], *counts[1])
+        return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
     usual, now = float(before.value or 0), float(after.value or 0)
     if name == "uptime_pct":
         return row | {"normal": now >= min(usual, 99.9), "test": f"{now:.2f} % since against {usual:.2f} % before"}
