@@ -1,0 +1,140 @@
+"""The demo production: a real PostgreSQL and the vendors' APIs on loopback, with things going wrong on purpose.
+
+`start` launches one process that holds everything and goes away with its parent. What it shows follows from
+scenario, seed and clock alone; only ports and secrets differ from run to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.client import HTTPConnection
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from pdmlib.demo.scenarios import SCENARIOS, Scenario, plan_of
+from pdmlib.errors import PdmError
+
+__all__ = ["SCENARIOS", "Production", "Scenario", "start"]
+
+
+@dataclass
+class Production:
+    """A running demo; a context manager that stops it.
+
+    Attributes:
+        environ: the address of the vendors, of the database (monitoring role, and owner for tests), and
+            every secret that `params/demo.yaml` names.
+        clock: the moment as of which the vendors answer.
+    """
+
+    environ: dict[str, str]
+    clock: datetime
+    _process: subprocess.Popen[str] = field(repr=False)
+    _token: str = field(repr=False)
+
+    def set_clock(self, moment: datetime) -> None:
+        """Let the vendors answer as of another moment; the database stays as it was at the start.
+
+        Raises:
+            PdmError: the production did not take it.
+        """
+        connection = HTTPConnection(urlsplit(self.environ["PDM_DEMO_URL"]).netloc, timeout=10)
+        with contextlib.closing(connection):
+            body = json.dumps({"clock": moment.astimezone(UTC).isoformat()})
+            connection.request("PUT", "/_demo/clock", body, {"Authorization": f"Bearer {self._token}"})
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise PdmError(f"the demo production did not take the clock: {answer.status}")
+        self.clock = moment
+
+    def stop(self) -> None:
+        """Stop everything and wait until it is gone; again is harmless."""
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def __enter__(self) -> Production:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _quiet(step: str) -> None:
+    """Report nothing."""
+
+
+def start(
+    scenario: str = "rough",
+    seed: int = 20250303,
+    clock: datetime = datetime(2025, 3, 10, 15, tzinfo=UTC),
+    cache: Path | None = None,
+    on_progress: Callable[[str], None] = _quiet,
+) -> Production:
+    """Start a production and wait until it answers.
+
+    Args:
+        scenario: a name of SCENARIOS, or several joined with `+`.
+        clock: rows and answers end here.
+        cache: where prepared databases are kept; the user's cache directory when None.
+        on_progress: told in words what is being done.
+
+    Raises:
+        CallError: an unknown scenario.
+        PdmError: it did not start; the text says why.
+    """
+    clock = clock.astimezone(UTC)
+    plan_of(scenario, clock)
+    with TemporaryFile("w+") as errors:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "pdmlib.demo",
+                scenario,
+                str(seed),
+                clock.isoformat(),
+                str(cache.resolve()) if cache else "",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
+            cwd=Path(__file__).parents[2],
+        )
+        try:
+            ready = _until_ready(process, errors, on_progress)
+        except BaseException:
+            Production({}, clock, process, "").stop()
+            raise
+    return Production(ready["environ"], clock, process, ready["clock_token"])
+
+
+def _until_ready(process: subprocess.Popen[str], errors: IO[str], on_progress: Callable[[str], None]) -> Any:
+    for line in process.stdout or ():
+        message = json.loads(line)
+        if "ready" in message:
+            return message["ready"]
+        if "failed" in message:
+            raise PdmError(f"the demo production did not start: {message['failed']}")
+        on_progress(message["progress"])
+    errors.seek(0)
+    raise PdmError(f"the demo production did not start: {errors.read()[-800:] or 'no reason given'}")

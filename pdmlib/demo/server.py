@@ -1,0 +1,114 @@
+"""One HTTP server on loopback for all vendors, each below its own prefix."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from pdmlib.demo.exchange import Call, Reply, Stage, parse
+from pdmlib.demo.vendors import PREFIXES, VENDORS
+from pdmlib.demo.world.grid import moment
+
+_DOWN = Reply({"message": "Service Unavailable"}, 503, {"Retry-After": "1"})
+_NOT_FOUND = Reply({"message": "Not Found"}, 404)
+
+
+class VendorServer(ThreadingHTTPServer):
+    """The vendors, answering from one stage."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stage = stage
+        self.clock_token = secrets.token_hex(16)
+        self.stopped = threading.Event()
+        self._called: set[str] = set()
+
+    def reply(self, call: Call) -> Reply:
+        """What the vendor of a call says, or does instead of saying."""
+        if call.vendor == "_demo":
+            return self._set_clock(call)
+        name = PREFIXES.get(call.vendor)
+        if name is None:
+            return _NOT_FOUND
+        behaviour = self.stage.plan.behaviours.get(name, "")
+        vendor = VENDORS[name]
+        if behaviour == "down":
+            return _DOWN
+        if behaviour == "silent":
+            self.stopped.wait()
+        if behaviour == "limited_once" and name not in self._called:
+            self._called.add(name)
+            return vendor.refusals["limited"]
+        return vendor.refusals.get(behaviour) or vendor.answer(call, self.stage)
+
+    def _set_clock(self, call: Call) -> Reply:
+        if call.bearer() != self.clock_token:
+            return Reply({"message": "Unauthorized"}, 401)
+        at = parse(str(json.loads(call.body)["clock"]))
+        if call.method != "PUT" or at is None:
+            return Reply({"message": "PUT an ISO time as clock"}, 400)
+        self.stage.set_clock(moment(at))
+        return Reply({"clock": moment(at).isoformat()})
+
+    def stop(self) -> None:
+        """Let waiting calls go and listen no more."""
+        self.stopped.set()
+        self.shutdown()
+        self.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "demo", ""
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    server: VendorServer
+
+    def _answer(self) -> None:
+        call = self._call()
+        reply = self.server.reply(call)
+        payload = reply.payload()
+        name = PREFIXES.get(call.vendor)
+        extra = VENDORS[name].headers(self.server.stage) if name else {}
+        self.send_response(reply.status)
+        for header, value in {"Content-Type": reply.content_type, **extra, **reply.headers}.items():
+            self.send_header(header, value)
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(payload)
+
+    def _call(self) -> Call:
+        url = urlsplit(self.path)
+        vendor, _, path = url.path.lstrip("/").partition("/")
+        if vendor == "2010-04-01":
+            vendor, path = "twilio", url.path.lstrip("/")
+        length = int(self.headers.get("Content-Length") or 0)
+        return Call(
+            "GET" if self.command == "HEAD" else self.command,
+            vendor,
+            "/" + unquote(path),
+            parse_qs(url.query, keep_blank_values=True),
+            dict(self.headers.items()),
+            self.rfile.read(length),
+            f"http://{self.headers.get('Host')}",
+        )
+
+    def handle(self) -> None:
+        """Serve the calls of one connection; a client that goes away is no event."""
+        try:
+            super().handle()
+        except ConnectionError:
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the demo keeps no access log."""
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = do_PATCH = _answer  # noqa: N815

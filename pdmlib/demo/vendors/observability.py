@@ -1,0 +1,200 @@
+"""Vercel's metrics query: counts and durations of the requests, in buckets and groups."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pdmlib.demo.exchange import Call, Reply, Stage, iso, parse
+from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, Array, Table
+from pdmlib.demo.world.traffic import REGIONS, ROUTES
+
+_DISTRIBUTION = ("avg", "min", "max", "p50", "p75", "p90", "p95", "p99")
+_DIMENSIONS = ("route", "http_status", "environment", "region")
+_UNITS = {"minutes": MINUTE, "hours": HOUR, "days": DAY}
+_ALLOWED = ((HOUR, MINUTE), (12 * HOUR, 5 * MINUTE), (3 * DAY, HOUR), (30 * DAY, 4 * HOUR))
+Values = Callable[[Table], Array]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric of the schema and where its values come from; None: it counts."""
+
+    id: str
+    description: str
+    unit: str
+    values: Values | None = None
+
+    @property
+    def aggregations(self) -> tuple[str, ...]:
+        """What may be asked of it."""
+        return _DISTRIBUTION if self.values else ("sum", "persecond")
+
+
+def _memory(requests: Table) -> Array:
+    return np.asarray(150 + 9.0 * requests["route"] + requests["at"] % 37)
+
+
+def _cpu(requests: Table) -> Array:
+    return 0.35 * requests["duration_ms"].astype(np.float64)
+
+
+def _duration(requests: Table) -> Array:
+    return requests["duration_ms"].astype(np.float64)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("vercel.request.count", "Requests", "count"),
+    Metric("vercel.function_invocation.count", "Function Invocations", "count"),
+    Metric("vercel.function_invocation.function_duration_ms", "Function Duration", "milliseconds", _duration),
+    Metric("vercel.function_invocation.request_duration_ms", "Request Duration", "milliseconds", _duration),
+    Metric("vercel.function_invocation.peak_memory_mb", "Peak Memory", "megabytes", _memory),
+    Metric("vercel.function_invocation.function_cpu_time_ms", "CPU Time", "milliseconds", _cpu),
+)
+
+
+def _refuse(status: int, code: str, message: str) -> Reply:
+    return Reply({"error": {"code": code, "message": message}}, status)
+
+
+_NO_PLUS = _refuse(402, "payment_required", "Observability Plus is required to query metrics.")
+
+
+def schema(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+    """The ids of all metrics."""
+    return Reply({"metrics": [{"id": m.id, "description": m.description} for m in METRICS]})
+
+
+def schema_of(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+    """What may be asked of one metric."""
+    mine = [m for m in METRICS if m.id == found[1]]
+    if not mine:
+        return _refuse(404, "not_found", "Metric not found")
+    metric = mine[0]
+    entry = {
+        "id": metric.id,
+        "description": metric.description,
+        "unit": metric.unit,
+        "aggregations": list(metric.aggregations),
+        "defaultAggregation": metric.aggregations[0],
+        "dimensions": [{"name": d, "label": d.replace("_", " ").title()} for d in _DIMENSIONS],
+    }
+    return Reply([entry])
+
+
+def query(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+    """One metric, aggregated over the whole span (`summary`) and over its buckets (`data`)."""
+    if not stage.plan.observability_plus:
+        return _NO_PLUS
+    try:
+        return _result(json.loads(call.body), stage)
+    except (KeyError, TypeError, ValueError) as error:
+        return _refuse(400, "bad_request", f"Invalid query: {error}")
+
+
+def _result(asked: dict[str, Any], stage: Stage) -> Reply:
+    metric = next((m for m in METRICS if m.id == asked["metric"]), None)
+    aggregation, group_by = asked.get("aggregation", "sum"), list(asked.get("groupBy", ()))
+    if metric is None or aggregation not in metric.aggregations or set(group_by) - set(_DIMENSIONS):
+        raise ValueError("unknown metric, aggregation or dimension")
+    start, end = parse(asked["startTime"]), parse(asked["endTime"])
+    if start is None or end is None or end <= start:
+        raise ValueError("startTime and endTime must be ISO times in order")
+    step = _step(asked.get("granularity"), end - start)
+    requests = _filtered(stage.world["requests"].between(start, stage.past(end)), asked.get("filter", ""))
+    if metric.id.startswith("vercel.function_invocation"):
+        requests = requests.where(requests["status"] != 304)
+    key = f"{metric.id.replace('.', '_')}_{aggregation}"
+    groups, names = _groups(requests, group_by, int(asked.get("limit", 10)))
+    bucket = requests["at"] // step
+    summary, data = [], []
+    for number, name in enumerate(names):
+        mine = groups == number
+        summary.append({**name, key: _value(metric, aggregation, requests.where(mine), end - start)})
+        data += _buckets(metric, aggregation, requests, mine, bucket, step, name, key)
+    data.sort(key=lambda row: row["timestamp"])
+    return Reply({"summary": summary, "data": data, "statistics": {"rowsRead": len(requests)}})
+
+
+def _step(granularity: dict[str, int] | None, span: int) -> int:
+    smallest = next((step for limit, step in _ALLOWED if span <= limit), DAY)
+    if not granularity:
+        return smallest
+    unit, count = next(iter(granularity.items()))
+    step = _UNITS[unit] * int(count)
+    if step < smallest:
+        raise ValueError(f"granularity is too fine for the range; at least {smallest // MINUTE} minutes")
+    return step
+
+
+def _dimension(requests: Table, name: str) -> Array:
+    if name == "route":
+        return np.array([r.path for r in ROUTES])[requests["route"]]
+    if name == "region":
+        return np.array(REGIONS)[requests["region"]]
+    if name == "environment":
+        return np.full(len(requests), "production")
+    return requests["status"].astype(str)
+
+
+def _groups(requests: Table, by: list[str], limit: int) -> tuple[Array, list[dict[str, str]]]:
+    """The group number of each request, biggest group first (-1 beyond the limit), and their names."""
+    if not by:
+        return np.zeros(len(requests), dtype=np.int64), [{}]
+    joined = _dimension(requests, by[0])
+    for name in by[1:]:
+        joined = np.char.add(np.char.add(joined, "\t"), _dimension(requests, name))
+    found, position, counts = np.unique(joined, return_inverse=True, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:limit]
+    rank = np.full(len(found), -1)
+    rank[order] = np.arange(len(order))
+    return rank[position], [dict(zip(by, str(found[i]).split("\t"), strict=True)) for i in order]
+
+
+def _value(metric: Metric, aggregation: str, requests: Table, span: int) -> float | None:
+    if metric.values is None:
+        return len(requests) if aggregation == "sum" else len(requests) / (span / 1000)
+    if not len(requests):
+        return None
+    values = metric.values(requests)
+    if aggregation.startswith("p"):
+        return round(float(np.quantile(values, int(aggregation[1:]) / 100)), 2)
+    found = {"avg": values.mean, "min": values.min, "max": values.max}[aggregation]
+    return round(float(found()), 2)
+
+
+def _buckets(
+    metric: Metric, aggregation: str, requests: Table, mine: Array, bucket: Array, step: int,
+    name: dict[str, str], key: str,
+) -> list[dict[str, Any]]:  # fmt: skip
+    numbers, first, counts = np.unique(bucket[mine], return_index=True, return_counts=True)
+    chosen = requests.where(mine)
+    rows = []
+    for number, start, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
+        part = Table({c: a[start : start + count] for c, a in chosen.columns.items()})
+        rows.append({"timestamp": iso(number * step), **name, key: _value(metric, aggregation, part, step)})
+    return rows
+
+
+_CONDITION = re.compile(r"(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('[^']*'|\d+)")
+
+
+def _filtered(requests: Table, text: str) -> Table:
+    """Requests that meet every condition of an OData filter joined with `and`."""
+    for part in [p for p in re.split(r"\s+and\s+", text.strip()) if p]:
+        found = _CONDITION.fullmatch(part.strip("() "))
+        if not found or found[1] not in _DIMENSIONS:
+            raise ValueError(f"cannot read the filter {part!r}")
+        values, operand = _dimension(requests, found[1]), found[3].strip("'")
+        numeric = found[1] == "http_status"
+        left = values.astype(np.int64) if numeric else values
+        right = int(operand) if numeric else operand
+        meets = {"eq": np.equal, "ne": np.not_equal, "ge": np.greater_equal, "gt": np.greater,
+                 "le": np.less_equal, "lt": np.less}[found[2]]  # fmt: skip
+        requests = requests.where(meets(left, right))
+    return requests

@@ -1,0 +1,42 @@
+"""The application's own queries, run as its users, so that the statistics have something to tell."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+
+CLAIMS = {"sub": "00000000-0000-4000-8000-000000000001", "role": "authenticated"}
+ROUNDS = 30
+_QUERIES: tuple[tuple[str, bool], ...] = (
+    ("SELECT * FROM public.customers WHERE id = %s::uuid", True),
+    ("SELECT * FROM public.missed_opportunities WHERE status = 'pending' LIMIT 20", False),
+    ("SELECT * FROM public.missed_opportunities WHERE customer_id = %s::uuid ORDER BY created_at DESC", True),
+    (
+        "SELECT count(*), status FROM public.missed_opportunities "
+        "WHERE created_at > now() - interval '30 days' GROUP BY status",
+        False,
+    ),
+    ("SELECT sum(points_earned) FROM public.loyalty_transactions WHERE customer_id = %s::uuid", True),
+    ("SELECT * FROM public.review_requests ORDER BY requested_at DESC LIMIT 20", False),
+    ("SELECT * FROM public.portal_sessions WHERE customer_id = %s::uuid ORDER BY created_at LIMIT 1", True),
+)
+
+
+def run(connection: psycopg.Connection, *, index_dropped: bool) -> None:
+    """Run every query many times; an index of `missed_opportunities` goes half-way when it is to be lost."""
+    connection.execute("SELECT extensions.pg_stat_statements_reset()")
+    _half(connection, 0)
+    if index_dropped:
+        connection.execute("DROP INDEX public.missed_opportunities_status_idx")
+    _half(connection, ROUNDS)
+
+
+def _half(connection: psycopg.Connection, first: int) -> None:
+    with connection.transaction():
+        connection.execute("SET LOCAL ROLE authenticated")
+        connection.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps(CLAIMS)])
+        for number in range(first, first + ROUNDS):
+            customer = f"c0000000-0000-4000-8000-{number * 17:012x}"
+            for query, of_customer in _QUERIES:
+                connection.execute(query.encode(), [customer] if of_customer else None)

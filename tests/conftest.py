@@ -1,0 +1,39 @@
+"""Productions that tests share: each is started once a session, and only when a test asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from pdmlib.demo import Production, start
+
+
+@pytest.fixture(scope="session")
+def production() -> Iterator[Production]:
+    """The demo production `rough`, seven days after the deployment; do not move its clock and leave it so."""
+    with start("rough") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def healthy_production() -> Iterator[Production]:
+    """The demo production `healthy`, seven days after the deployment."""
+    with start("healthy") as running:
+        yield running
+
+
+@pytest.fixture
+def demo_environ(production: Production, monkeypatch: pytest.MonkeyPatch) -> Production:
+    """The rough production, with its environment set for one test, as `params/demo.yaml` needs it."""
+    for name, value in production.environ.items():
+        monkeypatch.setenv(name, value)
+    return production
+
+
+@pytest.fixture
+def healthy_environ(healthy_production: Production, monkeypatch: pytest.MonkeyPatch) -> Production:
+    """The healthy production, with its environment set for one test, as `params/demo.yaml` needs it."""
+    for name, value in healthy_production.environ.items():
+        monkeypatch.setenv(name, value)
+    return healthy_production
