@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from pdmlib.demo.exchange import Call, Reply, Stage, parse
-from pdmlib.demo.vendors import PREFIXES, VENDORS
+from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, parse
+from pdmlib.demo.vendors import app, resend, sentry, stripe, supabase, twilio, vercel
 from pdmlib.demo.world.grid import moment
 
+VENDORS: Mapping[str, Vendor] = {
+    "app": app.VENDOR,
+    "sentry": sentry.VENDOR,
+    "vercel": vercel.VENDOR,
+    "supabase": supabase.VENDOR,
+    "stripe": stripe.VENDOR,
+    "twilio": twilio.VENDOR,
+    "resend": resend.VENDOR,
+}
+PREFIXES: Mapping[str, str] = {name: name for name in VENDORS} | {"twilio-monitor": "twilio"}
 _DOWN = Reply({"message": "Service Unavailable"}, 503, {"Retry-After": "1"})
 _NOT_FOUND = Reply({"message": "Not Found"}, 404)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,12 +111,15 @@ def _result(asked: dict[str, Any], stage: Stage) -> Reply:
         requests = requests.where(requests["status"] != 304)
     key = f"{metric.id.replace('.', '_')}_{aggregation}"
     groups, names = _groups(requests, group_by, int(asked.get("limit", 10)))
-    bucket = requests["at"] // step
-    summary, data = [], []
+    order = np.argsort(groups, kind="stable")
+    grouped, bounds = requests.where(order), np.searchsorted(groups[order], np.arange(len(names) + 1))
+    summary: list[dict[str, Any]] = []
+    data: list[dict[str, Any]] = []
     for number, name in enumerate(names):
-        mine = groups == number
-        summary.append({**name, key: _value(metric, aggregation, requests.where(mine), end - start)})
-        data += _buckets(metric, aggregation, requests, mine, bucket, step, name, key)
+        mine = grouped.slice(int(bounds[number]), int(bounds[number + 1]))
+        summary.append({**name, key: _value(metric, aggregation, mine, end - start)})
+        for at, part in _buckets(mine, step):
+            data.append({"timestamp": iso(at), **name, key: _value(metric, aggregation, part, step)})
     data.sort(key=lambda row: row["timestamp"])
     return Reply({"summary": summary, "data": data, "statistics": {"rowsRead": len(requests)}})
 
@@ -132,28 +135,37 @@ def _step(granularity: dict[str, int] | None, span: int) -> int:
     return step
 
 
-def _dimension(requests: Table, name: str) -> Array:
+def _dimension(requests: Table, name: str) -> tuple[Array, list[str]]:
+    """The position of each request among the values of a dimension, and the values."""
     if name == "route":
-        return np.array([r.path for r in ROUTES])[requests["route"]]
+        return requests["route"].astype(np.int64), [r.path for r in ROUTES]
     if name == "region":
-        return np.array(REGIONS)[requests["region"]]
+        return requests["region"].astype(np.int64), list(REGIONS)
     if name == "environment":
-        return np.full(len(requests), "production")
-    return requests["status"].astype(str)
+        return np.zeros(len(requests), dtype=np.int64), ["production"]
+    return requests["status"].astype(np.int64), [str(code) for code in range(600)]
 
 
 def _groups(requests: Table, by: list[str], limit: int) -> tuple[Array, list[dict[str, str]]]:
     """The group number of each request, biggest group first (-1 beyond the limit), and their names."""
     if not by:
         return np.zeros(len(requests), dtype=np.int64), [{}]
-    joined = _dimension(requests, by[0])
-    for name in by[1:]:
-        joined = np.char.add(np.char.add(joined, "\t"), _dimension(requests, name))
+    joined, parts = np.zeros(len(requests), dtype=np.int64), [_dimension(requests, name) for name in by]
+    for positions, values in parts:
+        joined = joined * len(values) + positions
     found, position, counts = np.unique(joined, return_inverse=True, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:limit]
     rank = np.full(len(found), -1)
     rank[order] = np.arange(len(order))
-    return rank[position], [dict(zip(by, str(found[i]).split("\t"), strict=True)) for i in order]
+    return rank[position], [_named(int(found[i]), by, [values for _, values in parts]) for i in order]
+
+
+def _named(joined: int, by: list[str], values: list[list[str]]) -> dict[str, str]:
+    name = {}
+    for dimension, known in zip(by[::-1], values[::-1], strict=True):
+        joined, position = divmod(joined, len(known))
+        name[dimension] = known[position]
+    return name
 
 
 def _value(metric: Metric, aggregation: str, requests: Table, span: int) -> float | None:
@@ -164,23 +176,25 @@ def _value(metric: Metric, aggregation: str, requests: Table, span: int) -> floa
     values = metric.values(requests)
     if aggregation.startswith("p"):
         return round(float(np.quantile(values, int(aggregation[1:]) / 100)), 2)
-    found = {"avg": values.mean, "min": values.min, "max": values.max}[aggregation]
-    return round(float(found()), 2)
+    found: dict[str, Any] = {"avg": values.mean, "min": values.min, "max": values.max}
+    return round(float(found[aggregation]()), 2)
 
 
-def _buckets(
-    metric: Metric, aggregation: str, requests: Table, mine: Array, bucket: Array, step: int,
-    name: dict[str, str], key: str,
-) -> list[dict[str, Any]]:  # fmt: skip
-    numbers, first, counts = np.unique(bucket[mine], return_index=True, return_counts=True)
-    chosen = requests.where(mine)
-    rows = []
-    for number, start, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
-        part = Table({c: a[start : start + count] for c, a in chosen.columns.items()})
-        rows.append({"timestamp": iso(number * step), **name, key: _value(metric, aggregation, part, step)})
-    return rows
+def _buckets(requests: Table, step: int) -> Iterator[tuple[int, Table]]:
+    numbers, first = np.unique(requests["at"] // step, return_index=True)
+    ends = [*first[1:].tolist(), len(requests)]
+    for number, start, end in zip(numbers.tolist(), first.tolist(), ends, strict=True):
+        yield number * step, requests.slice(start, end)
 
 
+_COMPARE: dict[str, Callable[[Array, int], Array]] = {
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "ge": np.greater_equal,
+    "gt": np.greater,
+    "le": np.less_equal,
+    "lt": np.less,
+}
 _CONDITION = re.compile(r"(\w+)\s+(eq|ne|ge|gt|le|lt)\s+('[^']*'|\d+)")
 
 
@@ -190,11 +204,8 @@ def _filtered(requests: Table, text: str) -> Table:
         found = _CONDITION.fullmatch(part.strip("() "))
         if not found or found[1] not in _DIMENSIONS:
             raise ValueError(f"cannot read the filter {part!r}")
-        values, operand = _dimension(requests, found[1]), found[3].strip("'")
-        numeric = found[1] == "http_status"
-        left = values.astype(np.int64) if numeric else values
-        right = int(operand) if numeric else operand
-        meets = {"eq": np.equal, "ne": np.not_equal, "ge": np.greater_equal, "gt": np.greater,
-                 "le": np.less_equal, "lt": np.less}[found[2]]  # fmt: skip
-        requests = requests.where(meets(left, right))
+        positions, values = _dimension(requests, found[1])
+        operand = found[3].strip("'")
+        sought = values.index(operand) if operand in values else -1
+        requests = requests.where(_COMPARE[found[2]](positions, sought))
     return requests

@@ -58,7 +58,7 @@ def _emails(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     last = int(after[-12:]) if re.fullmatch(r"4ef9a417-02e9-4d39-ad75-\d{12}", after) else len(table)
     limit = min(max(call.number("limit", 20), 1), 100)
     first = max(last - limit, 0)
-    page = Table({name: column[first:last] for name, column in table.columns.items()})
+    page = table.slice(first, last)
     rows = [_email(stage, n, row) for n, row in enumerate(page.rows(), start=first)][::-1]
     return Reply({"object": "list", "has_more": first > 0, "data": rows})
 

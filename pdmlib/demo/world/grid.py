@@ -57,6 +57,10 @@ class Table:
     def between(self, start: int, end: int) -> Table:
         """Facts with `start <= at < end`."""
         first, last = np.searchsorted(self.columns["at"], [start, end])
+        return self.slice(int(first), int(last))
+
+    def slice(self, first: int, last: int) -> Table:
+        """Facts by position, `first` included and `last` not."""
         return Table({name: column[first:last] for name, column in self.columns.items()})
 
     def until(self, end: int) -> Table:

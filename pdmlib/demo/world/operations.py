@@ -14,6 +14,7 @@ from pdmlib.demo.world.grid import (
     HOUR,
     MINUTE,
     START,
+    Array,
     Bools,
     Ints,
     Story,
@@ -158,7 +159,8 @@ def _matches(field: str, values: Ints) -> Bools:
 def cron_runs(story: Story) -> Table:
     """Runs of the 18 jobs: `job` a position in JOBS, `ended` 0 for a run that never ended."""
     parts = [_runs_of(story, number, job) for number, job in enumerate(JOBS)]
-    return table(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0].columns})
+    columns = {name: np.concatenate([p[name] for p in parts]) for name in parts[0].columns}
+    return table(columns.pop("at"), **columns)
 
 
 def _runs_of(story: Story, number: int, job: Job) -> Table:
@@ -169,7 +171,7 @@ def _runs_of(story: Story, number: int, job: Job) -> Table:
     failed = during(due, plan.failing_jobs, job.name) if plan.failing_jobs else np.zeros(len(due), dtype=bool)
     hung = during(due, plan.hung_jobs, job.name) if plan.hung_jobs else np.zeros(len(due), dtype=bool)
     ran = ~during(due, plan.silent_jobs, job.name)
-    columns = {
+    columns: dict[str, Array] = {
         "at": at,
         "job": np.full(len(due), number, dtype=np.int8),
         "ended": np.where(hung, 0, at + took),
