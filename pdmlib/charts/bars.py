@@ -12,6 +12,7 @@ from pdmlib.charts.picture import (
     INK,
     MUTED,
     NO_ROWS,
+    PAPER,
     RED,
     SKY,
     WIDTH,
@@ -117,9 +118,10 @@ def _day_columns(ax: Axes, values: Sequence[float | None], complete: Sequence[bo
             va="bottom",
             weight="bold",
             color=BLUE,
+            bbox=PAPER,
         )
     most, at = max((v, i) for i, v, _ in bars) if bars else (0.0, last)
-    if at < last - 2 and most > 0:
+    if last - at > max(2, len(values) / 3) and most > 0:
         ax.text(at, most + top * 0.03, text(most), ha="left" if at < 2 else "center", va="bottom", color=MUTED)
 
 
@@ -211,16 +213,20 @@ def _dumbbell(ax: Axes, y: float, old: float | None, new: float | None, regresse
         zorder=2,
     )
     if old is not None:
-        ax.plot([max(old, least)], [y], "o", zorder=3, **RING)
+        ax.plot([max(old, least)], [y], "o", zorder=3, clip_on=False, **RING)
     if new is not None:
-        ax.plot([max(new, least)], [y], "D" if regressed else "o", color=color, markersize=9, zorder=4)
+        ax.plot(
+            [max(new, least)], [y], "D" if regressed else "o", color=color, markersize=9, zorder=4, clip_on=False
+        )
     beside(ax, y, _change(old, new, regressed), bold=regressed)
 
 
 def _change(old: float | None, new: float | None, regressed: bool) -> str:
     if old is None or new is None:
         return f"{ms_text(new)}, none before" if new is not None else f"{ms_text(old or 0)} before, none now"
-    factor = f", {new / old:.1f}× slower" if regressed and old > 0 else ", regressed" if regressed else ""
+    factor = (
+        f", {new / old:.1f}× slower" if regressed and new > 1.05 * old > 0 else ", regressed" if regressed else ""
+    )
     return f"{ms_text(old)} → {ms_text(new)}{factor}"
 
 
@@ -230,7 +236,11 @@ def _ms_axis(ax: Axes, values: Sequence[float]) -> None:
     ax.set_xscale("log")
     ax.set_xlim(max(min(positive) * 0.6, 0.01), max(positive) * 1.7)
     low, high = ax.get_xlim()
-    decades = [float(f"{m}e{e}") for e in range(-2, 9) for m in ((1, 3) if high / low < 300 else (1,))]
+    decades = [
+        float(f"{m}e{e}")
+        for e in range(-2, 9)
+        for m in ((1, 2, 5) if high / low < 30 else (1, 3) if high / low < 300 else (1,))
+    ]
     places = [v for v in decades if low <= v <= high]
     ax.set_xticks(places, [ms_text(v) for v in places])
     ax.set_xticks([], minor=True)
@@ -307,10 +317,10 @@ def capacity_line(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
 
 def _capacity(ax: Axes, y: float, row: Row) -> str:
     used, limit, left = number(row, "used") or 0.0, number(row, "limit"), number(row, "days_left")
-    unit = plain(row.get("unit") or "", 10)
+    unit = plain(row.get("unit") or "", 14)
     if not limit:
         boxes(ax, [(0, y - 0.2, 100, 0.4)], **{**HATCHED, "hatch": "//"})
-        word = f"{count_text(used)} {unit}, limit not known"
+        word = f"{count_text(used)} {unit}".rstrip() + ", limit not known"
         beside(ax, y, word)
         return word
     warn, share = number(row, "warn_pct") or 80.0, used / limit * 100

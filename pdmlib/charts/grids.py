@@ -19,6 +19,7 @@ from pdmlib.charts.picture import (
     INK,
     MUTED,
     NO_ROWS,
+    PAPER,
     RED,
     RULE,
     SKY,
@@ -31,6 +32,7 @@ from pdmlib.charts.picture import (
     day_text,
     key,
     minutes_text,
+    moment_text,
     nothing,
     plain,
     shade,
@@ -42,8 +44,8 @@ from pdmlib.window import Day, Window, days_between
 
 UPTIME_LOOKS: Mapping[str, Look] = {
     "up": {"facecolor": GREEN, "linewidth": 0},
-    "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "..."},
-    "down": {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5, "hatch": "xx"},
+    "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
+    "down": {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5},
 }
 
 
@@ -65,13 +67,17 @@ class _DayStrip:
 
     @property
     def words(self) -> str:
-        parts = [
-            ("down", self.minutes("down")),
-            ("degraded", self.minutes("degraded")),
-            ("not probed", self.unprobed),
+        times = sum(state == "down" for state, _, _ in self.spans)
+        often = f" ({times} times)" if times > 1 else ""
+        whole = self.unprobed > (self.seen[1] - self.seen[0]) * 60 - 0.5
+        said = [
+            f"down {minutes_text(self.minutes('down'))}{often}" * bool(times),
+            f"degraded {minutes_text(self.minutes('degraded'))}" * (self.minutes("degraded") > 0),
+            "not probed" if whole else f"not probed {minutes_text(self.unprobed)}" * (self.unprobed >= 0.5),
         ]
-        said = [f"{word} {minutes_text(m)}" for word, m in parts if m >= 0.5]
-        return ", ".join(said) or "up"
+        length = round(self.day.window.minutes / 60)
+        change = f" ({length}-hour day)" if length != 24 else ""
+        return (", ".join(filter(None, said)) or "up") + change
 
 
 @styled
@@ -101,6 +107,8 @@ def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reas
             if s == state
         ]
         boxes(ax, places, gid=state, **look)
+        if state == "down":
+            boxes(ax, places, facecolor="none", edgecolor="white", linewidth=0, hatch="xx")
     for i, strip in enumerate(strips):
         if roomy:
             _outage_words(ax, i, strip)
@@ -145,9 +153,10 @@ def _outage_words(ax: Axes, row: int, strip: _DayStrip) -> None:
     free = -1.0
     for state, a, b in sorted(strip.spans, key=lambda span: span[1]):
         middle = (a + b) / 2
-        if state == "down" and middle - 1 >= free:
+        middle = min(max(middle, 1.4), 22.7)
+        if state == "down" and middle - 1.2 >= free:
             ax.text(middle, row + 0.43, minutes_text((b - a) * 60), ha="center", va="bottom", color=RED)
-            free = middle + 1
+            free = middle + 1.2
 
 
 def _clock_axis(ax: Axes, strips: Sequence[_DayStrip], middle: float) -> None:
@@ -193,13 +202,13 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
     blocks = -(-days // BLOCK_DAYS)
     wide = -(-days // blocks)
     pitch = len(rows) + 1.5
-    figure, ax = sheet(title, 0.55 + 0.3 * blocks * pitch, left=2.7, right=2.25, top=0.5, bottom=0.05)
-    ax.set(xlim=(0, wide), ylim=(blocks * pitch, 0))
+    figure, ax = sheet(title, 0.55 + 0.3 * blocks * pitch, left=2.3, right=2.6, top=0.5, bottom=0.05)
+    ax.set(xlim=(0, max(wide, 5)), ylim=(blocks * pitch, 0))
     ax.set_axis_off()
     for block in range(blocks):
         shown = range(block * wide, min(days, (block + 1) * wide))
         _dates(ax, dates, shown, block * pitch + 1.4)
-        _cells(ax, rows, shown, block * pitch + 1.5)
+        _cells(ax, rows, shown, block * pitch + 1.5, 10_000 if wide <= 8 else 1000)
         for i, row in enumerate(rows):
             _row_words(ax, row, block * pitch + 2 + i)
     kinds = {_kind(r, i) for r in rows for i in range(days)}
@@ -228,7 +237,7 @@ def _dates(ax: Axes, dates: Sequence[date | str], shown: range, y: float) -> Non
             ax.text(x + 0.5, y, f"{day:%a}\n{day.day}", ha="center", va="bottom", color=MUTED, linespacing=1)
 
 
-def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float) -> None:
+def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float, limit: int) -> None:
     places: dict[str, list[tuple[float, float, float, float]]] = {kind: [] for kind in CELL_LOOKS}
     colors: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in CELL_LOOKS}
     for r, row in enumerate(rows):
@@ -238,23 +247,19 @@ def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float) 
             share = min(1.0, (value or 0) / best) if best > 0 else 0.0
             places[kind].append((x + 0.03, y + r + 0.06, 0.94, 0.88))
             colors[kind].append(shade(share))
-            ax.text(
-                x + 0.5,
-                y + r + 0.5,
-                _cell_text(kind, value),
-                ha="center",
-                va="center",
-                color="white" if share > 0.55 else INK,
-            )
+            paper = PAPER if kind == "no_data" else None
+            color = "white" if share > 0.55 else INK
+            word = _cell_text(kind, value, limit)
+            ax.text(x + 0.5, y + r + 0.5, word, ha="center", va="center", color=color, bbox=paper)
     for kind, look in CELL_LOOKS.items():
         shaded: Look = {"facecolor": colors[kind]} if "facecolor" not in look else {}
         boxes(ax, places[kind], **look, **shaded)
 
 
-def _cell_text(kind: str, value: float | None) -> str:
+def _cell_text(kind: str, value: float | None, limit: int = 10_000) -> str:
     if kind == "not_yet":
         return "·"
-    return "?" if kind == "no_data" or value is None else count_text(value, 10_000)
+    return "?" if kind == "no_data" or value is None else count_text(value, limit)
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -262,13 +267,13 @@ def _state(row: Mapping[str, Any]) -> str:
 
 
 def _row_words(ax: Axes, row: Mapping[str, Any], y: float) -> None:
-    name = plain(row.get("title") or row.get("feature") or "?", 28)
+    name = plain(row.get("title") or row.get("feature") or "?", 23)
     ax.annotate(name, (0, y), (-10, 0), textcoords="offset points", ha="right", va="center", annotation_clip=False)
     total, target = row.get("total"), row.get("target")
     parts = (
         []
         if total is None
-        else [count_text(float(total)) + (f" of {count_text(float(target))}" if target else "")]
+        else [count_text(float(total)) + (f" (target {count_text(float(target))})" if target else "")]
     )
     state = _state(row)
     beside(ax, y, "  ".join([*([state] if state else []), *parts]), bold=bool(row.get("abandoned")))
@@ -307,7 +312,7 @@ SLOT_LOOKS: Mapping[str, Look] = {
     "ok": {"marker": "|", "color": SKY, "markersize": 11, "markeredgewidth": 2},
     "pending": {"marker": ".", "color": MUTED, "markersize": 6},
 }
-BINS = 168
+BINS, DENSE = 168, 130
 
 
 @styled
@@ -327,44 +332,44 @@ def cron_slots(slots: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: s
     )
     jobs = list(dict.fromkeys(rows["job"]))
     start, end = window.start.timestamp(), window.end.timestamp()
-    figure, ax = sheet(title, 1.0 + 0.3 * len(jobs), left=2.95, right=2.1, top=0.55, bottom=0.42)
+    figure, ax = sheet(title, 1.0 + 0.3 * len(jobs), left=2.8, right=2.75, top=0.62, bottom=0.42)
     ax.set_ylim(len(jobs), 0)
     time_axis(ax, start, end, zone)
     words = [_job(ax, i, rows[rows["job"] == job], (start, end)) for i, job in enumerate(jobs)]
-    ax.set_yticks([i + 0.5 for i in range(len(jobs))], [plain(j, 32) for j in jobs])
+    ax.set_yticks([i + 0.5 for i in range(len(jobs))], [plain(j, 29) for j in jobs])
     ax.spines["left"].set_visible(False)
     seen = set(rows["state"])
     key(figure, [(state, look) for state, look in SLOT_LOOKS.items() if state in seen])
     said = " ".join(f"{plain(job, 60)}: {word}." for job, word in zip(jobs, words, strict=True))
-    return Picture(figure, f"{title} from {window}. {said}")
+    return Picture(figure, f"{title} from {moment_text(start, zone)} to {moment_text(end, zone)}. {said}")
 
 
 def _job(ax: Axes, row: int, slots: pd.DataFrame, span: tuple[float, float]) -> str:
-    states = slots["state"].value_counts()
-    due = {s: int(n) for s, n in states.items() if s in SLOT_LOOKS and s not in ("pending", "running")}
-    bad = {s: n for s, n in due.items() if s not in ("ok", "late")}
-    if not due:
-        boxes(
-            ax,
-            [(span[0], row + 0.15, span[1] - span[0], 0.7)],
-            **{**HATCHED, "edgecolor": "#c9ced3", "linewidth": 0},
-        )
+    counts = {str(state): int(n) for state, n in slots["state"].value_counts().items()}
+    due = {s: counts[s] for s in SLOT_LOOKS if s in counts and s not in ("pending", "running")}
+    _slot_marks(ax, row + 0.5, slots[(slots["x"] >= span[0]) & (slots["x"] < span[1])], span)
+    if not counts.keys() & SLOT_LOOKS.keys():
+        boxes(ax, [(span[0], row + 0.15, span[1] - span[0], 0.7)], **{**HATCHED, "linewidth": 0})
+    bad = [f"{n} {s}" for s, n in due.items() if s != "ok"]
+    ok = f"ok {due.get('ok', 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
+    urgent = bool(due.keys() - {"ok", "late"}) or "never_logged" in counts
+    beside(ax, row + 0.5, plain(", ".join([ok, *bad[:1], *["…"][: len(bad) - 1]]), 28), bold=urgent)
+    return ", ".join([ok, *bad])
+
+
+def _slot_marks(ax: Axes, y: float, slots: pd.DataFrame, span: tuple[float, float]) -> None:
+    """A mark for each slot; of a dense job a box for each bin and marks for its worst troubles only."""
+    if len(slots) <= DENSE:
+        for state, look in SLOT_LOOKS.items():
+            at = slots["x"][slots["state"] == state].to_numpy()
+            ax.plot(at, np.full(len(at), y), linestyle="none", zorder=2 + (state != "ok"), **look)
+        return
     size = max(3600.0, (span[1] - span[0]) / BINS)
-    inside = slots[(slots["x"] >= span[0]) & (slots["x"] < span[1])]
-    worst = list(SLOT_LOOKS)
-    drawn: set[float] = set()
-    for state in worst:
-        at = inside["x"][inside["state"] == state].to_numpy()
-        if len(inside) > BINS:
-            at = np.unique(np.floor((at - span[0]) / size) * size + span[0] + size / 2)
-            at = np.array([x for x in at if x not in drawn])
-            drawn.update(at)
-        ax.plot(at, np.full(len(at), row + 0.5), linestyle="none", zorder=2 + (state != "ok"), **SLOT_LOOKS[state])
-    word = (
-        f"ok {due.get('ok', 0) + due.get('late', 0)}/{sum(due.values())}"
-        if due
-        else ", ".join(s.replace("_", " ") for s in states.index)
-    )
-    worst_word = ", ".join(f"{n} {s}" for s, n in bad.items())
-    beside(ax, row + 0.5, plain(f"{word}  {worst_word}", 26), bold=bool(bad))
-    return f"{word}{', ' if worst_word else ''}{worst_word}"
+    rank = slots["state"].map({state: i for i, state in enumerate(SLOT_LOOKS)})
+    worst = rank.groupby(np.floor((slots["x"] - span[0]) / size)).min().dropna()
+    starts = span[0] + worst.index.to_numpy() * size
+    boxes(ax, [(x, y - 0.22, size, 0.44) for x in starts], facecolor="#abd0ea", edgecolor="face", linewidth=0.3)
+    for i, (state, look) in enumerate(SLOT_LOOKS.items()):
+        at = starts[worst.to_numpy() == i] + size / 2
+        if state != "ok":
+            ax.plot(at, np.full(len(at), y), linestyle="none", zorder=3, **look)

@@ -148,7 +148,7 @@ def beside(ax: Axes, y: float, words: str, *, bold: bool = False) -> None:
     """Words in the right margin at a height in data units."""
     weight = "bold" if bold else "normal"
     place: Look = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(words, (1, y), (10, 0), va="center", weight=weight, **place)
+    ax.annotate(words, (1, y), (10, 0), va="center_baseline", weight=weight, **place)
 
 
 def remark(figure: Figure, words: str) -> None:
@@ -159,11 +159,10 @@ def remark(figure: Figure, words: str) -> None:
 
 def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
     """What the looks mean, in words, in a line at the top right; a look is that of a marker or of a box."""
-    wide, high = figure.get_size_inches()
-    x = wide - 0.15
-    for word, look in reversed(entries):
-        figure.text(x / wide, 1 - 0.19 / high, word, ha="right", va="center", color=INK)
-        x -= 0.1 * columns(word) + 0.32
+    high = figure.get_figheight()
+    x = WIDTH - 0.05 - sum(0.093 * columns(word) + 0.5 for word, _ in entries)
+    for word, look in entries:
+        figure.text((x + 0.32) / WIDTH, 1 - 0.19 / high, word, va="center")
         mark = axes_at(figure, x, high - 0.28, 0.24, 0.18)
         if "marker" in look:
             mark.plot([0.5], [0.5], linestyle="none", clip_on=False, **look)
@@ -171,7 +170,7 @@ def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
             boxes(mark, [(0, 0, 1, 1)], **look)
         mark.set(xlim=(0, 1), ylim=(0, 1))
         mark.set_axis_off()
-        x -= 0.2
+        x += 0.093 * columns(word) + 0.5
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
@@ -239,8 +238,10 @@ def ms_text(value: float) -> str:
 
 
 def minutes_text(minutes: float) -> str:
-    """A length of time as `35 s`, `12 min` or `3 h 05 min`."""
-    if 0 < minutes < 1:
+    """A length of time as `35 s`, `12 min`, `3 h` or `3 h 05 min`."""
+    if 0 < minutes < 0.99:
         return f"{minutes * 60:.0f} s"
-    whole = round(minutes)
-    return f"{whole} min" if whole < 60 else f"{whole // 60} h {whole % 60:02} min"
+    hours, rest = divmod(round(minutes), 60)
+    if not hours:
+        return f"{rest} min"
+    return f"{hours} h {rest:02} min" if rest else f"{hours} h"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from itertools import pairwise
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,16 +23,18 @@ from pdmlib.charts.picture import (
     PAPER,
     RED,
     SKY,
+    WIDTH,
     Axes,
+    Look,
     Picture,
     boxes,
     count_text,
     day_text,
+    key,
     minutes_text,
     moment_text,
     ms_text,
     nothing,
-    remark,
     sheet,
     spread,
     styled,
@@ -40,7 +43,9 @@ from pdmlib.window import Window, days_between
 
 Floats = npt.NDArray[np.float64]
 POINTS = 800
+BY_DAY = 16 * 86400
 FEW_REQUESTS = 100
+FEW_LOOK: Look = {"marker": "D", "color": SKY, "markerfacecolor": "white", "markersize": 5, "zorder": 2.7}
 HEIGHT = 3.3
 
 
@@ -135,20 +140,19 @@ def thin(values: Floats, limit: int = POINTS) -> npt.NDArray[np.intp]:
 
 
 def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo) -> None:
-    """Local days or hours along the foot, with the zone's name at the right."""
+    """Local days or hours along the foot, as many as fit, and the zone's name at the top right."""
+    inches = ax.get_position().width * WIDTH
     days = end - start > 2 * 86400
-    places, words = _day_ticks(start, end, zone) if days else _hour_ticks(start, end, zone)
+    ticks = _day_ticks if days else _hour_ticks
+    places, words = ticks(start, end, zone, inches)
     ax.set_xlim(start, end)
     ax.set_xticks(places, words)
-    if days and end - start <= 16 * 86400:
+    if days and end - start <= BY_DAY:
         ax.set_xticks(_midnights(start, end, zone), minor=True)
-        ax.grid(True, axis="x", which="minor")
-    else:
-        ax.grid(True, axis="x")
+    ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")
     ax.tick_params(which="minor", length=0)
-    ax.annotate(
-        zone.key, (1, 0), (12, -7), xycoords="axes fraction", textcoords="offset points", va="top", color=MUTED
-    )
+    edge = (1 - 0.15 / WIDTH - ax.get_position().x0) / ax.get_position().width
+    ax.text(edge, 1.03, zone.key, transform=ax.transAxes, ha="right", va="bottom", color=MUTED)
 
 
 def _local(seconds: float, zone: ZoneInfo) -> datetime:
@@ -160,25 +164,23 @@ def _midnights(start: float, end: float, zone: ZoneInfo) -> list[float]:
     return [s for s in (d.window.start.timestamp() for d in days) if start <= s <= end]
 
 
-def _day_ticks(start: float, end: float, zone: ZoneInfo) -> tuple[list[float], list[str]]:
-    if end - start > 16 * 86400:
-        every = 7 if end - start < 80 * 86400 else 28
+def _day_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple[list[float], list[str]]:
+    day = inches * 86400 / (end - start)
+    if end - start > BY_DAY:
         mondays = [s for s in _midnights(start, end, zone) if _local(s, zone).weekday() == 0]
-        mondays = mondays[:: every // 7]
+        mondays = mondays[:: ceil(1.05 / (7 * day))]
         return mondays, [day_text(_local(s, zone).date()) for s in mondays]
+    word = day_text if day > 1 else lambda date: f"{date:%a} {date.day}"
+    least = (0.95 if day > 1 else 0.6) / day * 86400
     edges = [start, *_midnights(start, end, zone), end]
-    parts = [(a, b) for a, b in pairwise(edges) if b - a > 0.45 * 86400]
-    middles = [(a + b) / 2 for a, b in parts]
-    wide = end - start < 9 * 86400
-    return middles, [_day_word(_local(m, zone), wide) for m in middles]
+    middles = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= min(least, 80000)]
+    middles = middles[:: ceil(0.6 / day)]
+    return middles, [word(_local(m, zone).date()) for m in middles]
 
 
-def _day_word(local: datetime, wide: bool) -> str:
-    return day_text(local.date()) if wide else f"{local:%a} {local.day}"
-
-
-def _hour_ticks(start: float, end: float, zone: ZoneInfo) -> tuple[list[float], list[str]]:
-    minutes = next((m for m in (5, 10, 15, 30, 60, 120, 180, 360) if (end - start) / 60 / m <= 8), 720)
+def _hour_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple[list[float], list[str]]:
+    most, length = inches / 1.0, (end - start) / 60
+    minutes = next((m for m in (5, 10, 15, 30, 60, 120, 180, 360) if length / m <= most), 720)
     days = days_between(_local(start, zone).date(), _local(end, zone).date(), zone)
     clock = [time(m // 60, m % 60) for m in range(0, 1440, minutes)]
     places = [datetime.combine(d.date, t, zone).timestamp() for d in days for t in clock]
@@ -224,19 +226,23 @@ def _gaps(ax: Axes, line: Timeline, missing: Any, word: str, hatch: str) -> floa
         hatch=hatch,
         zorder=1.5,
     )
+    longest = max((b - a for a, b in spans), default=0)
     for a, b in spans:
-        if b - a > 0.08 * (line.end - line.starts[0]):
-            ax.text((a + b) / 2, high * 0.5, word, ha="center", va="center", color=INK, bbox=PAPER, zorder=4)
+        share = (b - a) / (line.end - line.starts[0])
+        if share > 0.026 or b - a == longest:
+            turned = 0 if share > 0.1 else 90
+            ax.text((a + b) / 2, high * 0.5, word, ha="center", va="center", rotation=turned, bbox=PAPER, zorder=3)
     return sum(b - a for a, b in spans) / 60
 
 
-def _draw(ax: Axes, line: Timeline, name: str, color: str, width: float, style: str = "-") -> None:
+def _draw(ax: Axes, line: Timeline, name: str, color: str, width: float) -> None:
     """A line, broken at gaps; what leads to an incomplete bucket is dotted, the bucket a hollow ring."""
     values, x = line.values[name], line.middles
     whole = np.where(line.complete, values, np.nan)
     lone = np.isfinite(whole) & np.isnan(np.append(whole[1:], np.nan)) & np.isnan(np.insert(whole[:-1], 0, np.nan))
     kept = thin(whole)
-    ax.plot(x[kept], whole[kept], style, color=color, linewidth=width, solid_capstyle="round", zorder=2.5)
+    width = width * 0.6 if len(kept) > POINTS // 2 else width
+    ax.plot(x[kept], whole[kept], color=color, linewidth=width, solid_capstyle="round", zorder=2.5)
     ax.plot(x[lone], whole[lone], "o", color=color, markersize=4, zorder=2.5)
     ragged = np.flatnonzero(~line.complete & np.isfinite(values))[-POINTS:]
     for i in ragged[ragged > 0]:
@@ -247,7 +253,7 @@ def _draw(ax: Axes, line: Timeline, name: str, color: str, width: float, style: 
 def _right_labels(ax: Axes, line: Timeline, labels: Sequence[tuple[float, str, str]]) -> None:
     """Words in the right margin beside what they name: place, word, colour; moved apart when too near."""
     high = ax.get_ylim()[1]
-    gap = high * 0.195 / (ax.bbox.height / 72)
+    gap = high * 0.195 / (ax.bbox.height / ax.figure.dpi)
     moved = spread([min(max(p, 0), high) for p, _, _ in labels], gap, gap * 0.3, high)
     for (_, word, color), y in zip(labels, moved, strict=True):
         ax.annotate(
@@ -285,15 +291,27 @@ def _peak_note(ax: Axes, line: Timeline, peak: tuple[float, float], word: str) -
         (-9 if left else 9, 1),
         textcoords="offset points",
         ha="right" if left else "left",
-        va="bottom",
+        va="top" if y > 0.88 * high else "bottom",
         bbox=PAPER,
         zorder=4,
     )
 
 
+def _ragged(line: Timeline, named: Sequence[str]) -> int:
+    seen = np.any([np.isfinite(line.values[n]) for n in named], axis=0)
+    return int((~line.complete & seen).sum())
+
+
 def _incomplete_note(line: Timeline, named: Sequence[str]) -> str:
-    ragged = ~line.complete & np.any([np.isfinite(line.values[n]) for n in named], axis=0)
-    return f" {int(ragged.sum())} incomplete, drawn hollow." if ragged.any() else ""
+    count = _ragged(line, named)
+    return f" {count} incomplete, drawn hollow." if count else ""
+
+
+def _mark_key(
+    line: Timeline, named: Sequence[str], more: Sequence[tuple[str, Look]] = ()
+) -> list[tuple[str, Look]]:
+    ring: Look = {"marker": "o", "color": BLUE, "markerfacecolor": "white", "markersize": 6}
+    return [*more, *([("incomplete", ring)] if _ragged(line, named) else [])]
 
 
 def _gap_note(minutes: float) -> str:
@@ -326,18 +344,18 @@ def response_time(
     most = max(y for _, y in peaks.values())
     _frame(ax, line, main if most > 2.5 * main else max(main, most * 1.2), "ms", deployed_at)
     missing = _gaps(ax, line, np.all([np.isnan(line.values[n]) for n in shown], axis=0), "no data", "//")
-    looks = {"p50": (SKY, 1.4, "-"), "p95": (BLUE, 2.4, "-"), "p99": (MUTED, 1.2, "--")}
+    looks = {"p50": (SKY, 1.4), "p95": (BLUE, 2.4), "p99": ("#8d969e", 1.1)}
     for name in shown:
         _draw(ax, line, name, *looks[name])
     _limit(ax, target_ms)
-    labels = [(_last(line, n), f"{n} {ms_text(_last(line, n))}", looks[n][0]) for n in shown]
-    labels = [(y, word, BLUE if color == SKY else color) for y, word, color in labels]
+    labels = [(_last(line, n), f"{n} {ms_text(_last(line, n))}", MUTED if n == "p99" else BLUE) for n in shown]
     _right_labels(ax, line, [*labels, (target_ms, f"p95 target {ms_text(target_ms)}", INK)])
     main_name = "p95" if "p95" in shown else shown[-1]
     _peak_note(ax, line, peaks[main_name], f"highest {main_name} {ms_text(peaks[main_name][1])}")
     if most > 2.5 * main:
         x = peaks["p99"][0]
         ax.annotate(f"▲ p99 up to {ms_text(most)}", (x, ax.get_ylim()[1]), va="top", ha="center", bbox=PAPER)
+    key(figure, _mark_key(line, shown))
     said = ", ".join(
         f"{n} last {ms_text(_last(line, n))}, highest {ms_text(peaks[n][1])} at {line.text(peaks[n][0])}"
         for n in shown
@@ -362,48 +380,60 @@ def error_rate(
     """Errors in % of each bucket's requests (`at, requests, errors, error_rate_pct`), with the limits.
 
     Columns `low` and `high` (percent), where given, are drawn as a band. Buckets with fewer than
-    100 requests are hollow diamonds; buckets without a request are told apart from missing ones.
+    100 requests do not set the scale, those with errors are hollow diamonds (at the top edge when beyond
+    it); buckets without a request are told apart from missing ones.
     """
-    title = "Error rate"
-    names = ("error_rate_pct", "requests", "errors", "low", "high")
-    line = timeline(hourly, names, zone, window)
-    if line is None or not line.has("error_rate_pct"):
+    title, name = "Error rate", "error_rate_pct"
+    line = timeline(hourly, (name, "requests", "errors", "low", "high"), zone, window)
+    if line is None or not line.has(name):
         return nothing(title, reason)
     figure, ax = sheet(f"{title}: errors in % of requests", HEIGHT)
-    rate, requests, errors = (line.values[n] for n in names[:3])
-    x, most = _peak(line, "error_rate_pct")
-    drawn = [v for v in limits if v <= max(most * 1.5, limits[0])] if limits else []
-    _frame(ax, line, max([most * 1.25, *(v * 1.15 for v in drawn), 0.1]), "% of requests", deployed_at)
+    rate, requests = line.values[name], line.values["requests"]
+    few = np.isfinite(rate) & (requests < FEW_REQUESTS)
+    solid = _with_only(line, name, ~few) if np.isfinite(rate[~few]).any() else line
+    x, most = _peak(solid, name)
+    drawn = [v for v in limits if v <= max(most * 1.5, limits[0])]
+    top = max([most * 1.25, *(v * 1.15 for v in drawn), 0.1])
+    _frame(ax, line, top, "% of requests", deployed_at)
     silent = np.isnan(rate) & (requests == 0)
     missing = _gaps(ax, line, np.isnan(rate) & ~silent, "no data", "//")
-    _gaps(ax, line, silent, "no requests", "..")
+    _gaps(ax, line, silent, "no requests", "--")
     if line.has("low") and line.has("high"):
         ax.fill_between(line.middles, line.values["low"], line.values["high"], color=PALE, linewidth=0, zorder=1)
-    _draw(ax, line, "error_rate_pct", BLUE, 2)
-    few = np.isfinite(rate) & (requests < FEW_REQUESTS)
-    ax.plot(line.middles[few], rate[few], "D", color=BLUE, markerfacecolor="white", markersize=5, zorder=2.7)
+    if rate.size <= POINTS // 2:
+        _draw(ax, line, name, SKY, 1)
+    _draw(ax, solid, name, BLUE, 2)
+    telling = few & (rate > 0)
+    ax.plot(line.middles[telling], np.minimum(rate[telling], top), linestyle="none", clip_on=False, **FEW_LOOK)
     words = dict(zip(limits, ("target", "P1", "rollback"), strict=False))
     for value in drawn:
         _limit(ax, value, INK if value == limits[0] else RED)
     labels = [(v, f"{words.get(v, 'limit')} {v:g} %", INK if v == limits[0] else RED) for v in drawn]
-    _right_labels(ax, line, [*labels, (_last(line, names[0]), f"last {_last(line, names[0]):.2f} %", BLUE)])
-    place = int(np.nanargmax(rate))
-    of = (
-        f" ({errors[place]:,.0f} of {requests[place]:,.0f})"
-        if np.isfinite(errors[place] + requests[place])
-        else ""
-    )
+    _right_labels(ax, line, [*labels, (_last(line, name), f"last {_last(line, name):.2f} %", BLUE)])
+    of = _of_requests(line, x)
     if most > 0:
         _peak_note(ax, line, (x, most), f"highest {most:.2f} %{of}")
-    if few.any():
-        remark(figure, f"◇ fewer than {FEW_REQUESTS} requests")
+    rare = [(f"fewer than {FEW_REQUESTS} requests", FEW_LOOK)] if telling.any() else []
+    key(figure, _mark_key(line, [name], rare))
     edges = ", ".join(f"{words.get(v, 'limit')} {v:g} %" for v in limits)
-    return Picture(
-        figure,
-        f"{title} {line.span_text}: last {_last(line, names[0]):.2f} %, highest {most:.2f} %{of} "
-        f"at {line.text(x)}; {edges}."
-        f"{_gap_note(missing)}{_incomplete_note(line, names[:1])}",
-    )
+    notes = f"{_few_note(rate[telling])}{_gap_note(missing)}{_incomplete_note(line, [name])}"
+    said = f"last {_last(line, name):.2f} %, highest {most:.2f} %{of} at {line.text(x)}; {edges}."
+    return Picture(figure, f"{title} {line.span_text}: {said}{notes}")
+
+
+def _with_only(line: Timeline, name: str, kept: Any) -> Timeline:
+    return replace(line, values={**line.values, name: np.where(kept, line.values[name], np.nan)})
+
+
+def _of_requests(line: Timeline, x: float) -> str:
+    place = int(np.argmin(np.abs(line.middles - x)))
+    errors, requests = line.values["errors"][place], line.values["requests"][place]
+    return f" ({errors:,.0f} of {requests:,.0f})" if np.isfinite(errors + requests) else ""
+
+
+def _few_note(rates: Floats) -> str:
+    few = f"fewer than {FEW_REQUESTS} requests"
+    return f" {rates.size} with errors among {few}, up to {rates.max():.0f} %." if rates.size else ""
 
 
 @styled
@@ -435,11 +465,11 @@ def request_volume(
     kept = thin(line.values["requests"])
     ax.fill_between(line.middles[kept], 0, line.values["requests"][kept], color=PALE, alpha=0.6, linewidth=0)
     _draw(ax, line, "requests", BLUE, 2)
-    _right_labels(ax, line, [(_last(line, "requests"), f"last {count_text(_last(line, 'requests'))}", BLUE)])
-    _peak_note(ax, line, (x, most), f"highest {count_text(most)}")
-    if usual:
-        remark(figure, "grey band: usual range before the deployment")
     last = count_text(_last(line, "requests"))
+    _right_labels(ax, line, [(_last(line, "requests"), f"last {last}", BLUE)])
+    _peak_note(ax, line, (x, most), f"highest {count_text(most)}")
+    band: Look = {"facecolor": "#e4e7ea", "linewidth": 0}
+    key(figure, _mark_key(line, ["requests"], [("usual range", band)] if usual else []))
     said = f"{line.span_text}: last {last}, highest {count_text(most)} at {line.text(x)}."
     notes = f"{_gap_note(missing)}{_incomplete_note(line, ['requests'])}"
     return Picture(figure, f"{title} per {minutes_text(line.step / 60)} {said}{notes}")
@@ -468,6 +498,7 @@ def database_cpu(
     _draw(ax, line, "cpu_pct", BLUE, 2)
     x, most = _peak(line, "cpu_pct")
     last = _last(line, "cpu_pct")
+    key(figure, _mark_key(line, ["cpu_pct"]))
     _peak_note(ax, line, (x, most), f"peak {most:.0f} % {line.text(x)}")
     _right_labels(
         ax, line, [(70, "target < 70 %", INK), (80, "alert > 80 %", RED), (last, f"last {last:.0f} %", BLUE)]
