@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,11 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> p
     return result.drop_duplicates(list(schema.key), keep="last", ignore_index=True) if schema.key else result
 
 
+@cache
+def _empty(name: str) -> pd.DataFrame:
+    return frame(name)
+
+
 def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
     if column is None:
         column = pd.Series([None] * length, dtype=object)
@@ -274,7 +280,7 @@ class Collection:
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The named frame; empty, with its columns, when nothing brought it."""
-        return self.frames[name] if name in self.frames else frame(name)
+        return self.frames[name] if name in self.frames else _empty(name)
 
     def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
         """Why a source, or an item of it, could not be read; None when it was."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from pdmlib.case import Case
 from pdmlib.frames import json_rows
-from pdmlib.traffic import populations
+from pdmlib.traffic import population, populations
 from pdmlib.window import day_of
 
 SHIFT = 2.0
@@ -41,7 +41,7 @@ def _traffic(case: Case) -> Iterator[str]:
     now = next(populations(case.at(case.scope.window)), None)
     if now is None:
         return
-    before = next((p for p in populations(case.at(case.scope.before)) if p.source == now.source), None)
+    before = population(case.at(case.scope.before), now.source)
     if before is None or not before.requests or not before.covered.minutes or not now.covered.minutes:
         return
     factor = (now.requests / now.covered.minutes) / (before.requests / before.covered.minutes)

@@ -13,7 +13,9 @@ from datetime import timedelta
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.baseline import Baseline, change
 from pdmlib.case import Case
+from pdmlib.comparison import beside, counted, practical_pct, rate_before
 from pdmlib.readings import Limit, Measurement, Metric, State, Status
 from pdmlib.window import Window, day_of
 
@@ -23,7 +25,6 @@ PHASES = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 WATCH = "Monitor, investigate if persists"
 NAMES = {"visitors": "unique_users", "page_views": "page_views"}
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
-PRACTICAL_PCT = 10.0
 
 
 def unique_users(case: Case) -> Measurement:
@@ -40,16 +41,19 @@ def _count(case: Case, column: str) -> Measurement:
     source, now = _row(case, case.window, column)
     if now is None:
         return _nothing(case)
-    _, before = _row(case, _usual(case), column, source)
     value = int(now[column])
-    if before is None:
-        return Measurement(
-            State.MEASURED, value, source=source, window=case.window, evidence="nothing to compare with"
-        )
-    base = int(before[column])
+    found = Measurement(State.MEASURED, value, source=source, window=case.window)
+    return counted(case, NAMES[column], found, _base(case, column, source), "higher")
+
+
+def _base(case: Case, column: str, source: str) -> Baseline:
+    """The stretch before, with the spread that the days before the deployment show."""
+    _, before = _row(case, _usual(case), column, source)
     spread = _spread(case, column, source)
-    ratio = stats.rate_ratio(value, 1, base, 1, spread) if spread >= 1 else (math.nan, math.nan)
-    return _compared(case, NAMES[column], value, base, source, ratio)
+    if before is None or math.isnan(spread):
+        return Baseline("none", (), "no comparable stretch before the deployment is known")
+    base = float(before[column])
+    return Baseline("days", (base,), "the same stretch a week before", base, 1.0, spread)
 
 
 def bounce_rate_pct(case: Case) -> Measurement:
@@ -66,10 +70,9 @@ def bounce_rate_pct(case: Case) -> Measurement:
     )
     if before is None or not before["sessions"]:
         return found
-    base = 100 * int(before["bounced"]) / int(before["sessions"])
-    ratio = stats.rate_ratio(bounced, sessions, int(before["bounced"]), int(before["sessions"]))
-    compared = _compared(case, "bounce_rate_pct", share, base, source, ratio)
-    return replace(compared, samples=sessions, low=low, high=high)
+    base = rate_before(sessions, int(before["bounced"]), int(before["sessions"]), "the same stretch before")
+    seen = change(bounced, base, "lower", practical_pct(case, "bounce_rate_pct"))
+    return beside(found, seen, 100 * int(before["bounced"]) / int(before["sessions"]))
 
 
 def session_duration_s(case: Case) -> Measurement:
@@ -130,33 +133,6 @@ def _spread(case: Case, column: str, source: str) -> float:
             if row is not None:
                 (weekends if day.date.weekday() >= 5 else workdays).append(float(row[column]))
     return stats.dispersion([workdays, weekends])
-
-
-def _compared(
-    case: Case, name: str, value: float, base: float, source: str, ratio: tuple[float, float]
-) -> Measurement:
-    change = 100 * (value / base - 1) if base else None
-    practical = case.site.practical_pct.get(name, PRACTICAL_PCT)
-    return Measurement(
-        State.MEASURED,
-        value,
-        baseline=base,
-        change_pct=change,
-        trend=_trend(change, practical, ratio),
-        source=source,
-        window=case.window,
-        evidence=None if change is None else f"{change:+.0f} % against the same stretch before ({base:,.0f})",
-    )
-
-
-def _trend(change: float | None, practical: float, ratio: tuple[float, float]) -> str:
-    if change is None:
-        return "new"
-    if math.isnan(ratio[0]) or math.isinf(ratio[1]):
-        return "unknown"
-    if abs(change) < practical or ratio[0] <= 1 <= ratio[1]:
-        return "flat"
-    return "up" if change > 0 else "down"
 
 
 _DROP = (Limit("==", "down", Status.WARN, action=WATCH, of="trend"),)

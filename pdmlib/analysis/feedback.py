@@ -9,6 +9,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.case import Case
+from pdmlib.comparison import counted, weeks_before
 from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Site
@@ -28,8 +29,10 @@ def tickets_of(case: Case, category: str | None = None) -> Measurement:
         return Measurement.missing(State.NOT_CONFIGURED, "the site file names no table of tickets", "postgres")
     if not case.answered("postgres", item):
         return case.missing("postgres", item, "the tickets were not read")
-    rows = _opened(case, category)
-    return Measurement(State.MEASURED, len(rows), source="postgres", window=case.window)
+    found = Measurement(State.MEASURED, len(_opened(case, category)), source="postgres", window=case.window)
+    base = weeks_before(case, lambda earlier: float(len(_opened(earlier, category))))
+    better = "higher" if category == "positive" else "lower"
+    return counted(case, f"tickets_{category or 'total'}", found, base, better)
 
 
 def _opened(case: Case, category: str | None = None) -> pd.DataFrame:

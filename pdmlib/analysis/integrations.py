@@ -10,7 +10,9 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.baseline import change
 from pdmlib.case import Case
+from pdmlib.comparison import beside, practical_pct, rate_before
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.traffic import tile
 
@@ -126,7 +128,7 @@ def sms_failed_pct(case: Case) -> Measurement:
     now = _sms(case)
     if now[1] == 0:
         return case.missing("twilio", "messages", "no outbound text message came to an end in the window")
-    return _rate(case, "twilio", now, _sms(case.at(case.scope.before)), "messages")
+    return _rate(case, "sms_failed_pct", "twilio", now, _sms(case.at(case.scope.before)), "messages")
 
 
 def _sms(case: Case) -> tuple[int, int]:
@@ -143,7 +145,7 @@ def email_bounce_pct(case: Case) -> Measurement:
     now = _emails(case)
     if now[1] == 0:
         return case.missing("resend", "email_counts", "no email was sent in the window")
-    return _rate(case, "resend", now, _emails(case.at(case.scope.before)), "emails")
+    return _rate(case, "email_bounce_pct", "resend", now, _emails(case.at(case.scope.before)), "emails")
 
 
 def _emails(case: Case) -> tuple[int, int]:
@@ -151,31 +153,23 @@ def _emails(case: Case) -> tuple[int, int]:
     return int(counts["bounced"].sum()), int(counts["sent"].sum())
 
 
-def _rate(case: Case, source: str, now: tuple[int, int], before: tuple[int, int], what: str) -> Measurement:
+def _rate(
+    case: Case, metric: str, source: str, now: tuple[int, int], before: tuple[int, int], what: str
+) -> Measurement:
     low, high = stats.wilson(*now)
-    base = 100 * before[0] / before[1] if before[1] else None
-    value = 100 * now[0] / now[1]
+    seen = change(now[0], rate_before(now[1], *before), "lower", practical_pct(case, metric))
     was = f"; before the deployment {before[0]} of {before[1]}" if before[1] else ""
-    return Measurement(
+    found = Measurement(
         State.MEASURED,
-        value,
+        100 * now[0] / now[1],
         samples=now[1],
         low=100 * low,
         high=100 * high,
-        baseline=base,
-        change_pct=100 * (value / base - 1) if base else None,
-        trend=_trend(now, before),
         source=source,
         window=case.window,
         evidence=f"{now[0]} of {now[1]} {what}{was}",
     )
-
-
-def _trend(now: tuple[int, int], before: tuple[int, int]) -> str:
-    if not before[1] or now[0] + before[0] < 10:
-        return "unknown"
-    low, high = stats.rate_ratio(now[0], now[1], before[0], before[1])
-    return "up" if low > 1 else "down" if high < 1 else "flat"
+    return beside(found, seen, 100 * before[0] / before[1] if before[1] else None)
 
 
 def webhooks_pending(case: Case) -> Measurement:

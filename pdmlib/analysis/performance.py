@@ -10,13 +10,16 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.baseline import Change, change
 from pdmlib.case import Case
+from pdmlib.comparison import beside, practical_pct, weeks_before
+from pdmlib.days import daily as daily
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status
 from pdmlib.rivals import rivals
 from pdmlib.routes import PRACTICAL_RISE
 from pdmlib.routes import routes as routes
 from pdmlib.series import hourly as hourly
-from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, populations, spanned, tiled
+from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, population, populations, spanned, tiled
 
 SECTION = "performance"
 SLOW = "Check database queries, optimize"
@@ -153,30 +156,37 @@ def requests_total(case: Case) -> Measurement:
     found = next(populations(case), None)
     if found is None:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
-    seen = "" if found.sampled is None else f"{found.sampled:,} looked at"
-    return Measurement(
-        State.MEASURED,
-        round(found.requests),
-        samples=found.sampled,
-        source=found.source,
-        window=case.window,
-        coverage_pct=found.coverage_pct(case.window),
-        evidence=seen or UNDECLARED.format(found.source),
-    )
+    looked = UNDECLARED.format(found.source) if found.sampled is None else f"{found.sampled:,} looked at"
+    counted = _counted(case, found, round(found.requests))
+    return beside(replace(counted, samples=found.sampled, evidence=looked), _against_usual(case, found))
 
 
 def requests_per_min_avg(case: Case) -> Measurement:
-    """Requests a minute over the part of the window that was counted."""
+    """Requests a minute over the part of the window that was counted, beside the same hours of the weeks before."""
     found = next(populations(case), None)
     if found is None or not found.covered.seconds:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
-    return Measurement(
-        State.MEASURED,
-        found.requests / found.covered.minutes,
-        source=found.source,
-        window=case.window,
-        coverage_pct=found.coverage_pct(case.window),
-    )
+    seen = _against_usual(case, found)
+    usual = None if seen.baseline is None else seen.baseline / case.window.minutes
+    return beside(_counted(case, found, found.requests / found.covered.minutes), seen, usual)
+
+
+def _counted(case: Case, found: Population, value: float) -> Measurement:
+    coverage = found.coverage_pct(case.window)
+    return Measurement(State.MEASURED, value, source=found.source, window=case.window, coverage_pct=coverage)
+
+
+def _against_usual(case: Case, found: Population) -> Change:
+    """The requests of a whole window at the rate that was counted, against the same stretch of the weeks before."""
+
+    def whole(other: Case) -> float | None:
+        counted = population(other, found.source)
+        return counted.rate * other.window.minutes if counted and counted.coverage_pct(other.window) > 50 else None
+
+    current = whole(case)
+    if current is None:
+        return Change("unknown", reason="less than half of the window was counted")
+    return change(current, weeks_before(case, whole), "neither", practical_pct(case, "requests_total"))
 
 
 def requests_per_min_peak(case: Case) -> Measurement:

@@ -1,0 +1,160 @@
+"""Integrations: their causes, and rates of messages."""
+
+from datetime import timedelta
+
+import pytest
+
+from pdmlib.analysis import integrations
+from pdmlib.readings import Priority, State
+from tests.builders import DEPLOYED, a_case, a_gap
+
+HOUR = timedelta(hours=1)
+LATEST = DEPLOYED + timedelta(days=6, hours=12)
+
+
+def a_payment(name, status="succeeded", outcome="authorized", at=DEPLOYED + HOUR, code=None, source="stripe"):
+    return {"source": source, "payment": name, "created_at": at, "status": status, "outcome": outcome,
+            "failure_code": code}  # fmt: skip
+
+
+def messages(*statuses, at=DEPLOYED + HOUR, direction="outbound-api"):
+    return [
+        {"message": f"{at}{direction}{i}", "created_at": at, "status": s, "direction": direction}
+        for i, s in enumerate(statuses)
+    ]
+
+
+def emails(sent, bounced, at=DEPLOYED + HOUR):
+    return {"at": at, "interval_s": 3600, "sent": sent, "bounced": bounced, "delivered": sent - bounced}
+
+
+def status(case, name):
+    return integrations.integration(case, name).value
+
+
+def test_a_vendor_that_answered_without_trouble_is_operational():
+    assert status(a_case(), "twilio") == "OPERATIONAL"
+
+
+def test_a_vendor_that_could_not_be_read_is_unknown_never_operational():
+    """Rule 1: silence is not health."""
+    found = integrations.integration(
+        a_case({"gaps": [a_gap("twilio", "401: wrong key")]}, coverage={"twilio": "failed"}), "twilio"
+    )
+    assert (found.state, found.value, found.reason) == (State.ERROR, None, "401: wrong key")
+
+
+def test_the_applications_own_failing_checks_tell_of_a_vendor_that_could_not_be_read():
+    check = {"integration": "stripe", "at": LATEST, "success": False, "error": "timeout"}
+    case = a_case({"integration_checks": [check]}, coverage={"stripe": "failed"})
+    assert status(case, "stripe") == "ISSUES"
+
+
+def test_one_failed_check_that_was_followed_by_good_ones_is_no_issue():
+    checks = [{"integration": "twilio", "at": DEPLOYED + i * HOUR, "success": i != 3} for i in range(30)]
+    assert status(a_case({"integration_checks": checks}), "twilio") == "OPERATIONAL"
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("webhook", "ISSUES"), ("quota", "OPERATIONAL")])
+def test_a_disabled_webhook_is_an_issue_and_a_quota_alone_is_not(kind, expected):
+    state = {
+        "vendor": "stripe",
+        "kind": kind,
+        "item": "https://shop.example/hook",
+        "status": "disabled",
+        "ok": False,
+    }
+    assert status(a_case({"vendor_states": [state]}), "stripe") == expected
+
+
+def test_states_of_now_say_nothing_of_a_window_that_ended_earlier():
+    state = {"vendor": "stripe", "kind": "webhook", "item": "x", "status": "disabled", "ok": False}
+    case = a_case({"vendor_states": [state]})
+    assert status(case.at(case.scope.before), "stripe") == "OPERATIONAL"
+
+
+def test_a_declined_card_is_no_integration_failure():
+    """Two cards declined, one blocked, one charge invalid: one failure of four told beside three declines."""
+    rows = [
+        a_payment("a", "failed", "issuer_declined"), a_payment("b", "failed", "issuer_declined"),
+        a_payment("c", "failed", "blocked"), a_payment("d", "failed", "invalid", code="api_error"),
+    ]  # fmt: skip
+    found = integrations.payment_failures(a_case({"payments": rows}))
+    assert found.value == 1
+    assert found.samples == 4
+    assert "3 were declined" in found.evidence
+    assert "api_error" in found.evidence
+
+
+def test_any_failed_payment_asks_for_rollback():
+    (limit,) = next(m for m in integrations.METRICS if m.id == "payment_failures").limits
+    assert limit.holds(1) and not limit.holds(0)
+    assert (limit.priority, limit.critical, limit.rollback) == (Priority.P0, True, True)
+
+
+def test_no_payment_is_no_data_and_not_zero_failures():
+    assert integrations.payment_failures(a_case()).state is State.NO_DATA
+
+
+def test_payments_of_the_applications_own_table_are_not_counted_again():
+    rows = [a_payment("a"), a_payment("a", "failed", None, source="database")]
+    assert integrations.payment_failures(a_case({"payments": rows})).value == 0
+
+
+def test_the_failure_rate_of_text_messages_leaves_out_inbound_and_in_flight_ones():
+    """1 failed and 1 undelivered of 40 with an end: 5 %, Wilson 1.4 to 16.5."""
+    rows = messages("failed", "undelivered", *["delivered"] * 38, "queued", "sending")
+    rows += messages("received", "failed", direction="inbound")
+    found = integrations.sms_failed_pct(a_case({"messages": rows}))
+    assert found.value == pytest.approx(5.0)
+    assert found.samples == 40
+    assert (found.low, found.high) == (pytest.approx(1.38, abs=0.01), pytest.approx(16.5, abs=0.05))
+
+
+def test_a_rate_is_compared_with_that_of_the_seven_days_before():
+    """2 of 100 before, 20 of 100 now: ten times, surely up."""
+    before = messages(*["failed"] * 2, *["delivered"] * 98, at=DEPLOYED - HOUR)
+    now = messages(*["failed"] * 20, *["delivered"] * 80)
+    found = integrations.sms_failed_pct(a_case({"messages": before + now}))
+    assert (found.baseline, found.change_pct, found.trend) == (pytest.approx(2), pytest.approx(900), "up")
+
+
+def test_one_lost_message_of_three_is_no_issue_of_the_vendor():
+    """Rule 2: 33 % of three is anything from 6 to 79 %... but one lost of ten is not surely above 2 %."""
+    assert status(a_case({"messages": messages("failed", *["delivered"] * 9)}), "twilio") == "OPERATIONAL"
+    assert status(a_case({"messages": messages(*["failed"] * 6, *["delivered"] * 34)}), "twilio") == "ISSUES"
+
+
+def test_bounces_are_in_percent_of_sent():
+    found = integrations.email_bounce_pct(
+        a_case({"email_counts": [emails(90, 3), emails(110, 5, DEPLOYED + 2 * HOUR)]})
+    )
+    assert found.value == pytest.approx(4.0)
+
+
+def test_no_email_is_no_bounce_rate():
+    assert integrations.email_bounce_pct(a_case({"email_counts": [emails(0, 0)]})).state is State.NO_DATA
+
+
+def test_events_younger_than_five_minutes_are_not_pending():
+    def event(name, at):
+        return {"vendor": "stripe", "event": name, "type": "charge.succeeded", "created_at": at, "pending": 1}
+
+    end = a_case().window.end
+    rows = [event("a", end - timedelta(minutes=4)), event("b", end - timedelta(minutes=6))]
+    assert integrations.webhooks_pending(a_case({"webhook_events": rows})).value == 1
+
+
+def test_a_finding_is_over_when_the_latest_part_is_clean():
+    lost = messages(*["failed"] * 20, *["delivered"] * 20)
+    fine = messages(*["delivered"] * 200, at=LATEST)
+    (found,) = integrations.findings(a_case({"messages": lost + fine}))
+    assert (found.id, found.priority, found.active) == ("integration:twilio", Priority.P1, False)
+
+
+def test_the_table_has_a_row_for_each_integration_whatever_answered():
+    rows = integrations.table(
+        a_case(coverage=dict.fromkeys(("stripe", "twilio", "resend", "supabase", "sentry"), "failed"))
+    )
+    assert [r["integration"] for r in rows] == ["Stripe", "Twilio", "Resend", "Supabase", "Sentry"]
+    assert all(r["status"] is None and r["notes"] for r in rows)

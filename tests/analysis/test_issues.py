@@ -1,0 +1,140 @@
+"""Errors relative to this deployment (truth rule 9)."""
+
+from datetime import timedelta
+
+import pytest
+
+from pdmlib.analysis import issues
+from pdmlib.readings import Priority, State
+from tests.builders import DEPLOYED, a_case, a_gap, at
+
+BEFORE = DEPLOYED - timedelta(days=30)
+DAY_LATER = DEPLOYED + timedelta(days=1)
+
+
+def an_issue(name="SHOP-1", **changes):
+    row = {
+        "issue": name, "title": "TypeError: x is undefined", "culprit": "app/page", "level": "error",
+        "status": "unresolved", "substatus": "ongoing", "priority": "medium", "unhandled": False,
+        "first_seen": BEFORE, "last_seen": DEPLOYED + timedelta(hours=23, minutes=30), "events": 10,
+        "events_before": 70, "events_latest": 1, "users": 3, "last_release": "v2",
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def a_day(*rows, **more):
+    return a_case({"issues": rows, **more}, phase="day1", as_of=DAY_LATER)
+
+
+def the_class(*rows, **more):
+    return list(issues.classify(a_day(*rows, **more))["class"])
+
+
+def test_rule_9_14_events_in_a_day_after_70_in_a_week_recur():
+    assert the_class(an_issue(events=14)) == ["RECURRING"]
+
+
+def test_rule_9_40_events_in_a_day_after_70_in_a_week_grow():
+    assert the_class(an_issue(events=40)) == ["GROWING"]
+
+
+def test_new_is_first_seen_since_the_deployment_whatever_the_vendor_says():
+    old = an_issue("A", substatus="new")
+    new = an_issue("B", substatus="ongoing", first_seen=DEPLOYED)
+    assert the_class(old, new) == ["RECURRING", "NEW"]
+
+
+def test_regressed_was_resolved_and_came_back_since_the_deployment():
+    earlier = an_issue("B", substatus="regressed", last_seen=DEPLOYED - timedelta(hours=1), events=0)
+    assert the_class(an_issue("A", substatus="regressed"), earlier) == ["REGRESSED", "GONE"]
+
+
+def test_an_issue_of_an_older_release_only_is_a_stale_client():
+    releases = [
+        {"source": "sentry", "deployment": "v1", "created_at": DEPLOYED - timedelta(days=5)},
+        {"source": "sentry", "deployment": "v2", "created_at": DEPLOYED - timedelta(minutes=2)},
+    ]
+    rows = [an_issue("A", last_release="v1", events=99), an_issue("B", last_release="v2")]
+    assert the_class(*rows, deployments=releases) == ["STALE_CLIENT", "RECURRING"]
+
+
+def test_seen_before_and_not_in_the_window_is_gone():
+    assert the_class(an_issue(events=0)) == ["GONE"]
+
+
+def test_no_issue_of_a_tracker_that_answered_is_zero():
+    found = issues.issues_new(a_day())
+    assert (found.state, found.value) == (State.MEASURED, 0)
+
+
+def test_no_issue_of_a_tracker_that_failed_is_unknown_with_its_reason():
+    case = a_case({"gaps": [a_gap("sentry", "401: token lacks event:read")]}, coverage={"sentry": "failed"})
+    found = issues.issues_critical(case)
+    assert (found.state, found.value, found.reason) == (State.ERROR, None, "401: token lacks event:read")
+
+
+def test_critical_is_fatal_or_new_unhandled_and_of_high_priority():
+    rows = [
+        an_issue("fatal", level="fatal"),
+        an_issue("new", first_seen=DEPLOYED, priority="high", unhandled=True),
+        an_issue("handled", first_seen=DEPLOYED, priority="high"),
+        an_issue("old", priority="high", unhandled=True),
+        an_issue("resolved", level="fatal", status="resolved"),
+    ]
+    assert issues.issues_critical(a_day(*rows)).value == 2
+
+
+def test_info_messages_are_no_errors():
+    assert issues.issues_open(a_day(an_issue(level="info"))).value == 0
+
+
+def test_security_words_are_those_of_the_site():
+    rows = [an_issue("A", title="JWT expired"), an_issue("B", culprit="auth/forbidden"), an_issue("C")]
+    assert issues.issues_security(a_day(*rows)).value == 2
+
+
+def test_the_latest_part_counts_its_own_events():
+    rows = [an_issue("A", level="fatal", events_latest=0), an_issue("B", level="fatal", events_latest=2)]
+    assert issues.issues_critical(a_day(*rows).latest()).value == 1
+
+
+def test_top_errors_are_json_ready_and_sorted_by_events():
+    rows = [an_issue("A", events=3), an_issue("B", events=9, users=None, first_seen=DEPLOYED)]
+    first, second = issues.top_errors(a_day(*rows))
+    assert (first["issue"], first["events"], first["users"], first["new"]) == ("B", 9, None, True)
+    assert first["first_seen"] == "2025-03-03T15:00:00Z"
+    assert (second["recurring"], second["security"]) == (True, False)
+
+
+def test_a_growing_issue_says_how_few_events_would_do():
+    """17 events in a day after 70 in a week recur, 18 grow: worked with the exact interval."""
+    (found,) = issues.findings(a_day(an_issue(events=40)))
+    assert found.id == "issue:SHOP-1:growing"
+    allowed = next(n for n in range(40, 0, -1) if the_class(an_issue(events=n)) == ["RECURRING"])
+    assert f"at most {allowed} events" in found.becomes_green
+    assert 14 <= allowed < 40
+
+
+def test_a_new_critical_issue_is_p1_and_over_when_not_seen_in_the_latest_part():
+    row = an_issue(first_seen=DEPLOYED, level="fatal", last_seen=DEPLOYED + timedelta(hours=2))
+    (found,) = issues.findings(a_day(row))
+    assert (found.priority, found.active, found.reading) == (Priority.P1, False, "issues_critical")
+
+
+def test_many_new_issues_are_ten_findings_and_a_line():
+    rows = [an_issue(f"N-{i}", first_seen=DEPLOYED, events=i) for i in range(1, 16)]
+    found = issues.findings(a_day(*rows))
+    assert len(found) == 11
+    assert found[-1].value == 5
+
+
+def test_the_error_total_is_of_exactly_the_window():
+    total = {"start": DEPLOYED, "end": DAY_LATER, "errors": 50, "users": 4, "issues": 3}
+    hour = {"start": at("2025-03-03T16:00"), "end": at("2025-03-03T17:00"), "errors": 9}
+    assert issues.errors_total(a_day(error_counts=[total, hour])).value == 50
+    assert issues.errors_total(a_day(error_counts=[hour])).state is State.NO_DATA
+
+
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a | b\n# c", "…\u202e"])
+def test_hostile_titles_are_data(text):
+    assert issues.top_errors(a_day(an_issue(title=text)))[0]["title"] == text
