@@ -3,7 +3,8 @@
 A collection kept for one report is a folder of one file a frame. The history is a folder a frame
 and month, to which every collection adds a file under a name of its own, written beside and
 renamed: two collectors at once or a kill at any moment lose nothing, and what was stored twice is
-one row again when it is read, by the key of its frame.
+one row again when it is read, by the key of its frame. Small files are merged on the way; whoever
+reads meanwhile looks again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +22,9 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from pdmlib.errors import ReportError
 from pdmlib.frames import SCHEMAS, Collection, Coverage, frame, merge
-from pdmlib.window import Window
+from pdmlib.window import Window, now
 
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
@@ -30,6 +33,9 @@ KEPT: Mapping[str, str] = {
     "statements": "at",
     "database_gauges": "at",
 }
+LOOSE = 64
+TRIES = 20
+HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
 
 def save_collection(folder: Path, collection: Collection) -> None:
@@ -49,49 +55,103 @@ def load_collection(folder: Path) -> Collection:
 
 
 def append(folder: Path, collection: Collection) -> int:
-    """Adds a collection's samples to the history; returns how many rows it added."""
-    added = 0
+    """Adds a collection's samples that the history does not hold yet; returns how many rows it added.
+
+    Raises:
+        ReportError: a file could not be written; what was there before is untouched.
+    """
+    added, begun = 0, False
     for name, column in KEPT.items():
-        table = collection[name]
-        months = table[column].dt.strftime("%Y-%m") if len(table) else pd.Series(dtype="str")
-        for month, part in table.groupby(months) if len(table) else ():
-            target = folder / name / str(month) / f"{_stamp(part[column].max())}-{uuid.uuid4().hex[:8]}.parquet"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write(target, part)
+        table = _unknown(folder, name, collection[name])
+        for month, part in _by_month(table, column):
+            target = folder / name / month
+            begun |= not target.exists()
+            _write(target / _file_name(part[column].max()), part)
             added += len(part)
+            if len(list(target.glob("*.parquet"))) > LOOSE:
+                _merge_month(target)
+    if begun:
+        compact(folder)
     return added
+
+
+def _by_month(table: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    if table.empty:
+        return []
+    return [(str(month), part) for month, part in table.groupby(table[column].dt.strftime("%Y-%m"))]
+
+
+def _unknown(folder: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose key is not in the history: a log that is read whole each time is stored once."""
+    if table.empty:
+        return table
+    at, key = table[KEPT[name]], list(SCHEMAS[name].key)
+    stored = recall(folder, Window(at.min(), at.max() + timedelta(microseconds=1)), (name,))
+    if name not in stored:
+        return table
+    marked = table.merge(stored[name][key], on=key, how="left", indicator="seen")
+    return table[(marked["seen"] == "left_only").array]
 
 
 def recall(folder: Path, window: Window, names: Iterable[str] = tuple(KEPT)) -> dict[str, pd.DataFrame]:
     """The history's samples inside a window, by frame; only the months it touches are opened."""
-    found = {}
-    for name in names:
-        paths = [path for month in _months(window) for path in sorted((folder / name / month).glob("*.parquet"))]
-        if paths:
-            table = frame(name, _read(paths))
-            at = table[KEPT[name]]
-            found[name] = table[(at >= window.start) & (at < window.end)].reset_index(drop=True)
-    return found
+    found = {name: _read_months([folder / name / month for month in _months(window)], window) for name in names}
+    return {name: table for name, table in found.items() if table is not None}
 
 
 def compact(folder: Path) -> int:
     """Merges the files of every frame and month into one; returns how many files went away.
 
-    The merged file is in place before its parts go, so a kill between leaves rows twice, which
-    reading makes one again.
+    Snapshots of cumulative counters are thinned with age, which loses no amount: of `statements` one
+    an hour stays after two days and one a day after five weeks, and both sides of every reset.
     """
-    gone = 0
-    for name in KEPT:
-        for month in sorted((folder / name).glob("*-*")):
-            parts = sorted(month.glob("*.parquet"))
-            if len(parts) < 2:
-                continue
-            table = frame(name, _read(parts)).sort_values(KEPT[name], ignore_index=True)
-            _write(month / f"merged-{uuid.uuid4().hex[:8]}.parquet", table)
-            for part in parts:
-                part.unlink()
-            gone += len(parts) - 1
-    return gone
+    months = [month for name in KEPT for month in sorted((folder / name).glob("*-*"))]
+    return sum(_merge_month(month) for month in months)
+
+
+def _merge_month(month: Path) -> int:
+    """Merges a folder; the merged file is in place before its parts go, so a kill leaves rows twice at worst."""
+    _sweep(month)
+    name, parts = month.parent.name, sorted(month.glob("*.parquet"))
+    if not parts or (len(parts) == 1 and name != "statements"):
+        return 0
+    table = _read_months([month])
+    if table is None:
+        return 0
+    kept = _thinned(table, _newest(month.parent)) if name == "statements" else table
+    if len(parts) < 2 and len(kept) == len(table):
+        return 0
+    column = KEPT[name]
+    order = kept[column].dt.floor("D").rename("day").to_frame().join(kept[list(SCHEMAS[name].key)])
+    merged = kept.loc[order.sort_values(["day", *SCHEMAS[name].key]).index]
+    _write(month / _file_name(merged[column].max()), merged)
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts) - 1
+
+
+def _sweep(month: Path) -> None:
+    """Removes what a killed process left unfinished more than a day ago."""
+    for left in month.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if now().timestamp() - left.stat().st_mtime > 86_400:
+                left.unlink()
+
+
+def _newest(frames: Path) -> pd.Timestamp:
+    return pd.Timestamp(max(path.name for path in frames.glob("*-*/*.parquet")).split("-")[0])
+
+
+def _thinned(table: pd.DataFrame, newest: pd.Timestamp) -> pd.DataFrame:
+    """Snapshots of counters, fewer with age; the first and last before each reset stay."""
+    since = table.groupby("at")["since"].min().fillna(pd.Timestamp(0, tz="UTC"))
+    moments = since.index.to_series()
+    hours = moments.dt.floor("h").where(newest - moments > HOURLY_AFTER, moments)
+    buckets = moments.dt.floor("D").where(newest - moments > DAILY_AFTER, hours)
+    resets = (since != since.shift()).cumsum()
+    groups = moments.groupby([resets, buckets])
+    kept = pd.concat([groups.last(), moments.groupby(resets).first()])
+    return table[table["at"].isin(kept)]
 
 
 def with_history(collection: Collection, folder: Path, window: Window) -> Collection:
@@ -103,30 +163,51 @@ def with_history(collection: Collection, folder: Path, window: Window) -> Collec
 def _write(path: Path, table: pd.DataFrame) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with duckdb.connect() as connection:
             connection.register("rows", table)
-            connection.execute(f"COPY rows TO '{_quoted(beside)}' (FORMAT parquet, COMPRESSION zstd)")
+            connection.execute(
+                f"COPY rows TO '{_quoted(beside)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
+            )
         beside.replace(path)
+    except (duckdb.IOException, OSError) as error:
+        raise ReportError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from None
     finally:
         beside.unlink(missing_ok=True)
 
 
-def _read(paths: list[Path]) -> pd.DataFrame:
+def _read_months(months: list[Path], window: Window | None = None) -> pd.DataFrame | None:
+    for left in reversed(range(TRIES)):
+        paths = [path for month in months for path in sorted(month.glob("*.parquet"))]
+        try:
+            return frame(months[0].parent.name, _read(paths, window)) if paths else None
+        except duckdb.IOException:
+            # Another process has just merged away a file that was listed here.
+            if not left or all(path.exists() for path in paths):
+                raise
+    return None
+
+
+def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
     name = paths[0].stem if paths[0].stem in SCHEMAS else paths[0].parent.parent.name
     columns = ", ".join(f'"{column}"' for column in SCHEMAS[name].columns)
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
+    query = f"SELECT {columns} FROM read_parquet([{files}], union_by_name=true)"
+    bounds = [window.start, window.end] if window else []
     with duckdb.connect() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         connection.execute("SET TimeZone = 'UTC'")
-        return connection.execute(f"SELECT {columns} FROM read_parquet([{files}], union_by_name=true)").df()
+        return connection.execute(
+            query + (f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?' if bounds else ""), bounds
+        ).df()
 
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def _stamp(moment: pd.Timestamp) -> str:
-    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+def _file_name(newest: pd.Timestamp) -> str:
+    return f"{newest.astimezone(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}.parquet"
 
 
 def _months(window: Window) -> list[str]:

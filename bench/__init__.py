@@ -1,0 +1,1 @@
+"""Benchmarks: what the workbook costs in time and space, measured on this machine."""
