@@ -426,6 +426,6 @@ def _query_metric(query: Query) -> Metric:
         Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
     )
     return Metric(
-        f"query_{query.name}_ms", query.title, "ms", SECTION, partial(query_ms, query=query), limits,
+        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), limits,
         f"< {query.limit_ms:g}", "lower",
     )  # fmt: skip

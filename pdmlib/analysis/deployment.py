@@ -116,6 +116,6 @@ _FAILED = (Limit(">", 0, Status.FAIL, Priority.P2, CHECK_BUILD),)
 _LARGE = (Limit(">=", 300, Status.WARN, Priority.P2, SHRINK),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("deploy_errors", "Deployment errors", "count", "errors", deploy_errors, _FAILED, "0", "lower"),
-    Metric("bundle_size_kb", "Bundle size", "kB", "performance", bundle_size_kb, _LARGE, "< 300", "lower"),
+    Metric("deploy_errors", "Deployment errors", "count", "deployment", deploy_errors, _FAILED, "0", "lower"),
+    Metric("bundle_size_kb", "Bundle size", "kB", "deployment", bundle_size_kb, _LARGE, "< 300", "lower"),
 )

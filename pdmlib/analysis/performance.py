@@ -22,6 +22,7 @@ from pdmlib.series import hourly as hourly
 from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, population, populations, spanned, tiled
 
 SECTION = "performance"
+TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
@@ -322,17 +323,17 @@ METRICS: tuple[Metric, ...] = (
         "lower",
         rate=True,
     ),
-    Metric("requests_total", "Requests", "count", SECTION, requests_total),
-    Metric("requests_per_min_peak", "Requests per minute, peak", "per min", SECTION, requests_per_min_peak),
+    Metric("requests_total", "Requests", "count", TRAFFIC, requests_total),
+    Metric("requests_per_min_peak", "Requests per minute, peak", "per min", TRAFFIC, requests_per_min_peak),
     Metric(
         "requests_per_min_avg",
         "Requests per minute",
         "per min",
-        SECTION,
+        TRAFFIC,
         requests_per_min_avg,
         _TRAFFIC,
         "<= 2x baseline",
     ),
-    Metric("timeouts", "Timeouts", "count", SECTION, timeouts, _NONE, "0", "lower"),
-    Metric("memory_limit_hits", "Memory limit hits", "count", SECTION, memory_limit_hits, _NONE, "0", "lower"),
+    Metric("timeouts", "Timeouts", "count", TRAFFIC, timeouts, _NONE, "0", "lower"),
+    Metric("memory_limit_hits", "Memory limit hits", "count", TRAFFIC, memory_limit_hits, _NONE, "0", "lower"),
 )
