@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from pdmlib.demo.scenarios import SCENARIOS, Scenario, plan_of
 from pdmlib.errors import PdmError
 
-__all__ = ["SCENARIOS", "Production", "Scenario", "start"]
+__all__ = ["SCENARIOS", "Production", "Scenario", "adopt_history", "start"]
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Production:
     clock: datetime
     _process: subprocess.Popen[str] = field(repr=False)
     _token: str = field(repr=False)
+    _history: Path | None = field(default=None, repr=False)
 
     def set_clock(self, moment: datetime) -> None:
         """Let the vendors answer as of another moment; the database stays as it was at the start.
@@ -75,6 +76,18 @@ class Production:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def adopt_history(production: Production, folder: Path) -> None:
+    """Add what the production's own collector had kept before its clock to a history that lacks it.
+
+    Raises:
+        ReportError: the history could not be written.
+    """
+    from pdmlib.demo.history import adopt
+
+    if production._history:
+        adopt(production._history, folder)
 
 
 def _quiet(step: str) -> None:
@@ -125,7 +138,7 @@ def start(
         except BaseException:
             Production({}, clock, process, "").stop()
             raise
-    return Production(ready["environ"], clock, process, ready["clock_token"])
+    return Production(ready["environ"], clock, process, ready["clock_token"], Path(ready["history"]))
 
 
 def _until_ready(process: subprocess.Popen[str], errors: IO[str], on_progress: Callable[[str], None]) -> Any:

@@ -62,7 +62,7 @@ def _serve(order: Order, root: Path, parent: int) -> None:
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(run_folder())
         with prepared(order, root, _tell) as template:
-            template.copy_data(folder)
+            template.copy_to(folder)
             server = None
             if order.plan.database_listens:
                 server = database.Server(database.binaries(folder.parent), folder)
@@ -72,17 +72,16 @@ def _serve(order: Order, root: Path, parent: int) -> None:
         vendors = VendorServer(Stage(world, order.plan, tokens, order.clock))
         threading.Thread(target=vendors.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         stack.callback(vendors.stop)
-        port = server.port if server else database.free_port()
         if server:
             server.until_ready()
-        address = "postgresql://{}:{}@127.0.0.1:{}/postgres"
+        port = server.port if server else database.free_port()
         environ = {
             "PDM_DEMO_URL": f"http://127.0.0.1:{vendors.server_port}",
-            "PDM_DEMO_DATABASE_URL": address.format("pdm_monitor", template.passwords["pdm_monitor"], port),
-            "PDM_DEMO_OWNER_URL": address.format("app_owner", template.passwords["app_owner"], port),
+            "PDM_DEMO_DATABASE_URL": database.address("pdm_monitor", template.passwords["pdm_monitor"], port),
+            "PDM_DEMO_OWNER_URL": database.address("app_owner", template.passwords["app_owner"], port),
             **tokens,
         }
-        _say(ready={"environ": environ, "clock_token": vendors.clock_token})
+        _say(ready={"environ": environ, "clock_token": vendors.clock_token, "history": str(folder / "history")})
         _wait_for_the_end(parent)
 
 

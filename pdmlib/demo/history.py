@@ -1,0 +1,93 @@
+"""What a collector of this production had kept before: samples of the host and looks at its counters.
+
+The looks are taken by the real collector while the database is prepared; the host is sampled from the facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pdmlib.demo.scenarios import DEPLOYED
+from pdmlib.demo.world import World
+from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, START, moment, ms
+from pdmlib.demo.world.host import DISK_BYTES, MAX_CONNECTIONS, MEMORY_BYTES
+
+LOOKS = (DEPLOYED - timedelta(days=7), DEPLOYED - timedelta(minutes=30))
+_URL = "PDM_DEMO_DATABASE_URL"
+
+
+def keep_host(folder: Path, world: World, clock: int) -> None:
+    """Adds samples of the host: hourly, every quarter of an hour in the last eight days, then every 5 minutes."""
+    from pdmlib.frames import Collection, frame
+    from pdmlib.history import append
+
+    first, last = ms(START) + HOUR, clock // HOUR * HOUR
+    steps = ((first, last - 8 * DAY, HOUR), (last - 8 * DAY, last - 2 * DAY, 15 * MINUTE))
+    times = [at for start, end, step in steps for at in range(max(start, first), end, step)]
+    times += range(max(last - 2 * DAY, first), clock, 5 * MINUTE)
+    rows = [
+        {"metric": metric, "at": moment(at), "value": value}
+        for at in times
+        for metric, value in host_values(world, at).items()
+    ]
+    append(folder, Collection({"host_metrics": frame("host_metrics", rows)}))
+
+
+def host_values(world: World, at: int) -> dict[str, float]:
+    """The host at a moment, under the names that the collector gives to what the metrics endpoint shows."""
+    sample = world.host.sample(at, 0)
+    return {
+        "cpu_idle_s": sample.cpu_s["idle"],
+        "cpu_all_s": sum(sample.cpu_s.values()),
+        "memory_pct": 100 * (1 - sample.memory_available / MEMORY_BYTES),
+        "disk_used_bytes": DISK_BYTES - sample.disk_available,
+        "disk_size_bytes": float(DISK_BYTES),
+        "connections": float(sample.connections),
+        "max_connections": float(MAX_CONNECTIONS),
+        "db_up": 1.0,
+        "queries_total": sample.queries,
+        "rollbacks_total": float(int(sample.rollbacks)),
+        "deadlocks_total": 0.0,
+        "db_size_bytes": sample.database_bytes,
+        "load5": sample.load5,
+    }
+
+
+def looker(folder: Path, address: str) -> Callable[[datetime], None]:
+    """A function that looks at the database as the monitoring role and keeps its counters as of a moment."""
+    from pydantic import SecretStr
+
+    from pdmlib.frames import Collection
+    from pdmlib.history import append
+    from pdmlib.site import Postgres, Site, Sources
+    from pdmlib.sources._postgres import session
+    from pdmlib.sources._snapshot import gauges, statements
+
+    site = Site(
+        site="demo",
+        title="Demo",
+        time_zone="UTC",
+        sources=Sources(postgres=Postgres(url_env=_URL, sslmode="disable")),
+        secrets={_URL: SecretStr(address)},
+    )
+
+    def look(at: datetime) -> None:
+        def ignore(item: str, state: str, reason: str) -> None:
+            """A gap of a look in the past is of no interest."""
+
+        with session(site) as opened:
+            seen = {"statements": statements(opened, at, ignore), "database_gauges": gauges(opened, at, ignore)}
+        append(folder, Collection(seen))
+
+    return look
+
+
+def adopt(source: Path, target: Path) -> None:
+    """Adds what was kept in one history to another that does not hold it yet."""
+    from pdmlib.frames import Collection
+    from pdmlib.history import append, recall
+    from pdmlib.window import Window
+
+    append(target, Collection(recall(source, Window(moment(ms(START)), moment(ms(START) + 80 * DAY)))))
