@@ -1,0 +1,16 @@
+-- What the role is and what it may see: one row. Source: pg_roles, pg_extension.
+SELECT current_user::text AS role,
+       current_database()::text AS database,
+       r.rolsuper AS superuser,
+       r.rolbypassrls OR r.rolsuper AS bypasses_rls,
+       pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
+       e.schema AS statements_schema,
+       e.version AS statements_version
+FROM pg_roles AS r
+LEFT JOIN (
+  SELECT n.nspname::text AS schema, x.extversion AS version
+  FROM pg_extension AS x JOIN pg_namespace AS n ON n.oid = x.extnamespace
+  WHERE x.extname = 'pg_stat_statements'
+) AS e ON true
+WHERE r.rolname = current_user
+ORDER BY 1

@@ -1,0 +1,14 @@
+-- Reasons why the database takes no writes: one row each. Our own session's setting is left out.
+-- Source: pg_is_in_recovery, pg_db_role_setting, pg_file_settings' outcome in pg_settings.
+SELECT 'recovery' AS object, 'the server is in recovery: a standby, or one that restarts' AS evidence
+WHERE pg_is_in_recovery()
+UNION ALL
+SELECT CASE WHEN s.setrole = 0 THEN 'database' ELSE 'role ' || pg_get_userbyid(s.setrole)::text END, c
+FROM pg_db_role_setting AS s CROSS JOIN LATERAL unnest(s.setconfig) AS c
+WHERE c ~ '^default_transaction_read_only=(on|true|yes|1)$'
+  AND s.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND s.setrole <> (SELECT oid FROM pg_roles WHERE rolname = current_user)
+UNION ALL
+SELECT 'server', 'default_transaction_read_only is on for the whole server' FROM pg_settings
+WHERE name = 'default_transaction_read_only' AND reset_val = 'on' AND source NOT IN ('client', 'user', 'session')
+ORDER BY 1
