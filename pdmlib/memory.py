@@ -1,0 +1,164 @@
+"""What a report remembers of the last one of its phase: what is new, fixed, open or worse, and what is to do.
+
+Silence is not a repair: what can no longer be seen stays open.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pdmlib.notes import ActionNote, Notes
+from pdmlib.readings import Priority, Status
+from pdmlib.verdict import Verdict
+from pdmlib.window import iso, parse_time
+
+Row = dict[str, Any]
+CLOSED = ("done", "dropped")
+TROUBLED = {Status.FAIL.value: Priority.P1.value, Status.WARN.value: Priority.P2.value}
+
+
+def stamp(as_of: datetime) -> str:
+    """The name of a report's folder: its as-of time."""
+    return f"{as_of:%Y%m%dT%H%M%SZ}"
+
+
+def reports_of(folder: Path) -> list[Path]:
+    """The folders of a phase's finished reports, oldest as-of first."""
+    return sorted(path.parent for path in folder.glob("[0-9]*/report.json") if not path.parent.is_symlink())
+
+
+def previous_report(folder: Path, as_of: datetime) -> Mapping[str, Any] | None:
+    """The newest `report.json` of a phase's folder whose as-of is strictly earlier; None when there is none."""
+    earlier = [path for path in reports_of(folder) if path.name < stamp(as_of)]
+    content = json.loads((earlier[-1] / "report.json").read_text(encoding="utf-8")) if earlier else None
+    return content if isinstance(content, dict) else None
+
+
+def remembered(verdict: Verdict, notes: Notes, previous: Mapping[str, Any] | None) -> Verdict:
+    """The verdict with its table `changes`, and its action items as people and the last report left them."""
+    items = action_items(previous, verdict, notes.action_items)
+    tables = {**verdict.tables, "changes": changes(previous, verdict), "action_items": items}
+    return replace(verdict, actions=tuple(items), tables=tables)
+
+
+def changes(previous: Mapping[str, Any] | None, verdict: Verdict) -> list[Row]:
+    """What became of each finding, and of each reading beyond its limit that no finding explains.
+
+    Returns:
+        Rows of id, title, change (new, worse, still open, fixed), priority, reading, age_days and
+        `since`: the as-of time of the first report that had it.
+    """
+    as_of = verdict.case.scope.as_of
+    before, open_now = _open_before(previous), _open_now(verdict)
+    blind = {reading.id for reading in verdict.unknown}
+    rows = [_row(row, _change(before.get(name), row), before.get(name), as_of) for name, row in open_now.items()]
+    for name, row in before.items():
+        if name not in open_now:
+            hidden = row["reading"] in blind
+            rows.append(
+                _row(row, "still open" if hidden else "fixed", row, as_of, _unseen(row) if hidden else None)
+            )
+    order = {"worse": 0, "new": 1, "still open": 2, "fixed": 3}
+    return sorted(rows, key=lambda row: (order[row["change"]], row["priority"], row["id"]))
+
+
+def _change(before: Row | None, row: Row) -> str:
+    if before is None:
+        return "new"
+    return "worse" if row["priority"] < before["priority"] else "still open"
+
+
+def _row(row: Row, change: str, before: Row | None, as_of: datetime, title: str | None = None) -> Row:
+    since = before["since"] if before else iso(as_of)
+    age = max(0, (as_of - parse_time(since)).days)
+    kept = {"priority": row["priority"], "reading": row["reading"], "age_days": age, "since": since}
+    return {"id": row["id"], "title": title or row["title"], "change": change, **kept}
+
+
+def _unseen(row: Row) -> str:
+    mark = " (cannot be seen now)"
+    return str(row["title"]).removesuffix(mark) + mark
+
+
+def _open_now(verdict: Verdict) -> dict[str, Row]:
+    found = [
+        {"id": f.id, "title": f.title, "priority": f.priority.value, "reading": f.reading, "active": f.active}
+        for f in verdict.findings
+    ]
+    judged = [{"id": r.id, "title": r.title, "status": r.status.value} for r in verdict.readings]
+    return _open(found, judged)
+
+
+def _open_before(previous: Mapping[str, Any] | None) -> dict[str, Row]:
+    """What the previous report left open: its own `changes`, else its findings and readings."""
+    if previous is None:
+        return {}
+    tables = previous.get("tables", {})
+    if "changes" in tables:
+        return {row["id"]: row for row in tables["changes"] if row["change"] != "fixed"}
+    found = _open(previous.get("findings", ()), previous.get("readings", ()))
+    return {name: {**row, "since": previous["as_of"]} for name, row in found.items()}
+
+
+def _open(findings: Iterable[Mapping[str, Any]], readings: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
+    findings = list(findings)
+    spoken = {finding["reading"] for finding in findings}
+    rows = [{key: f[key] for key in ("id", "title", "priority", "reading")} for f in findings if f["active"]]
+    rows += [
+        {"id": r["id"], "title": r["title"], "priority": TROUBLED[r["status"]], "reading": r["id"]}
+        for r in readings
+        if r["status"] in TROUBLED and r["id"] not in spoken
+    ]
+    return {row["id"]: row for row in rows}
+
+
+def action_items(previous: Mapping[str, Any] | None, verdict: Verdict, notes: Iterable[ActionNote]) -> list[Row]:
+    """Proposals, what the last report left to do, and the notes' own word on both; what is closed is gone.
+
+    Returns:
+        Rows of id, action, priority, owner, due, state (proposed, open) and `since`, the local day of
+        the first report that had it; most urgent first.
+    """
+    scope = verdict.case.scope
+    today = scope.as_of.astimezone(scope.zone).date().isoformat()
+    carried = {
+        row["id"]: {**row, "state": "open"} for row in (previous or {}).get("tables", {}).get("action_items", ())
+    }
+    items = {name: {**row, "since": row.get("since") or _day(previous, verdict)} for name, row in carried.items()}
+    for proposed in verdict.actions:
+        items[proposed["id"]] = _proposed(proposed, items.get(proposed["id"]), today)
+    for note in notes:
+        items[note.id] = _noted(items.get(note.id), note, today)
+    left = [row for row in items.values() if row["state"] not in CLOSED]
+    return sorted(left, key=lambda row: (row["priority"], row["due"] or "9", row["id"]))
+
+
+def _day(previous: Mapping[str, Any] | None, verdict: Verdict) -> str:
+    moment = parse_time((previous or {})["as_of"])
+    return moment.astimezone(verdict.case.scope.zone).date().isoformat()
+
+
+def _proposed(proposal: Mapping[str, Any], carried: Row | None, today: str) -> Row:
+    if carried is None:
+        return {**proposal, "since": today}
+    due = min((day for day in (proposal["due"], carried["due"]) if day), default=None)
+    owner = carried["owner"] or proposal["owner"]
+    return {**proposal, "owner": owner, "due": due, "state": "open", "since": carried["since"]}
+
+
+def _noted(row: Row | None, note: ActionNote, today: str) -> Row:
+    new = {
+        "id": note.id,
+        "action": note.id,
+        "priority": Priority.P2.value,
+        "owner": None,
+        "due": None,
+        "since": today,
+    }
+    said = note.model_dump(mode="json", exclude_none=True)
+    return {**(row or new), **said}
