@@ -30,6 +30,8 @@ RED, AMBER, GREEN = "#b3261e", "#e69f00", "#bfe3d0"
 Look = Mapping[str, Any]
 HATCHED: Look = {"facecolor": "white", "edgecolor": "#9aa3ab", "linewidth": 0.5, "hatch": "////"}
 
+Row = Mapping[str, Any]
+
 WIDTH = 10.5
 NO_ROWS = "the source gave no rows"
 
@@ -245,3 +247,15 @@ def minutes_text(minutes: float) -> str:
     if not hours:
         return f"{rest} min"
     return f"{hours} h {rest:02} min" if rest else f"{hours} h"
+
+
+def number(row: Row, *names: str) -> float | None:
+    """The first of the named values that is a finite number."""
+    for name in names:
+        try:
+            value = float(row.get(name))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            continue
+        if abs(value) < float("inf"):
+            return value
+    return None
