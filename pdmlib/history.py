@@ -24,7 +24,7 @@ import pandas as pd
 
 from pdmlib.errors import ReportError
 from pdmlib.frames import SCHEMAS, Collection, Coverage, frame, merge
-from pdmlib.window import Window, now
+from pdmlib.window import Window, now, stamp
 
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
@@ -207,7 +207,7 @@ def _quoted(path: Path) -> str:
 
 
 def _file_name(newest: pd.Timestamp) -> str:
-    return f"{newest.astimezone(UTC):%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}.parquet"
+    return f"{stamp(newest)}-{uuid.uuid4().hex[:8]}.parquet"
 
 
 def _months(window: Window) -> list[str]:

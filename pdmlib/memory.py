@@ -15,16 +15,11 @@ from typing import Any
 from pdmlib.notes import ActionNote, Notes
 from pdmlib.readings import Priority, Status
 from pdmlib.verdict import Verdict
-from pdmlib.window import iso, parse_time
+from pdmlib.window import iso, parse_time, stamp
 
 Row = dict[str, Any]
 CLOSED = ("done", "dropped")
 TROUBLED = {Status.FAIL.value: Priority.P1.value, Status.WARN.value: Priority.P2.value}
-
-
-def stamp(as_of: datetime) -> str:
-    """The name of a report's folder: its as-of time."""
-    return f"{as_of:%Y%m%dT%H%M%SZ}"
 
 
 def reports_of(folder: Path) -> list[Path]:

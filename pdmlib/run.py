@@ -19,6 +19,7 @@ from jupyter_client.manager import KernelManager
 from pdmlib.errors import CallError, ReportError
 from pdmlib.phases import Scope
 from pdmlib.site import Site, environment_without
+from pdmlib.window import stamp
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 Progress = Callable[[str], None]
@@ -74,7 +75,7 @@ def write_report(
     Raises:
         ReportError: the notebook failed; names the cell's error in one line.
     """
-    target = out / site.site / scope.phase.name / stamp(scope)
+    target = out / site.site / scope.phase.name / stamp(scope.as_of)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
     beside.mkdir(parents=True)
     try:
@@ -83,11 +84,6 @@ def write_report(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Written(target, json.loads((target / "report.json").read_text(encoding="utf-8")))
-
-
-def stamp(scope: Scope) -> str:
-    """The name of a report's folder: its as-of time."""
-    return f"{scope.as_of:%Y%m%dT%H%M%SZ}"
 
 
 def _fill(

@@ -32,6 +32,11 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def stamp(moment: datetime) -> str:
+    """A UTC time as a name of a file or folder, `20250310T150000Z`; names sort as their times."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
 @dataclass(frozen=True)
 class Window:
     """A half-open span of time `[start, end)`, both aware and in UTC."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from pdmlib import charts, history
 from pdmlib.analysis import costs, cron, database, features, performance, stability
 from pdmlib.case import Case
 from pdmlib.errors import CallError
+from pdmlib.memory import previous_report, remembered
 from pdmlib.notes import Notes, load_notes
-from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
+from pdmlib.phases import PHASES, Scope, incident_scope, phase_named, scope_of
 from pdmlib.readings import Priority
 from pdmlib.report import document, tables, text, words
 from pdmlib.report.tables import Html
@@ -213,8 +214,13 @@ def open_report(
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
     saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
     case = Case(site, scope, saved, scope.window)
-    path = Path(notes) if notes else notes_path(site, scope.phase.name)
-    return Report(case, judge(case), load_notes(path), now())
+    noted = load_notes(Path(notes) if notes else notes_path(site, scope.phase.name))
+    return Report(case, remembered(judge(case), noted, _last(scope, Path(out) / site.site)), noted, now())
+
+
+def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:
+    """The last report of the phase; an incident has none, since the one before was another incident."""
+    return previous_report(folder / scope.phase.name, scope.as_of) if scope.phase in PHASES else None
 
 
 def open_incident(

@@ -189,6 +189,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("owner", "Owner", lambda v: _text(v) or "open"),
         C("due", "Due", _text),
         C("state", "State", _text),
+        C("since", "Since", _text),
     ),
     "checklist": (
         C("section", "Section", _text),
@@ -230,7 +231,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "changes": (
         C("title", "Finding", _text),
         C("change", "Since the last report", _text, mark=True),
+        C("priority", "Priority", _text, mark=True),
         C("age_days", "Age, days", _count, True),
+        C("since", "First reported (UTC)", _text),
     ),
 }
 
