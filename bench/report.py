@@ -1,0 +1,51 @@
+"""The week-1 report, warm, against the two commands it replaces.
+
+The replaced commands run `papermill` and `jupyter nbconvert` on a notebook that imports pandas and
+matplotlib and draws eight plots; ours starts the demo, collects, judges and writes four files.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+
+from bench.timing import alternate, table
+
+PLOT = """import matplotlib.pyplot as plt
+import pandas as pd
+times = pd.date_range('2025-03-03', periods=10080, freq='min')
+frame = pd.DataFrame({'ms': range(10080)}, index=times)
+"""
+DRAW = "frame['ms'].rolling(7).mean().plot(figsize=(8, 3)); plt.show()"
+
+
+def notebook(path: Path) -> None:
+    """Writes the notebook of eight plots."""
+    cells = [nbformat.v4.new_code_cell("%matplotlib inline\n" + PLOT)]
+    cells += [nbformat.v4.new_code_cell(DRAW) for _ in range(8)]
+    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=spec), path)
+
+
+def main(rounds: int = 5) -> None:
+    """Prints the table and the ratio."""
+    tools = Path(sys.executable).parent
+    with TemporaryDirectory() as folder:
+        plain, run = Path(folder) / "plain.ipynb", Path(folder) / "run.ipynb"
+        notebook(plain)
+        replaced = f"{tools}/papermill -k python3 {plain} {run} && {tools}/jupyter-nbconvert --to html --log-level ERROR {run}"
+        commands = {
+            "pdm report week1": [str(tools / "pdm"), "report", "week1", "--out", folder],
+            "papermill + jupyter nbconvert": ["bash", "-c", replaced],
+        }
+        timings = alternate(commands, rounds)
+    print(table(timings))
+    ours, theirs = timings.values()
+    print(ours.against(theirs))
+
+
+if __name__ == "__main__":
+    main()
