@@ -162,6 +162,19 @@ def test_each_outage_is_drawn_once_and_its_minutes_are_said() -> None:
     assert "Wed 5 Mar: down 30 min, not probed 2 h." in picture.alt
 
 
+def test_probes_of_one_outage_are_one_outage() -> None:
+    rows = pd.DataFrame(
+        [
+            span("2025-03-04 18:00", "2025-03-04 18:05", "down"),
+            span("2025-03-04 18:05", "2025-03-04 18:10", "down"),
+            span("2025-03-04 20:00", "2025-03-04 20:05", "down"),
+        ]
+    )
+    assert (
+        "Tue 4 Mar: down 15 min (2 times), not probed 23 h 45 min." in charts.uptime_strip(rows, ZONE, WINDOW).alt
+    )
+
+
 def test_time_without_probes_is_never_up() -> None:
     picture = charts.uptime_strip(SEGMENTS.head(1), ZONE, WINDOW)
     assert "Mon 3 Mar: up." in picture.alt

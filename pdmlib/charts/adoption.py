@@ -19,6 +19,7 @@ from pdmlib.charts.picture import (
     beside,
     boxes,
     count_text,
+    finite,
     key,
     nothing,
     plain,
@@ -74,8 +75,7 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
 
 
 def _value(row: Mapping[str, Any], i: int) -> float | None:
-    value = row["days"][i] if i < len(row["days"]) else None
-    return None if value is None or value != value else float(value)
+    return finite(row["days"][i]) if i < len(row["days"]) else None
 
 
 def _kind(row: Mapping[str, Any], i: int) -> str:
@@ -126,12 +126,9 @@ def _state(row: Mapping[str, Any]) -> str:
 def _row_words(ax: Axes, row: Mapping[str, Any], y: float) -> None:
     name = plain(row.get("title") or row.get("feature") or "?", 23)
     ax.annotate(name, (0, y), (-10, 0), textcoords="offset points", ha="right", va="center", annotation_clip=False)
-    total, target = row.get("total"), row.get("target")
-    parts = (
-        []
-        if total is None
-        else [count_text(float(total)) + (f" (target {count_text(float(target))})" if target else "")]
-    )
+    total, target = finite(row.get("total")), finite(row.get("target"))
+    aim = f" (target {count_text(target)})" if target else ""
+    parts = [] if total is None else [count_text(total) + aim]
     state = _state(row)
     beside(ax, y, "  ".join([*([state] if state else []), *parts]), bold=bool(row.get("abandoned")))
 

@@ -154,6 +154,8 @@ def cost_bars(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     if not known:
         return nothing(title, reason)
     shown = sorted(known, key=lambda r: (str(r.get("currency")), -(number(r, "amount") or 0)))[:MOST_ROWS]
+    mixed = len({str(r.get("currency")) for r in shown}) > 1
+    title += ", each currency to its own scale" * mixed
     figure, ax = sheet(title, 0.75 + 0.34 * len(shown), left=2.9, right=3.0, top=0.55, bottom=0.15)
     said = [_cost_bar(ax, i, row, shown) for i, row in enumerate(shown)]
     ax.set(xlim=(0, 1.03), ylim=(len(shown), 0), xticks=[])

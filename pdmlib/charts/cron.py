@@ -61,7 +61,7 @@ def cron_slots(slots: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: s
     """
     title = "Cron jobs"
     rows = slots.dropna(subset=["job"]) if "job" in slots else slots
-    if rows.empty:
+    if rows.empty or not window.seconds:
         return nothing(title, reason)
     rows = rows.assign(
         state=rows["state"].astype(str),

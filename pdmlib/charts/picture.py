@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from io import BytesIO
+from math import isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -153,12 +154,6 @@ def beside(ax: Axes, y: float, words: str, *, bold: bool = False) -> None:
     ax.annotate(words, (1, y), (10, 0), va="center_baseline", weight=weight, **place)
 
 
-def remark(figure: Figure, words: str) -> None:
-    """A remark at the top right."""
-    x, y = 1 - 0.15 / WIDTH, 1 - 0.19 / figure.get_figheight()
-    figure.text(x, y, words, ha="right", va="center", color=MUTED)
-
-
 def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
     """What the looks mean, in words, in a line at the top right; a look is that of a marker or of a box."""
     high = figure.get_figheight()
@@ -249,13 +244,16 @@ def minutes_text(minutes: float) -> str:
     return f"{hours} h {rest:02} min" if rest else f"{hours} h"
 
 
+def finite(value: Any) -> float | None:
+    """A value as a number; None for what is missing, infinite or no number."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if isfinite(found) else None
+
+
 def number(row: Row, *names: str) -> float | None:
     """The first of the named values that is a finite number."""
-    for name in names:
-        try:
-            value = float(row.get(name))  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            continue
-        if abs(value) < float("inf"):
-            return value
-    return None
+    found = (finite(row.get(name)) for name in names)
+    return next((value for value in found if value is not None), None)

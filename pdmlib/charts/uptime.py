@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ from pdmlib.charts.picture import (
 from pdmlib.window import Day, Window, days_between
 
 EPOCH, HOUR = pd.Timestamp(0, tz="UTC"), pd.Timedelta(hours=1)
+SECOND = 1 / 3600
 UPTIME_LOOKS: Mapping[str, Look] = {
     "up": {"facecolor": GREEN, "linewidth": 0},
     "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
@@ -126,10 +127,21 @@ def _strips(segments: pd.DataFrame, zone: ZoneInfo, window: Window) -> list[_Day
         zero, low, high = (m.timestamp() / 3600 for m in (day.window.start, seen.start, seen.end))
         inside = np.flatnonzero((starts < high) & (ends > low))
         clipped = np.clip(starts[inside], low, high) - zero, np.clip(ends[inside], low, high) - zero
-        spans = tuple(zip(states[inside], *(c.tolist() for c in clipped), strict=True))
+        spans = _merged(zip(states[inside], *(c.tolist() for c in clipped), strict=True))
         if seen.seconds:
             strips.append(_DayStrip(day, (low - zero, high - zero), spans))
     return strips
+
+
+def _merged(spans: Iterable[tuple[str, float, float]]) -> tuple[tuple[str, float, float], ...]:
+    """Spans of one state that touch, as one: an outage of three probes is one outage."""
+    merged: list[tuple[str, float, float]] = []
+    for state, start, end in sorted(spans, key=lambda span: span[1]):
+        if merged and merged[-1][0] == state and start - merged[-1][2] < SECOND:
+            merged[-1] = (state, merged[-1][1], max(end, merged[-1][2]))
+        else:
+            merged.append((state, start, end))
+    return tuple(merged)
 
 
 def _outage_words(ax: Axes, row: int, strip: _DayStrip) -> None:
