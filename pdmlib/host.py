@@ -15,6 +15,7 @@ from pdmlib.case import Case
 from pdmlib.window import Window
 
 LONGEST = timedelta(hours=2)
+FRESH = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,24 @@ class Stretches:
 
 
 def samples(case: Case, metric: str) -> pd.DataFrame:
-    """All samples of a metric, `at` and `value`, oldest first, those without a value left out."""
-    table = case["host_metrics"]
-    table = table[(table["metric"] == metric) & table["value"].notna()]
-    return table[["at", "value"]].sort_values("at", ignore_index=True)
+    """All samples of a metric, oldest first: of the platform, else of the database itself.
+
+    A look at the database that belongs to the report's moment was taken a little after it.
+    """
+    host, gauges = case["host_metrics"], case["database_gauges"]
+    table = host[(host["metric"] == metric) & host["value"].notna()].assign(source="supabase")
+    if table.empty:
+        table = gauges[(gauges["metric"] == metric) & gauges["object"].isna() & gauges["value"].notna()]
+        table = table.assign(source="postgres", at=table["at"].where(~_of_now(case, table["at"]), _moment(case)))
+    return table[["at", "value", "source"]].sort_values("at", ignore_index=True)
+
+
+def _of_now(case: Case, moments: pd.Series) -> pd.Series:
+    return (moments >= case.scope.as_of) & (moments <= case.scope.as_of + FRESH)
+
+
+def _moment(case: Case) -> pd.Timestamp:
+    return pd.Timestamp(case.scope.as_of) - pd.Timedelta(seconds=1)
 
 
 def newest(case: Case, metric: str) -> pd.Series | None:

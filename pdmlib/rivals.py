@@ -21,13 +21,11 @@ def rivals(case: Case) -> list[str]:
 
 def deployments_between(case: Case) -> list[dict[str, object]]:
     """Production deployments of the platform that went live in the scope's window after the judged one."""
-    table = case["deployments"]
-    live = table["ready_at"].fillna(table["created_at"])
-    inside = (
-        (live > case.scope.deployed_at + NEAR) & (live < case.scope.window.end) & (live >= case.scope.window.start)
-    )
+    table, scope = case["deployments"], case.scope
+    table = table.assign(live=table["ready_at"].fillna(table["created_at"]))
+    later = (table["live"] > scope.deployed_at + NEAR) & (table["live"] >= scope.window.start)
     ours = (table["source"] == "vercel") & (table["target"] == "production") & (table["state"] == "READY")
-    return json_rows(table[inside & ours].assign(live=live).sort_values("live"))
+    return json_rows(table[ours & later & (table["live"] < scope.window.end)].sort_values("live"))
 
 
 def _deployments(case: Case) -> Iterator[str]:

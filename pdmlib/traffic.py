@@ -60,12 +60,35 @@ def populations(case: Case) -> Iterator[Population]:
 
 
 def population(case: Case, source: str) -> Population | None:
-    """What one source counts in the case's window: of exactly the window, else tiled from buckets."""
+    """What one source counts in the case's window: of exactly the window, else tiled from shorter stretches."""
     exact = spanned(case, source)
     if exact is not None and not (pd.isna(exact["requests"]) and pd.isna(exact["samples"] / exact["sample_rate"])):
         return _of_span(case, source, exact)
     buckets = tiled(case, source)
-    return _of_buckets(source, buckets) if len(buckets) else None
+    if len(buckets):
+        return _of_buckets(source, buckets)
+    stretches = _stretches(case, source)
+    return _of_stretches(source, stretches) if len(stretches) else None
+
+
+def _stretches(case: Case, source: str) -> pd.DataFrame:
+    """Rows of `latencies` of all routes that tile the case's window."""
+    table = case["latencies"]
+    table = table[(table["source"] == source) & table["route"].isna() & table["requests"].notna()]
+    seconds = (table["end"] - table["start"]).dt.total_seconds()
+    return tile(table.assign(at=table["start"], interval_s=seconds), case.window)
+
+
+def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
+    known = bool(rows["samples"].notna().all() and rows["sample_rate"].notna().all())
+    return Population(
+        source,
+        float(rows["requests"].sum()),
+        float(rows["failures"].sum()) if rows["failures"].notna().all() else None,
+        int(rows["samples"].sum()) if known else None,
+        Window(rows["at"].min().to_pydatetime(), rows["end_at"].max().to_pydatetime()),
+        float(rows["interval_s"].min()),
+    )
 
 
 def spanned(case: Case, source: str) -> pd.Series | None:

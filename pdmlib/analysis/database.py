@@ -25,13 +25,9 @@ SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 FEWEST_BLOCKS = 10_000
 _NO_HOST = "no sample of the host falls into the window"
-_UNREACHABLE = re.compile(
-    r"refused|timed? ?out|too many (connections|clients)|connection slots|could not connect|connection failed|"
-    r"closed the connection|starting up|shutting down|in recovery mode|unreachable|reset by peer",
-    re.IGNORECASE,
-)
 _NOT_THE_SERVER = re.compile(
-    r"password|authentication|certificate|ssl|permission|does not exist|superuser", re.IGNORECASE
+    r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
+    re.IGNORECASE,
 )
 
 
@@ -88,7 +84,7 @@ def db_connections(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     limit = host.newest(case, "max_connections")
     of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
-    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}")
+    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}", str(now["source"]))
 
 
 def db_connections_pct(case: Case) -> Measurement:
@@ -98,17 +94,20 @@ def db_connections_pct(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
     text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
-    return _gauged(case, 100 * float(top["value"]) / float(limit["value"]), text, len(used))
+    value = 100 * float(top["value"]) / float(limit["value"])
+    return _gauged(case, value, text, str(top["source"]), len(used))
 
 
-def _gauged(case: Case, value: float, evidence: str, samples: int | None = None) -> Measurement:
+def _gauged(
+    case: Case, value: float, evidence: str, source: str = "supabase", samples: int | None = None
+) -> Measurement:
     return Measurement(
-        State.MEASURED, value, samples=samples, source="supabase", window=case.window, evidence=evidence
+        State.MEASURED, value, samples=samples, source=source, window=case.window, evidence=evidence
     )
 
 
 def db_connection_errors(case: Case) -> Measurement:
-    """Signs that the database cannot be connected to: failed samples, a failed connection of our own, its platform.
+    """Signs that the database cannot be reached: failed samples, a failed connection of our own, its platform.
 
     A refusal by a limit is in no counter of the database itself, so these three witnesses are added up.
     The last two speak of now, and only for a window that ends now.
@@ -148,7 +147,7 @@ def _signs_now(case: Case) -> list[str]:
     for answer in case.collection.coverage:
         detail = answer.detail or ""
         if answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
-            signs.append(f"connecting failed: {detail}")
+            signs.append(detail)
     return signs
 
 
@@ -157,7 +156,7 @@ def is_connection_failure(reason: str) -> bool:
 
     A wrong password or certificate is the monitor's own fault and says nothing of the database.
     """
-    return bool(_UNREACHABLE.search(reason)) and not _NOT_THE_SERVER.search(reason)
+    return reason.startswith("cannot connect") and not _NOT_THE_SERVER.search(reason)
 
 
 def db_storage_pct(case: Case) -> Measurement:
@@ -178,26 +177,29 @@ def db_storage_gb(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
     text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
-    return _gauged(case, float(used["value"]) / GB, text)
+    return _gauged(case, float(used["value"]) / GB, text, str(used["source"]))
 
 
 def db_cache_hit_pct(case: Case) -> Measurement:
-    """Blocks found in memory, in percent of those asked for between the first and the last look in the window.
+    """Blocks found in memory, in percent of those asked for between looks at the counters in the window.
 
     Lifetime figures say nothing of this deployment, so one look is not enough.
     """
-    gauges = case.within("database_gauges", "at").sort_values("at")
-    hit, read = (gauges.loc[gauges["metric"] == name, "value"] for name in ("blks_hit", "blks_read"))
-    if len(hit) < 2 or len(read) < 2:
-        return case.missing("postgres", "database_gauges", "it takes two looks at the counters in the window")
-    hits, reads = hit.iloc[-1] - hit.iloc[0], read.iloc[-1] - read.iloc[0]
-    if hits < 0 or reads < 0:
-        return case.missing("postgres", "database_gauges", "a counter fell: the statistics were reset")
+    hits, reads = (_grown(host.increments(case, name)) for name in ("blks_hit", "blks_read"))
+    if hits is None or reads is None:
+        return case.missing(
+            "postgres", "database_gauges", "it takes two looks at the counters, and no reset between"
+        )
     if hits + reads < FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
     text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
-    value = 100 * float(hits / (hits + reads))
+    value = 100 * hits / (hits + reads)
     return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
+
+
+def _grown(found: Stretches) -> float | None:
+    table = found.table
+    return None if table.empty else float((table["value"] * table["seconds"]).sum())
 
 
 def cpu_series(case: Case) -> pd.DataFrame:
@@ -209,8 +211,7 @@ def cpu_series(case: Case) -> pd.DataFrame:
 def db_queries_total(case: Case) -> Measurement:
     """Statements run in the window: what the counter grew by between its samples."""
     grown = host.increments(case, "queries_total")
-    total = round(float((grown.table["value"] * grown.table["seconds"]).sum()))
-    return _of_stretches(case, grown, total, "queries_total")
+    return _of_stretches(case, grown, round(_grown(grown) or 0.0), "queries_total")
 
 
 def db_slow_queries(case: Case) -> Measurement:
@@ -281,7 +282,8 @@ def findings(case: Case) -> list[Finding]:
     regressed = [_regression(case, row) for row in rows if row["regressed"]]
     slow = [_slow(case, r) for r in rows if not r["regressed"] and (r["mean_ms"] or 0) > BACKLOG_MS]
     table = case["database_findings"]
-    bad = table[table["severity"].isin(["fail", "warn"])].sort_values(["check", "object"])
+    spoken = (table["check"] == "critical_query") & (table["unit"] == "ms")
+    bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
     return regressed + slow + [_checked(case, row) for row in bad.to_dict("records")]
 
 
@@ -324,7 +326,12 @@ def _slug(text: str) -> str:
     return "-".join(words[:8]) or "statement"
 
 
-_READING_OF = {"connections": "db_connections_pct", "cache_hit": "db_cache_hit_pct", "storage": "db_storage_pct"}
+_READING_OF = {
+    "connections": "db_connections_pct",
+    "cache_hit": "db_cache_hit_pct",
+    "slow_now": "db_slow_queries",
+    "slow_queries": "db_slow_queries",
+}
 
 
 def _checked(case: Case, row: dict[str, Any]) -> Finding:
@@ -335,7 +342,9 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         id=f"database:{row['check']}:{name}",
         title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
         priority=Priority.P1 if severe else Priority.P2,
-        reading=_READING_OF.get(row["check"], "db_findings"),
+        reading=f"query_{name}_ms"
+        if row["check"] == "critical_query"
+        else _READING_OF.get(row["check"], "db_findings"),
         evidence="" if pd.isna(row["evidence"]) else row["evidence"],
         action=BACKLOG if pd.isna(row["action"]) else row["action"],
         becomes_green=f"the check finds {limit}" if limit else "the check passes",

@@ -27,6 +27,13 @@ WELL = ("up", "ok", "healthy", "operational")
 SMS_DONE, SMS_LOST = ("delivered", "read", "sent"), ("failed", "undelivered")
 CONCERNING_PCT = 2.0
 _DELIVERY_GRACE = timedelta(minutes=5)
+_SIGNS_OF_LIFE = {
+    "stripe": ("payments", "created_at"),
+    "twilio": ("messages", "created_at"),
+    "resend": ("email_counts", "at"),
+    "supabase": ("host_metrics", "at"),
+    "sentry": ("error_counts", "start"),
+}
 _OTHER_NAMES = {"resend": ("email",), "supabase": ("database",)}
 
 
@@ -37,7 +44,26 @@ def integration(case: Case, name: str) -> Measurement:
         return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
-    return Measurement(State.MEASURED, OPERATIONAL, source=name, window=case.window)
+    if not _heard(case, name):
+        return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
+    logs = case["vendor_states"]
+    logs = logs[(logs["vendor"] == name) & (logs["kind"] == "log")]
+    noted = "; ".join(f"{i}: {d}" for i, d in zip(logs["item"], logs["detail"], strict=True))
+    return Measurement(
+        State.MEASURED,
+        OPERATIONAL,
+        source=name,
+        window=case.window,
+        evidence=f"in its log {noted}" if noted else None,
+    )
+
+
+def _heard(case: Case, name: str) -> bool:
+    """Whether anything of the window speaks for the vendor: a state of now, or something it did."""
+    states = case["vendor_states"]
+    now = case.window.end >= case.scope.window.end and bool((states["vendor"] == name).any())
+    frame, column = _SIGNS_OF_LIFE[name]
+    return now or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
 
 
 def causes_of(case: Case, name: str) -> Iterator[str]:
@@ -66,14 +92,18 @@ def _broken_states(case: Case, name: str) -> Iterator[str]:
 
 def _failing_checks(case: Case, name: str) -> Iterator[str]:
     """Checks by the application: an issue when the newest failed, or more than one in twenty did."""
-    checks = case.within("integration_checks", "at").sort_values("at")
-    checks = checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
+    checks = _checks(case, name)
     bad = checks[checks["success"] == False]  # noqa: E712
     if bad.empty or (checks["success"].iloc[-1] is not False and len(bad) / len(checks) <= 0.05):
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
     yield f"{len(bad)} of {len(checks)} checks by the application failed{last}"
+
+
+def _checks(case: Case, name: str) -> pd.DataFrame:
+    checks = case.within("integration_checks", "at").sort_values("at")
+    return checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
 
 
 def _unwell_component(case: Case, name: str) -> Iterator[str]:

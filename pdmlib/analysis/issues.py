@@ -175,6 +175,14 @@ def errors_total(case: Case) -> Measurement:
     return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
 
 
+def _dropped(case: Case) -> str | None:
+    """Why the tracker's counts are too low, when it dropped errors."""
+    states = case["vendor_states"]
+    lost = states[(states["vendor"] == "sentry") & (states["kind"] == "quota") & ~states["ok"].fillna(True)]
+    words = ", ".join(f"{status} ({item})" for item, status in zip(lost["item"], lost["status"], strict=True))
+    return f"the count is too low: dropped were {words}" if words else None
+
+
 def top_errors(case: Case) -> list[dict[str, Any]]:
     """Rows of `top_errors`: issues with events in the window, most events first, at most twenty."""
     table = _in_window(case)

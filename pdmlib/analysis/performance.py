@@ -163,7 +163,7 @@ def requests_total(case: Case) -> Measurement:
 
 
 def requests_per_min_avg(case: Case) -> Measurement:
-    """Requests a minute over the part of the window that was counted, beside the same hours of the weeks before."""
+    """Requests a minute over what was counted of the window, beside the same hours of the weeks before."""
     found = next(populations(case), None)
     if found is None or not found.covered.seconds:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
@@ -178,7 +178,7 @@ def _counted(case: Case, found: Population, value: float) -> Measurement:
 
 
 def _against_usual(case: Case, found: Population) -> Change:
-    """The requests of a whole window at the rate that was counted, against the same stretch of the weeks before."""
+    """The requests of the window, at the rate that was counted, against the same stretch of the weeks before."""
 
     def whole(other: Case) -> float | None:
         counted = population(other, found.source)

@@ -1,0 +1,113 @@
+"""The deployment itself, and what else was deployed (truth rule 13)."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from pdmlib.analysis import deployment
+from pdmlib.readings import State
+from tests.builders import DEPLOYED, a_case, a_gap, a_site, every
+
+MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
+
+
+def a_deployment(name="dpl_1", ready=DEPLOYED, state="READY", **more):
+    made = ready and ready - 5 * MINUTE
+    row = {"deployment": name, "created_at": made, "ready_at": ready, "state": state, "target": "production"}
+    return {"source": "vercel", **row, **more}
+
+
+def a_line(text, level="info", name="dpl_1"):
+    return {"deployment": name, "at": DEPLOYED - 2 * MINUTE, "level": level, "text": text}
+
+
+def errors(*deployments, logs=(), **more):
+    return deployment.deploy_errors(a_case({"deployments": deployments, "build_logs": logs}, **more))
+
+
+def test_a_clean_deployment_has_no_errors():
+    assert errors(a_deployment(), logs=[a_line("warn - compiled with warnings", "warning")]).value == 0
+
+
+def test_error_lines_of_the_judged_deployment_are_counted_and_others_are_not():
+    logs = [a_line("Error: out of memory", "error"), a_line("Error: x", "error", "dpl_0")]
+    found = errors(a_deployment(), a_deployment("dpl_0", DEPLOYED - DAY), logs=logs)
+    assert (found.value, found.evidence) == (1, "Error: out of memory")
+
+
+def test_a_failed_production_deployment_in_the_window_counts_and_a_preview_does_not():
+    failed = a_deployment("dpl_2", None, "ERROR", created_at=DEPLOYED + DAY, error="next build exited with 1")
+    preview = a_deployment("dpl_3", None, "ERROR", created_at=DEPLOYED + DAY, target="preview")
+    found = errors(a_deployment(), failed, preview)
+    assert (found.value, found.evidence) == (1, "dpl_2: next build exited with 1")
+
+
+def test_a_platform_that_could_not_be_read_is_no_zero():
+    case = a_case({"gaps": [a_gap("vercel", "403: forbidden")]}, coverage={"vercel": "failed"})
+    assert deployment.deploy_errors(case).state is State.ERROR
+
+
+def test_a_platform_that_knows_no_deployment_of_that_time_is_no_zero():
+    assert errors(a_deployment(ready=DEPLOYED - DAY)).state is State.NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("line", "size"),
+    [
+        ("+ First Load JS shared by all             187 kB", 187),
+        ("+ First Load JS shared by all             1.2 MB", 1200),
+        ("├ ○ /about                     142 B          89.6 kB", None),
+    ],
+)
+def test_the_bundle_is_the_line_of_what_all_pages_share(line, size):
+    found = deployment.bundle_size_kb(a_case({"deployments": [a_deployment()], "build_logs": [a_line(line)]}))
+    assert found.value == size
+
+
+def test_a_bundle_that_grew_by_a_tenth_is_a_finding():
+    """187 kB before, 225 kB now: +20 %."""
+    rows = [a_deployment("dpl_0", DEPLOYED - DAY), a_deployment()]
+    logs = [
+        a_line("First Load JS shared by all 187 kB", name="dpl_0"),
+        a_line("First Load JS shared by all 225 kB"),
+    ]
+    case = a_case({"deployments": rows, "build_logs": logs})
+    assert deployment.bundle_size_kb(case).baseline == 187
+    (found,) = deployment.findings(case)
+    assert found.title == "The bundle grew by 20 %"
+
+
+def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
+    def buckets(start, end, requests):
+        return [
+            {
+                "source": "vercel",
+                "at": t,
+                "interval_s": 3600,
+                "status": 200,
+                "requests": requests,
+                "sample_rate": 1,
+            }
+            for t in every(60, start, end)
+        ]
+
+    frames = {
+        "deployments": [a_deployment(), a_deployment("dpl_2", DEPLOYED + DAY)],
+        "request_counts": buckets(DEPLOYED - WEEK, DEPLOYED, 10) + buckets(DEPLOYED, DEPLOYED + WEEK, 30),
+        "vendor_states": [
+            {"vendor": "supabase", "kind": "service", "item": "db", "status": "UNHEALTHY", "ok": False}
+        ],
+    }
+    site = a_site(holidays=[date(2025, 3, 5), date(2025, 2, 27), date(2025, 1, 1)])
+    rivals = deployment.rivals(a_case(frames, site=site))
+    assert rivals == [
+        "1 more production deployments in the window: dpl_2 at 2025-03-04T15:00:00Z",
+        "traffic is 3 times that of the seven days before the deployment",
+        "supabase reports db as UNHEALTHY",
+        "2025-03-05 in the window is a holiday",
+        "2025-02-27 in the seven days before the deployment was a holiday",
+    ]
+
+
+def test_without_anything_else_there_is_no_rival():
+    assert deployment.rivals(a_case({"deployments": [a_deployment()]})) == []

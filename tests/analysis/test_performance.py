@@ -1,0 +1,297 @@
+"""Response times, error rate and traffic (truth rules 2, 3, 4, 7, 13)."""
+
+from datetime import timedelta
+
+import pytest
+
+from pdmlib.analysis import performance
+from pdmlib.readings import Measurement, Priority, State, Status
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
+
+HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
+METRICS = {m.id: m for m in performance.METRICS}
+
+
+def a_span(start=DEPLOYED, end=WEEK_LATER, source="sentry", **more):
+    row = {
+        "source": source, "start": start, "end": end, "p50_ms": 100.0, "p95_ms": 800.0, "p99_ms": 1500.0,
+        "avg_ms": 200.0, "requests": 10_000.0, "failures": 40.0, "samples": 500, "sample_rate": 0.05,
+    }  # fmt: skip
+    return {**row, **more}
+
+
+def a_bucket(when, requests, status=200, seconds=3600, rate=1.0):
+    return {"source": "vercel", "at": when, "interval_s": seconds, "status": status, "requests": requests,
+            "sample_rate": rate}  # fmt: skip
+
+
+def error_rate(**frames):
+    return performance.error_rate_pct(a_case(frames))
+
+
+def measure(name, **frames):
+    return METRICS[name].measure(a_case(frames))
+
+
+# Percentiles
+
+
+def test_a_percentile_is_that_of_exactly_the_window():
+    """Rule 4: the days' own p95s (500 and 3000) are not averaged."""
+    days = [a_span(end=DEPLOYED + DAY, p95_ms=500.0), a_span(DEPLOYED + DAY, p95_ms=3000.0)]
+    assert measure("latency_p95_ms", latencies=[*days, a_span()]).value == 800
+
+
+def test_percentiles_of_intervals_are_told_and_are_not_the_windows():
+    """Rule 4: the median of 3 intervals is named, the reading stays unknown."""
+    hours = [
+        a_span(DEPLOYED + i * HOUR, DEPLOYED + (i + 1) * HOUR, p95_ms=v)
+        for i, v in enumerate((500.0, 600.0, 9000.0))
+    ]
+    found = measure("latency_p95_ms", latencies=hours)
+    assert found.value is None
+    assert "median of 3 intervals' p95 is 600 ms, not the window's p95" in found.reason
+
+
+def test_raw_logs_come_before_traces_and_traces_before_the_platform():
+    rows = [a_span(source="vercel", p95_ms=1.0), a_span(p95_ms=2.0), a_span(source="requests", p95_ms=3.0)]
+    assert measure("latency_p95_ms", latencies=rows).value == 3
+    assert measure("latency_p95_ms", latencies=rows[:2]).value == 2
+
+
+def test_a_p99_of_38_requests_says_so():
+    found = measure("latency_p99_ms", latencies=[a_span(samples=38)])
+    assert found.value == 1500
+    assert "38 sampled where 100 are needed" in found.reason
+    assert measure("latency_p95_ms", latencies=[a_span(samples=38)]).reason is None
+
+
+def test_probes_stand_in_and_are_labelled_so():
+    """19 probes of 100 ms and one of 900: the p95 is 100 ms or more, of probes."""
+    probes = [
+        {
+            "target": "uptime_logs",
+            "checked_at": DEPLOYED + i * HOUR,
+            "status": "up",
+            "response_ms": 900.0 if i == 3 else 100.0,
+        }
+        for i in range(20)
+    ]
+    found = measure("latency_p50_ms", probes=probes)
+    assert (found.value, found.source, found.samples) == (100, "probe", 20)
+    assert "not of users' requests" in found.reason
+    assert measure("latency_p99_ms", probes=probes).state is State.NO_DATA
+
+
+def test_without_any_source_the_reason_is_the_sources_own():
+    case = a_case({"gaps": [a_gap("sentry", "403: token lacks org:read")]}, coverage={"sentry": "failed"})
+    found = METRICS["latency_p95_ms"].measure(case)
+    assert (found.state, found.reason) == (State.ERROR, "403: token lacks org:read")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status", "critical"),
+    [
+        ("latency_p50_ms", 299, None, False),
+        ("latency_p50_ms", 300, Status.WARN, False),
+        ("latency_p50_ms", 500, Status.WARN, False),
+        ("latency_p50_ms", 501, Status.FAIL, True),
+        ("latency_p95_ms", 999, None, False),
+        ("latency_p95_ms", 1000, Status.WARN, False),
+        ("latency_p95_ms", 2001, Status.FAIL, True),
+        ("latency_p99_ms", 2000, Status.WARN, False),
+        ("latency_p99_ms", 5001, Status.FAIL, True),
+        ("error_rate_pct", 0.49, None, False),
+        ("error_rate_pct", 0.5, Status.WARN, False),
+        ("error_rate_pct", 1, Status.WARN, False),
+        ("error_rate_pct", 1.1, Status.FAIL, True),
+        ("error_rate_pct", 5.1, Status.FAIL, True),
+    ],
+)
+def test_limits_are_the_guides_own_edges(name, value, status, critical):
+    step = next((limit for limit in METRICS[name].limits if limit.holds(value)), None)
+    assert (step.status if step else None, bool(step and step.critical)) == (status, critical)
+
+
+def test_only_more_than_five_percent_of_errors_asks_for_rollback():
+    worst, high, elevated = METRICS["error_rate_pct"].limits
+    assert [(limit.priority, limit.rollback) for limit in (worst, high, elevated)] == [
+        (Priority.P0, True),
+        (Priority.P1, False),
+        (Priority.P2, False),
+    ]
+
+
+# Error rate
+
+
+def test_a_rate_carries_its_wilson_interval():
+    """Rule 2: 60 of 1000 are 6 %, 4.7 to 7.7."""
+    found = error_rate(request_counts=[a_bucket(DEPLOYED, 940), a_bucket(DEPLOYED, 60, 500)])
+    assert (found.value, found.samples) == (6, 1000)
+    assert (found.low, found.high) == (pytest.approx(4.7, abs=0.05), pytest.approx(7.65, abs=0.05))
+
+
+def test_the_interval_of_a_sampled_rate_is_of_the_sample_not_of_what_it_stands_for():
+    """Rule 3: 40 of 10,000 extrapolated from 500 traces: 2 of 500, not 40 of 10,000."""
+    found = error_rate(latencies=[a_span()])
+    assert (found.value, found.samples) == (pytest.approx(0.4), 500)
+    assert (found.low, found.high) == (pytest.approx(0.11, abs=0.01), pytest.approx(1.45, abs=0.01))
+
+
+def test_rule_3_50_errors_and_500_traces_at_5_percent_are_half_a_percent():
+    total = {"start": DEPLOYED, "end": WEEK_LATER, "errors": 50}
+    span = a_span(requests=None, failures=None, samples=500, sample_rate=0.05)
+    assert error_rate(latencies=[span], error_counts=[total]).value == pytest.approx(0.5)
+
+
+def test_rule_3_an_undeclared_sample_rate_is_unknown_with_that_reason():
+    span = a_span(sample_rate=None)
+    found = error_rate(latencies=[span])
+    assert found.value is None
+    assert "sample rate of sentry is not declared" in found.reason
+
+
+def test_without_any_request_there_is_no_rate():
+    assert error_rate(request_counts=[]).state is State.NO_DATA
+
+
+# Traffic
+
+
+def four_weeks(per_hour, weeks=4):
+    return [a_bucket(t, per_hour) for t in every(60, DEPLOYED - weeks * WEEK, DEPLOYED)]
+
+
+def test_traffic_is_compared_with_the_same_stretch_of_the_weeks_before():
+    """60 an hour before, 180 an hour now: three times the baseline of one a minute, which warns."""
+    now = [a_bucket(t, 180) for t in every(60, DEPLOYED, WEEK_LATER)]
+    found = measure("requests_per_min_avg", request_counts=four_weeks(60) + now)
+    assert (found.value, found.baseline, found.trend) == (pytest.approx(3), pytest.approx(1), "up")
+    steps = [limit for limit in METRICS["requests_per_min_avg"].limits if limit.reached(found)]
+    assert [limit.status for limit in steps] == [Status.WARN]
+
+
+def test_ten_times_the_baseline_is_critical_and_no_baseline_is_no_verdict():
+    limits = METRICS["requests_per_min_avg"].limits
+    tenfold = Measurement(State.MEASURED, 11.0, baseline=1.0)
+    assert limits[0].reached(tenfold) and limits[0].critical
+    assert not any(limit.reached(Measurement(State.MEASURED, 11.0)) for limit in limits)
+
+
+def test_the_peak_is_that_of_the_busiest_interval_and_says_how_long_it_is():
+    """600 in an hour are 10 a minute; 100 in five minutes of it are 20 a minute."""
+    rows = [a_bucket(DEPLOYED, 600), a_bucket(DEPLOYED, 100, seconds=300)]
+    found = measure("requests_per_min_peak", request_counts=rows)
+    assert found.value == 20
+    assert "average of the 5 min from 2025-03-03 09:00 America/Chicago" in found.evidence
+
+
+def test_timeouts_are_the_504s_and_are_zero_only_where_statuses_were_counted():
+    rows = [a_bucket(DEPLOYED, 90), a_bucket(DEPLOYED, 3, 504), a_bucket(DEPLOYED, 5, 500)]
+    assert measure("timeouts", request_counts=rows).value == 3
+    assert measure("timeouts", request_counts=rows[:1]).value == 0
+    assert measure("timeouts").state is State.NO_DATA
+
+
+# Days
+
+
+def the_days(weekday, weekend):
+    """Requests an hour by the local day, from four weeks before to the end of the week."""
+    rows = []
+    for moment in every(60, DEPLOYED - 4 * WEEK, WEEK_LATER):
+        local = moment.astimezone(a_case().site.zone)
+        rows.append(a_bucket(moment, (weekend if local.weekday() >= 5 else weekday) / 24))
+    return rows
+
+
+def test_rule_7_weekdays_of_200_and_weekends_of_20_have_no_arrow():
+    """A plain seven-day mean says Monday +35 %, Saturday -87 %; nothing changed."""
+    rows = performance.daily(a_case({"request_counts": the_days(200, 20)}))
+    assert [row["date"] for row in rows][:2] == ["2025-02-24", "2025-02-25"]
+    assert {row["requests_trend"] for row in rows} == {"flat"}
+    assert rows[-2]["requests_vs_7day_pct"] < -80
+
+
+def test_a_day_without_a_source_has_its_row_and_no_number():
+    rows = performance.daily(a_case())
+    assert len(rows) == 14
+    assert rows[0]["requests"] is None
+    assert (rows[0]["requests_trend"], rows[0]["coverage_pct"]) == ("unknown", 0)
+
+
+def test_a_day_that_is_not_over_has_no_arrow():
+    case = a_case({"request_counts": the_days(200, 20)}, as_of=at("2025-03-05T18:00"))
+    last = performance.daily(case)[-1]
+    assert (last["date"], last["complete"], last["requests_trend"]) == ("2025-03-05", False, "unknown")
+    assert last["requests_vs_7day_pct"] is None
+
+
+# Routes
+
+
+def two_weeks_of(route, before, now, samples=500, **more):
+    base = {"route": route, "avg_ms": 150.0, "p50_ms": 100.0}
+    return [
+        a_span(DEPLOYED - WEEK, DEPLOYED, p95_ms=before, samples=samples, **base),
+        a_span(**{**base, "p95_ms": now, "samples": samples, **more}),
+    ]
+
+
+def test_a_route_whose_p95_surely_rose_is_a_finding_with_its_numbers():
+    """400 to 1200 ms over 500 sampled requests each."""
+    rows = two_weeks_of("/api/offers", 400.0, 1200.0, avg_ms=400.0) + two_weeks_of("/", 300.0, 310.0)
+    (found,) = performance.findings(a_case({"latencies": rows}))
+    assert found.id == "route:/api/offers:slower"
+    assert found.title == "/api/offers became 3.0 times slower"
+    assert "400 ms before, 1200 ms now" in found.evidence
+    assert "100 % of all time added" in found.evidence
+    assert (found.priority, found.becomes_green) == (Priority.P2, "its p95 is under 520 ms (now 1200 ms)")
+
+
+def test_beyond_two_seconds_a_slower_route_is_urgent():
+    (found,) = performance.findings(a_case({"latencies": two_weeks_of("/a", 400.0, 2100.0)}))
+    assert found.priority is Priority.P1
+
+
+@pytest.mark.parametrize(("now", "samples"), [(1200.0, 20), (430.0, 500), (600.0, 60)])
+def test_too_few_requests_or_too_small_a_rise_is_no_finding(now, samples):
+    assert performance.findings(a_case({"latencies": two_weeks_of("/a", 400.0, now, samples)})) == []
+
+
+def test_rule_13_a_finding_lists_what_else_may_explain_it():
+    other = {"source": "vercel", "deployment": "dpl_2", "ready_at": DEPLOYED + DAY, "target": "production"}
+    other |= {"state": "READY", "created_at": DEPLOYED + DAY}
+    rows = two_weeks_of("/a", 400.0, 1200.0)
+    (found,) = performance.findings(a_case({"latencies": rows, "deployments": [other]}))
+    assert len(found.rivals) == 1
+    assert "dpl_2" in found.rivals[0]
+
+
+def test_a_route_without_a_past_has_no_change():
+    (row,) = performance.routes(a_case({"latencies": [a_span(route="/new")]}))
+    assert (row["p95"], row["change_pct"], row["regressed"]) == (800, None, False)
+
+
+# Hours
+
+
+def test_hours_carry_counts_percentiles_and_whether_they_are_complete():
+    hours = [a_span(DEPLOYED + i * HOUR, DEPLOYED + (i + 1) * HOUR, complete=i == 0) for i in range(2)]
+    series = performance.hourly(a_case({"latencies": hours}))
+    assert list(series.columns) == ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
+    assert list(series["complete"]) == [True, False]
+    assert series["error_rate_pct"].iloc[0] == pytest.approx(0.4)
+
+
+def test_hours_of_buckets_of_minutes_are_added_up():
+    """Twelve buckets of 5 minutes: an hour of 120 requests, 12 of them failed."""
+    rows = [
+        a_bucket(t, n, s, seconds=300)
+        for t in every(5, DEPLOYED, DEPLOYED + HOUR)
+        for s, n in ((200, 9), (500, 1))
+    ]
+    series = performance.hourly(a_case({"request_counts": rows}))
+    assert list(series["requests"]) == [120]
+    assert series["error_rate_pct"].iloc[0] == 10
