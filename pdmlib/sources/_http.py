@@ -30,6 +30,7 @@ CONNECT_S, READ_S = 5.0, 30.0
 MAX_BYTES = 32 * 2**20
 MAX_PAGES = 100
 ATTEMPTS = 4
+MAX_REFUSALS = 6
 SHOWN = 160
 _RESETS = ("X-Sentry-Rate-Limit-Reset", "X-RateLimit-Reset", "ratelimit-reset")
 _KEYS = re.compile(
@@ -105,7 +106,7 @@ class Api:
         self._secrets = _secrets(headers or {}, basic)
         self._patience = _Patience(self)
         self._dead: str | None = None
-        self._answered = False
+        self._answered, self._weary, self._refusals = False, False, 0
         self._client = httpx.Client(
             transport=RetryTransport(_Bounded(self), self._patience),
             headers={"User-Agent": agent(), "Accept": "application/json", **(headers or {})},
@@ -153,13 +154,22 @@ class Api:
         return parse_qsl(parts.query, keep_blank_values=True)
 
     def hopeless(self) -> bool:
-        """Whether the host was lost before it ever answered, so that trying again is pointless."""
+        """Whether the vendor was given up before it ever answered well, so that asking is pointless."""
         return self._dead is not None and not self._answered
+
+    def weary(self) -> bool:
+        """Whether retries were in vain before and nothing was ever answered well, so that one try is enough."""
+        return self._weary and not self._answered
+
+    def lost(self, reason: str) -> SourceError:
+        """The error of a vendor that is given up, unless another call fares better."""
+        self._dead = self._dead or reason
+        return SourceError(self.source, reason)
 
     def refused(self, response: httpx.Response) -> SourceError:
         """The error of an answer that is none, with its status and the vendor's message."""
         words = self.masked(_message(response) or response.reason_phrase)
-        return SourceError(self.source, f"{response.status_code}: {words}".removesuffix(": "))
+        return SourceError(self.source, f"{response.status_code}: {words.rstrip('. ')}".removesuffix(": "))
 
     def masked(self, text: str) -> str:
         """Text on one line, shortened, without a secret."""
@@ -174,19 +184,22 @@ class Api:
         try:
             response = self._client.request(method, self._base + path, params=_flat(pairs), json=body)
         except httpx.TimeoutException as error:
-            raise self._lost(_no_answer(error)) from None
+            raise self.lost(_no_answer(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self._lost(self.masked(_broken(error))) from None
-        self._answered = self._answered or response.status_code < 500
+            raise self.lost(self.masked(_broken(error))) from None
         if response.is_redirect:
             raise SourceError(self.source, f"{response.status_code}: redirects to another address, not followed")
         if response.is_error:
-            raise self.refused(response)
+            raise self._noted(response)
+        self._answered = True
         return Answer(self.source, response.headers, response.content)
 
-    def _lost(self, reason: str) -> SourceError:
-        self._dead = self._dead or reason
-        return SourceError(self.source, reason)
+    def _noted(self, response: httpx.Response) -> SourceError:
+        """The error of a refusal; after several of a credential the vendor is given up."""
+        error = self.refused(response)
+        self._weary = self._weary or response.is_server_error
+        self._refusals += response.status_code == 401
+        return self.lost(error.reason) if self._refusals >= MAX_REFUSALS else error
 
 
 class _Bounded(httpx.BaseTransport):
@@ -249,7 +262,7 @@ class _Patience(Retry):
         return again
 
     def is_exhausted(self) -> bool:
-        return super().is_exhausted() or self._api.hopeless()
+        return super().is_exhausted() or self._api.hopeless() or self._api.weary()
 
     def sleep(self, response: httpx.Response | Exception) -> None:
         wait = self.backoff_strategy()
@@ -259,10 +272,9 @@ class _Patience(Retry):
             wait = max(wait, asked_wait(response) or 0.0)
             if wait > self._api.budget.left():
                 reason = self._api.refused(response).reason
-                raise SourceError(
-                    self._api.source,
+                raise self._api.lost(
                     f"{reason}; it asks to wait {wait:.0f} s, more than is left "
-                    f"of the {self._api.budget.seconds:.0f} s allowed",
+                    f"of the {self._api.budget.seconds:.0f} s allowed"
                 )
         time.sleep(max(0.0, min(wait, self._api.budget.left())))
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -24,7 +23,8 @@ from pdmlib.sources._http import Budget, agent, one_line, tls
 PAUSE_S = 0.2
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
-HOPS = 3
+HOPS = 5
+HEADERS = {"User-Agent": agent(), "Cache-Control": "no-cache"}
 UP = ("ok", "healthy", "operational", "up", "pass")
 DEGRADED = ("degraded", "warning", "warn")
 
@@ -72,11 +72,14 @@ def _spaced(block: App, path: str, budget: Budget, number: int) -> Shot:
 
 
 def _shoot(base: str, path: str, budget: Budget) -> Shot:
-    began = time.perf_counter()
     left = max(0.1, min(READ_S, budget.left()))
+    timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
     code, body, error = None, b"", None
+    client = httpx.Client(verify=tls(), timeout=timeout, headers=HEADERS, trust_env=False)
+    began = time.perf_counter()
     try:
-        code, body = _fetch(base, path, httpx.Timeout(left, connect=min(CONNECT_S, left)))
+        with client:
+            code, body = _fetch(client, base, path, began + left)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"
     except httpx.TimeoutException:
@@ -86,20 +89,16 @@ def _shoot(base: str, path: str, budget: Budget) -> Shot:
     return Shot(code, body, 1000 * (time.perf_counter() - began), error)
 
 
-def _fetch(base: str, path: str, timeout: httpx.Timeout) -> tuple[int, bytes]:
+def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes]:
     """Status code and the first megabyte of the body; redirects on the same host are followed."""
-    host = urlsplit(base).netloc
-    headers = {"User-Agent": agent(), "Cache-Control": "no-cache"}
-    end = time.monotonic() + (timeout.read or READ_S)
-    with httpx.Client(verify=tls(), timeout=timeout, headers=headers, trust_env=False) as client:
-        url = httpx.URL(base + path)
-        for _ in range(HOPS):
-            with client.stream("GET", url) as response:
-                following = response.next_request
-                if following is None or following.url.netloc.decode() != host:
-                    return response.status_code, _start_of(response, end)
-                url = following.url
-    return 310, b""
+    url = httpx.URL(base + path)
+    for _ in range(HOPS):
+        with client.stream("GET", url) as response:
+            following = response.next_request
+            if following is None or following.url.netloc != url.netloc:
+                return response.status_code, _start_of(response, end)
+            url = following.url
+    raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
 
 
 def _start_of(response: httpx.Response, end: float) -> bytes:
@@ -108,7 +107,7 @@ def _start_of(response: httpx.Response, end: float) -> bytes:
         body += chunk
         if len(body) > MAX_BYTES:
             break
-        if time.monotonic() > end:
+        if time.perf_counter() > end:
             raise httpx.ReadTimeout("too slow", request=response.request)
     return body[:MAX_BYTES]
 

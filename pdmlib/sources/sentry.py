@@ -26,6 +26,7 @@ PAGE, ISSUE_PAGES = 100, 10
 DURATIONS = {f"{name}_ms": f"{name}(span.duration)" for name in ("p50", "p95", "p99", "avg")}
 COUNT, FAILURES = "count()", "failure_count()"
 USERS, ISSUES = "count_unique(user)", "count_unique(issue)"
+COUNTED = ("error", "fatal")
 DROPPED = ("rate_limited", "abuse", "cardinality_limited")
 
 
@@ -291,14 +292,15 @@ def _events(project: _Project, window: Window) -> dict[str, Mapping[str, Any]]:
 def _counted(
     issue: dict[str, Any], counts: Sequence[Mapping[str, Mapping[str, Any]]], releases: Mapping[str, str]
 ) -> dict[str, Any]:
-    """An issue with its events; none in an answer that lists all issues with any is a zero."""
+    """An issue with its events: none is a zero for an error, and unknown for levels that are not counted."""
     name = issue["issue"]
     window, latest, before = (found.get(name, {}) for found in counts)
+    none = 0 if issue["level"] in COUNTED else None
     return {
         **issue,
-        "events": window.get(COUNT, 0),
-        "events_latest": latest.get(COUNT, 0),
-        "events_before": before.get(COUNT, 0),
+        "events": window.get(COUNT, none),
+        "events_latest": latest.get(COUNT, none),
+        "events_before": before.get(COUNT, none),
         "users": window.get(USERS, issue["users"]),
         "last_release": issue["last_release"] or releases.get(name),
     }
