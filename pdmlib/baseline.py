@@ -1,0 +1,280 @@
+"""Baselines that mean something, and arrows only for change.
+
+A baseline is what comparable buckets of time held before the deployment: the same weekday and
+hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
+excludes zero, it is large enough to matter, and there are enough data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from scipy import special
+
+from pdmlib import stats
+from pdmlib.case import Case
+from pdmlib.window import Window
+
+Kind = Literal["weekday_hour", "weekday", "days", "none"]
+Trend = Literal["up", "flat", "down", "unknown", "new"]
+Bucket = tuple[Window, float]
+
+ENOUGH_BUCKETS = 3
+ENOUGH_EVENTS = 10
+PRACTICAL_PCT = 10.0
+DEPLOYMENT = timedelta(hours=1)
+KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What to compare a value with.
+
+    Attributes:
+        values: of the comparable buckets; for several judged buckets together, the mean of each.
+        used: which buckets these are, in words.
+        expected: the value to expect; None without a baseline.
+        exposure: how many times longer the comparable buckets are than the judged one.
+        dispersion: variance over mean of counts, as seen in the baseline; NaN when not known.
+        spread, freedom: standard deviation of a single value and its degrees of freedom.
+    """
+
+    kind: Kind
+    values: tuple[float, ...]
+    used: str
+    expected: float | None = None
+    exposure: float = 0.0
+    dispersion: float = math.nan
+    spread: float = math.nan
+    freedom: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a value differs from its baseline.
+
+    Attributes:
+        low, high: 95 % interval of the change in percent; None where none is defined.
+        reason: why the trend is flat or unknown, or what the arrow rests on.
+        words: the change in words, with "better" or "worse" where the metric has a good direction.
+    """
+
+    trend: Trend
+    change_pct: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    reason: str = ""
+    words: str = ""
+    baseline: float | None = None
+
+
+def usable(case: Case, bucket: Window) -> bool:
+    """Whether a bucket may serve as baseline: before the deployment, on no holiday or incident day."""
+    zone, scope = case.site.zone, case.scope
+    if bucket.end > scope.baseline.end or bucket.start < scope.baseline.start:
+        return False
+    dates = {bucket.start.astimezone(zone).date(), (bucket.end - timedelta(seconds=1)).astimezone(zone).date()}
+    return dates.isdisjoint(case.site.holidays) and dates.isdisjoint(case.site.incident_days)
+
+
+def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
+    """The first rung of the ladder with at least three comparable buckets.
+
+    Args:
+        history: buckets as long as the judged one, with their values; NaN and what is not `usable` is left out.
+        judged: the bucket to compare; one shorter than a day starts with its own hour of the day.
+    """
+    zone = case.site.zone
+    known = [(w, v) for w, v in history if not math.isnan(v) and usable(case, w)]
+    earlier = _earlier_deployments(case)
+    clean = [(w, v) for w, v in known if not any(_meet(w, d) for d in earlier)]
+    for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
+        for candidates, note in ((clean, ""), (known, ", days with an earlier deployment among them")):
+            same = [(w, v) for w, v in candidates if _alike(kind, w, judged, zone)]
+            if len(same) >= ENOUGH_BUCKETS:
+                grouped = _groups(kind, candidates, zone)
+                return _of(kind, [v for _, v in same], grouped, _used(kind, len(same), judged, zone) + note)
+    return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
+
+
+def together(parts: Sequence[Baseline]) -> Baseline:
+    """The baseline of a sum over several judged buckets; none as soon as one of them has none."""
+    bare = next((part for part in parts if part.expected is None), None)
+    if not parts or bare:
+        return bare or Baseline("none", (), "no baseline: nothing to compare")
+    expected = [part.expected or 0.0 for part in parts]
+    total = sum(expected)
+    variance = sum(e / part.exposure for e, part in zip(expected, parts, strict=True))
+    kind = max((part.kind for part in parts), key=KINDS.index)
+    weeks = min(len(part.values) for part in parts)
+    used = {
+        "weekday_hour": f"the same weekdays and hours of {weeks} weeks before the deployment",
+        "weekday": f"the same weekdays of {weeks} weeks before the deployment",
+        "days": f"all {weeks} comparable days before the deployment",
+    }[kind]
+    weighed = [(e, p.dispersion) for e, p in zip(expected, parts, strict=True) if not math.isnan(p.dispersion)]
+    weight = sum(e for e, _ in weighed)
+    return Baseline(
+        kind,
+        tuple(expected),
+        used,
+        total,
+        total / variance if variance > 0 else min(part.exposure for part in parts),
+        sum(e * d for e, d in weighed) / weight if weight else math.nan,
+        freedom=min(part.freedom for part in parts),
+    )
+
+
+def change(
+    current: float,
+    base: Baseline,
+    better: str = "neither",
+    practical_pct: float = PRACTICAL_PCT,
+    looks: int = 1,
+) -> Change:
+    """The change of a count (or a sum of amounts) against its baseline.
+
+    The interval is that of a rate ratio whose variance is the baseline's dispersion times the mean.
+
+    Args:
+        better: "lower", "higher" or "neither": which direction is good.
+        looks: how many times the growing data are looked at, for the level.
+    """
+    if base.expected is None:
+        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+    if base.expected == 0:
+        return _from_zero(current, base)
+    pct = 100 * (current / base.expected - 1)
+    before = base.expected * base.exposure
+    spread = _dispersion(base)
+    if (current + before) / spread < ENOUGH_EVENTS:
+        why = f"too few to tell: {current:g} now, {before:g} in {base.exposure:g} times the time before"
+        return Change(
+            "unknown", pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
+        )
+    low, high = stats.rate_ratio(current, 1, before, base.exposure, spread, stats.level_for_looks(looks))
+    p = stats.rate_ratio_p(current, 1, before, base.exposure, spread)
+    return _judged(pct, 100 * (low - 1), 100 * (high - 1), p, base, better, practical_pct)
+
+
+def _dispersion(base: Baseline) -> float:
+    """The baseline's dispersion, widened as Student's t is for having been estimated; 1 when not known."""
+    if math.isnan(base.dispersion) or base.freedom < 1:
+        return 1.0
+    tail = 1 - stats.LEVEL / 2
+    return base.dispersion * float(special.stdtrit(base.freedom, tail) / special.ndtri(tail)) ** 2
+
+
+def level_change(
+    current: float, base: Baseline, better: str = "neither", practical_pct: float = PRACTICAL_PCT
+) -> Change:
+    """The change of a level (a time, a percentage) against its baseline, by the spread of single values.
+
+    Source: prediction interval of one further value, with Student's t on the baseline's degrees of freedom.
+    """
+    if base.expected is None:
+        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+    if base.freedom < 2 or math.isnan(base.spread):
+        why = f"too few values to tell: {len(base.values)}"
+        return Change("unknown", reason=why, words=why, baseline=base.expected)
+    if base.expected == 0:
+        return _from_zero(current, base)
+    error = base.spread * math.sqrt(1 + 1 / base.exposure)
+    half = float(special.stdtrit(base.freedom, 1 - stats.LEVEL / 2)) * error
+    away = current - base.expected
+    p = 2 * float(special.stdtr(base.freedom, -abs(away) / error)) if error > 0 else float(away == 0)
+    scale = 100 / base.expected
+    return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
+
+
+def _from_zero(current: float, base: Baseline) -> Change:
+    if current > 0:
+        return Change("new", reason=f"{current:g} now, none in {base.used}", words="new", baseline=0.0)
+    return Change("flat", 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0)
+
+
+def _judged(
+    pct: float, low: float, high: float, p: float, base: Baseline, better: str, practical_pct: float
+) -> Change:
+    sure, large = low > 0 or high < 0, abs(pct) >= practical_pct
+    trend: Trend = "flat" if not (sure and large) else "up" if pct > 0 else "down"
+    why = "no more than chance" if not sure else "" if large else f"less than {practical_pct:g} %"
+    reason = f"{pct:+.0f} % against {base.used} (95 % {low:+.0f} to {high:+.0f} %, p {p:.2g})"
+    return Change(
+        trend,
+        pct,
+        low,
+        high if math.isfinite(high) else None,
+        p,
+        f"{reason}: {why}" if why else reason,
+        _words(trend, pct, base, better),
+        base.expected,
+    )
+
+
+def _words(trend: Trend, pct: float, base: Baseline, better: str) -> str:
+    if trend == "flat":
+        return f"no change against {base.used}"
+    text = f"{abs(pct):.0f} % {'more' if trend == 'up' else 'less'} than {base.used}"
+    if better not in ("lower", "higher"):
+        return text
+    return f"{text}: {'better' if (trend == 'up') == (better == 'higher') else 'worse'}"
+
+
+def _of(kind: Kind, values: list[float], groups: Sequence[Sequence[float]], used: str) -> Baseline:
+    freedom = sum(len(group) - 1 for group in groups if group)
+    squares = sum((v - sum(group) / len(group)) ** 2 for group in groups for v in group)
+    return Baseline(
+        kind,
+        tuple(values),
+        used,
+        sum(values) / len(values),
+        float(len(values)),
+        stats.dispersion(groups),
+        math.sqrt(squares / freedom) if freedom else math.nan,
+        freedom,
+    )
+
+
+def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[float]]:
+    """Values of buckets that are alike by the rung: what varies within a group is chance."""
+    groups: dict[object, list[float]] = {}
+    for window, value in buckets:
+        groups.setdefault(_key(kind, window, zone), []).append(value)
+    return list(groups.values())
+
+
+def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:
+    start = window.start.astimezone(zone)
+    return {"weekday_hour": (start.weekday(), start.hour), "weekday": start.weekday()}.get(kind)
+
+
+def _alike(kind: Kind, window: Window, judged: Window, zone: ZoneInfo) -> bool:
+    return _key(kind, window, zone) == _key(kind, judged, zone)
+
+
+def _used(kind: Kind, count: int, judged: Window, zone: ZoneInfo) -> str:
+    start = judged.start.astimezone(zone)
+    if kind == "days":
+        return f"the mean of {count} comparable days before the deployment"
+    hour = f" at {start:%H}:00" if kind == "weekday_hour" else ""
+    return f"the mean of {count} {start:%A}s{hour} before the deployment"
+
+
+def _earlier_deployments(case: Case) -> list[Window]:
+    """The hour after each production deployment before the judged one."""
+    made = case["deployments"]
+    made = made[(made["target"] == "production") & (made["state"] == "READY")]
+    moments = made["ready_at"].fillna(made["created_at"]).dropna()
+    earlier: list[datetime] = [m.to_pydatetime() for m in moments if m < case.scope.deployed_at]
+    return [Window(m, m + DEPLOYMENT) for m in earlier]
+
+
+def _meet(one: Window, other: Window) -> bool:
+    return one.start < other.end and other.start < one.end
