@@ -58,6 +58,7 @@ class Measurement:
         samples: events, requests or probes behind the value.
         coverage_pct: share of the window that the source vouches for.
         evidence: a sentence for the report, built from the data.
+        judged: False while it is too early to hold the value against its limits.
     """
 
     state: State
@@ -73,6 +74,7 @@ class Measurement:
     window: Window | None = None
     coverage_pct: float | None = None
     evidence: str | None = None
+    judged: bool = True
 
     @classmethod
     def missing(cls, state: State, reason: str, source: str | None = None) -> Measurement:
@@ -97,8 +99,8 @@ class Limit:
     Attributes:
         critical: at this level the whole report is RED.
         rollback: a rollback criterion of the guide.
-        of: what the edge is compared with: the value, the value as a multiple of its
-            baseline, or the word of its trend.
+        of: what the edge is compared with: the value, its lower bound, the value as a multiple
+            of its baseline, or the word of its trend.
     """
 
     op: str
@@ -108,16 +110,18 @@ class Limit:
     action: str = ""
     critical: bool = False
     rollback: bool = False
-    of: Literal["value", "baseline", "trend"] = "value"
+    of: Literal["value", "low", "baseline", "trend"] = "value"
 
     def holds(self, value: Value) -> bool:
-        """Whether the value is beyond this step's edge; never for a step of baseline or trend."""
+        """Whether the value is beyond this step's edge; never for a step of anything but the value."""
         return self.of == "value" and self._beyond(value)
 
     def reached(self, found: Measurement) -> bool:
         """Whether a measurement is beyond this step's edge; without a baseline no multiple of it is."""
         if self.of == "trend":
             return self._beyond(found.trend)
+        if self.of == "low":
+            return found.low is not None and self._beyond(found.low)
         if self.of == "baseline":
             value, base = found.value, found.baseline
             return isinstance(value, int | float) and bool(base) and self._beyond(value / (base or 1))
@@ -187,6 +191,7 @@ class Finding:
         id: stable between reports, e.g. `cron:process-referrals:missed`.
         reading: id of the reading it belongs to.
         becomes_green: what would have to be measured for it to go away.
+        rollback: a rollback criterion of the guide.
     """
 
     id: str
@@ -202,3 +207,4 @@ class Finding:
     threshold: str = ""
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
+    rollback: bool = False

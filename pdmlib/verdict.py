@@ -226,7 +226,7 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
             replace(found, value=None),
             reason=reason,
         )
-    step, reason = _step(metric, found)
+    step, reason = _step(metric, found) if found.judged else (None, None)
     if step is None:
         status, why = _passing(metric, found)
         return Reading(
@@ -275,7 +275,7 @@ def in_force(metric: Metric, site: Site, phase: str) -> Metric:
         words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
         return replace(metric, limits=steps, target=words)
     target = site.targets.get(metric.id, {}).get(phase)
-    if target is None or not metric.limits or metric.limits[-1].of != "value":
+    if target is None or not metric.limits or metric.limits[-1].of not in ("value", "low"):
         return metric
     *worse, mildest = metric.limits
     aimed = replace(mildest, edge=target)
@@ -321,7 +321,7 @@ def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
 
 
 def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
-    if not metric.limits:
+    if not metric.limits or not found.judged:
         return Status.INFO, None
     if metric.rate and found.high is not None and float(found.high) >= 2 * float(metric.limits[-1].edge):
         return Status.WARN, (
@@ -361,7 +361,7 @@ def alerts_of(case: Case, metrics: Iterable[Metric], findings: Iterable[Finding]
     """What is broken in the latest part of the window; a finding speaks for its reading."""
     latest, phase = case.latest(), case.scope.phase.name
     spoken = [
-        Alert(f.id, f.priority, f.reading, f.title, f.value, f.threshold, f.action, f.since)
+        Alert(f.id, f.priority, f.reading, f.title, f.value, f.threshold, f.action, f.since, f.rollback)
         for f in findings
         if f.active
     ]
