@@ -368,20 +368,33 @@ class Requests(Part):
 
     Attributes:
         columns: our name (time, path, status, duration_ms, request_id, region, release,
-            user_agent) -> field in the log.
+            user_agent, environment) -> field in the log; a dot leads into an object.
         route_patterns: patterns such as /jobs/[id], tried in order before the built-in rules.
+        cron_paths: what the path of a call by the scheduler starts with.
+        counted: whose requests the figures are of; the others are kept apart.
+        duration_unit: unit of the field behind duration_ms; ms, in combined logs s, when not given.
+        environment: lines that name another one are left out.
     """
 
     format: Literal["vercel-logs", "vercel-traces", "vercel-analytics", "json", "csv", "parquet", "combined"] = (
         "vercel-logs"
     )
-    columns: Mapping[str, str] = {}
-    route_patterns: tuple[str, ...] = ()
+    columns: Mapping[
+        Literal[
+            "time", "path", "status", "duration_ms", "request_id", "region", "release", "user_agent", "environment"
+        ],
+        Annotated[str, Field(min_length=1)],
+    ] = {}
+    route_patterns: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
     health_paths: tuple[str, ...] = ("/api/health", "/api/health/detailed")
+    cron_paths: tuple[str, ...] = ("/api/cron/",)
+    counted: tuple[Literal["user", "bot", "health", "cron"], ...] = ("user", "cron")
     time_unit: Literal["s", "ms", "us", "ns", "iso"] | None = None
+    duration_unit: Literal["s", "ms", "us", "ns"] | None = None
+    environment: str = "production"
     store: str | None = None
-    engine: str = "local"
-    memory_limit: str = "1GB"
+    engine: Annotated[str, Field(pattern=r"^(local|dask://[^/]+:[0-9]+)$")] = "local"
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = "1GB"
     spill: str | None = None
     sample_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 
@@ -402,6 +415,7 @@ class Site(Part):
         unused: sources that this site does without, so that their absence is not a gap.
         limits: metric id -> its ladder, replacing the built-in one.
         targets: metric id -> phase -> target value, for uptime, error rate and response time.
+        notify_env: variable with the address of a Slack-compatible webhook; needed by `--notify` alone.
         practical_pct: metric id -> smallest change in percent worth an arrow; 10 where not given.
     """
 
@@ -478,7 +492,8 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offlin
     environ = os.environ if environ is None else environ
     file = str(path)
     tree = _read_yaml(file)
-    absent = [name for name in dict.fromkeys(_variables(tree)) if not environ.get(name)]
+    needed = [name for name in dict.fromkeys(_variables(tree)) if name != tree.get("notify_env")]
+    absent = [name for name in needed if not environ.get(name)]
     if offline:
         environ = {**dict.fromkeys(absent, UNSET), **environ}
     elif absent:
@@ -586,8 +601,6 @@ def _secret_names(site: Site) -> list[str]:
         block = site.source(source)
         if block is not None:
             names += [getattr(block, field) for field in type(block).model_fields if field.endswith("_env")]
-    if site.notify_env:
-        names.append(site.notify_env)
     return list(dict.fromkeys(names))
 
 

@@ -1,0 +1,129 @@
+"""One UTC day of requests: rows merged by request id, and the small tables made of them.
+
+A day's tables are `requests` (one row a request), `buckets` (hour, kind, route, status class,
+bucket), `totals` (hour, kind, route, status) and `intervals` (each minute and hour of the counted
+kinds, exact); `views` holds page views. Each is one Parquet file that is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.requests import engine
+from pdmlib.requests.histogram import bucket_sql
+from pdmlib.requests.rollup import KEPT
+
+TABLES = ("requests", "buckets", "totals", "intervals")
+VIEWS = ("views",)
+FAILED = "(status >= 500 OR status = -1)"
+_ROWS = {"requests": "moment, route, kind, status, ms, id, region, release", "views": "moment, session, device, is_view, id"}
+_MERGED = {
+    "requests": "min(moment), arg_min(route, moment), arg_min(kind, moment), "
+    "CASE WHEN max(status) >= 500 THEN max(status) WHEN min(status) = -1 THEN -1 ELSE max(status) END, "
+    "max(ms), id, any_value(region), any_value(release)",
+    "views": "min(moment), any_value(session), any_value(device), bool_or(is_view), id",
+}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What merging new rows into a day gave."""
+
+    rows: int
+    added: int
+    duplicates: int
+
+
+def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[date]:
+    """The UTC days that new rows fall on, in order."""
+    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {_parts(parts)} WHERE verdict = {KEPT} ORDER BY day"
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path], old: Path | None, target: Path
+) -> Merged:
+    """Writes a day's rows: those held and the new ones, each request once, in the order of time."""
+    _new_rows(connection, table, day, parts)
+    fresh = _count(connection, "fresh")
+    held = 0
+    if old is not None:
+        connection.execute(f"INSERT INTO fresh SELECT {_ROWS[table]} FROM read_parquet({engine.files([old])})")
+        held = _count(connection, "fresh") - fresh
+    connection.execute("CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM fresh GROUP BY id HAVING count(*) > 1")
+    names = _ROWS[table]
+    rows = f"SELECT {names} FROM fresh"
+    if _count(connection, "twice"):
+        rows = f"""
+            SELECT {names} FROM fresh ANTI JOIN twice USING (id)
+            UNION ALL (SELECT {_MERGED[table]} FROM fresh SEMI JOIN twice USING (id) GROUP BY id)"""
+    engine.save(connection, f"{rows} ORDER BY moment", target)
+    total = _rows_of(connection, target)
+    connection.execute("DROP TABLE fresh")
+    connection.execute("DROP TABLE twice")
+    return Merged(total, total - held, fresh + held - total)
+
+
+def _new_rows(connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path]) -> None:
+    """The new rows of a day; requests without an id get one from their content and their count of alike."""
+    after = day + timedelta(days=1)
+    inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
+    names = _ROWS[table]
+    numbered = names.replace(", id", ", hash(id, row_number() OVER (PARTITION BY id)) AS id")
+    connection.execute(f"""
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT {names} FROM {_parts(parts)} WHERE named AND {inside}""")
+    connection.execute(f"INSERT INTO fresh SELECT {numbered} FROM {_parts(parts)} WHERE NOT named AND {inside}")
+
+
+def derive(connection: duckdb.DuckDBPyConnection, rows: Path, targets: dict[str, Path], counted: Sequence[str]) -> None:
+    """Writes the small tables of a day from its rows."""
+    source = f"read_parquet({engine.files([rows])})"
+    engine.save(
+        connection,
+        f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
+              CAST(CASE WHEN status = -1 THEN 5 ELSE status // 100 END AS TINYINT) AS class,
+              {bucket_sql("ms")} AS bucket, count(*) AS n
+            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
+        targets["buckets"],
+    )
+    engine.save(
+        connection,
+        f"""SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, count(ms) AS timed,
+              sum(ms) AS sum_ms
+            FROM {source} GROUP BY ALL ORDER BY ALL""",
+        targets["totals"],
+    )
+    kinds = ", ".join(engine.literal(kind) for kind in counted)
+    parts = " UNION ALL ".join(
+        f"""SELECT date_trunc('{unit}', moment) AS start, {seconds} AS seconds, {STATISTICS}
+            FROM {source} WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
+        for unit, seconds in (("minute", 60), ("hour", 3600))
+    )
+    engine.save(connection, f"SELECT * FROM ({parts}) ORDER BY seconds, start", targets["intervals"])
+
+
+STATISTICS = f"""
+    count(*) AS requests,
+    CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
+    count(ms) AS timed, avg(ms) AS avg_ms,
+    quantile_cont(ms, 0.5) AS p50_ms, quantile_cont(ms, 0.95) AS p95_ms, quantile_cont(ms, 0.99) AS p99_ms"""
+
+
+def _parts(parts: Sequence[Path]) -> str:
+    return f"read_parquet({engine.files(parts)})"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _rows_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    row = connection.execute(f"SELECT count(*) FROM read_parquet({engine.files([path])})").fetchone()
+    return int(row[0]) if row else 0

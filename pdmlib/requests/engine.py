@@ -1,0 +1,79 @@
+"""One DuckDB session: bounded in memory, in UTC, spilling where it is told to; names and paths quoted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.errors import SourceError
+
+SOURCE = "requests"
+REMOTE = "s3://"
+
+
+@contextmanager
+def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection in memory; rows come in no particular order unless a query asks for one."""
+    settings: dict[str, str | bool] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
+    if spill is not None:
+        settings["temp_directory"] = str(spill)
+    with duckdb.connect(config=settings) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
+    """Makes object storage readable when one of the paths lies there.
+
+    Raises:
+        SourceError: DuckDB's httpfs extension is not installed here.
+    """
+    if not any(path.startswith(REMOTE) for path in paths):
+        return
+    try:
+        connection.execute("LOAD httpfs")
+        connection.execute("CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain)")
+    except duckdb.Error:
+        raise SourceError(
+            SOURCE, "s3:// needs DuckDB's extensions httpfs and aws (INSTALL httpfs; INSTALL aws); copy the logs here"
+        ) from None
+
+
+def literal(text: str) -> str:
+    """A text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def plain(path: str) -> str:
+    """A path that DuckDB takes as it stands, its wildcards escaped."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+
+
+def files(paths: Iterable[str | Path]) -> str:
+    """Paths as an SQL list."""
+    return "[" + ", ".join(literal(plain(str(path))) for path in paths) + "]"
+
+
+def struct(fields: Mapping[str, str]) -> str:
+    """Column names and types as the SQL value that the readers take."""
+    return "{" + ", ".join(f"{identifier(name)}: {literal(kind)}" for name, kind in fields.items()) + "}"
+
+
+def save(connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str = "zstd") -> None:
+    """Writes a query's rows as one Parquet file."""
+    connection.execute(
+        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION {compression}, PARQUET_VERSION v2)"
+    )
+
+
+def reason(error: duckdb.Error) -> str:
+    """The first line of the engine's message, without the query."""
+    return str(error).splitlines()[0][:200]

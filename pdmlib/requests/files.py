@@ -1,0 +1,306 @@
+"""Which bytes of which log files are new: files found, recognised by content, cut at whole lines."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.errors import CallError, SourceError
+from pdmlib.requests import engine
+from pdmlib.site import Requests
+
+SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
+PACKED = (".gz", ".zst")
+HEAD_BYTES = 4096
+WHOLE_BYTES = 16 << 20
+SAMPLES = 16
+SAMPLE_BYTES = 64 << 10
+SETTLED_S = 3.0
+COPY_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Known:
+    """Bytes of a file that were ingested: the first `size` of it.
+
+    Attributes:
+        identity: of those bytes; the name is only told, never compared.
+        key: what requests without an id are told apart by; that of the file when it was first seen.
+        whole: whether the bytes end with a line, so that what follows can be read by itself.
+    """
+
+    name: str
+    size: int
+    identity: str
+    head: str
+    key: str
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes to read: a whole file, or the lines that a known file has grown by.
+
+    Attributes:
+        path: what is read; a copy of the bytes where the file itself may still grow.
+        shape: `lines`, `array` or `object`.
+        key: what requests without an id are told apart by.
+    """
+
+    path: str
+    name: str
+    size: int
+    dialect: str
+    shape: str
+    key: str
+    known: Known
+
+
+def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
+    """Log files under paths (files, folders, patterns, s3://) and files in folders that are no logs.
+
+    Raises:
+        CallError: a path names nothing.
+    """
+    logs: list[str] = []
+    others: list[str] = []
+    for path in map(str, paths):
+        if path.startswith(engine.REMOTE):
+            logs += _remote(path)
+            continue
+        place = Path(path)
+        if place.is_file():
+            logs.append(path)
+        elif place.is_dir():
+            inside = sorted(str(p) for p in place.rglob("*") if p.is_file() and not _hidden(p, place))
+            logs += [p for p in inside if _is_log(p)]
+            others += [p for p in inside if not _is_log(p)]
+        else:
+            matched = sorted(str(p) for p in Path(place.anchor or ".").glob(_relative(place)) if p.is_file())
+            if not matched:
+                raise CallError(f"{path}: no such file or folder")
+            logs += matched
+    return list(dict.fromkeys(logs)), others
+
+
+def _hidden(path: Path, under: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(under).parts)
+
+
+def _is_log(path: str) -> bool:
+    name = path.lower()
+    for suffix in PACKED:
+        name = name.removesuffix(suffix)
+    return re.sub(r"\.[0-9]+$", "", name).endswith(SUFFIXES)
+
+
+def _relative(place: Path) -> str:
+    return str(place.relative_to(place.anchor)) if place.anchor else str(place)
+
+
+def _remote(path: str) -> list[str]:
+    with engine.session() as connection:
+        engine.reach(connection, [path])
+        pattern = path if any(letter in path for letter in "*?[") else path.rstrip("/") + "/**"
+        return [str(row[0]) for row in connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()]
+
+
+class Register:
+    """The files that were ingested, looked up by content."""
+
+    def __init__(self, rows: Iterable[Known]) -> None:
+        self._rows = list(rows)
+        self._identities = {row.identity: row for row in self._rows}
+
+    def rows(self) -> list[dict[str, object]]:
+        """As rows of the manifest."""
+        return [asdict(row) for row in self._rows]
+
+    def add(self, row: Known) -> None:
+        """Notes a file as ingested."""
+        if row.identity not in self._identities:
+            self._rows.append(row)
+            self._identities[row.identity] = row
+
+    def holds(self, identity: str) -> bool:
+        """Whether exactly these bytes were ingested."""
+        return identity in self._identities
+
+    def grown_from(self, path: Path, size: int) -> Known | None:
+        """The longest known beginning of a file."""
+        by_length: dict[int, str] = {}
+        for row in sorted(self._rows, key=lambda row: -row.size):
+            length = min(row.size, HEAD_BYTES)
+            if row.size >= size or not row.whole:
+                continue
+            if length not in by_length:
+                by_length[length] = _head(path, length)
+            if by_length[length] == row.head and identity_of(path, row.size) == row.identity:
+                return row
+        return None
+
+
+def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:
+    """What is to be read of a file; nothing when all of it was ingested.
+
+    Args:
+        copies: where bytes of a file that may still grow are copied to.
+        following: a last line without its end is left for later.
+    """
+    if path.startswith(engine.REMOTE):
+        return _remote_piece(path, register, asked)
+    place = Path(path)
+    size = place.stat().st_size
+    identity = identity_of(place, size)
+    if not size or register.holds(identity):
+        return []
+    dialect, shape = sniffed(path, asked)
+    before = register.grown_from(place, size)
+    whole = Known(place.name, size, identity, _head(place, HEAD_BYTES), identity, False)
+    if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
+        key = before.key if before else identity
+        return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
+    start = before.size if before else 0
+    key = before.key if before else identity
+    end = _last_line_end(place, start, size)
+    pieces = []
+    if end > start:
+        done = Known(place.name, end, identity_of(place, end), _head(place, min(end, HEAD_BYTES)), key, True)
+        settled = start == 0 and end == size and time.time() - place.stat().st_mtime > SETTLED_S and not following
+        source = path if settled else _copy(place, start, end, copies)
+        pieces.append(Piece(source, place.name, end - start, dialect, shape, f"{key}#{start}", done))
+    if end < size and not following:
+        rest = _copy(place, end, size, copies)
+        pieces.append(Piece(rest, place.name, size - end, dialect, shape, f"{key}#{end}", replace(whole, key=key)))
+    return pieces
+
+
+def _remote_piece(path: str, register: Register, asked: Requests) -> list[Piece]:
+    with engine.session() as connection:
+        engine.reach(connection, [path])
+        row = connection.execute(
+            "SELECT size, epoch_us(last_modified) FROM read_blob(?)", [engine.plain(path)]
+        ).fetchone()
+    size, changed = row if row else (0, 0)
+    identity = hashlib.sha256(f"{path} {size} {changed}".encode()).hexdigest()[:32]
+    if not size or register.holds(identity):
+        return []
+    dialect, shape = sniffed(path, asked)
+    name = path.rsplit("/", 1)[-1]
+    return [Piece(path, name, size, dialect, shape, f"{identity}#0", Known(name, size, identity, "", identity, False))]
+
+
+def identity_of(path: Path, size: int) -> str:
+    """A hash of a file's first `size` bytes: of all of them, or of 16 samples beyond 16 MiB."""
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as file:
+        if size <= WHOLE_BYTES:
+            digest.update(file.read(size))
+        else:
+            for number in range(SAMPLES):
+                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
+                digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()[:32]
+
+
+def _head(path: Path, length: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.sha256(file.read(length)).hexdigest()[:32]
+
+
+def _last_line_end(path: Path, start: int, size: int) -> int:
+    """The position after the last line end in `[start, size)`; start when there is none."""
+    with path.open("rb") as file:
+        end = size
+        while end > start:
+            begin = max(start, end - COPY_BYTES)
+            file.seek(begin)
+            at = file.read(end - begin).rfind(b"\n")
+            if at >= 0:
+                return begin + at + 1
+            end = begin
+    return start
+
+
+def _copy(path: Path, start: int, end: int, copies: Path) -> str:
+    copies.mkdir(parents=True, exist_ok=True)
+    target = copies / f"{len(list(copies.iterdir())):05d}-{start}{path.suffix or '.log'}"
+    with path.open("rb") as source, target.open("wb") as copy:
+        source.seek(start)
+        for chunk in _chunks(source, end - start):
+            copy.write(chunk)
+    return str(target)
+
+
+def _chunks(file: object, length: int) -> Iterator[bytes]:
+    while length > 0:
+        chunk = file.read(min(length, COPY_BYTES))  # type: ignore[attr-defined]
+        if not chunk:
+            return
+        length -= len(chunk)
+        yield chunk
+
+
+def sniffed(path: str, asked: Requests) -> tuple[str, str]:
+    """The format of a file and how JSON lies in it.
+
+    A drain of analytics is known by its content, whatever the site says of its other logs.
+
+    Raises:
+        SourceError: the file is of another format than the site says.
+    """
+    if asked.format in ("csv", "parquet", "combined"):
+        return asked.format, "lines"
+    try:
+        head = _beginning(path)
+    except (OSError, EOFError, duckdb.Error) as error:
+        raise SourceError(engine.SOURCE, f"{Path(path).name}: cannot be read: {error}".splitlines()[0][:200]) from None
+    text = head.lstrip("\ufeff \t\r\n")
+    shape = "array" if text.startswith("[") else "lines"
+    spans = '"resourceSpans"' in head
+    if spans and shape == "lines" and not text.split("\n", 1)[0].rstrip().endswith("}"):
+        shape = "object"
+    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in text.split("\n", 1)[0]:
+        raise SourceError(engine.SOURCE, f"{Path(path).name}: a drain of Speed Insights holds no requests")
+    if '"vercel.analytics' in head or ('"eventType"' in text.split("\n", 1)[0] and asked.format.startswith("vercel")):
+        return "vercel-analytics", shape
+    if asked.format == "vercel-logs" and spans or asked.format == "vercel-traces" and text and not spans:
+        other = "vercel-traces" if spans else "not vercel-traces"
+        raise SourceError(engine.SOURCE, f"{Path(path).name}: is {other}; the site says format: {asked.format}")
+    return asked.format, shape
+
+
+def _beginning(path: str) -> str:
+    """The first 64 KiB of a file, unpacked; of a .zst or remote file its first lines."""
+    if path.endswith(".gz") and not path.startswith(engine.REMOTE):
+        with gzip.open(path) as packed:
+            return packed.read(SAMPLE_BYTES).decode("utf-8", "replace")
+    if path.endswith(".zst") or path.startswith(engine.REMOTE):
+        from pdmlib.requests.reading import lines
+
+        with engine.session() as connection:
+            engine.reach(connection, [path])
+            rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
+        return "\n".join(str(row[0]) for row in rows)
+    with Path(path).open("rb") as file:
+        return file.read(SAMPLE_BYTES).decode("utf-8", "replace")
+
+
+def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:
+    """Pieces that one query can read together, in order, up to a number of bytes at a time."""
+    batch: list[Piece] = []
+    for piece in pieces:
+        alike = not batch or (batch[0].dialect, batch[0].shape) == (piece.dialect, piece.shape)
+        if batch and (not alike or sum(p.size for p in batch) + piece.size > most_bytes):
+            yield batch
+            batch = []
+        batch.append(piece)
+    if batch:
+        yield batch

@@ -1,0 +1,306 @@
+"""Logs into the store: what is new of the files given, read, merged by day and committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.errors import SiteError, SourceError
+from pdmlib.requests import days, engine, files, launch, rollup, store
+from pdmlib.requests.files import Piece
+from pdmlib.site import Requests, Site
+
+EXAMPLES = 5
+COMMIT_BYTES = 1 << 31
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an ingest is.
+
+    Attributes:
+        left_s: seconds left at the rate so far; None before there is one.
+    """
+
+    bytes_done: int
+    bytes_total: int
+    lines: int
+    seconds: float
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Log read a second so far."""
+        return self.bytes_done / self.seconds if self.seconds else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left at the rate so far."""
+        rate = self.bytes_per_s
+        return (self.bytes_total - self.bytes_done) / rate if rate else None
+
+    def __str__(self) -> str:
+        share = 100 * self.bytes_done / self.bytes_total if self.bytes_total else 100
+        left = "" if self.left_s is None else f", {self.left_s:.0f} s left"
+        return f"{share:.0f} % of {self.bytes_total / 1e6:,.0f} MB, {self.bytes_per_s / 1e6:,.0f} MB/s{left}"
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did.
+
+    Attributes:
+        files: files of which something was read; files_known: of which nothing was new.
+        lines: log lines (or objects) read.
+        requests: requests added to the store, each once; views: page views and events added.
+        excluded: lines of no request: build output, revalidations, other environments.
+        rejected: lines that were not understood; a few masked in `examples`.
+        duplicates: lines of requests that were counted already, by an earlier line or delivery.
+        late: requests added to a day older than the newest one held before.
+        failed: files that could not be read, with the reason; tried again next time.
+        skipped: files in the folders that are no logs.
+    """
+
+    files: int = 0
+    files_known: int = 0
+    lines: int = 0
+    requests: int = 0
+    views: int = 0
+    excluded: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    late: int = 0
+    days: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    failed: tuple[tuple[str, str], ...] = ()
+    skipped: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        parts = [
+            f"{self.requests:,} requests of {self.lines:,} lines in {self.files} files ({self.files_known} known)",
+            f"{self.duplicates:,} duplicates, {self.excluded:,} of no request, {self.rejected:,} rejected",
+        ]
+        parts += [f"rejected {example}" for example in self.examples]
+        parts += [f"failed {name}: {reason}" for name, reason in self.failed]
+        return "\n".join(parts)
+
+
+@dataclass
+class _Run:
+    """One ingest under way."""
+
+    asked: Requests
+    store: Path
+    spill: Path
+    manifest: store.Manifest
+    total: int
+    on_progress: OnProgress
+    began: float = field(default_factory=time.monotonic)
+    report: IngestReport = field(default_factory=IngestReport)
+    finished: int = 0
+
+    def note(self, batch: Sequence[Piece], share: float) -> None:
+        """Tells how far the run is while a batch is read."""
+        size = sum(piece.size for piece in batch)
+        done = min(self.total, self.finished + round(share * size))
+        if share >= 1:
+            self.finished = done
+        self.on_progress(Progress(done, self.total, self.report.lines, time.monotonic() - self.began))
+
+
+def ingest(
+    site: Site, paths: Iterable[str | Path], store_folder: Path, on_progress: OnProgress | None = None
+) -> IngestReport:
+    """Takes what is new of log files into a site's store; a second call with the same files adds nothing.
+
+    Args:
+        paths: files, folders, patterns with * or s3:// addresses.
+        store_folder: where the site's requests are kept; `requests.store` of the site file wins.
+        on_progress: told now and then, from another thread, how far it is.
+
+    Raises:
+        SiteError: the site file has no `requests` block.
+        CallError: a path names nothing, or another ingest is writing to the store.
+        SourceError: the cluster or object storage cannot be used, or the store is damaged.
+    """
+    return _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=False)
+
+
+def follow(
+    site: Site,
+    paths: Iterable[str | Path],
+    store_folder: Path,
+    every_s: float = 2.0,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress | None = None,
+) -> Iterator[IngestReport]:
+    """Tails growing files and folders: a report for each time that something new was taken in.
+
+    A line without its end waits until it has one. Ends when `stop` says so.
+    """
+    paths = list(paths)
+    while True:
+        report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
+        if report.files or report.failed:
+            yield report
+        if stop():
+            return
+        time.sleep(every_s)
+
+
+def store_of(site: Site, folder: Path) -> Path:
+    """Where a site's requests are kept: as the site file says, else the given folder."""
+    return Path(site.requests.store) if site.requests and site.requests.store else folder
+
+
+def _ingest(
+    site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
+) -> IngestReport:
+    if site.requests is None:
+        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
+    asked, target = site.requests, store_of(site, folder)
+    logs, others = files.found(paths)
+    with _open(asked, target) as run:
+        run.on_progress = on_progress
+        pieces, known, failed = _new(run, logs, following)
+        run.total = sum(piece.size for piece in pieces)
+        failures: list[launch.Failure] = []
+        waiting: list[tuple[list[Piece], rollup.Part]] = []
+        for batch, part in launch.parts(pieces, asked, run.spill, run.note, failures):
+            waiting.append((batch, _kept(part, run.spill)))
+            if sum(piece.size for b, _ in waiting for piece in b) >= COMMIT_BYTES:
+                _take(run, waiting)
+                waiting = []
+        _take(run, waiting)
+        failed += [(piece.name, reason) for piece, reason in failures]
+        return replace(
+            run.report,
+            files_known=known,
+            failed=tuple(failed),
+            skipped=tuple(Path(p).name for p in others),
+            seconds=time.monotonic() - run.began,
+        )
+
+
+@contextmanager
+def _open(asked: Requests, target: Path) -> Iterator[_Run]:
+    with store.locked(target), store.spilling(target, asked.spill) as spill:
+        run = _Run(asked, target, spill, store.load(target), 0, lambda _: None)
+        for table in (*days.TABLES, *days.VIEWS):
+            (target / table).mkdir(exist_ok=True)
+        if run.manifest.requests and run.manifest.counted != asked.counted:
+            _derive_again(run)
+        run.manifest = replace(run.manifest, counted=asked.counted)
+        yield run
+
+
+def _kept(part: rollup.Part, spill: Path) -> rollup.Part:
+    """The part under a name that its launcher does not remove."""
+    return replace(part, path=part.path.rename(spill / f"{store.token()}.parquet"))
+
+
+def _new(run: _Run, logs: Sequence[str], following: bool) -> tuple[list[Piece], int, list[tuple[str, str]]]:
+    register, copies = run.manifest.register(), run.spill / "copies"
+    pieces: dict[str, Piece] = {}
+    failed: list[tuple[str, str]] = []
+    known = 0
+    for path in logs:
+        try:
+            found = files.new_pieces(path, register, run.asked, copies, following)
+        except SourceError as error:
+            failed.append((Path(path).name, error.reason))
+            continue
+        except OSError as error:
+            failed.append((Path(path).name, error.strerror or "cannot be read"))
+            continue
+        fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
+        known += not fresh
+        pieces.update(fresh)
+    return list(pieces.values()), known, failed
+
+
+def _take(run: _Run, waiting: Sequence[tuple[list[Piece], rollup.Part]]) -> None:
+    """Merges read parts into their days and commits them together with the names of their files."""
+    if not waiting:
+        return
+    before, report, manifest = run.manifest, run.report, run.manifest
+    newest = max(before.requests, default="")
+    with engine.session(run.asked.memory_limit, run.spill) as connection:
+        for table in ("requests", "views"):
+            parts = [part.path for _, part in waiting if part.views == (table == "views")]
+            for day in days.days_in(connection, parts) if parts else ():
+                manifest, merged = _merge_day(run, connection, manifest, table, day, parts)
+                report = _with(report, table, day, merged, newest)
+    register = manifest.register()
+    for batch, part in waiting:
+        for piece in batch:
+            register.add(piece.known)
+        report = replace(
+            report,
+            files=report.files + len(batch),
+            lines=report.lines + part.lines,
+            excluded=report.excluded + part.excluded,
+            rejected=report.rejected + part.rejected,
+            examples=(*report.examples, *part.examples)[:EXAMPLES],
+        )
+        part.path.unlink(missing_ok=True)
+    run.manifest, run.report = replace(manifest, files=tuple(register.rows())), report
+    store.commit(run.store, run.manifest)
+    store.sweep(run.store, (*days.TABLES, *days.VIEWS), before, run.manifest)
+
+
+def _merge_day(
+    run: _Run, connection: duckdb.DuckDBPyConnection, manifest: store.Manifest, table: str, day: date, parts: Sequence[Path]
+) -> tuple[store.Manifest, days.Merged]:
+    old = manifest.days(table).get(day.isoformat())
+    old_path = store.file_of(run.store, table, day, old.token) if old else None
+    token = store.token()
+    target = store.file_of(run.store, table, day, token)
+    merged = days.merge(connection, table, day, parts, old_path, target)
+    if table == "requests":
+        _derive(run, connection, day, token)
+    return manifest.with_day(table, day, store.DayFiles(token, merged.rows)), merged
+
+
+def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str, rows_token: str = "") -> None:
+    rows = store.file_of(run.store, "requests", day, rows_token or token)
+    targets = {table: store.file_of(run.store, table, day, token) for table in days.TABLES[1:]}
+    days.derive(connection, rows, targets, run.asked.counted)
+
+
+def _derive_again(run: _Run) -> None:
+    """Makes the small tables of every day anew, after the site file says otherwise whose requests count."""
+    before, manifest = run.manifest, replace(run.manifest, counted=run.asked.counted)
+    with engine.session(run.asked.memory_limit, run.spill) as connection:
+        for day, row in before.requests.items():
+            token = store.token()
+            source = store.file_of(run.store, "requests", day, row.token)
+            copy = store.file_of(run.store, "requests", day, token)
+            copy.hardlink_to(source)
+            _derive(run, connection, day, token)
+            manifest = manifest.with_day("requests", date.fromisoformat(day), store.DayFiles(token, row.rows))
+    run.manifest = manifest
+    store.commit(run.store, manifest)
+    store.sweep(run.store, days.TABLES, before, manifest)
+
+
+def _with(report: IngestReport, table: str, day: date, merged: days.Merged, newest: str) -> IngestReport:
+    name = day.isoformat()
+    late = merged.added if table == "requests" and name < newest else 0
+    return replace(
+        report,
+        requests=report.requests + (merged.added if table == "requests" else 0),
+        views=report.views + (merged.added if table == "views" else 0),
+        duplicates=report.duplicates + merged.duplicates,
+        late=report.late + late,
+        days=tuple(sorted({*report.days, name})),
+    )
