@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,12 +16,15 @@ from pdmlib.case import Case
 from pdmlib.frames import json_rows
 from pdmlib.host import Stretches
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.rivals import rivals
 from pdmlib.site import Query, Site
+from pdmlib.sqltext import normalised
 from pdmlib.window import iso
 
 SECTION = "database"
 SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
+SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
@@ -215,13 +220,18 @@ def db_queries_total(case: Case) -> Measurement:
 
 
 def db_slow_queries(case: Case) -> Measurement:
-    """Statements whose mean in the window is above 100 ms over at least five calls."""
+    """Statements whose mean since the deployment is above 100 ms over at least five calls.
+
+    One look at the counters gives lifetime figures, which say nothing of this deployment.
+    """
     rows = [r for r in queries(case) if (r["calls"] or 0) >= SLOW_CALLS]
-    if not rows:
-        return case.missing("postgres", "statements", "no statement was run five times between two snapshots")
-    slow = [r for r in rows if (r["mean_ms"] or 0) > SLOW_MS]
-    slow.sort(key=lambda r: -r["mean_ms"])
+    slow = sorted((r for r in rows if (r["mean_ms"] or 0) > SLOW_MS), key=lambda r: -float(r["mean_ms"]))
     text = "; ".join(f"{r['mean_ms']:.0f} ms over {r['calls']:.0f} calls: {r['query'][:60]}" for r in slow[:3])
+    if not rows:
+        return case.missing("postgres", "statements", "no statement was run five times between two looks")
+    if any(r["verdict"] == statements.LIFETIME for r in rows):
+        why = f"lifetime figures only ({len(slow)} statements above {SLOW_MS:g} ms): {rows[0]['reason']}"
+        return Measurement.missing(State.NO_DATA, why, "postgres")
     return Measurement(
         State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None
     )
@@ -277,53 +287,70 @@ def visibility(case: Case) -> list[dict[str, Any]]:
 
 
 def findings(case: Case) -> list[Finding]:
-    """Regressed queries, and what the checks of the database found to warn or fail."""
-    rows = queries(case)
-    regressed = [_regression(case, row) for row in rows if row["regressed"]]
-    slow = [_slow(case, r) for r in rows if not r["regressed"] and (r["mean_ms"] or 0) > BACKLOG_MS]
+    """Statements that regressed, are slow or may time out, and what the checks of the database found."""
+    statement = [_statement(case, row) for row in queries(case)]
     table = case["database_findings"]
     spoken = (table["check"] == "critical_query") & (table["unit"] == "ms")
     bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
-    return regressed + slow + [_checked(case, row) for row in bad.to_dict("records")]
+    return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
 
 
-def _slow(case: Case, row: dict[str, Any]) -> Finding:
-    return Finding(
-        id=f"query:{_slug(row['query'])}:slow",
-        title=f"Slow query: {row['query'][:80]}",
+def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
+    if row["regressed"]:
+        return _regression(case, row)
+    if row["verdict"] == "GONE_MAYBE_TIMEOUT":
+        return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", "it is recorded again")
+    if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
+        evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
+        goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
+        return _about(case, row, "slow", "Slow query", evidence, goal)
+    return None
+
+
+def _about(
+    case: Case, row: dict[str, Any], kind: str, title: str, evidence: str, goal: str, **more: Any
+) -> Finding:
+    found = Finding(
+        id=f"query:{row['role']}:{_slug(row['query'])}:{kind}",
+        title=f"{title}: {row['query'][:80]}",
         priority=Priority.P2,
         reading="db_slow_queries",
-        evidence=f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls.",
+        evidence=evidence,
         action=BACKLOG,
-        becomes_green=f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)",
+        becomes_green=goal,
         value=row["mean_ms"],
-        threshold=f"> {BACKLOG_MS:g} ms",
         owner=case.site.people.owners.get("database"),
     )
+    return replace(found, **more)
 
 
 def _regression(case: Case, row: dict[str, Any]) -> Finding:
+    """A regressed statement; urgent when it takes a second, or three times as long with a share that counts."""
     before, now = row["before_mean_ms"], row["mean_ms"]
-    goal = max(1.3 * before, min(before, SLOW_MS))
-    return Finding(
-        id=f"query:{_slug(row['query'])}:regressed",
-        title=f"Slower since the deployment: {row['query'][:80]}",
-        priority=Priority.P2,
-        reading="db_slow_queries",
-        evidence=f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
-        f"({row['share_pct'] or 0:.1f} % of the database's time). {row['reason'] or ''}".strip(),
-        action=f"{BACKLOG}: EXPLAIN it with the parameters of today and compare its plan",
-        becomes_green=f"its mean is under {goal:.0f} ms (now {now:.0f} ms)",
+    share = row["share_pct"] or 0.0
+    goal = statements.FACTOR * before
+    urgent = now > BACKLOG_MS or (now > 3 * before and share >= 5)
+    return _about(
+        case,
+        row,
+        "regressed",
+        "Slower since the deployment",
+        f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
+        f"({share:.1f} % of the database's time). {row['reason']}.",
+        f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",
+        priority=Priority.P1 if urgent else Priority.P2,
+        action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
-        value=now,
-        threshold=f"< {goal:.0f} ms",
-        owner=case.site.people.owners.get("database"),
+        threshold=f"< {goal:.1f} ms",
+        rivals=tuple(rivals(case)),
     )
 
 
 def _slug(text: str) -> str:
-    words = re.findall(r"[a-z_][a-z0-9_]*", text.lower())
-    return "-".join(words[:8]) or "statement"
+    """A name for a statement that its next report gives it again."""
+    form = normalised(text)
+    words = "-".join(re.findall(r"[a-z_][a-z0-9_]*", form)[:6])
+    return f"{words}-{hashlib.sha256(form.encode()).hexdigest()[:6]}"
 
 
 _READING_OF = {
