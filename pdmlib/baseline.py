@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from scipy import special
-
 from pdmlib import stats
 from pdmlib.case import Case
 from pdmlib.window import Window
@@ -167,8 +165,7 @@ def _dispersion(base: Baseline) -> float:
     """The baseline's dispersion, widened as Student's t is for having been estimated; 1 when not known."""
     if math.isnan(base.dispersion) or base.freedom < 1:
         return 1.0
-    tail = 1 - stats.LEVEL / 2
-    return base.dispersion * float(special.stdtrit(base.freedom, tail) / special.ndtri(tail)) ** 2
+    return base.dispersion * (stats.student(base.freedom) / stats.normal()) ** 2
 
 
 def level_change(
@@ -186,9 +183,9 @@ def level_change(
     if base.expected == 0:
         return _from_zero(current, base)
     error = base.spread * math.sqrt(1 + 1 / base.exposure)
-    half = float(special.stdtrit(base.freedom, 1 - stats.LEVEL / 2)) * error
+    half = stats.student(base.freedom) * error
     away = current - base.expected
-    p = 2 * float(special.stdtr(base.freedom, -abs(away) / error)) if error > 0 else float(away == 0)
+    p = stats.student_p(away / error, base.freedom) if error > 0 else float(away == 0)
     scale = 100 / base.expected
     return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
 

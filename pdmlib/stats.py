@@ -30,7 +30,7 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
     """
     if trials <= 0:
         return 0.0, 1.0
-    z = _z(level)
+    z = normal(level)
     share = successes / trials
     scale = 1 + z * z / trials
     middle = (share + z * z / (2 * trials)) / scale
@@ -49,7 +49,7 @@ def trials_to_decide(successes: float, trials: float, limit: float, level: float
     if trials <= 0 or successes / trials == limit:
         return None
     distance = successes / trials - limit
-    needed = _z(level) ** 2 * limit * (1 - limit) / distance**2
+    needed = normal(level) ** 2 * limit * (1 - limit) / distance**2
     return max(math.floor(needed) + 1, math.ceil(trials))
 
 
@@ -162,6 +162,21 @@ def chance_of_none(expected: float, dispersion: float = 1.0) -> float:
     return float(dispersion ** (-expected / (dispersion - 1)))
 
 
+def student(freedom: float, level: float = LEVEL) -> float:
+    """Two-sided quantile of Student's t: 1.96 for many degrees of freedom."""
+    return float(special.stdtrit(freedom, 1 - level / 2))
+
+
+def student_p(distance: float, freedom: float) -> float:
+    """Two-sided p-value of a distance in standard errors."""
+    return 2 * float(special.stdtr(freedom, -abs(distance)))
+
+
+def normal(level: float = LEVEL) -> float:
+    """Two-sided quantile of the normal distribution."""
+    return float(special.ndtri(1 - level / 2))
+
+
 def welch(
     mean: float, sd: float, samples: float, base_mean: float, base_sd: float, base_samples: float
 ) -> Difference:
@@ -177,9 +192,8 @@ def welch(
     if error == 0:
         return Difference(value, value, value, 1.0 if value == 0 else 0.0)
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (samples - 1) + parts[1] ** 2 / (base_samples - 1))
-    half = float(special.stdtrit(freedom, 1 - LEVEL / 2)) * error
-    p = 2 * float(special.stdtr(freedom, -abs(value) / error))
-    return Difference(value, value - half, value + half, p)
+    half = student(freedom) * error
+    return Difference(value, value - half, value + half, student_p(value / error, freedom))
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
@@ -207,7 +221,3 @@ def slope(xs: Sequence[float], ys: Sequence[float], level: float = LEVEL) -> tup
     rest = sum((y - middle_y - value * (x - middle_x)) ** 2 for x, y in zip(xs, ys, strict=True))
     half = float(special.stdtrit(count - 2, 1 - level / 2)) * math.sqrt(rest / (count - 2) / spread)
     return value, value - half, value + half
-
-
-def _z(level: float) -> float:
-    return float(special.ndtri(1 - level / 2))
