@@ -305,12 +305,32 @@ def test_days_without_data_stay_in_the_trend() -> None:
     rows = [{"date": "2025-03-08", "requests": None}, {**DAY, "complete": False}]
     alt = charts.day_trend(rows).alt
     assert "Requests: no data, 10." in alt
-    assert "Not over: Sun 9 Mar." in alt
+    assert "Incomplete: Sun 9 Mar." in alt
 
 
 def test_a_limit_that_is_not_known_is_said() -> None:
     rows = [{"title": "Storage", "used": 4, "limit": None, "unit": "GB"}]
     assert "Storage: 4 GB, limit not known." in charts.capacity_line(rows).alt
+
+
+def test_what_was_not_measured_keeps_its_row() -> None:
+    known = {"title": "Storage", "used": 4, "limit": 8, "unit": "GB"}
+    unknown = {"title": "Connections", "used": None, "limit": 60}
+    assert "Connections: not measured." in charts.capacity_line([known, unknown]).alt
+    costs = [
+        {"title": "SMS", "amount": 1, "currency": "USD"},
+        {"title": "Mail", "amount": None, "currency": "USD"},
+    ]
+    assert "Mail: not known." in charts.cost_bars(costs).alt
+
+
+def test_regressed_routes_come_first() -> None:
+    rows = [
+        {"route": f"/{i}", "before_p95": 10, "p95": 10 + 30 * (i == 19), "regressed": i == 19} for i in range(20)
+    ]
+    assert charts.routes_bar(rows).alt.startswith(
+        "p95 of routes, before and after. /19: 10 ms → 40 ms, 4.0× slower."
+    )
 
 
 def test_capacity_says_when_it_is_full() -> None:

@@ -29,6 +29,7 @@ from pdmlib.charts.picture import (
 )
 
 MOST_ROWS = 15
+TEN_YEARS = 3650
 
 
 @styled
@@ -58,7 +59,7 @@ def _dumbbells(
     known = [r for r in rows if number(r, *after, *before) is not None]
     if not known:
         return nothing(title, reason)
-    shown = known[:MOST_ROWS]
+    shown = sorted(known, key=lambda r: not r.get("regressed"))[:MOST_ROWS]
     pairs = [(number(r, *before), number(r, *after)) for r in shown]
     figure, ax = sheet(title, 1.05 + 0.34 * len(shown), left=3.5, right=3.1, top=0.6, bottom=0.45)
     ax.set_ylim(len(shown), 0)
@@ -150,10 +151,9 @@ def cost_bars(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     Amounts of different currencies are drawn each to its own scale and never added.
     """
     title = "Costs"
-    known = [r for r in rows if number(r, "amount") is not None]
-    if not known:
+    if all(number(r, "amount") is None for r in rows):
         return nothing(title, reason)
-    shown = sorted(known, key=lambda r: (str(r.get("currency")), -(number(r, "amount") or 0)))[:MOST_ROWS]
+    shown = sorted(rows, key=lambda r: (str(r.get("currency")), -(number(r, "amount") or 0)))[:MOST_ROWS]
     mixed = len({str(r.get("currency")) for r in shown}) > 1
     title += ", each currency to its own scale" * mixed
     figure, ax = sheet(title, 0.75 + 0.34 * len(shown), left=2.9, right=3.0, top=0.55, bottom=0.15)
@@ -179,7 +179,11 @@ def _cost_bar(ax: Axes, i: int, row: Row, rows: Sequence[Row]) -> str:
         number(r, n) or 0.0 for r in rows if r.get("currency") == currency for n in ("amount", "before_amount")
     ]
     most = max(same) or 1.0
-    amount, before = number(row, "amount") or 0.0, number(row, "before_amount")
+    amount, before = number(row, "amount"), number(row, "before_amount")
+    if amount is None:
+        boxes(ax, [(0, i + 0.18, 1, 0.64)], **{**HATCHED, "hatch": "//"})
+        beside(ax, i + 0.5, "not known")
+        return "not known"
     boxes(ax, [(0, i + 0.18, max(amount, 0) / most, 0.64)], facecolor=SKY, linewidth=0)
     if before is not None:
         ax.plot([before / most] * 2, [i + 0.08, i + 0.92], color=INK, linewidth=2.5)
@@ -193,18 +197,17 @@ def _cost_bar(ax: Axes, i: int, row: Row, rows: Sequence[Row]) -> str:
 def capacity_line(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     """How much of each limit of the plan is used (`title`, `used`, `limit`, `unit`, `days_left`, `warn_pct` = 80).
 
-    A limit that is not known gives an empty, hatched line; `days_left` None: no growth that reaches it.
+    A use or a limit that is not known gives a hatched line; `days_left` None: no growth that reaches it.
     """
     title = "Capacity: share of the limit used"
-    known = [r for r in rows if number(r, "used") is not None]
-    if not known:
+    if all(number(r, "used") is None for r in rows):
         return nothing(title, reason)
-    shown = known[:MOST_ROWS]
-    figure, ax = sheet(title, 1.05 + 0.4 * len(shown), left=2.5, right=3.9, top=0.6, bottom=0.4)
+    shown = list(rows)[:MOST_ROWS]
+    figure, ax = sheet(title, 1.05 + 0.4 * len(shown), left=3.1, right=3.9, top=0.6, bottom=0.4)
     ax.set(xlim=(0, 100), ylim=(len(shown), 0))
     said = [_capacity(ax, i + 0.5, row) for i, row in enumerate(shown)]
     ax.set_xticks(range(0, 101, 20), [f"{v} %" for v in range(0, 101, 20)])
-    ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(_name(r), 26) for r in shown])
+    ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(_name(r), 33) for r in shown])
     ax.spines["left"].set_visible(False)
     return Picture(
         figure,
@@ -213,11 +216,11 @@ def capacity_line(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
 
 
 def _capacity(ax: Axes, y: float, row: Row) -> str:
-    used, limit, left = number(row, "used") or 0.0, number(row, "limit"), number(row, "days_left")
+    used, limit, left = number(row, "used"), number(row, "limit"), number(row, "days_left")
     unit = plain(row.get("unit") or "", 14)
-    if not limit:
+    if used is None or not limit:
         boxes(ax, [(0, y - 0.2, 100, 0.4)], **{**HATCHED, "hatch": "//"})
-        word = f"{count_text(used)} {unit}".rstrip() + ", limit not known"
+        word = "not measured" if used is None else f"{count_text(used)} {unit}".rstrip() + ", limit not known"
         beside(ax, y, word)
         return word
     warn, share = number(row, "warn_pct") or 80.0, used / limit * 100
@@ -225,6 +228,6 @@ def _capacity(ax: Axes, y: float, row: Row) -> str:
     boxes(ax, [(0, y - 0.2, min(share, 100), 0.4)], facecolor=RED if share >= warn else SKY, linewidth=0)
     ax.plot([warn, warn], [y - 0.32, y + 0.32], color=INK, linewidth=1.5, dashes=(3, 2))
     word = f"{share:.0f} %: {count_text(used)} of {count_text(limit)} {unit}".rstrip()
-    word += f", full in {left:,.0f} days" if left is not None else ""
+    word += f", full in {left:,.0f} days" if left is not None and left <= TEN_YEARS else ""
     beside(ax, y, plain(word, 42), bold=share >= warn)
     return word
