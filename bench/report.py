@@ -36,7 +36,8 @@ def main(rounds: int = 5) -> None:
     with TemporaryDirectory() as folder:
         plain, run = Path(folder) / "plain.ipynb", Path(folder) / "run.ipynb"
         notebook(plain)
-        replaced = f"{tools}/papermill -k python3 {plain} {run} && {tools}/jupyter-nbconvert --to html --log-level ERROR {run}"
+        run_it = f"{tools}/papermill -k python3 {plain} {run}"
+        replaced = f"{run_it} && {tools}/jupyter-nbconvert --to html --log-level ERROR {run}"
         commands = {
             "pdm report week1": [str(tools / "pdm"), "report", "week1", "--out", folder],
             "papermill + jupyter nbconvert": ["bash", "-c", replaced],
