@@ -24,7 +24,7 @@ import pandas as pd
 
 from pdmlib.errors import ReportError
 from pdmlib.frames import SCHEMAS, Collection, Coverage, frame, merge
-from pdmlib.window import Window, now, stamp
+from pdmlib.window import Window, now, parse_time, stamp
 
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
@@ -99,6 +99,12 @@ def recall(folder: Path, window: Window, names: Iterable[str] = tuple(KEPT)) -> 
     return {name: table for name, table in found.items() if table is not None}
 
 
+def newest(folder: Path) -> datetime | None:
+    """When the newest sample of a history was taken, None when it has none."""
+    names = [path.name for name in KEPT for path in (folder / name).glob("*-*/*.parquet")]
+    return _sampled(max(names)) if names else None
+
+
 def compact(folder: Path) -> int:
     """Merges the files of every frame and month into one; returns how many files went away.
 
@@ -118,7 +124,8 @@ def _merge_month(month: Path) -> int:
     table = _read_months([month])
     if table is None:
         return 0
-    kept = _thinned(table, _newest(month.parent)) if name == "statements" else table
+    latest = max(path.name for path in month.parent.glob("*-*/*.parquet"))
+    kept = _thinned(table, _sampled(latest)) if name == "statements" else table
     if len(parts) < 2 and len(kept) == len(table):
         return 0
     column = KEPT[name]
@@ -138,16 +145,12 @@ def _sweep(month: Path) -> None:
                 left.unlink()
 
 
-def _newest(frames: Path) -> pd.Timestamp:
-    return pd.Timestamp(max(path.name for path in frames.glob("*-*/*.parquet")).split("-")[0])
-
-
-def _thinned(table: pd.DataFrame, newest: pd.Timestamp) -> pd.DataFrame:
+def _thinned(table: pd.DataFrame, latest: datetime) -> pd.DataFrame:
     """Snapshots of counters, fewer with age; the first and last before each reset stay."""
     since = table.groupby("at")["since"].min().fillna(pd.Timestamp(0, tz="UTC"))
     moments = since.index.to_series()
-    hours = moments.dt.floor("h").where(newest - moments > HOURLY_AFTER, moments)
-    buckets = moments.dt.floor("D").where(newest - moments > DAILY_AFTER, hours)
+    hours = moments.dt.floor("h").where(latest - moments > HOURLY_AFTER, moments)
+    buckets = moments.dt.floor("D").where(latest - moments > DAILY_AFTER, hours)
     resets = (since != since.shift()).cumsum()
     groups = moments.groupby([resets, buckets])
     kept = pd.concat([groups.last(), moments.groupby(resets).first()])
@@ -208,6 +211,10 @@ def _quoted(path: Path) -> str:
 
 def _file_name(newest: pd.Timestamp) -> str:
     return f"{stamp(newest)}-{uuid.uuid4().hex[:8]}.parquet"
+
+
+def _sampled(name: str) -> datetime:
+    return parse_time(name.split("-")[0])
 
 
 def _months(window: Window) -> list[str]:

@@ -149,6 +149,12 @@ def phase_named(name: str) -> Phase:
     raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in (*PHASES, *EXTRAS))}")
 
 
+def phase_at(deployed_at: datetime, moment: datetime) -> Phase:
+    """The phase that a site is in: the shortest since the deployment that is not over, else `ongoing`."""
+    since = sorted((p for p in PHASES if not p.rolling), key=lambda p: p.length)
+    return next((p for p in since if moment < deployed_at + p.length), phase_named("ongoing"))
+
+
 @dataclass(frozen=True)
 class Scope:
     """What one report looks at.
