@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pdmlib.demo import Production, start
+from tests.servers import Bench, Database, a_bench
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +38,17 @@ def healthy_environ(healthy_production: Production, monkeypatch: pytest.MonkeyPa
     for name, value in healthy_production.environ.items():
         monkeypatch.setenv(name, value)
     return healthy_production
+
+
+@pytest.fixture(scope="session")
+def bench() -> Iterator[Bench]:
+    """A PostgreSQL without anything of an application."""
+    with a_bench() as running:
+        yield running
+
+
+@pytest.fixture
+def database(bench: Bench) -> Iterator[Database]:
+    """An empty database of that server."""
+    with bench.database() as made:
+        yield made

@@ -1,0 +1,262 @@
+"""Statements before and after a deployment: verdicts on hand-made counters, and on real load."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pdmlib.analysis import statements
+from pdmlib.analysis.spent import grouped, spent
+from pdmlib.case import Case
+from pdmlib.frames import Collection, Coverage, frame, merge
+from pdmlib.sources import postgres
+from tests.builders import DEPLOYED, a_case
+from tests.servers import Database
+
+S0, S1, S2 = DEPLOYED - timedelta(days=2), DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(days=1)
+QUERY = "SELECT * FROM public.orders WHERE customer = $1"
+
+
+def an_entry(at: datetime, calls: float, mean_ms: float, **changes: Any) -> dict[str, Any]:
+    """One entry of pg_stat_statements at one look, by default of the same statement, without deviation."""
+    entry = {"at": at, "role": "authenticated", "queryid": "1", "toplevel": True, "query": QUERY, "calls": calls,
+             "total_ms": calls * mean_ms, "mean_ms": mean_ms, "stddev_ms": 0.0, "rows": calls,
+             "hit_blocks": 4 * calls, "read_blocks": 0.0, "temp_blocks": 0.0, "wal_bytes": 0.0}  # fmt: skip
+    return {**entry, **changes}
+
+
+def a_gauge(metric: str, at: datetime, value: float | None = None, **changes: Any) -> dict[str, Any]:
+    return {"metric": metric, "at": at, "value": value, **changes}
+
+
+def judged(*entries: dict[str, Any], gauges: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """The one row that comes of these entries."""
+    rows = statements.compare(a_case({"statements": entries, "database_gauges": gauges}))
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_the_deviation_of_a_window_is_recovered_from_its_two_ends() -> None:
+    """Times 1, 3 before and 2, 4, 9 after: the last three have mean 5 and deviations 3, 1, 4, squares 26."""
+    older = frame("statements", [an_entry(S1, 2, 2.0, stddev_ms=1.0)])
+    all_five = pd.Series([1.0, 3, 2, 4, 9])
+    newer = frame("statements", [an_entry(S2, 5, all_five.mean(), stddev_ms=all_five.std(ddof=0))])
+    window = spent(older, newer).iloc[0]
+    assert window["calls"] == 3
+    assert window["total_ms"] == pytest.approx(15)
+    assert window["m2"] == pytest.approx(26)
+
+
+def test_a_mean_that_grew_beyond_chance_is_regressed() -> None:
+    """100 calls of 10 ms by S1, then 100 of 200 ms: the mean of all is 105, the change +1900 %."""
+    row = judged(an_entry(S1, 100, 10.0), an_entry(S2, 200, 105.0))
+    assert (row["verdict"], row["regressed"]) == ("REGRESSED", True)
+    assert row["calls"] == 100
+    assert row["mean_ms"] == pytest.approx(200)
+    assert row["before_mean_ms"] == pytest.approx(10)
+    assert row["change_pct"] == pytest.approx(1900)
+
+
+def test_one_look_gives_lifetime_figures_and_no_verdict() -> None:
+    row = judged(an_entry(S2, 100, 500.0))
+    assert row["verdict"] == statements.LIFETIME
+    assert row["regressed"] is False
+    assert row["before_mean_ms"] is None
+    assert "one look" in row["reason"]
+
+
+def test_no_look_since_the_deployment_gives_no_verdict() -> None:
+    row = judged(an_entry(S0, 50, 10.0), an_entry(S1, 100, 500.0))
+    assert row["regressed"] is False
+    assert "since the deployment" in row["reason"]
+
+
+def test_few_calls_are_too_few_however_slow() -> None:
+    """19 calls of 5 s after 100 of 10 ms."""
+    row = judged(an_entry(S1, 100, 10.0), an_entry(S2, 119, (1000 + 19 * 5000) / 119))
+    assert row["verdict"] == "TOO_FEW"
+
+
+def test_a_noisy_mean_is_stable() -> None:
+    """Means 90 and 130 with a deviation of 400 over 100 calls each: t is 0.7."""
+    row = judged(an_entry(S1, 100, 90.0, stddev_ms=400.0), an_entry(S2, 200, 110.0, stddev_ms=400.5))
+    assert row["verdict"] == "STABLE"
+
+
+def test_the_change_of_load_is_volume_and_latency_and_nothing_else() -> None:
+    """A day with 1000 calls of 10 ms, then a day with 3000 of 20 ms: 10 s to 60 s.
+
+    2000 calls more at 10 ms are 20 s, 3000 calls 10 ms slower are 30 s.
+    """
+    start = S1 - timedelta(days=1)
+    after = S1 + timedelta(days=1)
+    row = judged(
+        an_entry(start, 1000, 10.0), an_entry(S1, 2000, 10.0), an_entry(after, 5000, (20_000 + 60_000) / 5000)
+    )
+    assert row["volume_ms"] == pytest.approx(20_000)
+    assert row["latency_ms"] == pytest.approx(30_000)
+
+
+def test_more_calls_at_the_same_mean_are_volume_not_regression() -> None:
+    """2000 calls a day of 1000 ms, then 6000: 4,000 s more in a day of 86,400 s is over one percent."""
+    start, after = S1 - timedelta(days=1), S1 + timedelta(days=1)
+    row = judged(an_entry(start, 1000, 1000.0), an_entry(S1, 3000, 1000.0), an_entry(after, 9000, 1000.0))
+    assert (row["verdict"], row["regressed"]) == ("VOLUME_UP", False)
+
+
+def test_a_new_id_for_the_same_text_is_the_same_statement() -> None:
+    old = an_entry(S2, 100, 10.0)
+    row = judged(an_entry(S1, 100, 10.0), old, an_entry(S2, 80, 10.0, queryid="2"))
+    assert row["verdict"] == "REKEYED"
+    assert row["calls"] == 80
+
+
+def test_in_lists_of_any_length_are_one_statement() -> None:
+    lists = [an_entry(S2, 10, 1.0, queryid=str(n), query=f"SELECT 1 FROM t WHERE id IN ({', '.join(['$1'] * n)})")
+             for n in (1, 2, 5)]  # fmt: skip
+    case = a_case({"statements": lists})
+    assert grouped(case, spent(None, case["statements"]))["calls"].tolist() == [30]
+
+
+def test_an_entry_that_was_evicted_and_made_again_is_uncertain() -> None:
+    """Calls rise from 30 to 50, but the blocks fell: it is another entry, and 20 is no count of the window."""
+    row = judged(an_entry(S1, 30, 50.0, hit_blocks=4000.0), an_entry(S2, 50, 50.0, hit_blocks=56.0))
+    assert row["verdict"] == "UNCERTAIN"
+    assert row["calls"] == 50
+
+
+def test_what_is_gone_while_transactions_roll_back_may_be_timing_out() -> None:
+    entries = (an_entry(S0, 100, 10.0), an_entry(S1, 2100, 10.0), an_entry(S2, 2100, 10.0))
+    quiet = [a_gauge("xact_rollback", at, 7.0) for at in (S0, S1, S2)]
+    assert judged(*entries, gauges=tuple(quiet))["verdict"] == "GONE"
+    failing = (*quiet[:2], a_gauge("xact_rollback", S2, 47.0))
+    assert judged(*entries, gauges=failing)["verdict"] == "GONE_MAYBE_TIMEOUT"
+
+
+def test_evictions_make_what_is_new_or_gone_uncertain() -> None:
+    gauges = (a_gauge("statements_dealloc", S1, 0.0), a_gauge("statements_dealloc", S2, 2.0))
+    other = an_entry(S1, 100, 10.0, queryid="9", query="SELECT 2 FROM other")
+    rows = statements.compare(
+        a_case({"statements": [other, {**other, "at": S2}, an_entry(S2, 40, 10.0)], "database_gauges": gauges})
+    )
+    verdicts = {row["query"]: row["verdict"] for row in rows}
+    assert verdicts[QUERY] == "UNCERTAIN"
+
+
+def test_the_index_that_is_gone_is_named_with_the_statement_that_makes_it_again() -> None:
+    index = {"object": "public.orders_customer", "detail": "unique btree public.orders (customer)"}
+    gauges = (a_gauge("index", S1, **index), a_gauge("index", S2, object="public.x", detail="btree public.x (id)"))
+    row = judged(an_entry(S1, 100, 1.0), an_entry(S2, 200, 100.0, hit_blocks=400 + 100 * 1640), gauges=gauges)
+    assert row["regressed"]
+    assert "4 -> 1640 blocks per call" in row["reason"]
+    assert "index public.orders_customer on public.orders (customer) is gone" in row["reason"]
+    assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.orders (customer);" in row["reason"]
+
+
+def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
+    """Four statements, all from 10 to 30 ms with the same blocks: one finding, on the heaviest."""
+    entries = []
+    for number, calls in enumerate((400, 300, 200, 100)):
+        one = {"queryid": str(number), "query": f"SELECT {'abcd'[number]} FROM t{number}"}
+        entries += [an_entry(S1, calls, 100.0, **one), an_entry(S2, 2 * calls, 200.0, **one)]
+    rows = statements.compare(a_case({"statements": entries}))
+    assert [row["verdict"] for row in rows] == ["REGRESSED", "SATURATION", "SATURATION", "SATURATION"]
+    assert "saturated" in rows[0]["reason"]
+
+
+def test_load_by_role_adds_up() -> None:
+    start, after = S1 - timedelta(days=1), S1 + timedelta(days=1)
+    entries = [an_entry(start, 10, 10.0), an_entry(S1, 1010, 10.0), an_entry(after, 3010, 20.0)]
+    (row,) = statements.load(a_case({"statements": entries}))
+    change = row["total_ms"] - row["expected_ms"]
+    assert row["role"] == "authenticated"
+    assert row["volume_ms"] + row["latency_ms"] + row["new_ms"] + row["gone_ms"] == pytest.approx(change)
+
+
+def looked(database: Database) -> dict[str, pd.DataFrame]:
+    """One look at the counters, as `pdm collect` takes it."""
+    site = database.site()
+    found = postgres.collect(site, database.scope(site))
+    return {name: found[name] for name in ("statements", "database_gauges")}
+
+
+def at_second(look: dict[str, pd.DataFrame], at: datetime) -> dict[str, pd.DataFrame]:
+    """The same look, taken at that second: real load need not last for hours."""
+    return {name: table.assign(at=pd.Timestamp(at)) for name, table in look.items()}
+
+
+def after_deployment(before: dict[str, pd.DataFrame], after: dict[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
+    """Rows of the comparison by their text; the two looks are thirty seconds apart."""
+    end = DEPLOYED + timedelta(seconds=20)
+    frames = merge([at_second(before, DEPLOYED - timedelta(seconds=10)), at_second(after, end)])
+    case = a_case(phase="hour1", as_of=DEPLOYED + timedelta(seconds=30))
+    case = Case(case.site, case.scope, Collection(frames, (Coverage("postgres", "ok", 1, 1.0),)), case.window)
+    return {row["query"]: row for row in statements.compare(case)}
+
+
+SELECT = "\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
+UPDATE = "UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1;"
+LOCKED = f"BEGIN;\n{UPDATE}\n\\sleep 20 ms\nEND;\n"
+
+
+def test_on_real_load_a_dropped_index_is_named_and_an_unchanged_run_is_not(database: Database) -> None:
+    database.pgbench("-i", "-s", "1", "-q")
+    database.pgbench("-c", "2", "-t", "400", script=SELECT)
+    first = looked(database)
+    database.pgbench("-c", "2", "-t", "400", script=SELECT)
+    second = looked(database)
+    unchanged = after_deployment(first, second)
+    assert not any(row["regressed"] for row in unchanged.values())
+    database.run("ALTER TABLE pgbench_accounts DROP CONSTRAINT pgbench_accounts_pkey")
+    database.pgbench("-c", "2", "-t", "60", script=SELECT)
+    rows = after_deployment(second, looked(database))
+    (found,) = [row for row in rows.values() if row["regressed"]]
+    assert "FROM pgbench_accounts WHERE aid = $1" in found["query"]
+    assert found["calls"] == 120
+    assert found["mean_ms"] > 10 * found["before_mean_ms"]
+    assert "pgbench_accounts_pkey on public.pgbench_accounts (aid) is gone" in found["reason"]
+    assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.pgbench_accounts (aid);" in found["reason"]
+
+
+def test_on_real_load_waiting_for_a_lock_is_told_from_more_work(database: Database) -> None:
+    database.pgbench("-i", "-s", "1", "-q")
+    database.pgbench("-c", "1", "-t", "30", script=LOCKED)
+    before = looked(database)
+    database.pgbench("-c", "4", "-j", "2", "-t", "15", script=LOCKED)
+    rows = after_deployment(before, looked(database))
+    (found,) = [row for row in rows.values() if row["regressed"]]
+    assert "UPDATE pgbench_branches" in found["query"]
+    assert "it waits" in found["reason"]
+
+
+def test_on_real_load_more_traffic_is_volume(database: Database) -> None:
+    """50 calls of 20 ms, then 200: the sleep makes a mean that the machine does not move."""
+    script = "SELECT pg_sleep(0.02);\n"
+    database.pgbench("-c", "2", "-t", "25", script=script)
+    first = looked(database)
+    database.pgbench("-c", "2", "-t", "25", script=script)
+    second = looked(database)
+    database.pgbench("-c", "4", "-t", "50", script=script)
+    third = looked(database)
+    frames = merge(
+        at_second(look, DEPLOYED + timedelta(seconds=s)) for look, s in ((first, -40), (second, -10), (third, 20))
+    )
+    case = a_case(phase="hour1", as_of=DEPLOYED + timedelta(seconds=30))
+    case = Case(case.site, case.scope, Collection(frames, (Coverage("postgres", "ok", 1, 1.0),)), case.window)
+    (row,) = [r for r in statements.compare(case) if "pg_sleep" in r["query"]]
+    assert (row["verdict"], row["regressed"], row["calls"]) == ("VOLUME_UP", False, 200)
+
+
+def test_on_real_load_a_column_more_does_not_make_a_new_statement(database: Database) -> None:
+    script = "SELECT * FROM pgbench_tellers WHERE tid = 1;\n"
+    database.pgbench("-i", "-s", "1", "-q")
+    database.pgbench("-t", "50", script=script)
+    before = looked(database)
+    database.run("ALTER TABLE pgbench_tellers ADD COLUMN note text")
+    database.pgbench("-t", "50", script=script)
+    rows = after_deployment(before, looked(database))
+    (row,) = [row for row in rows.values() if "FROM pgbench_tellers" in row["query"]]
+    assert (row["verdict"], row["calls"]) == ("REKEYED", 50)
