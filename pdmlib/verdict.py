@@ -27,6 +27,7 @@ from pdmlib.analysis import (
 )
 from pdmlib.case import Case
 from pdmlib.checklist import checklist
+from pdmlib.days import daily
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.rivals import rivals as rival_explanations
 from pdmlib.routes import routes
@@ -142,7 +143,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "feature_adoption": features.adoption,
     "cron": cron.table,
     "cron_drift": cron.drift,
-    "daily": performance.daily,
+    "daily": daily,
     "routes": routes,
     "top_errors": issues.top_errors,
     "incidents": stability.incidents,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pdmlib import charts, history
-from pdmlib.analysis import costs, cron, database, features, performance, stability
+from pdmlib.analysis import costs, cron, database, features
 from pdmlib.case import Case
+from pdmlib.days import daily
 from pdmlib.errors import CallError
 from pdmlib.memory import previous_report, remembered
 from pdmlib.notes import Notes, load_notes
@@ -23,6 +24,7 @@ from pdmlib.routes import routes
 from pdmlib.series import hourly
 from pdmlib.site import Site, load_site
 from pdmlib.sources import collect
+from pdmlib.uptime import uptime_segments
 from pdmlib.verdict import Verdict, judge
 from pdmlib.window import Window, now, parse_time
 
@@ -169,15 +171,30 @@ class Report:
         return tables.render("list.html.j2", items=shown, empty=empty)
 
 
+def _span(case: Case) -> Window:
+    """What a time series shows: the window and the same length before it."""
+    return Window(case.scope.previous.start, case.window.end)
+
+
+def _over_time(draw: Callable[..., Any], series: Callable[[Case], Any]) -> Callable[[Case], Any]:
+    """A chart of a series over the window and the same length before it."""
+
+    def chart(case: Case) -> Any:
+        span = _span(case)
+        return draw(series(case.at(span)), case.scope.deployed_at, case.site.zone, window=span)
+
+    return chart
+
+
 CHARTS: dict[str, Callable[[Case], Any]] = {
-    "response_time": lambda c: charts.response_time(hourly(c), c.scope.deployed_at, c.site.zone),
-    "error_rate": lambda c: charts.error_rate(hourly(c), c.scope.deployed_at, c.site.zone),
-    "request_volume": lambda c: charts.request_volume(hourly(c), c.scope.deployed_at, c.site.zone),
-    "uptime": lambda c: charts.uptime_strip(stability.uptime_segments(c), c.site.zone, c.window),
+    "response_time": _over_time(charts.response_time, hourly),
+    "error_rate": _over_time(charts.error_rate, hourly),
+    "request_volume": _over_time(charts.request_volume, hourly),
+    "database_cpu": _over_time(charts.database_cpu, database.cpu_series),
+    "uptime": lambda c: charts.uptime_strip(uptime_segments(c), c.site.zone, c.window),
     "adoption": lambda c: charts.adoption_heatmap(features.adoption(c)),
     "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
-    "database_cpu": lambda c: charts.database_cpu(database.cpu_series(c), c.scope.deployed_at, c.site.zone),
-    "days": lambda c: charts.day_trend(performance.daily(c)),
+    "days": lambda c: charts.day_trend(daily(c)),
     "routes": lambda c: charts.routes_bar(routes(c)),
     "queries": lambda c: charts.query_bar(database.queries(c)),
     "costs": lambda c: charts.cost_bars(costs.rows(c)),

@@ -1,0 +1,143 @@
+"""The judge: limits, intervals, status, recommendation."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pdmlib import stats
+from pdmlib.analysis import performance
+from pdmlib.readings import Measurement, Metric, Priority, Reading, State, Status
+from pdmlib.verdict import Alert, all_metrics, outcome_of, reading_of, recommendation_of, status_of
+from tests.builders import a_case, a_site, at
+
+ERROR_RATE = next(metric for metric in performance.METRICS if metric.id == "error_rate_pct")
+
+
+def errors(count: int, requests: int) -> Measurement:
+    low, high = stats.wilson(count, requests)
+    return Measurement(
+        State.MEASURED, 100 * count / requests, samples=requests, low=100 * low, high=100 * high, source="vercel"
+    )
+
+
+def judged(count: int, requests: int, phase: str = "week1", **site: Any) -> Reading:
+    return reading_of(ERROR_RATE, errors(count, requests), a_site(**site), phase)
+
+
+@pytest.mark.parametrize(
+    ("count", "requests", "rollback", "status"),
+    [
+        (1, 20, False, Status.WARN),
+        (4, 20, True, Status.FAIL),
+        (60, 1000, False, Status.FAIL),
+        (600, 10000, True, Status.FAIL),
+        (0, 20, False, Status.WARN),
+        (0, 380, False, Status.WARN),
+        (0, 381, False, Status.PASS),
+    ],
+)
+def test_rule_2_a_rate_is_judged_by_its_interval(
+    count: int, requests: int, rollback: bool, status: Status
+) -> None:
+    reading = judged(count, requests)
+    assert (reading.rollback, reading.status) == (rollback, status)
+
+
+def test_rule_2_too_few_requests_is_the_reason_and_how_many_would_do_is_said() -> None:
+    reading = judged(0, 20)
+    assert "too few requests" in str(reading.reason)
+    assert "about 36" in str(reading.becomes_green)
+
+
+def test_rule_2_an_undecided_rollback_says_how_many_requests_decide() -> None:
+    assert "more requests at this rate would decide" in str(judged(60, 1000).reason)
+
+
+def test_a_site_may_set_its_own_target_for_a_phase() -> None:
+    targets = {"error_rate_pct": {"month1": 0.3}}
+    assert judged(40, 10000, "month1", targets=targets).status is Status.WARN
+    assert judged(40, 10000, "week1", targets=targets).status is Status.PASS
+
+
+def test_a_site_may_replace_a_ladder() -> None:
+    limits = {"error_rate_pct": [{"op": ">", "edge": 2, "status": "warn", "priority": "P2"}]}
+    assert judged(100, 10000, limits=limits).status is Status.PASS
+    assert judged(300, 10000, limits=limits).status is Status.WARN
+
+
+@given(st.floats(0, 1e6, allow_nan=False))
+def test_every_value_meets_exactly_one_step_of_every_ladder(value: float) -> None:
+    for metric in all_metrics(a_site()):
+        numeric = [limit for limit in metric.limits if limit.of == "value" and isinstance(limit.edge, float | int)]
+        if any(limit.op not in (">", ">=", "<", "<=") for limit in numeric):
+            continue
+        held = [limit for limit in numeric if limit.holds(value)]
+        assert held == numeric[len(numeric) - len(held) :], f"{metric.id}: a worse step holds without a milder one"
+
+
+@given(st.sampled_from(list(State)), st.text(min_size=1))
+def test_rule_1_what_is_not_measured_is_unknown_with_its_reason(state: State, reason: str) -> None:
+    if state is State.MEASURED:
+        return
+    for metric in all_metrics(a_site()):
+        reading = reading_of(metric, Measurement.missing(state, reason), a_site(), "week1")
+        assert (reading.value, reading.status, reading.reason) == (None, Status.UNKNOWN, reason)
+
+
+def a_reading(name: str, status: Status, critical: bool = False) -> Reading:
+    value = None if status is Status.UNKNOWN else 1
+    return Reading(name, name, "", "x", status, "", Measurement(State.MEASURED, value), critical)
+
+
+def an_alert(priority: Priority, rollback: bool = False) -> Alert:
+    return Alert("a", priority, "r", "t", 1, "> 0", "act", None, rollback)
+
+
+KEY = a_reading("uptime_pct", Status.UNKNOWN)
+GOOD, POOR = a_reading("app_up", Status.PASS), a_reading("x", Status.WARN)
+INCIDENT = {"priority": "P0", "status": "recovered"}
+
+
+@pytest.mark.parametrize(
+    ("readings", "alerts", "incidents", "status"),
+    [
+        ([GOOD], [], [], "GREEN"),
+        ([GOOD, KEY], [], [], "UNKNOWN"),
+        ([GOOD, a_reading("other", Status.UNKNOWN)], [], [], "GREEN"),
+        ([GOOD, POOR], [], [], "YELLOW"),
+        ([GOOD, POOR, KEY], [], [], "YELLOW"),
+        ([GOOD], [an_alert(Priority.P2)], [], "YELLOW"),
+        ([GOOD], [an_alert(Priority.P0)], [], "RED"),
+        ([a_reading("x", Status.FAIL, critical=True), KEY], [], [], "RED"),
+        ([GOOD], [], [INCIDENT], "YELLOW"),
+    ],
+)
+def test_status_follows_the_worst_that_is_known(
+    readings: list[Reading], alerts: list[Alert], incidents: list[dict[str, str]], status: str
+) -> None:
+    assert status_of(readings, alerts, incidents) == status
+
+
+def test_rollback_is_recommended_only_while_a_criterion_holds() -> None:
+    assert recommendation_of("RED", [], [an_alert(Priority.P0, rollback=True)]) == "rollback"
+    assert recommendation_of("RED", [], [an_alert(Priority.P0)]) == "investigate"
+    assert recommendation_of("YELLOW", [POOR], []) == "enhanced_monitoring"
+    assert recommendation_of("GREEN", [GOOD], []) == "continue"
+
+
+def test_rule_12_a_recovered_incident_leaves_the_outcome_partial() -> None:
+    case = a_case()
+    assert outcome_of(case, status_of([GOOD], [], [INCIDENT])) == "PARTIAL"
+
+
+def test_a_good_week_is_no_success_before_it_is_over() -> None:
+    assert outcome_of(a_case(as_of=at("2025-03-06T15:00")), "GREEN") == "UNKNOWN"
+    assert outcome_of(a_case(), "GREEN") == "SUCCESSFUL"
+
+
+def test_metric_ids_are_there_once() -> None:
+    ids = [metric.id for metric in all_metrics(a_site())]
+    assert len(ids) == len(set(ids))
+    assert all(isinstance(metric, Metric) for metric in all_metrics(a_site()))
