@@ -14,7 +14,7 @@ LAYERS = (
     {"frames", "site"},
     {"notes", "phases"},
     {"case"},
-    {"baseline", "traffic", "host", "sqltext", "uptime"},
+    {"baseline", "traffic", "host", "schedules", "sqltext", "uptime"},
     {"comparison", "series", "routes", "rivals"},
     {"days"},
     {"sources", "requests", "history", "analysis", "charts", "checks"},

@@ -1,0 +1,336 @@
+"""Cron jobs: slots of their schedules, not rows of their log.
+
+Every job of the site file is expanded in its own zone, and its runs are matched to its slots one to
+one. A job without any row is told apart from one that missed its slots.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdmlib.case import Case
+from pdmlib.frames import json_rows
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.schedules import TIME, expand, matched, runs_of
+from pdmlib.site import Cron, Job
+from pdmlib.window import iso
+
+SECTION = "cron"
+RERUN = "Check logs, re-run manually if needed"
+INSTRUMENT = "Find out whether the job is scheduled, and let its runs write the log"
+UNCONFIGURED = "the site file has no cron block"
+EMPTY = "the cron log can be read and holds no row of any job"
+SILENT = "nothing was logged in this window by any job"
+NOTHING_DUE = "no job was due in this window"
+GOOD, BAD = ("ok", "late"), ("failed", "hung")
+IDLE = ("not_due", "disabled", "duplicate")
+COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
+AFTER_HOUR1 = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
+
+
+def slots(case: Case) -> pd.DataFrame:
+    """Slots of every job in the window: job, expected_at, state, started_at, seconds, error.
+
+    States: ok, late, failed, hung (no end within its timeout), missed, running, pending (may still
+    start), duplicate (a further run of a slot), disabled, never_logged (a slot of a job that has
+    no row at all), not_due (the job has no slot here; `expected_at` is its next one). Empty when
+    the log could not be read.
+    """
+    cron = case.site.cron
+    if cron is None or not cron.jobs or unreadable(case):
+        return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
+    runs = _runs(case)
+    disabled, logged = _disabled(case), set(runs["job"])
+    parts = [_states(case, cron, job, runs, job.name in disabled, job.name in logged) for job in cron.jobs]
+    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+
+
+def _runs(case: Case) -> pd.DataFrame:
+    jobs = case.site.cron.jobs if case.site.cron else ()
+    return runs_of(case["cron_logs"], jobs, case.scope.as_of)
+
+
+def _disabled(case: Case) -> set[str]:
+    settings, jobs = case["cron_settings"], case.site.cron.jobs if case.site.cron else ()
+    off = set(settings.loc[settings["enabled"] == False, "job"])  # noqa: E712
+    return {job.name for job in jobs if off & {job.name, *job.aliases}}
+
+
+def _states(case: Case, cron: Cron, job: Job, runs: pd.DataFrame, disabled: bool, logged: bool) -> pd.DataFrame:
+    table = matched(job, cron, runs, case.window)
+    if table.empty:
+        following = expand(job.schedule, job.time_zone, case.window)[:1]
+        row = {"job": job.name, "expected_at": pd.Series(following or [pd.NaT], dtype=TIME)}
+        return pd.DataFrame(row).assign(
+            state="disabled" if disabled else "not_due",
+            started_at=pd.Series([pd.NaT], dtype=TIME),
+            seconds=np.nan,
+            error=None,
+        )
+    now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
+    timeout = pd.Timedelta(seconds=job.timeout_s)
+    idle = table["started_at"].isna()
+    late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > job.timeout_s)
+    table["state"] = np.select(
+        [
+            table["nth"] > 0,
+            idle & disabled,
+            idle & (now < table["expected_at"] + grace),
+            idle & (not logged),
+            idle,
+            table["outcome"] == "failed",
+            table["outcome"].isna() & (now < table["started_at"] + timeout),
+            table["outcome"].isna(),
+            late,
+        ],
+        ["duplicate", "disabled", "pending", "never_logged", "missed", "failed", "running", "hung", "late"],
+        "ok",
+    )
+    table["error"] = table["error"].where(table["state"] != "hung", f"no end within {job.timeout_s:g} s")
+    return table
+
+
+def unreadable(case: Case) -> Measurement | None:
+    """Why the cron log tells nothing; None when it can be read and holds rows."""
+    cron = case.site.cron
+    if cron is None:
+        return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "postgres")
+    item = f"table:{cron.table}"
+    if not case.answered("postgres", item):
+        return case.missing("postgres", item, "the cron log was not read")
+    if case["cron_logs"].empty:
+        return Measurement.missing(State.NO_DATA, EMPTY, "postgres")
+    return None
+
+
+def _expected(table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table["state"].isin(IDLE)]
+
+
+def _measured(case: Case, value: float, due: pd.DataFrame, evidence: str | None) -> Measurement:
+    return Measurement(
+        State.MEASURED, value, samples=len(due), source="postgres", window=case.window, evidence=evidence
+    )
+
+
+def jobs_expected(case: Case) -> Measurement:
+    """Jobs of the site file; the evidence says how many of them are not due, disabled or never logged."""
+    if lost := unreadable(case):
+        return lost
+    first = slots(case).drop_duplicates("job")
+    counts = first["state"].value_counts()
+    asides = [f"{counts[s]} {s.replace('_', ' ')}" for s in ("not_due", "disabled", "never_logged") if s in counts]
+    return _measured(case, len(first), first, f"{len(first)} jobs" + (f": {', '.join(asides)}" if asides else ""))
+
+
+def runs_expected(case: Case) -> Measurement:
+    """Slots of all jobs that are not disabled; the evidence names those of jobs that never logged."""
+    if lost := unreadable(case):
+        return lost
+    due = _expected(slots(case))
+    never = due[due["state"] == "never_logged"]
+    names = ", ".join(never["job"].unique())
+    text = f"{len(never)} of them of jobs that never logged a run ({names})" if len(never) else None
+    return _measured(case, len(due), due, text)
+
+
+def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
+    """Slots in one of the states; unknown when nothing was due, or nothing at all was logged meanwhile."""
+    found = _due(case, silence_tells="missed" in states)
+    if isinstance(found, Measurement):
+        return found
+    hit = found[found["state"].isin(states)]
+    each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
+    return _measured(case, len(hit), found, f"{len(hit)} of {len(found)} runs: {each}" if len(hit) else None)
+
+
+def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
+    """Slots that were due, of jobs that log; else why there is nothing to count."""
+    if lost := unreadable(case):
+        return lost
+    due = _expected(slots(case))
+    if due.empty:
+        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, "postgres")
+    heard = due[due["state"] != "never_logged"]
+    if heard.empty or (heard["started_at"].isna().all() and not silence_tells):
+        return Measurement.missing(State.NO_DATA, SILENT, "postgres")
+    return heard
+
+
+def avg_seconds(case: Case) -> Measurement:
+    """Mean length of the runs that ended well."""
+    found = _due(case)
+    if isinstance(found, Measurement):
+        return found
+    lengths = found.loc[found["state"].isin(GOOD), "seconds"].dropna()
+    if lengths.empty:
+        return Measurement.missing(State.NO_DATA, "no run ended well in this window", "postgres")
+    return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")
+
+
+def table(case: Case) -> list[dict[str, Any]]:
+    """Rows of `cron`, one a job of the site file; counts are None where its log cannot be read."""
+    if case.site.cron is None:
+        return []
+    found, runs = slots(case), None if unreadable(case) else _runs(case)
+    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.jobs]
+
+
+def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"job": job.name, "schedule": job.schedule}
+    due = _expected(mine)
+    if runs is None:
+        planned = [slot for slot in expand(job.schedule, job.time_zone, case.window) if slot < case.window.end]
+        return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
+    row["expected"] = len(due)
+    if (due["state"] == "never_logged").any():
+        return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
+    ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
+    errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
+    row |= {"ok": int((due["state"] == "ok").sum()), "failed": int(due["state"].isin(BAD).sum())}
+    row |= {state: int((due["state"] == state).sum()) for state in ("missed", "late", "running")}
+    row["avg_seconds"] = due.loc[due["state"].isin(GOOD), "seconds"].mean()
+    row["last_run"] = ran.max() if len(ran) else None
+    row["last_error"] = str(errors.iloc[-1])[:300] if len(errors) else None
+    return json_rows(pd.DataFrame([row]))[0]
+
+
+_COUNTED = ("ok", "failed", "missed", "late", "running", "avg_seconds", "last_run", "last_error")
+
+
+def drift(case: Case) -> list[dict[str, Any]]:
+    """Rows of `cron_drift`: jobs whose name or schedule differs between site file, platform and log.
+
+    Columns job, site (schedule), platform (schedule), log (runs), reason; None where it is not there.
+    A list that could not be read says nothing.
+    """
+    cron = case.site.cron
+    if cron is None:
+        return []
+    site = {job.name: job for job in cron.jobs}
+    platform = _platform(case)
+    logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
+    names = sorted({*site, *(platform or {}), *(logged or {})})
+    rows = [_drifted(name, site.get(name), platform, logged) for name in names]
+    return [row for row in rows if row["reason"]]
+
+
+def _platform(case: Case) -> dict[str, str] | None:
+    """Schedules of the platform by job name, the last part of their path; None when they were not read."""
+    if not case.answered("vercel", "platform_crons"):
+        return None
+    names = {alias: job.name for job in (case.site.cron.jobs if case.site.cron else ()) for alias in job.aliases}
+    crons = case["platform_crons"]
+    last = crons["path"].str.rstrip("/").str.rsplit("/", n=1).str[-1].replace(names)
+    return dict(zip(last, crons["schedule"], strict=True))
+
+
+def _drifted(
+    name: str, job: Job | None, platform: dict[str, str] | None, logged: dict[str, int] | None
+) -> dict[str, Any]:
+    there, runs = (platform or {}).get(name), (logged or {}).get(name)
+    reasons = []
+    if job is None:
+        reasons.append("not in the site file")
+    if platform is not None and there is None:
+        reasons.append("not scheduled on the platform")
+    if logged is not None and runs is None:
+        reasons.append("no row in the log")
+    if job is not None and there is not None and job.schedule != there:
+        reasons.append("the schedules differ")
+    return {
+        "job": name,
+        "site": job.schedule if job else None,
+        "platform": there,
+        "log": f"{runs} runs" if runs is not None else None,
+        "reason": "; ".join(reasons),
+    }
+
+
+def findings(case: Case) -> list[Finding]:
+    """Jobs that failed or missed slots, and jobs that never logged a run."""
+    found = slots(case)
+    lately = slots(case.latest())
+    jobs = list(dict.fromkeys(found["job"]))
+    return [
+        finding
+        for job in jobs
+        for finding in (
+            _trouble(case, job, found[found["job"] == job], lately[lately["job"] == job], BAD, "failed"),
+            _trouble(case, job, found[found["job"] == job], lately[lately["job"] == job], ("missed",), "missed"),
+            _never(case, job, found[found["job"] == job]),
+        )
+        if finding
+    ]
+
+
+def _trouble(
+    case: Case, job: str, mine: pd.DataFrame, lately: pd.DataFrame, states: tuple[str, ...], word: str
+) -> Finding | None:
+    due, hit = _expected(mine), mine[mine["state"].isin(states)]
+    if hit.empty:
+        return None
+    first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
+    errors = hit["error"].dropna()
+    why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
+    now = int(lately["state"].isin(states).sum())
+    return Finding(
+        id=f"cron:{job}:{word}",
+        title=f"{job}: {len(hit)} of {len(due)} runs {word}",
+        priority=Priority.P1,
+        reading=f"cron_runs_{word}",
+        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first the one of {iso(first)}, "
+        f"last that of {iso(last)}{why}.",
+        action=RERUN,
+        becomes_green=f"no run {word} in the latest part of the window (now {now} of {len(_expected(lately))}): "
+        f"at the earliest {iso(last + case.scope.phase.latest)}",
+        since=first,
+        active=now > 0,
+        value=len(hit),
+        threshold="> 0",
+    )
+
+
+def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
+    silent = mine[mine["state"] == "never_logged"]
+    if silent.empty:
+        return None
+    platform = _platform(case)
+    if platform is None:
+        where = "the platform's schedule was not read"
+    elif job in platform:
+        where = "the platform schedules it, so its route does not write the log or cannot"
+    else:
+        where = "the platform does not schedule it"
+    return Finding(
+        id=f"cron:{job}:never_logged",
+        title=f"{job} never logged a run",
+        priority=Priority.P2,
+        reading="cron_runs_expected",
+        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, now or before, "
+        f"while other jobs have rows; {where}.",
+        action=INSTRUMENT,
+        becomes_green=f"the log holds a run of {job} (now 0)",
+        since=silent["expected_at"].min().to_pydatetime(),
+        value=len(silent),
+        threshold="> 0",
+    )
+
+
+_ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)
+FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=("missed",))
+OK, LATE = partial(runs_in, states=("ok",)), partial(runs_in, states=("late",))
+
+METRICS: tuple[Metric, ...] = (
+    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, phases=AFTER_HOUR1),
+    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, phases=AFTER_HOUR1),
+    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", phases=AFTER_HOUR1),
+    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", phases=AFTER_HOUR1),
+    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", phases=AFTER_HOUR1),
+    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", phases=AFTER_HOUR1),
+    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", phases=AFTER_HOUR1),
+)
