@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from pdmlib.demo.exchange import Call, Reply, Stage, iso, parse
+from pdmlib.demo.vendors.cells import counts, plain, statistic
 from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, Array, Table
 from pdmlib.demo.world.traffic import REGIONS, ROUTES
 
@@ -111,16 +112,17 @@ def _result(asked: dict[str, Any], stage: Stage) -> Reply:
         requests = requests.where(requests["status"] != 304)
     key = f"{metric.id.replace('.', '_')}_{aggregation}"
     groups, names = _groups(requests, group_by, int(asked.get("limit", 10)))
-    order = np.argsort(groups, kind="stable")
-    grouped, bounds = requests.where(order), np.searchsorted(groups[order], np.arange(len(names) + 1))
-    summary: list[dict[str, Any]] = []
-    data: list[dict[str, Any]] = []
-    for number, name in enumerate(names):
-        mine = grouped.slice(int(bounds[number]), int(bounds[number + 1]))
-        summary.append({**name, key: _value(metric, aggregation, mine, end - start)})
-        for at, part in _buckets(mine, step):
-            data.append({"timestamp": iso(at), **name, key: _value(metric, aggregation, part, step)})
-    data.sort(key=lambda row: row["timestamp"])
+    chosen = groups >= 0
+    shown, group = requests.where(chosen), groups[chosen]
+    whole = _values(metric, aggregation, shown, group, len(names), end - start)
+    summary = [{**name, key: value} for name, value in zip(names, whole, strict=True)]
+    bucket = shown["at"] // step
+    found, cell = np.unique(bucket * len(names) + group, return_inverse=True)
+    parts = _values(metric, aggregation, shown, cell, len(found), step)
+    data = [
+        {"timestamp": iso(number // len(names) * step), **names[number % len(names)], key: value}
+        for number, value in zip(found.tolist(), parts, strict=True)
+    ]
     return Reply({"summary": summary, "data": data, "statistics": {"rowsRead": len(requests)}})
 
 
@@ -168,23 +170,13 @@ def _named(joined: int, by: list[str], values: list[list[str]]) -> dict[str, str
     return name
 
 
-def _value(metric: Metric, aggregation: str, requests: Table, span: int) -> float | None:
+def _values(
+    metric: Metric, aggregation: str, requests: Table, cell: Array, number: int, span: int
+) -> list[float | None]:
     if metric.values is None:
-        return len(requests) if aggregation == "sum" else len(requests) / (span / 1000)
-    if not len(requests):
-        return None
-    values = metric.values(requests)
-    if aggregation.startswith("p"):
-        return round(float(np.quantile(values, int(aggregation[1:]) / 100)), 2)
-    found: dict[str, Any] = {"avg": values.mean, "min": values.min, "max": values.max}
-    return round(float(found[aggregation]()), 2)
-
-
-def _buckets(requests: Table, step: int) -> Iterator[tuple[int, Table]]:
-    numbers, first = np.unique(requests["at"] // step, return_index=True)
-    ends = [*first[1:].tolist(), len(requests)]
-    for number, start, end in zip(numbers.tolist(), first.tolist(), ends, strict=True):
-        yield number * step, requests.slice(start, end)
+        found = counts(cell, number).tolist()
+        return found if aggregation == "sum" else [count / (span / 1000) for count in found]
+    return [plain(v, 2) for v in statistic(metric.values(requests), cell, number, aggregation).tolist()]
 
 
 _COMPARE: dict[str, Callable[[Array, int], Array]] = {

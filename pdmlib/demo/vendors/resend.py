@@ -52,13 +52,17 @@ def _event(stage: Stage, row: dict[str, Any]) -> str:
     return EMAIL_EVENTS[row["event"]]
 
 
-def _emails(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+def _newest(call: Call, stage: Stage, prefix: str) -> tuple[int, Table]:
+    """The page of emails that a call asks for, in order of time, and the number of its first."""
     table = stage.world["emails"].until(stage.clock)
-    after = call.one("after")
-    last = int(after[-12:]) if re.fullmatch(r"4ef9a417-02e9-4d39-ad75-\d{12}", after) else len(table)
-    limit = min(max(call.number("limit", 20), 1), 100)
-    first = max(last - limit, 0)
-    page = table.slice(first, last)
+    after = re.fullmatch(rf"{prefix}-(\d{{12}})", call.one("after"))
+    last = int(after[1]) if after else len(table)
+    first = max(last - min(max(call.number("limit", 20), 1), 100), 0)
+    return first, table.slice(first, last)
+
+
+def _emails(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+    first, page = _newest(call, stage, "4ef9a417-02e9-4d39-ad75")
     rows = [_email(stage, n, row) for n, row in enumerate(page.rows(), start=first)][::-1]
     return Reply({"object": "list", "has_more": first > 0, "data": rows})
 
@@ -171,7 +175,7 @@ def _webhooks(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
 
 
 def _logs(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    table = stage.world["emails"].until(stage.clock)
+    first, page = _newest(call, stage, "37e4414c-5e25-4dbc-a071")
     rows = [
         {
             "id": f"37e4414c-5e25-4dbc-a071-{n:012d}",
@@ -181,11 +185,9 @@ def _logs(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
             "response_status": 200,
             "user_agent": "resend-node:4.0.0",
         }
-        for n, at in enumerate(table["at"].tolist())
+        for n, at in enumerate(page["at"].tolist(), start=first)
     ][::-1]
-    limit, ids = min(max(call.number("limit", 20), 1), 100), [row["id"] for row in rows]
-    first = ids.index(call.one("after")) + 1 if call.one("after") in ids else 0
-    return Reply({"object": "list", "has_more": first + limit < len(rows), "data": rows[first : first + limit]})
+    return Reply({"object": "list", "has_more": first > 0, "data": rows})
 
 
 def _suppressions(call: Call, stage: Stage, found: re.Match[str]) -> Reply:

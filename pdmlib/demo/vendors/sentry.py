@@ -9,6 +9,7 @@ import numpy as np
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso_s
 from pdmlib.demo.vendors import sentry_issues, sentry_query
+from pdmlib.demo.vendors.cells import counts
 from pdmlib.demo.world.grid import HOUR, MINUTE, Table, ms
 from pdmlib.demo.world.issues import ISSUES
 from pdmlib.demo.world.operations import DEPLOYMENTS, RELEASES
@@ -94,16 +95,17 @@ def _series(
     table: Table, axis: str, dataset: str, span: tuple[int, int], step: int, stage: Stage
 ) -> dict[str, Any]:
     values = []
-    for at in range(span[0] // step * step, span[1], step):
-        part = table.between(max(at, span[0]), min(at + step, span[1]))
-        value = sentry_query.aggregate(part, [axis], dataset, (at, at + step))[0][axis]
+    starts = range(span[0] // step * step, span[1], step)
+    cell = (table["at"] - starts[0]) // step
+    found = sentry_query.by_cell(table, axis, dataset, cell, len(starts), step)
+    for at, value, samples in zip(starts, found, counts(cell, len(starts)).tolist(), strict=True):
         unfinished = at + step > stage.clock - _INGESTION_MS
         entry: dict[str, Any] = {"timestamp": at, "value": value, "incomplete": unfinished}
         if unfinished:
             entry["incompleteReason"] = "INCOMPLETE_BUCKET"
         if dataset == "spans":
-            confidence = "high" if len(part) >= 100 else "low"
-            entry |= {"sampleCount": len(part), "sampleRate": SAMPLE_RATE, "confidence": confidence}
+            confidence = "high" if samples >= 100 else "low"
+            entry |= {"sampleCount": samples, "sampleRate": SAMPLE_RATE, "confidence": confidence}
         values.append(entry)
     kind = sentry_query.kind(axis)
     meta = {"valueType": kind[0], "valueUnit": kind[1], "interval": step, "dataScanned": "full"}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
 
 from pdmlib.demo.exchange import Call, Stage, iso_s, parse
-from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, Array, Table
+from pdmlib.demo.vendors.cells import counts, plain, statistic
+from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, Array, Ints, Table
 from pdmlib.demo.world.issues import ISSUES
 from pdmlib.demo.world.operations import RELEASES
 from pdmlib.demo.world.traffic import ROUTES, SAMPLE_RATE
@@ -176,6 +178,21 @@ def aggregate(table: Table, fields: Sequence[str], dataset: str, span: tuple[int
         | {f: _apply(table.where(np.array(rows)), f, dataset, span) for f in functions}
         for key, rows in groups.items()
     ]
+
+
+def by_cell(table: Table, function: str, dataset: str, cell: Ints, cells: int, step: int) -> list[Any]:
+    """The value of one function in every numbered cell of a table in order of time."""
+    weight = round(1 / SAMPLE_RATE) if dataset == "spans" else 1
+    duration = _DURATION.fullmatch(function)
+    if duration and dataset == "spans" and duration[1] != "sum":
+        return [plain(v) for v in statistic(table["duration_ms"], cell, cells, duration[1]).tolist()]
+    if function == "count()":
+        return list((weight * counts(cell, cells)).tolist())
+    if function == "failure_count()" and dataset == "spans":
+        return list((weight * counts(cell[table["status"] >= 500], cells)).tolist())
+    bounds = np.searchsorted(cell, np.arange(cells + 1)).tolist()
+    parts = (table.slice(*pair) for pair in pairwise(bounds))
+    return [_apply(part, function, dataset, (0, step)) for part in parts]
 
 
 def _apply(table: Table, function: str, dataset: str, span: tuple[int, int]) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -45,10 +45,11 @@ def _limits(call: Call) -> tuple[int, int] | Reply:
     return low, high
 
 
-def _charges(stage: Stage) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Charges up to the clock with their numbers, newest first."""
-    rows = list(stage.world["charges"].until(stage.clock).rows())
-    return ((n, rows[n]) for n in range(len(rows) - 1, -1, -1))
+def _charges(stage: Stage, limits: tuple[int, int]) -> list[tuple[int, Entry]]:
+    """Charges created in a span of seconds, up to the clock, with their numbers, newest first."""
+    table = stage.world["charges"].until(stage.clock)
+    first, last = np.searchsorted(table["at"], [1000 * limits[0], 1000 * limits[1]]).tolist()
+    return list(enumerate(table.slice(first, last).rows(), start=first))[::-1]
 
 
 def _charge(stage: Stage, n: int, row: Entry) -> Entry:
@@ -174,7 +175,7 @@ def _listing(show: Callable[[Stage, int, Entry], Entry | None]) -> Callable[[Cal
         limits = _limits(call)
         if isinstance(limits, Reply):
             return limits
-        shown = (show(stage, n, row) for n, row in _charges(stage) if limits[0] <= row["at"] // 1000 < limits[1])
+        shown = (show(stage, n, row) for n, row in _charges(stage, limits))
         entries = [e for e in shown if e and (e["object"] != "event" or _wanted(call, e))]
         return _page(call, found[0], entries)
 

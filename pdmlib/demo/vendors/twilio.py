@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -82,12 +83,20 @@ def _messages(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     if day >= 0:
         since = until = day
     texts = stage.world["texts"].until(stage.clock)
-    first = int(np.searchsorted(texts["at"], since))
-    numbered = list(enumerate(texts.between(since, until + DAY).rows(), start=first))[::-1]
-    return _paged(call, found[0], "messages", [_message(stage, n, row) for n, row in numbered])
+    first, last = np.searchsorted(texts["at"], [since, until + DAY]).tolist()
+
+    def show(start: int, end: int) -> list[dict[str, Any]]:
+        rows = texts.slice(max(last - end, first), last - start).rows()
+        return [_message(stage, n, row) for n, row in enumerate(rows, start=max(last - end, first))][::-1]
+
+    return _paged(call, found[0], "messages", last - first, show)
 
 
-def _paged(call: Call, path: str, key: str, entries: list[dict[str, Any]]) -> Reply:
+Show = Callable[[int, int], list[dict[str, Any]]]
+
+
+def _paged(call: Call, path: str, key: str, total: int, show: Show) -> Reply:
+    """One page of a list of `total` entries; `show` gives those from a position to another."""
     size = min(max(call.number("PageSize", 50), 1), 1000)
     page, step = max(call.number("Page", 0), 0), min(size, _PAGE)
     start = page * step
@@ -97,8 +106,8 @@ def _paged(call: Call, path: str, key: str, entries: list[dict[str, Any]]) -> Re
         token = {"PageToken": f"PA{number}"} if number else {}
         return f"{path}?{urlencode({**asked, 'PageSize': size, 'Page': number, **token})}"
 
-    shown = entries[start : start + step]
-    more = start + step < len(entries)
+    shown = show(start, min(start + step, total)) if start < total else []
+    more = start + step < total
     return Reply(
         {
             "end": max(start + len(shown) - 1, 0),
@@ -127,7 +136,7 @@ def _usage(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     days = range(last, max(ms(START), last - 30 * DAY if start is None else start) - 1, -DAY)
     names = [category] if category else ["sms", "sms-inbound", "sms-outbound", "totalprice"]
     entries = [_record(stage, day, name) for day in days for name in names]
-    return _paged(call, found[0], "usage_records", entries)
+    return _paged(call, found[0], "usage_records", len(entries), lambda start, end: entries[start:end])
 
 
 def _usage_day(text: str, stage: Stage) -> int | None:
