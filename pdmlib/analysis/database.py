@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import host
-from pdmlib.analysis import statements
+from pdmlib.analysis import counters, statements
 from pdmlib.case import Case
 from pdmlib.frames import json_rows
 from pdmlib.host import Stretches
@@ -123,7 +123,7 @@ def db_connection_errors(case: Case) -> Measurement:
     now = _signs_now(case) if case.window.end >= case.scope.window.end else []
     if samples.empty and not now and not _connected(case):
         return case.missing("supabase", "host_metrics", "nothing watched the database in this window")
-    seen = f"{len(samples)} samples found it up" if len(samples) else "a connection of our own succeeded"
+    seen = f"up at each of {len(samples)} looks" if len(samples) else "a connection of our own succeeded"
     return Measurement(
         State.MEASURED,
         down + len(now),
@@ -274,7 +274,7 @@ def queries(case: Case) -> list[dict[str, Any]]:
 
 def database_findings(case: Case) -> list[dict[str, Any]]:
     """Rows of `database_findings`: what the checks of the database found, worst first."""
-    table = case["database_findings"]
+    table = counters.checks(case)
     detail = table["evidence"].fillna(table["unknown_reason"])
     order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
@@ -289,8 +289,10 @@ def visibility(case: Case) -> list[dict[str, Any]]:
 def findings(case: Case) -> list[Finding]:
     """Statements that regressed, are slow or may time out, and what the checks of the database found."""
     statement = [_statement(case, row) for row in queries(case)]
-    table = case["database_findings"]
-    spoken = (table["check"] == "critical_query") & (table["unit"] == "ms")
+    table = counters.checks(case)
+    spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
+        table["check"] == "query_regression"
+    )
     bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
     return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
 
@@ -383,7 +385,7 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
 
 def db_findings(case: Case) -> Measurement:
     """How many of the database's checks warn or fail."""
-    table = case["database_findings"]
+    table = counters.checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
     bad = table["severity"].isin(["fail", "warn"])

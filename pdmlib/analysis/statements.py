@@ -73,9 +73,9 @@ class Looks:
         return float((self.after - self.before).total_seconds()) if self.before is not None else math.nan
 
 
-def looks(case: Case) -> Looks | None:
-    """S0, S1 and S2 of a case; None when nobody looked."""
-    moments = sorted(case["statements"]["at"].unique())
+def looks(case: Case, name: str = "statements") -> Looks | None:
+    """S0, S1 and S2 among the looks that a frame holds; None when nobody looked."""
+    moments = sorted(case[name]["at"].unique())
     if not moments:
         return None
     limit = case.scope.as_of + SLACK
