@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -38,6 +39,10 @@ AsOf = Annotated[
 ]
 DeployedAt = Annotated[str, typer.Option("--deployed-at", help="ISO time of the deployment; default the site's.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of the outputs.")]
+Notify = Annotated[
+    bool,
+    typer.Option("--notify", help="Post to the site's webhook what gets worse, and alerts that begin or end."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
 
@@ -54,6 +59,7 @@ def report(
     fail_on: Annotated[
         str, typer.Option(help="red, yellow or unknown: exit 10, 11 or 12 for that status or worse.")
     ] = "",
+    notify: Notify = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a phase: report.html, report.md, report.json, notebook.ipynb."""
@@ -65,7 +71,7 @@ def report(
         def scope(loaded: Site) -> Scope:
             return _workbook().scope_for(loaded, phase, as_of, deployed_at)
 
-        _finish(_report(site, as_of, out, notes, scope), fail_on)
+        _finish(_report(site, as_of, out, notes, scope, notify), fail_on)
 
 
 @app.command()
@@ -112,7 +118,9 @@ def _workbook() -> Any:
     return workbook
 
 
-def _report(site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope]) -> Written:
+def _report(
+    site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope], notify: bool = False
+) -> Written:
     from pdmlib.telemetry import watched
 
     with ThreadPoolExecutor(2) as pool, _production(site, as_of, pool) as production:
@@ -123,6 +131,7 @@ def _report(site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Si
             imported = pool.submit(_import_writers)
             production.ready(lambda text: status.update(f"demo production: {text}"))
             loaded = load_site(site)
+            webhook = _webhook(loaded) if notify else None
             workbook, scope = _workbook(), scope_of(loaded)
             production.keep_history(workbook.history_folder(loaded, out))
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
@@ -135,7 +144,28 @@ def _report(site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Si
                 status.update("collecting")
                 collection = workbook.gather(loaded, scope, out, progress)
                 imported.result()
-                return write_report(loaded, scope, out, collection, kernel, notes, status.update)
+                written = write_report(loaded, scope, out, collection, kernel, notes, status.update)
+            if webhook:
+                _tell(webhook, written)
+            return written
+
+
+def _webhook(site: Site) -> str:
+    from pdmlib.notify import webhook
+
+    return webhook(site)
+
+
+def _tell(webhook: str, written: Written) -> None:
+    """Notifies of a report; what fails is one line, since the report stands."""
+    from pdmlib.memory import previous_report
+    from pdmlib.notify import notify
+
+    phase, content = written.folder.parent, written.content
+    try:
+        notify(webhook, phase.parent, content, previous_report(phase, parse_time(content["as_of"])))
+    except (PdmError, OSError) as error:
+        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
 
 
 def _import_writers() -> None:
@@ -282,7 +312,7 @@ def collect(
     site: SiteOption = DEMO_SITE, as_of: AsOf = "", out: Out = Path("outputs"), debug: Debug = False
 ) -> None:
     """Append one collection to the site's history."""
-    with _caught(debug), _ready(site, as_of) as loaded:
+    with _caught(debug), _ready(site, as_of, out) as loaded:
         from pdmlib import history, sources, workbook
 
         scope = workbook.scope_for(loaded, "daily", as_of)
@@ -294,6 +324,36 @@ def collect(
         for row in found.coverage:
             if row.status != "ok":
                 console.print(f"  {row.source} {row.status}: {row.detail or ''}", markup=False)
+
+
+@app.command()
+def watch(
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    every: Annotated[
+        float | None, typer.Option(min=1, help="Seconds between rounds; default the pace of the phase.")
+    ] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Stop after that many rounds.")] = None,
+    dashboard: Annotated[bool, typer.Option(help="Rewrite the dashboard each round.")] = True,
+    notify: Notify = False,
+    debug: Debug = False,
+) -> None:
+    """Collect, judge and rewrite the dashboard at the pace of the phase, until Ctrl-C."""
+    with _caught(debug), _ready(site, as_of, out) as loaded:
+        from pdmlib.screen import Screen
+        from pdmlib.watch import Watch
+
+        pace = timedelta(seconds=every) if every else None
+        with Screen(Console(highlight=False)) as screen:
+            watched = Watch(
+                loaded, out, as_of, deployed_at, _webhook(loaded) if notify else None, pace, dashboard, screen.say
+            )
+            try:
+                watched.run(screen.show, rounds)
+            except KeyboardInterrupt:
+                console.print("stopped; every sample collected so far is kept")
 
 
 @app.command()
@@ -318,10 +378,14 @@ def lab(
 
 
 @contextmanager
-def _ready(site: str, as_of: str) -> Iterator[Site]:
+def _ready(site: str, as_of: str, out: Path | None = None) -> Iterator[Site]:
+    """The site, its demo production started, and what that kept in the history under `out`."""
     with ThreadPoolExecutor(1) as pool, _production(site, as_of, pool) as production:
         production.ready(lambda text: console.print(text, style="dim"))
-        yield load_site(site)
+        loaded = load_site(site)
+        if out is not None:
+            production.keep_history(_workbook().history_folder(loaded, out))
+        yield loaded
 
 
 @contextmanager
