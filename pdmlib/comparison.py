@@ -6,26 +6,46 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 
-from pdmlib.baseline import PRACTICAL_PCT, Baseline, Change, baseline, change
+from pdmlib.baseline import PRACTICAL_PCT, Baseline, Change, baseline, change, together
 from pdmlib.case import Case
 from pdmlib.readings import Measurement
+from pdmlib.window import Window
 
-WEEK = timedelta(days=7)
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
 SEVEN_DAYS = "the seven days before the deployment"
 
 
 def weeks_before(case: Case, count: Callable[[Case], float | None]) -> Baseline:
-    """The baseline of a count over the case's window: the same stretch of each of the four weeks before.
+    """The baseline of a count over the case's window: the same weekdays and hours of the weeks before.
+
+    A window of days is compared day by day, so that a holiday in one week costs that day alone.
 
     Args:
-        count: the value of a case's window; None where it is not known.
+        count: the value of a case's window, one that adds up; None where it is not known.
     """
-    windows = [case.window.shifted(-k * WEEK) for k in range(1, 9)]
+
+    @cache
+    def value(window: Window) -> float:
+        found = count(case.at(window))
+        return math.nan if found is None else found
+
+    return together([_before(case, piece, value) for piece in _pieces(case.window)])
+
+
+def _pieces(window: Window) -> list[Window]:
+    """A window cut into days of 24 hours, the last one shorter."""
+    days = max(1, math.ceil(window.seconds / DAY.total_seconds()))
+    starts = [window.start + n * DAY for n in range(days)]
+    return [Window(start, min(window.end, start + DAY)) for start in starts]
+
+
+def _before(case: Case, piece: Window, value: Callable[[Window], float]) -> Baseline:
     first, end = case.scope.baseline.start, case.scope.baseline.end
-    inside = [w for w in windows if w.start >= first and w.end <= end]
-    values = [(w, count(case.at(w))) for w in inside]
-    return baseline(case, [(w, math.nan if v is None else v) for w, v in values], case.window)
+    weeks = math.ceil((piece.end - first) / WEEK)
+    earlier = [piece.shifted(-k * WEEK) for k in range(1, weeks + 1)]
+    return baseline(case, [(w, value(w)) for w in earlier if w.start >= first and w.end <= end], piece)
 
 
 def rate_before(trials: float, base_events: float, base_trials: float, used: str = SEVEN_DAYS) -> Baseline:
@@ -48,8 +68,18 @@ def counted(case: Case, metric: str, found: Measurement, base: Baseline, better:
     return beside(found, change(float(found.value), base, better, practical_pct(case, metric)))
 
 
-def beside(found: Measurement, seen: Change, baseline: float | None = None) -> Measurement:
-    """A measurement with a change: baseline, percentage, trend, and the words of the change in its evidence."""
+def beside(found: Measurement, seen: Change, baseline: float | None = None, judged: bool = True) -> Measurement:
+    """A measurement with a change: baseline, percentage, trend, and the words of the change in its evidence.
+
+    Args:
+        judged: False where the limits are of a baseline that is not known.
+    """
     words = "; ".join(part for part in (found.evidence, seen.words) if part)
-    base = seen.baseline if baseline is None else baseline
-    return replace(found, baseline=base, change_pct=seen.change_pct, trend=seen.trend, evidence=words or None)
+    return replace(
+        found,
+        baseline=seen.baseline if baseline is None else baseline,
+        change_pct=seen.change_pct,
+        trend=seen.trend,
+        evidence=words or None,
+        judged=judged,
+    )

@@ -40,9 +40,9 @@ def _traffic(case: Case) -> Iterator[str]:
     if now is None:
         return
     before = population(case.at(case.scope.before), now.source)
-    if before is None or not before.requests or not before.covered.minutes or not now.covered.minutes:
+    if before is None or not before.requests:
         return
-    factor = (now.requests / now.covered.minutes) / (before.requests / before.covered.minutes)
+    factor = now.rate / before.rate
     if factor > SHIFT or factor < 1 / SHIFT:
         yield f"traffic is {factor:.2g} times that of the seven days before the deployment"
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pdmlib.case import Case
 from pdmlib.frames import json_rows
-from pdmlib.traffic import TIMED
+from pdmlib.traffic import TIMED, failed
 from pdmlib.window import Window
 
 PRACTICAL_RISE = 1.3
@@ -54,8 +54,23 @@ def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[
     for name in (source,) if source else TIMED:
         rows = table[table["source"] == name]
         if len(rows):
-            return name, rows
+            return name, _with_counts(case, window, rows)
     return source, table.iloc[:0]
+
+
+def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with requests, failures and samples of `request_counts`, where the source counts apart from timing."""
+    counts = case["request_counts"]
+    counts = counts[
+        (counts["at"] == window.start) & (counts["interval_s"] == window.seconds) & counts["route"].notna()
+    ]
+    counts = counts.assign(
+        failures=counts["requests"].where(failed(counts), 0.0), samples=counts["requests"] * counts["sample_rate"]
+    )
+    sums = counts.groupby(["source", "route"])[["requests", "failures", "samples"]].sum()
+    found = rows.set_index(["source", "route"])
+    filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}
+    return found.assign(**filled).reset_index()
 
 
 def _slower(row: dict[str, Any]) -> bool:

@@ -1,7 +1,7 @@
 """Requests of a window: how many, how many failed, from which source, and how sure.
 
 Buckets of several lengths may overlap, since vendors give finer ones for newer times: a
-window is tiled without overlap, the length that reaches furthest first and finer ones at its edges.
+window is tiled without overlap, the length that counts most of it first and finer ones at its edges.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pdmlib.window import Window
 PREFERENCE = ("requests", "vercel")
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1
+SILENCE_S = 6 * 3600.0
 Numbers = npt.NDArray[np.int64]
 
 
@@ -30,25 +31,24 @@ class Population:
     Attributes:
         requests, failures: extrapolated to all requests; failures None when the source tells none.
         sampled: requests that the source really looked at; None when its sample rate is unknown.
-        covered: the part of the window between the first and the last bucket.
-        shortest_s: length of the finest bucket used; None for a count of the whole window.
+        covered_s: seconds that were counted: from the first to the last bucket, without silences of more than
+            six hours, in which nobody can tell "no request" from "not counted".
     """
 
     source: str
     requests: float
     failures: float | None
     sampled: int | None
-    covered: Window
-    shortest_s: float | None = None
+    covered_s: float
 
     @property
     def rate(self) -> float:
         """Requests a minute over the part that was counted."""
-        return self.requests / self.covered.minutes
+        return 60 * self.requests / self.covered_s
 
     def coverage_pct(self, window: Window) -> float:
-        """Share of the window that the buckets reach over."""
-        return round(100 * self.covered.seconds / window.seconds, 2) if window.seconds else 0.0
+        """Share of the window that was counted."""
+        return round(100 * self.covered_s / window.seconds, 2) if window.seconds else 0.0
 
 
 def populations(case: Case) -> Iterator[Population]:
@@ -60,15 +60,21 @@ def populations(case: Case) -> Iterator[Population]:
 
 
 def population(case: Case, source: str) -> Population | None:
-    """What one source counts in the case's window: of exactly the window, else tiled from shorter stretches."""
+    """What one source counts in the case's window: of exactly the window, else tiled from shorter stretches.
+
+    Last comes a sample of known rate, scaled up, that nothing was counted beside.
+    """
     exact = spanned(case, source)
-    if exact is not None and not (pd.isna(exact["requests"]) and pd.isna(exact["samples"] / exact["sample_rate"])):
+    if exact is not None and not pd.isna(exact["requests"]):
         return _of_span(case, source, exact)
     buckets = tiled(case, source)
     if len(buckets):
         return _of_buckets(source, buckets)
     stretches = _stretches(case, source)
-    return _of_stretches(source, stretches) if len(stretches) else None
+    if len(stretches):
+        return _of_stretches(source, stretches)
+    sampled = exact is not None and not pd.isna(exact["samples"] / exact["sample_rate"])
+    return _of_span(case, source, exact) if sampled else None
 
 
 def _stretches(case: Case, source: str) -> pd.DataFrame:
@@ -86,8 +92,7 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
         float(rows["requests"].sum()),
         float(rows["failures"].sum()) if rows["failures"].notna().all() else None,
         int(rows["samples"].sum()) if known else None,
-        Window(rows["at"].min().to_pydatetime(), rows["end_at"].max().to_pydatetime()),
-        float(rows["interval_s"].min()),
+        _covered_s(rows),
     )
 
 
@@ -131,17 +136,19 @@ def _tiles(starts: Numbers, ends: Numbers, places: Numbers, first: int, last: in
     if not places.size:
         return
     lengths = ends[places] - starts[places]
-    reach = {length: _reach(starts, ends, places[lengths == length]) for length in np.unique(lengths)}
-    best = max(reach, key=lambda length: (reach[length][1] - reach[length][0], -length))
-    begin, end = reach[best]
-    finer = places[lengths < best]
-    yield from _tiles(starts, ends, finer, first, begin)
-    yield places[lengths == best]
-    yield from _tiles(starts, ends, finer, end, last)
+    counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
+    best = max(counted, key=lambda length: (counted[length], -length))
+    chosen, finer = places[lengths == best], places[lengths < best]
+    yield from _tiles(starts, ends, finer, first, int(starts[chosen].min()))
+    yield chosen
+    yield from _tiles(starts, ends, finer, int(ends[chosen].max()), last)
 
 
-def _reach(starts: Numbers, ends: Numbers, places: Numbers) -> tuple[int, int]:
-    return int(starts[places].min()), int(ends[places].max())
+def _covered_s(buckets: pd.DataFrame) -> float:
+    ordered = buckets.drop_duplicates("at").sort_values("at")
+    silences = (ordered["at"].shift(-1) - ordered["end_at"]).dt.total_seconds()
+    reach = (ordered["end_at"].max() - ordered["at"].min()).total_seconds()
+    return float(reach - silences[silences > SILENCE_S].sum())
 
 
 def failed(table: pd.DataFrame) -> pd.Series:
@@ -157,8 +164,7 @@ def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
         float(buckets["requests"].sum()),
         float(buckets.loc[failed(buckets), "requests"].sum()) if buckets["status"].notna().any() else None,
         sampled,
-        Window(buckets["at"].min().to_pydatetime(), buckets["end_at"].max().to_pydatetime()),
-        float(buckets["interval_s"].min()),
+        _covered_s(buckets),
     )
 
 
@@ -170,4 +176,4 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
         samples = requests * rate
     known = not (pd.isna(samples) or pd.isna(rate))
     failures = None if pd.isna(row["failures"]) else float(row["failures"])
-    return Population(source, float(requests), failures, round(samples) if known else None, case.window)
+    return Population(source, float(requests), failures, round(samples) if known else None, case.window.seconds)

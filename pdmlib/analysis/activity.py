@@ -42,8 +42,9 @@ def _count(case: Case, column: str) -> Measurement:
     if now is None:
         return _nothing(case)
     value = int(now[column])
+    base = _base(case, column, source)
     found = Measurement(State.MEASURED, value, source=source, window=case.window)
-    return counted(case, NAMES[column], found, _base(case, column, source), "higher")
+    return replace(counted(case, NAMES[column], found, base, "higher"), judged=base.expected is not None)
 
 
 def _base(case: Case, column: str, source: str) -> Baseline:
@@ -69,7 +70,7 @@ def bounce_rate_pct(case: Case) -> Measurement:
         State.MEASURED, share, samples=sessions, low=low, high=high, source=source, window=case.window
     )
     if before is None or not before["sessions"]:
-        return found
+        return replace(found, judged=False)
     base = rate_before(sessions, int(before["bounced"]), int(before["sessions"]), "the same stretch before")
     seen = change(bounced, base, "lower", practical_pct(case, "bounce_rate_pct"))
     return beside(found, seen, 100 * int(before["bounced"]) / int(before["sessions"]))

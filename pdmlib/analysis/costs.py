@@ -80,7 +80,8 @@ def rows(case: Case) -> list[dict[str, Any]]:
 
 
 def _chart_row(name: str, title: str, amount: Value, currency: str, before: float | None) -> dict[str, Any]:
-    return {"name": name, "title": title, "amount": amount, "currency": currency, "before_amount": before}
+    earlier = None if before is None else float(before)
+    return {"name": name, "title": title, "amount": amount, "currency": currency, "before_amount": earlier}
 
 
 def capacity(case: Case) -> list[dict[str, Any]]:

@@ -148,7 +148,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
         source=found.source,
         window=case.window,
         coverage_pct=found.coverage_pct(case.window),
-        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests ({trials:,} looked at)",
+        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}",
     )
 
 
@@ -157,19 +157,26 @@ def requests_total(case: Case) -> Measurement:
     found = next(populations(case), None)
     if found is None:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
-    looked = UNDECLARED.format(found.source) if found.sampled is None else f"{found.sampled:,} looked at"
     counted = _counted(case, found, round(found.requests))
+    looked = _looked(found).strip(" ()") or None
     return beside(replace(counted, samples=found.sampled, evidence=looked), _against_usual(case, found))
+
+
+def _looked(found: Population) -> str:
+    """How many of the requests were looked at, where that is not all of them."""
+    if found.sampled is None:
+        return f" ({UNDECLARED.format(found.source)})"
+    return "" if found.sampled >= round(found.requests) else f" ({found.sampled:,} looked at)"
 
 
 def requests_per_min_avg(case: Case) -> Measurement:
     """Requests a minute over what was counted of the window, beside the same hours of the weeks before."""
     found = next(populations(case), None)
-    if found is None or not found.covered.seconds:
+    if found is None:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
     seen = _against_usual(case, found)
     usual = None if seen.baseline is None else seen.baseline / case.window.minutes
-    return beside(_counted(case, found, found.requests / found.covered.minutes), seen, usual)
+    return beside(_counted(case, found, found.rate), seen, usual, judged=usual is not None)
 
 
 def _counted(case: Case, found: Population, value: float) -> Measurement:

@@ -216,7 +216,8 @@ def test_seven_tenths_of_the_budget_warn(ms, status):
 def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1"):
     return {"at": at, "role": "app", "queryid": "1", "toplevel": True, "query": query, "calls": calls,
             "total_ms": total_ms, "mean_ms": total_ms / calls, "stddev_ms": 1.0, "since": DEPLOYED - 30 * DAY,
-            "rows": calls, "hit_blocks": 4 * calls, "read_blocks": 0, "temp_blocks": 0, "wal_bytes": 0}  # fmt: skip
+            "rows": calls, "hit_blocks": 4 * calls, "read_blocks": 0,
+            "temp_blocks": 0, "wal_bytes": 0}  # fmt: skip
 
 
 def looked(*rows):
