@@ -15,7 +15,7 @@ LAYERS = (
     {"notes", "phases"},
     {"case"},
     {"baseline", "traffic", "host", "schedules", "sqltext", "uptime"},
-    {"comparison", "series", "routes", "rivals"},
+    {"comparison", "series", "routes", "rivals", "usage"},
     {"days"},
     {"sources", "requests", "history", "analysis", "charts", "checks"},
     {"checklist"},
@@ -23,8 +23,9 @@ LAYERS = (
     {"memory", "notify", "telemetry"},
     {"report"},
     {"workbook"},
-    {"run", "lab"},
-    {"watch"},
+    {"run", "status"},
+    {"watch", "lab"},
+    {"screen"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
