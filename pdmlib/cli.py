@@ -366,15 +366,25 @@ def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Deb
         print(f"{gone} files merged away")
 
 
-@app.command()
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(
-    site: SiteOption = DEMO_SITE, as_of: AsOf = "", deployed_at: DeployedAt = "", debug: Debug = False
+    context: typer.Context,
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    debug: Debug = False,
 ) -> None:
-    """Open JupyterLab on the notebooks, their parameters set to the site."""
-    with _caught(debug), _ready(site, as_of):
-        from pdmlib.lab import open_lab
+    """Open JupyterLab on copies of the notebooks, set to the site; its own options, as --no-browser, go through."""
+    with _caught(debug), _ready(site, as_of, out) as loaded:
+        from pdmlib.lab import open_lab, working_copy
 
-        open_lab(Path(site), as_of, deployed_at)
+        folder = out / loaded.site / "lab"
+        paths = {"site": str(Path(site).resolve()), "out": str(out.resolve())}
+        working_copy(folder, {**paths, "as_of": as_of, "deployed_at": deployed_at})
+        code = open_lab(folder, context.args)
+        if code:
+            raise typer.Exit(code)
 
 
 @contextmanager
