@@ -375,7 +375,7 @@ def lab(
     out: Out = Path("outputs"),
     debug: Debug = False,
 ) -> None:
-    """Open JupyterLab on copies of the notebooks, set to the site; its own options, as --no-browser, go through."""
+    """Open JupyterLab on copies of the notebooks, set to the site; its own options (--no-browser) go through."""
     with _caught(debug), _ready(site, as_of, out) as loaded:
         from pdmlib.lab import open_lab, working_copy
 
