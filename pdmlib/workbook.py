@@ -145,6 +145,10 @@ class Report:
         steps = self.notes.next_steps or text.next_steps(verdict)
         return Html(self._list(lines).html + "<h3>Next steps</h3>" + self._list(list(steps)).html)
 
+    def what_if(self, reading: str, edge: float) -> Html:
+        """Which verdicts would flip if the mildest limit of a reading were another."""
+        return tables.table("what_if", with_limit(self, reading, edge), "Nothing would flip.")
+
     def coverage(self) -> Html:
         """How each source answered."""
         return tables.coverage(self.case.collection.coverage)

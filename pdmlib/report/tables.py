@@ -228,6 +228,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("normal", "Back to normal", _yes),
         C("test", "Test", _text),
     ),
+    "what_if": (C("what", "Verdict", _text), C("before", "Is", _text), C("after", "Would be", _text, mark=True)),
     "changes": (
         C("title", "Finding", _text),
         C("change", "Since the last report", _text, mark=True),
