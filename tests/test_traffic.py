@@ -12,13 +12,12 @@ HOUR = timedelta(hours=1)
 def a_bucket(at, seconds, requests, status=200, source="vercel", rate=1.0, route=None):
     return {
         "source": source, "at": at, "interval_s": seconds, "route": route,
-        "status": status,
-        "requests": requests, "sample_rate": rate,
+        "status": status, "requests": requests, "sample_rate": rate,
     }  # fmt: skip
 
 
 def test_overlapping_buckets_are_counted_once():
-    """Hours count most of the window; the five minutes inside them are left out, those after them fill the edge."""
+    """Hours count most of the window; five minutes inside them are left out, those after them fill the edge."""
     hours = [a_bucket(DEPLOYED + i * HOUR, 3600, 100) for i in range(2)]
     fine = [a_bucket(DEPLOYED + HOUR + timedelta(minutes=5 * i), 300, 9) for i in range(15)]
     case = a_case({"request_counts": hours + fine}).at(Window(DEPLOYED, DEPLOYED + timedelta(hours=2, minutes=20)))

@@ -255,8 +255,9 @@ _TROUBLED = (Limit("==", ISSUES, Status.FAIL, Priority.P1, CHECK),)
 _PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True, rollback=True),)
 # The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
 _LOSSES = (
-    Limit(">", 5, Status.FAIL, Priority.P1, CHECK),
-    Limit(">", CONCERNING_PCT, Status.WARN, Priority.P1, CHECK),
+    Limit(">", 5, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", CONCERNING_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", CONCERNING_PCT, Status.WARN, action=CHECK),
 )
 _UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pdmlib.analysis import integrations
-from pdmlib.readings import Priority, State
+from pdmlib.readings import Priority, State, Status
 from tests.builders import DEPLOYED, a_case, a_gap
 
 HOUR = timedelta(hours=1)
@@ -168,3 +168,20 @@ def test_the_table_has_a_row_for_each_integration_whatever_answered():
     )
     assert [r["integration"] for r in rows] == ["Stripe", "Twilio", "Resend", "Supabase", "Sentry"]
     assert all(r["status"] is None and r["notes"] for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("lost", "sent", "status", "priority"),
+    [
+        (0, 11, None, None),
+        (1, 11, Status.WARN, None),
+        (29, 477, Status.WARN, Priority.P1),
+        (20, 100, Status.FAIL, Priority.P1),
+    ],
+)
+def test_a_loss_alerts_when_its_lower_bound_is_beyond_the_edge(lost, sent, status, priority):
+    """Rule 2: 1 of 11 may be 1.6 % and raises no alert; 29 of 477 are at least 4.3 %, 20 of 100 at least 13 %."""
+    found = integrations.email_bounce_pct(a_case({"email_counts": [emails(sent, lost)]}))
+    limits = next(m for m in integrations.METRICS if m.id == "email_bounce_pct").limits
+    step = next((limit for limit in limits if limit.reached(found)), None)
+    assert (step and step.status, step and step.priority) == (status, priority)
