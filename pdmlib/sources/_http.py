@@ -329,8 +329,8 @@ def _worded(body: Any) -> str:
 def _no_answer(error: httpx.TimeoutException) -> str:
     allowed = error.request.extensions["timeout"]
     if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {allowed['connect']:.0f} s"
-    return f"no answer within {allowed['read']:.0f} s"
+        return f"no connection within {round(allowed['connect'], 1):g} s"
+    return f"no answer within {round(allowed['read'], 1):g} s"
 
 
 def _broken(error: Exception) -> str:
@@ -381,7 +381,7 @@ def listed(source: str, body: Any, key: str | None = None) -> list[Any]:
     Raises:
         SourceError: there is none.
     """
-    found = body.get(key) if key is not None and isinstance(body, dict) else body
+    found = body if key is None else body.get(key) if isinstance(body, dict) else None
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise SourceError(source, f"its answer has no list {key!r}" if key else "its answer is not a list")
     return found

@@ -1,0 +1,43 @@
+"""Every source against the demo production, as a report asks them."""
+
+import pytest
+
+from pdmlib import sources
+from pdmlib.demo import Production
+from pdmlib.frames import Collection
+from pdmlib.phases import phase_named, scope_of
+from pdmlib.site import load_site
+
+
+@pytest.fixture(scope="module")
+def collection(production: Production) -> Collection:
+    site = load_site("params/demo.yaml", environ=production.environ)
+    assert site.deployed_at is not None
+    return sources.collect(site, scope_of(site, phase_named("week1"), site.deployed_at, production.clock))
+
+
+def test_every_source_answers_whole(collection: Collection) -> None:
+    assert {(c.source, c.status, c.detail) for c in collection.coverage} == {
+        (row.name, "ok", None) for row in sources.SOURCES
+    }
+
+
+def test_nothing_is_later_than_the_clock(collection: Collection, production: Production) -> None:
+    for name, column in (
+        ("latencies", "start"),
+        ("request_counts", "at"),
+        ("payments", "created_at"),
+        ("messages", "created_at"),
+        ("email_counts", "at"),
+        ("deployments", "created_at"),
+        ("host_metrics", "at"),
+        ("probes", "checked_at"),
+    ):
+        assert collection[name][column].max() < production.clock, name
+
+
+def test_no_secret_is_in_what_was_collected(collection: Collection, production: Production) -> None:
+    kept = " ".join(table.to_csv() for table in collection.frames.values())
+    for name, secret in production.environ.items():
+        if any(word in name for word in ("TOKEN", "KEY", "SECRET")):
+            assert secret not in kept, name

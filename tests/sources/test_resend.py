@@ -1,0 +1,107 @@
+"""Resend: whole hours of the window, exact totals, and the states of domains and webhooks."""
+
+from typing import Any
+
+import pytest
+
+from pdmlib.errors import SourceError
+from pdmlib.frames import Collection
+from pdmlib.sources import resend
+from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
+
+COUNTS = {"sent": 20, "delivered": 19, "bounced": 1, "complained": 0, "failed": 0}
+ID = "4ef9a417-02e9-4d39-ad75-000000000005"
+
+
+def metrics(call: Call) -> Reply:
+    periods = {
+        "hourly": ["2025-03-03T14:00:00", "2025-03-03T15:00:00", "2025-03-04T14:00:00", "2025-03-04T15:00:00"],
+        "daily": ["2025-02-24T00:00:00", "2025-02-25T00:00:00", "2025-03-03T00:00:00"],
+    }
+    body: dict[str, Any] = {"totals": COUNTS}
+    if call.one("dimensions") == "period":
+        body["data"] = [{"period": p, **COUNTS} for p in periods[call.one("granularity")]]
+    return Reply(body)
+
+
+def log(n: int, created: str, status: int, endpoint: str = "/emails") -> dict[str, Any]:
+    stamp = created.replace("T", " ") + ":00.417+00"
+    return {"id": f"l{n}", "created_at": stamp, "endpoint": endpoint, "method": "POST", "response_status": status}
+
+
+LOGS = [
+    log(4, "2025-03-04T14:00", 200),
+    log(3, "2025-03-04T13:00", 422),
+    log(2, "2025-03-04T12:00", 404, f"/emails/{ID}"),
+    log(1, "2025-03-02T12:00", 500),
+]
+
+
+def routes(**other: Any) -> dict[str, Any]:
+    domains = [{"name": "mail.example.com", "status": "verified"}, {"name": "b.example.com", "status": "failed"}]
+    return {
+        "/emails/metrics": metrics,
+        "/logs": {"data": LOGS, "has_more": False},
+        "/domains": {"data": domains, "has_more": False},
+        "/webhooks": {"data": [{"endpoint": "https://shop.example/hooks?key=1", "status": "enabled"}]},
+        **other,
+    }
+
+
+def collected(answer: Answer) -> tuple[Collection, Vendor]:
+    with vendor(answer) as server:
+        return Collection(resend.collect(the_site("resend", base_url=server.url), the_scope())), server
+
+
+def test_only_intervals_wholly_inside_their_window_are_kept() -> None:
+    counts = collected(routed(routes()))[0]["email_counts"]
+    hours = counts[counts["interval_s"] == 3600]["at"].dt.strftime("%m-%dT%H").tolist()
+    assert "03-03T15" in hours
+    assert "03-04T14" in hours
+    assert not {"03-03T14", "03-04T15"} & set(hours)
+    assert "02-24T00" not in counts[counts["interval_s"] == 86_400]["at"].dt.strftime("%m-%dT%H").tolist()
+
+
+def test_each_main_window_has_a_total_of_its_own() -> None:
+    counts = collected(routed(routes()))[0]["email_counts"]
+    scope = the_scope()
+    for window in (scope.window, scope.latest, scope.previous, scope.before):
+        mine = counts[(counts["at"] == window.start) & (counts["interval_s"] == window.seconds)]
+        assert mine["sent"].tolist() == [20]
+
+
+def test_refused_calls_of_the_window_are_counted_by_endpoint_without_ids() -> None:
+    rows = collected(routed(routes()))[0]["vendor_states"].query("kind == 'log'")
+    assert rows["item"].tolist() == ["POST /emails 422", "POST /emails/[id] 404"]
+    assert set(rows["detail"]) == {"1 calls"}
+
+
+def test_logs_are_read_back_to_the_start_of_the_window_and_no_further() -> None:
+    def paged(call: Call) -> Reply:
+        first = [entry["id"] for entry in LOGS].index(call.one("after")) + 1 if call.one("after") else 0
+        return Reply({"data": LOGS[first : first + 2], "has_more": True})
+
+    found, server = collected(routed(routes(**{"/logs": paged})))
+    assert [call.one("after") for call in server.asked("/logs")] == ["", "l3"]
+    assert found["gaps"].empty
+
+
+def test_logs_without_end_say_that_older_ones_were_not_looked_at() -> None:
+    endless = {"data": [log(1, "2025-03-04T12:00", 200)], "has_more": True}
+    found, _ = collected(routed(routes(**{"/logs": endless})))
+    assert found.gap("resend", "logs:older") == ("error", "only the newest 2000 calls were looked at")
+
+
+def test_domains_and_webhooks_are_told() -> None:
+    states = collected(routed(routes()))[0]["vendor_states"].set_index("item")
+    assert states.loc["mail.example.com", "ok"]
+    assert not states.loc["b.example.com", "ok"]
+    assert states.loc["/hooks", "kind"] == "webhook"
+
+
+def test_a_key_that_may_only_send_is_told_as_such() -> None:
+    words = "This API key is restricted to only send emails"
+    error = {"statusCode": 401, "name": "restricted_api_key", "message": words}
+    with pytest.raises(SourceError) as caught:
+        collected(lambda call: Reply(error, 401))
+    assert caught.value.reason == f"401: restricted_api_key: {words}"

@@ -1,0 +1,144 @@
+"""All sources at once: each a result or a gap, and none can stop another."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from pdmlib import sources
+from pdmlib.errors import SourceError
+from pdmlib.frames import frame
+from pdmlib.phases import Scope
+from pdmlib.site import SOURCE_NAMES, Site
+from pdmlib.sources import SourceRow
+from tests.builders import a_site
+from tests.sources.loopback import SECRET, Call, Reply, the_scope, vendor
+
+CRON = {"path": "/api/cron/a", "schedule": "0 8 * * *"}
+
+
+def well(site: Site, scope: Scope) -> Any:
+    return {"platform_crons": frame("platform_crons", [CRON])}
+
+
+def partly(site: Site, scope: Scope) -> Any:
+    gap = {"source": "vercel", "state": "error", "reason": "402: pay first"}
+    rows = [{**gap, "item": item} for item in ("a:1", "a:2", "b")]
+    return {**well(site, scope), "gaps": frame("gaps", rows)}
+
+
+def refused(site: Site, scope: Scope) -> Any:
+    raise SourceError("stripe", "401: Invalid key")
+
+
+def broken(site: Site, scope: Scope) -> Any:
+    return {}[SECRET]
+
+
+def only(monkeypatch: pytest.MonkeyPatch, **rows: Any) -> None:
+    monkeypatch.setattr(sources, "SOURCES", tuple(SourceRow(name, call) for name, call in rows.items()))
+
+
+def test_there_is_one_row_for_each_source_of_a_site_file() -> None:
+    assert tuple(row.name for row in sources.SOURCES) == SOURCE_NAMES
+
+
+def test_one_failing_source_leaves_the_others_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, app=well, stripe=refused, resend=broken, vercel=partly)
+    found = sources.collect(a_site(), the_scope())
+    said = {c.source: (c.status, c.rows) for c in found.coverage}
+    assert said == {"app": ("ok", 1), "stripe": ("failed", 0), "resend": ("failed", 0), "vercel": ("partial", 1)}
+    assert found["platform_crons"]["path"].tolist() == ["/api/cron/a"]
+    assert [row.source for row in found.coverage] == ["app", "stripe", "resend", "vercel"]
+    stripe = found.gap("stripe")
+    assert stripe is not None
+    assert stripe == ("error", "401: Invalid key")
+
+
+def test_a_bug_in_one_source_is_told_without_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, resend=broken)
+    (coverage,) = sources.collect(a_site(), the_scope()).coverage
+    assert "KeyError" in str(coverage.detail)
+    assert SECRET not in str(coverage.detail)
+
+
+def test_the_detail_tells_each_reason_once_with_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, vercel=partly)
+    (coverage,) = sources.collect(a_site(), the_scope()).coverage
+    assert coverage.detail == "a, b: 402: pay first"
+
+
+def test_a_source_without_a_block_is_named_with_its_file_and_key() -> None:
+    site = a_site(sources={}, file="params/shop.yaml")
+    found = sources.collect(site, the_scope())
+    assert {c.status for c in found.coverage} == {"not_configured"}
+    assert found.gap("resend") == ("not_configured", "params/shop.yaml has no block sources.resend")
+
+
+def test_a_source_switched_off_says_where() -> None:
+    site = a_site(sources={"resend": {"enabled": False}}, file="params/shop.yaml")
+    found = sources.collect(site, the_scope(), only=["resend"])
+    assert [c.status for c in found.coverage] == ["not_configured"]
+    assert found.gap("resend") == ("not_configured", "switched off in params/shop.yaml")
+
+
+def test_a_source_that_the_site_does_without_has_no_row() -> None:
+    found = sources.collect(a_site(sources={}, unused=["twilio", "resend"]), the_scope())
+    assert {"twilio", "resend"} & {c.source for c in found.coverage} == set()
+    assert found.gap("twilio") is None
+
+
+def test_the_caller_hears_of_each_source_on_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, app=well, stripe=refused)
+    heard: list[tuple[str, str, int]] = []
+    sources.collect(a_site(), the_scope(), on_progress=lambda n, s: heard.append((n, s, threading.get_ident())))
+    assert {(name, status) for name, status, _ in heard} == {("app", "ok"), ("stripe", "failed")}
+    assert {thread for _, _, thread in heard} == {threading.get_ident()}
+
+
+def test_slow_sources_are_asked_at_the_same_time() -> None:
+    """Three vendors whose first answer waits until all three were asked."""
+    met = threading.Barrier(3, timeout=20)
+    first = {"vercel": threading.Lock(), "stripe": threading.Lock(), "resend": threading.Lock()}
+    overlaps: list[str] = []
+
+    def answering(name: str) -> Any:
+        def answer(call: Call) -> Reply:
+            if first[name].acquire(blocking=False):
+                met.wait()
+                overlaps.append(name)
+            return Reply({"message": "no"}, 403)
+
+        return answer
+
+    with (
+        vendor(answering("vercel")) as one,
+        vendor(answering("stripe")) as two,
+        vendor(answering("resend")) as three,
+    ):
+        blocks = {
+            "vercel": {"base_url": one.url, "project": "prj_x"},
+            "stripe": {"base_url": two.url},
+            "resend": {"base_url": three.url},
+        }
+        secrets = {"VERCEL_TOKEN": SECRET, "STRIPE_API_KEY": SECRET, "RESEND_API_KEY": SECRET}
+        found = sources.collect(a_site(sources=blocks, secrets=secrets), the_scope(), only=list(blocks))
+    assert sorted(overlaps) == ["resend", "stripe", "vercel"]
+    assert {c.status for c in found.coverage} == {"failed"}
+
+
+def test_a_source_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+
+    def endless(site: Site, scope: Scope) -> Any:
+        never.wait()
+
+    only(monkeypatch, app=well, stripe=endless)
+    monkeypatch.setattr(sources, "LIMIT_S", 0.3)
+    try:
+        found = sources.collect(a_site(), the_scope())
+    finally:
+        never.set()
+    said = {c.source: (c.status, c.detail) for c in found.coverage}
+    assert said["app"] == ("ok", None)
+    assert said["stripe"] == ("failed", "no answer in the time allowed")

@@ -1,0 +1,129 @@
+"""Supabase: a scrape read line by line, and the project's state."""
+
+from typing import Any
+
+import pytest
+
+from pdmlib.errors import SourceError
+from pdmlib.frames import Collection
+from pdmlib.sources import supabase
+from pdmlib.sources.supabase import host_values
+from tests.builders import a_site
+from tests.sources.loopback import Call, Reply, routed, the_scope, the_site, vendor
+
+SCRAPE = """\
+# TYPE node_cpu_seconds_total counter
+node_cpu_seconds_total{service_type="db",cpu="0",mode="idle"} 812345.1
+node_cpu_seconds_total{service_type="db",cpu="0",mode="user"} 21044.9
+node_cpu_seconds_total{service_type="db",cpu="1",mode="idle"} 812101.5
+node_cpu_seconds_total{service_type="db",cpu="1",mode="user"} 21301.5
+node_memory_MemTotal_bytes{service_type="db"} 1.023311872e+09
+node_memory_MemAvailable_bytes{service_type="db"} 431000000.0
+node_filesystem_size_bytes{mountpoint="/"} 1.0213466112e+10
+node_filesystem_size_bytes{mountpoint="/data"} 8.350298112e+09
+node_filesystem_avail_bytes{mountpoint="/"} 6.1e+09
+node_filesystem_avail_bytes{mountpoint="/data"} 5.9612e+09
+pg_up{service_type="postgresql"} 1
+pg_stat_database_num_backends{service_type="postgresql"} 26
+connection_stats_connection_count{username="authenticator"} 18
+connection_stats_connection_count{username="supabase_admin"} 6
+connection_stats_connection_count{username="other"} 3
+max_connections_connection_count{service_type="postgresql"} 60
+# TYPE go_goroutines gauge
+go_goroutines{service_type="db"} 9
+# TYPE go_goroutines gauge
+go_goroutines{service_type="postgresql"} 17
+node_load5{service_type="db"} NaN
+supavisor_connections_active{ref="x",mode="transaction",ref="x"} 4
+this is {not a line
+"""
+PROJECT = "/v1/projects/ref"
+SERVICES = [
+    {"name": "db", "status": "ACTIVE_HEALTHY"},
+    {"name": "pooler", "status": "UNHEALTHY", "error": "timeout"},
+]
+DISK = {"metrics": {"fs_size_bytes": 1000, "fs_used_bytes": 400}}
+ROUTES: dict[str, Any] = {
+    "/metrics": Reply(SCRAPE, headers={"Content-Type": "text/plain"}),
+    PROJECT: {"status": "ACTIVE_HEALTHY"},
+    f"{PROJECT}/health": SERVICES,
+    f"{PROJECT}/config/disk/util": DISK,
+}
+
+
+def collected(routes: dict[str, Any]) -> Collection:
+    with vendor(routed(routes)) as server:
+        block = {"metrics_url": f"{server.url}/metrics", "management_url": server.url, "project_ref": "ref"}
+        return Collection(supabase.collect(the_site("supabase", **block), the_scope()))
+
+
+def test_a_scrape_gives_the_hosts_numbers() -> None:
+    """1 - 431000000/1023311872 is 57.88 %; 8350298112 - 5961200000 used of /data is 28.61 %; 18+6+3 of 60."""
+    values = host_values(SCRAPE)
+    assert values["memory_pct"] == pytest.approx(57.88, abs=0.005)
+    assert 100 * values["disk_used_bytes"] / values["disk_size_bytes"] == pytest.approx(28.61, abs=0.005)
+    assert (values["connections"], values["max_connections"]) == (27, 60)
+    assert values["cpu_idle_s"] == pytest.approx(1_624_446.6)
+    assert values["cpu_all_s"] == pytest.approx(1_666_793.0)
+    assert values["db_up"] == 1
+
+
+def test_what_a_scrape_does_not_hold_or_holds_as_nan_is_missing_and_not_zero() -> None:
+    assert {"load5", "queries_total", "deadlocks_total"} & host_values(SCRAPE).keys() == set()
+
+
+@pytest.mark.parametrize("text", ["", "<html>Maintenance</html>", "# only comments\n", "\x00\x01{"])
+def test_a_page_that_is_no_scrape_has_no_values(text: str) -> None:
+    assert host_values(text) == {}
+
+
+def test_the_sample_and_the_states_are_told() -> None:
+    found = collected(ROUTES)
+    states = found["vendor_states"].set_index("item")
+    assert states["ok"].to_dict() == {"project": True, "db": True, "pooler": False}
+    assert states.loc["pooler", "detail"] == "timeout"
+    assert set(states["kind"]) == {"service"}
+    assert (found["host_metrics"]["at"] < the_scope().as_of).all()
+    assert found["gaps"].empty
+
+
+def test_the_hosts_own_disk_comes_before_that_of_the_management_api() -> None:
+    values = collected(ROUTES)["host_metrics"].set_index("metric")["value"]
+    assert values["disk_size_bytes"] == 8_350_298_112
+    without = collected({**ROUTES, "/metrics": Reply("", 401)})["host_metrics"].set_index("metric")["value"]
+    assert without["disk_size_bytes"] == 1000
+
+
+def test_one_api_that_refuses_leaves_the_other() -> None:
+    found = collected({**ROUTES, "/metrics": Reply({"message": "Unauthorized"}, 401)})
+    assert found.gap("supabase", "host_metrics") == ("error", "401: Unauthorized")
+    assert len(found["vendor_states"]) == 3
+
+
+def test_both_credentials_are_sent_to_their_own_api_only() -> None:
+    seen: list[tuple[str, str]] = []
+
+    def answer(call: Call) -> Reply:
+        seen.append((call.path, call.headers["Authorization"].split()[0]))
+        return routed(ROUTES)(call)
+
+    with vendor(answer) as server:
+        block = {"metrics_url": f"{server.url}/metrics", "management_url": server.url, "project_ref": "ref"}
+        supabase.collect(the_site("supabase", **block), the_scope())
+    assert {kind for path, kind in seen if path == "/metrics"} == {"Basic"}
+    assert {kind for path, kind in seen if path != "/metrics"} == {"Bearer"}
+
+
+def test_garbage_everywhere_is_a_source_that_could_not_be_read() -> None:
+    page = "<html>Maintenance</html>"
+    with pytest.raises(SourceError, match="not JSON"):
+        collected(dict.fromkeys(ROUTES, page))
+
+
+def test_gauges_of_now_are_not_read_for_a_report_of_the_past() -> None:
+    with vendor(routed(ROUTES)) as server:
+        block = {"metrics_url": f"{server.url}/metrics", "management_url": server.url, "project_ref": "ref"}
+        site = a_site(sources={"supabase": block}, secrets=the_site("supabase", **block).secrets)
+        found = Collection(supabase.collect(site, the_scope()))
+        assert server.calls == []
+    assert found.gap("supabase", "live") is not None

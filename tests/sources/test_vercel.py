@@ -1,0 +1,204 @@
+"""Vercel: what each product gives, and what is still read when one is not paid for."""
+
+import json
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pdmlib.errors import SourceError
+from pdmlib.frames import Collection
+from pdmlib.sources import vercel
+from pdmlib.window import parse_time
+from tests.builders import DEPLOYED, at
+from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
+
+NO_PLUS = Reply({"error": {"code": "payment_required", "message": "Observability Plus is required."}}, 402)
+ALLOWED_MINUTES = ((1, 1), (12, 5), (72, 60), (720, 240))
+
+
+def ms(text: str) -> int:
+    return round(at(text).timestamp() * 1000)
+
+
+def deployment(uid: str, created: str, ready: str | None, **more: Any) -> dict[str, Any]:
+    entry = {"uid": uid, "createdAt": ms(created), "readyState": "READY", "target": "production", **more}
+    return {**entry, **({"ready": ms(ready)} if ready else {}), "creator": {"email": "dev@example.com"}}
+
+
+DEPLOYMENTS = [
+    deployment("dpl_bad", "2025-03-03T20:00", None, readyState="ERROR", errorCode="E1", errorMessage="exit 1"),
+    deployment("dpl_now", "2025-03-03T14:54", "2025-03-03T15:00", meta={"githubCommitSha": "4f2c1d9"}),
+    deployment("dpl_old", "2025-02-19T14:54", "2025-02-19T15:00", isRollbackCandidate=True),
+]
+SIZE = "+ First Load JS shared by all   187 kB"
+EVENTS = [
+    {"type": "stdout", "payload": {"text": SIZE, "date": ms("2025-03-03T14:58")}},
+    {"type": "stderr", "payload": {"text": "warn - Compiled with warnings", "date": ms("2025-03-03T14:57")}},
+    {"type": "stderr", "payload": {"text": "Error: boom", "date": ms("2025-03-03T14:56")}},
+    {"type": "stdout", "text": "all is lost", "level": "fatal", "date": ms("2025-03-03T14:55")},
+    {"type": "deployment-state", "payload": {"date": ms("2025-03-03T15:00")}},
+]
+CHARGE = {
+    "ChargePeriodStart": "2025-03-03T00:00:00Z",
+    "ChargePeriodEnd": "2025-03-04T00:00:00Z",
+    "BillingCurrency": "USD",
+    "ServiceName": "Function Invocations",
+    "BilledCost": 0.1,
+}
+OURS, THEIRS = {"Tags": {"ProjectId": "prj_x"}}, {"Tags": {"ProjectId": "prj_y"}}
+
+
+def paged(call: Call) -> Reply:
+    """One deployment a page, from `until` back, as the real list pages."""
+    until = int(call.one("until", str(ms("2030-01-01T00:00"))))
+    older = [d for d in DEPLOYMENTS if d["createdAt"] < until]
+    shown = [d for d in older if call.one("state", d["readyState"]) == d["readyState"]]
+    following = shown[0]["createdAt"] if len(shown) > 1 else None
+    return Reply({"deployments": shown[:1], "pagination": {"next": following}})
+
+
+def query(call: Call) -> Reply:
+    """One value a group; a bucket too fine for its range is refused, as the vendor does."""
+    asked = json.loads(call.body)
+    start, end = parse_time(asked["startTime"]), parse_time(asked["endTime"])
+    minutes, hours = asked["granularity"]["minutes"], (end - start) / timedelta(hours=1)
+    smallest = next((m for limit, m in ALLOWED_MINUTES if hours <= limit), 1440)
+    if minutes < smallest:
+        return Reply({"error": {"message": "granularity is too fine"}}, 400)
+    key = f"{asked['metric'].replace('.', '_')}_{asked['aggregation']}"
+    group = {name: {"http_status": "500", "route": "/jobs"}[name] for name in asked["groupBy"]}
+    stamp = start.isoformat().replace("+00:00", ".000Z")
+    return Reply({"summary": [{**group, key: "120.5"}], "data": [{"timestamp": stamp, **group, key: 7}]})
+
+
+def routes(**other: Any) -> dict[str, Any]:
+    metrics = [{"id": name} for name in (vercel.REQUESTS, vercel.DURATIONS[1], vercel.INVOCATIONS)]
+    crons = {"enabledAt": 1, "disabledAt": None, "definitions": [{"path": "/api/cron/a", "schedule": "0 8 * * *"}]}
+    lines = [CHARGE | OURS, CHARGE | OURS | {"BilledCost": 0.2}, CHARGE | THEIRS, CHARGE]
+    return {
+        "/v7/deployments": paged,
+        "/v3/deployments/dpl_now/events": EVENTS,
+        "/v3/deployments/dpl_old/events": [],
+        "/v9/projects/prj_x": {"id": "prj_x", "accountId": "team_a", "crons": crons},
+        "/v2/observability/schema": {"metrics": metrics},
+        "/v2/observability/query": query,
+        "/v1/query/web-analytics/visits/count": {"data": {"visitors": 412, "pageviews": 1893}},
+        "/v1/billing/charges": Reply("\n".join(json.dumps(line) for line in lines)),
+        **other,
+    }
+
+
+def collected(answer: Answer, phase: str = "day1") -> tuple[Collection, Vendor]:
+    with vendor(answer) as server:
+        site = the_site("vercel", base_url=server.url, project="prj_x", team="team_a")
+        return Collection(vercel.collect(site, the_scope(phase))), server
+
+
+def test_deployments_are_read_over_all_pages() -> None:
+    table = collected(routed(routes()))[0]["deployments"].set_index("deployment")
+    assert table.index.tolist() == ["dpl_bad", "dpl_now", "dpl_old"]
+    assert table.loc["dpl_bad", "error"] == "E1: exit 1"
+    assert pd.isna(table.loc["dpl_bad", "ready_at"])
+    assert table.loc["dpl_now", "sha"] == "4f2c1d9"
+    assert table.loc["dpl_old", "rollback_candidate"]
+
+
+def test_of_a_build_log_errors_and_sizes_are_kept() -> None:
+    logs = collected(routed(routes()))[0]["build_logs"].set_index("text")["level"].to_dict()
+    assert logs == {"+ First Load JS shared by all 187 kB": "info", "Error: boom": "error", "all is lost": "fatal"}
+
+
+def test_requests_are_asked_for_in_buckets_that_the_range_allows() -> None:
+    """The server refuses any finer one; a gap would show it."""
+    for phase in ("hour1", "day1", "week1"):
+        found, _ = collected(routed(routes()), phase)
+        assert found["gaps"].empty
+
+
+def test_hours_cover_the_baseline_and_the_window_and_minutes_their_edges() -> None:
+    _, server = collected(routed(routes()), "week1")
+    asked = [json.loads(call.body) for call in server.asked("/v2/observability/query")]
+    spans = [
+        (q["granularity"]["minutes"], q["startTime"], q["endTime"])
+        for q in asked
+        if q["groupBy"] == ["http_status"]
+    ]
+    hours = sorted((start, end) for minutes, start, end in spans if minutes == 60)
+    assert (hours[0][0], hours[-1][1]) == ("2025-02-03T15:00:00Z", "2025-03-10T15:00:00Z")
+    assert all(end == start for (_, end), (start, _) in pairwise(hours))
+    minutes = [(start, end) for length, start, end in spans if length == 1]
+    assert ("2025-03-03T15:00:00Z", "2025-03-03T16:00:00Z") in minutes
+    assert ("2025-03-10T14:00:00Z", "2025-03-10T15:00:00Z") in minutes
+
+
+def test_a_query_names_owner_project_and_environment() -> None:
+    _, server = collected(routed(routes()))
+    asked = json.loads(server.asked("/v2/observability/query")[0].body)
+    assert asked["scope"] == {"type": "project", "ownerId": "team_a", "projectIds": ["prj_x"]}
+    assert asked["filter"] == "environment eq 'production'"
+
+
+def test_counts_and_response_times_are_numbers_whatever_they_were_written_as() -> None:
+    found, _ = collected(routed(routes()))
+    counts, times = found["request_counts"], found["latencies"]
+    assert set(counts["status"]) == {500}
+    assert set(counts.loc[counts["route"].isna(), "requests"]) == {7.0}
+    assert set(counts.loc[counts["route"] == "/jobs", "requests"]) == {120.5}
+    scope = the_scope()
+    whole = times[times["route"].isna()]
+    row = whole[(whole["start"] == scope.window.start) & (whole["end"] == scope.window.end)]
+    assert row[["p50_ms", "p95_ms", "p99_ms", "avg_ms"]].to_numpy().tolist() == [[120.5] * 4]
+
+
+def test_every_span_has_its_own_visitors() -> None:
+    activity = collected(routed(routes()))[0]["activity"]
+    assert len(activity) == len(the_scope().spans)
+    assert set(activity["visitors"]) == {412}
+    assert activity["sessions"].isna().all()
+
+
+def test_charges_of_other_projects_are_left_out() -> None:
+    """0.1 and 0.2 of ours and 0.1 that names no project."""
+    costs = collected(routed(routes()))[0]["costs"]
+    assert costs["amount"].tolist() == [0.4]
+
+
+def test_without_the_paid_metrics_the_rest_is_read_and_the_metrics_are_asked_for_no_further() -> None:
+    found, server = collected(routed(routes(**{"/v2/observability/query": NO_PLUS})))
+    for item in ("observability", "request_counts", "latencies"):
+        assert found.gap("vercel", item) == ("error", "402: Observability Plus is required")
+    assert len(server.asked("/v2/observability/query")) <= 6
+    assert len(found["activity"])
+    assert len(found["deployments"]) == 3
+
+
+def test_a_role_that_may_not_see_visits_or_bills_leaves_the_rest() -> None:
+    refused = Reply({"error": {"code": "forbidden", "message": "Not authorized"}}, 403)
+    other = {"/v1/billing/charges": refused, "/v1/query/web-analytics/visits/count": refused}
+    found, _ = collected(routed(routes(**other)))
+    assert found.gap("vercel", "billing") == ("error", "403: Not authorized")
+    assert found.gap("vercel", "web_analytics") == ("error", "403: Not authorized")
+    assert len(found["request_counts"])
+
+
+def test_schedules_that_the_platform_has_switched_off_are_none() -> None:
+    off = {"enabledAt": 1, "disabledAt": 2, "definitions": [{"path": "/a", "schedule": "0 8 * * *"}]}
+    project = {"id": "prj_x", "accountId": "team_a", "crons": off}
+    assert collected(routed(routes(**{"/v9/projects/prj_x": project})))[0]["platform_crons"].empty
+
+
+def test_a_refused_token_is_a_source_that_could_not_be_read() -> None:
+    with pytest.raises(SourceError) as caught:
+        collected(lambda call: Reply({"error": {"code": "forbidden", "message": "Not authorized"}}, 403))
+    assert caught.value.reason == "403: Not authorized"
+
+
+def test_the_newest_deployment_is_the_last_one_that_was_ready_by_then() -> None:
+    with vendor(routed(routes())) as server:
+        site = the_site("vercel", base_url=server.url, project="prj_x")
+        assert vercel.newest_deployment(site, at("2025-03-10T15:00")) == DEPLOYED
+        assert vercel.newest_deployment(site, at("2025-03-03T14:59")) == at("2025-02-19T15:00")
+        assert vercel.newest_deployment(site, at("2025-01-01T00:00")) is None
