@@ -28,8 +28,12 @@ One way through, from left to right::
 =============  ====================================================================
 """
 
+import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+# jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
     from pdmlib.workbook import Report, open_incident, open_report, with_limit

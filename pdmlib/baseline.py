@@ -15,14 +15,14 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pdmlib import stats
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.window import Window
 
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
 Trend = Literal["up", "flat", "down", "unknown", "new"]
 Bucket = tuple[Window, float]
 
-ENOUGH_BUCKETS = 3
+ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
 ENOUGH_EVENTS = 10
 PRACTICAL_PCT = 10.0
 DEPLOYMENT = timedelta(hours=1)
@@ -82,7 +82,7 @@ def usable(case: Case, bucket: Window) -> bool:
 
 
 def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
-    """The first rung of the ladder with at least three comparable buckets.
+    """The first rung of the ladder with three comparable buckets, or all two that there are of a weekday.
 
     Args:
         history: buckets as long as the judged one, with their values; NaN and what is not `usable` is left out.
@@ -92,12 +92,18 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
     known = [(w, v) for w, v in history if not math.isnan(v) and usable(case, w)]
     earlier = _earlier_deployments(case)
     clean = [(w, v) for w, v in known if not any(_meet(w, d) for d in earlier)]
+    tries = (
+        (clean, ENOUGH_BUCKETS, ""),
+        (known, ENOUGH_BUCKETS, ", days with an earlier deployment among them"),
+        (known, FEW_BUCKETS, ", as there are no more"),
+    )
     for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
-        for candidates, note in ((clean, ""), (known, ", days with an earlier deployment among them")):
-            same = [(w, v) for w, v in candidates if _alike(kind, w, judged, zone)]
-            if len(same) >= ENOUGH_BUCKETS:
-                grouped = _groups(kind, candidates, zone)
-                return _of(kind, [v for _, v in same], grouped, _used(kind, len(same), judged, zone) + note)
+        for candidates, enough, note in tries if kind != "days" else tries[:2]:
+            same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
+            if len(same) >= enough:
+                return _of(
+                    kind, same, _groups(kind, candidates, zone), _used(kind, len(same), judged, zone) + note
+                )
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
 
 
@@ -163,8 +169,10 @@ def change(
 
 def _dispersion(base: Baseline) -> float:
     """The baseline's dispersion, widened as Student's t is for having been estimated; 1 when not known."""
-    if math.isnan(base.dispersion) or base.freedom < 1:
+    if math.isnan(base.dispersion):
         return 1.0
+    if base.freedom < 1:
+        return base.dispersion
     return base.dispersion * (stats.student(base.freedom) / stats.normal()) ** 2
 
 
@@ -252,10 +260,6 @@ def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:
     return {"weekday_hour": (start.weekday(), start.hour), "weekday": start.weekday()}.get(kind)
 
 
-def _alike(kind: Kind, window: Window, judged: Window, zone: ZoneInfo) -> bool:
-    return _key(kind, window, zone) == _key(kind, judged, zone)
-
-
 def _used(kind: Kind, count: int, judged: Window, zone: ZoneInfo) -> str:
     start = judged.start.astimezone(zone)
     if kind == "days":
@@ -264,6 +268,7 @@ def _used(kind: Kind, count: int, judged: Window, zone: ZoneInfo) -> str:
     return f"the mean of {count} {start:%A}s{hour} before the deployment"
 
 
+@once
 def _earlier_deployments(case: Case) -> list[Window]:
     """The hour after each production deployment before the judged one."""
     made = case["deployments"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pandas as pd
 
@@ -12,8 +15,11 @@ from pdmlib.readings import Measurement, State
 from pdmlib.site import Site
 from pdmlib.window import Window
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """What every analysis is a pure function of.
 
@@ -25,6 +31,8 @@ class Case:
     scope: Scope
     collection: Collection
     window: Window
+    _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The named frame as collected, whole."""
@@ -38,11 +46,17 @@ class Case:
 
     def latest(self) -> Case:
         """The same case, looking at the latest part of its window."""
-        return replace(self, window=self.scope.latest)
+        return self.at(self.scope.latest)
 
     def at(self, window: Window) -> Case:
-        """The same case, looking at another window."""
-        return replace(self, window=window)
+        """The same case, looking at another window; the same object for the same window."""
+        if window == self.window:
+            return self
+        if window not in self._seen:
+            other = replace(self, window=window)
+            object.__setattr__(other, "_seen", self._seen)
+            self._seen[window] = other
+        return self._seen[window]
 
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""
@@ -56,3 +70,17 @@ class Case:
         gap = self.collection.gap(source, item)
         state, reason = gap or (State.NO_DATA, otherwise)
         return Measurement.missing(state, reason, source)
+
+
+def once(function: Callable[Concatenate[Case, P], T]) -> Callable[Concatenate[Case, P], T]:
+    """A pure function of a case, computed once a case, window and arguments; its result is not to be changed."""
+
+    @wraps(function)
+    def remembered(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, args, tuple(sorted(kwargs.items())))
+        if key not in case._known:
+            case._known[key] = function(case, *args, **kwargs)
+        found: T = case._known[key]
+        return found
+
+    return remembered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -415,5 +414,4 @@ def _caught(debug: bool) -> Iterator[None]:
 
 def main() -> None:
     """Entry point of the `pdm` command."""
-    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     app()

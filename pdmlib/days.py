@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from pdmlib.baseline import Baseline, Change, baseline, change, level_change
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.comparison import practical_pct
 from pdmlib.traffic import TIMED, population, populations, spanned
 from pdmlib.window import Day, Window, day_of, days_between
@@ -50,6 +50,7 @@ COLUMNS: tuple[tuple[str, str, str, Compare], ...] = (
 )
 
 
+@once
 def daily(case: Case) -> list[dict[str, Any]]:
     """Rows of `daily`: the phase's days so far and the seven before them.
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -167,7 +168,7 @@ def _write(path: Path, table: pd.DataFrame) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with duckdb.connect() as connection:
+        with _engine().cursor() as connection:
             connection.register("rows", table)
             connection.execute(
                 f"COPY rows TO '{_quoted(beside)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
@@ -197,12 +198,18 @@ def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
     query = f"SELECT {columns} FROM read_parquet([{files}], union_by_name=true)"
     bounds = [window.start, window.end] if window else []
-    with duckdb.connect() as connection, warnings.catch_warnings():
+    with _engine().cursor() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         connection.execute("SET TimeZone = 'UTC'")
         return connection.execute(
             query + (f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?' if bounds else ""), bounds
         ).df()
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """One engine a process; every use has a cursor of its own."""
+    return duckdb.connect()
 
 
 def _quoted(path: Path) -> str:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.window import Window
 
 LONGEST = timedelta(hours=2)
@@ -49,6 +49,7 @@ class Stretches:
         return self.table.loc[self.table["value"].idxmax()]
 
 
+@once
 def samples(case: Case, metric: str) -> pd.DataFrame:
     """All samples of a metric, oldest first: of the platform, else of the database itself.
 
@@ -76,12 +77,14 @@ def newest(case: Case, metric: str) -> pd.Series | None:
     return inside.iloc[-1] if len(inside) else None
 
 
+@once
 def in_window(case: Case, metric: str) -> pd.DataFrame:
     """The samples of a metric that were taken in the case's window."""
     table = samples(case, metric)
     return table[(table["at"] >= case.window.start) & (table["at"] < case.window.end)]
 
 
+@once
 def gauge(case: Case, metric: str) -> Stretches:
     """A gauge over the window: each sample holds until the next one."""
     table = samples(case, metric)
@@ -89,6 +92,7 @@ def gauge(case: Case, metric: str) -> Stretches:
     return _clipped(case, table.assign(start=table["at"], end=ends))
 
 
+@once
 def cpu_pct(case: Case) -> Stretches:
     """Busy share of all processors in percent between successive samples of their counters."""
     idle, total = samples(case, "cpu_idle_s"), samples(case, "cpu_all_s")
@@ -99,6 +103,7 @@ def cpu_pct(case: Case) -> Stretches:
     return _differences(case, table[near], (step_idle < 0) | (step_all <= 0))
 
 
+@once
 def increments(case: Case, metric: str) -> Stretches:
     """What a counter grew by between successive samples, per second."""
     table = samples(case, metric)

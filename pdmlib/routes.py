@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.traffic import TIMED, failed
 from pdmlib.window import Window
@@ -17,6 +17,7 @@ SURE = 4.0
 FEWEST = 50
 
 
+@once
 def routes(case: Case) -> list[dict[str, Any]]:
     """Rows of `routes`: each route's requests, errors and percentiles, p95 against the seven days before.
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import DTYPES
 from pdmlib.window import Window
 
@@ -59,6 +59,7 @@ def populations(case: Case) -> Iterator[Population]:
             yield found
 
 
+@once
 def population(case: Case, source: str) -> Population | None:
     """What one source counts in the case's window: of exactly the window, else tiled from shorter stretches.
 
@@ -96,6 +97,7 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
     )
 
 
+@once
 def spanned(case: Case, source: str) -> pd.Series | None:
     """The row of `latencies` of exactly the case's window, all routes; None when there is none."""
     table, window = case["latencies"], case.window
@@ -108,6 +110,7 @@ def spanned(case: Case, source: str) -> pd.Series | None:
     return rows.iloc[0] if len(rows) else None
 
 
+@once
 def tiled(case: Case, source: str) -> pd.DataFrame:
     """Rows of `request_counts` that tile the case's window without overlap, with their `end_at`."""
     table = case["request_counts"]

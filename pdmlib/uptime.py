@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.site import App
 
 LOG = "uptime_logs"
@@ -59,6 +59,7 @@ class Outage:
     down: timedelta
 
 
+@once
 def pooled(case: Case) -> pd.DataFrame:
     """Probes that tell of uptime, oldest first: the application's own log and our probes of its health."""
     probes = case["probes"]
@@ -80,6 +81,7 @@ def interval_of(case: Case) -> timedelta:
     return case.scope.phase.cadence if apart.empty else apart.median().to_pytimedelta()
 
 
+@once
 def uptime_segments(case: Case) -> pd.DataFrame:
     """The window cut where the state changes: start, end, state (up, degraded, down, unknown).
 
@@ -109,11 +111,12 @@ def _vouched(case: Case) -> list[tuple[datetime, datetime, str]]:
     """What each probe vouches for: start, end and state."""
     probes, interval = pooled(case), interval_of(case)
     moments = [m.to_pydatetime() for m in probes["checked_at"]]
-    following = [*moments[1:], max([case.window.end, *moments[-1:]])]
+    following = [*moments[1:], *(max(case.window.end, last) for last in moments[-1:])]
     ends = [n if n - m <= 2 * interval else m + interval for m, n in zip(moments, following, strict=True)]
     return list(zip(moments, ends, probes["status"], strict=True))
 
 
+@once
 def uptime(case: Case) -> Uptime | None:
     """Seconds of the window by state; None when no probe says anything about it."""
     segments = uptime_segments(case)
@@ -126,6 +129,7 @@ def uptime(case: Case) -> Uptime | None:
     return Uptime(up, degraded, down, unknown, counted)
 
 
+@once
 def outages(case: Case) -> list[Outage]:
     """Outages in the window; down time on both sides of a gap without a sight of `up` is one."""
     found: list[Outage] = []

@@ -12,7 +12,7 @@ import numpy as np
 
 from pdmlib import stats
 from pdmlib.baseline import PRACTICAL_PCT, Baseline, Change, baseline, change, together, usable
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.site import Feature
 from pdmlib.window import Day, Window, days_between
 
@@ -49,6 +49,7 @@ class Silence:
     used: str
 
 
+@once
 def amounts(case: Case, name: str) -> Amounts | None:
     """Amounts of a feature; None when its source was not seen."""
     if not case.answered("postgres", f"feature:{name}"):

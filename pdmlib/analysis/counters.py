@@ -14,7 +14,7 @@ import pandas as pd
 from pdmlib.analysis import drift, statements
 from pdmlib.analysis.between import Between
 from pdmlib.analysis.statements import looks
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import frame
 from pdmlib.window import iso
 
@@ -30,6 +30,7 @@ _EPOCHS = {
 }
 
 
+@once
 def checks(case: Case) -> pd.DataFrame:
     """Rows of `database_findings`: the case's own, and those of two looks at the counters."""
     found = looks(case, "database_gauges")

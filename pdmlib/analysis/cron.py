@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.schedules import TIME, expand, matched, runs_of
@@ -32,6 +32,7 @@ COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
 AFTER_HOUR1 = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 
 
+@once
 def slots(case: Case) -> pd.DataFrame:
     """Slots of every job in the window: job, expected_at, state, started_at, seconds, error.
 
@@ -172,6 +173,7 @@ def avg_seconds(case: Case) -> Measurement:
     return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")
 
 
+@once
 def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `cron`, one a job of the site file; counts are None where its log cannot be read."""
     if case.site.cron is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pdmlib import stats
 from pdmlib.baseline import Change
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Feature, Site
 from pdmlib.usage import DAY, Amounts, Silence, amounts, change_of, conversion, full_days, last_use, silence
@@ -119,6 +119,7 @@ def _state(case: Case, total: float, quiet: Silence, broken: float) -> tuple[str
     return ("used" if total > 0 else "unknown"), quiet.chance
 
 
+@once
 def adoption(case: Case) -> list[dict[str, Any]]:
     """Rows of `feature_adoption`, one a feature of the site file.
 

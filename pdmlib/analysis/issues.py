@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Sentry
@@ -28,6 +28,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
+@once
 def classify(case: Case) -> pd.DataFrame:
     """Issues of level error or fatal with `seen` (events in the case's window) and `class`.
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from pdmlib.analysis import causes
 from pdmlib.analysis.spent import COUNTERS, grouped, spent
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.sqltext import tables_of
 
 FEWEST = 20
@@ -73,6 +73,7 @@ class Looks:
         return float((self.after - self.before).total_seconds()) if self.before is not None else math.nan
 
 
+@once
 def looks(case: Case, name: str = "statements") -> Looks | None:
     """S0, S1 and S2 among the looks that a frame holds; None when nobody looked."""
     moments = sorted(case[name]["at"].unique())
@@ -92,6 +93,7 @@ def looks(case: Case, name: str = "statements") -> Looks | None:
     return Looks(None, moments[0], after, (f"the first look was {late:.1f} h after the deployment",))
 
 
+@once
 def compare(case: Case) -> list[dict[str, Any]]:
     """Rows of the table `queries`: what changed first counted, most time first, at most 60.
 
@@ -159,6 +161,7 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(share_pct=100 * table["total_ms"] / whole if whole else math.nan)
 
 
+@once
 def judged(case: Case, found: Looks) -> pd.DataFrame:
     """Every statement of both windows with its verdict."""
     assert found.before is not None
