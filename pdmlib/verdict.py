@@ -5,6 +5,7 @@ Everything that a report shows is written from a `Verdict`, so that all its file
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -336,12 +337,10 @@ def _more_requests(metric: Metric, found: Measurement, why: str | None) -> str |
         return None
     trials, limit = int(found.samples or 0), float(metric.limits[-1].edge) / 100
     events = round(float(found.value or 0) * trials / 100)
-    need = next((n for n in range(max(trials, 1), 200_000, 10) if stats.wilson(events, n)[1] < 2 * limit), None)
-    return (
-        f"{metric.title} becomes GREEN after about {need - trials} more requests without an error"
-        if need
-        else None
-    )
+    tries = range(max(trials, 1), 1_000_000)
+    need = tries[bisect_left(tries, -2 * limit, key=lambda n: -stats.wilson(events, n)[1]) :][:1]
+    more = need[0] - trials if need else None
+    return f"{metric.title} becomes GREEN after {more} more requests without an error" if more else None
 
 
 def _becomes_green(metric: Metric, found: Measurement) -> str:

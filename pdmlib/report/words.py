@@ -94,4 +94,4 @@ def markdown(value: Any) -> Any:
     if value is None:
         return ""
     lines = [one_line(line) for line in str(value).split("\n")]
-    return Markup("\n".join(_SPECIAL.sub(r"\\\1", str(escape(line))) for line in lines))
+    return Markup("\n".join(str(escape(_SPECIAL.sub(r"\\\1", line))) for line in lines))
