@@ -33,6 +33,9 @@ from pdmlib.errors import SiteError
 from pdmlib.window import parse_time
 
 SOURCE_NAMES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
+LOG_FIELDS = (
+    "time", "path", "status", "duration_ms", "request_id", "region", "release", "user_agent", "environment",
+)  # fmt: skip
 UNSET = "https://unset.invalid"
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -70,6 +73,15 @@ def _slug(text: str) -> str:
     if not re.fullmatch(r"[a-z][a-z0-9_-]*", text):
         raise ValueError("not a name of small letters, digits, - and _")
     return text
+
+
+def _log_fields(columns: Mapping[str, str]) -> Mapping[str, str]:
+    for name, field in columns.items():
+        if name not in LOG_FIELDS or not field:
+            raise ValueError(
+                f"{name}: not one of {', '.join(LOG_FIELDS)}, each with the name of a field of the log"
+            )
+    return columns
 
 
 def _moment(value: Any) -> Any:
@@ -379,12 +391,7 @@ class Requests(Part):
     format: Literal["vercel-logs", "vercel-traces", "vercel-analytics", "json", "csv", "parquet", "combined"] = (
         "vercel-logs"
     )
-    columns: Mapping[
-        Literal[
-            "time", "path", "status", "duration_ms", "request_id", "region", "release", "user_agent", "environment"
-        ],
-        Annotated[str, Field(min_length=1)],
-    ] = {}
+    columns: Annotated[Mapping[str, str], AfterValidator(_log_fields)] = {}
     route_patterns: tuple[Annotated[str, Field(pattern=r"^/")], ...] = ()
     health_paths: tuple[str, ...] = ("/api/health", "/api/health/detailed")
     cron_paths: tuple[str, ...] = ("/api/cron/",)

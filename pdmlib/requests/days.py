@@ -7,7 +7,7 @@ kinds, exact); `views` holds page views. Each is one Parquet file that is never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,7 +21,10 @@ from pdmlib.requests.rollup import KEPT
 TABLES = ("requests", "buckets", "totals", "intervals")
 VIEWS = ("views",)
 FAILED = "(status >= 500 OR status = -1)"
-_ROWS = {"requests": "moment, route, kind, status, ms, id, region, release", "views": "moment, session, device, is_view, id"}
+_ROWS = {
+    "requests": "moment, route, kind, status, ms, id, region, release",
+    "views": "moment, session, device, is_view, id",
+}
 _MERGED = {
     "requests": "min(moment), arg_min(route, moment), arg_min(kind, moment), "
     "CASE WHEN max(status) >= 500 THEN max(status) WHEN min(status) = -1 THEN -1 ELSE max(status) END, "
@@ -46,26 +49,37 @@ def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> lis
 
 
 def merge(
-    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path], old: Path | None, target: Path
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    parts: Sequence[Path],
+    old: Path | None,
+    target: Path,
 ) -> Merged:
-    """Writes a day's rows: those held and the new ones, each request once, in the order of time."""
+    """Writes a day's rows: those held and the new ones, each request once, in the order of time.
+
+    The rows stay in the session as table `merged`, for `derive`.
+    """
+    names = _ROWS[table]
     _new_rows(connection, table, day, parts)
     fresh = _count(connection, "fresh")
     held = 0
     if old is not None:
-        connection.execute(f"INSERT INTO fresh SELECT {_ROWS[table]} FROM read_parquet({engine.files([old])})")
+        connection.execute(f"INSERT INTO fresh SELECT {names} FROM read_parquet({engine.files([old])})")
         held = _count(connection, "fresh") - fresh
-    connection.execute("CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM fresh GROUP BY id HAVING count(*) > 1")
-    names = _ROWS[table]
-    rows = f"SELECT {names} FROM fresh"
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM fresh GROUP BY id HAVING count(*) > 1"
+    )
     if _count(connection, "twice"):
-        rows = f"""
-            SELECT {names} FROM fresh ANTI JOIN twice USING (id)
-            UNION ALL (SELECT {_MERGED[table]} FROM fresh SEMI JOIN twice USING (id) GROUP BY id)"""
-    engine.save(connection, f"{rows} ORDER BY moment", target)
-    total = _rows_of(connection, target)
-    connection.execute("DROP TABLE fresh")
-    connection.execute("DROP TABLE twice")
+        connection.execute(f"""
+            CREATE OR REPLACE TEMP TABLE merged AS SELECT {names} FROM fresh ANTI JOIN twice USING (id)
+            UNION ALL (SELECT {_MERGED[table]} FROM fresh SEMI JOIN twice USING (id) GROUP BY id)""")
+        connection.execute("DROP TABLE fresh")
+    else:
+        connection.execute("DROP TABLE IF EXISTS merged")
+        connection.execute("ALTER TABLE fresh RENAME TO merged")
+    engine.save(connection, "FROM merged ORDER BY moment", target)
+    total = _count(connection, "merged")
     return Merged(total, total - held, fresh + held - total)
 
 
@@ -81,28 +95,32 @@ def _new_rows(connection: duckdb.DuckDBPyConnection, table: str, day: date, part
     connection.execute(f"INSERT INTO fresh SELECT {numbered} FROM {_parts(parts)} WHERE NOT named AND {inside}")
 
 
-def derive(connection: duckdb.DuckDBPyConnection, rows: Path, targets: dict[str, Path], counted: Sequence[str]) -> None:
-    """Writes the small tables of a day from its rows."""
-    source = f"read_parquet({engine.files([rows])})"
+def hold(connection: duckdb.DuckDBPyConnection, rows: Path) -> None:
+    """Takes a day's rows into the session as table `merged`, for `derive`."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE merged AS FROM read_parquet({engine.files([rows])})")
+
+
+def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], counted: Sequence[str]) -> None:
+    """Writes the small tables of the day that the session holds."""
     engine.save(
         connection,
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
               CAST(CASE WHEN status = -1 THEN 5 ELSE status // 100 END AS TINYINT) AS class,
               {bucket_sql("ms")} AS bucket, count(*) AS n
-            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
+            FROM merged WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
         targets["buckets"],
     )
     engine.save(
         connection,
-        f"""SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, count(ms) AS timed,
+        """SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, count(ms) AS timed,
               sum(ms) AS sum_ms
-            FROM {source} GROUP BY ALL ORDER BY ALL""",
+            FROM merged GROUP BY ALL ORDER BY ALL""",
         targets["totals"],
     )
     kinds = ", ".join(engine.literal(kind) for kind in counted)
     parts = " UNION ALL ".join(
         f"""SELECT date_trunc('{unit}', moment) AS start, {seconds} AS seconds, {STATISTICS}
-            FROM {source} WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
+            FROM merged WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
         for unit, seconds in (("minute", 60), ("hour", 3600))
     )
     engine.save(connection, f"SELECT * FROM ({parts}) ORDER BY seconds, start", targets["intervals"])
@@ -121,9 +139,4 @@ def _parts(parts: Sequence[Path]) -> str:
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-    return int(row[0]) if row else 0
-
-
-def _rows_of(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
-    row = connection.execute(f"SELECT count(*) FROM read_parquet({engine.files([path])})").fetchone()
     return int(row[0]) if row else 0

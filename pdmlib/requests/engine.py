@@ -17,7 +17,10 @@ REMOTE = "s3://"
 @contextmanager
 def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in memory; rows come in no particular order unless a query asks for one."""
-    settings: dict[str, str | bool] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": memory_limit,
+        "preserve_insertion_order": False,
+    }
     if spill is not None:
         settings["temp_directory"] = str(spill)
     with duckdb.connect(config=settings) as connection:
@@ -38,7 +41,8 @@ def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
         connection.execute("CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain)")
     except duckdb.Error:
         raise SourceError(
-            SOURCE, "s3:// needs DuckDB's extensions httpfs and aws (INSTALL httpfs; INSTALL aws); copy the logs here"
+            SOURCE,
+            "s3:// needs DuckDB's extensions httpfs and aws (INSTALL httpfs; INSTALL aws); copy the logs here",
         ) from None
 
 
@@ -67,10 +71,13 @@ def struct(fields: Mapping[str, str]) -> str:
     return "{" + ", ".join(f"{identifier(name)}: {literal(kind)}" for name, kind in fields.items()) + "}"
 
 
-def save(connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str = "zstd") -> None:
+def save(
+    connection: duckdb.DuckDBPyConnection, query: str, path: Path, compression: str = "zstd", version: str = "v2"
+) -> None:
     """Writes a query's rows as one Parquet file."""
     connection.execute(
-        f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet, COMPRESSION {compression}, PARQUET_VERSION v2)"
+        f"COPY ({query}) TO {literal(str(path))} "
+        f"(FORMAT parquet, COMPRESSION {compression}, PARQUET_VERSION {version})"
     )
 
 

@@ -109,7 +109,10 @@ def _remote(path: str) -> list[str]:
     with engine.session() as connection:
         engine.reach(connection, [path])
         pattern = path if any(letter in path for letter in "*?[") else path.rstrip("/") + "/**"
-        return [str(row[0]) for row in connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()]
+        return [
+            str(row[0])
+            for row in connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()
+        ]
 
 
 class Register:
@@ -194,7 +197,9 @@ def _remote_piece(path: str, register: Register, asked: Requests) -> list[Piece]
         return []
     dialect, shape = sniffed(path, asked)
     name = path.rsplit("/", 1)[-1]
-    return [Piece(path, name, size, dialect, shape, f"{identity}#0", Known(name, size, identity, "", identity, False))]
+    return [
+        Piece(path, name, size, dialect, shape, f"{identity}#0", Known(name, size, identity, "", identity, False))
+    ]
 
 
 def identity_of(path: Path, size: int) -> str:
@@ -261,7 +266,9 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
     try:
         head = _beginning(path)
     except (OSError, EOFError, duckdb.Error) as error:
-        raise SourceError(engine.SOURCE, f"{Path(path).name}: cannot be read: {error}".splitlines()[0][:200]) from None
+        raise SourceError(
+            engine.SOURCE, f"{Path(path).name}: cannot be read: {error}".splitlines()[0][:200]
+        ) from None
     text = head.lstrip("\ufeff \t\r\n")
     shape = "array" if text.startswith("[") else "lines"
     spans = '"resourceSpans"' in head
@@ -269,9 +276,11 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
         shape = "object"
     if '"vercel.speed_insights' in head[:2000] or '"metricType"' in text.split("\n", 1)[0]:
         raise SourceError(engine.SOURCE, f"{Path(path).name}: a drain of Speed Insights holds no requests")
-    if '"vercel.analytics' in head or ('"eventType"' in text.split("\n", 1)[0] and asked.format.startswith("vercel")):
+    if '"vercel.analytics' in head or (
+        '"eventType"' in text.split("\n", 1)[0] and asked.format.startswith("vercel")
+    ):
         return "vercel-analytics", shape
-    if asked.format == "vercel-logs" and spans or asked.format == "vercel-traces" and text and not spans:
+    if (asked.format == "vercel-logs" and spans) or (asked.format == "vercel-traces" and text and not spans):
         other = "vercel-traces" if spans else "not vercel-traces"
         raise SourceError(engine.SOURCE, f"{Path(path).name}: is {other}; the site says format: {asked.format}")
     return asked.format, shape

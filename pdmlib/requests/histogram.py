@@ -37,7 +37,10 @@ def value_of(bucket: int) -> float:
 
 @dataclass(frozen=True)
 class Percentile:
-    """A pooled percentile with its 95 % interval; low and high None where too few times bound it."""
+    """A pooled percentile with its 95 % interval, to the outer edges of the buckets that bound it.
+
+    low and high are None where too few times bound it.
+    """
 
     quantile: float
     ms: float
@@ -64,11 +67,17 @@ def percentiles(
     return tuple(_percentile(sorted_buckets, reached, total, q) for q in quantiles)
 
 
-def _percentile(buckets: npt.NDArray[np.int64], reached: npt.NDArray[np.int64], total: int, q: float) -> Percentile:
-    def at(rank: int | None) -> float | None:
-        return None if rank is None else value_of(int(buckets[np.searchsorted(reached, rank)]))
+def _percentile(
+    buckets: npt.NDArray[np.int64], reached: npt.NDArray[np.int64], total: int, q: float
+) -> Percentile:
+    def bucket(rank: int) -> int:
+        return int(buckets[np.searchsorted(reached, rank)])
 
     low, high = stats.quantile_ranks(total, q)
-    middle = at(min(total, max(1, math.ceil(q * total))))
-    assert middle is not None
-    return Percentile(q, middle, at(low), at(high), total)
+    return Percentile(
+        q,
+        value_of(bucket(min(total, max(1, math.ceil(q * total))))),
+        GAMMA ** (bucket(low) - 1) if low else None,
+        GAMMA ** bucket(high) if high else None,
+        total,
+    )

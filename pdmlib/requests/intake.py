@@ -14,6 +14,7 @@ import duckdb
 from pdmlib.errors import SiteError, SourceError
 from pdmlib.requests import days, engine, files, launch, rollup, store
 from pdmlib.requests.files import Piece
+from pdmlib.requests.store import DayFiles, Manifest
 from pdmlib.site import Requests, Site
 
 EXAMPLES = 5
@@ -101,7 +102,7 @@ class _Run:
     asked: Requests
     store: Path
     spill: Path
-    manifest: store.Manifest
+    manifest: Manifest
     total: int
     on_progress: OnProgress
     began: float = field(default_factory=time.monotonic)
@@ -259,8 +260,13 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], rollup.Part]]) -> None
 
 
 def _merge_day(
-    run: _Run, connection: duckdb.DuckDBPyConnection, manifest: store.Manifest, table: str, day: date, parts: Sequence[Path]
-) -> tuple[store.Manifest, days.Merged]:
+    run: _Run,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    table: str,
+    day: date,
+    parts: Sequence[Path],
+) -> tuple[Manifest, days.Merged]:
     old = manifest.days(table).get(day.isoformat())
     old_path = store.file_of(run.store, table, day, old.token) if old else None
     token = store.token()
@@ -268,13 +274,12 @@ def _merge_day(
     merged = days.merge(connection, table, day, parts, old_path, target)
     if table == "requests":
         _derive(run, connection, day, token)
-    return manifest.with_day(table, day, store.DayFiles(token, merged.rows)), merged
+    return manifest.with_day(table, day, DayFiles(token, merged.rows)), merged
 
 
-def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str, rows_token: str = "") -> None:
-    rows = store.file_of(run.store, "requests", day, rows_token or token)
+def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str) -> None:
     targets = {table: store.file_of(run.store, table, day, token) for table in days.TABLES[1:]}
-    days.derive(connection, rows, targets, run.asked.counted)
+    days.derive(connection, targets, run.asked.counted)
 
 
 def _derive_again(run: _Run) -> None:
@@ -286,8 +291,9 @@ def _derive_again(run: _Run) -> None:
             source = store.file_of(run.store, "requests", day, row.token)
             copy = store.file_of(run.store, "requests", day, token)
             copy.hardlink_to(source)
+            days.hold(connection, copy)
             _derive(run, connection, day, token)
-            manifest = manifest.with_day("requests", date.fromisoformat(day), store.DayFiles(token, row.rows))
+            manifest = manifest.with_day("requests", date.fromisoformat(day), DayFiles(token, row.rows))
     run.manifest = manifest
     store.commit(run.store, manifest)
     store.sweep(run.store, days.TABLES, before, manifest)

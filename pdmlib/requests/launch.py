@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ def _on_cluster(
             client.submit(remote_read, piece, asked, retries=RETRIES, pure=False): path
             for path, piece in names.items()
         }
-        for task in as_completed(tasks):
+        for task in as_completed(tasks):  # type: ignore[no-untyped-call]
             piece = names[tasks[task]]
             try:
                 part, rows = task.result()
@@ -107,9 +107,10 @@ def _client(address: str) -> Iterator[Any]:
             engine.SOURCE, "requests.engine names a Dask cluster; install it: pip install pdmlib[dask]"
         ) from None
     try:
-        client = Client(address.replace("dask://", "tcp://"), timeout="10s", set_as_default=False)
+        client: Any = Client(  # type: ignore[no-untyped-call]
+            address.replace("dask://", "tcp://"), timeout="10s", set_as_default=False
+        )
     except OSError as error:
         raise SourceError(engine.SOURCE, f"{address}: no Dask scheduler answers: {error}"[:200]) from None
-    opened: AbstractContextManager[Any] = client
-    with opened:
+    with client:
         yield client

@@ -1,7 +1,7 @@
 """What each log format says of one request, as SQL over the engine's own readers.
 
-Every query here gives `broken, excluded, at, path, status, ms, request, region, release, agent`
-(and `filename`): one row a line, nothing dropped. Fields that hold people (client addresses,
+Every query here gives `broken, excluded, moment, path, status, ms, unreadable, request, region,
+release, agent, asked_path, filename`: one row a line, nothing dropped. Fields that hold people (client addresses,
 bodies, messages) are never read.
 """
 
@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pdmlib.requests.engine import files, identifier, literal, struct
-from pdmlib.site import Requests
+from pdmlib.site import LOG_FIELDS, Requests
 
-OURS = ("time", "path", "status", "duration_ms", "request_id", "region", "release", "user_agent", "environment")
 LARGEST_OBJECT = 256 * 1024 * 1024
 LONGEST_LINE = 32 * 1024 * 1024
 _LINE = "chr(1) || chr(2) || chr(3)"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
-_US = {"s": 1_000_000, "ms": 1_000}
 
 _VERCEL = {
     "timestamp": "BIGINT", "path": "VARCHAR", "source": "VARCHAR", "statusCode": "INTEGER", "id": "VARCHAR",
@@ -35,6 +33,8 @@ COMBINED = (
     r'^\S+ \S+ .*?\[([^\]]+)\] "(?:[A-Za-z]+ )?([^ "]*)[^"]*" ([0-9]{3}) (?:[0-9]+|-)'
     r'(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)")?(.*)$'
 )
+_TOOK = r'(?:^|[ ="])([0-9]+(?:\.[0-9]+)?)(?:[ "]|$)'
+_REQUEST = "([0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})"
 
 
 def requests_of(dialect: str, asked: Requests, paths: Sequence[str], shape: str, known: Sequence[str] = ()) -> str:
@@ -51,14 +51,16 @@ def requests_of(dialect: str, asked: Requests, paths: Sequence[str], shape: str,
         return _vercel_traces(asked, paths, shape)
     if dialect == "combined":
         return _combined(asked, paths)
-    fields = {name: asked.columns.get(name, name) for name in OURS}
+    fields = {**{name: name for name in LOG_FIELDS}, **asked.columns}
     if dialect == "json":
-        found = {field: "VARCHAR" for field in fields.values()}
+        found = dict.fromkeys(fields.values(), "VARCHAR")
         read = _json(paths, shape, found)
-        return _plain_query(asked, read, {name: _access(field) for name, field in fields.items()}, "at")
-    table = csv(paths) if dialect == "csv" else f"read_parquet({files(paths)}, union_by_name = true, filename = true)"
+        return _plain_query(asked, read, {name: _access(field) for name, field in fields.items()})
+    table = (
+        csv(paths) if dialect == "csv" else f"read_parquet({files(paths)}, union_by_name = true, filename = true)"
+    )
     cells = {name: _cell(field) if field in known else "NULL" for name, field in fields.items()}
-    return _plain_query(asked, table, cells, "at")
+    return _plain_query(asked, table, cells)
 
 
 def csv(paths: Sequence[str]) -> str:
@@ -73,13 +75,23 @@ def lines(paths: Sequence[str]) -> str:
     """The reader of whole lines, in a column `line`."""
     return (
         f"read_csv({files(paths)}, columns = {{'line': 'VARCHAR'}}, delim = {_LINE}, quote = '', escape = '', "
-        f"header = false, auto_detect = false, filename = true, max_line_size = {LONGEST_LINE}, store_rejects = true)"
+        "header = false, auto_detect = false, filename = true, store_rejects = true, "
+        f"max_line_size = {LONGEST_LINE})"
     )
 
 
 def views_of(asked: Requests, paths: Sequence[str], shape: str) -> str:
-    """Page views and events of an analytics drain: `broken, excluded, at, session, device, view, seen`."""
-    fields = ("timestamp", "eventType", "eventName", "sessionId", "deviceId", "path", "vercelEnvironment", "schema")
+    """Page views and events of an analytics drain: the columns of one event."""
+    fields = (
+        "timestamp",
+        "eventType",
+        "eventName",
+        "sessionId",
+        "deviceId",
+        "path",
+        "vercelEnvironment",
+        "schema",
+    )
     read = _json(paths, shape, dict.fromkeys(fields, "VARCHAR"))
     return f"""
         SELECT "timestamp" IS NULL AND "eventType" IS NULL AS broken,
@@ -95,8 +107,8 @@ def _wanted(asked: Requests) -> str:
 
 
 def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
-    own = {name: field for name, field in asked.columns.items() if name in OURS}
-    types = {**{field: "VARCHAR" for field in own.values()}, **_VERCEL}
+    own: dict[str, str] = {**asked.columns}
+    types = {**dict.fromkeys(own.values(), "VARCHAR"), **_VERCEL}
     read = _json(paths, shape, types)
 
     def field(name: str, default: str) -> str:
@@ -133,7 +145,9 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
     code = _attribute("span.attributes", "http.response.status_code", "http.status_code")
     failed = "coalesce(span.status.code IN ('2', 'STATUS_CODE_ERROR', 'error'), false)"
     server = "span.kind IN ('server', '2', 'SPAN_KIND_SERVER', 'SERVER')"
-    environment = _attribute("resource", "vercel.environment", "deployment.environment.name", "deployment.environment")
+    environment = _attribute(
+        "resource", "vercel.environment", "deployment.environment.name", "deployment.environment"
+    )
     start, end = (f"TRY_CAST(span.{name}TimeUnixNano AS BIGINT)" for name in ("start", "end"))
     return f"""
         SELECT span IS NULL AS broken,
@@ -148,7 +162,8 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
           {_attribute("span.attributes", "vercel.region", "cloud.region", "faas.region")} AS region,
           {_attribute("resource", "vercel.deploymentId", "service.version")} AS release,
           {_attribute("span.attributes", "user_agent.original", "http.user_agent")} AS agent,
-          coalesce({_attribute("span.attributes", "url.path", "http.target")}, {path}, {bare}) AS asked_path, filename
+          coalesce({_attribute("span.attributes", "url.path", "http.target")}, {path}, {bare}) AS asked_path,
+          filename
         FROM (
           SELECT resource, unnest(CASE WHEN len(scope.spans) > 0 THEN scope.spans END) AS span, filename FROM (
             SELECT one.resource.attributes AS resource, unnest(one.scopeSpans) AS scope, filename
@@ -158,21 +173,21 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
 
 
 def _combined(asked: Requests, paths: Sequence[str]) -> str:
-    unit = _scale(asked, "s")
+    took = f"regexp_extract(part.rest, {literal(_TOOK)}, 1)"
+    request = f"regexp_extract(part.rest, {literal(_REQUEST)}, 1)"
     return f"""
         SELECT part.time = '' AS broken, false AS excluded,
           try_strptime(part.time, '%d/%b/%Y:%H:%M:%S %z') AT TIME ZONE 'UTC' AS moment, part.path AS path,
           TRY_CAST(part.status AS INTEGER) AS status,
-          TRY_CAST(nullif(regexp_extract(part.rest, '(?:^|[ ="])([0-9]+(?:\\.[0-9]+)?)(?:[ "]|$)', 1), '') AS DOUBLE)
-            * {unit} AS ms, false AS unreadable,
-          nullif(regexp_extract(part.rest, '([0-9a-fA-F]{{16,}}|[0-9a-fA-F]{{8}}-[0-9a-fA-F-]{{27}})', 1), '') AS request,
-          NULL AS region, NULL AS release, part.agent AS agent, part.path AS asked_path, hash(line) AS seen, filename
+          TRY_CAST(nullif({took}, '') AS DOUBLE) * {_scale(asked, "s")} AS ms, false AS unreadable,
+          nullif({request}, '') AS request, NULL AS region, NULL AS release, part.agent AS agent,
+          part.path AS asked_path, hash(line) AS seen, filename
         FROM (SELECT line, filename,
             regexp_extract(line, {literal(COMBINED)}, ['time', 'path', 'status', 'agent', 'rest']) AS part
           FROM {lines(paths)} WHERE trim(line) <> '')"""
 
 
-def _plain_query(asked: Requests, table: str, cell: Mapping[str, str], _: str) -> str:
+def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
     at = _moment(cell["time"], asked.time_unit)
     status, took = cell["status"], cell["duration_ms"]
     return f"""
@@ -195,7 +210,7 @@ def _json(paths: Sequence[str], shape: str, fields: Mapping[str, str]) -> str:
     }[shape]
     largest = "" if shape == "lines" else f", maximum_object_size = {LARGEST_OBJECT}"
     columns = struct(_nested(fields))
-    return f"read_json({files(paths)}, columns = {columns}, {how}{largest}, compression = 'auto_detect', filename = true)"
+    return f"read_json({files(paths)}, columns = {columns}, {how}{largest}, filename = true)"
 
 
 def _nested(fields: Mapping[str, str]) -> dict[str, str]:
@@ -225,9 +240,7 @@ def _cell(field: str) -> str:
 
 def _attribute(attributes: str, *keys: str) -> str:
     """SQL of the first of several OTLP attributes that is there."""
-    one = [
-        f"list_extract(list_filter({attributes}, lambda a: a.key = {literal(key)}), 1).value" for key in keys
-    ]
+    one = [f"list_extract(list_filter({attributes}, lambda a: a.key = {literal(key)}), 1).value" for key in keys]
     return "coalesce(" + ", ".join(f"nullif({o}.stringValue, ''), {o}.intValue" for o in one) + ")"
 
 

@@ -64,7 +64,7 @@ def read(
             engine.reach(connection, paths)
             known = _columns(connection, first, paths)
             rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
-            engine.save(connection, rows, target, "lz4")
+            engine.save(connection, rows, target, "lz4", "v1")
             counts = dict(
                 connection.execute(
                     f"SELECT verdict, count(*) FROM read_parquet({engine.files([target])}) GROUP BY verdict"
@@ -80,7 +80,7 @@ def read(
 
 
 def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) -> str:
-    """The query that gives one row a line: `verdict, moment, route, kind, status, ms, id, named, region, release`."""
+    """The query that gives one row a line: its verdict, and of a request what `days` keeps."""
     first, paths = batch[0], [piece.path for piece in batch]
     source = reading.requests_of(first.dialect, asked, paths, first.shape, known)
     alike = "seen" if first.dialect == "combined" else "hash(moment, path, status, ms, agent, region, asked_path)"
@@ -89,15 +89,15 @@ def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) 
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
           CAST(status AS SMALLINT) AS status, ms,
           CASE WHEN request IS NOT NULL THEN hash(request) ELSE hash({alike}, {_file_key(batch)}) END AS id,
-          request IS NOT NULL AS named, left(region, 40) AS region, left(release, 60) AS release
+          request IS NOT NULL AS named, region, release
         FROM ({source})"""
 
 
 def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
     """The query that gives one row a page view or event: `verdict, moment, session, device, is_view, id`."""
     return f"""
-        SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken OR moment IS NULL THEN {REJECTED} ELSE {KEPT} END AS verdict,
-          moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
+        SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken OR moment IS NULL THEN {REJECTED}
+            ELSE {KEPT} END AS verdict, moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
           CASE WHEN device IS NOT NULL THEN hash(device) END AS device, is_view, seen AS id, true AS named
         FROM ({reading.views_of(asked, paths, first.shape)})"""
 
@@ -148,7 +148,8 @@ def _examples(
     for path, name in names.items():
         if len(found) >= EXAMPLES:
             break
-        query = f"SELECT line FROM {reading.lines([path])} WHERE {_suspect(batch[0], asked)} LIMIT {EXAMPLES - len(found)}"
+        left = EXAMPLES - len(found)
+        query = f"SELECT line FROM {reading.lines([path])} WHERE {_suspect(batch[0], asked)} LIMIT {left}"
         try:
             found += [f"{name}: {masked(str(row[0]))}" for row in connection.execute(query).fetchall()]
         except duckdb.Error:
@@ -160,7 +161,9 @@ def _suspect(first: Piece, asked: Requests) -> str:
     if first.dialect == "combined":
         return f"trim(line) <> '' AND NOT regexp_matches(line, {engine.literal(reading.COMBINED)})"
     time = asked.columns.get("time", "time") if first.dialect == "json" else "timestamp"
-    pointer = engine.literal("/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in time.split(".")))
+    pointer = engine.literal(
+        "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in time.split("."))
+    )
     timeless = f"json_extract_string(line, {pointer}) IS NULL"
     if first.dialect == "vercel-traces":
         timeless = "json_extract_string(line, '/resourceSpans') IS NULL"
@@ -169,7 +172,9 @@ def _suspect(first: Piece, asked: Requests) -> str:
 
 def masked(line: str) -> str:
     """A line whose form can be seen and nothing else: letters x, digits 9; the keys of an object stay."""
-    shape = _KEY.sub(lambda m: m[0] if m[0][0] == '"' else "9" if m[0].isdigit() else "x", line[: 4 * EXAMPLE_LETTERS])
+    shape = _KEY.sub(
+        lambda m: m[0] if m[0][0] == '"' else "9" if m[0].isdigit() else "x", line[: 4 * EXAMPLE_LETTERS]
+    )
     shape = "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in shape)
     return shape if len(shape) <= EXAMPLE_LETTERS else shape[: EXAMPLE_LETTERS - 1] + "…"
 

@@ -6,7 +6,7 @@ Query strings, ids, tokens and addresses in paths are dropped here; a client's a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pdmlib.requests.engine import literal
 
@@ -21,7 +21,7 @@ _ONE_OF_MANY = "/(?:" + "|".join((
     "(?:[^/A-Z]*[A-Z]){6,}[^/]*",
     r"[^/]*[^A-Za-z0-9_.\[\]~()/-][^/]*",
 )) + ")(/|$)"  # fmt: skip
-_PLAIN = r"/|(?:/[a-z_.\[\]()-]{1,19})+"
+_PLAIN = r"/|(?:/[a-z_.\[\]()-]{1,19}){1,8}"
 _NOT_SO_PLAIN = "/[a-f]{8,}(/|$)|^/(_next|assets|static|images|fonts)/"
 _BUILT_IN = (
     ("^/_next/(static|data|image|webpack-hmr)(/.*)?$", r"/_next/\1"),
@@ -43,41 +43,55 @@ def pattern_regex(pattern: str) -> str:
     return "^" + "".join([*parts, re.escape(pattern[last:].rstrip("/") or pattern[last:])]) + "/?$"
 
 
-def route(path: str, patterns: Iterable[str]) -> str:
+def route(path: str, patterns: Sequence[str]) -> str:
     """SQL of the route of a path expression: the site's patterns first, then the built-in rules."""
+    plain = (
+        f"regexp_full_match({path}, {literal(_PLAIN)}) AND NOT regexp_matches({path}, {literal(_NOT_SO_PLAIN)})"
+    )
     bare = f"regexp_replace(split_part(split_part({path}, '?', 1), '#', 1), '^[A-Za-z]+://[^/]*', '')"
-    cases = [f"WHEN regexp_full_match({bare}, {literal(pattern_regex(p))}) THEN {literal(p)}" for p in patterns]
-    plain = f"regexp_full_match({path}, {literal(_PLAIN)}) AND NOT regexp_matches({path}, {literal(_NOT_SO_PLAIN)})"
-    cases.append(f"WHEN {plain} THEN {_trimmed(path)}")
-    cases.append(f"WHEN {bare} = '' THEN '/' WHEN NOT starts_with({bare}, '/') THEN {literal(OTHER)}")
-    cases += [
-        f"WHEN regexp_matches({bare}, {literal(rule)}) THEN regexp_replace({bare}, {literal(rule)}, {literal(to)})"
-        for rule, to in _BUILT_IN
-    ]
-    doubled = f"replace({bare}, '/', '//')"
-    named = f"regexp_replace({doubled}, {literal(_ONE_OF_MANY)}, '/[id]\\1', 'g')"
-    return f"CASE {' '.join(cases)} ELSE {_trimmed(_single(named))} END"
+    # A lambda, since the engine would compute what several branches share for plain paths too.
+    return (
+        f"CASE WHEN {plain} THEN {_by_pattern(path, patterns, path)} "
+        f"ELSE list_transform([{bare}], lambda p: {_by_pattern('p', patterns, _named('p'))})[1] END"
+    )
 
 
 def kind(path: str, agent: str, health: Iterable[str], cron: Iterable[str]) -> str:
     """SQL of who asked: cron, health (a health path or a monitor), bot or user."""
-    bare = f"split_part({path}, '?', 1)"
     starts = " OR ".join([f"starts_with({path}, {literal(p)})" for p in cron] or ["false"])
-    healthy = ", ".join(literal(p) for p in health)
-    is_health = f"{bare} IN ({healthy})" if healthy else "false"
+    healthy = " OR ".join(
+        [f"{path} = {literal(p)} OR starts_with({path}, {literal(p + '?')})" for p in health] or ["false"]
+    )
     return (
-        f"CASE WHEN {starts} OR contains({agent}, {literal(CRON_AGENT)}) THEN 'cron' "
-        f"WHEN {is_health} OR {_any(agent, MONITORS)} THEN 'health' "
+        f"CASE WHEN {starts} THEN 'cron' WHEN {healthy} THEN 'health' WHEN {_browser(agent)} THEN 'user' "
+        f"WHEN contains({agent}, {literal(CRON_AGENT)}) THEN 'cron' WHEN {_any(agent, MONITORS)} THEN 'health' "
         f"WHEN {_any(agent, CRAWLERS)} THEN 'bot' ELSE 'user' END"
     )
 
 
-def _trimmed(path: str) -> str:
-    return f"left(coalesce(nullif(rtrim({path}, '/'), ''), '/'), {LONGEST})"
+def _browser(agent: str) -> str:
+    """Browsers name no software after their version: most lines are decided here, cheaply."""
+    starts = f"(starts_with({agent}, 'Mozilla/5.0 (') OR starts_with({agent}, '[\"Mozilla/5.0 ('))"
+    ends = f"regexp_matches({agent}, '(Safari|Firefox|Edg|OPR)/[0-9.]+(\"\\])?$')"
+    return f"{starts} AND {ends} AND NOT contains({agent}, 'ompatible') AND NOT contains({agent}, 'Headless')"
 
 
-def _single(path: str) -> str:
-    return f"regexp_replace({path}, '/+', '/', 'g')"
+def _by_pattern(path: str, patterns: Sequence[str], otherwise: str) -> str:
+    cases = [f"WHEN regexp_full_match({path}, {literal(pattern_regex(p))}) THEN {literal(p)}" for p in patterns]
+    return f"CASE {' '.join(cases)} ELSE {otherwise} END" if cases else otherwise
+
+
+def _named(path: str) -> str:
+    cases = [f"WHEN {path} = '' THEN '/' WHEN NOT starts_with({path}, '/') THEN {literal(OTHER)}"]
+    cases += [
+        f"WHEN regexp_matches({path}, {literal(rule)}) THEN regexp_replace({path}, {literal(rule)}, {literal(to)})"
+        for rule, to in _BUILT_IN
+    ]
+    doubled = f"replace({path}, '/', '//')"
+    named = f"regexp_replace({doubled}, {literal(_ONE_OF_MANY)}, '/[id]\\1', 'g')"
+    single = f"regexp_replace({named}, '/+', '/', 'g')"
+    trimmed = f"left(coalesce(nullif(rtrim({single}, '/'), ''), '/'), {LONGEST})"
+    return f"CASE {' '.join(cases)} ELSE {trimmed} END"
 
 
 def _any(agent: str, words: Iterable[str]) -> str:

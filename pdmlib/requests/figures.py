@@ -1,0 +1,258 @@
+"""Frames of a report from the store: counts, response times, page views, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.frames import frame, merge
+from pdmlib.phases import Scope
+from pdmlib.readings import State
+from pdmlib.requests import engine, store
+from pdmlib.requests.held import (
+    IN,
+    IN_HOURS,
+    Held,
+    hours_and_edges,
+    missing_days,
+    requests_in,
+    silent_hours,
+    whole_minutes,
+)
+from pdmlib.requests.histogram import Percentile, percentiles
+from pdmlib.requests.intake import store_of
+from pdmlib.requests.pooling import exact, pooled, row_of, tables
+from pdmlib.site import Site
+from pdmlib.window import Window, iso
+
+EXACT_REQUESTS = 1_000_000
+ROUTES_AT_MOST = 500
+REST = "[other]"
+TOLD = 12
+FINEST_S = 3600
+
+
+def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:
+    """What the store holds of a report's time, as frames of source `requests`.
+
+    `request_counts` by hour (by minute for windows of an hour) and by route for the window and
+    the seven days before; `latencies` of each of the scope's spans, of each hour, of the busiest
+    minute, and by route; `activity` of each span; `gaps` for hours and days that nothing is held of.
+    `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
+
+    Raises:
+        SourceError: the store is damaged.
+    """
+    if site.requests is None:
+        return {}
+    folder = store_of(site, store_folder)
+    manifest = store.load(folder)
+    if not manifest.requests and not manifest.views:
+        return {"gaps": frame("gaps", [_gap(None, f"no request log was ingested into {folder}")])}
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, manifest, site.requests)
+        parts = [_views(held, scope)] if manifest.views else []
+        if manifest.requests:
+            parts += [_counts(held, scope), _latencies(held, scope), _gaps(held, scope)]
+        return merge(parts)
+
+
+def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    rate = held.asked.sample_rate
+    hourly = held.rows(
+        f"""SELECT hour, 3600, NULL, status, sum(n) FROM {{source}}
+            WHERE {held.counted} AND hour >= $start AND hour < $end GROUP BY hour, status ORDER BY ALL""",
+        "totals",
+        held.reach(scope),
+    )
+    rows = list(hourly)
+    for window in _minute_windows(scope):
+        rows += held.rows(
+            f"""SELECT date_trunc('minute', moment) AS start, 60, NULL, status, count(*) FROM {{source}}
+                WHERE {held.counted} AND moment >= $start AND moment < $end
+                GROUP BY ALL ORDER BY ALL""",
+            "requests",
+            whole_minutes(window),
+        )
+    table = pd.DataFrame(rows, columns=["at", "interval_s", "route", "status", "requests"])
+    by_route = [_route_counts(held, window) for window in dict.fromkeys((scope.window, scope.before))]
+    table = pd.concat([table, *[t for t in by_route if len(t)]], ignore_index=True)
+    table = table.assign(
+        source=engine.SOURCE, requests=table["requests"].astype("float64") / rate, sample_rate=rate
+    )
+    return {"request_counts": frame("request_counts", table)}
+
+
+def _route_counts(held: Held, window: Window) -> pd.DataFrame:
+    """Requests of each route and status of a window; routes beyond the busiest 500 together as [other]."""
+    inner, edges = hours_and_edges(window)
+    found: dict[tuple[str, int | None], int] = {}
+    if inner.seconds:
+        query = f"SELECT route, status, sum(n) FROM {{source}} WHERE {held.counted} AND {IN_HOURS} GROUP BY ALL"
+        _add(found, held.rows(query, "totals", inner))
+    for edge in edges:
+        query = f"SELECT route, status, count(*) FROM {{source}} WHERE {held.counted} AND {IN} GROUP BY ALL"
+        _add(found, held.rows(query, "requests", edge))
+    kept = _busiest((route, n) for (route, _), n in found.items())
+    folded: dict[tuple[str, int | None], int] = {}
+    _add(folded, ((route if route in kept else REST, status, n) for (route, status), n in found.items()))
+    rows = [
+        (window.start, window.seconds, route, status, n) for (route, status), n in sorted(folded.items(), key=str)
+    ]
+    return pd.DataFrame(rows, columns=["at", "interval_s", "route", "status", "requests"])
+
+
+def _add(found: dict[tuple[str, int | None], int], rows: Any) -> None:
+    for route, status, n in rows:
+        found[route, status] = found.get((route, status), 0) + int(n)
+
+
+def _busiest(pairs: Any) -> set[str]:
+    sums: dict[str, int] = {}
+    for route, n in pairs:
+        sums[route] = sums.get(route, 0) + n
+    return set(sorted(sums, key=lambda route: (-sums[route], route))[:ROUTES_AT_MOST])
+
+
+def _latencies(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    gaps = missing_days(held, held.reach(scope))
+    named = {scope.window, scope.before, scope.latest}
+    rows = [row for window in scope.spans for row in _span_rows(held, window, by_route=window in named, lost=gaps)]
+    rows += _interval_rows(held, scope)
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return {}
+    rate = held.asked.sample_rate
+    table = table.assign(
+        source=engine.SOURCE,
+        samples=table["requests"],
+        requests=table["requests"] / rate,
+        failures=pd.to_numeric(table["failures"]) / rate,
+        sample_rate=rate,
+    )
+    return {"latencies": frame("latencies", table)}
+
+
+def _span_rows(held: Held, window: Window, by_route: bool, lost: Sequence[Window]) -> list[dict[str, Any]]:
+    count = requests_in(held, window)
+    if not count:
+        return []
+    small = count <= EXACT_REQUESTS
+    found = exact(held, window, by_route) if small else pooled(held, window, by_route)
+    complete = not any(day.start < window.end and window.start < day.end for day in lost)
+    confidence = "exact" if small else "histogram"
+    kept = _busiest((row["route"], row["requests"]) for row in found if row["route"] is not None)
+    return [
+        {**row, "start": window.start, "end": window.end, "confidence": confidence, "complete": complete}
+        for row in found
+        if row["route"] is None or row["route"] in kept
+    ]
+
+
+def _interval_rows(held: Held, scope: Scope) -> list[dict[str, Any]]:
+    """Each hour of the window and its baseline, and the busiest minute of each span that is judged."""
+    statistics = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
+    rows = held.rows(
+        f"SELECT start, seconds, {statistics} FROM {{source}} "
+        "WHERE seconds = 3600 AND start >= $start AND start < $end ORDER BY start",
+        "intervals",
+        held.reach(scope),
+    )
+    for window in dict.fromkeys((scope.window, scope.latest, scope.previous, scope.before)):
+        rows += held.rows(
+            f"SELECT start, seconds, {statistics} FROM {{source}} "
+            "WHERE seconds = 60 AND start >= $start AND start < $end ORDER BY requests DESC, start LIMIT 1",
+            "intervals",
+            whole_minutes(window),
+        )
+    found = []
+    for start, seconds, *rest in rows:
+        begin = start.replace(tzinfo=UTC)
+        times = {
+            "start": begin,
+            "end": begin + timedelta(seconds=seconds),
+            "confidence": "exact",
+            "complete": True,
+        }
+        found.append({**row_of(None, *rest), **times})
+    return found
+
+
+def percentiles_of(
+    site: Site, window: Window, store_folder: Path, route: str | None = None
+) -> tuple[Percentile, ...]:
+    """p50, p95 and p99 of a window with their 95 % intervals, from histograms; empty when nothing is held."""
+    if site.requests is None:
+        return ()
+    folder = store_of(site, store_folder)
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, store.load(folder), site.requests)
+        _, buckets = tables(held, window)
+    if route is not None:
+        buckets = buckets[buckets["route"] == route]
+    return percentiles(buckets["bucket"].tolist(), buckets["n"].tolist())
+
+
+def _views(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    """Distinct visitors and sessions of each span; a session's time is from its first to its last event."""
+    rows = []
+    for window in scope.spans:
+        found = held.rows(
+            f"""WITH sessions AS (
+                  SELECT session, count(*) FILTER (WHERE is_view) AS seen,
+                    epoch(max(moment) - min(moment)) AS took
+                  FROM {{source}} WHERE {IN} AND session IS NOT NULL GROUP BY session),
+                inside AS (SELECT count(DISTINCT device) AS visitors, count(*) FILTER (WHERE is_view) AS views,
+                    count(*) AS events FROM {{source}} WHERE {IN})
+                SELECT visitors, (SELECT count(*) FROM sessions), views, (SELECT avg(took) FROM sessions),
+                  (SELECT count(*) FROM sessions WHERE seen = 1) FROM inside WHERE events > 0""",
+            "views",
+            window,
+        )
+        names = ("visitors", "sessions", "page_views", "session_s", "bounced")
+        rows += [
+            {
+                "source": engine.SOURCE,
+                "start": window.start,
+                "end": window.end,
+                **dict(zip(names, row, strict=True)),
+            }
+            for row in found
+        ]
+    return {"activity": frame("activity", rows)}
+
+
+def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    """What nothing is held of: the window as a whole, days of window and baseline, hours of the window."""
+    window = scope.window
+    if not requests_in(held, window):
+        newest = max(held.manifest.requests)
+        text = f"no request log of {window} was ingested; the newest day held is {newest}"
+        return {"gaps": frame("gaps", [_gap(None, text)])}
+    rows = []
+    lost_days = missing_days(held, held.reach(scope))
+    if lost_days:
+        names = [f"{day.start:%Y-%m-%d}" for day in lost_days]
+        rows.append(_gap("days", f"no request log was ingested of {_listed(names)}"))
+    hours = silent_hours(held, window)
+    if hours:
+        names = [iso(hour)[:16].replace("T", " ") for hour in hours]
+        rows.append(_gap("hours", f"the request log holds nothing of {len(hours)} hours: {_listed(names)} UTC"))
+    return {"gaps": frame("gaps", rows)}
+
+
+def _gap(item: str | None, reason: str) -> Mapping[str, Any]:
+    return {"source": engine.SOURCE, "item": item, "state": State.NO_DATA.value, "reason": reason}
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - TOLD
+    return ", ".join(names[:TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def _minute_windows(scope: Scope) -> list[Window]:
+    return [w for w in dict.fromkeys((scope.window, scope.latest, scope.previous)) if 0 < w.seconds <= FINEST_S]
