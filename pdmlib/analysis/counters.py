@@ -131,7 +131,8 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
         old, new = (
             statements.gauge(between.case, metric, at) for at in (between.found.before, between.found.after)
         )
-        if new is not None and old is not None and new > old + 1:
+        now = between.case.scope.as_of.timestamp()
+        if new is not None and old is not None and old + 1 < new <= now:
             when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
             yield {"object": metric, "severity": "warn", "evidence": f"{meaning} at {when}",
                    "action": "Trust no difference across that moment"}  # fmt: skip

@@ -35,7 +35,7 @@ def run(connection: psycopg.Connection, *, index_dropped: bool, looks: Sequence[
         look()
     if index_dropped:
         connection.execute("DROP INDEX public.missed_opportunities_status_idx")
-    _rounds(connection, 2 * ROUNDS, 2 * ROUNDS)
+    _rounds(connection, 2 * ROUNDS, 40 * ROUNDS)
 
 
 def _rounds(connection: psycopg.Connection, first: int, count: int) -> None:
