@@ -21,6 +21,8 @@ One way through, from left to right::
 `verdict`      the only judge
 `charts`       one function a picture
 `report`       the verdict as JSON, Markdown, HTML and slides
+`asking`       the scope of a report, what it gathers
+`figures`      the pictures of a case, by name
 `workbook`     what a notebook works with
 `run`          executes a notebook and puts its report into place
 `cli`          the `pdm` command
@@ -36,9 +38,9 @@ from typing import TYPE_CHECKING, Any
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
-    from pdmlib.workbook import Report, open_incident, open_report, with_limit
+    from pdmlib.workbook import Report, open_incident, open_report
 
-__all__ = ["Report", "open_incident", "open_report", "with_limit"]
+__all__ = ["Report", "open_incident", "open_report"]
 __version__ = version("pdmlib")
 
 

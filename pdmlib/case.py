@@ -58,6 +58,12 @@ class Case:
             self._seen[window] = other
         return self._seen[window]
 
+    def kept(self, key: Any, compute: Callable[[Case], Any]) -> Any:
+        """What `compute` makes of this case, made once under a key."""
+        if key not in self._known:
+            self._known[key] = compute(self)
+        return self._known[key]
+
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""
         read = any(c.source == source and c.status in ("ok", "partial") for c in self.collection.coverage)
@@ -78,9 +84,7 @@ def once(function: Callable[Concatenate[Case, P], T]) -> Callable[Concatenate[Ca
     @wraps(function)
     def remembered(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> T:
         key = (function, args, tuple(sorted(kwargs.items())))
-        if key not in case._known:
-            case._known[key] = function(case, *args, **kwargs)
-        found: T = case._known[key]
+        found: T = case.kept(key, lambda one: function(one, *args, **kwargs))
         return found
 
     return remembered

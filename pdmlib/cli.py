@@ -16,7 +16,7 @@ from rich.console import Console
 from pdmlib.errors import CallError, PdmError, SiteError
 from pdmlib.phases import PHASES, phase_named
 from pdmlib.site import Site, load_site, read_demo, set_environment
-from pdmlib.window import parse_time
+from pdmlib.window import iso, now, parse_time
 
 if TYPE_CHECKING:
     from pdmlib.phases import Scope
@@ -68,7 +68,7 @@ def report(
         phase_named(phase)
 
         def scope(loaded: Site) -> Scope:
-            return _workbook().scope_for(loaded, phase, as_of, deployed_at)
+            return _asking().scope_for(loaded, phase, as_of, deployed_at)
 
         _finish(_report(site, as_of, out, notes, scope, notify), fail_on)
 
@@ -96,7 +96,7 @@ def incident(
             )
 
         def scope(loaded: Site) -> Scope:
-            book = _workbook()
+            book = _asking()
             began, ended = (start, end) if start else book.span_of(alert, loaded, out)
             return book.incident_scope_for(loaded, began, ended, as_of, deployed_at)
 
@@ -111,10 +111,10 @@ def _finish(written: Written, fail_on: str) -> None:
         raise typer.Exit(EXIT_OF[written.status])
 
 
-def _workbook() -> Any:
-    from pdmlib import workbook
+def _asking() -> Any:
+    from pdmlib import asking
 
-    return workbook
+    return asking
 
 
 def _report(
@@ -131,8 +131,8 @@ def _report(
             production.ready(lambda text: status.update(f"demo production: {text}"))
             loaded = load_site(site)
             webhook = _webhook(loaded) if notify else None
-            workbook, scope = _workbook(), scope_of(loaded)
-            production.keep_history(workbook.history_folder(loaded, out))
+            asking, scope = _asking(), scope_of(loaded)
+            production.keep_history(asking.history_folder(loaded, out))
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
                 done: list[str] = []
 
@@ -141,7 +141,7 @@ def _report(
                     status.update("collecting: " + ", ".join(done))
 
                 status.update("collecting")
-                collection = workbook.gather(loaded, scope, out, progress)
+                collection = asking.gather(loaded, scope, out, progress)
                 imported.result()
                 written = write_report(loaded, scope, out, collection, kernel, notes, status.update)
             if webhook:
@@ -291,9 +291,9 @@ def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False)
     with _caught(debug), _ready(site, as_of) as loaded:
         from rich.table import Table
 
-        from pdmlib import sources, workbook
+        from pdmlib import asking, sources
 
-        scope = workbook.scope_for(loaded, "daily", as_of)
+        scope = asking.scope_for(loaded, "daily", as_of)
         with console.status("asking every source"):
             found = sources.collect(loaded, scope)
         shown = Table("Source", "Answered", "Seconds", "Rows", "Detail", title=f"{loaded.title} ({site})")
@@ -312,12 +312,12 @@ def collect(
 ) -> None:
     """Append one collection to the site's history."""
     with _caught(debug), _ready(site, as_of, out) as loaded:
-        from pdmlib import history, sources, workbook
+        from pdmlib import asking, history, sources
 
-        scope = workbook.scope_for(loaded, "daily", as_of)
+        scope = asking.scope_for(loaded, "daily", as_of)
         with console.status("collecting"):
             found = sources.collect(loaded, scope)
-        folder = workbook.history_folder(loaded, out)
+        folder = asking.history_folder(loaded, out)
         added = history.append(folder, found)
         print(f"{added} samples added to {folder}")
         for row in found.coverage:
@@ -356,12 +356,34 @@ def watch(
 
 
 @app.command()
+def status(
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    debug: Debug = False,
+) -> None:
+    """Say which phase the site is in, which reports are due and when, and what comes next."""
+    with _caught(debug):
+        from pdmlib import history, status
+
+        loaded = load_site(site, offline=True)
+        folder = out / loaded.site
+        moment = parse_time(as_of) if as_of else loaded.demo.clock if loaded.demo else now()
+        given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
+        deployed = given or _asking().scope_for(load_site(site), "daily", iso(moment)).deployed_at
+        collected = history.newest(_asking().history_folder(loaded, out))
+        found = status.standing(deployed, moment, loaded.zone, folder, collected)
+        Console(highlight=False, markup=False).print(status.picture(found, loaded.title, loaded.zone))
+
+
+@app.command()
 def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Debug = False) -> None:
     """Merge the history's small files, month by month."""
     with _caught(debug):
-        from pdmlib import history, workbook
+        from pdmlib import asking, history
 
-        gone = history.compact(workbook.history_folder(load_site(site, offline=True), out))
+        gone = history.compact(asking.history_folder(load_site(site, offline=True), out))
         print(f"{gone} files merged away")
 
 
@@ -393,7 +415,7 @@ def _ready(site: str, as_of: str, out: Path | None = None) -> Iterator[Site]:
         production.ready(lambda text: console.print(text, style="dim"))
         loaded = load_site(site)
         if out is not None:
-            production.keep_history(_workbook().history_folder(loaded, out))
+            production.keep_history(_asking().history_folder(loaded, out))
         yield loaded
 
 

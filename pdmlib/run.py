@@ -22,6 +22,8 @@ from pdmlib.site import Site, environment_without
 from pdmlib.window import stamp
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+# The kernel imports what every notebook needs while the sources are still being asked.
+WARM = "--IPKernelApp.exec_lines=import pdmlib.workbook, pdmlib.figures"
 Progress = Callable[[str], None]
 
 
@@ -51,7 +53,7 @@ class Kernel:
         self._hidden = hidden
 
     def __enter__(self) -> KernelManager:
-        extra = ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:"]
+        extra = ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:", WARM]
         self._manager.start_kernel(extra_arguments=extra, env=environment_without(self._hidden))
         return self._manager
 

@@ -29,10 +29,11 @@ from pdmlib.analysis import (
 from pdmlib.case import Case
 from pdmlib.checklist import checklist
 from pdmlib.days import daily
+from pdmlib.errors import CallError
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.rivals import rivals as rival_explanations
 from pdmlib.routes import routes
-from pdmlib.site import SOURCE_NAMES, Site
+from pdmlib.site import SOURCE_NAMES, Site, Step
 from pdmlib.window import Window
 
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
@@ -161,7 +162,7 @@ def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
     metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
-    readings = tuple(reading_of(metric, metric.measure(case), case.site, phase) for metric in metrics)
+    readings = tuple(reading_of(metric, _measured(case, metric), case.site, phase) for metric in metrics)
     findings = tuple(sorted((f for find in FINDINGS for f in find(case)), key=lambda f: (ORDER[f.priority], f.id)))
     alerts = alerts_of(case, metrics, findings)
     tables = {name: make(case) for name, make in TABLES.items()}
@@ -202,7 +203,7 @@ def _incident_tables(
     known = {metric.id: metric for metric in metrics}
 
     def measured(name: str, window: Window) -> Measurement:
-        return known[name].measure(case.at(window))
+        return _measured(case.at(window), known[name])
 
     return {
         "timeline": incident.timeline(case),
@@ -211,6 +212,53 @@ def _incident_tables(
         "criteria": incident.criteria(readings),
         "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
     }
+
+
+def _measured(case: Case, metric: Metric) -> Measurement:
+    """What a metric measures of a case, asked once."""
+    found: Measurement = case.kept(metric.id, metric.measure)
+    return found
+
+
+def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]:
+    """What if the mildest limit of one reading were another: rows what, before, after of what would flip.
+
+    Raises:
+        CallError: no such reading, or it has no limits.
+    """
+    case, phase = verdict.case, verdict.case.scope.phase.name
+    metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
+    metric = next((m for m in metrics if m.id == reading and m.limits), None)
+    if metric is None:
+        raise CallError(f"{reading!r} is not a reading with limits")
+    *worse, mildest = in_force(metric, case.site, phase).limits
+    site = case.site.model_copy(
+        update={
+            "limits": {
+                **case.site.limits,
+                reading: tuple(_as_step(s) for s in (*worse, replace(mildest, edge=edge))),
+            }
+        }
+    )
+    after = [reading_of(m, _measured(case, m), site, phase) for m in metrics]
+    status = status_of(after, alerts_of(case, metrics, verdict.findings, site), verdict.incidents)
+    before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
+    now = {"status": status} | {r.id: r.status.value for r in after}
+    return [
+        {"what": name, "before": before[name], "after": now[name]} for name in now if before[name] != now[name]
+    ]
+
+
+def _as_step(limit: Limit) -> Step:
+    return Step(
+        op=limit.op,
+        edge=limit.edge,
+        status=limit.status.value,
+        priority=limit.priority,
+        action=limit.action,
+        critical=limit.critical,
+        rollback=limit.rollback,
+    )
 
 
 def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:
@@ -357,8 +405,14 @@ def _text(value: Value) -> str:
     return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
-def alerts_of(case: Case, metrics: Iterable[Metric], findings: Iterable[Finding]) -> tuple[Alert, ...]:
-    """What is broken in the latest part of the window; a finding speaks for its reading."""
+def alerts_of(
+    case: Case, metrics: Iterable[Metric], findings: Iterable[Finding], site: Site | None = None
+) -> tuple[Alert, ...]:
+    """What is broken in the latest part of the window; a finding speaks for its reading.
+
+    Args:
+        site: whose limits are in force, when not the case's own.
+    """
     latest, phase = case.latest(), case.scope.phase.name
     spoken = [
         Alert(f.id, f.priority, f.reading, f.title, f.value, f.threshold, f.action, f.since, f.rollback)
@@ -368,10 +422,10 @@ def alerts_of(case: Case, metrics: Iterable[Metric], findings: Iterable[Finding]
     covered = {alert.reading for alert in spoken if alert.priority is not Priority.P2}
     measured = []
     for plain in metrics:
-        metric = in_force(plain, case.site, phase)
+        metric = in_force(plain, site or case.site, phase)
         if not (metric.alerts and any(limit.priority for limit in metric.limits)):
             continue
-        found = metric.measure(latest)
+        found = _measured(latest, metric)
         if found.state is not State.MEASURED or found.value is None:
             continue
         step, _ = _step(metric, found)
@@ -399,7 +453,7 @@ def _since(case: Case, metric: Metric) -> datetime | None:
     since = case.scope.latest.start
     days = [day.window.clip(case.scope.window) for day in case.scope.review_days if day.window.start < since]
     for window in reversed([day for day in days if day.seconds > 0]):
-        found = metric.measure(case.at(window))
+        found = _measured(case.at(window), metric)
         if found.state is not State.MEASURED or found.value is None:
             break
         step, _ = _step(metric, found)

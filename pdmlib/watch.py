@@ -18,7 +18,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pdmlib import history, sources, workbook
+from pdmlib import asking, history, sources
 from pdmlib.case import Case
 from pdmlib.errors import CallError, PdmError, ReportError, SiteError, SourceError
 from pdmlib.frames import Collection
@@ -151,11 +151,11 @@ class Watch:
         """The dashboard's scope; where the platform does not say which deployment, it is the last one known."""
         as_of = iso(moment) if self._last else self.as_of
         try:
-            return workbook.scope_for(self.site, SCREEN, as_of, self.deployed_at)
+            return asking.scope_for(self.site, SCREEN, as_of, self.deployed_at)
         except SourceError:
             if self._last is None:
                 raise
-            return workbook.scope_for(self.site, SCREEN, as_of, iso(self._last.deployed_at))
+            return asking.scope_for(self.site, SCREEN, as_of, iso(self._last.deployed_at))
 
     def _collected(self, begun: Round, scope: Scope) -> Round:
         done: list[str] = []
@@ -166,7 +166,7 @@ class Watch:
 
         self.say("collecting")
         found = sources.collect(self.site, scope, on_progress=progress)
-        folder = workbook.history_folder(self.site, self.out)
+        folder = asking.history_folder(self.site, self.out)
         missed = _missed(history.newest(folder), scope.as_of, self.every or begun.phase.cadence)
         troubles: list[str] = []
         added = self._kept(folder, found, troubles)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pdmlib import charts, history
-from pdmlib.analysis import costs, cron, database, features
+from pdmlib import history
+from pdmlib.asking import gather, incident_scope_for, scope_for
 from pdmlib.case import Case
-from pdmlib.days import daily
-from pdmlib.errors import CallError
 from pdmlib.memory import previous_report, remembered
 from pdmlib.notes import Notes, load_notes
-from pdmlib.phases import PHASES, Scope, incident_scope, phase_named, scope_of
+from pdmlib.phases import PHASES, Scope
 from pdmlib.readings import Priority
 from pdmlib.report import document, tables, text, words
 from pdmlib.report.tables import Html
-from pdmlib.routes import routes
-from pdmlib.series import hourly
 from pdmlib.site import Site, load_site
-from pdmlib.sources import collect
-from pdmlib.uptime import uptime_segments
-from pdmlib.verdict import Verdict, judge
-from pdmlib.window import Window, now, parse_time
+from pdmlib.verdict import Verdict, flipped, judge
+from pdmlib.window import now
 
 SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
 
@@ -147,7 +140,7 @@ class Report:
 
     def what_if(self, reading: str, edge: float) -> Html:
         """Which verdicts would flip if the mildest limit of a reading were another."""
-        return tables.table("what_if", with_limit(self, reading, edge), "Nothing would flip.")
+        return tables.table("what_if", flipped(self.verdict, reading, edge), "Nothing would flip.")
 
     def coverage(self) -> Html:
         """How each source answered."""
@@ -155,9 +148,9 @@ class Report:
 
     def chart(self, name: str) -> Any:
         """A picture by name."""
-        if name not in CHARTS:
-            raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
-        return CHARTS[name](self.case)
+        from pdmlib.figures import picture
+
+        return picture(self.case, name)
 
     def write(self, folder: str) -> Html:
         """Writes `report.json` and `report.md` into a folder; without one, says so."""
@@ -173,37 +166,6 @@ class Report:
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".") -> Html:
         shown = [words.one_line(item) for item in items]
         return tables.render("list.html.j2", items=shown, empty=empty)
-
-
-def _span(case: Case) -> Window:
-    """What a time series shows: the window and the same length before it."""
-    return Window(case.scope.previous.start, case.window.end)
-
-
-def _over_time(draw: Callable[..., Any], series: Callable[[Case], Any]) -> Callable[[Case], Any]:
-    """A chart of a series over the window and the same length before it."""
-
-    def chart(case: Case) -> Any:
-        span = _span(case)
-        return draw(series(case.at(span)), case.scope.deployed_at, case.site.zone, window=span)
-
-    return chart
-
-
-CHARTS: dict[str, Callable[[Case], Any]] = {
-    "response_time": _over_time(charts.response_time, hourly),
-    "error_rate": _over_time(charts.error_rate, hourly),
-    "request_volume": _over_time(charts.request_volume, hourly),
-    "database_cpu": _over_time(charts.database_cpu, database.cpu_series),
-    "uptime": lambda c: charts.uptime_strip(uptime_segments(c), c.site.zone, c.window),
-    "adoption": lambda c: charts.adoption_heatmap(features.adoption(c)),
-    "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
-    "days": lambda c: charts.day_trend(daily(c)),
-    "routes": lambda c: charts.routes_bar(routes(c)),
-    "queries": lambda c: charts.query_bar(database.queries(c)),
-    "costs": lambda c: charts.cost_bars(costs.rows(c)),
-    "capacity": lambda c: charts.capacity_line(costs.capacity(c)),
-}
 
 
 def open_report(
@@ -260,104 +222,6 @@ def open_incident(
     return _opened(loaded, scope, collection, out, notes)
 
 
-def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
-    """The scope of an incident report."""
-    moment = _moment(site, as_of)
-    deployed = _deployment(site, moment, deployed_at)
-    window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
-    return incident_scope(site, deployed, window, moment)
-
-
-def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
-    """Start and end of an alert or incident of the site's latest reports, ISO times; no end: still so.
-
-    Raises:
-        CallError: no latest report knows the id.
-    """
-    known: dict[str, tuple[str, str]] = {}
-    for path in sorted((out / site.site).glob("*/latest/report.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        known |= {row["id"]: (row["since"] or content["window"]["start"], "") for row in content["alerts"]}
-        for row in content["tables"].get("incidents", []):
-            known[f"incident:{row['start']}"] = (row["start"], row["end"] or "")
-    if alert not in known:
-        raise CallError(
-            f"--alert: {alert!r} is not in the latest reports; they know {', '.join(sorted(known)) or 'none'}"
-        )
-    return known[alert]
-
-
-def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
-    """The scope of a phase; the deployment is the site file's, else the platform's newest one.
-
-    Raises:
-        CallError: no deployment is known, or as-of lies before it.
-    """
-    moment = _moment(site, as_of)
-    return scope_of(site, phase_named(phase), _deployment(site, moment, deployed_at), moment)
-
-
-def _moment(site: Site, as_of: str) -> datetime:
-    return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
-
-
-def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:
-    known = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
-    if known is None:
-        raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
-    return known
-
-
-def _newest(site: Site, moment: datetime) -> datetime | None:
-    if site.source("vercel") is None:
-        return None
-    from pdmlib.sources import vercel
-
-    return vercel.newest_deployment(site, moment)
-
-
-def gather(site: Site, scope: Scope, out: Path, on_progress: Callable[[str, str], None] | None = None) -> Any:
-    """What the sources answer now, together with the site's history of the same weeks."""
-    collected = collect(site, scope, on_progress=on_progress)
-    span = Window(scope.baseline.start, scope.as_of)
-    return history.with_history(collected, history_folder(site, out), span)
-
-
-def history_folder(site: Site, out: Path) -> Path:
-    """Where a site's history lies; a demo keeps one for each scenario."""
-    if site.history:
-        return Path(site.history)
-    return out / site.site / (f"history-{site.demo.scenario}" if site.demo else "history")
-
-
 def notes_path(site: Site, phase: str) -> Path:
     """Where the analyst's notes for a phase are looked for."""
     return Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
-
-
-def with_limit(report: Report, reading: str, edge: float) -> list[dict[str, Any]]:
-    """What if one limit were another: the readings and the status that would flip.
-
-    Raises:
-        CallError: no such reading, or it has no limits.
-    """
-    from pdmlib.site import Step
-    from pdmlib.verdict import all_metrics, in_force
-
-    site, phase = report.case.site, report.case.scope.phase.name
-    metric = next((m for m in all_metrics(site) if m.id == reading and m.limits), None)
-    if metric is None:
-        raise CallError(f"{reading!r} is not a reading with limits")
-    *worse, mildest = in_force(metric, site, phase).limits
-    steps = tuple(
-        Step(
-            op=s.op, edge=s.edge, status=s.status.value, priority=s.priority, action=s.action, critical=s.critical
-        )
-        for s in (*worse, replace(mildest, edge=edge))
-    )
-    changed = site.model_copy(update={"limits": {**site.limits, reading: steps}})
-    after = judge(replace(report.case, site=changed))
-    rows = [{"what": "status", "before": report.verdict.status, "after": after.status}]
-    before = {r.id: r.status.value for r in report.verdict.readings}
-    rows += [{"what": r.id, "before": before[r.id], "after": r.status.value} for r in after.readings]
-    return [row for row in rows if row["before"] != row["after"]]

@@ -22,6 +22,7 @@ LAYERS = (
     {"verdict"},
     {"memory", "notify", "telemetry"},
     {"report"},
+    {"asking", "figures"},
     {"workbook"},
     {"run", "status"},
     {"watch", "lab"},

@@ -1,0 +1,1 @@
+"""The sections of the guide: pure functions of a case."""

@@ -1,0 +1,89 @@
+"""What a report asks for: its scope, its sources and its history. Light: what starts first imports this."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from pdmlib.errors import CallError
+from pdmlib.frames import Collection
+from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
+from pdmlib.site import Site
+from pdmlib.window import Window, now, parse_time
+
+
+def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of an incident report."""
+    moment = _moment(site, as_of)
+    deployed = _deployment(site, moment, deployed_at)
+    window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
+    return incident_scope(site, deployed, window, moment)
+
+
+def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
+    """Start and end of an alert or incident of the site's latest reports, ISO times; no end: still so.
+
+    Raises:
+        CallError: no latest report knows the id.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for path in sorted((out / site.site).glob("*/latest/report.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known |= {row["id"]: (row["since"] or content["window"]["start"], "") for row in content["alerts"]}
+        for row in content["tables"].get("incidents", []):
+            known[f"incident:{row['start']}"] = (row["start"], row["end"] or "")
+    if alert not in known:
+        raise CallError(
+            f"--alert: {alert!r} is not in the latest reports; they know {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[alert]
+
+
+def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of a phase; the deployment is the site file's, else the platform's newest one.
+
+    Raises:
+        CallError: no deployment is known, or as-of lies before it.
+    """
+    moment = _moment(site, as_of)
+    return scope_of(site, phase_named(phase), _deployment(site, moment, deployed_at), moment)
+
+
+def _moment(site: Site, as_of: str) -> datetime:
+    return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
+
+
+def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:
+    known = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
+    if known is None:
+        raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
+    return known
+
+
+def _newest(site: Site, moment: datetime) -> datetime | None:
+    if site.source("vercel") is None:
+        return None
+    from pdmlib.sources import vercel
+
+    return vercel.newest_deployment(site, moment)
+
+
+def gather(
+    site: Site, scope: Scope, out: Path, on_progress: Callable[[str, str], None] | None = None
+) -> Collection:
+    """What the sources answer now, together with the site's history of the same weeks."""
+    from pdmlib import history
+    from pdmlib.sources import collect
+
+    collected = collect(site, scope, on_progress=on_progress)
+    span = Window(scope.baseline.start, scope.as_of)
+    return history.with_history(collected, history_folder(site, out), span)
+
+
+def history_folder(site: Site, out: Path) -> Path:
+    """Where a site's history lies; a demo keeps one for each scenario."""
+    if site.history:
+        return Path(site.history)
+    return out / site.site / (f"history-{site.demo.scenario}" if site.demo else "history")
