@@ -74,7 +74,7 @@ def picture(seen: Round, left: timedelta | None) -> RenderableType:
     if seen.page:
         lines.append(Text(f"dashboard: {seen.page}", "dim"))
     if left is not None:
-        lines.append(Text(f"{seen.phase.title}: next round in {clock(left)}, Ctrl-C stops", "dim"))
+        lines.append(Text(f"phase {seen.phase.name}: next round in {clock(left)}, Ctrl-C stops", "dim"))
     return Group(*(_judged(seen.verdict) if seen.verdict else ()), *lines)
 
 

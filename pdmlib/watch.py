@@ -167,7 +167,7 @@ class Watch:
         self.say("collecting")
         found = sources.collect(self.site, scope, on_progress=progress)
         folder = asking.history_folder(self.site, self.out)
-        missed = _missed(history.newest(folder), scope.as_of, self.every or begun.phase.cadence)
+        missed = rounds_between(history.newest(folder), scope.as_of, self.every or begun.phase.cadence)
         troubles: list[str] = []
         added = self._kept(folder, found, troubles)
         collection = history.with_history(found, folder, Window(scope.baseline.start, scope.as_of))
@@ -206,7 +206,7 @@ class Watch:
             troubles.append(str(error))
 
 
-def _missed(newest: datetime | None, moment: datetime, every: timedelta) -> tuple[datetime, ...]:
-    """Times at which rounds were due between the newest sample kept and a round; none for one a little late."""
+def rounds_between(newest: datetime | None, moment: datetime, every: timedelta) -> tuple[datetime, ...]:
+    """Times at which rounds were due after the newest sample kept and before a round; a little late is none."""
     late = (moment - newest - every / 2) // every if newest else 0
     return tuple(newest + i * every for i in range(1, late + 1)) if newest else ()
