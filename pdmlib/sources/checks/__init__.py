@@ -14,7 +14,7 @@ from pdmlib.site import Site
 from pdmlib.sources._postgres import Session
 from pdmlib.sources._visibility import Ledger
 from pdmlib.sources.checks import application, schema, server, sessions, storage
-from pdmlib.sources.checks.result import MOST, PASS, UNKNOWN, Check, Look, Result
+from pdmlib.sources.checks.result import MOST, PASS, UNKNOWN, Check, Look, Result, unknown
 
 BUDGET_S = 30.0
 
@@ -23,10 +23,10 @@ CHECKS: tuple[Check, ...] = (
     Check("critical_query", "Critical queries", application.critical_queries),
     Check("cron_log", "Cron log", application.cron_log),
     Check("feature_tables", "Feature tables", application.feature_tables),
-    Check("slow_now", "Slow queries now", sessions.slow_now),
+    Check("slow_now", "Slow queries now", sessions.slow_now, of_others=True),
     Check("connections", "Connections", sessions.connections),
-    Check("blocking", "Blocking", sessions.blocking),
-    Check("idle_in_transaction", "Old transactions", sessions.idle_in_transaction),
+    Check("blocking", "Blocking", sessions.blocking, of_others=True),
+    Check("idle_in_transaction", "Old transactions", sessions.idle_in_transaction, of_others=True),
     Check("host", "CPU, memory and disk", server.host),
     Check("invalid_objects", "Invalid indexes and constraints", schema.invalid_objects),
     Check("table_hygiene", "Keys, foreign keys and row-level security", schema.table_hygiene),
@@ -34,7 +34,7 @@ CHECKS: tuple[Check, ...] = (
     Check("statistics", "Health of the statistics", server.statistics),
     Check("read_only", "Read-only mode and recovery", server.read_only),
     Check("dead_rows", "Dead rows and vacuum", storage.dead_rows),
-    Check("horizon", "Oldest transaction and wraparound", storage.horizon),
+    Check("horizon", "Oldest transaction and wraparound", storage.horizon, of_others=True),
     Check("replication_slots", "Replication slots", storage.replication_slots),
     Check("missing_index", "Tables read whole", schema.missing_index),
     Check("redundant_index", "Redundant indexes", schema.redundant_indexes),
@@ -55,10 +55,12 @@ def run_all(session: Session, site: Site, scope: Scope, ledger: Ledger, timings:
 
 
 def _run(check: Check, look: Look) -> list[Result]:
+    grant = check.grant.format(role=look.session.can.role)
+    if check.of_others and not look.session.can.monitors:
+        return [unknown(check.name, f"the sessions of other roles are hidden: {grant}")]
     try:
         results = check.run(look)
     except SourceError as error:
-        grant = check.grant.format(role=look.session.can.role)
         reason = f"{error.reason}; it may need {grant}" if "permission denied" in error.reason else error.reason
         return [Result(check.name, None, UNKNOWN, window=None, unknown_reason=reason)]
     if not results:

@@ -64,12 +64,14 @@ class Check:
 
     Attributes:
         run: its results; none means that it passes.
+        of_others: it looks at sessions of other roles, which a role without pg_read_all_stats sees as nothing.
         grant: what the role needs for it.
     """
 
     name: str
     title: str
     run: Callable[[Look], list[Result]]
+    of_others: bool = False
     grant: str = "GRANT pg_monitor TO {role};"
 
 
