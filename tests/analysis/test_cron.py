@@ -1,0 +1,279 @@
+"""Cron: slots and not rows."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from pdmlib.analysis import cron
+from pdmlib.case import Case
+from pdmlib.readings import Measurement, Priority, State
+from pdmlib.schedules import expand
+from pdmlib.site import Site
+from pdmlib.window import Window, local_day
+from tests.builders import DEPLOYED, a_case, a_gap, a_site, at, every
+
+NEW_YORK = ZoneInfo("America/New_York")
+DAY_LATER = DEPLOYED + timedelta(days=1)
+MEASURES = {m.id: m.measure for m in cron.METRICS}
+
+
+def day_in(zone: str, text: str) -> Window:
+    return local_day(datetime.fromisoformat(text).date(), ZoneInfo(zone)).window
+
+
+@pytest.mark.parametrize(
+    ("schedule", "zone", "day", "slots"),
+    [
+        ("*/30 * * * *", "America/New_York", "2025-03-09", 46),
+        ("*/30 * * * *", "America/New_York", "2025-11-02", 50),
+        ("30 1 * * *", "America/New_York", "2025-11-02", 1),
+        ("30 2 * * *", "America/New_York", "2025-03-09", 1),
+        ("*/30 * * * *", "UTC", "2025-03-09", 48),
+        ("*/30 * * * *", "UTC", "2025-11-02", 48),
+    ],
+)
+def test_rule_6_slots_on_days_of_a_clock_change(schedule: str, zone: str, day: str, slots: int) -> None:
+    window = day_in(zone, day)
+    assert len([slot for slot in expand(schedule, zone, window) if slot < window.end]) == slots
+
+
+def test_rule_6_a_window_that_starts_in_the_repeated_hour_does_not_run_the_job_again() -> None:
+    window = Window(at("2025-11-02T05:45"), at("2025-11-02T09:00"))
+    assert expand("30 1 * * *", "America/New_York", window)[0] == at("2025-11-03T06:30")
+
+
+def one_job(schedule: str = "0 * * * *", **more: Any) -> Site:
+    return a_site(cron={"jobs": [{"name": "job", "schedule": schedule, "timeout_s": 300, **more}]})
+
+
+def rows_of(
+    job: str, started: datetime, seconds: float | None = 10, status: str = "completed", **more: Any
+) -> list[dict[str, Any]]:
+    """The row of a start and, unless it never ended, the row of its end."""
+    start = {"job": job, "started_at": started, "status": "started"}
+    if seconds is None:
+        return [start]
+    end = {
+        **start,
+        "status": status,
+        "completed_at": started + timedelta(seconds=seconds),
+        "duration_ms": 1000 * seconds,
+    }
+    return [start, {**end, **more}]
+
+
+def a_day(*parts: list[dict[str, Any]], site: Site | None = None, **frames: Any) -> Case:
+    rows = [row for part in parts for row in part]
+    return a_case({"cron_logs": rows, **frames}, "day1", as_of=DAY_LATER, site=site or one_job())
+
+
+def hourly(*, but: dict[int, list[dict[str, Any]]] | None = None, job: str = "job") -> list[dict[str, Any]]:
+    """A day of hourly runs, some of them replaced."""
+    replaced = but or {}
+    return [
+        row
+        for i, moment in enumerate(every(60, DEPLOYED, DAY_LATER))
+        for row in (replaced[i] if i in replaced else rows_of(job, moment))
+    ]
+
+
+def states(case: Case) -> dict[str, int]:
+    return {str(k): int(n) for k, n in cron.slots(case)["state"].value_counts().items()}
+
+
+def value(case: Case, name: str) -> Any:
+    return MEASURES[name](case).value
+
+
+def moment(hour: int, **later: float) -> datetime:
+    return DEPLOYED + timedelta(hours=hour, **later)
+
+
+def test_rule_6_ten_runs_stored_as_twenty_rows_are_ten_runs() -> None:
+    case = a_day([row for i in range(10) for row in rows_of("job", moment(i))])
+    assert len(case["cron_logs"]) == 20
+    assert (value(case, "cron_runs_ok"), value(case, "cron_runs_expected")) == (10, 24)
+
+
+def test_rule_6_a_run_one_second_early_is_on_time() -> None:
+    case = a_day(hourly(but={3: rows_of("job", moment(3, seconds=-1))}))
+    assert states(case) == {"ok": 24}
+
+
+def test_a_run_too_early_belongs_to_the_slot_before() -> None:
+    case = a_day(hourly(but={3: rows_of("job", moment(3, seconds=-61))}))
+    assert states(case) == {"ok": 23, "duplicate": 1, "missed": 1}
+
+
+def test_rule_6_five_minutes_of_grace_and_then_it_is_late() -> None:
+    assert states(a_day(hourly(but={3: rows_of("job", moment(3, minutes=5))}))) == {"ok": 24}
+    assert states(a_day(hourly(but={3: rows_of("job", moment(3, minutes=6))}))) == {"ok": 23, "late": 1}
+
+
+def test_a_run_that_ends_after_its_timeout_is_late() -> None:
+    assert states(a_day(hourly(but={3: rows_of("job", moment(3), 301)}))) == {"ok": 23, "late": 1}
+
+
+def test_rule_6_a_start_without_an_end_is_a_run_that_was_killed_and_counts_as_failed() -> None:
+    case = a_day(hourly(but={3: rows_of("job", moment(3), None)}))
+    assert states(case) == {"ok": 23, "hung": 1}
+    assert value(case, "cron_runs_failed") == 1
+    assert cron.table(case)[0]["last_error"] == "no end within 300 s"
+
+
+def test_within_its_timeout_it_is_running_and_within_its_grace_pending() -> None:
+    site = one_job("58 * * * *")
+    due = [m + timedelta(minutes=58) for m in every(60, DEPLOYED, DAY_LATER)]
+    runs = [row for m in due[:-1] for row in rows_of("job", m)]
+    assert states(a_day(runs, site=site)) == {"ok": 23, "pending": 1}
+    assert states(a_day(runs, rows_of("job", due[-1], None), site=site)) == {"ok": 23, "running": 1}
+    assert cron.table(a_day(runs, rows_of("job", due[-1], None), site=site))[0]["running"] == 1
+
+
+def test_a_report_of_the_past_knows_nothing_of_what_came_later() -> None:
+    late = rows_of("job", DAY_LATER - timedelta(minutes=2), 180) + rows_of("job", DAY_LATER + timedelta(minutes=1))
+    case = a_day(hourly(but={23: late}), site=one_job())
+    assert states(case) == {"ok": 23, "running": 1}
+
+
+def test_rule_6_two_runs_of_one_slot_match_it_once() -> None:
+    case = a_day(hourly(), rows_of("job", moment(3, minutes=1)))
+    assert states(case) == {"ok": 24, "duplicate": 1}
+    assert value(case, "cron_runs_expected") == 24
+
+
+def test_failures_carry_their_error_and_name_the_job() -> None:
+    failed = rows_of("job", moment(3), 5, "failed", error="timeout of upstream", attempts=3)
+    case = a_day(hourly(but={3: failed}))
+    found = MEASURES["cron_runs_failed"](case)
+    assert (found.value, found.evidence) == (1, "1 of 24 runs: job (1)")
+    row = cron.table(case)[0]
+    assert (row["ok"], row["failed"], row["missed"], row["last_error"]) == (23, 1, 0, "timeout of upstream")
+    (finding,) = cron.findings(case)
+    assert (finding.id, finding.priority, finding.active) == ("cron:job:failed", Priority.P1, False)
+    assert "timeout of upstream" in finding.evidence
+    assert finding.action == "Check logs, re-run manually if needed"
+
+
+def test_a_missed_run_in_the_latest_part_is_active_and_says_when_it_turns_green() -> None:
+    case = a_day(hourly(but={23: []}))
+    (finding,) = cron.findings(case)
+    assert (finding.id, finding.active) == ("cron:job:missed", True)
+    assert "now 1 of 1" in finding.becomes_green
+    assert "2025-03-04T15:00:00Z" in finding.becomes_green
+
+
+def two_jobs() -> Site:
+    return a_site(
+        cron={
+            "settings_table": "public.cron_job_config",
+            "jobs": [
+                {"name": "job", "schedule": "0 * * * *", "aliases": ["old-name"]},
+                {"name": "other", "schedule": "30 * * * *"},
+                {"name": "monthly", "schedule": "0 0 1 * *"},
+            ],
+        }
+    )
+
+
+def test_rule_6_a_job_without_any_row_is_never_logged_and_not_missed() -> None:
+    case = a_day(hourly(), site=two_jobs())
+    assert states(case) == {"ok": 24, "never_logged": 24, "not_due": 1}
+    assert value(case, "cron_runs_missed") == 0
+    assert "24 of them of jobs that never logged a run (other)" in str(
+        MEASURES["cron_runs_expected"](case).evidence
+    )
+    (finding,) = cron.findings(case)
+    assert (finding.id, finding.priority, finding.active) == ("cron:other:never_logged", Priority.P2, True)
+    row = next(r for r in cron.table(case) if r["job"] == "other")
+    assert (row["expected"], row["ok"], row["missed"]) == (24, None, None)
+
+
+def test_rule_6_monthly_jobs_are_not_due_on_most_days() -> None:
+    slots = cron.slots(a_day(hourly(), site=two_jobs()))
+    monthly = slots[slots["job"] == "monthly"]
+    assert list(monthly["state"]) == ["not_due"]
+    assert monthly["expected_at"].iloc[0] == at("2025-04-01T00:00")
+
+
+def test_rule_6_a_disabled_job_is_not_missed() -> None:
+    off = [{"job": "other", "enabled": False}]
+    case = a_day(hourly(), site=two_jobs(), cron_settings=off)
+    assert states(case) == {"ok": 24, "disabled": 24, "not_due": 1}
+    assert value(case, "cron_runs_expected") == 24
+    assert cron.findings(case) == []
+
+
+def test_runs_under_an_old_name_are_the_jobs() -> None:
+    case = a_day(hourly(job="old-name"), hourly(job="other"), site=two_jobs())
+    assert cron.table(case)[0]["ok"] == 24
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_rule_1_a_log_that_cannot_be_read_makes_every_reading_unknown(name: str) -> None:
+    gap = a_gap("postgres", "hidden by row-level security", "table:public.cron_job_logs")
+    case = a_day(hourly(), gaps=[gap])
+    found = MEASURES[name](case)
+    assert (found.state, found.value, found.reason) == (State.ERROR, None, "hidden by row-level security")
+    assert cron.slots(case).empty and cron.findings(case) == []
+    assert cron.table(case)[0] | {"schedule": ""} == {
+        "job": "job",
+        "schedule": "",
+        "expected": 24,
+    } | dict.fromkeys(("ok", "failed", "missed", "late", "running", "avg_seconds", "last_run", "last_error"))
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_rule_1_an_empty_log_is_no_data_and_a_site_without_jobs_not_configured(name: str) -> None:
+    assert MEASURES[name](a_day([])).state is State.NO_DATA
+    assert MEASURES[name](a_case(site=a_site(cron=None))).state is State.NOT_CONFIGURED
+
+
+def test_rule_1_no_failure_is_counted_where_nothing_was_logged() -> None:
+    case = a_day(rows_of("job", DEPLOYED - timedelta(hours=1)))
+    assert MEASURES["cron_runs_failed"](case).state is State.NO_DATA
+    assert value(case, "cron_runs_missed") == 24
+
+
+def test_rule_1_nothing_due_is_not_due() -> None:
+    case = a_day(rows_of("job", at("2025-03-01T00:00")), site=one_job("0 0 1 * *"))
+    found: Measurement = MEASURES["cron_runs_missed"](case)
+    assert found.state is State.NOT_DUE
+
+
+def test_average_length_is_that_of_runs_that_ended_well() -> None:
+    failed = rows_of("job", moment(3), 299, "failed")
+    longer = rows_of("job", moment(4), 34)
+    assert value(a_day(hourly(but={3: failed, 4: longer})), "cron_avg_seconds") == pytest.approx(
+        (22 * 10 + 34) / 23
+    )
+
+
+def test_drift_tells_what_is_in_which_list() -> None:
+    platform = [
+        {"path": "/api/cron/job", "schedule": "0 2 * * *"},
+        {"path": "/api/cron/other/", "schedule": "30 * * * *"},
+        {"path": "/api/cron/alerts", "schedule": "*/15 * * * *"},
+    ]
+    case = a_day(hourly(), hourly(job="stray"), site=two_jobs(), platform_crons=platform)
+    rows = {row["job"]: row for row in cron.drift(case)}
+    assert {name: row["reason"] for name, row in rows.items()} == {
+        "alerts": "not in the site file; no row in the log",
+        "job": "the schedules differ",
+        "monthly": "not scheduled on the platform; no row in the log",
+        "other": "no row in the log",
+        "stray": "not in the site file; not scheduled on the platform",
+    }
+    assert (rows["job"]["site"], rows["job"]["platform"], rows["job"]["log"]) == (
+        "0 * * * *",
+        "0 2 * * *",
+        "24 runs",
+    )
+
+
+def test_a_platform_that_was_not_read_says_nothing_of_drift() -> None:
+    gap = a_gap("vercel", "403", "platform_crons")
+    case = a_day(hourly(), hourly(job="other"), site=two_jobs(), gaps=[gap])
+    assert [row["job"] for row in cron.drift(case)] == ["monthly"]
