@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,6 +133,7 @@ def _report(
             webhook = _webhook(loaded) if notify else None
             asking, scope = _asking(), scope_of(loaded)
             production.keep_history(asking.history_folder(loaded, out))
+            production.look_back(scope.seen_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
                 done: list[str] = []
 
@@ -188,6 +189,9 @@ class _NoProduction:
     def keep_history(self, _: Path) -> None:
         """The site keeps its own."""
 
+    def look_back(self, _: Any) -> None:
+        """The present cannot be turned back."""
+
 
 class _DemoProduction:
     """The demo production of a site file, starting in the background."""
@@ -207,6 +211,11 @@ class _DemoProduction:
     def note(self, text: str) -> None:
         """Takes a progress message."""
         self._messages.append(text)
+
+    def look_back(self, moment: datetime) -> None:
+        """Lets the vendors answer as of an earlier moment."""
+        if moment < self._starting.result().clock:
+            self._starting.result().set_clock(moment)
 
     def keep_history(self, folder: Path) -> None:
         """Puts the history that the demo's own collector kept where the site's history lies."""

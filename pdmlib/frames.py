@@ -241,7 +241,7 @@ def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
     if dtype == "time":
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
-        return pd.to_numeric(column).astype("Float64").astype("Int64")
+        return pd.to_numeric(column).astype("float64").astype("Int64")
     if dtype == "float":
         return pd.to_numeric(column).astype("float64")
     return column.astype(DTYPES[dtype])

@@ -177,7 +177,8 @@ def _write(path: Path, table: pd.DataFrame) -> None:
     except (duckdb.IOException, OSError) as error:
         raise ReportError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from None
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def _read_months(months: list[Path], window: Window | None = None) -> pd.DataFrame | None:

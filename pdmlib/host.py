@@ -64,11 +64,11 @@ def samples(case: Case, metric: str) -> pd.DataFrame:
 
 
 def _of_now(case: Case, moments: pd.Series) -> pd.Series:
-    return (moments >= case.scope.as_of) & (moments <= case.scope.as_of + FRESH)
+    return (moments >= case.scope.seen_at) & (moments <= case.scope.seen_at + FRESH)
 
 
 def _moment(case: Case) -> pd.Timestamp:
-    return pd.Timestamp(case.scope.as_of) - pd.Timedelta(seconds=1)
+    return pd.Timestamp(case.scope.seen_at) - pd.Timedelta(seconds=1)
 
 
 def newest(case: Case, metric: str) -> pd.Series | None:

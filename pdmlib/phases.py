@@ -137,6 +137,9 @@ EXTRAS: tuple[Phase, ...] = (
 )
 
 
+AFTER_HOUR1 = tuple(phase.name for phase in (*PHASES, *EXTRAS) if phase.name != "hour1")
+
+
 def phase_named(name: str) -> Phase:
     """The phase of that name.
 
@@ -218,6 +221,11 @@ class Scope:
         """What has passed since the window's end, at most its own length; empty when it ends now."""
         end = min(self.window.end + (self.window.end - self.window.start), max(self.as_of, self.window.end))
         return Window(self.window.end, end)
+
+    @property
+    def seen_at(self) -> datetime:
+        """For when what is seen live is evidence: now, or the window's end when that is long past."""
+        return self.as_of if self.as_of - self.window.end <= self.phase.latest else self.window.end
 
     @property
     def days_done(self) -> int:

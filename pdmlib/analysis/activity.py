@@ -16,12 +16,12 @@ from pdmlib import stats
 from pdmlib.baseline import Baseline, change
 from pdmlib.case import Case
 from pdmlib.comparison import beside, counted, practical_pct, rate_before
+from pdmlib.phases import AFTER_HOUR1
 from pdmlib.readings import Limit, Measurement, Metric, State, Status
 from pdmlib.window import Window, day_of
 
 SECTION = "activity"
 PREFERENCE = ("requests", "analytics", "database", "postgres", "vercel")
-PHASES = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 WATCH = "Monitor, investigate if persists"
 NAMES = {"visitors": "unique_users", "page_views": "page_views"}
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
@@ -141,11 +141,29 @@ _RISE = (Limit("==", "up", Status.WARN, action=WATCH, of="trend"),)
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "unique_users", "Unique users", "count", SECTION, unique_users, _DROP, "no drop", "higher", phases=PHASES
+        "unique_users",
+        "Unique users",
+        "count",
+        SECTION,
+        unique_users,
+        _DROP,
+        "no drop",
+        "higher",
+        phases=AFTER_HOUR1,
     ),
-    Metric("page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", phases=PHASES),
-    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, phases=PHASES),
     Metric(
-        "bounce_rate_pct", "Bounce rate", "%", SECTION, bounce_rate_pct, _RISE, "no rise", "lower", phases=PHASES
+        "page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", phases=AFTER_HOUR1
+    ),
+    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, phases=AFTER_HOUR1),
+    Metric(
+        "bounce_rate_pct",
+        "Bounce rate",
+        "%",
+        SECTION,
+        bounce_rate_pct,
+        _RISE,
+        "no rise",
+        "lower",
+        phases=AFTER_HOUR1,
     ),
 )

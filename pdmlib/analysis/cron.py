@@ -14,6 +14,7 @@ import pandas as pd
 
 from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
+from pdmlib.phases import AFTER_HOUR1
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.schedules import TIME, expand, matched, runs_of
 from pdmlib.site import Cron, Job
@@ -29,7 +30,6 @@ NOTHING_DUE = "no job was due in this window"
 GOOD, BAD = ("ok", "late"), ("failed", "hung")
 IDLE = ("not_due", "disabled", "duplicate")
 COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
-AFTER_HOUR1 = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 
 
 @once

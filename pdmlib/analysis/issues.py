@@ -24,7 +24,7 @@ SHOWN = 10
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
     "issue", "title", "level", "first_seen", "last_seen", "events", "users",
-    "new", "recurring", "security", "class", "link",
+    "new", "recurring", "security", "class", "status", "assigned_to", "link",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.case import Case
+from pdmlib.phases import AFTER_HOUR1
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import App
 from pdmlib.uptime import LOG, Outage, Uptime, interval_of, outages, pooled, uptime
@@ -20,7 +21,6 @@ PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
-AFTER_HOUR1 = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 UNCONFIGURED = "the site file has no uptime block, and nothing else probed the application"
 
 
@@ -45,7 +45,7 @@ def _fresh(case: Case) -> pd.DataFrame:
     """
     reach = 2 * interval_of(case)
     end = case.window.end
-    late = reach if end >= case.scope.as_of else timedelta(0)
+    late = reach if end >= case.scope.seen_at else timedelta(0)
     probes = case["probes"].sort_values("checked_at")
     at = probes["checked_at"]
     own = probes["target"] != LOG

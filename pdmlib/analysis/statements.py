@@ -79,7 +79,7 @@ def looks(case: Case, name: str = "statements") -> Looks | None:
     moments = sorted(case[name]["at"].unique())
     if not moments:
         return None
-    limit = case.scope.as_of + SLACK
+    limit = case.scope.seen_at + SLACK
     moments = [m for m in moments if m <= limit] or moments[:1]
     earlier = [m for m in moments if m <= case.scope.deployed_at]
     after = moments[-1]

@@ -37,7 +37,7 @@ Say = Callable[[str, str, str], None]
 
 def taken_at(site: Site, scope: Scope) -> datetime:
     """The time of a look: now, or on the demo site the moment of its own clock."""
-    return scope.as_of if site.demo else now()
+    return scope.seen_at if site.demo else now()
 
 
 def statements(session: Session, at: datetime, say: Say) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def _prober(block: App, path: str, health: bool, scope: Scope, optional: bool = 
         return merge(_rows(path, shot, health, moment) for shot, moment in zip(shots, moments, strict=True))
 
     budget = Budget()
-    moments = [scope.as_of - timedelta(seconds=block.probes - n) for n in range(block.probes)]
+    moments = [scope.seen_at - timedelta(seconds=block.probes - n) for n in range(block.probes)]
     return probe
 
 

@@ -31,7 +31,7 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
     budget = Budget()
     key = (block.metrics_user, site.secret(block.metrics_key_env))
     token = {"Authorization": f"Bearer {site.secret(block.management_token_env)}"}
-    at = scope.as_of - timedelta(seconds=1)
+    at = scope.seen_at - timedelta(seconds=1)
     with (
         Api("supabase", block.metrics_url, basic=key, budget=budget) as metrics,
         Api("supabase", block.management_url, headers=token, budget=budget) as management,
