@@ -116,7 +116,8 @@ def together(parts: Sequence[Baseline]) -> Baseline:
     total = sum(expected)
     variance = sum(e / part.exposure for e, part in zip(expected, parts, strict=True))
     kind = max((part.kind for part in parts), key=KINDS.index)
-    weeks = min(len(part.values) for part in parts)
+    counts = [len(part.values) for part in parts]
+    weeks = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     used = {
         "weekday_hour": f"the same weekdays and hours of {weeks} weeks before the deployment",
         "weekday": f"the same weekdays of {weeks} weeks before the deployment",

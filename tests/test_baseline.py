@@ -168,7 +168,7 @@ def test_several_days_together_expect_the_sum_of_their_own_weekdays() -> None:
     assert found.expected == 5 * 200 + 2 * 20
     assert found.exposure == pytest.approx(1040 / (840 / 4 + 200 / 3))  # the first Monday is not whole
     assert change(1040, found).trend == "flat"
-    assert "3 weeks" in found.used
+    assert "3 to 4 weeks" in found.used
 
 
 def test_together_there_is_no_baseline_when_one_day_has_none() -> None:
