@@ -192,6 +192,10 @@ def _found(case: Case, feature: Feature) -> Iterator[Finding]:
     yield from _below_rate(case, feature, use)
 
 
+def _chance(share: float) -> str:
+    return "under 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+
+
 def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
     quiet, last = use.silence, last_use(case, feature.name)
     count, due = len(quiet.days), quiet.expected or 0.0
@@ -201,7 +205,7 @@ def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
         priority=Priority.P2,
         reading=f"feature_{feature.name}",
         evidence=f"Nothing on {count} full days since {quiet.days[0].date.isoformat()}, where {due:.1f} were due "
-        f"by {quiet.used}; the chance of that is {100 * (use.chance or 0):.2g} %."
+        f"by {quiet.used}; the chance of that is {_chance(use.chance or 0.0)}."
         + (f" Last used on {last.isoformat()}." if last else ""),
         action=ASK,
         becomes_green=f"a use is counted again (now 0; {due / count:.1f} a day are usual)",
