@@ -94,7 +94,7 @@ def probes(reader: Reader) -> pd.DataFrame:
 
 
 def cron_logs(reader: Reader) -> pd.DataFrame:
-    """Rows of the cron log, from two days before the window to the grace after it."""
+    """Rows of the cron log from two days before the window to the grace after it; and each job's newest before."""
     cron, scope = reader.site.cron, reader.scope
     if cron is None:
         return frame("cron_logs")
@@ -110,7 +110,21 @@ def cron_logs(reader: Reader) -> pd.DataFrame:
     }
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
     optional = ("completed_at", "duration_ms", "error", "attempts")
-    return frame("cron_logs", reader.select(cron.table, columns, "started_at", start, end, optional))
+    rows = reader.select(cron.table, columns, "started_at", start, end, optional)
+    return frame("cron_logs", _runs_before(reader, cron.table, start) + rows)
+
+
+def _runs_before(reader: Reader, table: str, start: datetime) -> list[Row]:
+    """The newest start of every job in the baseline: it tells a job that stopped from one that never logged."""
+    sight = reader.ledger.readable(table, ["job_name", "started_at"])
+    query = compose(
+        "SELECT job_name::text AS job, max({value}) AS started_at, 'started' AS status FROM {table} "
+        "WHERE {inside} GROUP BY 1 ORDER BY 1 LIMIT 10000",
+        value=_value("started_at", sight.columns["started_at"], "UTC"),
+        table=identifier(qualified(table)),
+        inside=_inside("started_at", sight.columns["started_at"], "UTC"),
+    )
+    return reader.rows(sight, query, {"start": min(start, reader.scope.baseline.start), "end": start})
 
 
 def cron_settings(reader: Reader) -> pd.DataFrame:
@@ -267,7 +281,8 @@ def feature_counts(reader: Reader) -> pd.DataFrame:
 
 
 def _counted(reader: Reader, feature: Feature) -> list[Row]:
-    span = {"start": reader.scope.baseline.start, "end": reader.scope.window.end}
+    scope = reader.scope
+    span = {"start": scope.baseline.start, "split": scope.window.start, "end": scope.window.end}
     if feature.sql:
         query = compose(_BINNED, moment=written("at"), amount=written("sum(amount)"), rows=_author(feature.sql))
         policies = reader.ledger.by_policy(feature_tables(feature))
@@ -282,8 +297,13 @@ def _counted(reader: Reader, feature: Feature) -> list[Row]:
     ]
 
 
+# A quarter in which the window starts is two bins, so that what came before the deployment stays out of it.
 _BINNED = """
-SELECT (floor(extract(epoch FROM {moment}) / 900) * 900)::float8 AS bin, ({amount})::float8 AS amount
+SELECT greatest(
+         floor(extract(epoch FROM {moment}) / 900) * 900,
+         CASE WHEN {moment} >= %(split)s THEN extract(epoch FROM %(split)s::timestamptz) END
+       )::float8 AS bin,
+       ({amount})::float8 AS amount
 FROM {rows} WHERE {moment} >= %(start)s AND {moment} < %(end)s GROUP BY 1 ORDER BY 1
 """
 

@@ -75,6 +75,13 @@ def test_rows_are_counted_by_the_quarter_of_an_hour_and_the_window_is_half_open(
     assert found == {at("2025-03-03T15:00"): 2.0, at("2025-03-03T15:15"): 1.0, at("2025-03-10T14:45"): 1.0}
 
 
+def test_what_came_before_a_deployment_within_a_quarter_stays_out_of_the_window(shop: Database) -> None:
+    site = shop.site(MONITOR, features=[orders()])
+    scope = a_scope(site, deployed_at=at("2025-03-03T15:07"), as_of=at("2025-03-10T15:07"))
+    found = counted(postgres.collect(site, scope))
+    assert (found[at("2025-03-03T15:00")], found[at("2025-03-03T15:07")]) == (1.0, 1.0)
+
+
 def test_a_time_without_zone_is_in_the_zone_that_the_site_says(shop: Database) -> None:
     """15:00 in Chicago in early March is 21:00 UTC."""
     found = counted(collected(shop, features=[orders(time_zone="America/Chicago")]))
@@ -180,7 +187,8 @@ def test_the_other_tables_come_in_the_shape_of_their_frames(shop: Database) -> N
         "INSERT INTO public.cron_job_logs VALUES"
         " ('deliver', 'started', '2025-03-04 10:00+00', NULL, NULL, NULL, NULL),"
         " ('deliver', 'completed', '2025-03-04 10:00+00', '2025-03-04 10:00:05+00', 5000, NULL, 1),"
-        " ('deliver', 'started', '2025-03-01 14:59+00', NULL, NULL, NULL, NULL)",
+        " ('deliver', 'started', '2025-03-01 14:59+00', NULL, NULL, NULL, NULL),"
+        " ('deliver', 'started', '2025-03-01 14:29+00', NULL, NULL, NULL, NULL)",
         "INSERT INTO public.uptime_logs VALUES ('down', NULL, '{\"no answer\",late}', '2025-03-04 10:00+00'),"
         " ('up', 12, '{}', '2025-03-10 15:00+00')",
         "INSERT INTO public.support_tickets VALUES"
@@ -191,7 +199,8 @@ def test_the_other_tables_come_in_the_shape_of_their_frames(shop: Database) -> N
     found = collected(
         shop, cron={}, uptime={"table": "public.uptime_logs"}, tickets={}, activity={"time_zone": "UTC"}
     )
-    assert sorted(found["cron_logs"]["status"]) == ["completed", "started"]
+    assert sorted(found["cron_logs"]["status"]) == ["completed", "started", "started"]
+    assert found["cron_logs"]["started_at"].min() == at("2025-03-01T14:59")  # the newest before the two days
     (probe,) = found["probes"].to_dict("records")
     assert (probe["status"], probe["detail"], probe["target"]) == ("down", "no answer; late", "uptime_logs")
     (ticket,) = found["tickets"].to_dict("records")
