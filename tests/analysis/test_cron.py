@@ -277,3 +277,10 @@ def test_a_platform_that_was_not_read_says_nothing_of_drift() -> None:
     gap = a_gap("vercel", "403", "platform_crons")
     case = a_day(hourly(), hourly(job="other"), site=two_jobs(), gaps=[gap])
     assert [row["job"] for row in cron.drift(case)] == ["monthly"]
+
+
+def test_a_job_that_stopped_before_the_window_is_missed_and_not_never_logged() -> None:
+    before = [{"job": "other", "started_at": DEPLOYED - timedelta(days=5), "status": "started"}]
+    case = a_day(hourly(), before, site=two_jobs())
+    assert states(case) == {"ok": 24, "missed": 24, "not_due": 1}
+    assert next(r for r in cron.table(case) if r["job"] == "other")["last_run"] == "2025-02-26T15:00:00Z"
