@@ -106,7 +106,11 @@ def _judged(verdict: Verdict) -> tuple[RenderableType, ...]:
     ]
     tables = Table.grid(padding=(0, 4))
     tables.add_row(_sources(verdict), _readings(verdict))
-    return (head, *alerts[:8], tables)
+    lost = [c for c in verdict.case.collection.coverage if c.status in ("failed", "partial")]
+    reasons = [
+        Text(f"? {c.source} {c.status}: {words.one_line(c.detail or 'no reason given')}", "magenta") for c in lost
+    ]
+    return (head, *alerts[:8], tables, *reasons)
 
 
 def _sources(verdict: Verdict) -> Table:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -93,7 +94,7 @@ def test_the_deployment_is_known_from_the_newest_report(tmp_path: Path) -> None:
 
 def test_the_table_says_due_in_words_and_shapes(tmp_path: Path) -> None:
     write(tmp_path, "hour1", DEPLOYED + timedelta(hours=1), "RED")
-    console = Console(width=120, record=True, quiet=True)
+    console = Console(width=120, file=StringIO(), record=True)
     found = standing(DEPLOYED, DEPLOYED + timedelta(days=2), CHICAGO, tmp_path, None)
     console.print(picture(found, "Shop", CHICAGO))
     text = console.export_text()

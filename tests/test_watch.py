@@ -1,8 +1,12 @@
 """The watch: it keeps the pace, says what it slept through, and what fails does not stop it."""
 
 import json
-import shutil
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,14 +14,14 @@ import yaml
 from rich.console import Console
 
 from pdmlib import history
-from pdmlib.demo import Production
 from pdmlib.phases import PHASES
-from pdmlib.screen import Screen, clock, missed, picture
+from pdmlib.screen import clock, missed, picture
 from pdmlib.site import Site, load_site
 from pdmlib.watch import Pace, Round, Watch, rounds_between
 
 START = datetime(2025, 3, 10, 15, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
+PDM = str(Path(sys.executable).with_name("pdm"))
 
 
 class Machine:
@@ -80,7 +84,7 @@ def test_what_was_missed_says_what_stays_unknown() -> None:
 
 
 def test_a_round_without_verdict_says_why_and_when_it_tries_again() -> None:
-    console = Console(width=100, record=True, quiet=True)
+    console = Console(width=100, file=StringIO(), record=True)
     console.print(picture(Round(START, PHASES[0], troubles=("nothing collected: vercel: 500\x1b[2J",)), FIVE))
     text = console.export_text()
     assert "✗ nothing collected: vercel: 500 [2J" in text
@@ -149,7 +153,6 @@ def test_a_history_that_cannot_be_written_is_told_and_the_round_is_judged(tmp_pa
 @pytest.mark.usefixtures("demo_environ")
 def test_a_webhook_that_fails_does_not_stop_the_watch(tmp_path: Path) -> None:
     site = a_site_of(tmp_path, "app", "supabase")
-    shutil.rmtree(tmp_path / "demo", ignore_errors=True)
     said = {"phases": {"dashboard": {"status": "GREEN", "as_of": "2025-03-10T14:00:00Z"}}, "alerts": {}}
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / ".notified.json").write_text(json.dumps(said), encoding="utf-8")
@@ -158,15 +161,43 @@ def test_a_webhook_that_fails_does_not_stop_the_watch(tmp_path: Path) -> None:
     assert seen.troubles == ("webhook: not notified: the connection failed: [Errno 111] Connection refused",)
 
 
-def test_a_page_is_rewritten_and_shown(demo_environ: Production, tmp_path: Path) -> None:
-    site = a_site_of(tmp_path, "app")
-    watch = Watch(site, tmp_path, "2025-03-10T15:00:00Z", every=FIVE, pace=Machine().pace())
-    (seen,) = run(watch, 1)
-    assert seen.troubles == ()
-    assert seen.page is not None and seen.page.exists()
-    console = Console(width=140, record=True, quiet=True)
-    with Screen(console) as screen:
-        screen.show(seen, FIVE)
-    text = console.export_text()
-    assert "app       ✓ ok" in text
-    assert history.newest(tmp_path / "demo" / "history-rough") == START
+def a_site_elsewhere(tmp_path: Path) -> Path:
+    """A site file with one source and no demo of its own, so that the command asks it as of now."""
+    file = Path(a_site_of(tmp_path, "app").file)
+    tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    del tree["demo"]
+    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return file
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_the_command_shows_each_round_rewrites_the_page_and_stops_by_itself(tmp_path: Path) -> None:
+    file = a_site_elsewhere(tmp_path)
+    options = ["--site", str(file), "--out", str(tmp_path), "--rounds", "1"]
+    done = subprocess.run(
+        [PDM, "watch", *options], capture_output=True, text=True, check=False, env={**os.environ, "COLUMNS": "140"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "✓ ok" in done.stdout
+    assert "phase ongoing: next round in 24:00:00" in done.stdout
+    assert (tmp_path / "demo" / "dashboard" / "latest" / "report.html").exists()
+    assert history.newest(tmp_path / "demo" / "history") is not None
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_ctrl_c_stops_cleanly_and_keeps_what_was_collected(tmp_path: Path) -> None:
+    file = a_site_elsewhere(tmp_path)
+    options = ["--site", str(file), "--out", str(tmp_path), "--no-dashboard"]
+    with subprocess.Popen(
+        [PDM, "watch", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "next round" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert errors == "stopped; every sample collected so far is kept\n"
+    assert history.newest(tmp_path / "demo" / "history") is not None
+    assert not list(tmp_path.rglob("*.part"))
