@@ -266,23 +266,21 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
     try:
         head = _beginning(path)
     except (OSError, EOFError, duckdb.Error) as error:
-        raise SourceError(
-            engine.SOURCE, f"{Path(path).name}: cannot be read: {error}".splitlines()[0][:200]
-        ) from None
+        raise SourceError(engine.SOURCE, f"cannot be read: {error}".splitlines()[0][:200]) from None
     text = head.lstrip("\ufeff \t\r\n")
     shape = "array" if text.startswith("[") else "lines"
     spans = '"resourceSpans"' in head
     if spans and shape == "lines" and not text.split("\n", 1)[0].rstrip().endswith("}"):
         shape = "object"
     if '"vercel.speed_insights' in head[:2000] or '"metricType"' in text.split("\n", 1)[0]:
-        raise SourceError(engine.SOURCE, f"{Path(path).name}: a drain of Speed Insights holds no requests")
+        raise SourceError(engine.SOURCE, "a drain of Speed Insights holds no requests")
     if '"vercel.analytics' in head or (
         '"eventType"' in text.split("\n", 1)[0] and asked.format.startswith("vercel")
     ):
         return "vercel-analytics", shape
     if (asked.format == "vercel-logs" and spans) or (asked.format == "vercel-traces" and text and not spans):
         other = "vercel-traces" if spans else "not vercel-traces"
-        raise SourceError(engine.SOURCE, f"{Path(path).name}: is {other}; the site says format: {asked.format}")
+        raise SourceError(engine.SOURCE, f"is {other}; the site says format: {asked.format}")
     return asked.format, shape
 
 
@@ -306,7 +304,7 @@ def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:
     """Pieces that one query can read together, in order, up to a number of bytes at a time."""
     batch: list[Piece] = []
     for piece in pieces:
-        alike = not batch or (batch[0].dialect, batch[0].shape) == (piece.dialect, piece.shape)
+        alike = not batch or (batch[0].dialect, batch[0].shape) == (piece.dialect, piece.shape) != ("csv", "lines")
         if batch and (not alike or sum(p.size for p in batch) + piece.size > most_bytes):
             yield batch
             batch = []

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pdmlib.requests.engine import files, identifier, literal, struct
 from pdmlib.site import LOG_FIELDS, Requests
 
-LARGEST_OBJECT = 256 * 1024 * 1024
+LARGEST_OBJECT = 64 * 1024 * 1024
 LONGEST_LINE = 32 * 1024 * 1024
 _LINE = "chr(1) || chr(2) || chr(3)"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
@@ -56,19 +56,19 @@ def requests_of(dialect: str, asked: Requests, paths: Sequence[str], shape: str,
         found = dict.fromkeys(fields.values(), "VARCHAR")
         read = _json(paths, shape, found)
         return _plain_query(asked, read, {name: _access(field) for name, field in fields.items()})
-    table = (
-        csv(paths) if dialect == "csv" else f"read_parquet({files(paths)}, union_by_name = true, filename = true)"
-    )
+    table = csv(paths) if dialect == "csv" else parquet(paths)
     cells = {name: _cell(field) if field in known else "NULL" for name, field in fields.items()}
     return _plain_query(asked, table, cells)
 
 
 def csv(paths: Sequence[str]) -> str:
     """The reader of CSV files: every cell a text, lines that do not fit kept aside and counted."""
-    return (
-        f"read_csv({files(paths)}, all_varchar = true, header = true, union_by_name = true, filename = true, "
-        "store_rejects = true)"
-    )
+    return f"read_csv({files(paths)}, all_varchar = true, header = true, filename = true, store_rejects = true)"
+
+
+def parquet(paths: Sequence[str]) -> str:
+    """The reader of Parquet files, which may have different columns."""
+    return f"read_parquet({files(paths)}, union_by_name = true, filename = true)"
 
 
 def lines(paths: Sequence[str]) -> str:
@@ -208,7 +208,7 @@ def _json(paths: Sequence[str], shape: str, fields: Mapping[str, str]) -> str:
         "array": "format = 'array'",
         "object": "format = 'unstructured'",
     }[shape]
-    largest = "" if shape == "lines" else f", maximum_object_size = {LARGEST_OBJECT}"
+    largest = "" if shape != "object" else f", maximum_object_size = {LARGEST_OBJECT}"
     columns = struct(_nested(fields))
     return f"read_json({files(paths)}, columns = {columns}, {how}{largest}, filename = true)"
 

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -14,6 +14,7 @@ import duckdb
 from pdmlib.errors import SourceError
 from pdmlib.requests import engine, reading, routes
 from pdmlib.requests.files import Piece
+from pdmlib.requests.mending import mended
 from pdmlib.site import Requests
 
 EXAMPLES = 5
@@ -62,7 +63,7 @@ def read(
     with engine.session(asked.memory_limit, spill) as connection, _watched(connection, on_share):
         try:
             engine.reach(connection, paths)
-            known = _columns(connection, first, paths)
+            known = _columns(connection, asked, first, paths)
             rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
             engine.save(connection, rows, target, "lz4", "v1")
             counts = dict(
@@ -72,8 +73,12 @@ def read(
             )
             aside = _set_aside(connection, first)
         except duckdb.Error as error:
-            names = ", ".join(piece.name for piece in batch[:3])
-            raise SourceError(engine.SOURCE, f"{names}: {engine.reason(error)}") from None
+            again = spill / f"{target.stem}.mended.ndjson"
+            if len(batch) == 1 and first.shape != "lines" and mended(Path(first.path), again):
+                part = read([replace(first, path=str(again), shape="lines")], asked, target, spill, on_share)
+                again.unlink()
+                return part
+            raise SourceError(engine.SOURCE, engine.reason(error)) from None
         rejected = counts.get(REJECTED, 0) + len(aside)
         shown = _examples(connection, batch, asked, aside) if rejected else ()
     return Part(target, views, sum(counts.values()) + len(aside), counts.get(EXCLUDED, 0), rejected, shown)
@@ -120,14 +125,18 @@ def _file_key(batch: Sequence[Piece]) -> str:
     return f"(MAP {{{pairs}}})[filename]"
 
 
-def _columns(connection: duckdb.DuckDBPyConnection, first: Piece, paths: Sequence[str]) -> list[str]:
-    if first.dialect == "csv":
-        table = reading.csv(paths)
-    elif first.dialect == "parquet":
-        table = f"read_parquet({engine.files(paths)}, union_by_name = true)"
-    else:
+def _columns(
+    connection: duckdb.DuckDBPyConnection, asked: Requests, first: Piece, paths: Sequence[str]
+) -> list[str]:
+    if first.dialect not in ("csv", "parquet"):
         return []
-    return [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
+    table = reading.csv(paths) if first.dialect == "csv" else reading.parquet(paths)
+    found = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
+    for name in ("time", "path"):
+        field = asked.columns.get(name, name)
+        if field not in found:
+            raise SourceError(engine.SOURCE, f"no column {field} for requests.columns.{name}; it has {found}")
+    return found
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> list[str]:

@@ -1,0 +1,196 @@
+"""Every format says the same of the same requests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pdmlib.errors import SiteError
+from pdmlib.requests import ingest
+from pdmlib.site import load_site
+from tests.requests.logs import START, line, site_of, table_of, write
+
+REQUESTS = [
+    ("a1", START, "/portal", 200, 120.5),
+    ("a2", START + timedelta(seconds=1), "/api/jobs/123", 500, 2000.0),
+    ("a3", START + timedelta(minutes=90), "/login", 404, 3.25),
+]
+EXPECTED = [
+    (at.replace(tzinfo=None), route, status, ms)
+    for (_, at, _, status, ms), route in zip(REQUESTS, ("/portal", "/api/jobs/[id]", "/login"), strict=True)
+]
+COLUMNS = {"time": "when", "path": "uri", "status": "code", "duration_ms": "took", "request_id": "rid"}
+
+
+def held(tmp_path: Path) -> list[tuple[Any, ...]]:
+    return sorted((row[0], row[1], row[3], row[4]) for row in table_of(tmp_path / "store"))
+
+
+def record(request: str, at: datetime, path: str, status: int, ms: float) -> dict[str, Any]:
+    return {"when": at.isoformat(), "uri": path, "code": status, "took": ms, "rid": request}
+
+
+def test_json_lines_with_fields_of_their_own(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.jsonl", [record(*request) for request in REQUESTS])
+    ingest(site_of(format="json", columns=COLUMNS), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_json_fields_inside_objects(tmp_path: Path) -> None:
+    rows = [{"req": {"uri": r[2], "at": r[1].isoformat()}, "res": {"code": r[3], "took": r[4]}} for r in REQUESTS]
+    columns = {"time": "req.at", "path": "req.uri", "status": "res.code", "duration_ms": "res.took"}
+    ingest(site_of(format="json", columns=columns), [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_a_json_array(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps([record(*request) for request in REQUESTS], indent=2))
+    ingest(site_of(format="json", columns=COLUMNS), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9), (None, 1), (None, 10**3), (None, 10**9)],
+)
+def test_times_in_every_unit(tmp_path: Path, unit: str | None, factor: int) -> None:
+    rows = [{**record(*r), "when": round(r[1].timestamp()) * factor} for r in REQUESTS]
+    asked = site_of(format="json", columns=COLUMNS, time_unit=unit)
+    ingest(asked, [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_durations_in_seconds(tmp_path: Path) -> None:
+    rows = [{**record(*r), "took": r[4] / 1000} for r in REQUESTS]
+    asked = site_of(format="json", columns=COLUMNS, duration_unit="s")
+    ingest(asked, [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
+
+
+def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
+    rows = ["when,uri,code,took,rid"]
+    rows += [f"{at.isoformat()},{path},{status},{ms},{request}" for request, at, path, status, ms in REQUESTS]
+    rows += ["2026-03-09T23:00:00Z,/x,abc,5,a4", "one,two,three,four,five,six,seven"]
+    report = ingest(
+        site_of(format="csv", columns=COLUMNS), [write(tmp_path / "log.csv", rows)], tmp_path / "store"
+    )
+    assert held(tmp_path) == EXPECTED
+    assert (report.lines, report.rejected) == (5, 2)
+
+
+def test_parquet_and_zstd_files(tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute('CREATE TABLE log ("when" TIMESTAMPTZ, uri TEXT, code INT, took DOUBLE, rid TEXT)')
+        connection.executemany(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?)", [list(record(*r).values()) for r in REQUESTS]
+        )
+        connection.execute(f"COPY log TO '{tmp_path}/log.parquet'")
+        connection.execute(f"COPY log TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
+    ingest(site_of(format="parquet", columns=COLUMNS), [tmp_path / "log.parquet"], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    again = ingest(site_of(format="json", columns=COLUMNS), [tmp_path / "log.ndjson.zst"], tmp_path / "store")
+    assert (again.requests, again.duplicates) == (0, 3)
+
+
+def test_combined_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
+    rows = [
+        f'10.0.0.1 - frank [{at - timedelta(hours=5):%d/%b/%Y:%H:%M:%S} -0500] "GET {path}?q=1 HTTP/1.1" {status} '
+        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms / 1000:.5f}'
+        for _, at, path, status, ms in REQUESTS
+    ]
+    log = write(tmp_path / "access.log", [*rows, "garbage", '1.1.1.1 - - [bad time] "GET / HTTP/1.1" 200 1', ""])
+    report = ingest(site_of(format="combined", columns={}), [log], tmp_path / "store")
+    assert [row[:3] for row in held(tmp_path)] == [row[:3] for row in EXPECTED]
+    assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
+    assert (report.lines, report.rejected, report.requests) == (5, 2, 3)
+    assert any("xxxxxxx" in example for example in report.examples)
+
+
+def span(request: str, at: datetime, path: str, status: int, ms: float, **more: Any) -> dict[str, Any]:
+    start = round(at.timestamp()) * 10**9
+    row = {
+        "traceId": "7bba9f33", "spanId": request, "name": f"GET {path}", "kind": "server",
+        "startTimeUnixNano": str(start), "endTimeUnixNano": str(start + round(ms * 10**6)),
+        "attributes": [{"key": "http.status_code", "value": {"intValue": str(status)}}],
+    }  # fmt: skip
+    return {**row, **more}
+
+
+def statusless(request: str, **more: Any) -> dict[str, Any]:
+    return {**span(request, START, "/portal", 200, 5.0), "attributes": [], **more}
+
+
+def payload(spans: list[dict[str, Any]]) -> dict[str, Any]:
+    resource = {"attributes": [{"key": "vercel.deploymentId", "value": {"stringValue": "dpl_1"}}]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_traces_count_server_spans_only(tmp_path: Path, indent: int | None) -> None:
+    inner = span("a9", START, "SELECT 1", 200, 5, kind="internal", parentSpanId="a1")
+    log = tmp_path / "traces.json"
+    log.write_text(json.dumps(payload([*[span(*r) for r in REQUESTS], inner]), indent=indent) + "\n")
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    assert (report.lines, report.excluded) == (4, 1)
+    assert {row[6] for row in table_of(tmp_path / "store")} == {"dpl_1"}
+
+
+def test_a_span_that_failed_without_a_status_is_a_failure(tmp_path: Path) -> None:
+    failed, unknown = statusless("a1", status={"code": "STATUS_CODE_ERROR"}), statusless("a2")
+    log = write(tmp_path / "traces.ndjson", [payload([failed]), payload([unknown]), '{"resourceSpans": [{"re'])
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert {row[3] for row in table_of(tmp_path / "store")} == {-1, None}
+    assert report.rejected == 1
+
+
+def test_a_trace_drain_among_log_drains_is_refused_with_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "drain" / "spans.ndjson", [payload([span(*REQUESTS[0])])])
+    write(tmp_path / "drain" / "logs.ndjson", [line("a")])
+    report = ingest(site_of(), [tmp_path / "drain"], tmp_path / "store")
+    assert report.requests == 1
+    assert report.failed == (("spans.ndjson", "is vercel-traces; the site says format: vercel-logs"),)
+
+
+def test_a_log_drain_as_array_several_arrays_and_a_cut_array(tmp_path: Path) -> None:
+    one, two = [line("a"), line("b")], [line("c")]
+    (tmp_path / "1.json").write_text(json.dumps(one, indent=1))
+    write(tmp_path / "2.json", [json.dumps(one), json.dumps(two)])
+    (tmp_path / "3.json").write_text(json.dumps([line("d"), line("e"), line("f")])[:-40])
+    report = ingest(site_of(), [tmp_path / f"{n}.json" for n in (1, 2, 3)], tmp_path / "store")
+    assert report.requests == 5
+    assert report.rejected == 1
+    assert report.failed == ()
+
+
+def test_the_duration_of_a_log_drain_is_only_read_where_the_site_says_its_field(tmp_path: Path) -> None:
+    ingest(site_of(columns={}), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
+    assert table_of(tmp_path / "store")[0][4] is None
+
+
+def test_a_field_that_is_not_ours_is_a_mistake_of_the_site_file(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "site: x\ntitle: X\ntime_zone: UTC\nsources: {}\nrequests: {format: json, columns: {duration: took}}\n"
+    )
+    with pytest.raises(SiteError, match=r"requests\.columns: duration: not one of time, path"):
+        load_site(site)
+
+
+def test_a_csv_without_the_column_of_the_time_is_told_with_those_it_has(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.csv", ["when,uri", "2026-03-09T22:00:00Z,/portal"])
+    report = ingest(site_of(format="csv", columns={"time": "stamp", "path": "uri"}), [log], tmp_path / "store")
+    assert report.failed[0][0] == "log.csv"
+    assert report.failed[0][1].startswith("no column stamp for requests.columns.time; it has ['when', 'uri'")
+
+
+def test_times_before_2000_and_negative_durations_are_rejected(tmp_path: Path) -> None:
+    rows = [line("a", at=datetime(1971, 1, 1, tzinfo=UTC)), line("b", ms=-4.0), line("c")]
+    report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    assert (report.rejected, report.requests) == (2, 1)
