@@ -49,7 +49,7 @@ class Kernel:
     """An IPython kernel that starts in the background; a context manager that stops it."""
 
     def __init__(self, hidden: tuple[str, ...] = ()) -> None:
-        self._manager = KernelManager(kernel_name="python3")
+        self._manager = KernelManager(kernel_name="python3", transport="ipc")
         self._hidden = hidden
 
     def __enter__(self) -> KernelManager:

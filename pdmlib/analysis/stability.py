@@ -21,6 +21,7 @@ PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
+RECENT = timedelta(hours=1)
 UNCONFIGURED = "the site file has no uptime block, and nothing else probed the application"
 
 
@@ -174,21 +175,24 @@ def incidents(case: Case) -> list[dict[str, Any]]:
 
 
 def findings(case: Case) -> list[Finding]:
-    """Outages of more than five minutes in the latest part, and time without probes that hides the uptime."""
+    """Outages of more than five minutes in the last hour, and time without probes that hides the uptime.
+
+    One that has recovered earlier is an incident of the window, and no reason for a rollback any more.
+    """
     lately = [event for event in outages(case) if _lately(case, event) > OUTAGE]
     return [_outage(case, event) for event in lately] + _unprobed(case)
 
 
 def _lately(case: Case, event: Outage) -> timedelta:
-    """The down time of an outage in the latest part of the window."""
-    inside = (event.end or case.window.end) - max(event.start, case.scope.latest.start)
+    """The down time of an outage in the last hour of the window."""
+    inside = (event.end or case.window.end) - max(event.start, case.scope.latest.last(RECENT).start)
     return min(event.down, inside)
 
 
 def _outage(case: Case, event: Outage) -> Finding:
     minutes = event.down.total_seconds() / 60
     until = f"until {iso(event.end)}" if event.end else "and has not been seen up since"
-    clear = (event.end or case.window.end) + case.scope.phase.latest
+    clear = (event.end or case.window.end) + RECENT
     return Finding(
         id=f"incident:{iso(event.start)}",
         title=f"Outage of {minutes:.0f} minutes",
@@ -196,7 +200,7 @@ def _outage(case: Case, event: Outage) -> Finding:
         reading="app_up",
         evidence=f"Probes found the application down for {minutes:.1f} minutes from {iso(event.start)} {until}.",
         action=SYSTEM_DOWN,
-        becomes_green=f"no outage of more than 5 minutes in the latest part: at the earliest {iso(clear)}",
+        becomes_green=f"no outage of more than 5 minutes in the last hour: at the earliest {iso(clear)}",
         since=event.start,
         value=round(minutes, 1),
         threshold="> 5 min",
