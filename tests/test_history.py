@@ -1,10 +1,27 @@
 """The history: nothing lost, nothing twice, only whole files."""
 
+import os
+import subprocess
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
+import pytest
+
+from pdmlib.errors import ReportError
 from pdmlib.frames import Collection, Coverage, frame
-from pdmlib.history import append, compact, load_collection, recall, save_collection, with_history
+from pdmlib.history import (
+    LOOSE,
+    append,
+    compact,
+    load_collection,
+    newest,
+    recall,
+    save_collection,
+    with_history,
+)
 from pdmlib.window import Window
 
 START = datetime(2025, 1, 31, 23, 0, tzinfo=UTC)
@@ -60,3 +77,163 @@ def test_history_joins_what_was_just_collected(tmp_path: Path) -> None:
     joined = with_history(samples(5), tmp_path, Window(START, START + timedelta(hours=1)))
     assert len(joined["host_metrics"]) == 5
     assert joined.coverage[0].source == "supabase"
+
+
+ALL = Window(START, START + timedelta(days=300))
+COLLECTOR = """
+import sys
+from datetime import timedelta
+from pathlib import Path
+from pdmlib.history import append
+from tests.test_history import START, samples
+
+first, count = int(sys.argv[2]), int(sys.argv[3])
+print("ready", flush=True)
+for i in range(first, first + count):
+    append(Path(sys.argv[1]), samples(1, START + timedelta(minutes=i)))
+    print(i, flush=True)
+"""
+
+
+def a_collector(folder: Path, first: int, count: int) -> subprocess.Popen[str]:
+    """A process that appends one sample a minute, saying each minute that is kept."""
+    call = [sys.executable, "-c", COLLECTOR, str(folder), str(first), str(count)]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1])
+
+
+def minutes(folder: Path) -> list[int]:
+    at = recall(folder, ALL)["host_metrics"]["at"]
+    return sorted(((at - pd.Timestamp(START)) // pd.Timedelta(minutes=1)).tolist())
+
+
+def test_two_collectors_at_once_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+    """Half of their minutes are the same; each merges the other's files on the way."""
+    collectors = [a_collector(tmp_path, first, 45) for first in (0, 25)]
+    for collector in collectors:
+        collector.communicate(timeout=120)
+        assert collector.returncode == 0
+    assert minutes(tmp_path) == list(range(70))
+    compact(tmp_path)
+    assert minutes(tmp_path) == list(range(70))
+
+
+def test_a_kill_at_any_moment_leaves_whole_files_and_every_sample_that_was_kept(tmp_path: Path) -> None:
+    said: set[int] = set()
+    for turn in range(4):
+        collector = a_collector(tmp_path, 100 * turn, 100)
+        assert collector.stdout is not None
+        for line in collector.stdout:
+            if line.strip() != "ready":
+                said.add(int(line))
+            if len(said) % 9 == 8:
+                break
+        collector.kill()
+        rest, _ = collector.communicate(timeout=60)
+        said |= {int(line) for line in rest.splitlines() if line.strip().isdigit()}
+    kept = minutes(tmp_path)
+    assert said <= set(kept)
+    assert len(kept) == len(set(kept)) <= len(said) + 4
+    compact(tmp_path)
+    assert minutes(tmp_path) == kept
+
+
+def test_merging_while_others_read_and_write_loses_nothing(tmp_path: Path) -> None:
+    wrong: list[object] = []
+    stop = threading.Event()
+
+    def reader() -> None:
+        while not stop.is_set():
+            try:
+                compact(tmp_path)
+                recall(tmp_path, ALL)
+            except Exception as error:
+                wrong.append(error)
+
+    threads = [threading.Thread(target=reader) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for i in range(60):
+        append(tmp_path, samples(1, START + timedelta(minutes=i)))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert minutes(tmp_path) == list(range(60))
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or sys.platform != "linux", reason="mounting a small disk needs root on Linux"
+)
+def test_a_full_disk_is_one_clear_line_and_loses_no_earlier_sample(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)], check=False)
+    if mounted.returncode:
+        pytest.skip("this machine does not let root mount")
+    try:
+        append(disk, samples(12))
+        (disk / "ballast").write_bytes(b"")
+        with pytest.raises(OSError), (disk / "ballast").open("wb") as ballast:
+            ballast.write(bytes(256_000))
+        with pytest.raises(ReportError, match="cannot be written") as caught:
+            append(disk, samples(2000, START + timedelta(hours=3)))
+        assert "\n" not in str(caught.value)
+        assert len(recall(disk, ALL)["host_metrics"]) == 12
+        assert not list(disk.rglob("*.part"))
+        (disk / "ballast").unlink()
+        append(disk, samples(12, START + timedelta(hours=3)))
+        assert len(recall(disk, ALL)["host_metrics"]) == 24
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_log_that_is_read_whole_each_time_is_stored_once(tmp_path: Path) -> None:
+    assert append(tmp_path, samples(24)) == 24
+    assert append(tmp_path, samples(26)) == 2
+    assert append(tmp_path, samples(26)) == 0
+
+
+def test_many_small_files_are_merged_on_the_way(tmp_path: Path) -> None:
+    late = datetime(2025, 2, 3, tzinfo=UTC)
+    for i in range(LOOSE + 1):
+        append(tmp_path, samples(1, late + timedelta(minutes=i)))
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+    assert len(recall(tmp_path, ALL)["host_metrics"]) == LOOSE + 1
+
+
+def test_the_newest_sample_is_known_without_reading(tmp_path: Path) -> None:
+    assert newest(tmp_path) is None
+    append(tmp_path, samples(3))
+    assert newest(tmp_path) == START + timedelta(minutes=10)
+    compact(tmp_path)
+    assert newest(tmp_path) == START + timedelta(minutes=10)
+
+
+def snapshots(moments: list[datetime], since: datetime) -> Collection:
+    rows = [
+        {"at": m, "role": "app", "queryid": "1", "toplevel": True, "calls": 1.0, "since": since} for m in moments
+    ]
+    return Collection({"statements": frame("statements", rows)})
+
+
+def test_old_looks_at_counters_are_thinned_to_hours_and_days_but_not_around_a_reset(tmp_path: Path) -> None:
+    """Ten looks an hour; the counters were reset on 5 January between 10:24 and 10:30."""
+    start, reset = datetime(2025, 1, 5, 10, tzinfo=UTC), datetime(2025, 1, 5, 10, 25, tzinfo=UTC)
+    looks = [start + timedelta(minutes=6 * i) for i in range(10)]
+    append(tmp_path, snapshots(looks[:5], datetime(2025, 1, 1, tzinfo=UTC)))
+    append(tmp_path, snapshots(looks[5:], reset))
+    recent = datetime(2025, 2, 20, 10, tzinfo=UTC)
+    append(tmp_path, snapshots([recent + timedelta(minutes=6 * i) for i in range(20)], reset))
+    append(tmp_path, snapshots([recent + timedelta(days=3)], reset))
+    compact(tmp_path)
+    kept = recall(tmp_path, Window(start, recent + timedelta(days=4)), ["statements"])["statements"]["at"]
+    assert [f"{at:%d %H:%M}" for at in sorted(kept)] == [
+        "05 10:00",  # the first of all
+        "05 10:24",  # the last before the reset
+        "05 10:30",  # the first after it
+        "05 10:54",  # the last of its day
+        "20 10:00",  # the first of its month
+        "20 10:54",  # the last of each hour
+        "20 11:54",
+        "23 10:00",
+    ]
