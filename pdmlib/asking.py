@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
-from pdmlib.errors import CallError
-from pdmlib.frames import Collection
+from pdmlib.errors import CallError, SourceError
+from pdmlib.frames import Collection, Coverage, frame, merge
 from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
 from pdmlib.site import Site
 from pdmlib.window import Window, now, parse_time
@@ -77,9 +78,45 @@ def gather(
     from pdmlib import history
     from pdmlib.sources import collect
 
-    collected = collect(site, scope, on_progress=on_progress)
+    collected = _with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
     span = Window(scope.baseline.start, scope.as_of)
     return history.with_history(collected, history_folder(site, out), span)
+
+
+def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """A collection with what the site's own request logs tell of the same windows."""
+    if site.requests is None:
+        return collected
+    from pdmlib import requests
+
+    started = monotonic()
+    try:
+        found = requests.collect(site, scope, requests_folder(site, out))
+    except SourceError as error:
+        row = Coverage("requests", "failed", 0, round(monotonic() - started, 2), error.reason)
+        return Collection(collected.frames, (*collected.coverage, row))
+    gaps = found.get("gaps", frame("gaps"))
+    whole = gaps[gaps["item"].isna()]
+    status = "failed" if len(whole) else "partial" if len(gaps) else "ok"
+    detail = "; ".join(gaps["reason"].head(3)) or None
+    rows = sum(len(table) for name, table in found.items() if name != "gaps")
+    row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)
+    return Collection(merge((collected.frames, found)), (*collected.coverage, row))
+
+
+def requests_folder(site: Site, out: Path) -> Path:
+    """Where a site's raw requests are kept, unless its file says otherwise."""
+    return out / site.site / "requests"
+
+
+def looking_scope(site: Site, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of one collection: the last day, whether a deployment is known yet or not."""
+    moment = _moment(site, as_of)
+    try:
+        deployed = _deployment(site, moment, deployed_at)
+    except (CallError, SourceError):
+        deployed = moment - timedelta(days=1)
+    return scope_of(site, phase_named("daily"), deployed, moment)
 
 
 def history_folder(site: Site, out: Path) -> Path:

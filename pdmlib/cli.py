@@ -302,7 +302,7 @@ def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False)
 
         from pdmlib import asking, sources
 
-        scope = asking.scope_for(loaded, "daily", as_of)
+        scope = asking.looking_scope(loaded, as_of)
         with console.status("asking every source"):
             found = sources.collect(loaded, scope)
         shown = Table("Source", "Answered", "Seconds", "Rows", "Detail", title=f"{loaded.title} ({site})")
@@ -317,13 +317,17 @@ def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False)
 
 @app.command()
 def collect(
-    site: SiteOption = DEMO_SITE, as_of: AsOf = "", out: Out = Path("outputs"), debug: Debug = False
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    deployed_at: DeployedAt = "",
+    out: Out = Path("outputs"),
+    debug: Debug = False,
 ) -> None:
     """Append one collection to the site's history."""
     with _caught(debug), _ready(site, as_of, out) as loaded:
         from pdmlib import asking, history, sources
 
-        scope = asking.scope_for(loaded, "daily", as_of)
+        scope = asking.looking_scope(loaded, as_of, deployed_at)
         with console.status("collecting"):
             found = sources.collect(loaded, scope)
         folder = asking.history_folder(loaded, out)
@@ -384,6 +388,35 @@ def status(
         collected = history.newest(_asking().history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)
         Console(highlight=False, markup=False).print(status.picture(found, loaded.title, loaded.zone))
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns with * or s3:// addresses.")],
+    site: SiteOption = DEMO_SITE,
+    out: Out = Path("outputs"),
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until Ctrl-C.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Take raw request logs into the site's store; running again adds only what is new."""
+    with _caught(debug):
+        from pdmlib import asking, requests
+
+        loaded = load_site(site, offline=True)
+        folder = asking.requests_folder(loaded, out)
+        with console.status("reading") as status:
+
+            def tell(progress: requests.Progress) -> None:
+                status.update(str(progress))
+
+            if follow:
+                for taken in requests.follow(loaded, paths, folder, on_progress=tell):
+                    print(taken)
+                return
+            taken = requests.ingest(loaded, paths, folder, on_progress=tell)
+        print(taken)
+        if taken.failed:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -613,6 +613,7 @@ def sources_read(case: Case) -> Measurement:
     A table or query that the site file names and that could not be read counts like a source.
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
+    wanted += ["requests"] if case.site.requests else []
     lost = [
         f"{c.source}: {c.detail or c.status}"
         for c in case.collection.coverage
