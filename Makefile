@@ -59,18 +59,21 @@ incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO
 dashboard: $(VENV)/.ready ## the page of eight widgets
 	@$(PDM) report dashboard $(REPORT)
 
-.PHONY: collect watch doctor lab demo
+.PHONY: collect watch status doctor lab demo
 collect: $(VENV)/.ready ## one collection into the history
 	@$(PDM) collect $(COMMON) --out $(OUT)
 
 watch: $(VENV)/.ready ## collect at the phase's pace, until Ctrl-C
 	@$(PDM) watch $(COMMON) --out $(OUT)
 
+status: $(VENV)/.ready ## which phase the site is in, what is due and when
+	@$(PDM) status $(COMMON) --out $(OUT)
+
 doctor: $(VENV)/.ready ## check every source of the site
 	@$(PDM) doctor $(COMMON)
 
 lab: $(VENV)/.ready-dev ## JupyterLab on the notebooks
-	@$(PDM) lab $(COMMON)
+	@$(PDM) lab $(COMMON) --out $(OUT)
 
 demo: $(VENV)/.ready ## keep the demo production running
 	@$(PDM) demo --site $(SITE)
