@@ -14,6 +14,7 @@ from pdmlib.phases import Scope
 from pdmlib.readings import State
 from pdmlib.requests import engine, store
 from pdmlib.requests.held import (
+    DAY,
     IN,
     IN_HOURS,
     Held,
@@ -27,7 +28,7 @@ from pdmlib.requests.histogram import Percentile, percentiles
 from pdmlib.requests.intake import store_of
 from pdmlib.requests.pooling import exact, pooled, row_of, tables
 from pdmlib.site import Site
-from pdmlib.window import Window, iso
+from pdmlib.window import Window
 
 EXACT_REQUESTS = 1_000_000
 ROUTES_AT_MOST = 500
@@ -236,17 +237,31 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     rows = []
     lost_days = missing_days(held, held.reach(scope))
     if lost_days:
-        names = [f"{day.start:%Y-%m-%d}" for day in lost_days]
-        rows.append(_gap("days", f"no request log was ingested of {_listed(names)}"))
+        runs = [
+            f"{run.start:%Y-%m-%d}" + (f" to {run.end - DAY:%Y-%m-%d}" if run.end - run.start > DAY else "")
+            for run in _runs(lost_days)
+        ]
+        rows.append(_gap("days", f"no request log was ingested of {len(lost_days)} days: {_listed(runs)}"))
     hours = silent_hours(held, window)
     if hours:
-        names = [iso(hour)[:16].replace("T", " ") for hour in hours]
-        rows.append(_gap("hours", f"the request log holds nothing of {len(hours)} hours: {_listed(names)} UTC"))
+        runs = [f"{run.start:%Y-%m-%d %H:%M} to {run.end:%m-%d %H:%M}" for run in _runs(hours)]
+        rows.append(_gap("hours", f"the request log holds nothing of {len(hours)} hours: {_listed(runs)} UTC"))
     return {"gaps": frame("gaps", rows)}
 
 
 def _gap(item: str | None, reason: str) -> Mapping[str, Any]:
     return {"source": engine.SOURCE, "item": item, "state": State.NO_DATA.value, "reason": reason}
+
+
+def _runs(spans: Sequence[Window]) -> list[Window]:
+    """Spans in order, those that meet as one."""
+    runs: list[Window] = []
+    for span in spans:
+        if runs and runs[-1].end == span.start:
+            runs[-1] = Window(runs[-1].start, span.end)
+        else:
+            runs.append(span)
+    return runs
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import duckdb
 from pdmlib.errors import CallError, SourceError
 from pdmlib.requests import engine
 from pdmlib.site import Requests
+from pdmlib.window import now
 
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
@@ -176,7 +176,9 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     pieces = []
     if end > start:
         done = Known(place.name, end, identity_of(place, end), _head(place, min(end, HEAD_BYTES)), key, True)
-        settled = start == 0 and end == size and time.time() - place.stat().st_mtime > SETTLED_S and not following
+        settled = (
+            start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
+        )
         source = path if settled else _copy(place, start, end, copies)
         pieces.append(Piece(source, place.name, end - start, dialect, shape, f"{key}#{start}", done))
     if end < size and not following:

@@ -74,14 +74,14 @@ def missing_days(held: Held, reach: Window) -> list[Window]:
     return lost
 
 
-def silent_hours(held: Held, window: Window) -> list[datetime]:
+def silent_hours(held: Held, window: Window) -> list[Window]:
     """Hours of the window's held days without one request of any kind."""
     rows = held.rows(f"SELECT DISTINCT hour FROM {{source}} WHERE {IN_HOURS}", "totals", _outer_hours(window))
     seen = {row[0].replace(tzinfo=UTC) for row in rows}
     hour, lost = _floor(window.start), []
     while hour < window.end:
         if hour not in seen and hour.date().isoformat() in held.manifest.requests:
-            lost.append(hour)
+            lost.append(Window(hour, hour + HOUR))
         hour += HOUR
     return lost
 

@@ -22,6 +22,7 @@ Failure = tuple[Piece, str]
 Done = Callable[[Sequence[Piece], float], None]
 BATCH_BYTES = 1 << 31
 RETRIES = 3
+ANSWER_S = 5
 
 
 def parts(
@@ -75,7 +76,7 @@ def _on_cluster(
             client.submit(remote_read, piece, asked, retries=RETRIES, pure=False): path
             for path, piece in names.items()
         }
-        for task in as_completed(tasks):  # type: ignore[no-untyped-call]
+        for task in as_completed(tasks, loop=client.loop):  # type: ignore[no-untyped-call]
             piece = names[tasks[task]]
             try:
                 part, rows = task.result()
@@ -108,7 +109,7 @@ def _client(address: str) -> Iterator[Any]:
         ) from None
     try:
         client: Any = Client(  # type: ignore[no-untyped-call]
-            address.replace("dask://", "tcp://"), timeout="10s", set_as_default=False
+            address.replace("dask://", "tcp://"), timeout=ANSWER_S, set_as_default=False
         )
     except OSError as error:
         raise SourceError(engine.SOURCE, f"{address}: no Dask scheduler answers: {error}"[:200]) from None

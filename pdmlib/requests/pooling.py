@@ -45,7 +45,7 @@ def _pooled_row(route: str | None, totals: pd.DataFrame, buckets: pd.DataFrame) 
         float(totals["n"].sum()),
         float(totals.loc[failed.fillna(False), "n"].sum()) if known.any() else None,
         timed,
-        float(totals["sum_ms"].sum()) / timed if timed else None,
+        int(totals["sum_us"].sum()) / 1000 / timed if timed else None,
         *(quantiles or (None, None, None)),
     )
 
@@ -58,13 +58,13 @@ def tables(held: Held, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
     if inner.seconds:
         where = f"WHERE {held.counted} AND {IN_HOURS} GROUP BY ALL"
         totals += held.rows(
-            f"SELECT route, status, sum(n), sum(timed), sum(sum_ms) FROM {{source}} {where}", "totals", inner
+            f"SELECT route, status, sum(n), sum(timed), sum(sum_us) FROM {{source}} {where}", "totals", inner
         )
         buckets += held.rows(f"SELECT route, bucket, sum(n) FROM {{source}} {where}", "buckets", inner)
     for edge in edges:
         where = f"WHERE {held.counted} AND {IN}"
         totals += held.rows(
-            f"SELECT route, status, count(*), count(ms), sum(ms) FROM {{source}} {where} GROUP BY ALL",
+            f"SELECT route, status, count(*), count(ms), {days.SUM_US} FROM {{source}} {where} GROUP BY ALL",
             "requests",
             edge,
         )
@@ -74,8 +74,10 @@ def tables(held: Held, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
             "requests",
             edge,
         )
-    first = pd.DataFrame(totals, columns=["route", "status", "n", "timed", "sum_ms"]).astype(
-        {"status": "Int64", "n": "int64", "timed": "int64", "sum_ms": "float64"}
+    first = (
+        pd.DataFrame(totals, columns=["route", "status", "n", "timed", "sum_us"])
+        .fillna({"sum_us": 0})
+        .astype({"status": "Int64", "n": "int64", "timed": "int64", "sum_us": "int64"})
     )
     second = pd.DataFrame(buckets, columns=["route", "bucket", "n"])
     return first, second.astype({"bucket": "int64", "n": "int64"})
