@@ -6,6 +6,7 @@ Types: `time` (datetime64[us, UTC]), `text` (str, missing is NaN), `int` (Int64)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,10 @@ from pdmlib.readings import State
 from pdmlib.window import iso
 
 DTYPES = {"time": "datetime64[us, UTC]", "text": "str", "int": "Int64", "float": "float64", "bool": "boolean"}
+LAYOUT = ("query", "plan")
+_UNPRINTABLE = re.compile(
+    r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]+"
+)
 
 
 @dataclass(frozen=True)
@@ -223,7 +228,7 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> p
     if unknown:
         raise FrameError(f"frame {name}: unknown columns {sorted(unknown)}")
     try:
-        typed = {c: _typed(table.get(c), t, len(table)) for c, t in schema.columns.items()}
+        typed = {c: _typed(table.get(c), t, len(table), c in LAYOUT) for c, t in schema.columns.items()}
     except (ValueError, TypeError) as error:
         raise FrameError(f"frame {name}: {error}") from None
     result = pd.DataFrame(typed)
@@ -235,7 +240,7 @@ def _empty(name: str) -> pd.DataFrame:
     return frame(name)
 
 
-def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
+def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = False) -> pd.Series:
     if column is None:
         column = pd.Series([None] * length, dtype=object)
     if dtype == "time":
@@ -244,7 +249,18 @@ def _typed(column: pd.Series | None, dtype: str, length: int) -> pd.Series:
         return pd.to_numeric(column).astype("float64").astype("Int64")
     if dtype == "float":
         return pd.to_numeric(column).astype("float64")
+    if dtype == "text":
+        return column.map(lambda text: _printable(text, layout), na_action="ignore").astype(DTYPES[dtype])
     return column.astype(DTYPES[dtype])
+
+
+def _printable(text: Any, layout: bool) -> Any:
+    """Text of a stranger on one line that any file can hold; `layout` keeps the lines of a query or a plan."""
+    if not isinstance(text, str) or (text.isascii() and text.isprintable()):
+        return text
+    if layout:
+        return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+    return _UNPRINTABLE.sub(" ", text).strip()
 
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
