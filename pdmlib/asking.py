@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from pdmlib.errors import CallError, SourceError
-from pdmlib.frames import Collection, Coverage, frame, merge
 from pdmlib.phases import Scope, incident_scope, phase_named, scope_of
 from pdmlib.site import Site
 from pdmlib.window import Window, now, parse_time
+
+if TYPE_CHECKING:
+    from pdmlib.frames import Collection
 
 
 def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
@@ -88,6 +91,7 @@ def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -
     if site.requests is None:
         return collected
     from pdmlib import requests
+    from pdmlib.frames import Collection, Coverage, frame, merge
 
     started = monotonic()
     try:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from pdmlib import asking
 from pdmlib.errors import CallError, PdmError, SiteError
 from pdmlib.phases import PHASES, phase_named
 from pdmlib.site import Site, load_site, read_demo, set_environment
@@ -68,7 +69,7 @@ def report(
         phase_named(phase)
 
         def scope(loaded: Site) -> Scope:
-            return _asking().scope_for(loaded, phase, as_of, deployed_at)
+            return asking.scope_for(loaded, phase, as_of, deployed_at)
 
         _finish(_report(site, as_of, out, notes, scope, notify), fail_on)
 
@@ -96,9 +97,8 @@ def incident(
             )
 
         def scope(loaded: Site) -> Scope:
-            book = _asking()
-            began, ended = (start, end) if start else book.span_of(alert, loaded, out)
-            return book.incident_scope_for(loaded, began, ended, as_of, deployed_at)
+            began, ended = (start, end) if start else asking.span_of(alert, loaded, out)
+            return asking.incident_scope_for(loaded, began, ended, as_of, deployed_at)
 
         _finish(_report(site, as_of, out, notes, scope), fail_on)
 
@@ -109,12 +109,6 @@ def _finish(written: Written, fail_on: str) -> None:
         raise typer.Exit(3)
     if fail_on and written.status in FAIL_ON[fail_on]:
         raise typer.Exit(EXIT_OF[written.status])
-
-
-def _asking() -> Any:
-    from pdmlib import asking
-
-    return asking
 
 
 def _report(
@@ -131,7 +125,7 @@ def _report(
             production.ready(lambda text: status.update(f"demo production: {text}"))
             loaded = load_site(site)
             webhook = _webhook(loaded) if notify else None
-            asking, scope = _asking(), scope_of(loaded)
+            scope = scope_of(loaded)
             production.keep_history(asking.history_folder(loaded, out))
             production.look_back(scope.seen_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
@@ -300,7 +294,7 @@ def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False)
     with _caught(debug), _ready(site, as_of) as loaded:
         from rich.table import Table
 
-        from pdmlib import asking, sources
+        from pdmlib import sources
 
         scope = asking.looking_scope(loaded, as_of)
         with console.status("asking every source"):
@@ -325,7 +319,7 @@ def collect(
 ) -> None:
     """Append one collection to the site's history."""
     with _caught(debug), _ready(site, as_of, out) as loaded:
-        from pdmlib import asking, history, sources
+        from pdmlib import history, sources
 
         scope = asking.looking_scope(loaded, as_of, deployed_at)
         with console.status("collecting"):
@@ -384,8 +378,8 @@ def status(
         folder = out / loaded.site
         moment = parse_time(as_of) if as_of else loaded.demo.clock if loaded.demo else now()
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
-        deployed = given or _asking().scope_for(load_site(site), "daily", iso(moment)).deployed_at
-        collected = history.newest(_asking().history_folder(loaded, out))
+        deployed = given or asking.scope_for(load_site(site), "daily", iso(moment)).deployed_at
+        collected = history.newest(asking.history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)
         Console(highlight=False, markup=False).print(status.picture(found, loaded.title, loaded.zone))
 
@@ -400,7 +394,7 @@ def ingest(
 ) -> None:
     """Take raw request logs into the site's store; running again adds only what is new."""
     with _caught(debug):
-        from pdmlib import asking, requests
+        from pdmlib import requests
 
         loaded = load_site(site, offline=True)
         folder = asking.requests_folder(loaded, out)
@@ -423,7 +417,7 @@ def ingest(
 def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Debug = False) -> None:
     """Merge the history's small files, month by month."""
     with _caught(debug):
-        from pdmlib import asking, history
+        from pdmlib import history
 
         gone = history.compact(asking.history_folder(load_site(site, offline=True), out))
         print(f"{gone} files merged away")
@@ -457,7 +451,7 @@ def _ready(site: str, as_of: str, out: Path | None = None) -> Iterator[Site]:
         production.ready(lambda text: console.print(text, style="dim"))
         loaded = load_site(site)
         if out is not None:
-            production.keep_history(_asking().history_folder(loaded, out))
+            production.keep_history(asking.history_folder(loaded, out))
         yield loaded
 
 

@@ -176,7 +176,7 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     if phase == "incident":
         tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site)
+    tables["checklist"] = checklist(phase, readings, case.site, findings)
     draft = Verdict(
         case,
         readings,
@@ -250,60 +250,27 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
 
 
 def _as_step(limit: Limit) -> Step:
-    return Step(
-        op=limit.op,
-        edge=limit.edge,
-        status=limit.status.value,
-        priority=limit.priority,
-        action=limit.action,
-        critical=limit.critical,
-        rollback=limit.rollback,
-    )
+    return Step.model_validate({name: getattr(limit, name) for name in Step.model_fields})
 
 
 def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:
     """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
     metric = in_force(metric, site, phase)
+    plain = Reading(
+        metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
+        reason=found.reason,
+    )  # fmt: skip
     if found.state is not State.MEASURED or found.value is None:
-        reason = found.reason or "not measured"
-        return Reading(
-            metric.id,
-            metric.title,
-            metric.unit,
-            metric.section,
-            Status.UNKNOWN,
-            metric.target,
-            replace(found, value=None),
-            reason=reason,
-        )
-    step, reason = _step(metric, found) if found.judged else (None, None)
+        return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
+    step, why = _step(metric, found) if found.judged else (None, None)
     if step is None:
-        status, why = _passing(metric, found)
-        return Reading(
-            metric.id,
-            metric.title,
-            metric.unit,
-            metric.section,
-            status,
-            metric.target,
-            found,
-            reason=why or found.reason,
-            becomes_green=_more_requests(metric, found, why),
-        )
-    return Reading(
-        metric.id,
-        metric.title,
-        metric.unit,
-        metric.section,
-        step.status,
-        metric.target,
-        found,
-        step.critical,
-        step.rollback,
-        reason,
-        step.action,
-        _becomes_green(metric, found),
-    )
+        status, doubt = _passing(metric, found)
+        more = _more_requests(metric, found, doubt)
+        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=more)
+    return replace(
+        plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
+        becomes_green=_becomes_green(metric, found),
+    )  # fmt: skip
 
 
 def in_force(metric: Metric, site: Site, phase: str) -> Metric:

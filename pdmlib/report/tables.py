@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -31,13 +31,14 @@ class Html:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the row's key, its title, and how a value becomes text."""
+    """One column: the row's key, its title, and how a value becomes text; `whole` text is never broken."""
 
     key: str
     title: str
     show: Callable[[Any], str] = str
     numeric: bool = False
     mark: bool = False
+    whole: bool = False
 
 
 def _count(value: Any) -> str:
@@ -58,6 +59,11 @@ def _ms(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return "" if value is None else words.one_line(value)
+
+
+def _minute(value: Any) -> str:
+    """An ISO time in UTC, to the minute."""
+    return "" if value is None else words.one_line(value).replace("T", " ")[:16]
 
 
 def _yes(value: Any) -> str:
@@ -96,7 +102,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("missed", "Missed", _count, True),
         C("late", "Late", _count, True),
         C("avg_seconds", "Avg s", _count, True),
-        C("last_run", "Last run (UTC)", _text),
+        C("last_run", "Last run (UTC)", _minute, whole=True),
         C("last_error", "Last error", _text),
     ),
     "cron_drift": (
@@ -107,7 +113,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("reason", "What differs", _text),
     ),
     "daily": (
-        C("date", "Day", _text),
+        C("date", "Day", _text, whole=True),
         C("requests", "Requests", _count, True),
         C("requests_vs_7day_pct", "vs 7 days", _pct, True),
         C("requests_trend", "", words.arrow),
@@ -135,12 +141,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("class", "Class", _text),
         C("events", "Events", _count, True),
         C("users", "Users", _count, True),
-        C("first_seen", "First seen (UTC)", _text),
-        C("last_seen", "Last seen (UTC)", _text),
+        C("first_seen", "First seen (UTC)", _minute, whole=True),
+        C("last_seen", "Last seen (UTC)", _minute, whole=True),
     ),
     "incidents": (
-        C("start", "Start (UTC)", _text),
-        C("end", "End (UTC)", _text),
+        C("start", "Start (UTC)", _minute, whole=True),
+        C("end", "End (UTC)", _minute, whole=True),
         C("minutes", "Minutes", _count, True),
         C("reading", "What", _text),
         C("priority", "Priority", _text, mark=True),
@@ -176,7 +182,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "tickets": (
         C("ticket", "Ticket", _text),
-        C("created_at", "Opened (UTC)", _text),
+        C("created_at", "Opened (UTC)", _minute, whole=True),
         C("category", "Category", _text),
         C("priority", "Priority", _text),
         C("status", "Status", _text),
@@ -187,9 +193,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("action", "Action", _text),
         C("priority", "Priority", _text, mark=True),
         C("owner", "Owner", lambda v: _text(v) or "open"),
-        C("due", "Due", _text),
+        C("due", "Due", _text, whole=True),
         C("state", "State", _text),
-        C("since", "Since", _text),
+        C("since", "Since", _text, whole=True),
     ),
     "checklist": (
         C("section", "Section", _text),
@@ -206,7 +212,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("reaches_limit_on", "Reaches the limit", _text),
     ),
     "timeline": (
-        C("at", "Time (UTC)", _text),
+        C("at", "Time (UTC)", _minute, whole=True),
         C("source", "Source", _text),
         C("what", "What happened", _text),
     ),
@@ -214,7 +220,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "response": (
         C("step", "Step", _text),
         C("within", "Within", _text),
-        C("due", "Due (UTC)", _text),
+        C("due", "Due (UTC)", _minute, whole=True),
     ),
     "criteria": (
         C("criterion", "Rollback criterion", _text),
@@ -234,17 +240,21 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("change", "Since the last report", _text, mark=True),
         C("priority", "Priority", _text, mark=True),
         C("age_days", "Age, days", _count, True),
-        C("since", "First reported (UTC)", _text),
+        C("since", "First reported (UTC)", _minute, whole=True),
     ),
 }
 
 
 def table(name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.") -> Html:
     """The rows of a report table as HTML; a sentence where there are none."""
-    return grid(COLUMNS[name], list(rows), empty)
+    return grid(COLUMNS[name], [_with_unit(row) for row in rows], empty)
 
 
-def grid(columns: Iterable[Column], rows: list[Mapping[str, Any]], empty: str) -> Html:
+def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**row, "value": words.number(row["value"], row["unit"])} if "unit" in row else row
+
+
+def grid(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str) -> Html:
     """Rows under columns as HTML."""
     shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
     return Html(_template("table.html.j2").render(columns=list(columns), rows=shown, empty=empty))
