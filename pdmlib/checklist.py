@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pdmlib.readings import Reading, Status
+from pdmlib.readings import Finding, Reading, Status
 from pdmlib.site import Site
 
 Box = tuple[str, str, tuple[str, ...]]
 EACH_FEATURE = "one box for each feature of the site's day grid"
+# Counts without a limit of their own: a box that says "No .." is only ticked at zero.
+NONE_OF = ("issues_recurring", "downtime_events", "tickets_bug")
+STEADY = {
+    "Support tickets normal volume": "up",
+    "No unusual drop in activity": "down",
+    "Usage growing or stable": "down",
+}
 
 HOUR1: tuple[Box, ...] = (
     ("System Health Check", "Application accessible at production URL", ("app_up",)),
@@ -131,11 +138,14 @@ BOXES: dict[str, tuple[Box, ...]] = {
 }
 
 
-def checklist(phase: str, readings: Iterable[Reading], site: Site) -> list[dict[str, Any]]:
+def checklist(
+    phase: str, readings: Iterable[Reading], site: Site, findings: Iterable[Finding] = ()
+) -> list[dict[str, Any]]:
     """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it."""
     known = {reading.id: reading for reading in readings}
+    found = {finding.reading: finding.title for finding in findings if finding.active}
     boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site)]
-    return [_row(section, box, _deciding(names, known)) for section, box, names in boxes]
+    return [_row(section, box, _deciding(names, known), found) for section, box, names in boxes]
 
 
 def _expanded(row: Box, site: Site) -> list[Box]:
@@ -155,16 +165,25 @@ def _deciding(names: tuple[str, ...], known: dict[str, Reading]) -> list[Reading
     return found
 
 
-def _row(section: str, box: str, readings: list[Reading]) -> dict[str, Any]:
-    failed = [r for r in readings if r.status in (Status.FAIL, Status.WARN)]
-    unknown = [r for r in readings if r.status is Status.UNKNOWN]
-    if failed:
-        state, decided = "failed", failed[0]
-    elif unknown:
-        state, decided = "manual", unknown[0]
-    elif readings:
-        state, decided = "done", readings[0]
-    else:
+def _row(section: str, box: str, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
+    failed = [(r, why) for r in readings if (why := _against(box, r, found))]
+    unknown = [(r, r.reason) for r in readings if r.status is Status.UNKNOWN]
+    if not readings:
         return {"section": section, "box": box, "state": "manual", "reading": None, "reason": "a person decides"}
-    reason = decided.reason if state != "done" else None
+    state = "failed" if failed else "manual" if unknown else "done"
+    decided, reason = (failed or unknown or [(readings[0], None)])[0]
     return {"section": section, "box": box, "state": state, "reading": decided.id, "reason": reason}
+
+
+def _against(box: str, reading: Reading, found: Mapping[str, str]) -> str | None:
+    """Why a reading forbids to tick a box; None when it does not."""
+    if reading.status in (Status.FAIL, Status.WARN):
+        return reading.reason or reading.title
+    if reading.status is Status.UNKNOWN:
+        return None
+    if reading.id in NONE_OF and box.startswith("No ") and reading.value:
+        return f"{reading.title}: {reading.value}"
+    if reading.measurement.trend == STEADY.get(box, "none"):
+        return f"{reading.title}: {reading.measurement.trend} against before"
+    unjudged = reading.status is Status.INFO or reading.id.startswith("feature_")
+    return found.get(reading.id) if unjudged else None
