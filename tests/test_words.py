@@ -33,6 +33,14 @@ def test_hostile_text_becomes_plain_text_in_markdown() -> None:
     assert not any(line.startswith("# ") for line in text.split("\n"))
 
 
+def test_what_opens_no_tag_stays_readable() -> None:
+    assert str(markdown('p95 < 1000, >= 99.9 & it\'s "ok"')) == 'p95 < 1000, >= 99.9 & it\'s "ok"'
+    assert str(markdown("<b>&lt;&#60;</b>")).count("<") == 0
+    assert "&lt;" in str(markdown("<https://x>"))
+    assert str(markdown("> quoted")) == "&gt; quoted"
+    assert str(markdown("&lt;script&gt;")) == "&amp;lt;script&amp;gt;"
+
+
 def test_markup_of_our_own_passes_as_it_is() -> None:
     assert markdown(Markup("| a |")) == "| a |"
 

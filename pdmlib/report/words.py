@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from pdmlib.readings import Reading, Status
 
@@ -30,6 +30,7 @@ OUTCOMES = {
 }
 ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
+_TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
 
 def number(value: Any, unit: str = "") -> str:
@@ -40,6 +41,8 @@ def number(value: Any, unit: str = "") -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
+    if unit == "currency":
+        return f"{value:,.2f}"
     digits = 2 if unit.startswith("%") or abs(value) < 10 else 1 if abs(value) < 100 else 0
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -49,10 +52,15 @@ def number(value: Any, unit: str = "") -> str:
 def shown(reading: Reading | None) -> str:
     """A reading's value, or why there is none."""
     if reading is None:
-        return "not part of this phase"
+        return "not in this report"
     if reading.value is None:
         return f"not measured ({reading.reason})"
     return number(reading.value, reading.unit)
+
+
+def of_limit(reading: Reading | None, limit: str) -> str:
+    """A share in brackets behind the amount that it explains; empty where it was not measured."""
+    return f" ({shown(reading)} of {limit})" if reading is not None and reading.value is not None else ""
 
 
 def interval(reading: Reading) -> str:
@@ -88,10 +96,17 @@ def one_line(value: Any) -> str:
 
 
 def markdown(value: Any) -> Any:
-    """A value made harmless for Markdown and the HTML it may become; `Markup` passes as it is."""
+    """A value made harmless for Markdown and the HTML it may become; `Markup` passes as it is.
+
+    Only what begins a tag, an entity or a quotation is written otherwise, so that `< 1000` stays readable.
+    """
     if isinstance(value, Markup):
         return value
     if value is None:
         return ""
-    lines = [one_line(line) for line in str(value).split("\n")]
-    return Markup("\n".join(str(escape(_SPECIAL.sub(r"\\\1", line))) for line in lines))
+    return Markup("\n".join(_harmless(one_line(line)) for line in str(value).split("\n")))
+
+
+def _harmless(line: str) -> str:
+    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _SPECIAL.sub(r"\\\1", line)))
+    return _QUOTE.sub(r"\1&gt;", text)
