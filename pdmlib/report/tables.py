@@ -251,7 +251,7 @@ def table(name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to
 
 
 def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**row, "value": words.number(row["value"], row["unit"])} if "unit" in row else row
+    return {**row, "value": words.number(row["value"], row["unit"])} if {"value", "unit"} <= row.keys() else row
 
 
 def grid(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str) -> Html:
