@@ -136,6 +136,11 @@ def run() -> dict[str, float]:
         }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Prints a line a figure."""
     for name, value in run().items():
         print(f"{name:28} {value:10.3f}")
+
+
+if __name__ == "__main__":
+    main()
