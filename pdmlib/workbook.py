@@ -65,6 +65,14 @@ class Report:
         """The readings of the sections, judged."""
         return tables.readings(r for name in sections for r in self.verdict.section(name))
 
+    def brief(self, *sections: str) -> Html:
+        """The readings of the sections for a shared screen: value, target and status."""
+        return tables.brief(r for name in sections for r in self.verdict.section(name))
+
+    def focus(self) -> Html:
+        """The checklist of the phase, one card a section."""
+        return tables.boxes(self.verdict.tables["checklist"])
+
     def table(self, name: str, most: int | None = None) -> Html:
         """A table of `report.json`; with `most`, its first rows and how many more there are."""
         rows = self.verdict.tables[name]

@@ -31,14 +31,13 @@ class Html:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the row's key, its title, and how a value becomes text; `whole` text is never broken."""
+    """One column: the row's key, its title, and how a value becomes text."""
 
     key: str
     title: str
     show: Callable[[Any], str] = str
     numeric: bool = False
     mark: bool = False
-    whole: bool = False
 
 
 def _count(value: Any) -> str:
@@ -102,7 +101,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("missed", "Missed", _count, True),
         C("late", "Late", _count, True),
         C("avg_seconds", "Avg s", _count, True),
-        C("last_run", "Last run (UTC)", _minute, whole=True),
+        C("last_run", "Last run (UTC)", _minute),
         C("last_error", "Last error", _text),
     ),
     "cron_drift": (
@@ -113,7 +112,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("reason", "What differs", _text),
     ),
     "daily": (
-        C("date", "Day", _text, whole=True),
+        C("date", "Day", _text),
         C("requests", "Requests", _count, True),
         C("requests_vs_7day_pct", "vs 7 days", _pct, True),
         C("requests_trend", "", words.arrow),
@@ -141,12 +140,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("class", "Class", _text),
         C("events", "Events", _count, True),
         C("users", "Users", _count, True),
-        C("first_seen", "First seen (UTC)", _minute, whole=True),
-        C("last_seen", "Last seen (UTC)", _minute, whole=True),
+        C("first_seen", "First seen (UTC)", _minute),
+        C("last_seen", "Last seen (UTC)", _minute),
     ),
     "incidents": (
-        C("start", "Start (UTC)", _minute, whole=True),
-        C("end", "End (UTC)", _minute, whole=True),
+        C("start", "Start (UTC)", _minute),
+        C("end", "End (UTC)", _minute),
         C("minutes", "Minutes", _count, True),
         C("reading", "What", _text),
         C("priority", "Priority", _text, mark=True),
@@ -182,7 +181,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "tickets": (
         C("ticket", "Ticket", _text),
-        C("created_at", "Opened (UTC)", _minute, whole=True),
+        C("created_at", "Opened (UTC)", _minute),
         C("category", "Category", _text),
         C("priority", "Priority", _text),
         C("status", "Status", _text),
@@ -193,9 +192,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("action", "Action", _text),
         C("priority", "Priority", _text, mark=True),
         C("owner", "Owner", lambda v: _text(v) or "open"),
-        C("due", "Due", _text, whole=True),
+        C("due", "Due", _text),
         C("state", "State", _text),
-        C("since", "Since", _text, whole=True),
+        C("since", "Since", _text),
     ),
     "checklist": (
         C("section", "Section", _text),
@@ -212,7 +211,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("reaches_limit_on", "Reaches the limit", _text),
     ),
     "timeline": (
-        C("at", "Time (UTC)", _minute, whole=True),
+        C("at", "Time (UTC)", _minute),
         C("source", "Source", _text),
         C("what", "What happened", _text),
     ),
@@ -220,7 +219,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "response": (
         C("step", "Step", _text),
         C("within", "Within", _text),
-        C("due", "Due (UTC)", _minute, whole=True),
+        C("due", "Due (UTC)", _minute),
     ),
     "criteria": (
         C("criterion", "Rollback criterion", _text),
@@ -240,7 +239,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("change", "Since the last report", _text, mark=True),
         C("priority", "Priority", _text, mark=True),
         C("age_days", "Age, days", _count, True),
-        C("since", "First reported (UTC)", _minute, whole=True),
+        C("since", "First reported (UTC)", _minute),
     ),
 }
 
@@ -285,6 +284,32 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
         for i, (count, kind) in enumerate(zip(row["days"], row["cells"], strict=True))
     }
     return {**row, **cells}
+
+
+def brief(rows: Iterable[Reading]) -> Html:
+    """Readings for a shared screen: value, target and status."""
+    listed = [
+        {"title": r.title, "value": words.number(r.value, r.unit), "target": r.target, "status": words.judged(r)}
+        for r in rows
+    ]
+    columns = (
+        C("title", "What", _text),
+        C("value", "Value", _text, True),
+        C("target", "Target", _text),
+        C("status", "Status", _text, mark=True),
+    )
+    shown = grid(columns, listed, "Nothing is measured here in this phase.")
+    return Html(f"<div class='brief'>{shown.html}</div>")
+
+
+def boxes(rows: Iterable[Mapping[str, Any]]) -> Html:
+    """A checklist as one card a section."""
+    sections: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        sections.setdefault(str(row["section"]), []).append(
+            {"box": _text(row["box"]), "state": _state(row["state"]), "kind": str(row["state"])}
+        )
+    return render("boxes.html.j2", sections=sections)
 
 
 def readings(rows: Iterable[Reading]) -> Html:
