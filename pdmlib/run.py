@@ -112,7 +112,8 @@ def _fill(
     say("writing the report")
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
-    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}")
+    refresh_s = 60 if scope.phase.name == "dashboard" else 0
+    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", refresh_s)
     if scope.phase.name == "weekly-review":
         page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
 

@@ -18,10 +18,17 @@ def write_notebook(notebook: Any, path: Path, moved: tuple[str, str]) -> None:
     path.write_text(nbformat.writes(notebook).replace(*moved), encoding="utf-8")
 
 
-def write_page(notebook: Any, path: Path, title: str) -> None:
-    """Writes the notebook as one self-contained page, code hidden."""
+def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0) -> None:
+    """Writes the notebook as one self-contained page, code hidden; with `refresh_s`, one that reloads itself."""
     footer = f"{title} · written by pdmlib · the code behind it is in notebook.ipynb beside this file"
-    page = render("page.html.j2", title=title, style=_style("page.css"), body=body(notebook), footer=footer)
+    page = render(
+        "page.html.j2",
+        title=title,
+        style=_style("page.css"),
+        body=body(notebook),
+        footer=footer,
+        refresh_s=refresh_s,
+    )
     path.write_text(page.html, encoding="utf-8")
 
 
