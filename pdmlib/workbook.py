@@ -117,7 +117,7 @@ class Report:
         """What costs most, first."""
         rows = [r for r in self.verdict.section("costs") if isinstance(r.value, int | float) and r.value]
         rows.sort(key=lambda r: -float(r.value or 0))
-        lines = [f"{r.title}: {words.number(r.value, r.unit)} ({r.measurement.source})" for r in rows[:5]]
+        lines = [f"{r.title}: {r.measurement.evidence} ({r.measurement.source})" for r in rows[:5]]
         return self._list(lines, "No cost was measured.")
 
     def issues(self, priority: str) -> Html:
