@@ -26,7 +26,7 @@ from pdmlib.requests.held import (
 )
 from pdmlib.requests.histogram import Percentile, percentiles
 from pdmlib.requests.intake import store_of
-from pdmlib.requests.pooling import exact, pooled, row_of, tables
+from pdmlib.requests.pooling import bucket_counts, exact, pooled, row_of
 from pdmlib.site import Site
 from pdmlib.window import Window
 
@@ -192,10 +192,7 @@ def percentiles_of(
     folder = store_of(site, store_folder)
     with engine.session(site.requests.memory_limit) as connection:
         held = Held(connection, folder, store.load(folder), site.requests)
-        _, buckets = tables(held, window)
-    if route is not None:
-        buckets = buckets[buckets["route"] == route]
-    return percentiles(buckets["bucket"].tolist(), buckets["n"].tolist())
+        return percentiles(*bucket_counts(held, window, route))
 
 
 def _views(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:

@@ -95,3 +95,20 @@ def row_of(
     p50, p95, p99 = quantiles
     values = {"avg_ms": avg, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
     return {"route": route, "requests": float(requests), "failures": failures, **values}
+
+
+def bucket_counts(held: Held, window: Window, route: str | None) -> tuple[list[int], list[int]]:
+    """Buckets of a window and how many times lie in each, of one route or of all."""
+    inner, edges = hours_and_edges(window)
+    which, more = ("AND route = $route", {"route": route}) if route is not None else ("", {})
+    rows: list[tuple[int, int]] = []
+    if inner.seconds:
+        query = (
+            f"SELECT bucket, sum(n) FROM {{source}} WHERE {held.counted} AND {IN_HOURS} {which} GROUP BY bucket"
+        )
+        rows += held.rows(query, "buckets", inner, **more)
+    for edge in edges:
+        query = f"""SELECT {bucket_sql("ms")} AS bucket, count(*) FROM {{source}}
+            WHERE {held.counted} AND {IN} AND ms IS NOT NULL {which} GROUP BY bucket"""
+        rows += held.rows(query, "requests", edge, **more)
+    return [bucket for bucket, _ in rows], [int(count) for _, count in rows]

@@ -195,6 +195,8 @@ def _watched(
     if on_share is None:
         yield
         return
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
     over = threading.Event()
 
     def watch() -> None:

@@ -1,0 +1,333 @@
+"""Raw request logs: lines a second, memory, and what a month costs, against other ways to do the same.
+
+`python -m bench.requests [--millions 1 5] [--rounds 5] [--md FILE]`. Every candidate runs in a
+process of its own, all of a round in turn on the same file; medians of the rounds are shown.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from bench.drains import Drain, write
+
+START = datetime(2026, 1, 5, tzinfo=UTC)
+WEEK = timedelta(days=7)
+BY_HAND = """
+    SELECT GROUPING(r), GROUPING(m), r, m, count(*), count(*) FILTER (s >= 500), quantile_cont(ms, [.5, .95, .99])
+    FROM (SELECT "timestamp" // 60000 AS m, path AS r, durationMs AS ms, proxy.statusCode AS s
+      FROM read_ndjson('{file}', ignore_errors = true, columns = {{"timestamp": 'BIGINT', path: 'VARCHAR',
+        durationMs: 'DOUBLE', proxy: 'STRUCT(statusCode INTEGER)'}}) WHERE proxy IS NOT NULL)
+    GROUP BY GROUPING SETS ((), (r), (m))"""
+
+
+def site() -> object:
+    """A site whose log is the generator's."""
+    from pdmlib.site import Site
+
+    block = {"columns": {"duration_ms": "durationMs"}, "counted": ["user", "bot", "health", "cron"]}
+    return Site.model_validate(
+        {"site": "bench", "title": "Bench", "time_zone": "UTC", "sources": {}, "requests": block}
+    )
+
+
+def run_ingest(file: str, folder: str) -> None:
+    """Ours: the log into a fresh store, all tables made."""
+    from pdmlib.requests import ingest
+
+    ingest(site(), [file], Path(folder) / "fresh")  # type: ignore[arg-type]
+
+
+def run_report(file: str, folder: str) -> None:
+    """Ours: the frames of a week from the store."""
+    from pdmlib.phases import phase_named, scope_of
+    from pdmlib.requests import collect
+
+    scope = scope_of(site(), phase_named("week1"), START, START + WEEK)  # type: ignore[arg-type]
+    collect(site(), scope, Path(folder) / "kept")  # type: ignore[arg-type]
+
+
+def run_parquet(file: str, folder: str) -> None:
+    """Ours: the same job as by hand, exact, from the store's rows."""
+    import duckdb
+
+    with duckdb.connect() as connection:
+        connection.execute(f"""
+            SELECT GROUPING(r), GROUPING(m), r, m, count(*), count(*) FILTER (s >= 500),
+              quantile_cont(ms, [.5, .95, .99])
+            FROM (SELECT date_trunc('minute', moment) AS m, route AS r, ms, status AS s
+              FROM read_parquet('{folder}/kept/requests/*.parquet'))
+            GROUP BY GROUPING SETS ((), (r), (m))""").fetchall()
+
+
+def run_by_hand(file: str, folder: str) -> None:
+    """Peer: one hand-written query on the same engine; keeps nothing, tells no bots, counts lines."""
+    import duckdb
+
+    with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
+        connection.execute(BY_HAND.format(file=file)).fetchall()
+
+
+def run_by_hand_once_each(file: str, folder: str) -> None:
+    """Peer: the same by hand, each request once by its id, and its rows kept as Parquet."""
+    import duckdb
+
+    with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
+        connection.execute(f"""
+            COPY (SELECT min(proxy."timestamp") AS moment, any_value(path) AS route,
+                max(proxy.statusCode) AS status, max(durationMs) AS ms, any_value(proxy.userAgent ILIKE '%bot%') AS bot, requestId
+              FROM read_ndjson('{file}', columns = {{path: 'VARCHAR', durationMs: 'DOUBLE', requestId: 'VARCHAR',
+                proxy: 'STRUCT("timestamp" BIGINT, statusCode INTEGER, userAgent VARCHAR)'}}, ignore_errors = true)
+              WHERE proxy IS NOT NULL GROUP BY requestId)
+            TO '{folder}/by-hand.parquet' (FORMAT parquet, COMPRESSION zstd)""")
+        connection.execute(f"""
+            SELECT route, moment // 60000, GROUPING(route), count(*), count(*) FILTER (status >= 500),
+              quantile_cont(ms, [.5, .95, .99])
+            FROM '{folder}/by-hand.parquet' GROUP BY GROUPING SETS ((), (route), (moment // 60000))""").fetchall()
+
+
+def run_pandas(file: str, folder: str) -> None:
+    """Peer: pandas, in chunks."""
+    import pandas as pd
+
+    parts = []
+    for chunk in pd.read_json(file, lines=True, chunksize=200_000):
+        chunk = chunk[chunk["proxy"].notna()]
+        status = chunk["proxy"].map(lambda proxy: proxy["statusCode"])
+        parts.append(chunk[["timestamp", "path", "durationMs"]].assign(failed=status >= 500))
+    rows = pd.concat(parts, ignore_index=True)
+    for by in (rows["path"], rows["timestamp"].astype("int64") // 60_000_000_000):
+        rows.groupby(by)["durationMs"].quantile([0.5, 0.95, 0.99])
+        rows.groupby(by)["failed"].agg(["size", "sum"])
+
+
+def run_polars(file: str, folder: str) -> None:
+    """Peer: polars, streaming."""
+    import polars as pl  # type: ignore[import-not-found]
+
+    schema = {
+        "timestamp": pl.Int64, "path": pl.String, "durationMs": pl.Float64,
+        "proxy": pl.Struct({"statusCode": pl.Int32}),
+    }  # fmt: skip
+    rows = pl.scan_ndjson(file, schema=schema, ignore_errors=True).filter(pl.col("proxy").is_not_null())
+    rows = rows.with_columns(s=pl.col("proxy").struct.field("statusCode"), m=pl.col("timestamp") // 60_000)
+    wanted = [pl.len(), (pl.col("s") >= 500).sum().alias("failed")]
+    wanted += [pl.col("durationMs").quantile(q, "linear").alias(f"q{q}") for q in (0.5, 0.95, 0.99)]
+    pl.collect_all(
+        [rows.group_by("path").agg(wanted), rows.group_by("m").agg(wanted), rows.select(wanted)],
+        engine="streaming",
+    )
+
+
+def run_lines(file: str, folder: str) -> None:
+    """Limit: `wc -l`."""
+    subprocess.run(["wc", "-l", file], check=True, stdout=subprocess.DEVNULL)
+
+
+CANDIDATES: dict[str, tuple[str, Callable[[str, str], None]]] = {
+    "lines": ("wc -l", run_lines),
+    "by_hand": ("DuckDB, one query by hand, nothing kept", run_by_hand),
+    "once_each": ("DuckDB by hand, each request once, rows kept", run_by_hand_once_each),
+    "ingest": ("**pdm ingest**: rows, histograms, minutes, by day", run_ingest),
+    "polars": ("polars, streaming, nothing kept", run_polars),
+    "pandas": ("pandas, in chunks, nothing kept", run_pandas),
+    "parquet": ("the same query from the store's rows", run_parquet),
+    "report": ("**collect**: every frame of week 1 from the store", run_report),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Seconds and peak memory of one candidate's process."""
+
+    seconds: float
+    mib: float
+
+
+def child(name: str, file: str, folder: str) -> None:
+    """Runs one candidate here and prints its seconds and peak memory, imports apart."""
+    import duckdb  # noqa: F401
+
+    import pdmlib.requests  # noqa: F401
+
+    began = time.perf_counter()
+    CANDIDATES[name][1](file, folder)
+    took = time.perf_counter() - began
+    peak = (
+        max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
+    )
+    print(json.dumps({"seconds": took, "mib": peak}))
+
+
+def measure(name: str, file: Path, folder: Path, python: str = sys.executable) -> Run:
+    """One candidate in a process of its own."""
+    shutil.rmtree(folder / "fresh", ignore_errors=True)
+    call = [python, "-m", "bench.requests", "--child", name, str(file), str(folder)]
+    done = subprocess.run(call, check=True, capture_output=True, text=True)
+    return Run(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def peers(folder: Path) -> tuple[str | None, str]:
+    """A Python that has polars beside what this one has, or the reason why there is none."""
+    place = folder / "peers"
+    try:
+        subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(place)], check=True)
+        uv = Path(sys.executable).with_name("uv")
+        install = [str(uv), "pip", "install", "--python", str(place / "bin/python")]
+        if not uv.exists():
+            install = [str(place / "bin/python"), "-m", "pip", "install"]
+        subprocess.run([*install, "--quiet", "polars"], check=True, capture_output=True, timeout=300)
+    except (subprocess.SubprocessError, OSError) as error:
+        return None, f"polars could not be installed: {error}"
+    (next(place.glob("lib/python*/site-packages")) / "outer.pth").write_text(
+        "\n".join(path for path in sys.path if path.endswith("site-packages"))
+    )
+    return str(place / "bin/python"), ""
+
+
+def table(file: Path, folder: Path, rounds: int, chosen: Sequence[str], polars: str | None) -> dict[str, Run]:
+    """Medians of alternating rounds, on one file; pandas runs in the first round only."""
+    found: dict[str, list[Run]] = {name: [] for name in chosen}
+    for number in range(rounds):
+        for name in chosen:
+            if name == "pandas" and number:
+                continue
+            python = polars if name == "polars" else sys.executable
+            if python:
+                found[name].append(measure(name, file, folder, python))
+    return {
+        name: Run(statistics.median(r.seconds for r in runs), statistics.median(r.mib for r in runs))
+        for name, runs in found.items()
+        if runs
+    }
+
+
+def prepare(folder: Path, millions: float) -> Path:
+    """The log of so many lines, and a store that holds it."""
+    file = folder / f"{millions:g}m.ndjson"
+    if not file.exists():
+        write(file, Drain(round(millions * 1e6)))
+    old = time.time() - 3600
+    os.utime(file, (old, old))
+    shutil.rmtree(folder / "kept", ignore_errors=True)
+    from pdmlib.requests import ingest
+
+    ingest(site(), [file], folder / "kept")  # type: ignore[arg-type]
+    return file
+
+
+def month(folder: Path) -> dict[str, float]:
+    """Seconds for a day more beside one day and beside 28, for a month's percentiles, and their error."""
+    import duckdb
+
+    from pdmlib.requests import ingest, percentiles_of
+    from pdmlib.window import Window
+
+    store, log = folder / "month", folder / "day.ndjson"
+    shutil.rmtree(store, ignore_errors=True)
+    found: dict[str, float] = {}
+    for day in range(29):
+        write(log, Drain(100_000, days=1, start=f"{START + timedelta(days=day):%Y-%m-%d}", seed=day))
+        began = time.perf_counter()
+        ingest(site(), [log], store)  # type: ignore[arg-type]
+        if day in (1, 28):
+            found[f"day {day + 1}"] = time.perf_counter() - began
+    window = Window(START, START + timedelta(days=29))
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        pooled = percentiles_of(site(), window, store)  # type: ignore[arg-type]
+        times.append(time.perf_counter() - began)
+    found["month"] = statistics.median(times)
+    with duckdb.connect() as connection:
+        exact = connection.execute(
+            f"SELECT quantile_disc(ms, [.5, .95, .99]) FROM read_parquet('{store}/requests/*.parquet')"
+        ).fetchone()
+    assert exact is not None
+    found["error"] = max(abs(p.ms / x - 1) for p, x in zip(pooled, exact[0], strict=True))
+    return found
+
+
+def machine() -> str:
+    """The machine in words."""
+    import duckdb
+
+    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line), ":")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} vCPU ({model.split(':')[1].strip()}), {memory:.0f} GiB, "
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}; "
+        f"load {os.getloadavg()[0]:.1f} at the start"
+    )
+
+
+def report(millions: Sequence[float], rounds: int, folder: Path) -> str:
+    """All tables as Markdown."""
+    python, why = peers(folder)
+    lines = [f"Machine: {machine()}. Medians of {rounds} alternating rounds; pandas once.", ""]
+    if why:
+        lines += [why, ""]
+    took: list[tuple[float, float]] = []
+    for size in millions:
+        file = prepare(folder, size)
+        chosen = [name for name in CANDIDATES if not (name == "pandas" and size > 1)]
+        found = table(file, folder, rounds, chosen, python)
+        took.append((size, found["ingest"].seconds))
+        lines += [
+            f"{size:g} million lines, {file.stat().st_size / 1e6:,.0f} MB; the store holds them in "
+            f"{sum(p.stat().st_size for p in (folder / 'kept').rglob('*.parquet')) / 1e6:,.1f} MB:",
+            "", "| | s | million lines/s | x by hand | peak MiB |", "| --- | ---: | ---: | ---: | ---: |",
+        ]  # fmt: skip
+        for name, run in found.items():
+            ratio = run.seconds / found["by_hand"].seconds
+            figures = f"{run.seconds:.2f} | {size / run.seconds:.2f} | {ratio:.2f} | {run.mib:.0f}"
+            lines.append(f"| {CANDIDATES[name][0]} | {figures} |")
+        lines.append("")
+    for (a, first), (b, last) in pairwise(took):
+        exponent = math.log(last / first) / math.log(b / a)
+        lines.append(f"Scaling of ingest from {a:g} to {b:g} million lines: exponent {exponent:.2f}.")
+    found_month = month(folder)
+    lines += [
+        f"A day of 100,000 lines more: {found_month['day 2']:.2f} s beside 1 day held, "
+        f"{found_month['day 29']:.2f} s beside 28.",
+        f"p50, p95 and p99 of 29 days (2.8 million requests) from histograms: {found_month['month']:.3f} s; "
+        f"largest error against the order statistic {100 * found_month['error']:.2f} %.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Command line of the benchmark."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--millions", type=float, nargs="+", default=[1.0, 5.0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="keep the logs here; default a temporary folder")
+    parser.add_argument("--child", nargs=3)
+    asked = parser.parse_args()
+    if asked.child:
+        child(*asked.child)
+    elif asked.folder:
+        asked.folder.mkdir(parents=True, exist_ok=True)
+        print(report(asked.millions, asked.rounds, asked.folder))
+    else:
+        with tempfile.TemporaryDirectory(prefix="pdm-bench-") as folder:
+            print(report(asked.millions, asked.rounds, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
