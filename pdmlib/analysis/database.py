@@ -135,7 +135,8 @@ def db_connection_errors(case: Case) -> Measurement:
 
 
 def _connected(case: Case) -> bool:
-    return case.answered("postgres") and case.window.end >= case.scope.window.end
+    """Whether the database was reached by ourselves, near enough to the window's end to be evidence for it."""
+    return case.answered("postgres", "database_gauges") and case.window.end >= case.scope.window.end
 
 
 def _signs_now(case: Case) -> list[str]:

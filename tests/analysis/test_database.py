@@ -171,6 +171,12 @@ def test_a_connection_of_our_own_without_any_sign_is_a_zero():
     assert (found.value, found.evidence) == (0, "a connection of our own succeeded")
 
 
+def test_todays_connection_says_nothing_of_a_window_long_past():
+    past = [a_gap("postgres", "a report of the past", "database_gauges", "no_data")]
+    found = measure("db_connection_errors", a_case({"gaps": past}))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+
+
 def test_nobody_watching_is_unknown():
     found = measure("db_connection_errors", a_case(coverage={"postgres": "absent"}))
     assert found.value is None
