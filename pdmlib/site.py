@@ -37,6 +37,7 @@ LOG_FIELDS = (
     "time", "path", "status", "duration_ms", "request_id", "region", "release", "user_agent", "environment",
 )  # fmt: skip
 UNSET = "https://unset.invalid"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -475,6 +476,17 @@ class Site(Part):
     def zone(self) -> ZoneInfo:
         """The site's time zone."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def stand_in(self) -> bool:
+        """Whether the vendors are stand-ins, which answer for the time that they are asked about.
+
+        So is the demo, and any site whose vendors and application all have addresses on loopback.
+        """
+        blocks = [block for name in SOURCE_NAMES if (block := self.source(name))]
+        addresses = [getattr(b, "base_url", None) or getattr(b, "metrics_url", None) for b in blocks]
+        hosts = [urlsplit(address).hostname for address in addresses if address]
+        return self.demo is not None or (bool(hosts) and all(host in LOOPBACK for host in hosts))
 
     def source(self, name: str) -> Source | None:
         """The block of a source, None when it is absent or switched off."""

@@ -99,3 +99,20 @@ def test_only_the_demo_site_has_a_demo() -> None:
     assert demo is not None
     assert demo.scenario == "rough"
     assert read_demo(PARAMS / "dirtfree.yaml") is None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "stand_in"),
+    [
+        ({"app": "http://127.0.0.1:1", "stripe": "http://localhost:2"}, True),
+        ({"app": "http://127.0.0.1:1", "stripe": "https://api.stripe.com"}, False),
+        ({}, False),
+    ],
+)
+def test_a_site_is_a_stand_in_only_when_every_vendor_is_on_loopback(
+    tmp_path: Path, addresses: dict[str, str], stand_in: bool
+) -> None:
+    blocks = {name: {"base_url": url} for name, url in addresses.items()}
+    path = written(tmp_path, sources={**blocks, "postgres": {}})
+    environ = {"STRIPE_API_KEY": "x", "DATABASE_URL": "postgresql://127.0.0.1/x"}
+    assert load_site(path, environ).stand_in is stand_in

@@ -36,8 +36,8 @@ Say = Callable[[str, str, str], None]
 
 
 def taken_at(site: Site, scope: Scope) -> datetime:
-    """The time of a look: now, or on the demo site the moment of its own clock."""
-    return scope.seen_at if site.demo else now()
+    """The time of a look: now, or where the vendors are stand-ins the moment that they are asked about."""
+    return scope.seen_at if site.stand_in else now()
 
 
 def statements(session: Session, at: datetime, say: Say) -> pd.DataFrame:

@@ -134,8 +134,17 @@ def test_a_redirect_without_end_is_down() -> None:
 
 def test_no_probe_is_made_for_a_report_of_the_past() -> None:
     with vendor(routed({"/": "x"})) as server:
-        site = a_site(sources={"app": {"base_url": server.url}})
+        real = {"organization": "shop", "project": "web"}
+        site = a_site(sources={"app": {"base_url": server.url}, "sentry": real})
         found = Collection(app.collect(site, the_scope()))
         assert server.calls == []
     assert found["probes"].empty
     assert found.gap("app", "live") == ("no_data", "what is seen now says nothing about a report of the past")
+
+
+def test_stand_ins_are_probed_for_a_report_of_the_past() -> None:
+    """Vendors and application all on loopback answer for the time that they are asked about, as the demo does."""
+    with vendor(routed({"/": "x"})) as server:
+        site = a_site(sources={"app": {"base_url": server.url, "detailed": None}})
+        found = Collection(app.collect(site, the_scope()))
+    assert len(found["probes"]) > 0

@@ -123,7 +123,8 @@ def test_garbage_everywhere_is_a_source_that_could_not_be_read() -> None:
 def test_gauges_of_now_are_not_read_for_a_report_of_the_past() -> None:
     with vendor(routed(ROUTES)) as server:
         block = {"metrics_url": f"{server.url}/metrics", "management_url": server.url, "project_ref": "ref"}
-        site = a_site(sources={"supabase": block}, secrets=the_site("supabase", **block).secrets)
+        real = {"organization": "shop", "project": "web"}
+        site = a_site(sources={"supabase": block, "sentry": real}, secrets=the_site("supabase", **block).secrets)
         found = Collection(supabase.collect(site, the_scope()))
         assert server.calls == []
     assert found.gap("supabase", "live") is not None
