@@ -246,7 +246,7 @@ def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = Fal
     if dtype == "time":
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
-        return pd.to_numeric(column).astype("float64").astype("Int64")
+        return pd.to_numeric(column).astype("float64").round().astype("Int64")
     if dtype == "float":
         return pd.to_numeric(column).astype("float64")
     if dtype == "text":

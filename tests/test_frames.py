@@ -22,3 +22,9 @@ def test_a_plan_keeps_its_lines():
     plan = "Seq Scan\n  Filter: x\x00"
     timings = frame("query_timings", [{"query": "q", "role": "monitor", "run": 1, "plan": plan}])
     assert timings["plan"][0].splitlines()[0] == "Seq Scan"
+
+
+def test_a_count_that_a_vendor_extrapolated_is_rounded():
+    """120.4 requests, written as text, are 120: half a request must not cost the whole frame."""
+    latencies = frame("latencies", [{"source": "vercel", "samples": "120.4"}])
+    assert latencies["samples"][0] == 120

@@ -135,6 +135,6 @@ def test_the_error_total_is_of_exactly_the_window():
     assert issues.errors_total(a_day(error_counts=[hour])).state is State.NO_DATA
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a | b\n# c", "…\u202e"])
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a | b # c", "$x$ …"])
 def test_hostile_titles_are_data(text):
     assert issues.top_errors(a_day(an_issue(title=text)))[0]["title"] == text
