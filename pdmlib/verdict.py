@@ -567,6 +567,9 @@ def summarise(verdict: Verdict) -> str:
     elif verdict.status == "GREEN":
         lines.append("No limit was broken and nothing was found.")
     text = " ".join(lines)
+    unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
+    if unread:
+        text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     missing = [r.title for r in verdict.unknown]
     if missing:
         shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")

@@ -22,6 +22,7 @@ from pdmlib.sources._parts import Frames, as_finished, reason_of
 
 LIMIT_S = 180.0
 SHOWN = 400
+CUT_OFF = "no probe found it up, and no other source answered either: the fault may lie on this side"
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,21 @@ def collect(
         parts[name] = _failed(name, reason_of(result), seconds) if isinstance(result, Exception) else result
         if on_progress is not None:
             on_progress(name, parts[name].coverage.status)
+    if _cut_off(parts, [row.name for row in asked]):
+        parts["app"] = _failed("app", CUT_OFF, parts["app"].coverage.seconds)
     ordered = [parts[row.name] for row in wanted]
     return Collection(merge(part.frames for part in ordered), tuple(part.coverage for part in ordered))
+
+
+def _cut_off(parts: Mapping[str, _Part], asked: Iterable[str]) -> bool:
+    """Whether what looks like the application being down may as well be a network that does not let us out.
+
+    A refusal (4xx) of a vendor shows that it was reached.
+    """
+    others = [parts[name].coverage for name in asked if name != "app"]
+    silent = all(c.status == "failed" and not (c.detail or "").startswith("4") for c in others)
+    probes = parts["app"].frames.get("probes") if "app" in parts else None
+    return len(others) > 1 and silent and probes is not None and bool((probes["status"] == "down").all())
 
 
 def _read(row: SourceRow, site: Site, scope: Scope) -> _Part:

@@ -1,0 +1,145 @@
+"""What is not read is never healthy: each source switched off, in each way; all of them; vendors' own refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdmlib import asking
+from pdmlib.case import Case
+from pdmlib.demo import Production, adopt_history, start
+from pdmlib.frames import Collection, merge
+from pdmlib.history import recall
+from pdmlib.phases import Scope
+from pdmlib.site import SOURCE_NAMES, Site, load_site
+from pdmlib.sources import collect
+from pdmlib.verdict import Verdict, judge
+from pdmlib.window import Window
+from tests.acceptance.conftest import newest, pdm, site_file
+
+
+@pytest.fixture(scope="module")
+def lost() -> Iterator[dict[str, Collection]]:
+    """What each source brings while every vendor answers 503 and the database does not listen."""
+    with start("all_down") as production, pytest.MonkeyPatch.context() as patch:
+        site, scope = _site(production, patch)
+        others = collect(site, scope, SOURCE_NAMES[1:])
+        yield {"app": collect(site, scope, ("app",))} | {name: _only(others, name) for name in SOURCE_NAMES[1:]}
+
+
+def _only(collection: Collection, source: str) -> Collection:
+    """Of a collection in which a source gave nothing: the gap that it left."""
+    gaps = collection["gaps"]
+    coverage = tuple(row for row in collection.coverage if row.source == source)
+    return Collection({"gaps": gaps[gaps["source"] == source].reset_index(drop=True)}, coverage)
+
+
+Found = tuple[Site, Scope, dict[str, Collection]]
+
+
+@pytest.fixture(scope="module")
+def found(healthy_production: Production, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Found]:
+    """What each source brings of a healthy week, and what the history keeps of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        site, scope = _site(healthy_production, patch)
+        folder = tmp_path_factory.mktemp("history")
+        adopt_history(healthy_production, folder)
+        kept = Collection(recall(folder, Window(scope.baseline.start, scope.as_of)), ())
+        yield site, scope, {name: collect(site, scope, (name,)) for name in SOURCE_NAMES} | {"history": kept}
+
+
+def _site(production: Production, patch: pytest.MonkeyPatch) -> tuple[Site, Scope]:
+    for name, value in production.environ.items():
+        patch.setenv(name, value)
+    site = load_site("params/demo.yaml")
+    return site, asking.scope_for(site, "week1")
+
+
+def _whole(site: Site, scope: Scope, parts: dict[str, Collection]) -> Verdict:
+    coverage = tuple(row for part in parts.values() for row in part.coverage)
+    return judge(Case(site, scope, Collection(merge(p.frames for p in parts.values()), coverage), scope.window))
+
+
+def _without(folder: Path, source: str, way: str) -> Site:
+    def change(content: dict[str, Any]) -> None:
+        if way == "removed":
+            del content["sources"][source]
+        else:
+            content["sources"][source]["enabled"] = False
+
+    return load_site(str(site_file(folder, change)))
+
+
+@pytest.mark.parametrize("way", ["down", "switched off"])
+@pytest.mark.parametrize("source", SOURCE_NAMES)
+def test_without_a_source_the_verdict_is_never_green_and_names_it(
+    found: Found, lost: dict[str, Collection], tmp_path: Path, source: str, way: str
+):
+    site, scope, parts = found
+    if way == "switched off":
+        site = _without(tmp_path, source, way)
+    part = lost[source] if way == "down" else collect(site, scope, (source,))
+    verdict = _whole(site, scope, {**parts, source: part})
+    assert verdict.status != "GREEN"
+    assert verdict.outcome != "SUCCESSFUL"
+    if (source, way) == ("app", "down"):
+        assert verdict.reading("app_up").value is False
+        return
+    row = next(c for c in verdict.case.collection.coverage if c.source == source)
+    assert row.status == ("failed" if way == "down" else "not_configured")
+    assert row.detail
+    assert source in verdict.summary
+    assert any(source in reason for reason in verdict.confidence_reasons)
+
+
+@pytest.mark.parametrize("source", SOURCE_NAMES)
+def test_a_source_without_a_block_is_the_same_gap_as_one_switched_off(found: Found, tmp_path: Path, source: str):
+    _, scope, _ = found
+    off, gone = (collect(_without(tmp_path, source, way), scope, (source,)) for way in ("switched off", "removed"))
+    assert off.coverage[0].status == gone.coverage[0].status == "not_configured"
+    assert f"no block sources.{source}" in gone.coverage[0].detail
+    assert off["gaps"].drop(columns="reason").equals(gone["gaps"].drop(columns="reason"))
+
+
+def test_with_every_source_read_the_same_week_is_green(found: Found):
+    site, scope, parts = found
+    assert _whole(site, scope, parts).status == "GREEN"
+
+
+def test_with_no_source_at_all_a_report_is_written_that_knows_nothing(tmp_path: Path):
+    def all_off(content: dict[str, Any]) -> None:
+        for name in SOURCE_NAMES:
+            content["sources"][name]["enabled"] = False
+
+    done = pdm("report", "week1", "--site", site_file(tmp_path, all_off), "--out", tmp_path, "--fail-on", "red")
+    content = newest(tmp_path)
+    assert (done.code, content["status"], content["outcome"]) == (3, "UNKNOWN", "UNKNOWN"), done.stderr
+    assert {row["status"] for row in content["coverage"]} == {"not_configured"}
+    assert all(reading["status"] == "unknown" and reading["reason"] for reading in content["readings"])
+
+
+def test_when_nothing_answers_the_fault_may_be_here_and_the_report_says_so(tmp_path: Path):
+    def down(content: dict[str, Any]) -> None:
+        content["demo"]["scenario"] = "all_down"
+
+    done = pdm("report", "week1", "--site", site_file(tmp_path, down), "--out", tmp_path)
+    content = newest(tmp_path)
+    assert (done.code, content["status"], content["recommendation"]) == (3, "UNKNOWN", "investigate"), done.stderr
+    assert {row["status"] for row in content["coverage"]} == {"failed"}
+
+
+def test_a_vendors_refusal_is_named_with_its_own_reason(tmp_path: Path):
+    with (
+        start("healthy+sentry_401+vercel_403+supabase_garbage+stripe_429") as production,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        site, scope = _site(production, patch)
+        told = {row.source: row.detail for row in collect(site, scope).coverage if row.status == "failed"}
+    assert told["sentry"] == "401: Invalid token"
+    assert told["vercel"] == "403: Not authorized"
+    assert "Too many requests" in told["stripe"]
+    assert "JSON" in told["supabase"]
+    assert set(told) == {"sentry", "vercel", "stripe", "supabase"}

@@ -1,0 +1,79 @@
+"""The end-of-week summary: what went wrong is found, what did not go wrong is not invented."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import FILES, Reports, demo_of, newest, pdm
+
+FAULTS = {
+    "outage": ("2025-03-04 19:10", "25 min down", "recovered"),
+    "slow route": ("GET /api/opportunities became 4.5 times slower", "620 ms before, 2781 ms now"),
+    "lost index": ("missed_opportunities_status_idx", "gone: btree public.missed_opportunities (status)"),
+    "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first the one of 2025-03-06"),
+    "abandoned feature": ("Loyalty Redemptions: not used for 5 days", "Last used on 2025-03-04"),
+    "undelivered messages": ("Twilio has issues", "6.1 % of text messages failed (29 of 477 messages"),
+    "disabled webhook": ("Stripe has issues", "webhook /api/webhooks/stripe is disabled"),
+    "hostile title": ("<img src=x onerror=alert(document.domain)>", "42 events, 42 users in the window"),
+    "gap in monitoring": ("unknown 120 min",),
+}
+
+
+def _html_text(page: str) -> str:
+    return html.unescape(re.sub(r"<[^>]+>", " ", page))
+
+
+def _notebook_text(notebook: str) -> str:
+    cells = json.loads(notebook)["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join(_html_text("".join(o["data"].get("text/html", ""))) for o in outputs if "data" in o)
+
+
+def _markdown_text(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", html.unescape(text))
+
+
+def _json_text(text: str) -> str:
+    return json.dumps(json.loads(text), ensure_ascii=False)
+
+
+READ = {"report.html": _html_text, "report.md": _markdown_text, "report.json": _json_text,
+        "notebook.ipynb": _notebook_text}  # fmt: skip
+
+
+def _flat(text: str) -> str:
+    """Text with a time as people write it and every run of blanks as one."""
+    return re.sub(r"\s+", " ", re.sub(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z?", r"\1 \2", text))
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_planted_fault_is_named_and_explained_in_every_file(reports: Reports, name: str, fault: str):
+    text = _flat(READ[name](reports.read("week1", name)))
+    missing = [part for part in FAULTS[fault] if part not in text]
+    assert not missing
+
+
+def test_the_rough_week_is_not_green_and_its_faults_have_actions(reports: Reports):
+    content = reports.content("week1")
+    assert content["status"] in ("YELLOW", "RED")
+    assert content["outcome"] in ("PARTIAL", "FAILED")
+    proposed = {row["id"] for row in content["tables"]["action_items"]}
+    assert {finding["id"] for finding in content["findings"]} <= proposed
+    assert all(finding["evidence"] and finding["action"] for finding in content["findings"])
+
+
+def test_a_healthy_week_is_green_a_success_and_has_no_finding(tmp_path: Path):
+    done = pdm("report", "week1", "--site", demo_of(tmp_path, "healthy"), "--out", tmp_path / "out",
+               "--fail-on", "unknown")  # fmt: skip
+    content = newest(tmp_path / "out")
+    assert (done.code, content["status"], content["outcome"]) == (0, "GREEN", "SUCCESSFUL"), done.stderr
+    assert content["recommendation"] == "continue"
+    assert content["findings"] == content["alerts"] == content["tables"]["incidents"] == []
+    assert [Path(line).name for line in done.stdout.splitlines()] == list(FILES)
+    assert "GREEN" in done.stderr
