@@ -90,7 +90,8 @@ def run_by_hand_once_each(file: str, folder: str) -> None:
     with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
         connection.execute(f"""
             COPY (SELECT min(proxy."timestamp") AS moment, any_value(path) AS route,
-                max(proxy.statusCode) AS status, max(durationMs) AS ms, any_value(proxy.userAgent ILIKE '%bot%') AS bot, requestId
+                max(proxy.statusCode) AS status, max(durationMs) AS ms,
+                any_value(proxy.userAgent ILIKE '%bot%') AS bot, requestId
               FROM read_ndjson('{file}', columns = {{path: 'VARCHAR', durationMs: 'DOUBLE', requestId: 'VARCHAR',
                 proxy: 'STRUCT("timestamp" BIGINT, statusCode INTEGER, userAgent VARCHAR)'}}, ignore_errors = true)
               WHERE proxy IS NOT NULL GROUP BY requestId)

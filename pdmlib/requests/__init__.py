@@ -1,12 +1,12 @@
 """Raw request logs: ingested once, kept as typed rows by day and histograms that add up.
 
 `ingest` and `follow` take logs in, `collect` gives the frames that reports are made of, `percentiles_of`
-the percentiles of any window with their intervals.
+the percentiles of any window with their intervals, `breakdown` its figures by release or region.
 """
 
 from __future__ import annotations
 
-from pdmlib.requests.figures import collect, percentiles_of
+from pdmlib.requests.figures import breakdown, collect, percentiles_of
 from pdmlib.requests.intake import IngestReport, Progress, follow, ingest, store_of
 
-__all__ = ["IngestReport", "Progress", "collect", "follow", "ingest", "percentiles_of", "store_of"]
+__all__ = ["IngestReport", "Progress", "breakdown", "collect", "follow", "ingest", "percentiles_of", "store_of"]

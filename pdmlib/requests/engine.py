@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +23,7 @@ def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[du
         "memory_limit": memory_limit,
         "preserve_insertion_order": False,
     }
-    if spill is not None:
-        settings["temp_directory"] = str(spill)
+    settings["temp_directory"] = str(spill or Path(tempfile.gettempdir()) / f"pdm-{os.getpid()}")
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.errors import CallError
 from pdmlib.frames import frame, merge
 from pdmlib.phases import Scope
 from pdmlib.readings import State
-from pdmlib.requests import engine, store
+from pdmlib.requests import days, engine, store
 from pdmlib.requests.held import (
     DAY,
     IN,
@@ -34,6 +35,7 @@ EXACT_REQUESTS = 1_000_000
 ROUTES_AT_MOST = 500
 REST = "[other]"
 TOLD = 12
+BREAKDOWNS = ("release", "region", "route", "kind")
 FINEST_S = 3600
 
 
@@ -193,6 +195,33 @@ def percentiles_of(
     with engine.session(site.requests.memory_limit) as connection:
         held = Held(connection, folder, store.load(folder), site.requests)
         return percentiles(*bucket_counts(held, window, route))
+
+
+def breakdown(site: Site, window: Window, store_folder: Path, by: str = "release") -> pd.DataFrame:
+    """Requests, failures and exact response times of a window by `release`, `region`, `route` or `kind`.
+
+    One row a value that occurs, busiest first, NaN for requests that name none; of counted kinds,
+    but of all when broken down by kind.
+
+    Raises:
+        CallError: `by` is none of these.
+    """
+    if by not in BREAKDOWNS:
+        raise CallError(f"{by!r} is not one of {', '.join(BREAKDOWNS)}")
+    columns = [by, "requests", "failures", "avg_ms", "p50_ms", "p95_ms", "p99_ms"]
+    if site.requests is None:
+        return pd.DataFrame(columns=columns)
+    folder = store_of(site, store_folder)
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, store.load(folder), site.requests)
+        which = "true" if by == "kind" else held.counted
+        rows = held.rows(
+            f"""SELECT {by}, {days.STATISTICS} FROM {{source}} WHERE {which} AND {IN}
+                GROUP BY {by} ORDER BY count(*) DESC, {by}""",
+            "requests",
+            window,
+        )
+    return pd.DataFrame([{by: value, **row_of(None, *rest)} for value, *rest in rows], columns=columns)
 
 
 def _views(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:

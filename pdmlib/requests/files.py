@@ -32,6 +32,7 @@ class Known:
 
     Attributes:
         identity: of those bytes; the name is only told, never compared.
+        stamp: path, size and time of change of a file that was taken whole: nobody need read it again.
         key: what requests without an id are told apart by; that of the file when it was first seen.
         whole: whether the bytes end with a line, so that what follows can be read by itself.
     """
@@ -42,6 +43,7 @@ class Known:
     head: str
     key: str
     whole: bool
+    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Register:
     def __init__(self, rows: Iterable[Known]) -> None:
         self._rows = list(rows)
         self._identities = {row.identity: row for row in self._rows}
+        self._stamps = {row.stamp for row in self._rows if row.stamp}
 
     def rows(self) -> list[dict[str, object]]:
         """As rows of the manifest."""
@@ -135,6 +138,10 @@ class Register:
     def holds(self, identity: str) -> bool:
         """Whether exactly these bytes were ingested."""
         return identity in self._identities
+
+    def unchanged(self, stamp: str) -> bool:
+        """Whether a file is as it was when it was taken whole."""
+        return stamp in self._stamps
 
     def grown_from(self, path: Path, size: int) -> Known | None:
         """The longest known beginning of a file."""
@@ -160,13 +167,15 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     if path.startswith(engine.REMOTE):
         return _remote_piece(path, register, asked)
     place = Path(path)
-    size = place.stat().st_size
+    size, stamp = place.stat().st_size, _stamp(place)
+    if not size or register.unchanged(stamp):
+        return []
     identity = identity_of(place, size)
-    if not size or register.holds(identity):
+    if register.holds(identity):
         return []
     dialect, shape = sniffed(path, asked)
     before = register.grown_from(place, size)
-    whole = Known(place.name, size, identity, _head(place, HEAD_BYTES), identity, False)
+    whole = Known(place.name, size, identity, _head(place, HEAD_BYTES), identity, False, stamp)
     if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
         key = before.key if before else identity
         return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
@@ -176,13 +185,14 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     pieces = []
     if end > start:
         done = Known(place.name, end, identity_of(place, end), _head(place, min(end, HEAD_BYTES)), key, True)
+        done = replace(done, stamp=stamp if end == size else "")
         settled = (
             start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
         )
-        source = path if settled else _copy(place, start, end, copies)
+        source = path if settled else copied(place, start, end, copies)
         pieces.append(Piece(source, place.name, end - start, dialect, shape, f"{key}#{start}", done))
     if end < size and not following:
-        rest = _copy(place, end, size, copies)
+        rest = copied(place, end, size, copies)
         pieces.append(Piece(rest, place.name, size - end, dialect, shape, f"{key}#{end}", replace(whole, key=key)))
     return pieces
 
@@ -217,6 +227,10 @@ def identity_of(path: Path, size: int) -> str:
     return digest.hexdigest()[:32]
 
 
+def _stamp(path: Path) -> str:
+    return f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}"
+
+
 def _head(path: Path, length: int) -> str:
     with path.open("rb") as file:
         return hashlib.sha256(file.read(length)).hexdigest()[:32]
@@ -236,7 +250,8 @@ def _last_line_end(path: Path, start: int, size: int) -> int:
     return start
 
 
-def _copy(path: Path, start: int, end: int, copies: Path) -> str:
+def copied(path: Path, start: int, end: int, copies: Path) -> str:
+    """The path of a copy of some bytes of a file, which can no longer grow."""
     copies.mkdir(parents=True, exist_ok=True)
     target = copies / f"{len(list(copies.iterdir())):05d}-{start}{path.suffix or '.log'}"
     with path.open("rb") as source, target.open("wb") as copy:

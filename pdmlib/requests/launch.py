@@ -9,12 +9,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pdmlib.errors import PdmError, SourceError
 from pdmlib.requests import engine
-from pdmlib.requests.files import Piece, batches
+from pdmlib.requests.files import Piece, batches, copied
 from pdmlib.requests.rollup import Part, read
 from pdmlib.site import Requests
 
@@ -44,12 +45,26 @@ def _here(
         target = spill / f"part-{number:05d}.parquet"
         try:
             part = read(batch, asked, target, spill, lambda share, batch=batch: on_read(batch, share))  # type: ignore[misc]
+            if any(_grew(piece) for piece in batch):
+                batch = [_fixed(piece, spill) for piece in batch]
+                part = read(batch, asked, target, spill)
         except SourceError:
             yield from _one_by_one(batch, asked, spill, failures)
         else:
             on_read(batch, 1.0)
             yield batch, part
             target.unlink(missing_ok=True)
+
+
+def _grew(piece: Piece) -> bool:
+    """Whether a file was written to while it was read where it lies."""
+    return not piece.path.startswith(engine.REMOTE) and Path(piece.path).stat().st_size != piece.size
+
+
+def _fixed(piece: Piece, spill: Path) -> Piece:
+    return (
+        replace(piece, path=copied(Path(piece.path), 0, piece.size, spill / "copies")) if _grew(piece) else piece
+    )
 
 
 def _one_by_one(

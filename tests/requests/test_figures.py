@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pdmlib.errors import CallError
 from pdmlib.frames import SCHEMAS
 from pdmlib.phases import Scope, phase_named, scope_of
-from pdmlib.requests import collect, figures, ingest, percentiles_of
+from pdmlib.requests import breakdown, collect, figures, ingest, percentiles_of
 from pdmlib.site import Site
 from pdmlib.window import Window
 from tests.requests.logs import START, Oracle, between, failures, line, rank, site_of, traffic, write
@@ -204,3 +205,19 @@ def test_page_views_and_sessions_of_an_analytics_drain(tmp_path: Path) -> None:
 def test_a_site_without_requests_has_no_frames(tmp_path: Path) -> None:
     bare = Site.model_validate({"site": "x", "title": "X", "time_zone": "UTC", "sources": {}})
     assert collect(bare, scope(), tmp_path) == {}
+
+
+def test_a_window_by_release_and_by_kind(tmp_path: Path) -> None:
+    rows = [
+        line("a", deploymentId="dpl_1", ms=10.0), line("b", deploymentId="dpl_2", ms=20.0, status=500),
+        line("c", deploymentId="dpl_2", ms=40.0), line("d", path="/api/health", deploymentId="dpl_2"),
+    ]  # fmt: skip
+    ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    window = Window(START, START + HOUR)
+    releases = breakdown(site_of(), window, tmp_path / "store").set_index("release")
+    assert list(releases.index) == ["dpl_2", "dpl_1"]
+    assert list(releases.loc["dpl_2", ["requests", "failures", "p50_ms"]]) == [2, 1, 30]
+    kinds = breakdown(site_of(), window, tmp_path / "store", "kind").set_index("kind")["requests"]
+    assert kinds.to_dict() == {"user": 3, "health": 1}
+    with pytest.raises(CallError, match="not one of release, region"):
+        breakdown(site_of(), window, tmp_path / "store", "ms; DROP")

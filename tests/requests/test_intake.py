@@ -164,6 +164,17 @@ def test_a_file_at_rest_is_read_where_it_lies(tmp_path: Path) -> None:
     assert ingest(site_of(), [log], tmp_path / "store").requests == 50
 
 
+def test_a_file_that_nobody_touched_is_not_read_again(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.ndjson", [line("a")])
+    ingest(site_of(), [log], tmp_path / "store")
+    stat = log.stat()
+    log.write_bytes(b"x" * stat.st_size)
+    os.utime(log, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert ingest(site_of(), [log], tmp_path / "store").files_known == 1
+    log.touch()
+    assert ingest(site_of(), [log], tmp_path / "store").rejected == 1
+
+
 COMBINED = (
     '203.0.113.{n} - - [09/Mar/2026:22:00:0{s} +0000] "GET {path} HTTP/1.1" {status} 512 "-" "curl/8" {took}'
 )
