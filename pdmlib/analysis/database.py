@@ -150,9 +150,11 @@ def _signs_now(case: Case) -> list[str]:
     signs = [
         f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
     ]
+    heard = any(answer.status in ("ok", "partial") for answer in case.collection.coverage)
     for answer in case.collection.coverage:
         detail = answer.detail or ""
-        if answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
+        # Where nothing at all answers, the fault may as well lie on this side.
+        if heard and answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
             signs.append(detail)
     return signs
 
