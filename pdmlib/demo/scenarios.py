@@ -30,9 +30,10 @@ class Plan:
         outages: most requests fail and probes find the application down.
         error_bursts: `amount` is the share of requests answered with a 5xx.
         slowdowns: `amount` multiplies durations of the route `item`, or of all.
-        surges: `amount` multiplies traffic.
+        surges: `amount` multiplies traffic; below 1 it drops.
         probe_gaps: nothing was written to `uptime_logs`.
         silent_jobs, failing_jobs, hung_jobs: cron jobs by name.
+        late_jobs: cron jobs by name; `amount` is the minutes by which they start late.
         idle_features: nothing happens in the feature.
         undelivered_sms, bounced_emails, failed_payments: `amount` is the share that fails.
         busy_host: `amount` is the CPU load.
@@ -47,6 +48,7 @@ class Plan:
     silent_jobs: tuple[Spell, ...] = ()
     failing_jobs: tuple[Spell, ...] = ()
     hung_jobs: tuple[Spell, ...] = ()
+    late_jobs: tuple[Spell, ...] = ()
     idle_features: tuple[Spell, ...] = ()
     undelivered_sms: tuple[Spell, ...] = ()
     bounced_emails: tuple[Spell, ...] = ()

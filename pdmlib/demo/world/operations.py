@@ -24,6 +24,7 @@ from pdmlib.demo.world.grid import (
     minutes,
     ms,
     rates,
+    strength,
     table,
 )
 
@@ -167,6 +168,8 @@ def _runs_of(story: Story, number: int, job: Job) -> Table:
     plan, rng = story.plan, story.rng(f"cron {job.name}")
     due = slots(job.schedule)
     at = due + (500 + 19_000 * rng.beta(1.2, 5, len(due))).astype(np.int64)
+    if plan.late_jobs:
+        at = at + (MINUTE * strength(due, plan.late_jobs, job.name)).astype(np.int64)
     took = np.minimum(job.typical_ms * rng.lognormal(0, 0.25, len(due)), job.timeout_s * 700).astype(np.int64)
     failed = during(due, plan.failing_jobs, job.name) if plan.failing_jobs else np.zeros(len(due), dtype=bool)
     hung = during(due, plan.hung_jobs, job.name) if plan.hung_jobs else np.zeros(len(due), dtype=bool)

@@ -63,7 +63,8 @@ def requests(story: Story) -> Table:
     Columns: at, route (position in ROUTES), status, duration_ms, region, release, user, sampled.
     """
     rng = story.rng("requests")
-    surge = np.maximum(strength(minutes(), story.plan.surges), 1)
+    surge = strength(minutes(), story.plan.surges)
+    surge[surge == 0] = 1
     at = draw(rng, rates(20_000, 6_000) * surge, spread=0.12)
     shares = np.array([r.share for r in ROUTES])
     route = rng.choice(len(ROUTES), len(at), p=shares / shares.sum()).astype(np.uint8)

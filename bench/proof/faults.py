@@ -1,0 +1,362 @@
+"""The faults that are drawn: what happens, in which sizes, when, and what a right verdict names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pdmlib.demo.scenarios import DEPLOYED, END, VENDORS, Plan, Spell
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WEEK = (7 * DAY,)
+LATE_IN_WEEK = (6 * DAY + HOUR, 6 * DAY - 6 * HOUR)
+SILENT_SOURCE = ("unknown:*",)
+
+Change = Callable[[datetime], Plan]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault of one size.
+
+    Attributes:
+        plan: the facts, from the start of the fault.
+        starts: after the deployment; draws take them in turn.
+        looks: after the deployment; the last one is judged, the others tell the time to detection.
+        named: patterns of names (see `trial.names`), one of which a right verdict holds.
+        also: patterns of findings that follow from the fault and are no false alarms.
+        decidable: whether the sample of the phase suffices by the rules of the verdict.
+        red: the limits call for RED.
+        dead: a key source tells nothing, so that GREEN is never right.
+        afresh: the database's own counters matter.
+    """
+
+    name: str
+    size: str
+    plan: Change
+    named: tuple[str, ...]
+    starts: tuple[timedelta, ...] = (timedelta(0),)
+    phase: str = "week1"
+    looks: tuple[timedelta, ...] = WEEK
+    also: tuple[str, ...] = ()
+    decidable: bool = True
+    red: bool = False
+    dead: bool = False
+    afresh: bool = False
+
+
+def _since(field: str, amount: float = 1.0, item: str = "") -> Change:
+    spell = partial(Spell, end=END, amount=amount, item=item)
+    return lambda start: _with(field, spell(start))
+
+
+def _for(field: str, length: timedelta, amount: float = 1.0) -> Change:
+    return lambda start: _with(field, Spell(start, start + length, amount))
+
+
+def _with(field: str, spell: Spell) -> Plan:
+    changes: Mapping[str, Any] = {field: (spell,)}
+    return replace(Plan(), **changes)
+
+
+def _always(plan: Plan) -> Change:
+    return lambda start: plan
+
+
+ERRORS = ("error_rate_pct",)
+BURST = ("issue:*", "error_rate_pct", "daily:error_rate_pct")
+
+
+def _errors() -> Iterator[Fault]:
+    named = (*ERRORS, "issue:DIRT-FREE-CRM-402:*")
+    for share, red in ((0.004, False), (0.015, True), (0.03, True), (0.06, True)):
+        yield Fault(
+            "error rate",
+            f"{100 * share:g} % for a day",
+            _since("error_bursts", share),
+            named,
+            LATE_IN_WEEK,
+            also=BURST,
+            red=red,
+        )
+    for share in (0.03, 0.1):
+        looks = tuple(timedelta(minutes=m) for m in (5, 10, 15, 20, 30, 45, 60))
+        yield Fault(
+            "error rate",
+            f"{100 * share:g} % in hour 1",
+            _since("error_bursts", share),
+            named,
+            (timedelta(0), timedelta(minutes=10)),
+            "hour1",
+            looks,
+            BURST,
+            red=True,
+        )
+
+
+def _slowness() -> Iterator[Fault]:
+    named = ("route:*:slower", "latency_p95_ms")
+    for factor, sure in ((1.15, False), (1.5, True), (2.5, True), (4.0, True)):
+        yield Fault(
+            "p95 of all routes",
+            f"x {factor:g}",
+            _since("slowdowns", factor),
+            named,
+            also=("route:*", "latency_*"),
+            decidable=sure,
+        )
+    for factor, sure in ((1.5, True), (2.5, True), (4.0, True)):
+        yield Fault(
+            "p95 of one route",
+            f"x {factor:g}",
+            _since("slowdowns", factor, "/api/opportunities"),
+            ("route:GET /api/opportunities:slower",),
+            (timedelta(0), 2 * HOUR),
+            also=("latency_*",),
+            decidable=sure,
+        )
+    looks = tuple(timedelta(minutes=m) for m in (10, 20, 30, 45, 60))
+    yield Fault(
+        "p95 of all routes",
+        "x 5 in hour 1",
+        _since("slowdowns", 5),
+        named,
+        (timedelta(0),),
+        "hour1",
+        looks,
+        ("route:*", "latency_*"),
+    )
+
+
+def _traffic() -> Iterator[Fault]:
+    for factor, sure in ((0.9, False), (0.5, True), (0.2, True)):
+        yield Fault(
+            "traffic drop",
+            f"x {factor:g} since",
+            _since("surges", factor),
+            ("arrow:requests_total:down", "day:requests:down"),
+            (timedelta(0), DAY),
+            decidable=sure,
+            also=("feature:*",),
+        )
+    for factor in (3.0, 12.0):
+        yield Fault(
+            "traffic spike",
+            f"x {factor:g} for a day",
+            _since("surges", factor),
+            ("requests_per_min_avg", "arrow:requests_total:up", "day:requests:up"),
+            LATE_IN_WEEK,
+            also=("issue:*:growing", "database:*", "db_*", "host:*"),
+        )
+
+
+def _cron() -> Iterator[Fault]:
+    starts = (timedelta(hours=5), 3 * DAY)
+    for job in ("health-check", "process-referrals", "promotion-triggers"):
+        also = (f"cron:{job}:*", "cron_*")
+        yield Fault("cron stopped", job, _since("silent_jobs", 1, job), (f"cron:{job}:missed",), starts, also=also)
+    for job in ("process-referrals", "promotion-triggers"):
+        also = (f"cron:{job}:*", "cron_*")
+        yield Fault(
+            "cron failing", job, _since("failing_jobs", 1, job), (f"cron:{job}:failed",), starts, also=also
+        )
+        yield Fault("cron hung", job, _since("hung_jobs", 1, job), (f"cron:{job}:failed",), starts, also=also)
+        yield Fault(
+            "cron late",
+            f"{job}, 20 min",
+            _since("late_jobs", 20, job),
+            ("value:cron_runs_late",),
+            starts,
+            also=("cron_*",),
+        )
+    yield Fault(
+        "cron stopped",
+        "health-check, day 1",
+        _since("silent_jobs", 1, "health-check"),
+        ("cron:health-check:missed",),
+        (HOUR, 5 * HOUR),
+        "day1",
+        tuple(timedelta(hours=h) for h in (1.2, 1.5, 2, 5.2, 5.5, 6, 24)),
+        ("cron:health-check:*", "cron_*"),
+    )
+
+
+def _features() -> Iterator[Fault]:
+    for days, sure in ((2, True), (4, True)):
+        yield Fault(
+            "feature abandoned",
+            f"{days} days",
+            _since("idle_features", 1, "loyalty_redemptions"),
+            ("feature:loyalty_redemptions:abandoned",),
+            ((7 - days) * DAY - 9 * HOUR,),
+            decidable=sure,
+            also=("feature*loyalty_redemptions*",),
+        )
+    for days in (3, 7):
+        yield Fault(
+            "feature broken",
+            f"{days} days",
+            _since("idle_features", 1, "opportunity_conversions"),
+            ("feature:opportunity_conversions:broken", "feature:opportunity_conversions:abandoned"),
+            (max((7 - days) * DAY - 9 * HOUR, timedelta(0)),),
+            also=("feature*opportunity_conversions*",),
+        )
+
+
+def _integrations() -> Iterator[Fault]:
+    stripe = ("payment_failures", "integration:stripe", "integration_stripe")
+    for share in (0.05, 0.2, 0.45):
+        yield Fault(
+            "payment failures",
+            f"{100 * share:g} % for a day",
+            _since("failed_payments", share),
+            stripe,
+            LATE_IN_WEEK,
+            also=("integration*", "issue:*"),
+        )
+    twilio = ("sms_failed_pct", "integration:twilio", "integration_twilio")
+    for share, sure in ((0.03, False), (0.08, True), (0.15, True), (0.4, True)):
+        yield Fault(
+            "SMS failures",
+            f"{100 * share:g} % for three days",
+            _since("undelivered_sms", share),
+            twilio,
+            (4 * DAY, 4 * DAY + 5 * HOUR),
+            also=("integration*",),
+            decidable=sure,
+        )
+    yield Fault(
+        "email bounces",
+        "12 % for two days",
+        _since("bounced_emails", 0.12),
+        ("email_bounce_pct", "integration:resend"),
+        (5 * DAY,),
+        also=("integration*",),
+    )
+
+
+def _operations() -> Iterator[Fault]:
+    for minutes, sure in ((2, False), (5, True), (12, True), (23, True), (60, True)):
+        starts = (2 * DAY + timedelta(hours=1, minutes=3), 6 * DAY + timedelta(hours=4, minutes=1))
+        yield Fault(
+            "outage",
+            f"{minutes} min",
+            _for("outages", timedelta(minutes=minutes)),
+            ("incident:*",),
+            starts,
+            also=("incident:*", "issue:*", *ERRORS, "daily:*", "uptime*"),
+            decidable=sure,
+        )
+    for load, hours in ((0.75, 36), (0.9, 36), (0.9, 6)):
+        yield Fault(
+            "CPU",
+            f"{100 * load:g} % for {hours} h",
+            _since("busy_host", load),
+            ("db_cpu*",),
+            (7 * DAY - timedelta(hours=hours),),
+            also=("database:*", "host:*", "db_*"),
+            decidable=hours > 24,
+        )
+    yield Fault(
+        "query regression",
+        "index lost",
+        _always(replace(Plan(), index_dropped=True)),
+        ("query:*:regressed", "query:*"),
+        also=("query:*", "database:*", "query_*"),
+        afresh=True,
+    )
+    yield Fault(
+        "stale client",
+        "40 errors a day",
+        _always(replace(Plan(), stale_client=True)),
+        ("class:DIRT-FREE-CRM-404:STALE_CLIENT",),
+        also=("issue:*404*",),
+    )
+
+
+def _dead() -> Iterator[Fault]:
+    quiet = {
+        "sentry": ("down", "unauthorized", "empty"),
+        "vercel": ("down", "forbidden"),
+        "supabase": ("down", "garbage"),
+        "stripe": ("down", "limited"),
+    }
+    for vendor in VENDORS[1:]:
+        for how in quiet.get(vendor, ("down",)):
+            yield Fault(
+                "dead source",
+                f"{vendor} {how}",
+                _always(replace(Plan(), behaviours={vendor: how})),
+                SILENT_SOURCE,
+                dead=True,
+                also=("integration*",),
+            )
+    yield Fault(
+        "dead source",
+        "database unreachable",
+        _always(replace(Plan(), database_listens=False)),
+        SILENT_SOURCE,
+        dead=True,
+        also=("integration*",),
+    )
+    yield Fault(
+        "silent source",
+        "probes stop",
+        _since("probe_gaps"),
+        ("uptime:unprobed",),
+        (DAY, 5 * DAY),
+        dead=True,
+        also=("uptime*",),
+    )
+    yield Fault(
+        "silent source",
+        "cron log stops",
+        _since("silent_jobs"),
+        ("cron:*:missed", "unknown:cron*"),
+        (3 * DAY, 6 * DAY),
+        dead=True,
+        also=("cron*",),
+    )
+    yield Fault(
+        "silent source",
+        "RLS hides the cron log",
+        _always(replace(Plan(), monitor_bypasses_rls=False)),
+        ("unknown:cron_runs_missed",),
+        dead=True,
+        also=("database:*",),
+    )
+
+
+FAULTS: tuple[Fault, ...] = (
+    *_errors(),
+    *_slowness(),
+    *_traffic(),
+    *_cron(),
+    *_features(),
+    *_integrations(),
+    *_operations(),
+    *_dead(),
+)
+
+
+def _gap(start: datetime) -> Plan:
+    """Everyday failures, and ten minutes without probes now and then: what an unchanged deployment has."""
+    return replace(Plan(), everyday_failures=True, probe_gaps=(Spell(start, start + 2 * timedelta(minutes=5)),))
+
+
+_AT = (30 * HOUR, 100 * HOUR, 160 * HOUR)
+UNCHANGED: tuple[Fault, ...] = (
+    Fault("unchanged", "week 1", _always(Plan()), (), _AT),
+    Fault("unchanged", "week 1, everyday failures, gaps", _gap, (), _AT),
+    Fault("unchanged", "hour 1", _gap, (), _AT, "hour1", tuple(timedelta(minutes=m) for m in (10, 30, 60))),
+    Fault("unchanged", "day 1", _gap, (), _AT, "day1", (6 * HOUR, DAY)),
+    Fault("unchanged", "daily", _gap, (), _AT, "daily", (9 * DAY, 12 * DAY)),
+)
+
+
+def moment(offset: timedelta) -> datetime:
+    """So long after the deployment."""
+    return DEPLOYED + offset
