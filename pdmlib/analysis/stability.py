@@ -21,8 +21,9 @@ PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
+LEAST_KNOWN = 0.01
 RECENT = timedelta(hours=1)
-UNCONFIGURED = "the site file has no uptime block, and nothing else probed the application"
+UNCONFIGURED = "the site file has no uptime block, and too few other probes are known to tell"
 
 
 def app_up(case: Case) -> Measurement:
@@ -103,6 +104,12 @@ def _measured(
     )
 
 
+def _known(case: Case) -> Uptime | None:
+    """Uptime, None when next to nothing is known: the few probes of a report say nothing of a week."""
+    found = uptime(case)
+    return found if found is not None and found.known >= LEAST_KNOWN * found.total else None
+
+
 def _unknown(case: Case) -> Measurement:
     block = case.site.uptime
     if block is None:
@@ -112,7 +119,7 @@ def _unknown(case: Case) -> Measurement:
 
 def uptime_pct(case: Case) -> Measurement:
     """Uptime of the known time in percent; low and high are what the unknown time could make of it."""
-    found = uptime(case)
+    found = _known(case)
     if found is None:
         return _unknown(case)
     working = found.up + found.degraded
@@ -128,7 +135,7 @@ def uptime_pct(case: Case) -> Measurement:
 
 def downtime_minutes(case: Case) -> Measurement:
     """Minutes known to be down; high is what it would be were the unknown time down, too."""
-    found = uptime(case)
+    found = _known(case)
     if found is None:
         return _unknown(case)
     allowed = case.window.minutes * (100 - _target(case)) / 100
@@ -142,7 +149,7 @@ def downtime_minutes(case: Case) -> Measurement:
 
 def downtime_events(case: Case) -> Measurement:
     """How many times the application went down."""
-    found = uptime(case)
+    found = _known(case)
     if found is None:
         return _unknown(case)
     events = outages(case)
@@ -209,7 +216,7 @@ def _outage(case: Case, event: Outage) -> Finding:
 
 
 def _unprobed(case: Case) -> list[Finding]:
-    found, target = uptime(case), _target(case)
+    found, target = _known(case), _target(case)
     if found is None or found.low_pct >= target or found.high_pct < target:
         return []
     gaps = uptime_segments(case)

@@ -27,7 +27,7 @@ def cron_rows() -> Rows:
 
 # item of a gap -> the frame and rows that are gone with it
 READ: Mapping[str, tuple[str, Rows]] = {
-    "app": ("probes", the_probes(1, WEEK_LATER - timedelta(minutes=3), WEEK_LATER, target="/api/health")),
+    "app": ("probes", the_probes(1, WEEK_LATER - timedelta(hours=2), WEEK_LATER, target="/api/health")),
     "table:public.uptime_logs": ("probes", the_probes(5, DEPLOYED, WEEK_LATER)),
     "table:public.cron_job_logs": ("cron_logs", cron_rows()),
     "feature:orders": (

@@ -211,3 +211,13 @@ def test_old_probes_do_not_say_that_it_is_up_now() -> None:
 def test_a_failed_source_is_the_reason() -> None:
     found = app_up(a_case({"gaps": [a_gap("app", "connection refused")]}, coverage={"app": "failed"}))
     assert (found.state, found.reason) == (State.ERROR, "connection refused")
+
+
+def test_the_three_probes_of_a_report_are_no_uptime_of_a_week() -> None:
+    """Three seconds of 10,080 minutes seen up are not 100 %, and not `nothing probed the application` either."""
+    seconds = [WEEK_LATER - timedelta(seconds=n) for n in (3, 2, 1)]
+    probes = [{"target": "/api/health", "checked_at": moment, "status": "up"} for moment in seconds]
+    case = a_case({"probes": probes}, site=a_site(uptime=None))
+    assert uptime_pct(case).value is None
+    assert downtime_minutes(case).value is None
+    assert findings(case) == []
