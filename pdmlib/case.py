@@ -73,6 +73,8 @@ class Case:
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
     ) -> Measurement:
         """Why there is no value: the gap of the source or its item, else `no_data` with a reason."""
+        if source in self.site.unused:
+            return Measurement.missing(State.NOT_CONFIGURED, f"the site does without {source}", source)
         gap = self.collection.gap(source, item)
         state, reason = gap or (State.NO_DATA, otherwise)
         return Measurement.missing(state, reason, source)

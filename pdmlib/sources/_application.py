@@ -353,12 +353,18 @@ def _value(column: str, kind: str, zone: str | None) -> Any:
 
 
 def _inside(column: str, kind: str, zone: str | None) -> Any:
+    _check_time(column, kind)
     return compose(
         "{c} >= {a} AND {c} < {b}",
         c=identifier(column),
         a=_bound("%(start)s", kind, zone),
         b=_bound("%(end)s", kind, zone),
     )
+
+
+def _check_time(column: str, kind: str) -> None:
+    if not kind.startswith(("timestamp", "date")):
+        raise SourceError("postgres", f"column {column} is of type {kind}, and a time is needed")
 
 
 def _bound(moment: str, kind: str, zone: str | None) -> Any:

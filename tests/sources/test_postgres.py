@@ -121,6 +121,13 @@ def test_a_table_or_column_that_is_not_there_is_a_gap_that_names_it(shop: Databa
     assert "feature_counts" not in found
 
 
+def test_a_time_stored_as_text_is_a_gap_that_says_so(shop: Database) -> None:
+    found = collected(shop, features=[a_feature("b", table="public.orders", time_column="status")])
+    said = str(gap(found, "feature:b"))
+    assert "column status is of type" in said
+    assert "a time is needed" in said
+
+
 def test_hidden_rows_are_a_gap_and_never_a_zero(shop: Database) -> None:
     shop.run("ALTER TABLE public.orders ENABLE ROW LEVEL SECURITY")
     found = collected(shop, features=[orders()])
