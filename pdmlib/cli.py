@@ -259,10 +259,17 @@ def demo(
     site: SiteOption = DEMO_SITE,
     scenario: Annotated[str, typer.Option(help="Scenario, or several joined by +.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Collect through five weeks, then write every report.")
+    ] = False,
+    out: Out = Path("outputs"),
     debug: Debug = False,
 ) -> None:
     """Keep the demo production running and print its addresses, until Ctrl-C."""
     with _caught(debug):
+        if replay:
+            _replay(Path(site), out)
+            return
         from pdmlib import demo as demo_package
 
         if listed:
@@ -286,6 +293,25 @@ def demo(
             console.print("stopping")
         finally:
             running.stop()
+
+
+def _replay(site: Path, out: Path) -> None:
+    from pdmlib import demo as demo_package
+    from pdmlib import replay
+
+    deployed_at = load_site(site, offline=True).deployed_at
+    block = read_demo(site)
+    if block is None or deployed_at is None:
+        raise SiteError(str(site), "demo", "a replay needs a demo block and deployed_at")
+    month = replay.month_site(site, out, deployed_at)
+    with console.status("starting the demo production") as status:
+        clock = deployed_at + replay.LENGTH
+        with demo_package.start(block.scenario, block.seed, clock, on_progress=status.update) as production:
+            set_environment(production.environ)
+            kept = replay.collect_through(month, production, out, status.update)
+    console.print(f"{kept:,} samples collected in simulated time")
+    for phase, moment in replay.reports_of_month(deployed_at):
+        report(phase, str(month), as_of=iso(moment), deployed_at="", out=out, notes="", fail_on="", debug=True)
 
 
 @app.command()

@@ -27,6 +27,7 @@ LAYERS = (
     {"run", "status"},
     {"watch", "lab"},
     {"screen"},
+    {"replay"},
     {"cli"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
