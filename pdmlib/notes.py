@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pdmlib.errors import SiteError
+from pdmlib.site import Site
 
 
 class _Part(BaseModel):
@@ -53,6 +54,11 @@ class Notes(_Part):
     root_cause: str | None = None
     prevention: tuple[str, ...] = ()
     action_items: tuple[ActionNote, ...] = ()
+
+
+def notes_path(site: Site, phase: str, given: str = "") -> Path:
+    """Where the analyst's notes for a phase are looked for: the file that is given, else beside the site file."""
+    return Path(given) if given else Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
 
 
 def load_notes(path: Path) -> Notes:

@@ -12,7 +12,7 @@ from pdmlib import history
 from pdmlib.asking import gather, incident_scope_for, scope_for
 from pdmlib.case import Case
 from pdmlib.memory import previous_report, remembered
-from pdmlib.notes import Notes, load_notes
+from pdmlib.notes import Notes, load_notes, notes_path
 from pdmlib.phases import PHASES, Scope
 from pdmlib.readings import Priority
 from pdmlib.report import document, tables, text, words
@@ -205,7 +205,7 @@ def open_report(
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
     saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
     case = Case(site, scope, saved, scope.window)
-    noted = load_notes(Path(notes) if notes else notes_path(site, scope.phase.name))
+    noted = load_notes(notes_path(site, scope.phase.name, notes))
     return Report(case, remembered(judge(case), noted, _last(scope, Path(out) / site.site)), noted, now())
 
 
@@ -228,8 +228,3 @@ def open_incident(
     loaded = load_site(site, offline=bool(collection))
     scope = incident_scope_for(loaded, start, end, as_of, deployed_at)
     return _opened(loaded, scope, collection, out, notes)
-
-
-def notes_path(site: Site, phase: str) -> Path:
-    """Where the analyst's notes for a phase are looked for."""
-    return Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"

@@ -73,19 +73,21 @@ def _without(folder: Path, source: str, way: str) -> Site:
     return load_site(str(site_file(folder, change)))
 
 
-@pytest.mark.parametrize("way", ["down", "switched off"])
-@pytest.mark.parametrize("source", SOURCE_NAMES)
+@pytest.mark.parametrize(
+    ("source", "way"),
+    [*((name, "down") for name in SOURCE_NAMES), ("sentry", "switched off"), ("postgres", "removed")],
+)
 def test_without_a_source_the_verdict_is_never_green_and_names_it(
     found: Found, lost: dict[str, Collection], tmp_path: Path, source: str, way: str
 ):
     site, scope, parts = found
-    if way == "switched off":
+    if way != "down":
         site = _without(tmp_path, source, way)
     part = lost[source] if way == "down" else collect(site, scope, (source,))
     verdict = _whole(site, scope, {**parts, source: part})
     assert verdict.status != "GREEN"
     assert verdict.outcome != "SUCCESSFUL"
-    if (source, way) == ("app", "down"):
+    if source == "app":
         assert verdict.reading("app_up").value is False
         return
     row = next(c for c in verdict.case.collection.coverage if c.source == source)
@@ -96,12 +98,16 @@ def test_without_a_source_the_verdict_is_never_green_and_names_it(
 
 
 @pytest.mark.parametrize("source", SOURCE_NAMES)
-def test_a_source_without_a_block_is_the_same_gap_as_one_switched_off(found: Found, tmp_path: Path, source: str):
+def test_a_source_switched_off_or_without_a_block_brings_a_gap_and_nothing_else(
+    found: Found, tmp_path: Path, source: str
+):
     _, scope, _ = found
     off, gone = (collect(_without(tmp_path, source, way), scope, (source,)) for way in ("switched off", "removed"))
     assert off.coverage[0].status == gone.coverage[0].status == "not_configured"
-    assert f"no block sources.{source}" in gone.coverage[0].detail
+    assert f"no block sources.{source}" in (gone.coverage[0].detail or "")
+    assert set(off.frames) == set(gone.frames) == {"gaps"}
     assert off["gaps"].drop(columns="reason").equals(gone["gaps"].drop(columns="reason"))
+    assert list(off["gaps"]["source"]) == [source]
 
 
 def test_with_every_source_read_the_same_week_is_green(found: Found):

@@ -1,0 +1,62 @@
+"""Single faults: what each must come out as, whatever else is well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdmlib import asking
+from pdmlib.case import Case
+from pdmlib.demo import start
+from pdmlib.site import load_site
+from pdmlib.sources import collect
+from pdmlib.verdict import Verdict, judge
+from tests.acceptance.conftest import demo_of, newest, pdm
+
+
+def _verdict(scenario: str) -> Verdict:
+    with start(scenario) as production, pytest.MonkeyPatch.context() as patch:
+        for name, value in production.environ.items():
+            patch.setenv(name, value)
+        site = load_site("params/demo.yaml")
+        scope = asking.scope_for(site, "daily")
+        return judge(Case(site, scope, collect(site, scope), scope.window))
+
+
+def _urgent(content: dict[str, Any]) -> set[str]:
+    return {alert["reading"] for alert in content["alerts"] if alert["priority"] == "P0"}
+
+
+def test_six_percent_of_errors_call_for_a_rollback_and_exit_10_when_asked_to_fail_on_red(tmp_path: Path):
+    site = demo_of(tmp_path, "error_rate_6")
+    done = pdm("report", "day1", "--site", site, "--as-of", "2025-03-10T15:00:00Z", "--deployed-at",
+               "2025-03-09T15:00:00Z", "--out", tmp_path, "--fail-on", "red")  # fmt: skip
+    content = newest(tmp_path, "day1")
+    assert (done.code, content["status"], content["recommendation"]) == (10, "RED", "rollback"), done.stderr
+    assert "error_rate_pct" in _urgent(content)
+    assert "rollback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scenario", "reading", "recommendation"),
+    [
+        ("database_down", "db_connection_errors", "rollback"),
+        ("payments_failing", "payment_failures", "rollback"),
+        ("app_down", "app_up", "rollback"),
+    ],
+)
+def test_a_criterion_of_the_guide_that_holds_now_is_red(scenario: str, reading: str, recommendation: str):
+    verdict = _verdict(scenario)
+    assert (verdict.status, verdict.recommendation) == ("RED", recommendation)
+    assert reading in {alert.reading for alert in verdict.alerts if alert.priority.value == "P0"}
+
+
+def test_a_table_hidden_by_row_level_security_is_unknown_and_not_zero_runs():
+    verdict = _verdict("rls_hides_cron")
+    assert verdict.status != "GREEN"
+    for name in ("cron_runs_ok", "cron_runs_failed", "cron_runs_missed"):
+        reading = verdict.reading(name)
+        assert (reading.value, reading.status.value) == (None, "unknown")
+        assert "cron_job_logs" in reading.reason
