@@ -148,8 +148,19 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
         source=found.source,
         window=case.window,
         coverage_pct=found.coverage_pct(case.window),
-        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}",
+        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}"
+        + _many_looks(case, share, trials),
     )
+
+
+def _many_looks(case: Case, share: float, trials: int) -> str:
+    """In the first hour, looked at again and again: the interval that all looks together keep."""
+    phase = case.scope.phase
+    if phase.name != "hour1" or not trials:
+        return ""
+    looks = round(phase.length / phase.cadence)
+    low, high = stats.wilson(round(share * trials), trials, stats.level_for_looks(looks))
+    return f"; adjusted for {looks} looks in the hour {100 * low:.2f} to {100 * high:.2f} %"
 
 
 def requests_total(case: Case) -> Measurement:
@@ -176,7 +187,7 @@ def requests_per_min_avg(case: Case) -> Measurement:
         return case.missing("vercel", "request_counts", "no source counted requests in this window")
     seen = _against_usual(case, found)
     usual = None if seen.baseline is None else seen.baseline / case.window.minutes
-    return beside(_counted(case, found, found.rate), seen, usual, judged=usual is not None)
+    return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend != "unknown")
 
 
 def _counted(case: Case, found: Population, value: float) -> Measurement:
@@ -308,6 +319,7 @@ _ERRORS = (
 )
 _TRAFFIC = (
     Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),
+    Limit("<", 0.5, Status.WARN, Priority.P2, CAUSE, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)
@@ -339,7 +351,7 @@ METRICS: tuple[Metric, ...] = (
         TRAFFIC,
         requests_per_min_avg,
         _TRAFFIC,
-        "<= 2x baseline",
+        "0.5 to 2x baseline",
     ),
     Metric("timeouts", "Timeouts", "count", TRAFFIC, timeouts, _NONE, "0", "lower"),
     Metric("memory_limit_hits", "Memory limit hits", "count", TRAFFIC, memory_limit_hits, _NONE, "0", "lower"),

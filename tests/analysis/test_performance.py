@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from pdmlib import stats
 from pdmlib.analysis import performance
 from pdmlib.readings import Measurement, Priority, State, Status
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
@@ -295,3 +296,14 @@ def test_hours_of_buckets_of_minutes_are_added_up():
     series = performance.hourly(a_case({"request_counts": rows}))
     assert list(series["requests"]) == [120]
     assert series["error_rate_pct"].iloc[0] == 10
+
+
+def test_rule_2_the_first_hour_says_what_its_many_looks_leave() -> None:
+    counts = [
+        {"source": "vercel", "at": DEPLOYED, "interval_s": 3600, "status": status, "requests": n, "sample_rate": 1}
+        for status, n in ((200, 940), (500, 60))
+    ]
+    case = a_case({"request_counts": counts}, "hour1", as_of=DEPLOYED + timedelta(hours=1))
+    evidence = str(performance.error_rate_pct(case).evidence)
+    low, high = stats.wilson(60, 1000, 0.05 / 12)
+    assert f"adjusted for 12 looks in the hour {100 * low:.2f} to {100 * high:.2f} %" in evidence
