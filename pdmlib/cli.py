@@ -126,6 +126,7 @@ def _report(
             loaded = load_site(site)
             webhook = _webhook(loaded) if notify else None
             scope = scope_of(loaded)
+            _check_notes(loaded, scope, notes)
             production.keep_history(asking.history_folder(loaded, out))
             production.look_back(scope.seen_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
@@ -142,6 +143,15 @@ def _report(
             if webhook:
                 _tell(webhook, written)
             return written
+
+
+def _check_notes(site: Site, scope: Scope, given: str) -> None:
+    """Fails on wrong notes before any source is asked."""
+    from pdmlib.notes import load_notes, notes_path
+
+    if given and not Path(given).is_file():
+        raise CallError(f"--notes: {given} is not a file")
+    load_notes(notes_path(site, scope.phase.name, given))
 
 
 def _webhook(site: Site) -> str:
@@ -245,10 +255,12 @@ def _announce(written: Written) -> None:
     console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
     console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
     for alert in content["alerts"][:5]:
-        console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False)
+        console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
     for row in content["coverage"]:
         if row["status"] != "ok":
-            console.print(f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False)
+            console.print(
+                f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
+            )
     for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html"):
         if (written.folder / name).exists():
             print(written.folder / name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,13 @@ class Kernel:
     """An IPython kernel that starts in the background; a context manager that stops it."""
 
     def __init__(self, hidden: tuple[str, ...] = ()) -> None:
-        self._manager = KernelManager(kernel_name="python3", transport="ipc")
+        # Sockets of its own: by default every kernel started in a folder would share the same ones.
+        # Their paths must be short, which those of TMPDIR need not be.
+        self._sockets = tempfile.mkdtemp(prefix="pdm-", dir="/tmp" if Path("/tmp").is_dir() else None)
+        self._manager = KernelManager(
+            kernel_name="python3", transport="ipc", ip=f"{self._sockets}/kernel",
+            connection_file=f"{self._sockets}/kernel.json",
+        )  # fmt: skip
         self._hidden = hidden
 
     def __enter__(self) -> KernelManager:
@@ -61,6 +68,7 @@ class Kernel:
         if self._manager.has_kernel:
             self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
 
 def write_report(
@@ -79,6 +87,7 @@ def write_report(
     """
     target = out / site.site / scope.phase.name / stamp(scope.as_of)
     beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _sweep(target.parent)
     beside.mkdir(parents=True)
     try:
         _fill(beside, target, site, scope, out, collection, kernel, notes, say)
@@ -86,6 +95,24 @@ def write_report(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Written(target, json.loads((target / "report.json").read_text(encoding="utf-8")))
+
+
+def _sweep(phase: Path) -> None:
+    """Removes what killed processes left unfinished."""
+    for left in [*phase.glob(".*.part"), *phase.glob(".*.old")]:
+        pid = left.name.split(".")[-2]
+        if not (pid.isdigit() and _alive(int(pid))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
 
 
 def _fill(
