@@ -7,6 +7,7 @@ the percentiles of any window with their intervals, `breakdown` its figures by r
 from __future__ import annotations
 
 from pdmlib.requests.figures import breakdown, collect, percentiles_of
-from pdmlib.requests.intake import IngestReport, Progress, follow, ingest, store_of
+from pdmlib.requests.intake import follow, ingest, store_of
+from pdmlib.requests.progress import IngestReport, Progress
 
 __all__ = ["IngestReport", "Progress", "breakdown", "collect", "follow", "ingest", "percentiles_of", "store_of"]

@@ -6,44 +6,21 @@ import gzip
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
 
 from pdmlib.errors import CallError, SourceError
 from pdmlib.requests import engine
+from pdmlib.requests.known import HEAD_BYTES, SAMPLE_BYTES, Known, Register, head_of, identity_of, stamp_of
 from pdmlib.site import Requests
 from pdmlib.window import now
 
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
-HEAD_BYTES = 4096
-WHOLE_BYTES = 16 << 20
-SAMPLES = 16
-SAMPLE_BYTES = 64 << 10
 SETTLED_S = 3.0
 COPY_BYTES = 8 << 20
-
-
-@dataclass(frozen=True)
-class Known:
-    """Bytes of a file that were ingested: the first `size` of it.
-
-    Attributes:
-        identity: of those bytes; the name is only told, never compared.
-        stamp: path, size and time of change of a file that was taken whole: nobody need read it again.
-        key: what requests without an id are told apart by; that of the file when it was first seen.
-        whole: whether the bytes end with a line, so that what follows can be read by itself.
-    """
-
-    name: str
-    size: int
-    identity: str
-    head: str
-    key: str
-    whole: bool
-    stamp: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,46 +94,6 @@ def _remote(path: str) -> list[str]:
         ]
 
 
-class Register:
-    """The files that were ingested, looked up by content."""
-
-    def __init__(self, rows: Iterable[Known]) -> None:
-        self._rows = list(rows)
-        self._identities = {row.identity: row for row in self._rows}
-        self._stamps = {row.stamp for row in self._rows if row.stamp}
-
-    def rows(self) -> list[dict[str, object]]:
-        """As rows of the manifest."""
-        return [asdict(row) for row in self._rows]
-
-    def add(self, row: Known) -> None:
-        """Notes a file as ingested."""
-        if row.identity not in self._identities:
-            self._rows.append(row)
-            self._identities[row.identity] = row
-
-    def holds(self, identity: str) -> bool:
-        """Whether exactly these bytes were ingested."""
-        return identity in self._identities
-
-    def unchanged(self, stamp: str) -> bool:
-        """Whether a file is as it was when it was taken whole."""
-        return stamp in self._stamps
-
-    def grown_from(self, path: Path, size: int) -> Known | None:
-        """The longest known beginning of a file."""
-        by_length: dict[int, str] = {}
-        for row in sorted(self._rows, key=lambda row: -row.size):
-            length = min(row.size, HEAD_BYTES)
-            if row.size >= size or not row.whole:
-                continue
-            if length not in by_length:
-                by_length[length] = _head(path, length)
-            if by_length[length] == row.head and identity_of(path, row.size) == row.identity:
-                return row
-        return None
-
-
 def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:
     """What is to be read of a file; nothing when all of it was ingested.
 
@@ -167,7 +104,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     if path.startswith(engine.REMOTE):
         return _remote_piece(path, register, asked)
     place = Path(path)
-    size, stamp = place.stat().st_size, _stamp(place)
+    size, stamp = place.stat().st_size, stamp_of(place)
     if not size or register.unchanged(stamp):
         return []
     identity = identity_of(place, size)
@@ -175,7 +112,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         return []
     dialect, shape = sniffed(path, asked)
     before = register.grown_from(place, size)
-    whole = Known(place.name, size, identity, _head(place, HEAD_BYTES), identity, False, stamp)
+    whole = Known(place.name, size, identity, head_of(place, HEAD_BYTES), identity, False, stamp)
     if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
         key = before.key if before else identity
         return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
@@ -184,7 +121,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     end = _last_line_end(place, start, size)
     pieces = []
     if end > start:
-        done = Known(place.name, end, identity_of(place, end), _head(place, min(end, HEAD_BYTES)), key, True)
+        done = Known(place.name, end, identity_of(place, end), head_of(place, min(end, HEAD_BYTES)), key, True)
         done = replace(done, stamp=stamp if end == size else "")
         settled = (
             start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
@@ -212,28 +149,6 @@ def _remote_piece(path: str, register: Register, asked: Requests) -> list[Piece]
     return [
         Piece(path, name, size, dialect, shape, f"{identity}#0", Known(name, size, identity, "", identity, False))
     ]
-
-
-def identity_of(path: Path, size: int) -> str:
-    """A hash of a file's first `size` bytes: of all of them, or of 16 samples beyond 16 MiB."""
-    digest = hashlib.sha256(str(size).encode())
-    with path.open("rb") as file:
-        if size <= WHOLE_BYTES:
-            digest.update(file.read(size))
-        else:
-            for number in range(SAMPLES):
-                file.seek((size - SAMPLE_BYTES) * number // (SAMPLES - 1))
-                digest.update(file.read(SAMPLE_BYTES))
-    return digest.hexdigest()[:32]
-
-
-def _stamp(path: Path) -> str:
-    return f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}"
-
-
-def _head(path: Path, length: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.sha256(file.read(length)).hexdigest()[:32]
 
 
 def _last_line_end(path: Path, start: int, size: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from pdmlib.errors import SourceError
 from pdmlib.phases import Scope
 from pdmlib.requests import engine, store
 from pdmlib.requests.store import Manifest
@@ -37,7 +38,10 @@ class Held:
             return []
         source = f"read_parquet({engine.files(paths)})"
         given = {"start": _naive(window.start), "end": _naive(window.end), **more}
-        return self.connection.execute(query.replace("{source}", source), given).fetchall()
+        try:
+            return self.connection.execute(query.replace("{source}", source), given).fetchall()
+        except duckdb.Error as error:
+            raise SourceError(engine.SOURCE, f"{self.folder}: {engine.reason(error)}") from None
 
     @property
     def counted(self) -> str:

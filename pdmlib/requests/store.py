@@ -21,7 +21,7 @@ from typing import Any
 
 from pdmlib.errors import CallError, SourceError
 from pdmlib.requests.engine import SOURCE
-from pdmlib.requests.files import Known, Register
+from pdmlib.requests.known import Known, Register
 
 VERSION = 1
 MANIFEST = "manifest.json"

@@ -56,7 +56,7 @@ def test_every_number_is_that_of_one_process(cluster: Any, tmp_path: Path) -> No
 
 
 def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, tmp_path: Path) -> None:
-    logs = drain(tmp_path / "drain", 30, 5)
+    logs = drain(tmp_path / "drain", 16, 5)
     victim = next(iter(cluster.workers.values())).pid
     read: list[float] = []
     killer = threading.Thread(target=_kill_when, args=(victim, read))
@@ -65,7 +65,7 @@ def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, tmp_path
     killer.join()
     ingest(site_of(), [logs], tmp_path / "here")
     assert not _runs(victim)
-    assert report.files == 30
+    assert report.files == 16
     assert table_of(tmp_path / "here") == table_of(tmp_path / "there")
 
 

@@ -300,9 +300,9 @@ KILLED = """
 
 @pytest.mark.parametrize("after_files", [0, 1, 3])
 def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path, after_files: int) -> None:
-    rows = traffic(6000)
+    rows = traffic(1200)
     for number in range(6):
-        write(tmp_path / "drain" / f"{number}.ndjson.gz", rows[number * 1000 : (number + 1) * 1000 + 50])
+        write(tmp_path / "drain" / f"{number}.ndjson.gz", rows[number * 300 : (number + 1) * 300 + 50])
     store, manifest = tmp_path / "store", tmp_path / "store" / "manifest.json"
     script = textwrap.dedent(KILLED)
     child = subprocess.Popen(
