@@ -162,12 +162,15 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
         if parameter not in known:
             raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
     try:
-        return papermill.execute_notebook(
+        executed = papermill.execute_notebook(
             str(path), None, parameters=dict(parameters), km=kernel, progress_bar=False,
             request_save_on_cell_execute=False, autosave_cell_every=0, kernel_name="python3",
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         raise ReportError(f"{path.name}: {error.ename}: {' '.join(str(error.evalue).split())[:300]}") from error
+    for position, cell in enumerate(executed.cells):
+        cell["id"] = f"cell-{position}"
+    return executed
 
 
 def _place(beside: Path, target: Path) -> None:

@@ -5,41 +5,25 @@ Everything that a report shows is written from a `Verdict`, so that all its file
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from pdmlib import stats
-from pdmlib.analysis import (
-    activity,
-    costs,
-    cron,
-    database,
-    deployment,
-    features,
-    feedback,
-    incident,
-    integrations,
-    issues,
-    performance,
-    stability,
-)
+from pdmlib.actions import actions_of
+from pdmlib.analysis import incident, performance
 from pdmlib.case import Case
 from pdmlib.checklist import checklist
-from pdmlib.days import daily
 from pdmlib.errors import CallError
-from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
+from pdmlib.judging import as_step, in_force, reading_of, shown, step_of
+from pdmlib.readings import Finding, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.rivals import rivals as rival_explanations
-from pdmlib.routes import routes
-from pdmlib.site import SOURCE_NAMES, Site, Step
+from pdmlib.sections import FINDINGS, TABLES, all_metrics
+from pdmlib.site import Site
 from pdmlib.window import Window
 
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
-DUE = {Priority.P0: timedelta(0), Priority.P1: timedelta(days=1), Priority.P2: timedelta(days=7)}
 ORDER = {Priority.P0: 0, Priority.P1: 1, Priority.P2: 2}
-_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 _RECOMMENDATIONS = {
     "continue": "Continue normal monitoring",
     "enhanced_monitoring": "Enhanced monitoring needed",
@@ -111,59 +95,14 @@ class Verdict:
         return _RECOMMENDATIONS[self.recommendation]
 
 
-def all_metrics(site: Site) -> tuple[Metric, ...]:
-    """Every metric of a site, in the order of the report."""
-    return (
-        *SOURCE_METRICS,
-        *stability.METRICS,
-        *performance.METRICS,
-        *deployment.METRICS,
-        *issues.METRICS,
-        *integrations.METRICS,
-        *cron.METRICS,
-        *features.metrics(site),
-        *activity.METRICS,
-        *feedback.metrics(site),
-        *database.metrics(site),
-        *costs.metrics(site),
-    )
-
-
-FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
-    stability.findings,
-    performance.findings,
-    deployment.findings,
-    issues.findings,
-    integrations.findings,
-    cron.findings,
-    features.findings,
-    feedback.findings,
-    database.findings,
-)
-
-TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
-    "feature_adoption": features.adoption,
-    "cron": cron.table,
-    "cron_drift": cron.drift,
-    "daily": daily,
-    "routes": routes,
-    "top_errors": issues.top_errors,
-    "incidents": stability.incidents,
-    "integrations": integrations.table,
-    "queries": database.queries,
-    "database_findings": database.database_findings,
-    "visibility": database.visibility,
-    "tickets": feedback.tickets,
-    "capacity": costs.capacity,
-}
-
-
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
     metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
     readings = tuple(reading_of(metric, _measured(case, metric), case.site, phase) for metric in metrics)
-    findings = tuple(sorted((f for find in FINDINGS for f in find(case)), key=lambda f: (ORDER[f.priority], f.id)))
+    shown = {metric.id for metric in metrics}
+    found = (f for find in FINDINGS for f in find(case) if f.reading in shown)
+    findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
     alerts = alerts_of(case, metrics, findings)
     tables = {name: make(case) for name, make in TABLES.items()}
     incidents = tuple(tables["incidents"])
@@ -171,7 +110,7 @@ def judge(case: Case) -> Verdict:
     recommendation = recommendation_of(status, readings, alerts)
     rivals = tuple(rival_explanations(case))
     confidence, reasons = confidence_of(case, readings, rivals)
-    actions = actions_of(case, readings, findings, alerts)
+    actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
     if phase == "incident":
@@ -236,7 +175,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         update={
             "limits": {
                 **case.site.limits,
-                reading: tuple(_as_step(s) for s in (*worse, replace(mildest, edge=edge))),
+                reading: tuple(as_step(s) for s in (*worse, replace(mildest, edge=edge))),
             }
         }
     )
@@ -247,129 +186,6 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
     return [
         {"what": name, "before": before[name], "after": now[name]} for name in now if before[name] != now[name]
     ]
-
-
-def _as_step(limit: Limit) -> Step:
-    return Step.model_validate({name: getattr(limit, name) for name in Step.model_fields})
-
-
-def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:
-    """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
-    metric = in_force(metric, site, phase)
-    plain = Reading(
-        metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
-        reason=found.reason,
-    )  # fmt: skip
-    if found.state is not State.MEASURED or found.value is None:
-        return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
-    step, why = _step(metric, found) if found.judged else (None, None)
-    if step is None:
-        status, doubt = _passing(metric, found)
-        more = _more_requests(metric, found, doubt)
-        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=more)
-    return replace(
-        plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
-        becomes_green=_becomes_green(metric, found),
-    )  # fmt: skip
-
-
-def in_force(metric: Metric, site: Site, phase: str) -> Metric:
-    """The metric with the site's own limits, else with the site's target for the phase."""
-    if metric.id in site.limits:
-        steps = tuple(
-            Limit(
-                s.op,
-                s.edge,
-                Status(s.status),
-                Priority(s.priority) if s.priority else None,
-                s.action,
-                s.critical,
-                s.rollback,
-            )
-            for s in site.limits[metric.id]
-        )
-        mildest = steps[-1]
-        words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
-        return replace(metric, limits=steps, target=words)
-    target = site.targets.get(metric.id, {}).get(phase)
-    if target is None or not metric.limits or metric.limits[-1].of not in ("value", "low"):
-        return metric
-    *worse, mildest = metric.limits
-    aimed = replace(mildest, edge=target)
-    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
-
-
-def _step(metric: Metric, found: Measurement) -> tuple[Limit | None, str | None]:
-    """The worst step that holds. A rate needs its lower bound beyond an edge that turns the report RED."""
-    for limit in metric.limits:
-        if not limit.reached(found):
-            continue
-        if metric.rate and (limit.critical or limit.rollback) and not limit.holds(found.low):
-            trials = int(found.samples or 0)
-            events = round(float(found.value or 0) * trials / 100)
-            more = stats.trials_to_decide(events, trials, float(limit.edge) / 100)
-            reason = (
-                f"{events} of {trials} is beyond {limit.edge:g} {metric.unit}, but its 95 % interval "
-                f"({found.low:.2f} to {found.high:.2f}) is not: {_needed(more, trials)}"
-            )
-            softer = next((x for x in metric.limits if x is not limit and x.holds(found.low)), None)
-            base = softer or replace(limit, status=Status.WARN, critical=False, rollback=False)
-            return replace(
-                base,
-                priority=limit.priority if softer is None else softer.priority,
-                action=base.action or limit.action,
-            ), reason
-        return limit, found.reason or _why(metric, limit, found)
-    return None, None
-
-
-def _needed(more: int | None, trials: int) -> str:
-    return f"{more - trials} more requests at this rate would decide" if more else "no number of requests decides"
-
-
-def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
-    edge = (
-        f"{limit.edge:g}"
-        if isinstance(limit.edge, float | int) and not isinstance(limit.edge, bool)
-        else limit.edge
-    )
-    words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
-    return found.evidence or f"{_text(found.value)} is {words[limit.op]} {edge} {metric.unit}".strip()
-
-
-def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
-    if not metric.limits or not found.judged:
-        return Status.INFO, None
-    if metric.rate and found.high is not None and float(found.high) >= 2 * float(metric.limits[-1].edge):
-        return Status.WARN, (
-            f"too few requests: {found.samples} leave the rate anywhere up to {found.high:.2f} {metric.unit}"
-        )
-    return Status.PASS, None
-
-
-def _more_requests(metric: Metric, found: Measurement, why: str | None) -> str | None:
-    if why is None:
-        return None
-    trials, limit = int(found.samples or 0), float(metric.limits[-1].edge) / 100
-    events = round(float(found.value or 0) * trials / 100)
-    tries = range(max(trials, 1), 1_000_000)
-    need = tries[bisect_left(tries, -2 * limit, key=lambda n: -stats.wilson(events, n)[1]) :][:1]
-    more = need[0] - trials if need else None
-    return f"{metric.title} becomes GREEN after {more} more requests without an error" if more else None
-
-
-def _becomes_green(metric: Metric, found: Measurement) -> str:
-    now = f"now {_text(found.value)} {metric.unit}".strip()
-    if metric.rate and found.samples:
-        events = round(float(found.value or 0) * found.samples / 100)
-        need = int(events / (float(metric.limits[-1].edge) / 100)) + 1 - found.samples
-        if need > 0:
-            return f"becomes GREEN after {need} more requests without an error ({now}, target {metric.target})"
-    return f"becomes GREEN when {metric.title} is {metric.target} {metric.unit} ({now})".replace("  ", " ")
-
-
-def _text(value: Value) -> str:
-    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def alerts_of(
@@ -395,7 +211,7 @@ def alerts_of(
         found = _measured(latest, metric)
         if found.state is not State.MEASURED or found.value is None:
             continue
-        step, _ = _step(metric, found)
+        step, _ = step_of(metric, found)
         if step is None or step.priority is None or (metric.id in covered and not step.rollback):
             continue
         threshold = f"{step.op} {step.edge}"
@@ -423,7 +239,7 @@ def _since(case: Case, metric: Metric) -> datetime | None:
         found = _measured(case.at(window), metric)
         if found.state is not State.MEASURED or found.value is None:
             break
-        step, _ = _step(metric, found)
+        step, _ = step_of(metric, found)
         if step is None or step.priority is None:
             break
         since = window.start
@@ -488,56 +304,6 @@ def confidence_of(case: Case, readings: Iterable[Reading], rivals: Iterable[str]
     return level, tuple(dict.fromkeys(reasons))
 
 
-def actions_of(
-    case: Case, readings: Iterable[Reading], findings: Iterable[Finding], alerts: Iterable[Alert]
-) -> tuple[Mapping[str, Any], ...]:
-    """Action items proposed from what was found: one per finding, and per reading that no finding explains."""
-    owners, found = case.site.people.owners, list(findings)
-    items = [
-        _action(f"{f.action} ({f.title})", f.priority, f.owner or owners.get(_area(f.reading)), case, f.id)
-        for f in found
-    ]
-    spoken = {f.reading for f in found}
-    priorities = {alert.reading: alert.priority for alert in alerts}
-    for r in readings:
-        if r.status in (Status.WARN, Status.FAIL) and r.id not in spoken:
-            what = r.action or "Look into it"
-            priority = priorities.get(r.id, Priority.P1 if r.status is Status.FAIL else Priority.P2)
-            items.append(_action(f"{what} ({r.title}: {r.reason})", priority, owners.get(_area(r.id)), case, r.id))
-        if r.id == "sources_read" and r.status is Status.UNKNOWN:
-            items.append(_action(f"Make every source readable ({r.reason})", Priority.P1, None, case, r.id))
-    return tuple(sorted(items, key=lambda item: (item["priority"], item["id"])))
-
-
-def _action(text: str, priority: Priority, owner: str | None, case: Case, name: str) -> Mapping[str, Any]:
-    due = (case.scope.as_of.astimezone(case.site.zone) + DUE[priority]).date().isoformat()
-    return {
-        "id": name,
-        "action": text,
-        "priority": priority.value,
-        "owner": owner,
-        "due": due,
-        "state": "proposed",
-    }
-
-
-def _area(reading: str) -> str:
-    prefixes = {
-        "db_": "database",
-        "query_": "database",
-        "cron_": "cron",
-        "feature_": "features",
-        "integration_": "integrations",
-        "sms_": "integrations",
-        "email_": "integrations",
-        "payment_": "integrations",
-        "webhooks": "integrations",
-        "tickets": "support",
-        "support": "support",
-    }
-    return next((area for prefix, area in prefixes.items() if reading.startswith(prefix)), "application")
-
-
 def _next_check(case: Case, status: str) -> datetime:
     wait = case.scope.phase.next_check
     return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
@@ -550,7 +316,7 @@ def summarise(verdict: Verdict) -> str:
     lines = [f"{verdict.case.site.title} is {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
-        f"{r.title.lower()} {_text(r.value)} {r.unit} (target {r.target})"
+        f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"
         for r in key
         if r and r.value is not None
     ]
@@ -575,32 +341,3 @@ def summarise(verdict: Verdict) -> str:
         shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
         text += f"\n\nNot measured: {shown}; the reasons stand beside each."
     return text
-
-
-def sources_read(case: Case) -> Measurement:
-    """How many of the sources that the site needs were read; unknown as soon as one was not.
-
-    A table or query that the site file names and that could not be read counts like a source.
-    """
-    wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
-    wanted += ["requests"] if case.site.requests else []
-    lost = [
-        f"{c.source}: {c.detail or c.status}"
-        for c in case.collection.coverage
-        if c.source in wanted and c.status in ("failed", "not_configured")
-    ]
-    gaps = case["gaps"]
-    named = gaps[
-        gaps["item"].fillna("").str.match(r"(table|feature|query):") & (gaps["state"] == State.ERROR.value)
-    ]
-    lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
-    seen = {c.source for c in case.collection.coverage}
-    lost += [f"{name}: not asked" for name in wanted if name not in seen]
-    if lost:
-        return Measurement.missing(State.ERROR, "; ".join(dict.fromkeys(lost)))
-    return Measurement(State.MEASURED, len(wanted), samples=len(wanted))
-
-
-SOURCE_METRICS: tuple[Metric, ...] = (
-    Metric("sources_read", "Sources read", "count", "sources", sources_read, (), "all", "higher", alerts=False),
-)

@@ -266,7 +266,16 @@ def _needed(tried: float, wanted: float) -> int:
 
 def metrics(site: Site) -> tuple[Metric, ...]:
     """One reading a feature; where a phase has a target, a metric of its own with that limit."""
-    return tuple(metric for feature in site.features for metric in _metrics(site, feature))
+    return (*(metric for feature in site.features for metric in _metrics(site, feature)), *_logins(site))
+
+
+def _logins(site: Site) -> Iterator[Metric]:
+    """The logins to the portal among what users do: the site's first feature of the kind login."""
+    for feature in [f for f in site.features if f.kind == "login"][:1]:
+        measure = partial(amount, feature=feature)
+        yield Metric(
+            "portal_logins", feature.title, "count", "activity", measure, better="higher", phases=PHASES_WITH
+        )
 
 
 def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:

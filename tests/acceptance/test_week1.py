@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.conftest import FILES, Reports, demo_of, newest, pdm
 
 FAULTS = {
-    "outage": ("2025-03-04 19:10", "25 min down", "recovered"),
+    "outage": ("2025-03-04 19:10", "25 min", "recovered"),
     "slow route": ("GET /api/opportunities became 4.5 times slower", "620 ms before, 2781 ms now"),
     "lost index": ("missed_opportunities_status_idx", "gone: btree public.missed_opportunities (status)"),
     "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first the one of 2025-03-06"),
