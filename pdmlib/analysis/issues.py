@@ -15,6 +15,7 @@ from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Sentry
+from pdmlib.traffic import population, populations
 
 SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
@@ -30,13 +31,15 @@ _COLUMNS = (
 
 @once
 def classify(case: Case) -> pd.DataFrame:
-    """Issues of level error or fatal with `seen` (events in the case's window) and `class`.
+    """Issues of level error or fatal with `seen` (events in the case's window), `tested` and `class`.
 
     The class is one of:
+        STALE_CLIENT: seen in the window, but its newest event is from a release older than this one.
         NEW: first seen at or after the deployment.
         REGRESSED: was resolved, and seen again since the deployment.
-        STALE_CLIENT: seen in the window, but its newest event is from a release older than this one.
-        GROWING: its rate ratio against the seven days before the deployment excludes 1, upwards.
+        GROWING: its rate ratio against the seven days before the deployment excludes 1, upwards, by
+            time and, where requests were counted, by requests; adjusted for how many issues are held
+            against it.
         GONE: seen in those seven days, not in the window.
         RECURRING: the rest.
     """
@@ -54,11 +57,14 @@ def classify(case: Case) -> pd.DataFrame:
         table["events_before"],
         strict=True,
     )
-    classes = [_class(case, *row) for row in rows]
-    return table.assign(seen=seen, **{"class": pd.Series(classes, dtype="str")})
+    tested = int(((seen > 0) & table["events_before"].notna()).sum())
+    classes = [_class(case, *row, tested) for row in rows]
+    return table.assign(seen=seen, tested=tested, **{"class": pd.Series(classes, dtype="str")})
 
 
-def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any) -> str:
+def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any, tested: int) -> str:
+    if stale and seen > 0:
+        return "STALE_CLIENT"
     if new:
         return "NEW"
     if regressed:
@@ -66,14 +72,24 @@ def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, befor
     known = not pd.isna(before)
     if seen == 0:
         return "GONE" if known and before > 0 else "RECURRING"
-    if stale:
-        return "STALE_CLIENT"
-    return "GROWING" if known and _grew(seen, case.window.seconds, int(before)) else "RECURRING"
+    return "GROWING" if known and _grew(case, seen, int(before), tested) else "RECURRING"
 
 
-def _grew(events: int, seconds: float, before: int) -> bool:
-    low, _ = stats.rate_ratio(events, seconds, before, BEFORE.total_seconds())
-    return bool(low > 1)
+def _grew(case: Case, events: int, before: int, tested: int) -> bool:
+    """Whether events became more frequent, and more so than requests: a busy hour alone is no growth."""
+    level = stats.level_for_looks(tested)
+    return all(stats.rate_ratio(events, now, before, usual, level=level)[0] > 1 for now, usual in _exposures(case))
+
+
+@once
+def _exposures(case: Case) -> list[tuple[float, float]]:
+    """How much of time, and of requests where they were counted, lies in the window and in the week before."""
+    known = [(case.window.seconds, BEFORE.total_seconds())]
+    now = next(populations(case), None)
+    usual = population(case.at(case.scope.before), now.source) if now else None
+    if now and usual and now.requests and usual.requests:
+        known.append((now.rate * case.window.seconds, usual.rate * BEFORE.total_seconds()))
+    return known
 
 
 def _older_releases(case: Case) -> set[str]:
@@ -222,7 +238,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         reading=_reading(row),
         evidence=f"{row['issue']}: {seen} events{users} in the window{before}; class {grade}.",
         action=INVESTIGATE if urgent else WATCH,
-        becomes_green=_becomes_green(case, grade, seen, row["events_before"]),
+        becomes_green=_becomes_green(case, row),
         since=_moment(since),
         active=_active(case, row),
         value=seen,
@@ -251,10 +267,11 @@ def _active(case: Case, row: dict[str, Any]) -> bool:
     return not pd.isna(row["last_seen"]) and bool(row["last_seen"] >= case.scope.latest.start)
 
 
-def _becomes_green(case: Case, grade: str, seen: int, before: Any) -> str:
-    if grade != "GROWING":
+def _becomes_green(case: Case, row: dict[str, Any]) -> str:
+    if row["class"] != "GROWING":
         return "the issue is resolved, or the whole window passes without an event"
-    allowed = next((n for n in range(seen, 0, -1) if not _grew(n, case.window.seconds, int(before))), 0)
+    seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
+    allowed = next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
     return f"at most {allowed} events in a window of this length (now {seen}), or the issue is resolved"
 
 

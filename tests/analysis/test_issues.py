@@ -6,7 +6,7 @@ import pytest
 
 from pdmlib.analysis import issues
 from pdmlib.readings import Priority, State
-from tests.builders import DEPLOYED, a_case, a_gap, at
+from tests.builders import DEPLOYED, a_case, a_gap, at, every
 
 BEFORE = DEPLOYED - timedelta(days=30)
 DAY_LATER = DEPLOYED + timedelta(days=1)
@@ -56,6 +56,35 @@ def test_an_issue_of_an_older_release_only_is_a_stale_client():
     ]
     rows = [an_issue("A", last_release="v1", events=99), an_issue("B", last_release="v2")]
     assert the_class(*rows, deployments=releases) == ["STALE_CLIENT", "RECURRING"]
+
+
+def test_a_stale_client_met_only_since_the_deployment_is_not_new():
+    releases = [
+        {"source": "sentry", "deployment": "v1", "created_at": DEPLOYED - timedelta(days=5)},
+        {"source": "sentry", "deployment": "v2", "created_at": DEPLOYED - timedelta(minutes=2)},
+    ]
+    chunk = an_issue("A", last_release="v1", first_seen=DEPLOYED + timedelta(minutes=2))
+    assert the_class(chunk, deployments=releases) == ["STALE_CLIENT"]
+
+
+def test_among_six_issues_one_needs_more_to_grow():
+    """20 events in a day after 70 in a week: p 0.016 does for one issue, and not for one of six (0.0083)."""
+    assert the_class(an_issue(events=20)) == ["GROWING"]
+    rest = [an_issue(f"SHOP-{n}", events=9) for n in range(2, 7)]
+    assert the_class(an_issue(events=20), *rest) == ["RECURRING"] * 6
+    assert the_class(an_issue(events=40), *rest) == ["GROWING"] + ["RECURRING"] * 5
+
+
+def test_a_busy_day_alone_is_no_growth():
+    """40 events after 70 in a week, among 4,000 requests where a day has 1,000: no more a request than ever."""
+
+    def counted(requests):
+        hours = every(60, DEPLOYED - timedelta(days=7), DAY_LATER)
+        row = {"source": "vercel", "interval_s": 3600, "status": 200, "sample_rate": 1}
+        return [{**row, "at": h, "requests": requests if h >= DEPLOYED else 1000 / 24} for h in hours]
+
+    assert the_class(an_issue(events=40), request_counts=counted(1000 / 24)) == ["GROWING"]
+    assert the_class(an_issue(events=40), request_counts=counted(4000 / 24)) == ["RECURRING"]
 
 
 def test_seen_before_and_not_in_the_window_is_gone():

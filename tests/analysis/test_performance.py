@@ -173,6 +173,24 @@ def test_traffic_is_compared_with_the_same_stretch_of_the_weeks_before():
     assert [limit.status for limit in steps] == [Status.WARN]
 
 
+def test_traffic_that_fell_below_half_of_what_is_usual_warns():
+    """60 an hour before, 24 an hour now: 0.4 times the baseline."""
+    now = [a_bucket(t, 24) for t in every(60, DEPLOYED, WEEK_LATER)]
+    found = measure("requests_per_min_avg", request_counts=four_weeks(60) + now)
+    assert (found.trend, found.judged) == ("down", True)
+    steps = [limit for limit in METRICS["requests_per_min_avg"].limits if limit.reached(found)]
+    assert [(limit.status, limit.edge) for limit in steps] == [(Status.WARN, 0.5)]
+
+
+def test_no_request_where_one_is_usual_is_no_fall_of_traffic():
+    """None in the hour, one in the same hour of each of 3 weeks: too few to compare, so not judged."""
+    now = [a_bucket(DEPLOYED, 0)]
+    past = [a_bucket(DEPLOYED - n * WEEK, 1) for n in (1, 2, 3)]
+    case = a_case({"request_counts": past + now}, phase="hour1", as_of=DEPLOYED + timedelta(hours=1))
+    found = METRICS["requests_per_min_avg"].measure(case)
+    assert (found.trend, found.judged) == ("unknown", False)
+
+
 def test_ten_times_the_baseline_is_critical_and_no_baseline_is_no_verdict():
     limits = METRICS["requests_per_min_avg"].limits
     tenfold = Measurement(State.MEASURED, 11.0, baseline=1.0)
