@@ -18,6 +18,8 @@ One way through, from left to right::
 `requests`     raw request logs: histograms that merge, exact where it can be
 `history`      samples over time, as Parquet
 `analysis`     one file a section of the guide: pure functions of a case
+`sections`     every metric, finding and table, in the report's order
+`judging`      one measurement against one ladder
 `verdict`      the only judge
 `charts`       one function a picture
 `report`       the verdict as JSON, Markdown, HTML and slides

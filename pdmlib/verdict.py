@@ -100,8 +100,8 @@ def judge(case: Case) -> Verdict:
     phase = case.scope.phase.name
     metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
     readings = tuple(reading_of(metric, _measured(case, metric), case.site, phase) for metric in metrics)
-    shown = {metric.id for metric in metrics}
-    found = (f for find in FINDINGS for f in find(case) if f.reading in shown)
+    reported = {metric.id for metric in metrics}
+    found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
     findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
     alerts = alerts_of(case, metrics, findings)
     tables = {name: make(case) for name, make in TABLES.items()}
@@ -338,6 +338,6 @@ def summarise(verdict: Verdict) -> str:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     missing = [r.title for r in verdict.unknown]
     if missing:
-        shown = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
-        text += f"\n\nNot measured: {shown}; the reasons stand beside each."
+        named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+        text += f"\n\nNot measured: {named}; the reasons stand beside each."
     return text

@@ -18,7 +18,7 @@ LAYERS = (
     {"comparison", "series", "routes", "rivals", "usage"},
     {"days"},
     {"sources", "requests", "history", "analysis", "charts", "checks"},
-    {"checklist"},
+    {"checklist", "judging", "actions", "sections"},
     {"verdict"},
     {"memory", "notify", "telemetry"},
     {"report"},

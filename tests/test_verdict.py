@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from pdmlib import stats
 from pdmlib.analysis import performance
+from pdmlib.judging import reading_of
 from pdmlib.phases import PHASES
 from pdmlib.readings import Measurement, Priority, Reading, State, Status
-from pdmlib.verdict import Alert, all_metrics, outcome_of, reading_of, recommendation_of, status_of
+from pdmlib.sections import all_metrics
+from pdmlib.verdict import Alert, outcome_of, recommendation_of, status_of
 from tests.builders import a_case, a_site, at
 
 ERROR_RATE = next(metric for metric in performance.METRICS if metric.id == "error_rate_pct")

@@ -265,7 +265,7 @@ def activity(reader: Reader) -> pd.DataFrame:
     )
     found = reader.rows(sight, query, {"starts": [w.start for w in spans], "ends": [w.end for w in spans]})
     return frame(
-        "activity", [{**row, "page_views": row["page_views"] or 0, "source": "database"} for row in found]
+        "activity", [{**row, "page_views": row["page_views"] or 0, "source": "postgres"} for row in found]
     )
 
 

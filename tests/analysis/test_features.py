@@ -8,9 +8,9 @@ import pytest
 
 from pdmlib.analysis import features
 from pdmlib.case import Case
+from pdmlib.judging import reading_of
 from pdmlib.readings import Measurement, Priority, State, Status
 from pdmlib.site import Site
-from pdmlib.verdict import reading_of
 from pdmlib.window import days_between
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_feature, a_gap, a_site, at
 

@@ -16,8 +16,8 @@ from pdmlib.analysis.stability import (
     uptime_segments,
 )
 from pdmlib.case import Case
+from pdmlib.judging import reading_of
 from pdmlib.readings import State, Status
-from pdmlib.verdict import reading_of
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
 DAY_LATER = DEPLOYED + timedelta(days=1)

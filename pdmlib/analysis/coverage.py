@@ -1,0 +1,36 @@
+"""Whether everything that the site needs could be read: silence is never health."""
+
+from __future__ import annotations
+
+from pdmlib.case import Case
+from pdmlib.readings import Measurement, Metric, State
+from pdmlib.site import SOURCE_NAMES
+
+
+def sources_read(case: Case) -> Measurement:
+    """How many of the sources that the site needs were read; unknown as soon as one was not.
+
+    A table or query that the site file names and that could not be read counts like a source.
+    """
+    wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
+    wanted += ["requests"] if case.site.requests else []
+    lost = [
+        f"{c.source}: {c.detail or c.status}"
+        for c in case.collection.coverage
+        if c.source in wanted and c.status in ("failed", "not_configured")
+    ]
+    gaps = case["gaps"]
+    named = gaps[
+        gaps["item"].fillna("").str.match(r"(table|feature|query):") & (gaps["state"] == State.ERROR.value)
+    ]
+    lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
+    seen = {c.source for c in case.collection.coverage}
+    lost += [f"{name}: not asked" for name in wanted if name not in seen]
+    if lost:
+        return Measurement.missing(State.ERROR, "; ".join(dict.fromkeys(lost)))
+    return Measurement(State.MEASURED, len(wanted), samples=len(wanted))
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("sources_read", "Sources read", "count", "sources", sources_read, (), "all", "higher", alerts=False),
+)
