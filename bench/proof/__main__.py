@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import time
 from collections.abc import Sequence
@@ -20,16 +21,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--unchanged", type=int, default=16, help="draws of each kind of unchanged deployment")
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=60, help="begin no draw after so many")
     parser.add_argument("--only", default="", help="faults whose name holds this text")
     given = parser.parse_args(arguments)
     began, order = time.monotonic(), (given.repeats, given.unchanged, given.seed)
     chosen = [n for n, draw in enumerate(draws(*order)) if given.only in draw.fault.name]
-    trials = list(judged(order, chosen, given.processes))
+    random.Random(given.seed).shuffle(chosen)
+    trials = list(judged(order, chosen, given.processes, given.minutes))
     rank = {(f.name, f.size): n for n, f in enumerate((*UNCHANGED, *FAULTS))}
     trials.sort(key=lambda t: (rank[t.draw.fault.name, t.draw.fault.size], t.draw.seed))
     looks = sum(len(t.looks) for t in trials)
     minutes = (time.monotonic() - began) / 60
-    print(f"{len(trials)} deployments, {looks} verdicts, seed {given.seed}, {minutes:.1f} minutes.\n")
+    print(
+        f"{len(trials)} of {len(chosen)} deployments, {looks} verdicts, seed {given.seed}, {minutes:.1f} minutes\n"
+    )
     print(report(trials))
     return 0
 

@@ -132,7 +132,7 @@ def _slowness() -> Iterator[Fault]:
 
 
 def _traffic() -> Iterator[Fault]:
-    for factor, sure in ((0.9, False), (0.5, True), (0.2, True)):
+    for factor, sure in ((0.9, False), (0.7, True), (0.4, True), (0.1, True)):
         yield Fault(
             "traffic drop",
             f"x {factor:g} since",

@@ -9,7 +9,7 @@ import contextlib
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -42,7 +42,7 @@ class Production:
     tokens: dict[str, str]
     world: World = field(repr=False)
     plan: Plan = field(default_factory=Plan)
-    queried: bool | None = None
+    queried: bool = False
 
     def dress(self, seed: int, plan: Plan, clock: datetime, afresh: bool = False) -> None:
         """Tell another story, up to a clock.
@@ -55,7 +55,7 @@ class Production:
         self.plan = plan
         self.vendors.stage = Stage(self.world, plan, self.tokens, clock)
         self._fill(ms(clock))
-        if afresh or self.queried is None or self.queried != plan.index_dropped:
+        if afresh or self.queried != plan.index_dropped:
             self._query()
         shutil.rmtree(self.folder / "kept", ignore_errors=True)
         shutil.copytree(self.folder / "looks", self.folder / "kept")
@@ -81,11 +81,8 @@ class Production:
             connection.execute("VACUUM (ANALYZE)")
 
     def _query(self) -> None:
-        shutil.rmtree(self.folder / "looks", ignore_errors=True)
-        (self.folder / "looks").mkdir()
-        look = history.looker(self.folder / "looks", self._address(self.server.port))
-        looks = [partial(look, at) for at in history.LOOKS]
         self.queried = self.plan.index_dropped
+        looks = _looks(self.folder, self._address(self.server.port))
         with self.server.superuser() as connection:
             run(connection, index_dropped=self.plan.index_dropped, looks=looks)
 
@@ -103,6 +100,13 @@ class Production:
         return load_site(SITE, environ).model_copy(update={"history": str(self.folder / "kept")})
 
 
+def _looks(folder: Path, address: str) -> list[Callable[[], None]]:
+    """Looks at the database's counters before the deployment, to be kept below a folder."""
+    shutil.rmtree(folder / "looks", ignore_errors=True)
+    look = history.looker(folder / "looks", address)
+    return [partial(look, at) for at in history.LOOKS]
+
+
 @contextlib.contextmanager
 def production(seed: int = 1) -> Iterator[Production]:
     """A production of an unchanged deployment, which goes away on leaving."""
@@ -115,7 +119,8 @@ def production(seed: int = 1) -> Iterator[Production]:
         server = database.Server(programs, folder)
         stack.callback(server.stop)
         server.until_ready()
-        database.fill(server, world, Plan(), ms(history.LOOKS[0]), passwords, (), lambda step: None)
+        looks = _looks(folder, database.address("pdm_monitor", passwords["pdm_monitor"], server.port))
+        database.fill(server, world, Plan(), ms(history.LOOKS[0]), passwords, looks, lambda step: None)
         vendors = VendorServer(Stage(world, Plan(), tokens, history.LOOKS[0]))
         threading.Thread(target=vendors.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         stack.callback(vendors.stop)

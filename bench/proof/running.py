@@ -7,7 +7,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from queue import Empty
@@ -21,8 +21,8 @@ Result = tuple[int, tuple[Look, ...], str]
 Results: TypeAlias = "Queue[Result]"
 
 
-def judged(order: Order, chosen: Sequence[int], processes: int) -> Iterator[Trial]:
-    """The trial of each chosen draw of an order, as they end.
+def judged(order: Order, chosen: Sequence[int], processes: int, minutes: float) -> Iterator[Trial]:
+    """The trial of each chosen draw of an order, as they end; no new one is begun after so many minutes.
 
     Raises:
         RuntimeError: a draw could not be judged; the text says why.
@@ -30,16 +30,19 @@ def judged(order: Order, chosen: Sequence[int], processes: int) -> Iterator[Tria
     context = get_context("spawn")
     results = context.Queue()
     shares = [chosen[first::processes] for first in range(min(processes, len(chosen)))]
-    workers = [context.Process(target=_work, args=(order, mine, results), daemon=True) for mine in shares]
+    workers = [context.Process(target=_work, args=(order, mine, minutes, results), daemon=True) for mine in shares]
     for worker in workers:
         worker.start()
-    began, drawn = time.monotonic(), draws(*order)
-    for done in range(1, len(chosen) + 1):
+    drawn, done, working = draws(*order), 0, len(workers)
+    while working:
         position, looks, failure = _next(results, workers)
         if failure:
             raise RuntimeError(f"draw {position}: {failure}")
-        left = (time.monotonic() - began) / done * (len(chosen) - done)
-        sys.stderr.write(f"\r{done} of {len(chosen)} deployments, about {left / 60:.1f} minutes left   ")
+        if not looks:
+            working -= 1
+            continue
+        done += 1
+        sys.stderr.write(f"\r{done} of {len(chosen)} deployments")
         sys.stderr.flush()
         yield Trial(drawn[position], looks)
     sys.stderr.write("\n")
@@ -55,12 +58,20 @@ def _next(results: Results, workers: Sequence[BaseProcess]) -> Result:
             return -1, (), "a worker died"
 
 
-def _work(order: Order, positions: Sequence[int], results: Results) -> None:
+def _parent_lives() -> bool:
+    parent = parent_process()
+    return parent is not None and parent.is_alive()
+
+
+def _work(order: Order, positions: Sequence[int], minutes: float, results: Results) -> None:
     """Judges draws by their position; faults hold functions, so that only their looks are sent back."""
-    position, drawn = -1, draws(*order)
+    position, drawn, began = -1, draws(*order), time.monotonic()
     try:
         with production() as running:
             for position in positions:
+                if time.monotonic() - began > 60 * minutes or not _parent_lives():
+                    break
                 results.put((position, trial(running, drawn[position]).looks, ""))
+        results.put((-1, (), ""))
     except Exception:
         results.put((position, (), traceback.format_exc()))

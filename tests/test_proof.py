@@ -1,0 +1,74 @@
+"""The proof in short: its arithmetic, and three deployments that go through the real collectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bench.proof.faults import FAULTS, UNCHANGED, Fault
+from bench.proof.production import production
+from bench.proof.tally import right, share, targets
+from bench.proof.trial import Draw, Look, Trial, draws, trial
+from pdmlib.demo.scenarios import Plan
+
+HOUR = timedelta(hours=1)
+
+
+def a_fault(**changes):
+    return Fault("error rate", "3 %", lambda start: Plan(), ("error_rate_pct",), **changes)
+
+
+def a_trial(status="RED", names=("error_rate_pct",), false=(), fault=None):
+    cells = {"readings": (1, 20), "days": (0, 8)}
+    looks = (
+        Look(HOUR / 2, "GREEN", "medium", (), (), cells),
+        Look(HOUR, status, "medium", tuple(names), tuple(false), cells),
+    )
+    return Trial(Draw(1, fault or a_fault(), HOUR / 4), looks)
+
+
+def test_a_fault_counts_as_named_from_the_look_that_names_it():
+    assert a_trial().after == timedelta(minutes=45)
+    assert a_trial(names=("latency_p95_ms",)).after is None
+
+
+def test_a_verdict_that_alleges_something_else_is_not_right():
+    assert right(a_trial())
+    assert not right(a_trial(false=("cron:deliver:missed",)))
+    assert not right(a_trial(status="GREEN"))
+
+
+def test_a_share_comes_with_its_wilson_interval():
+    """0 of 20 is [0, 16.1 %], as rule 2 has it."""
+    assert share(0, 20) == "0/20 = 0.0 % [0.0, 16.1]"
+
+
+def test_targets_count_arrows_and_red_on_unchanged_deployments_only():
+    calm = Fault("unchanged", "week 1", lambda start: Plan(), ())
+    rows = {row[0]: row[2] for row in targets([a_trial(), a_trial(status="YELLOW", names=(), fault=calm)])}
+    assert rows["RED on an unchanged deployment"].startswith("0/2 ")
+    assert rows["arrows on unchanged readings"].startswith("2/40 ")
+    assert rows["decidable faults named"].startswith("1/1 ")
+
+
+def test_every_draw_has_a_seed_of_its_own_and_starts_are_taken_in_turn():
+    found = draws(2, 3, 10)
+    assert len({draw.seed for draw in found}) == len(found) == 2 * len(FAULTS) + 3 * len(UNCHANGED)
+    assert all(draw.start in draw.fault.starts for draw in found)
+
+
+def test_an_unchanged_first_hour_and_a_broken_one_are_told_apart_through_the_real_collectors():
+    """Nothing changed: not RED, no finding. 10 % errors: named, RED. A tracker that is down: not GREEN."""
+    broken = next(f for f in FAULTS if f.size == "10 % in hour 1")
+    silent = next(f for f in FAULTS if f.size == "sentry unauthorized")
+    calm, broken, silent = (
+        replace(fault, phase="hour1", looks=(HOUR,)) for fault in (UNCHANGED[2], broken, silent)
+    )
+    with production() as running:
+        unchanged = trial(running, Draw(7, calm, 30 * HOUR)).last
+        found = trial(running, Draw(8, broken, 0 * HOUR))
+        blind = trial(running, Draw(8, silent, 0 * HOUR)).last
+    assert (unchanged.status != "RED", unchanged.false) == (True, ())
+    assert (found.detected, found.last.status) == (True, "RED")
+    assert blind.status != "GREEN"
+    assert "unknown:errors_total" in blind.names
