@@ -214,6 +214,7 @@ def test_the_other_tables_come_in_the_shape_of_their_frames(shop: Database) -> N
     assert (ticket["category"], ticket["tags"], ticket["rating"]) == ("bug", "vip, bug", 4.0)
     assert pd.isna(ticket["resolved_at"])
     week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
+    assert week["source"] == "postgres"
     assert week[["visitors", "sessions", "page_views", "session_s", "bounced"]].tolist() == [1, 2, 4, 30.0, 1]
 
 
