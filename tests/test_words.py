@@ -3,7 +3,8 @@
 import pytest
 from markupsafe import Markup
 
-from pdmlib.report.words import markdown, number, one_line
+from pdmlib.readings import Measurement, Reading, State, Status
+from pdmlib.report.words import markdown, number, of_limit, one_line
 
 HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
 
@@ -48,3 +49,10 @@ def test_markup_of_our_own_passes_as_it_is() -> None:
 def test_text_is_cut_and_stripped_of_control_characters() -> None:
     assert one_line("a\x1b[31m\nb") == "a [31m b"
     assert len(one_line("x" * 1000)) == 300
+
+
+def test_a_share_stands_in_brackets_only_where_it_was_measured() -> None:
+    share = Reading("x", "x", "%", "s", Status.INFO, "", Measurement(State.MEASURED, 45.0))
+    assert of_limit(share, "the limit") == "(45 % of the limit)"
+    unknown = Reading("x", "x", "%", "s", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    assert of_limit(unknown, "the limit") == of_limit(None, "the limit") == ""

@@ -60,7 +60,7 @@ def shown(reading: Reading | None) -> str:
 
 def of_limit(reading: Reading | None, limit: str) -> str:
     """A share in brackets behind the amount that it explains; empty where it was not measured."""
-    return f" ({shown(reading)} of {limit})" if reading is not None and reading.value is not None else ""
+    return f"({shown(reading)} of {limit})" if reading is not None and reading.value is not None else ""
 
 
 def interval(reading: Reading) -> str:
