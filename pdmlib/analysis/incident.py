@@ -19,7 +19,7 @@ from pdmlib.window import Window, iso
 Measured = Callable[[str, Window], Measurement]
 BEFORE = timedelta(days=1)
 AROUND = timedelta(hours=1)
-PROCEDURE = (
+PROCEDURE: tuple[tuple[str, str, timedelta | None], ...] = (
     (
         "Acknowledge: in the monitoring system, in the alerts channel, with a commander",
         "5 min",
@@ -27,6 +27,7 @@ PROCEDURE = (
     ),
     ("Assess: severity, impact, fix forward or roll back", "10 min", timedelta(minutes=10)),
     ("Act, and update the stakeholders every 15 minutes", "15 min", timedelta(minutes=15)),
+    ("Verify: resolved, metrics back to normal, no side effects", "after the fix", None),
     ("Document: incident report, root cause, prevention", "24 h", timedelta(hours=24)),
 )
 CRITERIA = (
@@ -142,7 +143,7 @@ def response(case: Case) -> list[dict[str, Any]]:
     start = case.window.start
     return [
         {"key": f"response:{step.split(':')[0].split(',')[0].lower()}", "step": step, "within": within,
-         "due": iso(start + wait)}
+         "due": None if wait is None else iso(start + wait)}
         for step, within, wait in PROCEDURE
     ]  # fmt: skip
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,6 +85,9 @@ def _write_all(production: Production, out: Path) -> None:
             if phase == "week1":
                 kept = load_collection(written.folder / "collection")
                 write_report(site, scope, out / "again", kept, kernel)
+    with warnings.catch_warnings(action="ignore"):
+        # papermill's clients close their sockets only when they are collected.
+        gc.collect()
     (out / "environ.json").write_text(json.dumps(production.environ))
 
 

@@ -31,9 +31,11 @@ HEADINGS = {
     ),
     "weekly-review": (
         "1. Review Previous Week (15 min)", "System Health Metrics", "Issues Encountered and Resolved",
-        "Feature Usage Trends", "2. Performance Analysis (15 min)", "Response Time", "Error Rate", "Database Performance",
+        "Feature Usage Trends", "2. Performance Analysis (15 min)", "Response Time", "Error Rate",
+        "Database Performance",
         "Cost Analysis", "3. User Feedback (15 min)", "Support Ticket", "Feature Requests", "Bug Reports",
-        "Satisfaction", "4. Optimization Opportunities (15 min)", "Slow Queries to Optimize", "Features to Promote",
+        "Satisfaction", "4. Optimization Opportunities (15 min)", "Slow Queries to Optimize",
+        "Features to Promote",
         "High-Cost Operations", "5. Action Items (10 min)", "Focus Areas",
     ),
     "dashboard": (
@@ -53,8 +55,10 @@ LABELS = {
     ),
     "day1": (
         "Deployment Time", "Report Time", "Total Uptime", "Downtime Events", "Total Downtime", "Avg Response Time",
-        "P95 Response Time", "P99 Response Time", "Error Rate", "Total Requests", "Unique Users", "Peak Requests/min",
-        "Total Errors", "Unique Issues", "Critical Issues", "Top 3 Errors", "Total Executions", "Successful", "Failed",
+        "P95 Response Time", "P99 Response Time", "Error Rate", "Total Requests", "Unique Users",
+        "Peak Requests/min",
+        "Total Errors", "Unique Issues", "Critical Issues", "Top 3 Errors", "Total Executions", "Successful",
+        "Failed",
         "Avg Execution Time", "Failed Jobs", "Avg CPU", "Peak CPU", "Avg Memory", "Total Queries", "Slow Queries",
         "Connection Errors", "Support Tickets", "Bug Reports", "Feature Requests", "Positive Feedback", "Status",
         "Confidence Level", "Recommendation", "Prepared By", "Date",
@@ -63,7 +67,8 @@ LABELS = {
     "week1": (
         "Deployment Date", "Report Date", "Week 1 Uptime", "Total Downtime", "Target", "Status",
         "Total Scheduled Executions", "Successful", "Failed", "Issues", "Support Tickets", "Bug Reports",
-        "Feature Requests", "Common Positive Feedback", "Common Issues Reported", "Avg CPU", "Peak CPU", "Avg Memory",
+        "Feature Requests", "Common Positive Feedback", "Common Issues Reported", "Avg CPU", "Peak CPU",
+        "Avg Memory",
         "Storage Used", "Slow Query Count", "Action Items", "Deployment Success", "Stability", "Next Steps",
         "Prepared By", "Date",
     ),
@@ -85,12 +90,14 @@ TABLES = {
 ROWS = {
     "day1": (
         "Response time p50", "Response time p95", "Response time p99", "Error rate", "Stripe", "Twilio", "Resend",
-        "Supabase", "Sentry", "Opportunities Created", "Promotions Sent", "Review Requests", "Loyalty Points Awarded",
+        "Supabase", "Sentry", "Opportunities Created", "Promotions Sent", "Review Requests",
+        "Loyalty Points Awarded",
         "Portal Logins",
     ),
     "week1": (
         "Response Time p50", "Response Time p95", "Error Rate", "Opportunities Created", "Opportunity Conversions",
-        "Promotions Sent", "Promotion Conversions", "Review Requests", "Reviews Received", "Loyalty Points Awarded",
+        "Promotions Sent", "Promotion Conversions", "Review Requests", "Reviews Received",
+        "Loyalty Points Awarded",
         "Portal Registrations",
     ),
     "incident": ("Acknowledge", "Assess", "Act", "Verify", "Document"),
