@@ -29,7 +29,7 @@ class Fault:
         named: patterns of names (see `trial.names`), one of which a right verdict holds.
         also: patterns of findings that follow from the fault and are no false alarms.
         decidable: whether the sample of the phase suffices by the rules of the verdict.
-        red: the limits call for RED.
+        red: the limits call for RED at the last look: P0 in the latest part of the window.
         dead: a key source tells nothing, so that GREEN is never right.
         afresh: the database's own counters matter.
     """
@@ -72,7 +72,7 @@ BURST = ("issue:*", "error_rate_pct", "daily:error_rate_pct")
 
 def _errors() -> Iterator[Fault]:
     named = (*ERRORS, "issue:DIRT-FREE-CRM-402:*")
-    for share, red in ((0.004, False), (0.015, True), (0.03, True), (0.06, True)):
+    for share, red in ((0.004, False), (0.015, False), (0.03, False), (0.06, True)):
         yield Fault(
             "error rate",
             f"{100 * share:g} % for a day",
@@ -93,7 +93,6 @@ def _errors() -> Iterator[Fault]:
             "hour1",
             looks,
             BURST,
-            red=True,
         )
 
 
@@ -137,7 +136,7 @@ def _traffic() -> Iterator[Fault]:
             "traffic drop",
             f"x {factor:g} since",
             _since("surges", factor),
-            ("arrow:requests_total:down", "day:requests:down"),
+            ("requests_per_min_avg", "arrow:requests_total:down", "day:requests:down"),
             (timedelta(0), DAY),
             decidable=sure,
             also=("feature:*",),
