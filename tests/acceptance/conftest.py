@@ -71,7 +71,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _write_all(production: Production, out: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
+    # papermill's clients close their sockets only when they are collected.
+    with warnings.catch_warnings(action="ignore"), pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
         for name, value in production.environ.items():
             patch.setenv(name, value)
         site = load_site(str(DEMO))
@@ -85,8 +86,6 @@ def _write_all(production: Production, out: Path) -> None:
             if phase == "week1":
                 kept = load_collection(written.folder / "collection")
                 write_report(site, scope, out / "again", kept, kernel)
-    with warnings.catch_warnings(action="ignore"):
-        # papermill's clients close their sockets only when they are collected.
         gc.collect()
     (out / "environ.json").write_text(json.dumps(production.environ))
 

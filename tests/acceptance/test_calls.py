@@ -21,7 +21,7 @@ def _call(*arguments: object) -> Called:
 
 
 def _rename(content: dict[str, Any]) -> None:
-    content["sources"]["sentry"]["organisation"] = content["sources"]["sentry"].pop("organization")
+    content["sources"]["sentry"]["organisation"] = "dirtfree"
 
 
 MISTAKES = {
