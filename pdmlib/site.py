@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -623,10 +623,27 @@ def _secret_names(site: Site) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def _keys_at(path: Iterable[str | int]) -> list[str]:
+    """The keys that the block at a path of the site file may have."""
+    block: type[BaseModel] = Site
+    for key in path:
+        if isinstance(key, str) and key in block.model_fields:
+            block = next(_models(block.model_fields[key].annotation), block)
+    return [name for name in block.model_fields if block is not Site or name not in ("file", "secrets")]
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models inside an annotation such as `Sentry | None` or `tuple[Feature, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models(part)
+
+
 def _allowed(error: Any) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown key"
+        return f"unknown key; allowed are {', '.join(_keys_at(error['loc'][:-1]))}"
     if kind == "missing":
         return "is required"
     if kind == "value_error":
