@@ -21,8 +21,9 @@ _ONE_OF_MANY = "/(?:" + "|".join((
     "(?:[^/A-Z]*[A-Z]){6,}[^/]*",
     r"[^/]*[^A-Za-z0-9_.\[\]~()/-][^/]*",
 )) + ")(/|$)"  # fmt: skip
-_PLAIN = r"/|(?:/[a-z_.\[\]()-]{1,19}){1,8}"
-_NOT_SO_PLAIN = "/[a-f]{8,}(/|$)|^/(_next|assets|static|images|fonts)/"
+# Paths that are routes already; a segment of the letters a to f alone may be hexadecimal.
+_PLAIN = r"/|(?:/[a-f]{0,7}[g-z_.\[\]()-][a-z_.\[\]()-]{0,11}){1,8}"
+_FILES = ("/_next/", "/assets/", "/static/", "/images/", "/fonts/")
 _BUILT_IN = (
     ("^/_next/(static|data|image|webpack-hmr)(/.*)?$", r"/_next/\1"),
     ("^/(assets|static|images|fonts)/.+$", r"/\1/[file]"),
@@ -45,9 +46,8 @@ def pattern_regex(pattern: str) -> str:
 
 def route(path: str, patterns: Sequence[str]) -> str:
     """SQL of the route of a path expression: the site's patterns first, then the built-in rules."""
-    plain = (
-        f"regexp_full_match({path}, {literal(_PLAIN)}) AND NOT regexp_matches({path}, {literal(_NOT_SO_PLAIN)})"
-    )
+    plain = f"regexp_full_match({path}, {literal(_PLAIN)})"
+    plain += "".join(f" AND NOT starts_with({path}, {literal(folder)})" for folder in _FILES)
     bare = f"regexp_replace(split_part(split_part({path}, '?', 1), '#', 1), '^[A-Za-z]+://[^/]*', '')"
     # A lambda, since the engine would compute what several branches share for plain paths too.
     return (
