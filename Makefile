@@ -78,9 +78,12 @@ lab: $(VENV)/.ready-dev ## JupyterLab on the notebooks
 demo: $(VENV)/.ready ## keep the demo production running
 	@$(PDM) demo --site $(SITE)
 
-.PHONY: test check format bench proof lock
+.PHONY: test test-slow check format bench proof lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+test-slow: $(VENV)/.ready-dev ## the tests that take long
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m slow
 
 check: $(VENV)/.ready-dev ## format, lint, types, notebooks without outputs
 	@$(VENV)/bin/ruff format --check .

@@ -141,6 +141,7 @@ def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:
     raise AssertionError(log.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_top_to_bottom_in_jupyterlab(server: Server) -> None:
     assert "JupyterLab" in server.ask("lab")
     notebook = server.ask("api/contents/daily.ipynb")["content"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bench.proof.faults import FAULTS, UNCHANGED, Fault
 from bench.proof.production import production
 from bench.proof.tally import right, share, targets
@@ -57,6 +59,7 @@ def test_every_draw_has_a_seed_of_its_own_and_starts_are_taken_in_turn():
     assert all(draw.start in draw.fault.starts for draw in found)
 
 
+@pytest.mark.slow
 def test_an_unchanged_first_hour_and_a_broken_one_are_told_apart_through_the_real_collectors():
     """Nothing changed: not RED, no finding. 10 % errors: named, RED. A tracker that is down: not GREEN."""
     broken = next(f for f in FAULTS if f.size == "10 % in hour 1")

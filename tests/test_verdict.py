@@ -15,6 +15,8 @@ from pdmlib.sections import all_metrics
 from pdmlib.verdict import Alert, outcome_of, recommendation_of, status_of
 from tests.builders import a_case, a_site, at
 
+SITE = a_site()
+METRICS = all_metrics(SITE)
 ERROR_RATE = next(metric for metric in performance.METRICS if metric.id == "error_rate_pct")
 
 
@@ -73,7 +75,7 @@ def test_a_site_may_replace_a_ladder() -> None:
 @settings(deadline=None)
 @given(st.floats(0, 1e6, allow_nan=False))
 def test_every_value_meets_exactly_one_step_of_every_ladder(value: float) -> None:
-    for metric in all_metrics(a_site()):
+    for metric in METRICS:
         numeric = [limit for limit in metric.limits if limit.of == "value" and isinstance(limit.edge, float | int)]
         if any(limit.op not in (">", ">=", "<", "<=") for limit in numeric):
             continue
@@ -86,8 +88,8 @@ def test_every_value_meets_exactly_one_step_of_every_ladder(value: float) -> Non
 def test_rule_1_what_is_not_measured_is_unknown_with_its_reason(state: State, reason: str) -> None:
     if state is State.MEASURED:
         return
-    for metric in all_metrics(a_site()):
-        reading = reading_of(metric, Measurement.missing(state, reason), a_site(), "week1")
+    for metric in METRICS:
+        reading = reading_of(metric, Measurement.missing(state, reason), SITE, "week1")
         assert (reading.value, reading.status, reading.reason) == (None, Status.UNKNOWN, reason)
 
 
@@ -144,5 +146,5 @@ def test_a_good_week_is_no_success_before_it_is_over() -> None:
 
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
 def test_a_reading_is_there_once_in_every_phase(phase: str) -> None:
-    ids = [metric.id for metric in all_metrics(a_site()) if not metric.phases or phase in metric.phases]
+    ids = [metric.id for metric in METRICS if not metric.phases or phase in metric.phases]
     assert len(ids) == len(set(ids))

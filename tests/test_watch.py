@@ -170,6 +170,7 @@ def a_site_elsewhere(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_the_command_shows_each_round_rewrites_the_page_and_stops_by_itself(tmp_path: Path) -> None:
     file = a_site_elsewhere(tmp_path)

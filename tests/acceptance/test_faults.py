@@ -31,9 +31,8 @@ def _urgent(content: dict[str, Any]) -> set[str]:
 
 def test_six_percent_of_errors_call_for_a_rollback_and_exit_10_when_asked_to_fail_on_red(tmp_path: Path):
     site = demo_of(tmp_path, "error_rate_6")
-    done = pdm("report", "day1", "--site", site, "--as-of", "2025-03-10T15:00:00Z", "--deployed-at",
-               "2025-03-09T15:00:00Z", "--out", tmp_path, "--fail-on", "red")  # fmt: skip
-    content = newest(tmp_path, "day1")
+    done = pdm("report", "daily", "--site", site, "--out", tmp_path, "--fail-on", "red")
+    content = newest(tmp_path, "daily")
     assert (done.code, content["status"], content["recommendation"]) == (10, "RED", "rollback"), done.stderr
     assert "error_rate_pct" in _urgent(content)
     assert "rollback" in done.stderr

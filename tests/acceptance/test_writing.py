@@ -58,6 +58,7 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_sweeps_up_and_tell
     assert not [value for value in secret if any(value.encode() in text for text in [printed, *written])]
 
 
+@pytest.mark.slow
 def test_running_again_for_the_same_moment_replaces_the_report(call, tmp_path: Path):
     arguments, environ = call
     folder = tmp_path / "out/demo/daily/20250310T150000Z"

@@ -82,6 +82,7 @@ def test_a_kill_without_warning_leaves_no_process(victim):
     parent.communicate()
 
 
+@pytest.mark.slow
 def test_a_half_made_cache_is_made_again_and_then_used(tmp_path):
     order = Order(plan_of("healthy", CLOCK), 7, CLOCK)
     (tmp_path / order.key() / "data").mkdir(parents=True)
