@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -283,40 +283,33 @@ def machine() -> str:
     )
 
 
-def report(millions: Sequence[float], rounds: int, folder: Path) -> str:
-    """All tables as Markdown."""
+def report(millions: Sequence[float], rounds: int, folder: Path) -> Iterator[str]:
+    """All tables as Markdown, each as soon as it is measured."""
     python, why = peers(folder)
-    lines = [f"Machine: {machine()}. Medians of {rounds} alternating rounds; pandas once.", ""]
+    yield f"Machine: {machine()}. Medians of {rounds} alternating rounds; pandas once.\n"
     if why:
-        lines += [why, ""]
+        yield why + "\n"
     took: list[tuple[float, float]] = []
     for size in millions:
         file = prepare(folder, size)
-        chosen = [name for name in CANDIDATES if not (name == "pandas" and size > 1)]
-        found = table(file, folder, rounds, chosen, python)
+        found = table(file, folder, rounds, [n for n in CANDIDATES if not (n == "pandas" and size > 1)], python)
         took.append((size, found["ingest"].cpu))
-        lines += [
-            f"{size:g} million lines, {file.stat().st_size / 1e6:,.0f} MB; the store holds them in "
-            f"{sum(p.stat().st_size for p in (folder / 'kept').rglob('*.parquet')) / 1e6:,.1f} MB:",
-            "", "| | s | CPU s | million lines/s | CPU x by hand | peak MiB |",
-            "| --- | ---: | ---: | ---: | ---: | ---: |",
-        ]  # fmt: skip
+        kept = sum(path.stat().st_size for path in (folder / "kept").rglob("*.parquet")) / 1e6
+        yield f"{size:g} million lines, {file.stat().st_size / 1e6:,.0f} MB; the store holds them in {kept:,.1f} MB:\n"
+        yield "| | s | CPU s | million lines/s | CPU x by hand | peak MiB |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
         for name, run in found.items():
-            ratio = run.cpu / found["by_hand"].cpu
-            figures = f"{run.seconds:.2f} | {run.cpu:.2f} | {size / run.seconds:.2f} | {ratio:.2f} | {run.mib:.0f}"
-            lines.append(f"| {CANDIDATES[name][0]} | {figures} |")
-        lines.append("")
+            speed, ratio = size / run.seconds, run.cpu / found["by_hand"].cpu
+            figures = f"{run.seconds:.2f} | {run.cpu:.2f} | {speed:.2f} | {ratio:.2f} | {run.mib:.0f}"
+            yield f"| {CANDIDATES[name][0]} | {figures} |"
+        yield ""
     for (a, first), (b, last) in pairwise(took):
         exponent = math.log(last / first) / math.log(b / a)
-        lines.append(f"Scaling of ingest (CPU) from {a:g} to {b:g} million lines: exponent {exponent:.2f}.")
-    found_month = month(folder)
-    lines += [
-        f"A day of 100,000 lines more: {found_month['day 2']:.2f} CPU s beside 1 day held, "
-        f"{found_month['day 29']:.2f} beside 28.",
-        f"p50, p95 and p99 of 29 days (2.8 million requests) from histograms: {found_month['month']:.3f} s; "
-        f"largest error against the order statistic {100 * found_month['error']:.2f} %.",
-    ]
-    return "\n".join(lines) + "\n"
+        yield f"Scaling of ingest (CPU) from {a:g} to {b:g} million lines: exponent {exponent:.2f}."
+    costs = month(folder)
+    yield f"A day of 100,000 lines more: {costs['day 2']:.2f} CPU s beside 1 day held, {costs['day 29']:.2f} beside 28."
+    yield f"p50, p95 and p99 of 29 days (2.8 million requests) from histograms: {costs['month']:.3f} s;"
+    yield f"largest error against the order statistic {100 * costs['error']:.2f} %."
 
 
 def main() -> None:
@@ -329,12 +322,12 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.child:
         child(*asked.child)
-    elif asked.folder:
-        asked.folder.mkdir(parents=True, exist_ok=True)
-        print(report(asked.millions, asked.rounds, asked.folder))
-    else:
-        with tempfile.TemporaryDirectory(prefix="pdm-bench-") as folder:
-            print(report(asked.millions, asked.rounds, Path(folder)))
+        return
+    with tempfile.TemporaryDirectory(prefix="pdm-bench-") as folder:
+        place = asked.folder or Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        for text in report(asked.millions, asked.rounds, place):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ DEMO = ROOT / "params/demo.yaml"
 PHASES = (
     "hour1", "day1", "daily", "week1", "weekly-review", "month1", "ongoing", "database", "dashboard", "incident",
 )  # fmt: skip
+QUICK = ("week1", "weekly-review")
 FILES = ("report.html", "report.md", "report.json", "notebook.ipynb")
 
 
@@ -52,13 +53,17 @@ class Reports:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Reports:
-    """A report of every phase, and `again`: week 1 a second time from the collection of the first."""
+    """A report of every phase (of two without the slow tests).
+
+    And `again`: week 1 a second time from the collection of the first.
+    """
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reports"
     done = out / "environ.json"
     with _alone(out):
         if not done.exists():
-            _write_all(request.getfixturevalue("production"), out)
+            quick = request.config.getoption("markexpr") == "not slow"
+            _write_all(request.getfixturevalue("production"), out, QUICK if quick else PHASES)
     return Reports(out, json.loads(done.read_text()))
 
 
@@ -70,14 +75,14 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write_all(production: Production, out: Path) -> None:
+def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> None:
     # papermill's clients close their sockets only when they are collected.
     with warnings.catch_warnings(action="ignore"), pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
         for name, value in production.environ.items():
             patch.setenv(name, value)
         site = load_site(str(DEMO))
         adopt_history(production, asking.history_folder(site, out))
-        for phase in PHASES:
+        for phase in phases:
             scope = _scope(site, phase)
             production.set_clock(min(scope.seen_at, production.clock))
             collection = asking.gather(site, scope, out)

@@ -9,6 +9,8 @@ import pytest
 
 from tests.acceptance.conftest import Reports
 
+pytestmark = pytest.mark.slow
+
 HEADINGS = {
     "hour1": (
         "1-Hour Post-Deployment Report", "System Health", "Errors", "Integrations", "Database", "Actions Taken",

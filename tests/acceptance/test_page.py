@@ -65,6 +65,7 @@ def opened(browser: Browser) -> Iterator[Opened]:
     context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_report_opens_without_a_network_a_script_or_a_complaint(reports: Reports, opened: Opened, phase: str):
     opened.page.goto(f"file://{reports.folder(phase)}/report.html")

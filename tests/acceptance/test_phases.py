@@ -12,6 +12,8 @@ import pytest
 
 from tests.acceptance.conftest import FILES, PHASES, Reports
 
+pytestmark = pytest.mark.slow
+
 
 def _names(text: str) -> list[str]:
     return text.split()
