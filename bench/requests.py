@@ -295,7 +295,8 @@ def report(millions: Sequence[float], rounds: int, folder: Path) -> Iterator[str
         found = table(file, folder, rounds, [n for n in CANDIDATES if not (n == "pandas" and size > 1)], python)
         took.append((size, found["ingest"].cpu))
         kept = sum(path.stat().st_size for path in (folder / "kept").rglob("*.parquet")) / 1e6
-        yield f"{size:g} million lines, {file.stat().st_size / 1e6:,.0f} MB; the store holds them in {kept:,.1f} MB:\n"
+        log = file.stat().st_size / 1e6
+        yield f"{size:g} million lines, {log:,.0f} MB; the store holds them in {kept:,.1f} MB:\n"
         yield "| | s | CPU s | million lines/s | CPU x by hand | peak MiB |"
         yield "| --- | ---: | ---: | ---: | ---: | ---: |"
         for name, run in found.items():
@@ -307,7 +308,8 @@ def report(millions: Sequence[float], rounds: int, folder: Path) -> Iterator[str
         exponent = math.log(last / first) / math.log(b / a)
         yield f"Scaling of ingest (CPU) from {a:g} to {b:g} million lines: exponent {exponent:.2f}."
     costs = month(folder)
-    yield f"A day of 100,000 lines more: {costs['day 2']:.2f} CPU s beside 1 day held, {costs['day 29']:.2f} beside 28."
+    first, last = costs["day 2"], costs["day 29"]
+    yield f"A day of 100,000 lines more: {first:.2f} CPU s beside 1 day held, {last:.2f} beside 28."
     yield f"p50, p95 and p99 of 29 days (2.8 million requests) from histograms: {costs['month']:.3f} s;"
     yield f"largest error against the order statistic {100 * costs['error']:.2f} %."
 
