@@ -33,7 +33,7 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
-	if test -x $(UV); then
+	@if test -x $(UV); then
 	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements-dev.lock
 	else
 	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock
