@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
     """The scope of an incident report."""
-    moment = _moment(site, as_of)
+    moment = moment_of(site, as_of)
     deployed = _deployment(site, moment, deployed_at)
     window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
     return incident_scope(site, deployed, window, moment)
@@ -51,11 +51,12 @@ def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") ->
     Raises:
         CallError: no deployment is known, or as-of lies before it.
     """
-    moment = _moment(site, as_of)
+    moment = moment_of(site, as_of)
     return scope_of(site, phase_named(phase), _deployment(site, moment, deployed_at), moment)
 
 
-def _moment(site: Site, as_of: str) -> datetime:
+def moment_of(site: Site, as_of: str) -> datetime:
+    """The moment to look from: as asked, else now, or the demo's own clock."""
     return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
 
 
@@ -115,7 +116,7 @@ def requests_folder(site: Site, out: Path) -> Path:
 
 def looking_scope(site: Site, as_of: str = "", deployed_at: str = "") -> Scope:
     """The scope of one collection: the last day, whether a deployment is known yet or not."""
-    moment = _moment(site, as_of)
+    moment = moment_of(site, as_of)
     try:
         deployed = _deployment(site, moment, deployed_at)
     except (CallError, SourceError):

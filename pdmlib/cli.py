@@ -17,7 +17,7 @@ from pdmlib import asking
 from pdmlib.errors import CallError, PdmError, SiteError
 from pdmlib.phases import PHASES, phase_named
 from pdmlib.site import Site, load_site, read_demo, set_environment
-from pdmlib.window import iso, now, parse_time
+from pdmlib.window import iso, parse_time
 
 if TYPE_CHECKING:
     from pdmlib.phases import Scope
@@ -414,7 +414,7 @@ def status(
 
         loaded = load_site(site, offline=True)
         folder = out / loaded.site
-        moment = parse_time(as_of) if as_of else loaded.demo.clock if loaded.demo else now()
+        moment = asking.moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
         deployed = given or asking.scope_for(load_site(site), "daily", iso(moment)).deployed_at
         collected = history.newest(asking.history_folder(loaded, out))

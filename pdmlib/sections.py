@@ -44,6 +44,11 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     )
 
 
+def metrics_of(site: Site, phase: str) -> tuple[Metric, ...]:
+    """The metrics that a phase's report shows."""
+    return tuple(metric for metric in all_metrics(site) if not metric.phases or phase in metric.phases)
+
+
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     stability.findings,
     performance.findings,

@@ -16,9 +16,9 @@ from pdmlib.case import Case
 from pdmlib.checklist import checklist
 from pdmlib.errors import CallError
 from pdmlib.judging import as_step, in_force, reading_of, shown, step_of
-from pdmlib.readings import Finding, Measurement, Metric, Priority, Reading, State, Status, Value
+from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.rivals import rivals as rival_explanations
-from pdmlib.sections import FINDINGS, TABLES, all_metrics
+from pdmlib.sections import FINDINGS, TABLES, metrics_of
 from pdmlib.site import Site
 from pdmlib.window import Window
 
@@ -98,7 +98,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
+    metrics = metrics_of(case.site, phase)
     readings = tuple(reading_of(metric, _measured(case, metric), case.site, phase) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -107,7 +107,7 @@ def judge(case: Case) -> Verdict:
     tables = {name: make(case) for name, make in TABLES.items()}
     incidents = tuple(tables["incidents"])
     status = status_of(readings, alerts, incidents)
-    recommendation = recommendation_of(status, readings, alerts)
+    recommendation = recommendation_of(status, alerts)
     rivals = tuple(rival_explanations(case))
     confidence, reasons = confidence_of(case, readings, rivals)
     actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
@@ -166,7 +166,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = [m for m in all_metrics(case.site) if not m.phases or phase in m.phases]
+    metrics = metrics_of(case.site, phase)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")
@@ -208,21 +208,17 @@ def alerts_of(
         metric = in_force(plain, site or case.site, phase)
         if not (metric.alerts and any(limit.priority for limit in metric.limits)):
             continue
-        found = _measured(latest, metric)
-        if found.state is not State.MEASURED or found.value is None:
-            continue
-        step, _ = step_of(metric, found)
+        step = _firing(latest, metric)
         if step is None or step.priority is None or (metric.id in covered and not step.rollback):
             continue
-        threshold = f"{step.op} {step.edge}"
         measured.append(
             Alert(
                 metric.id,
                 step.priority,
                 metric.id,
                 metric.title,
-                found.value,
-                threshold,
+                _measured(latest, metric).value,
+                f"{step.op} {step.edge}",
                 step.action,
                 _since(case, metric),
                 step.rollback,
@@ -231,16 +227,21 @@ def alerts_of(
     return tuple(sorted((*measured, *spoken), key=lambda a: (ORDER[a.priority], a.id)))
 
 
+def _firing(case: Case, metric: Metric) -> Limit | None:
+    """The step of an alert that holds in the case's window, None when none does or nothing was measured."""
+    found = _measured(case, metric)
+    if found.state is not State.MEASURED or found.value is None:
+        return None
+    step, _ = step_of(metric, found)
+    return step if step is not None and step.priority is not None else None
+
+
 def _since(case: Case, metric: Metric) -> datetime | None:
     """Start of the unbroken run of days, back from the newest, on which the alert held."""
     since = case.scope.latest.start
     days = [day.window.clip(case.scope.window) for day in case.scope.review_days if day.window.start < since]
     for window in reversed([day for day in days if day.seconds > 0]):
-        found = _measured(case.at(window), metric)
-        if found.state is not State.MEASURED or found.value is None:
-            break
-        step, _ = step_of(metric, found)
-        if step is None or step.priority is None:
+        if _firing(case.at(window), metric) is None:
             break
         since = window.start
     return since
@@ -259,7 +260,7 @@ def status_of(readings: Iterable[Reading], alerts: Iterable[Alert], incidents: I
     return "GREEN"
 
 
-def recommendation_of(status: str, readings: Iterable[Reading], alerts: Iterable[Alert]) -> str:
+def recommendation_of(status: str, alerts: Iterable[Alert]) -> str:
     """`rollback` exactly when a rollback criterion holds now; else by status."""
     alerts = list(alerts)
     if any(alert.rollback for alert in alerts):

@@ -188,7 +188,14 @@ def errors_total(case: Case) -> Measurement:
     if len(exact) and not pd.isna(exact["errors"].iloc[0]):
         row = exact.iloc[0]
         users = None if pd.isna(row["users"]) else f"{row['users']} users met them"
-        return Measurement(State.MEASURED, int(row["errors"]), source="sentry", window=case.window, evidence=users)
+        return Measurement(
+            State.MEASURED,
+            int(row["errors"]),
+            reason=_dropped(case),
+            source="sentry",
+            window=case.window,
+            evidence=users,
+        )
     return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
 
 

@@ -164,6 +164,14 @@ def test_the_error_total_is_of_exactly_the_window():
     assert issues.errors_total(a_day(error_counts=[hour])).state is State.NO_DATA
 
 
+def test_errors_that_the_tracker_dropped_are_told_beside_the_count() -> None:
+    total = {"start": DEPLOYED, "end": DAY_LATER, "errors": 50}
+    lost = {"vendor": "sentry", "kind": "quota", "item": "rate_limited", "status": "12", "ok": False}
+    found = issues.errors_total(a_day(error_counts=[total], vendor_states=[lost]))
+    assert (found.value, found.reason) == (50, "the count is too low: dropped were 12 (rate_limited)")
+    assert issues.errors_total(a_day(error_counts=[total])).reason is None
+
+
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a | b # c", "$x$ …"])
 def test_hostile_titles_are_data(text):
     assert issues.top_errors(a_day(an_issue(title=text)))[0]["title"] == text

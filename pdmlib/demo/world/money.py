@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pdmlib.demo.world.grid import Ints, Story, Table, draw, ms, rates, strength
+from pdmlib.demo.world.grid import Story, Table, draw, rates, strength
 
 SUCCEEDED, DECLINED, BROKEN = 0, 1, 2
 _DECLINES = 0.02
@@ -24,9 +24,3 @@ def charges(story: Story) -> Table:
     fee = np.where(result == SUCCEEDED, np.round(amount * 0.029) + 30, 0).astype(np.int64)
     customer = rng.integers(0, 3_000, len(at))
     return Table({"at": at, "result": result, "amount": amount, "fee": fee, "customer": customer})
-
-
-def undelivered_since(story: Story) -> Ints:
-    """The moment from which no webhook reaches the application; far in the future when all do."""
-    disabled = story.plan.webhook_disabled_at
-    return np.array([ms(disabled) if disabled else 2**60], dtype=np.int64)
