@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 import warnings
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ KEPT: Mapping[str, str] = {
     "database_gauges": "at",
 }
 LOOSE = 64
-TRIES = 20
+TRIES, PAUSE = 40, 0.05
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
 
@@ -175,7 +176,7 @@ def _write(path: Path, table: pd.DataFrame) -> None:
             )
         beside.replace(path)
     except (duckdb.IOException, OSError) as error:
-        raise ReportError(f"{path}: cannot be written: {' '.join(str(error).split())[:200]}") from None
+        raise ReportError(f"{path}: cannot be written: {_one_line(error)}") from None
     finally:
         with suppress(OSError):
             beside.unlink()
@@ -183,14 +184,23 @@ def _write(path: Path, table: pd.DataFrame) -> None:
 
 def _read_months(months: list[Path], window: Window | None = None) -> pd.DataFrame | None:
     for left in reversed(range(TRIES)):
-        paths = [path for month in months for path in sorted(month.glob("*.parquet"))]
+        paths = _listed(months)
         try:
             return frame(months[0].parent.name, _read(paths, window)) if paths else None
-        except duckdb.IOException:
+        except duckdb.IOException as error:
+            if not left:
+                raise ReportError(f"{months[0].parent}: cannot be read: {_one_line(error)}") from None
             # Another process has just merged away a file that was listed here.
-            if not left or all(path.exists() for path in paths):
-                raise
+            time.sleep(PAUSE)
     return None
+
+
+def _listed(months: list[Path]) -> list[Path]:
+    """The files of some months, once two looks agree: one that goes away meanwhile is replaced before."""
+    earlier: list[Path] | None = None
+    while (paths := [path for month in months for path in sorted(month.glob("*.parquet"))]) != earlier:
+        earlier = paths
+    return paths
 
 
 def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
@@ -199,18 +209,25 @@ def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
     query = f"SELECT {columns} FROM read_parquet([{files}], union_by_name=true)"
     bounds = [window.start, window.end] if window else []
+    if bounds:
+        query += f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?'
     with _engine().cursor() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         connection.execute("SET TimeZone = 'UTC'")
-        return connection.execute(
-            query + (f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?' if bounds else ""), bounds
-        ).df()
+        try:
+            return connection.execute(query, bounds).df()
+        except duckdb.InvalidInputException as error:
+            raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {_one_line(error)}") from None
 
 
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
     """One engine a process; every use has a cursor of its own."""
     return duckdb.connect()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _quoted(path: Path) -> str:
