@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.frames import Collection
+from pdmlib.frames import DTYPES, Collection
 from pdmlib.phases import Scope
 from pdmlib.readings import Measurement, State
 from pdmlib.site import Site
@@ -17,6 +19,19 @@ from pdmlib.window import Window
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Moments = npt.NDArray[np.int64]
+
+
+def microseconds(times: pd.Series) -> Moments:
+    """Times as microseconds since 1970, UTC; what is no time comes before all others."""
+    moments: Moments = times.astype(DTYPES["time"]).to_numpy("datetime64[us]").view("int64")
+    return moments
+
+
+def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
+    """The places of the moments that lie in a window."""
+    first, end = (round(moment.timestamp() * 1e6) for moment in (window.start, window.end))
+    return np.flatnonzero((moments >= first) & (moments < end))
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +47,11 @@ class Case:
     collection: Collection
     window: Window
     _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
+    _times: dict[tuple[str, str], Moments] = field(default_factory=dict, init=False, repr=False)
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._seen[self.window] = self
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The named frame as collected, whole."""
@@ -40,9 +59,10 @@ class Case:
 
     def within(self, name: str, column: str, window: Window | None = None) -> pd.DataFrame:
         """Rows of a frame whose time column lies in the window."""
-        table, window = self[name], window or self.window
-        inside = (table[column] >= window.start) & (table[column] < window.end)
-        return table[inside].reset_index(drop=True)
+        if (name, column) not in self._times:
+            self._times[name, column] = microseconds(self[name][column])
+        inside = within(self._times[name, column], window or self.window)
+        return self[name].take(inside).reset_index(drop=True)
 
     def latest(self) -> Case:
         """The same case, looking at the latest part of its window."""
@@ -50,12 +70,11 @@ class Case:
 
     def at(self, window: Window) -> Case:
         """The same case, looking at another window; the same object for the same window."""
-        if window == self.window:
-            return self
         if window not in self._seen:
             other = replace(self, window=window)
-            object.__setattr__(other, "_seen", self._seen)
             self._seen[window] = other
+            for shared in ("_seen", "_times"):
+                object.__setattr__(other, shared, getattr(self, shared))
         return self._seen[window]
 
     def kept(self, key: Any, compute: Callable[[Case], Any]) -> Any:

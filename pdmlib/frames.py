@@ -231,8 +231,11 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> p
         typed = {c: _typed(table.get(c), t, len(table), c in LAYOUT) for c, t in schema.columns.items()}
     except (ValueError, TypeError) as error:
         raise FrameError(f"frame {name}: {error}") from None
-    result = pd.DataFrame(typed)
-    return result.drop_duplicates(list(schema.key), keep="last", ignore_index=True) if schema.key else result
+    return _distinct(schema, pd.DataFrame(typed))
+
+
+def _distinct(schema: Schema, table: pd.DataFrame) -> pd.DataFrame:
+    return table.drop_duplicates(list(schema.key), keep="last", ignore_index=True) if schema.key else table
 
 
 @cache
@@ -249,14 +252,22 @@ def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = Fal
         return pd.to_numeric(column).astype("float64").round().astype("Int64")
     if dtype == "float":
         return pd.to_numeric(column).astype("float64")
-    if dtype == "text":
-        return column.map(lambda text: _printable(text, layout), na_action="ignore").astype(DTYPES[dtype])
+    if dtype == "text" and not _is_plain(column):
+        column = column.map(lambda text: _printable(text, layout), na_action="ignore")
     return column.astype(DTYPES[dtype])
+
+
+def _is_plain(column: pd.Series) -> bool:
+    try:
+        whole = "".join(column.dropna())
+    except TypeError:
+        return False
+    return whole.isascii() and whole.isprintable()
 
 
 def _printable(text: Any, layout: bool) -> Any:
     """Text of a stranger on one line that any file can hold; `layout` keeps the lines of a query or a plan."""
-    if not isinstance(text, str) or (text.isascii() and text.isprintable()):
+    if not isinstance(text, str):
         return text
     if layout:
         return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
@@ -314,4 +325,4 @@ def merge(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame
         for name, table in part.items():
             if len(table):
                 found.setdefault(name, []).append(table)
-    return {name: frame(name, pd.concat(tables, ignore_index=True)) for name, tables in found.items()}
+    return {name: _distinct(SCHEMAS[name], pd.concat(tables, ignore_index=True)) for name, tables in found.items()}

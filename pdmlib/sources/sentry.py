@@ -6,6 +6,7 @@ itself. Counts of spans are extrapolated by Sentry; how many were really stored 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -214,22 +215,24 @@ def _with_rates(found: _parts.Frames, declared: float | None) -> _parts.Frames:
     table = found.get("latencies")
     if table is None:
         return found
-    hours = table[table["samples"].notna() & table["requests"].notna() & table["route"].isna()]
     spans = table[["start", "end"]].drop_duplicates()
-    rates = {(s, e): _rate(hours, s, e, declared) for s, e in spans.itertuples(index=False)}
-    keys = zip(table["start"], table["end"], strict=True)
-    rate = table["sample_rate"].fillna(pd.Series([rates[key] for key in keys], index=table.index, dtype="float64"))
+    rates = spans.assign(rate=_rates(table, spans, math.nan if declared is None else declared))
+    rate = table["sample_rate"].fillna(table.merge(rates, how="left")["rate"].set_axis(table.index))
     sampled = (table["requests"] * rate).round().astype("Int64")
     found["latencies"] = table.assign(sample_rate=rate, samples=table["samples"].fillna(sampled))
     return found
 
 
-def _rate(hours: pd.DataFrame, start: datetime, end: datetime, declared: float | None) -> float:
-    inside = hours[(hours["end"] > start) & (hours["start"] < end)]
-    requests = float(inside["requests"].sum())
-    if requests:
-        return min(1.0, float(inside["samples"].sum()) / requests)
-    return float("nan") if declared is None else declared
+def _rates(table: pd.DataFrame, spans: pd.DataFrame, otherwise: float) -> list[float]:
+    """The sampled share of the requests of the hours that each span touches."""
+    hours = table[table["samples"].notna() & table["requests"].notna() & table["route"].isna()]
+    starts, ends = hours["start"].to_numpy(), hours["end"].to_numpy()
+    counted = hours[["samples", "requests"]].to_numpy("float64")
+    rates = []
+    for start, end in zip(spans["start"].to_numpy(), spans["end"].to_numpy(), strict=True):
+        samples, requests = counted[(ends > start) & (starts < end)].sum(axis=0)
+        rates.append(min(1.0, samples / requests) if requests else otherwise)
+    return rates
 
 
 def _issues(project: _Project, scope: Scope) -> _parts.Frames:
