@@ -20,6 +20,8 @@ _URL = "PDM_DEMO_DATABASE_URL"
 
 def keep_host(folder: Path, world: World, clock: int) -> None:
     """Adds samples of the host: hourly, every quarter of an hour in the last eight days, then every 5 minutes."""
+    import pandas as pd
+
     from pdmlib.frames import Collection, frame
     from pdmlib.history import append
 
@@ -27,11 +29,10 @@ def keep_host(folder: Path, world: World, clock: int) -> None:
     steps = ((first, last - 8 * DAY, HOUR), (last - 8 * DAY, last - 2 * DAY, 15 * MINUTE))
     times = [at for start, end, step in steps for at in range(max(start, first), end, step)]
     times += range(max(last - 2 * DAY, first), clock, 5 * MINUTE)
-    rows = [
-        {"metric": metric, "at": moment(at), "value": value}
-        for at in times
-        for metric, value in host_values(world, at).items()
-    ]
+    samples = pd.DataFrame(
+        [host_values(world, at) for at in times], index=pd.to_datetime(times, unit="ms", utc=True)
+    )
+    rows = samples.rename_axis("at").melt(var_name="metric", ignore_index=False).reset_index()
     append(folder, Collection({"host_metrics": frame("host_metrics", rows)}))
 
 

@@ -42,17 +42,19 @@ class Host:
         busy = strength(minutes(), story.plan.busy_host)
         self.load: Floats = np.clip(np.where(busy > 0, busy + rng.normal(0, 0.01, count), load), 0.03, 0.97)
         self.calls = calls
+        self._loads, self._served = (np.concatenate([[0.0], np.cumsum(x)]) for x in (self.load, calls))
         self.memory: Floats = np.clip(0.46 + 0.0015 * calls + rng.normal(0, 0.006, count), 0.3, 0.78)
 
     def sample(self, clock: int, elapsed_s: float) -> Sample:
         """The host `elapsed_s` after the clock; until the clock moves it goes on as in its last minute."""
         done, part = divmod(clock - ms(START), MINUTE)
+        done = min(done, len(self.load))
         minute = max(min(done, len(self.load) - 1) - 1, 0)
         load, calls = float(self.load[minute]), float(self.calls[minute])
         rest = part / 1000 + elapsed_s
-        busy = CORES * (float(self.load[:done].sum()) * 60 + load * rest)
+        busy = CORES * (float(self._loads[done]) * 60 + load * rest)
         total = CORES * ((clock - ms(START)) / 1000 + elapsed_s + 3_000_000)
-        served = float(self.calls[:done].sum()) + calls * rest / 60
+        served = float(self._served[done]) + calls * rest / 60
         stored = 1.42e9 + 90.0 * served
         return Sample(
             cpu_s={
