@@ -1,4 +1,4 @@
-"""What a report remembers of the last one of its phase: what is new, fixed, open or worse, and what is to do.
+"""What a report remembers of the last one of its phase: what is new, worse, better or fixed, and what is to do.
 
 Silence is not a repair: what can no longer be seen stays open.
 """
@@ -12,13 +12,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pdmlib.case import Case
+from pdmlib.comparison import practical_pct
 from pdmlib.notes import ActionNote, Notes
 from pdmlib.readings import Priority, Status
+from pdmlib.sections import all_metrics
 from pdmlib.verdict import Verdict
-from pdmlib.window import iso, parse_time, stamp
+from pdmlib.window import Window, iso, parse_time, stamp
 
 Row = dict[str, Any]
 CLOSED = ("done", "dropped")
+CHANGES = ("worse", "new", "better", "still open", "fixed")
+NAMED, SIZE = ("id", "title", "priority", "reading"), ("value", "low", "high")
 TROUBLED = {Status.FAIL.value: Priority.P1.value, Status.WARN.value: Priority.P2.value}
 
 
@@ -44,34 +49,72 @@ def remembered(verdict: Verdict, notes: Notes, previous: Mapping[str, Any] | Non
 def changes(previous: Mapping[str, Any] | None, verdict: Verdict) -> list[Row]:
     """What became of each finding, and of each reading beyond its limit that no finding explains.
 
+    It is worse with a higher priority, or where its value moved clearly: out of the last report's
+    interval by more than the metric's practical size, or to twice or half of it where there is no
+    interval. A count is held against the length of the window, which grows from report to report.
+
     Returns:
-        Rows of id, title, change (new, worse, still open, fixed), priority, reading, age_days and
-        `since`: the as-of time of the first report that had it.
+        Rows of id, title, change (worse, new, better, still open, fixed), priority, reading, age_days,
+        `since`: the as-of time of the first report that had it, value with its interval low and
+        high, and `was`: the value in the last report.
     """
     as_of = verdict.case.scope.as_of
     before, open_now = _open_before(previous), _open_now(verdict)
+    longer = _times_longer(previous, verdict.case.scope.window)
     blind = {reading.id for reading in verdict.unknown}
-    rows = [_row(row, _change(before.get(name), row), before.get(name), as_of) for name, row in open_now.items()]
+    rows = [
+        _row(row, _change(before.get(name), row, verdict.case, longer), before.get(name), as_of)
+        for name, row in open_now.items()
+    ]
     for name, row in before.items():
         if name not in open_now:
             hidden = row["reading"] in blind
             rows.append(
                 _row(row, "still open" if hidden else "fixed", row, as_of, _unseen(row) if hidden else None)
             )
-    order = {"worse": 0, "new": 1, "still open": 2, "fixed": 3}
-    return sorted(rows, key=lambda row: (order[row["change"]], row["priority"], row["id"]))
+    return sorted(rows, key=lambda row: (CHANGES.index(row["change"]), row["priority"], row["id"]))
 
 
-def _change(before: Row | None, row: Row) -> str:
+def _change(before: Row | None, row: Row, case: Case, longer: float) -> str:
     if before is None:
         return "new"
-    return "worse" if row["priority"] < before["priority"] else "still open"
+    if row["priority"] != before["priority"]:
+        return "worse" if row["priority"] < before["priority"] else "better"
+    rising_is_bad = all(m.better != "higher" for m in all_metrics(case.site) if m.id == row["reading"])
+    moved = _moved(before, row, longer, practical_pct(case, row["reading"])) * (1 if rising_is_bad else -1)
+    return ("better", "still open", "worse")[moved + 1]
+
+
+def _moved(before: Row, row: Row, longer: float, practical: float) -> int:
+    """1 where the value clearly rose, -1 where it clearly fell, else 0."""
+    new, old = _number(row["value"]), _number(before.get("value"))
+    if new is None or old is None or new == old:
+        return 0
+    low, high = _number(before.get("low")), _number(before.get("high"))
+    if low is None or high is None:
+        low, high = old / 2, old * 2
+    else:
+        low, high = min(low, old * (1 - practical / 100)), max(high, old * (1 + practical / 100))
+    scale = longer if isinstance(new, int) else 1.0
+    return int(new >= high * scale) - int(new <= low * scale)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _times_longer(previous: Mapping[str, Any] | None, window: Window) -> float:
+    """The window's length as a multiple of the last report's."""
+    said = (previous or {}).get("window")
+    last = (parse_time(said["end"]) - parse_time(said["start"])).total_seconds() if said else 0
+    return window.seconds / last if last else 1.0
 
 
 def _row(row: Row, change: str, before: Row | None, as_of: datetime, title: str | None = None) -> Row:
     since = before["since"] if before else iso(as_of)
     age = max(0, (as_of - parse_time(since)).days)
     kept = {"priority": row["priority"], "reading": row["reading"], "age_days": age, "since": since}
+    kept |= {key: row.get(key) for key in SIZE} | {"was": before and before.get("value")}
     return {"id": row["id"], "title": title or row["title"], "change": change, **kept}
 
 
@@ -82,10 +125,15 @@ def _unseen(row: Row) -> str:
 
 def _open_now(verdict: Verdict) -> dict[str, Row]:
     found = [
-        {"id": f.id, "title": f.title, "priority": f.priority.value, "reading": f.reading, "active": f.active}
+        {"id": f.id, "title": f.title, "priority": f.priority.value, "reading": f.reading, "active": f.active,
+         "value": f.value}
         for f in verdict.findings
-    ]
-    judged = [{"id": r.id, "title": r.title, "status": r.status.value} for r in verdict.readings]
+    ]  # fmt: skip
+    judged = [
+        {"id": r.id, "title": r.title, "status": r.status.value, "value": r.value, "low": r.measurement.low,
+         "high": r.measurement.high}
+        for r in verdict.readings
+    ]  # fmt: skip
     return _open(found, judged)
 
 
@@ -103,13 +151,13 @@ def _open_before(previous: Mapping[str, Any] | None) -> dict[str, Row]:
 def _open(findings: Iterable[Mapping[str, Any]], readings: Iterable[Mapping[str, Any]]) -> dict[str, Row]:
     findings = list(findings)
     spoken = {finding["reading"] for finding in findings}
-    rows = [{key: f[key] for key in ("id", "title", "priority", "reading")} for f in findings if f["active"]]
-    rows += [
-        {"id": r["id"], "title": r["title"], "priority": TROUBLED[r["status"]], "reading": r["id"]}
+    troubled = [
+        {**r, "priority": TROUBLED[r["status"]], "reading": r["id"]}
         for r in readings
         if r["status"] in TROUBLED and r["id"] not in spoken
     ]
-    return {row["id"]: row for row in rows}
+    rows = [*(f for f in findings if f["active"]), *troubled]
+    return {str(row["id"]): {key: row.get(key) for key in (*NAMED, *SIZE)} for row in rows}
 
 
 def action_items(previous: Mapping[str, Any] | None, verdict: Verdict, notes: Iterable[ActionNote]) -> list[Row]:

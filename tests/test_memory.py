@@ -10,6 +10,7 @@ from pdmlib import memory
 from pdmlib.notes import ActionNote, Notes
 from pdmlib.readings import Finding, Measurement, Priority, Reading, State, Status
 from pdmlib.verdict import Verdict
+from pdmlib.window import iso
 from tests.builders import WEEK_LATER, a_case
 
 
@@ -77,6 +78,10 @@ def test_in_a_first_report_everything_is_new() -> None:
             "reading": "cron",
             "age_days": 0,
             "since": "2025-03-10T15:00:00Z",
+            "value": None,
+            "low": None,
+            "high": None,
+            "was": None,
         }
     ]
 
@@ -86,6 +91,66 @@ def test_new_fixed_still_open_and_worse_are_told_apart() -> None:
     later = a_verdict((a_finding("stays"), a_finding("grows", Priority.P0), a_finding("fresh")), days=1)
     rows = memory.changes(first, later)
     assert changed(rows) == {"grows": "worse", "fresh": "new", "stays": "still open", "gone": "fixed"}
+
+
+def grown(before: Any, after: Any, reading: str = "cron", window: float = 1.0) -> str:
+    """What became of a finding whose value went from one to another, in a window so many times as long."""
+    first = as_report(a_verdict((replace(a_finding("a", reading=reading), value=before),)))
+    week = a_verdict().case.scope.window
+    first["window"] = {"start": iso(week.end - (week.end - week.start) / window), "end": iso(week.end)}
+    later = a_verdict((replace(a_finding("a", reading=reading), value=after),), days=1)
+    (row,) = memory.changes(first, later)
+    assert (row["was"], row["value"]) == (before, after)
+    return str(row["change"])
+
+
+def test_a_count_that_doubled_is_worse_and_one_that_halved_is_better() -> None:
+    assert [grown(20, n) for n in (40, 39, 20, 11, 10)] == [
+        "worse",
+        "still open",
+        "still open",
+        "still open",
+        "better",
+    ]
+    assert (grown(0, 3), grown(None, 3), grown("ISSUES", "ISSUES")) == ("worse", "still open", "still open")
+
+
+def test_a_count_of_a_longer_window_is_worse_only_beyond_its_length() -> None:
+    """28 runs missed in two days are as many as 98 in seven; a duration in ms does not grow with the window."""
+    assert grown(28, 98, window=3.5) == "still open"
+    assert grown(28, 196, window=3.5) == "worse"
+    assert grown(300.0, 700.0, window=3.5) == "worse"
+
+
+def test_where_more_is_better_a_fall_is_worse() -> None:
+    assert (grown(12.0, 5.0, "support_rating"), grown(5.0, 12.0, "support_rating")) == ("worse", "better")
+
+
+def sized(value: float) -> Reading:
+    found = Measurement(State.MEASURED, value, low=1.2, high=1.8)
+    return replace(a_reading("error_rate_pct", Status.WARN), measurement=found)
+
+
+def test_a_reading_beyond_the_interval_of_the_last_report_has_moved() -> None:
+    """1.5 % [1.2, 1.8]: 1.75 is chance, 1.9 is not."""
+    first = as_report(a_verdict(readings=(sized(1.5),)))
+    seen = [memory.changes(first, a_verdict(readings=(sized(v),), days=1))[0]["change"] for v in (1.1, 1.75, 1.9)]
+    assert seen == ["better", "still open", "worse"]
+
+
+def test_a_change_below_the_practical_size_is_none_however_narrow_the_interval() -> None:
+    def p95(value: float) -> Reading:
+        found = Measurement(State.MEASURED, value, low=value - 1, high=value + 1)
+        return replace(a_reading("latency_p95_ms", Status.WARN), measurement=found)
+
+    first = as_report(a_verdict(readings=(p95(1000.0),)))
+    seen = [memory.changes(first, a_verdict(readings=(p95(v),), days=1))[0]["change"] for v in (1090.0, 1110.0)]
+    assert seen == ["still open", "worse"]
+
+
+def test_a_milder_priority_is_better() -> None:
+    first = as_report(a_verdict((a_finding("a", Priority.P0),)))
+    assert changed(memory.changes(first, a_verdict((a_finding("a", Priority.P2),), days=1))) == {"a": "better"}
 
 
 def test_age_counts_from_the_first_report_that_had_it() -> None:

@@ -44,6 +44,11 @@ def _count(value: Any) -> str:
     return "?" if value is None else words.number(float(value))
 
 
+def _amount(value: Any) -> str:
+    """A value of any kind; nothing where there is none."""
+    return "" if value is None else words.one_line(words.number(value))
+
+
 def _pct(value: Any) -> str:
     return "" if value is None else f"{float(value):+.0f} %"
 
@@ -238,6 +243,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("title", "Finding", _text),
         C("change", "Since the last report", _text, mark=True),
         C("priority", "Priority", _text, mark=True),
+        C("was", "Last time", _amount, True),
+        C("value", "Now", _amount, True),
         C("age_days", "Age, days", _count, True),
         C("since", "First reported (UTC)", _minute),
     ),
