@@ -9,7 +9,7 @@ import pandas as pd
 
 from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
-from pdmlib.traffic import TIMED, failed
+from pdmlib.traffic import TIMED, failures
 from pdmlib.window import Window
 
 PRACTICAL_RISE = 1.3
@@ -65,9 +65,7 @@ def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame
     counts = counts[
         (counts["at"] == window.start) & (counts["interval_s"] == window.seconds) & counts["route"].notna()
     ]
-    counts = counts.assign(
-        failures=counts["requests"].where(failed(counts), 0.0), samples=counts["requests"] * counts["sample_rate"]
-    )
+    counts = counts.assign(failures=failures(counts), samples=counts["requests"] * counts["sample_rate"])
     sums = counts.groupby(["source", "route"])[["requests", "failures", "samples"]].sum()
     found = rows.set_index(["source", "route"])
     filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -66,23 +66,32 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
     return rows.groupby(["job", "started_at"], as_index=False).tail(1)[list(RUN_COLUMNS)].reset_index(drop=True)
 
 
-def matched(job: Job, cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Slots of one job in a window, each with its run: expected_at, nth, and the columns of `runs_of`.
+def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Slots of jobs in a window, each with its run: job, expected_at, nth, and the columns of `runs_of`.
 
     A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
     0 for a slot's first run or for none, and counts on for further runs of the same slot.
     """
-    slots = expand(job.schedule, job.time_zone, window)
-    inside = [slot for slot in slots if slot < window.end]
-    plan = pd.DataFrame({"slot": range(len(inside)), "expected_at": pd.Series(inside, dtype=TIME)})
-    mine = runs[runs["job"] == job.name].sort_values("started_at")
-    edges = _edges(slots, cron.early_s)
-    number = np.searchsorted(edges, mine["started_at"].astype("int64").to_numpy(), side="right") - 1
-    mine = mine.assign(slot=number)
-    mine = mine[(mine["slot"] >= 0) & (mine["slot"] < len(inside))]
-    mine = mine.assign(nth=mine.groupby("slot").cumcount())
-    table = plan.merge(mine.drop(columns="job"), on="slot", how="left")
-    return table.assign(job=job.name, nth=table["nth"].fillna(0).astype(int)).drop(columns="slot")
+    plans = [expand(job.schedule, job.time_zone, window) for job in jobs]
+    due = [[slot for slot in slots if slot < window.end] for slots in plans]
+    started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
+    number = np.full(len(runs), -1)
+    for job, slots, inside in zip(jobs, plans, due, strict=True):
+        mine = np.flatnonzero(owner == job.name)
+        place = np.searchsorted(_edges(slots, cron.early_s), started[mine], side="right") - 1
+        number[mine] = np.where(place < len(inside), place, -1)
+    counts = [len(inside) for inside in due]
+    plan = pd.DataFrame(
+        {
+            "job": pd.Series(np.repeat([job.name for job in jobs], counts), dtype=runs["job"].dtype),
+            "slot": np.concatenate([np.arange(count) for count in counts]).astype("int64"),
+            "expected_at": pd.Series([slot for inside in due for slot in inside], dtype=TIME),
+        }
+    )
+    ran = runs.assign(slot=number)[number >= 0].sort_values("started_at")
+    ran = ran.assign(nth=ran.groupby(["job", "slot"]).cumcount())
+    table = plan.merge(ran, on=["job", "slot"], how="left").drop(columns="slot")
+    return table.assign(nth=table["nth"].fillna(0).astype(int))
 
 
 def _edges(slots: tuple[datetime, ...], early_s: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pdmlib.case import Case
-from pdmlib.traffic import PREFERENCE, TIMED, failed, tiled
+from pdmlib.traffic import PREFERENCE, TIMED, tiled
 
 HOUR_S = 3600.0
 SHORT_S = 6 * HOUR_S
@@ -45,8 +45,8 @@ def _series_counts(case: Case) -> pd.DataFrame:
     counts = next((c for c in (tiled(case, source) for source in PREFERENCE) if len(c)), tiled(case, ""))
     longest = counts["interval_s"].max() if len(counts) else HOUR_S
     length = longest if case.window.seconds <= SHORT_S else max(longest, HOUR_S)
-    counts = counts.assign(
-        at=counts["at"].dt.floor(f"{length:.0f}s"), errors=counts["requests"].where(failed(counts), 0.0)
+    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"))
+    rows = (
+        counts.groupby("at", as_index=False)[["requests", "failures"]].sum().rename(columns={"failures": "errors"})
     )
-    rows = counts.groupby("at", as_index=False)[["requests", "errors"]].sum()
     return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), complete=True)

@@ -10,18 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.case import Case, once
-from pdmlib.frames import DTYPES
+from pdmlib.case import Case, Moments, microseconds, once, within
 from pdmlib.window import Window
 
 PREFERENCE = ("requests", "vercel")
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1
 SILENCE_S = 6 * 3600.0
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -80,10 +77,14 @@ def population(case: Case, source: str) -> Population | None:
 
 def _stretches(case: Case, source: str) -> pd.DataFrame:
     """Rows of `latencies` of all routes that tile the case's window."""
-    table = case["latencies"]
-    table = table[(table["source"] == source) & table["route"].isna() & table["requests"].notna()]
-    seconds = (table["end"] - table["start"]).dt.total_seconds()
-    return tile(table.assign(at=table["start"], interval_s=seconds), case.window)
+    return tile(_all_stretches(case.at(case.scope.window), source), case.window)
+
+
+@once
+def _all_stretches(case: Case, source: str) -> pd.DataFrame:
+    table = _unrouted(case, source)
+    table = table[table["requests"].notna()]
+    return table.assign(at=table["start"], end_at=table["end"])
 
 
 def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
@@ -97,24 +98,37 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
     )
 
 
-@once
 def spanned(case: Case, source: str) -> pd.Series | None:
     """The row of `latencies` of exactly the case's window, all routes; None when there is none."""
-    table, window = case["latencies"], case.window
-    rows = table[
-        (table["source"] == source)
-        & (table["start"] == window.start)
-        & (table["end"] == window.end)
-        & table["route"].isna()
-    ]
-    return rows.iloc[0] if len(rows) else None
+    whole = case.at(case.scope.window)
+    place = _places(whole, source).get(case.window)
+    return None if place is None else _unrouted(whole, source).iloc[place]
 
 
 @once
+def _places(case: Case, source: str) -> dict[Window, int]:
+    rows = _unrouted(case, source)
+    spans = zip(rows["start"].dt.to_pydatetime(), rows["end"].dt.to_pydatetime(), strict=True)
+    return {Window(start, end): place for place, (start, end) in reversed(list(enumerate(spans)))}
+
+
+@once
+def _unrouted(case: Case, source: str) -> pd.DataFrame:
+    """Rows of `latencies` of one source, of all routes together."""
+    table = case["latencies"]
+    return table[(table["source"] == source) & table["route"].isna()]
+
+
 def tiled(case: Case, source: str) -> pd.DataFrame:
-    """Rows of `request_counts` that tile the case's window without overlap, with their `end_at`."""
+    """Rows of `request_counts` that tile the case's window without overlap, with `end_at` and `failures`."""
+    return tile(_counts(case.at(case.scope.window), source), case.window)
+
+
+@once
+def _counts(case: Case, source: str) -> pd.DataFrame:
     table = case["request_counts"]
-    return tile(all_routes(table[table["source"] == source]), case.window)
+    counts = ending(all_routes(table[table["source"] == source]))
+    return counts.assign(failures=failures(counts))
 
 
 def all_routes(table: pd.DataFrame) -> pd.DataFrame:
@@ -123,17 +137,20 @@ def all_routes(table: pd.DataFrame) -> pd.DataFrame:
     return table[whole] if whole.any() else table
 
 
+def ending(table: pd.DataFrame) -> pd.DataFrame:
+    """Buckets (`at`, `interval_s`) with their `end_at`."""
+    return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
+
+
 def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Rows of buckets (`at`, `interval_s`) that tile a window without overlap, with their `end_at`."""
-    table = table[(table["at"] >= window.start) & (table["at"] < window.end)]
-    table = table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
-    starts, ends = (table[name].astype(DTYPES["time"]).astype("int64").to_numpy() for name in ("at", "end_at"))
-    first, last = (int(moment.timestamp() * 1_000_000) for moment in (window.start, window.end))
-    places = _tiles(starts, ends, np.arange(len(table)), first, last)
-    return table.iloc[np.concatenate([*places, np.array([], dtype=np.int64)])].reset_index(drop=True)
+    """Rows of buckets (`at`, `end_at`) that tile a window without overlap."""
+    starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
+    first, last = microseconds(pd.Series([window.start, window.end]))
+    places = _tiles(starts, ends, within(starts, window), first, last)
+    return table.take(np.concatenate([*places, np.array([], dtype=np.intp)])).reset_index(drop=True)
 
 
-def _tiles(starts: Numbers, ends: Numbers, places: Numbers, first: int, last: int) -> Iterator[Numbers]:
+def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: int) -> Iterator[Moments]:
     """Places of the chosen rows; times are microseconds since 1970."""
     places = places[(starts[places] >= first) & (ends[places] <= last)]
     if not places.size:
@@ -148,15 +165,15 @@ def _tiles(starts: Numbers, ends: Numbers, places: Numbers, first: int, last: in
 
 
 def _covered_s(buckets: pd.DataFrame) -> float:
-    ordered = buckets.drop_duplicates("at").sort_values("at")
-    silences = (ordered["at"].shift(-1) - ordered["end_at"]).dt.total_seconds()
-    reach = (ordered["end_at"].max() - ordered["at"].min()).total_seconds()
-    return float(reach - silences[silences > SILENCE_S].sum())
+    starts, first = np.unique(microseconds(buckets["at"]), return_index=True)
+    ends = microseconds(buckets["end_at"])
+    silences = (starts[1:] - ends[first][:-1]) / 1e6
+    return float((ends.max() - starts[0]) / 1e6 - silences[silences > SILENCE_S].sum())
 
 
-def failed(table: pd.DataFrame) -> pd.Series:
-    """Which rows of `request_counts` count failures: a status of 500 or more, or a crash."""
-    return (table["status"] >= 500).fillna(False) | (table["status"] == CRASHED).fillna(False)
+def failures(table: pd.DataFrame) -> pd.Series:
+    """Requests of each row of `request_counts` that failed: a status of 500 or more, or a crash."""
+    return table["requests"].where(((table["status"] >= 500) | (table["status"] == CRASHED)).fillna(False), 0.0)
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
@@ -165,7 +182,7 @@ def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
     return Population(
         source,
         float(buckets["requests"].sum()),
-        float(buckets.loc[failed(buckets), "requests"].sum()) if buckets["status"].notna().any() else None,
+        float(buckets["failures"].sum()) if buckets["status"].notna().any() else None,
         sampled,
         _covered_s(buckets),
     )

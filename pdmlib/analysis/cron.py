@@ -45,9 +45,11 @@ def slots(case: Case) -> pd.DataFrame:
     if cron is None or not cron.jobs or unreadable(case):
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
     runs = _runs(case)
-    disabled, logged = _disabled(case), set(runs["job"])
-    parts = [_states(case, cron, job, runs, job.name in disabled, job.name in logged) for job in cron.jobs]
-    return pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+    off = _disabled(case)
+    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"]))
+    names = [job.name for job in cron.jobs]
+    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in set(due["job"])], off)])
+    return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
 def _runs(case: Case) -> pd.DataFrame:
@@ -61,38 +63,43 @@ def _disabled(case: Case) -> set[str]:
     return {job.name for job in jobs if off & {job.name, *job.aliases}}
 
 
-def _states(case: Case, cron: Cron, job: Job, runs: pd.DataFrame, disabled: bool, logged: bool) -> pd.DataFrame:
-    table = matched(job, cron, runs, case.window)
-    if table.empty:
-        following = expand(job.schedule, job.time_zone, case.window)[:1]
-        row = {"job": job.name, "expected_at": pd.Series(following or [pd.NaT], dtype=TIME)}
-        return pd.DataFrame(row).assign(
-            state="disabled" if disabled else "not_due",
-            started_at=pd.Series([pd.NaT], dtype=TIME),
-            seconds=np.nan,
-            error=None,
-        )
-    now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
-    timeout = pd.Timedelta(seconds=job.timeout_s)
-    idle = table["started_at"].isna()
-    late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > job.timeout_s)
-    table["state"] = np.select(
-        [
-            table["nth"] > 0,
-            idle & disabled,
-            idle & (now < table["expected_at"] + grace),
-            idle & (not logged),
-            idle,
-            table["outcome"] == "failed",
-            table["outcome"].isna() & (now < table["started_at"] + timeout),
-            table["outcome"].isna(),
-            late,
-        ],
-        ["duplicate", "disabled", "pending", "never_logged", "missed", "failed", "running", "hung", "late"],
-        "ok",
+def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
+    """A row for each job without a slot in the window, with its next one."""
+    following = [expand(job.schedule, job.time_zone, case.window)[:1] for job in jobs]
+    return pd.DataFrame(
+        {
+            "job": [job.name for job in jobs],
+            "expected_at": pd.Series([slots[0] if slots else pd.NaT for slots in following], dtype=TIME),
+            "state": ["disabled" if job.name in off else "not_due" for job in jobs],
+            "started_at": pd.Series([pd.NaT] * len(jobs), dtype=TIME),
+            "seconds": np.nan,
+            "error": None,
+        },
+        columns=list(COLUMNS),
     )
-    table["error"] = table["error"].where(table["state"] != "hung", f"no end within {job.timeout_s:g} s")
-    return table
+
+
+def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
+    """What became of each slot."""
+    now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
+    limit = table["job"].map({job.name: job.timeout_s for job in cron.jobs})
+    ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
+    idle = table["started_at"].isna()
+    late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
+    states = {
+        "duplicate": table["nth"] > 0,
+        "disabled": idle & table["job"].isin(off),
+        "pending": idle & (now < table["expected_at"] + grace),
+        "never_logged": idle & ~table["job"].isin(logged),
+        "missed": idle,
+        "failed": table["outcome"] == "failed",
+        "running": table["outcome"].isna() & (now < ends),
+        "hung": table["outcome"].isna(),
+        "late": late,
+    }
+    table["state"] = np.select(list(states.values()), list(states), "ok")
+    hung = limit.map("no end within {:g} s".format)
+    return table.assign(error=table["error"].where(table["state"] != "hung", hung))[list(COLUMNS)]
 
 
 def unreadable(case: Case) -> Measurement | None:

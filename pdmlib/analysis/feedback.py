@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.case import Case
+from pdmlib.case import Case, Moments, microseconds, once, within
 from pdmlib.comparison import counted, weeks_before
 from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
@@ -29,15 +29,26 @@ def tickets_of(case: Case, category: str | None = None) -> Measurement:
         return Measurement.missing(State.NOT_CONFIGURED, "the site file names no table of tickets", "postgres")
     if not case.answered("postgres", item):
         return case.missing("postgres", item, "the tickets were not read")
-    found = Measurement(State.MEASURED, len(_opened(case, category)), source="postgres", window=case.window)
-    base = weeks_before(case, lambda earlier: float(len(_opened(earlier, category))))
+    found = Measurement(State.MEASURED, _count(case, category), source="postgres", window=case.window)
+    base = weeks_before(case, lambda earlier: float(_count(earlier, category)))
     better = "higher" if category == "positive" else "lower"
     return counted(case, f"tickets_{category or 'total'}", found, base, better)
 
 
-def _opened(case: Case, category: str | None = None) -> pd.DataFrame:
-    rows = case.within("tickets", "created_at")
-    return rows if category is None else rows[rows["category"] == category]
+def _count(case: Case, category: str | None) -> int:
+    return within(_times(case.at(case.scope.window), category), case.window).size
+
+
+@once
+def _times(case: Case, category: str | None) -> Moments:
+    """When tickets of a category were opened, whether in the window or not."""
+    tickets = case["tickets"]
+    rows = tickets if category is None else tickets[tickets["category"] == category]
+    return microseconds(rows["created_at"])
+
+
+def _opened(case: Case) -> pd.DataFrame:
+    return case.within("tickets", "created_at")
 
 
 def support_rating(case: Case) -> Measurement:

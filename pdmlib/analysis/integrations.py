@@ -14,7 +14,7 @@ from pdmlib.baseline import change
 from pdmlib.case import Case
 from pdmlib.comparison import beside, practical_pct, rate_before
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
-from pdmlib.traffic import tile
+from pdmlib.traffic import ending, tile
 
 SECTION = "integrations"
 OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
@@ -179,7 +179,7 @@ def email_bounce_pct(case: Case) -> Measurement:
 
 
 def _emails(case: Case) -> tuple[int, int]:
-    counts = tile(case["email_counts"], case.window)
+    counts = tile(ending(case["email_counts"]), case.window)
     return int(counts["bounced"].sum()), int(counts["sent"].sum())
 
 
