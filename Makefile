@@ -59,7 +59,7 @@ incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO
 dashboard: $(VENV)/.ready ## the page of eight widgets
 	@$(PDM) report dashboard $(REPORT)
 
-.PHONY: collect watch status doctor lab demo
+.PHONY: collect watch status doctor lab demo replay
 collect: $(VENV)/.ready ## one collection into the history
 	@$(PDM) collect $(COMMON) --out $(OUT)
 
@@ -77,6 +77,9 @@ lab: $(VENV)/.ready-dev ## JupyterLab on the notebooks
 
 demo: $(VENV)/.ready ## keep the demo production running
 	@$(PDM) demo --site $(SITE)
+
+replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
+	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
 .PHONY: test test-slow check format bench proof lock
 test: $(VENV)/.ready-dev ## the tests

@@ -272,15 +272,19 @@ def demo(
     scenario: Annotated[str, typer.Option(help="Scenario, or several joined by +.")] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Collect through five weeks, then write every report.")
+        bool,
+        typer.Option(
+            "--replay", help="Live through five weeks in minutes: collect, and write each report when it is due."
+        ),
     ] = False,
-    out: Out = Path("outputs"),
+    days: Annotated[int, typer.Option(min=1, max=35, help="Days since the deployment to replay.")] = 35,
+    out: Annotated[Path, typer.Option("--out", help="Folder of a replay's outputs.")] = Path("outputs/replay"),
     debug: Debug = False,
 ) -> None:
     """Keep the demo production running and print its addresses, until Ctrl-C."""
     with _caught(debug):
         if replay:
-            _replay(Path(site), out)
+            _replay(Path(site), out, timedelta(days=days))
             return
         from pdmlib import demo as demo_package
 
@@ -307,23 +311,45 @@ def demo(
             running.stop()
 
 
-def _replay(site: Path, out: Path) -> None:
+def _replay(site: Path, out: Path, length: timedelta) -> None:
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from pdmlib import demo as demo_package
     from pdmlib import replay
+    from pdmlib.run import Kernel
 
     deployed_at = load_site(site, offline=True).deployed_at
     block = read_demo(site)
     if block is None or deployed_at is None:
         raise SiteError(str(site), "demo", "a replay needs a demo block and deployed_at")
-    month = replay.month_site(site, out, deployed_at)
-    with console.status("starting the demo production") as status:
-        clock = deployed_at + replay.LENGTH
-        with demo_package.start(block.scenario, block.seed, clock, on_progress=status.update) as production:
-            set_environment(production.environ)
-            kept = replay.collect_through(month, production, out, status.update)
-    console.print(f"{kept:,} samples collected in simulated time")
-    for phase, moment in replay.reports_of_month(deployed_at):
-        report(phase, str(month), as_of=iso(moment), deployed_at="", out=out, notes="", fail_on="", debug=True)
+    month = replay.month_site(site, out, deployed_at + length)
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    bar = Progress(TextColumn("{task.fields[at]}"), *columns, console=console)
+    try:
+        with bar, Kernel(_secret_variables(str(month))) as kernel:
+            task = bar.add_task("starting", total=None, at="")
+            with demo_package.start(
+                block.scenario, block.seed, deployed_at + length, begin=deployed_at,
+                on_progress=lambda text: bar.update(task, description=text),
+            ) as production:  # fmt: skip
+                set_environment(production.environ)
+                loaded = load_site(month)
+                demo_package.adopt_history(production, asking.history_folder(loaded, out))
+                running = replay.Replay(loaded, out, production, kernel, _told)
+                for step in bar.track(replay.steps(loaded, deployed_at, length), task_id=task):
+                    text = f"writing {', '.join(step.reports)}" if step.reports else "collecting"
+                    bar.update(task, at=f"{step.at:%a %Y-%m-%d %H:%M} UTC", description=text)
+                    running.run(step)
+    except KeyboardInterrupt:
+        console.print("stopped; all that was collected and written is kept, and the same call goes on from there")
+        raise typer.Exit(130) from None
+    console.print(f"{running.kept:,} samples collected in simulated time; the reports are in {out / loaded.site}")
+
+
+def _told(written: Written) -> None:
+    """One line of a report on the way."""
+    content = written.content
+    console.print(f"{written.status:8}{content['phase']:14}{written.folder / 'report.html'}", soft_wrap=True)
 
 
 @app.command()

@@ -42,15 +42,19 @@ class Production:
     _token: str = field(repr=False)
     _history: Path | None = field(default=None, repr=False)
 
-    def set_clock(self, moment: datetime) -> None:
-        """Let the vendors answer as of another moment; the database stays as it was at the start.
+    def set_clock(self, moment: datetime, rows: bool = False) -> None:
+        """Let the vendors answer as of another moment.
+
+        Args:
+            rows: the database too holds what was stored by then, not what was stored at the start; it
+                takes seconds.
 
         Raises:
             PdmError: the production did not take it.
         """
-        connection = HTTPConnection(urlsplit(self.environ["PDM_DEMO_URL"]).netloc, timeout=10)
+        connection = HTTPConnection(urlsplit(self.environ["PDM_DEMO_URL"]).netloc, timeout=60)
         with contextlib.closing(connection):
-            body = json.dumps({"clock": moment.astimezone(UTC).isoformat()})
+            body = json.dumps({"clock": moment.astimezone(UTC).isoformat(), "rows": rows})
             connection.request("PUT", "/_demo/clock", body, {"Authorization": f"Bearer {self._token}"})
             answer = connection.getresponse()
             if answer.status != 200:
@@ -100,20 +104,23 @@ def start(
     clock: datetime = datetime(2025, 3, 10, 15, tzinfo=UTC),
     cache: Path | None = None,
     on_progress: Callable[[str], None] = _quiet,
+    begin: datetime | None = None,
 ) -> Production:
     """Start a production and wait until it answers.
 
     Args:
         scenario: a name of SCENARIOS, or several joined with `+`.
-        clock: rows and answers end here.
+        clock: the moment from which the scenario is told, where rows and answers end.
         cache: where prepared databases are kept; the user's cache directory when None.
         on_progress: told in words what is being done.
+        begin: where rows and answers end at first, before `set_clock` moves them; the clock when None.
 
     Raises:
         CallError: an unknown scenario.
         PdmError: it did not start; the text says why.
     """
     clock = clock.astimezone(UTC)
+    begin = begin.astimezone(UTC) if begin else clock
     plan_of(scenario, clock)
     with TemporaryFile("w+") as errors:
         process = subprocess.Popen(
@@ -124,6 +131,7 @@ def start(
                 scenario,
                 str(seed),
                 clock.isoformat(),
+                begin.isoformat(),
                 str(cache.resolve()) if cache else "",
             ],
             stdin=subprocess.PIPE,
@@ -138,7 +146,7 @@ def start(
         except BaseException:
             Production({}, clock, process, "").stop()
             raise
-    return Production(ready["environ"], clock, process, ready["clock_token"], Path(ready["history"]))
+    return Production(ready["environ"], begin, process, ready["clock_token"], Path(ready["history"]))
 
 
 def _until_ready(process: subprocess.Popen[str], errors: IO[str], on_progress: Callable[[str], None]) -> Any:

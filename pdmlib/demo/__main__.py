@@ -1,4 +1,4 @@
-"""The supervisor of one demo production: `python -m pdmlib.demo SCENARIO SEED CLOCK CACHE`.
+"""The supervisor of one demo production: `python -m pdmlib.demo SCENARIO SEED CLOCK BEGIN CACHE`.
 
 Writes one JSON object a line: `{"progress": ...}` while it starts, `{"ready": ...}` or `{"failed": ...}` in
 the end. Lives until its standard input closes, its parent is gone, or it is told to terminate.
@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -74,6 +75,7 @@ def _serve(order: Order, root: Path, parent: int) -> None:
         stack.callback(vendors.stop)
         if server:
             server.until_ready()
+            vendors.move_rows = partial(database.move, server, world)
         port = server.port if server else database.free_port()
         environ = {
             "PDM_DEMO_URL": f"http://127.0.0.1:{vendors.server_port}",
@@ -90,10 +92,11 @@ def main(arguments: list[str]) -> int:
     parent = os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _terminate)
-    scenario, seed, clock, root = arguments
-    moment = datetime.fromisoformat(clock)
+    scenario, seed, clock, begin, root = arguments
+    plan = plan_of(scenario, datetime.fromisoformat(clock))
     try:
-        _serve(Order(plan_of(scenario, moment), int(seed), moment), Path(root) if root else default_root(), parent)
+        order = Order(plan, int(seed), datetime.fromisoformat(begin))
+        _serve(order, Path(root) if root else default_root(), parent)
     except PdmError as error:
         _say(failed=str(error))
         return 1

@@ -184,7 +184,7 @@ def fill(
     Args:
         looks: called in turn between the queries, to keep the counters of the time.
     """
-    from pdmlib.demo.rows import ROWS, lines, visibility
+    from pdmlib.demo.rows import visibility
     from pdmlib.demo.workload import run
 
     tell("creating tables")
@@ -194,16 +194,35 @@ def fill(
             connection.execute(f"ALTER ROLE {role} PASSWORD '{password}'".encode())
         connection.execute(visibility(plan).encode())
         tell("copying rows")
-        connection.execute("SET session_replication_role = replica")  # spares a look-up for each foreign key
-        for name, columns_of in ROWS.items():
-            columns = columns_of(world, clock)
-            target = f"COPY public.{name} ({', '.join(columns)}) FROM STDIN".encode()
-            with connection.cursor().copy(target) as copy:
-                copy.write("\n".join(lines(columns)))
-        connection.execute("RESET session_replication_role")
-        connection.execute("VACUUM (ANALYZE)")
+        _copy(connection, world, clock)
         tell("running the application's queries")
         run(connection, index_dropped=plan.index_dropped, looks=looks)
+
+
+def move(server: Server, world: World, clock: int) -> None:
+    """Put the rows that existed at another clock in place of those that are there, and query them a little."""
+    from pdmlib.demo.rows import ROWS
+    from pdmlib.demo.workload import query
+
+    with server.superuser() as connection:
+        connection.execute("SET pg_stat_statements.track = none")
+        connection.execute(f"TRUNCATE {', '.join(f'public.{name}' for name in ROWS)}".encode())
+        _copy(connection, world, clock)
+        connection.execute("RESET pg_stat_statements.track")
+        query(connection)
+
+
+def _copy(connection: psycopg.Connection, world: World, clock: int) -> None:
+    from pdmlib.demo.rows import ROWS, lines
+
+    connection.execute("SET session_replication_role = replica")  # spares a look-up for each foreign key
+    for name, columns_of in ROWS.items():
+        columns = columns_of(world, clock)
+        target = f"COPY public.{name} ({', '.join(columns)}) FROM STDIN".encode()
+        with connection.cursor().copy(target) as copy:
+            copy.write("\n".join(lines(columns)))
+    connection.execute("RESET session_replication_role")
+    connection.execute("VACUUM (ANALYZE)")
 
 
 def new_passwords() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -38,6 +38,7 @@ class VendorServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.stage = stage
         self.clock_token = secrets.token_hex(16)
+        self.move_rows: Callable[[int], None] = lambda clock: None
         self.stopped = threading.Event()
         self._called: set[str] = set()
 
@@ -62,10 +63,13 @@ class VendorServer(ThreadingHTTPServer):
     def _set_clock(self, call: Call) -> Reply:
         if call.bearer() != self.clock_token:
             return Reply({"message": "Unauthorized"}, 401)
-        at = parse(str(json.loads(call.body)["clock"]))
+        body = json.loads(call.body)
+        at = parse(str(body["clock"]))
         if call.method != "PUT" or at is None:
             return Reply({"message": "PUT an ISO time as clock"}, 400)
         self.stage.set_clock(moment(at))
+        if body.get("rows"):
+            self.move_rows(at)
         return Reply({"clock": moment(at).isoformat()})
 
     def stop(self) -> None:

@@ -38,6 +38,11 @@ def run(connection: psycopg.Connection, *, index_dropped: bool, looks: Sequence[
     _rounds(connection, 2 * ROUNDS, 40 * ROUNDS)
 
 
+def query(connection: psycopg.Connection) -> None:
+    """Run every query some more times."""
+    _rounds(connection, 0, ROUNDS)
+
+
 def _rounds(connection: psycopg.Connection, first: int, count: int) -> None:
     with connection.transaction():
         connection.execute("SET LOCAL ROLE authenticated")
