@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 
-from pdmlib.status import Due, last_deployment, picture, standing
+from pdmlib.phases import phase_named
+from pdmlib.status import Due, due_times, last_deployment, picture, standing
 from tests.builders import DEPLOYED, at
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -71,6 +72,46 @@ def test_an_early_report_does_not_count_as_the_one_that_is_due(tmp_path: Path) -
     row = due(tmp_path, DEPLOYED + timedelta(days=7))["week1"]
     assert row.state == "due"
     assert row.written is not None
+
+
+def test_a_report_that_another_followed_is_missed_and_named(tmp_path: Path) -> None:
+    for day in (4, 6):
+        write(tmp_path, "daily", at(f"2025-03-{day:02}T14:30"))
+    row = due(tmp_path, at("2025-03-08T15:00"))["daily"]
+    assert row.missed == (at("2025-03-05T14:00"), at("2025-03-07T14:00"))
+    assert (row.state, row.due, row.following) == ("due", at("2025-03-08T14:00"), at("2025-03-09T13:00"))
+
+
+def test_the_last_daily_of_week_1_is_due_for_a_day_then_missed(tmp_path: Path) -> None:
+    row = due(tmp_path, at("2025-03-11T12:59"))["daily"]
+    assert (row.state, row.due, row.following) == ("due", at("2025-03-10T13:00"), None)
+    row = due(tmp_path, at("2025-03-11T13:00"))["daily"]
+    assert (row.state, row.due, len(row.missed)) == ("missed", at("2025-03-10T13:00"), 7)
+
+
+def test_what_comes_once_is_due_until_it_is_written(tmp_path: Path) -> None:
+    row = due(tmp_path, DEPLOYED + timedelta(days=200))["hour1"]
+    assert (row.state, row.missed, row.following) == ("due", (), None)
+
+
+def test_week_1_has_seven_mornings_when_the_clocks_go_back(tmp_path: Path) -> None:
+    """Deployed on Monday 27 October 2025 at 8:00 in Chicago; on 2 November the day has 25 hours."""
+    deployed = at("2025-10-27T13:00")
+    found = due_times(phase_named("daily"), deployed, deployed + timedelta(days=20), CHICAGO)
+    assert [f"{m:%d %H}" for m in found] == ["28 13", "29 13", "30 13", "31 13", "01 13", "02 14", "03 14"]
+
+
+def test_the_table_names_what_was_missed_and_what_is_due_next(tmp_path: Path) -> None:
+    console = Console(width=140, file=StringIO(), record=True)
+    found = standing(DEPLOYED, at("2025-03-12T15:00"), CHICAGO, tmp_path, None)
+    console.print(picture(found, "Shop", CHICAGO))
+    text = " ".join(console.export_text().split())
+    assert "daily Mon 10 Mar 08:00 ✗ missed" in text
+    assert (
+        "✗ missed: daily of Sat 2025-03-08 08:00 CST, Sun 2025-03-09 08:00 CDT, Mon 2025-03-10 08:00 CDT" in text
+    )
+    assert "CDT and 4 before; `pdm report daily" in text
+    assert "next due: weekly-review Mon 2025-03-17 08:00 CDT" in text
 
 
 def test_after_month_one_there_is_one_a_day(tmp_path: Path) -> None:
