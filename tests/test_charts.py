@@ -230,6 +230,16 @@ def test_times_are_those_of_the_site() -> None:
     assert "deployed Mon 3 Mar 09:00" in picture.svg().decode()
 
 
+def test_samples_of_several_lengths_leave_no_gap_and_a_gap_is_named_once() -> None:
+    hour, ends = timedelta(hours=1), [1, 2, 3, 3.25, 3.5, 3.75, 6]
+    at = [DEPLOYED + hour * x for x in (0, 1, 2, 3, 3.25, 3.5, 5)]
+    table = pd.DataFrame({"at": at, "end": [DEPLOYED + hour * x for x in ends], "cpu_pct": 20.0})
+    assert "No data" not in charts.database_cpu(table[:6], DEPLOYED, ZONE).alt
+    picture = charts.database_cpu(table, DEPLOYED, ZONE)
+    assert "No data for 1 h 15 min." in picture.alt
+    assert picture.svg().decode().count("<!-- no data -->") + picture.svg().decode().count(">no data<") == 1
+
+
 def test_a_deployment_before_the_chart_is_still_named() -> None:
     svg = charts.response_time(hours(5, DEPLOYED + timedelta(days=2)), DEPLOYED, ZONE).svg().decode()
     assert "deployed Mon 3 Mar 09:00, before this" in svg

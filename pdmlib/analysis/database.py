@@ -211,9 +211,9 @@ def _grown(found: Stretches) -> float | None:
 
 
 def cpu_series(case: Case) -> pd.DataFrame:
-    """Series for charts: `at` (start of the stretch) and `cpu_pct`."""
+    """Series for charts: `at` and `end` of each stretch, and `cpu_pct`."""
     stretches = host.cpu_pct(case).table
-    return stretches.rename(columns={"start": "at", "value": "cpu_pct"})[["at", "cpu_pct"]]
+    return stretches.rename(columns={"start": "at", "value": "cpu_pct"})[["at", "end", "cpu_pct"]]
 
 
 def db_queries_total(case: Case) -> Measurement:

@@ -157,16 +157,16 @@ def beside(ax: Axes, y: float, words: str, *, bold: bool = False) -> None:
 def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
     """What the looks mean, in words, in a line at the top right; a look is that of a marker or of a box."""
     high = figure.get_figheight()
+    marks = axes_at(figure, 0, high - 0.28, WIDTH, 0.18)
+    marks.set(xlim=(0, WIDTH), ylim=(0, 0.18))
+    marks.set_axis_off()
     x = WIDTH - 0.05 - sum(0.093 * columns(word) + 0.5 for word, _ in entries)
     for word, look in entries:
         figure.text((x + 0.32) / WIDTH, 1 - 0.19 / high, word, va="center")
-        mark = axes_at(figure, x, high - 0.28, 0.24, 0.18)
         if "marker" in look:
-            mark.plot([0.5], [0.5], linestyle="none", clip_on=False, **look)
+            marks.plot([x + 0.12], [0.09], linestyle="none", clip_on=False, **look)
         else:
-            boxes(mark, [(0, 0, 1, 1)], **look)
-        mark.set(xlim=(0, 1), ylim=(0, 1))
-        mark.set_axis_off()
+            boxes(marks, [(x, 0, 0.24, 0.18)], **look)
         x += 0.093 * columns(word) + 0.5
 
 

@@ -221,12 +221,12 @@ def database_cpu(
     window: Window | None = None,
     reason: str = NO_ROWS,
 ) -> Picture:
-    """The database's processor, average of each interval in percent (`at, cpu_pct`), peak named."""
+    """The database's processor, average of each interval in percent (`at, end, cpu_pct`), peak named."""
     title = "Database processor"
     line = timeline(series, ("cpu_pct",), zone, window)
     if line is None or not line.has("cpu_pct"):
         return nothing(title, reason)
-    figure, ax = sheet(f"{title}: average of each {minutes_text(line.step / 60)}", HEIGHT)
+    figure, ax = sheet(f"{title}: average between samples, mostly {minutes_text(line.step / 60)}", HEIGHT)
     furnish(ax, line, 100, "% busy", deployed_at)
     for low, high, color in ((70, 80, "#fdf0d0"), (80, 100, "#f8dcd8")):
         ax.axhspan(low, high, color=color, linewidth=0, zorder=0.5)

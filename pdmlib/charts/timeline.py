@@ -69,17 +69,27 @@ class Timeline:
 
 
 def timeline(table: pd.DataFrame, names: Sequence[str], zone: ZoneInfo, window: Window | None) -> Timeline | None:
-    """The columns of a frame as a timeline that covers the window; None without any row."""
+    """The columns of a frame as a timeline that covers the window; None without any row.
+
+    A row reaches from `at` to its `end` where the frame has that column, else over the usual step.
+    """
     if table.empty or "at" not in table:
         return None
     rows = table.dropna(subset=["at"]).drop_duplicates("at", keep="last").sort_values("at")
-    at = pd.to_datetime(rows["at"], utc=True).astype("datetime64[us, UTC]").astype("int64").to_numpy() / 1e6
+    at = _seconds(rows["at"])
     if not at.size:
         return None
     step = float(np.median(np.diff(at))) if at.size > 1 else 3600.0
+    ends = _seconds(rows["end"]) if "end" in rows else at + step
     values = {n: _numbers(rows, n) for n in names}
     complete = rows["complete"].fillna(True).to_numpy(dtype=bool) if "complete" in rows else np.full(at.size, True)
-    return _with_gaps(Timeline(at, values, complete, step, float(at[-1] + step), zone), window)
+    return _with_gaps(Timeline(at, values, complete, step, float(ends[-1]), zone), ends, window)
+
+
+def _seconds(times: pd.Series) -> Floats:
+    moments = pd.to_datetime(times, utc=True).astype("datetime64[us, UTC]").astype("int64")
+    seconds: Floats = moments.to_numpy(dtype="float64") / 1e6
+    return seconds
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> Floats:
@@ -89,9 +99,8 @@ def _numbers(rows: pd.DataFrame, name: str) -> Floats:
     return np.where(np.isfinite(found), found, np.nan)
 
 
-def _with_gaps(line: Timeline, window: Window | None) -> Timeline:
-    ends = line.starts + line.step
-    places = np.flatnonzero(np.diff(line.starts) > 1.5 * line.step) + 1
+def _with_gaps(line: Timeline, ends: Floats, window: Window | None) -> Timeline:
+    places = np.flatnonzero(line.starts[1:] > ends[:-1] + line.step / 2) + 1
     starts, end = ends[places - 1], line.end
     if window and window.start.timestamp() < line.starts[0] - line.step / 2:
         places, starts = np.insert(places, 0, 0), np.insert(starts, 0, window.start.timestamp())
@@ -160,10 +169,10 @@ def hatch_gaps(ax: Axes, line: Timeline, missing: Any, word: str, hatch: str) ->
         hatch=hatch,
         zorder=1.5,
     )
-    longest = max((b - a for a, b in spans), default=0)
+    longest = max(spans, key=lambda span: span[1] - span[0], default=None)
     for a, b in spans:
         share = (b - a) / (line.end - line.starts[0])
-        if share > 0.026 or b - a == longest:
+        if share > 0.026 or (a, b) == longest:
             turned = 0 if share > 0.1 else 90
             ax.text(
                 (a + b) / 2, high * 0.05, word, ha="center", va="bottom", rotation=turned, bbox=PAPER, zorder=3

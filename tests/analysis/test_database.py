@@ -296,5 +296,5 @@ def test_the_table_of_checks_is_worst_first_and_gives_the_reason_of_the_unknown(
 
 def test_the_series_of_cpu_is_one_row_a_stretch():
     series = database.cpu_series(host(the_cpu(30, 90)))
-    assert list(series.columns) == ["at", "cpu_pct"]
+    assert list(series.columns) == ["at", "end", "cpu_pct"]
     assert list(series["cpu_pct"]) == pytest.approx([30, 90])
