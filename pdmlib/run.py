@@ -11,6 +11,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,6 @@ def _fill(
     notes: str, say: Progress,
 ) -> None:  # fmt: skip
     from pdmlib import history
-    from pdmlib.report import page
 
     history.save_collection(beside / "collection", collection)
     parameters = {
@@ -135,7 +135,10 @@ def _fill(
     if scope.phase.name == "incident":
         parameters |= {"start": scope.window.start.isoformat(), "end": scope.window.end.isoformat()}
     say("executing the notebook")
-    notebook = execute(scope.phase.name, parameters, kernel)
+    with ThreadPoolExecutor(1) as meanwhile:
+        warmed = meanwhile.submit(_page)
+        notebook = execute(scope.phase.name, parameters, kernel)
+        page = warmed.result()
     say("writing the report")
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
@@ -143,6 +146,14 @@ def _fill(
     page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", refresh_s)
     if scope.phase.name == "weekly-review":
         page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
+
+
+def _page() -> Any:
+    """The module that writes pages, warm while the kernel works."""
+    from pdmlib.report import page
+
+    page.warm()
+    return page
 
 
 def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> Any:

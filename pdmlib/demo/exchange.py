@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -121,6 +122,7 @@ class Vendor:
         return self.unknown
 
 
+@lru_cache(maxsize=65536)
 def iso(at: int | float) -> str:
     """Milliseconds as `2025-03-10T15:00:00.000Z`."""
     return moment(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -38,6 +38,11 @@ def body(notebook: Any) -> str:
     return str(text)
 
 
+def warm() -> None:
+    """Compiles the templates and patterns that every page needs."""
+    body(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("#")]))
+
+
 @cache
 def _exporter() -> Any:
     return HTMLExporter(

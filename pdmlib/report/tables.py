@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pdmlib.readings import Finding, Reading
 from pdmlib.report import words
-from pdmlib.verdict import Alert
 from pdmlib.window import iso
+
+if TYPE_CHECKING:
+    from pdmlib.verdict import Alert
 
 
 @dataclass(frozen=True)
