@@ -175,8 +175,6 @@ def _tell(webhook: str, written: Written) -> None:
 def _import_writers() -> None:
     import papermill  # noqa: F401
 
-    import pdmlib.report.page  # noqa: F401
-
 
 def _secret_variables(site: str) -> tuple[str, ...]:
     from pdmlib.site import variables_of
@@ -195,6 +193,9 @@ class _NoProduction:
 
     def look_back(self, _: Any) -> None:
         """The present cannot be turned back."""
+
+    def follow(self, _: Any) -> None:
+        """Time goes on by itself."""
 
 
 class _DemoProduction:
@@ -220,6 +221,11 @@ class _DemoProduction:
         """Lets the vendors answer as of an earlier moment."""
         if moment < self._starting.result().clock:
             self._starting.result().set_clock(moment)
+
+    def follow(self, moment: datetime) -> None:
+        """Lets vendors and database stand at another moment, so that the demo lives while it is watched."""
+        if moment != self._starting.result().clock:
+            self._starting.result().set_clock(moment, rows=True)
 
     def keep_history(self, folder: Path) -> None:
         """Puts the history that the demo's own collector kept where the site's history lies."""
@@ -355,7 +361,7 @@ def _told(written: Written) -> None:
 @app.command()
 def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False) -> None:
     """Check every source of a site: configured, reachable, allowed, how fast."""
-    with _caught(debug), _ready(site, as_of) as loaded:
+    with _caught(debug), _ready(site, as_of) as (loaded, _):
         from rich.table import Table
 
         from pdmlib import sources
@@ -382,10 +388,11 @@ def collect(
     debug: Debug = False,
 ) -> None:
     """Append one collection to the site's history."""
-    with _caught(debug), _ready(site, as_of, out) as loaded:
+    with _caught(debug), _ready(site, as_of, out) as (loaded, production):
         from pdmlib import history, sources
 
         scope = asking.looking_scope(loaded, as_of, deployed_at)
+        production.follow(scope.as_of)
         with console.status("collecting"):
             found = sources.collect(loaded, scope)
         folder = asking.history_folder(loaded, out)
@@ -411,19 +418,22 @@ def watch(
     debug: Debug = False,
 ) -> None:
     """Collect, judge and rewrite the dashboard at the pace of the phase, until Ctrl-C."""
-    with _caught(debug), _ready(site, as_of, out) as loaded:
+    with _caught(debug), _ready(site, as_of, out) as (loaded, production):
         from pdmlib.screen import Screen
         from pdmlib.watch import Watch
 
         pace = timedelta(seconds=every) if every else None
         with Screen(Console(highlight=False)) as screen:
+            webhook = _webhook(loaded) if notify else None
             watched = Watch(
-                loaded, out, as_of, deployed_at, _webhook(loaded) if notify else None, pace, dashboard, screen.say
+                loaded, out, as_of, deployed_at, webhook, pace, dashboard, screen.say, production.follow
             )
             try:
                 watched.run(screen.show, rounds)
             except KeyboardInterrupt:
-                console.print("stopped; every sample collected so far is kept")
+                lost = watched.waiting()
+                kept = f"{lost} samples could not be written" if lost else "every sample collected so far is kept"
+                console.print(f"stopped; {kept}")
 
 
 @app.command()
@@ -497,7 +507,7 @@ def lab(
     debug: Debug = False,
 ) -> None:
     """Open JupyterLab on copies of the notebooks, set to the site; its own options (--no-browser) go through."""
-    with _caught(debug), _ready(site, as_of, out) as loaded:
+    with _caught(debug), _ready(site, as_of, out) as (loaded, _):
         from pdmlib.lab import open_lab, working_copy
 
         folder = out / loaded.site / "lab"
@@ -509,14 +519,14 @@ def lab(
 
 
 @contextmanager
-def _ready(site: str, as_of: str, out: Path | None = None) -> Iterator[Site]:
-    """The site, its demo production started, and what that kept in the history under `out`."""
+def _ready(site: str, as_of: str, out: Path | None = None) -> Iterator[tuple[Site, Any]]:
+    """The site and its demo production, started, with what that kept in the history under `out`."""
     with ThreadPoolExecutor(1) as pool, _production(site, as_of, pool) as production:
         production.ready(lambda text: console.print(text, style="dim"))
         loaded = load_site(site)
         if out is not None:
             production.keep_history(asking.history_folder(loaded, out))
-        yield loaded
+        yield loaded, production
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 Two clocks tell when a round is due: the wall's goes on while a laptop is closed, the steady one is
 not set back. What was slept through is said: logs and vendors' records are read back by the next
-round, probes from here and gauges of the host are not.
+round, probes from here and gauges of the host are not. What cannot be written to the history, because
+the disk is full, is kept in memory and written by a later round.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import Any
 from pdmlib import asking, history, sources
 from pdmlib.case import Case
 from pdmlib.errors import CallError, PdmError, ReportError, SiteError, SourceError
-from pdmlib.frames import Collection
+from pdmlib.frames import Collection, merge
 from pdmlib.memory import previous_report
 from pdmlib.notify import notify
-from pdmlib.phases import PHASES, Phase, Scope, phase_at
+from pdmlib.phases import BASELINE, PHASES, Phase, Scope, phase_at
 from pdmlib.report import document
 from pdmlib.run import Kernel, write_report
 from pdmlib.site import Site, variables_of
@@ -95,6 +96,7 @@ class Watch:
         webhook: where to post what gets worse; None: nowhere.
         every: instead of the phase's pace.
         say: told what is being done.
+        follow: told the moment of each round before anything is asked.
     """
 
     site: Site
@@ -105,7 +107,9 @@ class Watch:
     every: timedelta | None = None
     dashboard: bool = True
     say: Callable[[str], None] = lambda _: None
+    follow: Callable[[datetime], None] = lambda _: None
     pace: Pace = field(default_factory=Pace)
+    _unwritten: Collection = field(default_factory=lambda: Collection({}), init=False)
     _last: Scope | None = field(default=None, init=False)
     _offset: timedelta = field(default=timedelta(0), init=False)
     _pages: deque[Path] = field(default_factory=deque, init=False)
@@ -140,6 +144,7 @@ class Watch:
         moment = self.pace.wall() + self._offset
         try:
             scope = self._scope(moment)
+            self.follow(scope.as_of)
         except PdmError as error:
             if self._last is None and isinstance(error, CallError | SiteError):
                 raise
@@ -167,9 +172,9 @@ class Watch:
         self.say("collecting")
         found = sources.collect(self.site, scope, on_progress=progress)
         folder = asking.history_folder(self.site, self.out)
-        missed = rounds_between(history.newest(folder), scope.as_of, self.every or begun.phase.cadence)
-        troubles: list[str] = []
-        added = self._kept(folder, found, troubles)
+        newest, troubles = history.newest(folder), list[str]()
+        missed = rounds_between(newest, scope.as_of, self.every or begun.phase.cadence)
+        added = self._kept(folder, [found, *self._slept_through(scope, newest)], troubles)
         collection = history.with_history(found, folder, Window(scope.baseline.start, scope.as_of))
         verdict = judge(Case(self.site, scope, collection, scope.window))
         last = previous_report(self.out / self.site.site / SCREEN, scope.as_of)
@@ -177,12 +182,32 @@ class Watch:
         self._told(document.document(verdict, now()), last, troubles)
         return replace(begun, verdict=verdict, added=added, troubles=tuple(troubles), missed=missed, page=page)
 
-    def _kept(self, folder: Path, found: Collection, troubles: list[str]) -> int:
+    def waiting(self) -> int:
+        """Samples that even now cannot be written to the history."""
+        self._kept(asking.history_folder(self.site, self.out), [], [])
+        return sum(map(len, self._unwritten.frames.values()))
+
+    def _slept_through(self, scope: Scope, newest: datetime | None) -> list[Collection]:
+        """The application's own probes of a gap that is longer than what a round looks back."""
+        if newest is None or newest >= scope.previous.start:
+            return []
+        span = Window(max(newest, scope.previous.start - BASELINE), scope.previous.start)
+        past = replace(scope, window=span, full=span)
+        probes = sources.collect(self.site, past, only=("postgres",))["probes"]
+        return [Collection({"probes": probes})]
+
+    def _kept(self, folder: Path, found: list[Collection], troubles: list[str]) -> int:
+        """Adds to the history, together with what could not be written before."""
+        frames = merge(part.frames for part in (self._unwritten, *found))
+        self._unwritten = Collection({name: frames[name] for name in history.KEPT if name in frames})
         try:
-            return history.append(folder, found)
+            added = history.append(folder, self._unwritten)
         except ReportError as error:
-            troubles.append(f"not kept: {error}")
+            rows = sum(map(len, self._unwritten.frames.values()))
+            troubles.append(f"{rows} samples wait in memory for the next round: {error}")
             return 0
+        self._unwritten = Collection({})
+        return added
 
     def _rewritten(self, scope: Scope, collection: Collection, troubles: list[str]) -> Path | None:
         """The dashboard's page; of those that this watch wrote only the newest stay."""

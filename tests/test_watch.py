@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -18,9 +19,11 @@ from pdmlib.phases import PHASES
 from pdmlib.screen import clock, missed, picture
 from pdmlib.site import Site, load_site
 from pdmlib.watch import Pace, Round, Watch, rounds_between
+from pdmlib.window import Window
 
 START = datetime(2025, 3, 10, 15, tzinfo=UTC)
 FIVE = timedelta(minutes=5)
+EVER = Window(datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC))
 PDM = str(Path(sys.executable).with_name("pdm"))
 
 
@@ -146,8 +149,56 @@ def test_a_history_that_cannot_be_written_is_told_and_the_round_is_judged(tmp_pa
     folder.parent.mkdir()
     folder.write_text("in the way", encoding="utf-8")
     (seen,) = run(watch, 1)
-    assert seen.troubles[0].startswith("not kept: ")
+    assert seen.troubles[0].startswith(f"{watch.waiting()} samples wait in memory for the next round: ")
     assert seen.verdict is not None
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_what_could_not_be_written_is_written_by_the_next_round(tmp_path: Path) -> None:
+    watch = a_watch(a_site_of(tmp_path, "app"), tmp_path, Machine())
+    folder = tmp_path / "demo" / "history-rough"
+    folder.parent.mkdir()
+    folder.write_text("in the way", encoding="utf-8")
+    seen: list[Round] = []
+
+    def show(round_: Round, _: timedelta) -> None:
+        if round_ not in seen[-1:]:
+            seen.append(round_)
+            if folder.is_file():
+                folder.unlink()
+
+    watch.run(show, 2)
+    assert (seen[0].added, seen[1].troubles, watch.waiting()) == (0, (), 0)
+    kept = history.recall(folder, EVER, ("probes",))
+    assert kept["probes"]["checked_at"].dt.floor("5min").nunique() == 2
+    assert seen[1].added == sum(len(table) for table in history.recall(folder, EVER).values())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("demo_environ")
+def test_a_gap_of_days_is_read_back_from_the_applications_own_log(tmp_path: Path) -> None:
+    """The log has a probe every five minutes; a round by itself looks two days back."""
+    machine = Machine()
+    machine.closed_after, machine.closed_for = 1, timedelta(days=4)
+    site = a_site_of(tmp_path, "app", "postgres")
+    watch = replace(a_watch(site, tmp_path, machine), as_of="2025-03-05T15:00:00Z")
+    first, second = run(watch, 2)
+    assert (first.added > 0, second.at) == (True, datetime(2025, 3, 9, 15, 0, 1, tzinfo=UTC))
+    probes = history.recall(tmp_path / "demo" / "history-rough", EVER, ("probes",))["probes"]
+    log = probes[probes["target"] == "uptime_logs"]["checked_at"].sort_values()
+    assert log.diff().max() < timedelta(hours=2, minutes=6)
+    assert (log.min() < datetime(2025, 3, 4, tzinfo=UTC), log.max() > datetime(2025, 3, 9, tzinfo=UTC)) == (
+        True,
+        True,
+    )
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_each_round_is_told_before_anything_is_asked(tmp_path: Path) -> None:
+    told: list[datetime] = []
+    watch = a_watch(a_site_of(tmp_path, "app"), tmp_path, Machine(), follow=told.append)
+    run(watch, 2)
+    assert told == [START, START + FIVE]
 
 
 @pytest.mark.usefixtures("demo_environ")
