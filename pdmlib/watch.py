@@ -141,7 +141,8 @@ class Watch:
         Raises:
             CallError, SiteError: the first round shows that the call or the site file is wrong.
         """
-        moment = self.pace.wall() + self._offset
+        wall = self.pace.wall()
+        moment = wall + self._offset
         try:
             scope = self._scope(moment)
             self.follow(scope.as_of)
@@ -149,7 +150,7 @@ class Watch:
             if self._last is None and isinstance(error, CallError | SiteError):
                 raise
             return Round(moment, PHASES[0], troubles=(f"nothing collected: {error}",))
-        self._offset, self._last = scope.as_of - self.pace.wall(), scope
+        self._offset, self._last = scope.as_of - wall, scope
         return self._collected(Round(scope.as_of, phase_at(scope.deployed_at, scope.as_of)), scope)
 
     def _scope(self, moment: datetime) -> Scope:
