@@ -1,5 +1,6 @@
 """The judge: limits, intervals, status, recommendation."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,10 +10,10 @@ from hypothesis import strategies as st
 from pdmlib import stats
 from pdmlib.analysis import performance
 from pdmlib.judging import reading_of
-from pdmlib.phases import PHASES
-from pdmlib.readings import Measurement, Priority, Reading, State, Status
+from pdmlib.phases import PHASES, phase_named
+from pdmlib.readings import Measurement, Metric, Priority, Reading, State, Status
 from pdmlib.sections import all_metrics, metrics_of
-from pdmlib.verdict import Alert, outcome_of, recommendation_of, status_of
+from pdmlib.verdict import Alert, judge, outcome_of, recommendation_of, status_of, summarise
 from tests.builders import a_case, a_site, at
 
 SITE = a_site()
@@ -20,8 +21,8 @@ METRICS = all_metrics(SITE)
 ERROR_RATE = next(metric for metric in performance.METRICS if metric.id == "error_rate_pct")
 
 
-def errors(count: int, requests: int) -> Measurement:
-    low, high = stats.wilson(count, requests)
+def errors(count: int, requests: int, level: float = stats.LEVEL) -> Measurement:
+    low, high = stats.wilson(count, requests, level)
     return Measurement(
         State.MEASURED, 100 * count / requests, samples=requests, low=100 * low, high=100 * high, source="vercel"
     )
@@ -48,6 +49,29 @@ def test_rule_2_a_rate_is_judged_by_its_interval(
 ) -> None:
     reading = judged(count, requests)
     assert (reading.rollback, reading.status) == (rollback, status)
+
+
+RATES = [metric for metric in METRICS if metric.rate]
+
+
+@pytest.mark.parametrize("metric", RATES, ids=lambda metric: metric.id)
+def test_rule_2_no_rate_passes_or_fails_on_a_handful(metric: Metric) -> None:
+    """0 of 20 may be 16 %, 1 of 20 as little as 0.9 %: too few either way, and how many more decide is said."""
+    for count in (0, 1):
+        reading = reading_of(metric, errors(count, 20), SITE, "week1")
+        assert (reading.status, reading.rollback) == (Status.WARN, False)
+        assert f"too few {metric.rate}" in str(reading.reason)
+        assert f"more {metric.rate} without a failure" in str(reading.becomes_green)
+
+
+@pytest.mark.parametrize("metric", RATES, ids=lambda metric: metric.id)
+def test_rule_2_a_rate_passes_after_as_many_more_trials_as_it_says(metric: Metric) -> None:
+    for phase in ("hour1", "week1"):
+        level = stats.level_for_looks(phase_named(phase).looks)
+        reading = reading_of(metric, errors(1, 40, level), SITE, phase)
+        more = int(re.findall(r"after (\d+) more", str(reading.becomes_green))[0])
+        passed = [reading_of(metric, errors(1, 40 + n, level), SITE, phase).status for n in (more - 1, more)]
+        assert passed == [Status.WARN, Status.PASS]
 
 
 def test_rule_2_too_few_requests_is_the_reason_and_how_many_would_do_is_said() -> None:
@@ -148,3 +172,11 @@ def test_a_good_week_is_no_success_before_it_is_over() -> None:
 def test_a_reading_is_there_once_in_every_phase(phase: str) -> None:
     ids = [metric.id for metric in metrics_of(SITE, phase)]
     assert len(ids) == len(set(ids))
+
+
+def test_what_a_site_does_without_is_not_told_as_not_measured() -> None:
+    def told(**site: Any) -> int:
+        found = re.search(r"Not measured: .* and (\d+) more", summarise(judge(a_case(site=a_site(**site)))))
+        return int(found[1]) if found else 0
+
+    assert told(unused=["stripe"]) < told()
