@@ -15,6 +15,8 @@ from pdmlib.series import hourly
 from pdmlib.uptime import uptime_segments
 from pdmlib.window import Window
 
+MOST_FEATURES = 15
+
 
 def picture(case: Case, name: str) -> Any:
     """The picture of that name.
@@ -25,6 +27,13 @@ def picture(case: Case, name: str) -> Any:
     if name not in CHARTS:
         raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
     return CHARTS[name](case)
+
+
+def _telling(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of features that fit one picture, in their order: those in trouble before the others."""
+    troubled = ("broken", "abandoned", "rare")
+    kept = sorted(range(len(rows)), key=lambda i: rows[i]["state"] not in troubled)[:MOST_FEATURES]
+    return [rows[i] for i in sorted(kept)]
 
 
 def _span(case: Case) -> Window:
@@ -48,7 +57,7 @@ CHARTS: dict[str, Callable[[Case], Any]] = {
     "request_volume": _over_time(charts.request_volume, hourly),
     "database_cpu": _over_time(charts.database_cpu, database.cpu_series),
     "uptime": lambda c: charts.uptime_strip(uptime_segments(c), c.site.zone, c.window),
-    "adoption": lambda c: charts.adoption_heatmap(features.adoption(c)),
+    "adoption": lambda c: charts.adoption_heatmap(_telling(features.adoption(c))),
     "cron": lambda c: charts.cron_slots(cron.slots(c), c.site.zone, c.window),
     "days": lambda c: charts.day_trend(daily(c)),
     "routes": lambda c: charts.routes_bar(routes(c)),

@@ -61,33 +61,27 @@ class Report:
         """What went well and what did not, from the notes and the facts."""
         return self._list([*self.notes.highlights, *text.highlights(self.verdict)])
 
-    def readings(self, *sections: str) -> Html:
-        """The readings of the sections, judged."""
-        return tables.readings(r for name in sections for r in self.verdict.section(name))
+    def readings(self, *sections: str, most: int | None = None) -> Html:
+        """The readings of the sections, judged; a slide shows at most so many."""
+        return tables.readings([r for name in sections for r in self.verdict.section(name)], most)
 
-    def brief(self, *sections: str) -> Html:
-        """The readings of the sections for a shared screen: value, target and status."""
-        return tables.brief(r for name in sections for r in self.verdict.section(name))
+    def brief(self, *sections: str, most: int = 12) -> Html:
+        """The readings of the sections for a shared screen: value, target and status; at most so many."""
+        return tables.brief([r for name in sections for r in self.verdict.section(name)], most)
 
     def focus(self) -> Html:
         """The checklist of the phase, one card a section."""
         return tables.boxes(self.verdict.tables["checklist"])
 
     def table(self, name: str, most: int | None = None) -> Html:
-        """A table of `report.json`; with `most`, its first rows and how many more there are."""
+        """A table of `report.json`; a slide shows its first rows, at most so many."""
         rows = self.verdict.tables[name]
-        if name == "feature_adoption":
-            return tables.adoption(rows)
-        shown = tables.table(name, rows[:most])
-        rest = len(rows) - len(rows[:most])
-        return Html(shown.html + f"<p class='empty'>and {rest} more in report.html</p>") if rest else shown
+        return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows, most=most)
 
     def top_findings(self, most: int) -> Html:
-        """The most urgent findings, a line each."""
-        found = self.verdict.findings
-        lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in found[:most]]
-        rest = [f"and {len(found) - most} more"] if len(found) > most else []
-        return self._list(lines + rest, "No finding.")
+        """The findings, most urgent first, a line each; a slide shows at most so many."""
+        lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in self.verdict.findings]
+        return self._list(lines, "No finding.", most)
 
     def tiles(self, *names: str) -> Html:
         """Readings as large tiles: value, status by word and shape, target."""
@@ -104,21 +98,21 @@ class Report:
         rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
         return tables.table("timeline", rows, "No deployment or change is known in the day before.")
 
-    def underused(self) -> Html:
-        """Features that are abandoned, broken, rare or below their target."""
+    def underused(self, most: int | None = None) -> Html:
+        """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
         rows = [
             row for row in self.verdict.tables["feature_adoption"]
             if row["state"] in ("abandoned", "broken", "rare") or row["target_met"] is False
         ]  # fmt: skip
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
-        return self._list(lines, "Every feature is used as expected.")
+        return self._list(lines, "Every feature is used as expected.", most)
 
     def high_cost(self) -> Html:
         """What costs most, first."""
         rows = [r for r in self.verdict.section("costs") if isinstance(r.value, int | float) and r.value]
         rows.sort(key=lambda r: -float(r.value or 0))
-        lines = [f"{r.title}: {r.measurement.evidence} ({r.measurement.source})" for r in rows[:5]]
-        return self._list(lines, "No cost was measured.")
+        lines = [f"{r.title}: {r.measurement.evidence} ({r.measurement.source})" for r in rows]
+        return self._list(lines, "No cost was measured.", 3)
 
     def issues(self, priority: str) -> Html:
         """Findings and incidents of a priority and what became of them."""
@@ -132,10 +126,10 @@ class Report:
         """Alerts that hold in the latest part of the window."""
         return tables.alerts(self.verdict.alerts, self.case.site.zone)
 
-    def noted(self, key: str) -> Html:
+    def noted(self, key: str, most: int | None = None) -> Html:
         """What the analyst's notes say under a key; said to be open where nothing is noted."""
         found = getattr(self.notes, key)
-        return self._list([found] if isinstance(found, str) else list(found or ()))
+        return self._list([found] if isinstance(found, str) else list(found or ()), most=most)
 
     def assessment(self) -> Html:
         """The outcome in words and what to do next."""
@@ -144,7 +138,7 @@ class Report:
         if verdict.outcome:
             lines.insert(0, f"Deployment: {words.OUTCOMES[verdict.outcome]}")
         steps = self.notes.next_steps or text.next_steps(verdict)
-        return Html(self._list(lines).html + "<h3>Next steps</h3>" + self._list(list(steps)).html)
+        return Html(self._list(lines).html + "<h3>Next steps</h3>" + self._list(list(steps), most=5).html)
 
     def what_if(self, reading: str, edge: float) -> Html:
         """Which verdicts would flip if the mildest limit of a reading were another."""
@@ -171,9 +165,8 @@ class Report:
         return Html("")
 
     @staticmethod
-    def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".") -> Html:
-        shown = [words.one_line(item) for item in items]
-        return tables.render("list.html.j2", items=shown, empty=empty)
+    def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:
+        return tables.bullets(items, empty, most)
 
 
 def open_report(

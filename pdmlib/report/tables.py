@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pdmlib.readings import Finding, Reading
+from pdmlib.readings import Finding, Reading, Status
 from pdmlib.report import words
 from pdmlib.window import iso
 
@@ -253,19 +253,33 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
 }
 
 
-def table(name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.") -> Html:
+def table(
+    name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
+) -> Html:
     """The rows of a report table as HTML; a sentence where there are none."""
-    return grid(COLUMNS[name], [_with_unit(row) for row in rows], empty)
+    return grid(COLUMNS[name], [_with_unit(row) for row in rows], empty, most)
 
 
 def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**row, "value": words.number(row["value"], row["unit"])} if {"value", "unit"} <= row.keys() else row
 
 
-def grid(columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str) -> Html:
-    """Rows under columns as HTML."""
+def grid(
+    columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None = None
+) -> Html:
+    """Rows under columns as HTML.
+
+    Args:
+        most: rows that a slide shows; it says how many more the report has.
+    """
     shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
-    return Html(_template("table.html.j2").render(columns=list(columns), rows=shown, empty=empty))
+    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=most or len(shown))
+
+
+def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
+    """A list, each item on one line; a sentence where there are none; `most` as for `grid`."""
+    shown = [words.one_line(item) for item in items]
+    return render("list.html.j2", items=shown, empty=empty, most=most or len(shown))
 
 
 def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
@@ -295,11 +309,11 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, **cells}
 
 
-def brief(rows: Iterable[Reading]) -> Html:
-    """Readings for a shared screen: value, target and status."""
+def brief(rows: Iterable[Reading], most: int | None = None) -> Html:
+    """Readings for a shared screen: value, target and status; what is not well comes first where not all fit."""
     listed = [
         {"title": r.title, "value": words.number(r.value, r.unit), "target": r.target, "status": words.judged(r)}
-        for r in rows
+        for r in first_the_troubled(list(rows), most)
     ]
     columns = (
         C("title", "What", _text),
@@ -307,8 +321,16 @@ def brief(rows: Iterable[Reading]) -> Html:
         C("target", "Target", _text),
         C("status", "Status", _text, mark=True),
     )
-    shown = grid(columns, listed, "Nothing is measured here in this phase.")
+    shown = grid(columns, listed, "Nothing is measured here in this phase.", most)
     return Html(f"<div class='brief'>{shown.html}</div>")
+
+
+def first_the_troubled(rows: list[Reading], most: int | None) -> list[Reading]:
+    """Readings in their order, where there are more than `most` with those first that are not well."""
+    if most is None or len(rows) <= most:
+        return rows
+    order = (Status.FAIL, Status.WARN, Status.UNKNOWN)
+    return sorted(rows, key=lambda r: order.index(r.status) if r.status in order else len(order))
 
 
 def boxes(rows: Iterable[Mapping[str, Any]]) -> Html:
@@ -321,8 +343,8 @@ def boxes(rows: Iterable[Mapping[str, Any]]) -> Html:
     return render("boxes.html.j2", sections=sections)
 
 
-def readings(rows: Iterable[Reading]) -> Html:
-    """Readings with value, interval, target, status and what became of them."""
+def readings(rows: Iterable[Reading], most: int | None = None) -> Html:
+    """Readings with value, interval, target, status and what became of them; `most` as for `grid`."""
     listed = [
         {
             "title": r.title,
@@ -344,7 +366,7 @@ def readings(rows: Iterable[Reading]) -> Html:
         C("reason", "Why", _text),
         C("source", "Source", _text),
     )
-    return grid(columns, listed, "Nothing is measured here in this phase.")
+    return grid(columns, listed, "Nothing is measured here in this phase.", most)
 
 
 def findings(rows: Iterable[Finding], notes: Mapping[str, str], zone: ZoneInfo) -> Html:

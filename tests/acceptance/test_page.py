@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.acceptance.conftest import PHASES, Reports
+from pdmlib import asking
+from pdmlib.frames import Collection
+from pdmlib.history import load_collection
+from pdmlib.run import Kernel, write_report
+from pdmlib.site import load_site
+from tests.acceptance.conftest import PHASES, Reports, site_file
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -84,11 +94,76 @@ def test_a_hostile_title_is_text(reports: Reports, opened: Opened):
     assert opened.all("document.querySelectorAll('[onerror], [onload], iframe, object, embed').length") == 0
 
 
-def test_every_slide_of_the_weekly_review_fits_the_screen(reports: Reports, opened: Opened):
-    opened.page.goto(f"file://{reports.folder('weekly-review')}/slides.html")
+def fits(opened: Opened, slides: Path) -> None:
+    """Every slide is whole on a screen of 1280 by 720, its tables in letters that a room can read."""
+    opened.page.goto(f"file://{slides}")
     assert opened.left == opened.complaints == []
     assert opened.all("document.querySelectorAll('.slide').length") >= 10
     assert opened.all("[...new Set([...document.querySelectorAll('.slide')].map(s => s.clientHeight))]") == [720]
     assert opened.all(OVERFLOWING) == []
     sizes = "[...document.querySelectorAll('.slide td')].map(e => parseFloat(getComputedStyle(e).fontSize))"
     assert min(opened.all(sizes)) >= 16
+
+
+def test_every_slide_of_the_weekly_review_fits_the_screen(reports: Reports, opened: Opened):
+    fits(opened, reports.folder("weekly-review") / "slides.html")
+
+
+LONG = "<img src=x onerror=alert(1)> " + "a very long title of a stranger " * 9
+NOTES = ("feature_requests", "reported_issues", "next_steps", "positive_feedback")
+
+
+def _grow(site: dict[str, Any]) -> None:
+    """60 features, 80 cron jobs, 40 critical queries, 30 costs: each with a long name."""
+    feature, job, query = site["features"][0], site["cron"]["jobs"][0], site["queries"][0]
+    site["features"] = [{**feature, "name": f"feature_{i}", "title": f"{i} {LONG}"[:120]} for i in range(60)]
+    site["cron"]["jobs"] = [{**job, "name": f"job-{i}-{'long-name-' * 8}"} for i in range(80)]
+    site["queries"] = [{**query, "name": f"query_{i}", "title": f"{i} {LONG}"[:120]} for i in range(40)]
+    site["costs"] = [
+        {"name": f"cost_{i}", "title": f"{i} {LONG}"[:120], "amount": 9.0, "per": "month"} for i in range(30)
+    ]
+
+
+def _grown(kept: Collection) -> Collection:
+    """What the sources might have told of such a site: 200 issues, counts of half of the features."""
+    issues, counts = kept["issues"], kept["feature_counts"]
+    critical = issues[issues["title"].str.contains("<img", regex=False)]
+    many = pd.concat([critical.head(1)] * 200, ignore_index=True)
+    many = many.assign(issue=[f"issue-{i}" for i in range(200)], title=[f"{i} {LONG}" for i in range(200)])
+    used = counts[counts["feature"] == counts["feature"].iloc[0]]
+    counts = pd.concat([used.assign(feature=f"feature_{i}") for i in range(30)], ignore_index=True)
+    return Collection({**kept.frames, "issues": many, "feature_counts": counts}, kept.coverage)
+
+
+@pytest.fixture(scope="module")
+def large(reports: Reports, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The weekly review of a large site whose notes are long too."""
+    folder = tmp_path_factory.mktemp("large")
+    (folder / "notes").mkdir()
+    notes = {key: [f"{i} {LONG}" for i in range(40)] for key in NOTES}
+    (folder / "notes" / "demo-weekly-review.yaml").write_text(yaml.safe_dump(notes), encoding="utf-8")
+    site = load_site(site_file(folder, _grow), reports.environ)
+    kept = load_collection(reports.folder("weekly-review") / "collection")
+    with warnings.catch_warnings(action="ignore"), Kernel() as kernel:
+        scope = asking.scope_for(site, "weekly-review")
+        written = write_report(site, scope, folder / "out", _grown(kept), kernel).folder
+        gc.collect()
+    return written
+
+
+@pytest.mark.slow
+def test_the_slides_of_a_large_site_fit_and_say_how_much_more_there_is(large: Path, opened: Opened):
+    fits(opened, large / "slides.html")
+    more = opened.all("[...document.querySelectorAll('.slide .more')].map(e => e.innerText)")
+    assert len(more) >= 6
+    assert all(re.fullmatch(r"and \d+ more in the report", text) for text in more)
+
+
+@pytest.mark.slow
+def test_the_report_of_a_large_site_has_what_its_slides_leave_out(large: Path, opened: Opened):
+    opened.page.goto(f"file://{large}/report.html")
+    assert opened.left == opened.complaints == []
+    assert opened.all("document.querySelectorAll('.rest').length") > 100
+    shown = "[...document.querySelectorAll('.rest')].every(e => e.getBoundingClientRect().height > 0)"
+    assert opened.all(shown)
+    assert not opened.page.get_by_text("more in the report").first.is_visible()
