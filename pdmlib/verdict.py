@@ -337,7 +337,7 @@ def summarise(verdict: Verdict) -> str:
     unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
-    missing = [r.title for r in verdict.unknown if r.source not in verdict.case.site.unused]
+    missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
     if missing:
         named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
         text += f"\n\nNot measured: {named}; the reasons stand beside each."
