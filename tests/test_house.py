@@ -1,6 +1,7 @@
 """The house stands: layers import downwards only, and each dependency has one home."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,7 @@ def modules() -> list[tuple[str, Path]]:
     ]
 
 
+@cache
 def imported(path: Path) -> set[str]:
     """Dotted names that a file imports at run time; what only type checkers see does not count."""
     tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -6,6 +6,7 @@ import pytest
 
 from pdmlib import stats
 from pdmlib.analysis import performance
+from pdmlib.judging import reading_of
 from pdmlib.readings import Measurement, Priority, State, Status
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
 
@@ -218,9 +219,9 @@ def test_timeouts_are_the_504s_and_are_zero_only_where_statuses_were_counted():
 
 def the_days(weekday, weekend):
     """Requests an hour by the local day, from four weeks before to the end of the week."""
-    rows = []
+    rows, zone = [], a_case().site.zone
     for moment in every(60, DEPLOYED - 4 * WEEK, WEEK_LATER):
-        local = moment.astimezone(a_case().site.zone)
+        local = moment.astimezone(zone)
         rows.append(a_bucket(moment, (weekend if local.weekday() >= 5 else weekday) / 24))
     return rows
 
@@ -316,12 +317,19 @@ def test_hours_of_buckets_of_minutes_are_added_up():
     assert series["error_rate_pct"].iloc[0] == 10
 
 
-def test_rule_2_the_first_hour_says_what_its_many_looks_leave() -> None:
+def test_rule_2_the_first_hour_is_judged_for_all_its_looks_and_says_so() -> None:
+    """95 of 1,500 are surely above 5 % in one look (5.2 %), and not in one of twelve (4.7 %)."""
     counts = [
         {"source": "vercel", "at": DEPLOYED, "interval_s": 3600, "status": status, "requests": n, "sample_rate": 1}
-        for status, n in ((200, 940), (500, 60))
+        for status, n in ((200, 1405), (500, 95))
     ]
-    case = a_case({"request_counts": counts}, "hour1", as_of=DEPLOYED + timedelta(hours=1))
-    evidence = str(performance.error_rate_pct(case).evidence)
-    low, high = stats.wilson(60, 1000, 0.05 / 12)
-    assert f"adjusted for 12 looks in the hour {100 * low:.2f} to {100 * high:.2f} %" in evidence
+    hour = a_case({"request_counts": counts}, "hour1", as_of=DEPLOYED + timedelta(hours=1))
+    found = performance.error_rate_pct(hour)
+    assert (found.low, found.high) == tuple(100 * x for x in stats.wilson(95, 1500, 0.05 / 12))
+    assert "adjusted for 12 looks in the hour" in str(found.evidence)
+    metric = next(m for m in performance.METRICS if m.id == "error_rate_pct")
+    assert not reading_of(metric, found, hour.site, "hour1").rollback
+    day = a_case({"request_counts": counts}, "day1", as_of=DEPLOYED + timedelta(hours=1))
+    once = performance.error_rate_pct(day)
+    assert "looks" not in str(once.evidence)
+    assert reading_of(metric, once, day.site, "day1").rollback
