@@ -83,10 +83,10 @@ replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every 
 
 .PHONY: test test-slow check format bench proof lock
 test: $(VENV)/.ready-dev ## the tests
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.ready-dev ## the tests that take long
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m slow
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
 
 check: $(VENV)/.ready-dev ## format, lint, types, notebooks without outputs
 	@$(VENV)/bin/ruff format --check .
