@@ -39,7 +39,8 @@ class Baseline:
         expected: the value to expect; None without a baseline.
         exposure: how many times longer the comparable buckets are than the judged one.
         dispersion: variance over mean of counts, as seen in the baseline; NaN when not known.
-        spread, freedom: standard deviation of a single value and its degrees of freedom.
+        freedom: degrees of freedom of the dispersion.
+        spread, spread_freedom: standard deviation of a single value and its degrees of freedom.
     """
 
     kind: Kind
@@ -48,8 +49,9 @@ class Baseline:
     expected: float | None = None
     exposure: float = 0.0
     dispersion: float = math.nan
-    spread: float = math.nan
     freedom: int = 0
+    spread: float = math.nan
+    spread_freedom: int = 0
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
             same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
             if len(same) >= enough:
-                return _of(
-                    kind, same, _groups(kind, candidates, zone), _used(kind, len(same), judged, zone) + note
-                )
+                near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
+                groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
+                return _of(kind, same, groups, alike, _used(kind, len(same), judged, zone) + note)
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
 
 
@@ -123,17 +125,23 @@ def together(parts: Sequence[Baseline]) -> Baseline:
         "weekday": f"the same weekdays of {weeks} weeks before the deployment",
         "days": f"all {weeks} comparable days before the deployment",
     }[kind]
-    weighed = [(e, p.dispersion) for e, p in zip(expected, parts, strict=True) if not math.isnan(p.dispersion)]
-    weight = sum(e for e, _ in weighed)
+    known = [(e, p) for e, p in zip(expected, parts, strict=True) if not math.isnan(p.dispersion)]
+    weight, spread = sum(e for e, _ in known), sum(e * p.dispersion for e, p in known)
     return Baseline(
         kind,
         tuple(expected),
         used,
         total,
         total / variance if variance > 0 else min(part.exposure for part in parts),
-        sum(e * d for e, d in weighed) / weight if weight else math.nan,
-        freedom=min(part.freedom for part in parts),
+        spread / weight if weight else math.nan,
+        _joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
     )
+
+
+def _joint_freedom(parts: Sequence[tuple[float, int]]) -> int:
+    """Degrees of freedom of a sum of variances, each with its own. Source: Satterthwaite 1946, Biometrics 2."""
+    squares = sum(variance**2 / freedom for variance, freedom in parts if freedom)
+    return int(sum(variance for variance, _ in parts) ** 2 / squares) if squares else 0
 
 
 def change(
@@ -154,7 +162,7 @@ def change(
     if base.expected is None:
         return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
     if base.expected == 0:
-        return _from_zero(current, base)
+        return _from_zero(current, base, looks)
     pct = 100 * (current / base.expected - 1)
     before = base.expected * base.exposure
     spread = _dispersion(base)
@@ -182,27 +190,37 @@ def level_change(
 ) -> Change:
     """The change of a level (a time, a percentage) against its baseline, by the spread of single values.
 
+    Working days and weekends have spreads of their own: a quiet day's percentiles scatter more.
     Source: prediction interval of one further value, with Student's t on the baseline's degrees of freedom.
     """
     if base.expected is None:
         return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
-    if base.freedom < 2 or math.isnan(base.spread):
+    if base.spread_freedom < 2 or math.isnan(base.spread):
         why = f"too few values to tell: {len(base.values)}"
         return Change("unknown", reason=why, words=why, baseline=base.expected)
     if base.expected == 0:
-        return _from_zero(current, base)
+        return Change(
+            "new" if current > 0 else "flat", reason=f"{current:g} now, none in {base.used}", baseline=0.0
+        )
     error = base.spread * math.sqrt(1 + 1 / base.exposure)
-    half = stats.student(base.freedom) * error
+    half = stats.student(base.spread_freedom) * error
     away = current - base.expected
-    p = stats.student_p(away / error, base.freedom) if error > 0 else float(away == 0)
+    p = stats.student_p(away / error, base.spread_freedom) if error > 0 else float(away == 0)
     scale = 100 / base.expected
     return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
 
 
-def _from_zero(current: float, base: Baseline) -> Change:
-    if current > 0:
-        return Change("new", reason=f"{current:g} now, none in {base.used}", words="new", baseline=0.0)
-    return Change("flat", 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0)
+def _from_zero(current: float, base: Baseline, looks: int) -> Change:
+    """A count where none were: new when that many are more than chance, since one alone tells nothing."""
+    if current == 0:
+        return Change(
+            "flat", 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0
+        )
+    low, _ = stats.rate_ratio(current, 1, 0, base.exposure, level=stats.level_for_looks(looks))
+    reason = f"{current:g} now, none in {base.used}"
+    if low <= 1:
+        return Change("unknown", reason=f"too few to tell: {reason}", words="too few to call new", baseline=0.0)
+    return Change("new", reason=reason, words="new", baseline=0.0)
 
 
 def _judged(
@@ -233,9 +251,12 @@ def _words(trend: Trend, pct: float, base: Baseline, better: str) -> str:
     return f"{text}: {'better' if (trend == 'up') == (better == 'higher') else 'worse'}"
 
 
-def _of(kind: Kind, values: list[float], groups: Sequence[Sequence[float]], used: str) -> Baseline:
-    freedom = sum(len(group) - 1 for group in groups if group)
-    squares = sum((v - sum(group) / len(group)) ** 2 for group in groups for v in group)
+def _of(
+    kind: Kind, values: list[float], groups: Sequence[Sequence[float]], alike: Sequence[Sequence[float]], used: str
+) -> Baseline:
+    """A baseline of some values; dispersion from all groups, which scale with it, spread from those alike."""
+    freedom = _freedom(alike)
+    squares = sum((v - sum(group) / len(group)) ** 2 for group in alike for v in group)
     return Baseline(
         kind,
         tuple(values),
@@ -243,9 +264,14 @@ def _of(kind: Kind, values: list[float], groups: Sequence[Sequence[float]], used
         sum(values) / len(values),
         float(len(values)),
         stats.dispersion(groups),
+        _freedom(groups),
         math.sqrt(squares / freedom) if freedom else math.nan,
         freedom,
     )
+
+
+def _freedom(groups: Iterable[Sequence[float]]) -> int:
+    return sum(len(group) - 1 for group in groups)
 
 
 def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[float]]:
@@ -254,6 +280,10 @@ def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[
     for window, value in buckets:
         groups.setdefault(_key(kind, window, zone), []).append(value)
     return list(groups.values())
+
+
+def _weekend(window: Window, zone: ZoneInfo) -> bool:
+    return window.start.astimezone(zone).weekday() >= 5
 
 
 def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.frames import DTYPES, Collection
 from pdmlib.phases import Scope
 from pdmlib.readings import Measurement, State
@@ -63,6 +64,17 @@ class Case:
             self._times[name, column] = microseconds(self[name][column])
         inside = within(self._times[name, column], window or self.window)
         return self[name].take(inside).reset_index(drop=True)
+
+    @property
+    def level(self) -> float:
+        """The level of one judgement: all looks at the growing data of a phase keep 5 % together."""
+        return stats.level_for_looks(self.scope.phase.looks)
+
+    @property
+    def many_looks(self) -> str:
+        """What an interval says of itself where growing data are looked at again and again; else nothing."""
+        looks = self.scope.phase.looks
+        return f"; 95 % interval adjusted for {looks} looks in the hour" if looks > 1 else ""
 
     def latest(self) -> Case:
         """The same case, looking at the latest part of its window."""

@@ -44,7 +44,7 @@ def _pieces(window: Window) -> list[Window]:
 def _before(case: Case, piece: Window, value: Callable[[Window], float]) -> Baseline:
     first, end = case.scope.baseline.start, case.scope.baseline.end
     weeks = math.ceil((piece.end - first) / WEEK)
-    earlier = [piece.shifted(-k * WEEK) for k in range(1, weeks + 1)]
+    earlier = [piece.weeks_earlier(k, case.site.zone) for k in range(1, weeks + 1)]
     return baseline(case, [(w, value(w)) for w in earlier if w.start >= first and w.end <= end], piece)
 
 
@@ -65,7 +65,8 @@ def counted(case: Case, metric: str, found: Measurement, base: Baseline, better:
     """A measured count with its baseline, change and trend, and the change in words as evidence."""
     if not isinstance(found.value, int | float):
         return found
-    return beside(found, change(float(found.value), base, better, practical_pct(case, metric)))
+    seen = change(float(found.value), base, better, practical_pct(case, metric), case.scope.phase.looks)
+    return beside(found, seen)
 
 
 def beside(found: Measurement, seen: Change, baseline: float | None = None, judged: bool = True) -> Measurement:

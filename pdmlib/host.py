@@ -94,9 +94,13 @@ def gauge(case: Case, metric: str) -> Stretches:
 
 @once
 def cpu_pct(case: Case) -> Stretches:
-    """Busy share of all processors in percent between successive samples of their counters."""
+    """Busy share of all processors in percent between successive samples of their counters.
+
+    A sample that repeats the one before is the platform's own copy of it and no new measurement.
+    """
     idle, total = samples(case, "cpu_idle_s"), samples(case, "cpu_all_s")
     both = idle.merge(total, on="at", suffixes=("_idle", "_all"))
+    both = both[(both["value_all"].diff() != 0) | (both["value_idle"].diff() != 0)]
     step_idle, step_all = both["value_idle"].diff(), both["value_all"].diff()
     table = both.assign(start=both["at"].shift(), end=both["at"], value=100 * (1 - step_idle / step_all))
     near = table["end"] - table["start"] <= LONGEST

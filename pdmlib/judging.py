@@ -6,7 +6,8 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from pdmlib import stats
-from pdmlib.readings import Limit, Measurement, Metric, Priority, Reading, State, Status, Value
+from pdmlib.phases import phase_named
+from pdmlib.readings import OPERATORS, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
 from pdmlib.site import Site, Step
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
@@ -19,21 +20,21 @@ def as_step(limit: Limit) -> Step:
 
 def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:
     """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
-    metric = in_force(metric, site, phase)
+    metric, level = in_force(metric, site, phase), stats.level_for_looks(phase_named(phase).looks)
     plain = Reading(
         metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
         reason=found.reason,
     )  # fmt: skip
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
-    step, why = step_of(metric, found) if found.judged else (None, None)
+    step, why = step_of(metric, found, level) if found.judged else (None, None)
     if step is None:
         status, doubt = _passing(metric, found)
-        more = _more_requests(metric, found, doubt)
-        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=more)
+        goal = _becomes_green(metric, found, level) if doubt else None
+        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=goal)
     return replace(
         plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
-        becomes_green=_becomes_green(metric, found),
+        becomes_green=_becomes_green(metric, found, level),
     )  # fmt: skip
 
 
@@ -63,32 +64,42 @@ def in_force(metric: Metric, site: Site, phase: str) -> Metric:
     return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
 
 
-def step_of(metric: Metric, found: Measurement) -> tuple[Limit | None, str | None]:
-    """The worst step that holds. A rate needs its lower bound beyond an edge that turns the report RED."""
+def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:
+    """The worst step that holds, and why. A rate that may as well be below its edge turns no report RED.
+
+    Args:
+        level: of the rate's interval.
+    """
     for limit in metric.limits:
         if not limit.reached(found):
             continue
-        if metric.rate and (limit.critical or limit.rollback) and not limit.holds(found.low):
-            trials = int(found.samples or 0)
-            events = round(float(found.value or 0) * trials / 100)
-            more = stats.trials_to_decide(events, trials, float(limit.edge) / 100)
-            reason = (
-                f"{events} of {trials} is beyond {limit.edge:g} {metric.unit}, but its 95 % interval "
-                f"({found.low:.2f} to {found.high:.2f}) is not: {_needed(more, trials)}"
-            )
-            softer = next((x for x in metric.limits if x is not limit and x.holds(found.low)), None)
-            base = softer or replace(limit, status=Status.WARN, critical=False, rollback=False)
-            return replace(
-                base,
-                priority=limit.priority if softer is None else softer.priority,
-                action=base.action or limit.action,
-            ), reason
+        if metric.rate and not limit.holds(found.low) and limit.of == "value":
+            return _undecided(metric, limit, found), _undecided_reason(metric, limit, found, level)
         return limit, found.reason or _why(metric, limit, found)
     return None, None
 
 
-def _needed(more: int | None, trials: int) -> str:
-    return f"{more - trials} more requests at this rate would decide" if more else "no number of requests decides"
+def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
+    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a warning."""
+    softer = next((x for x in metric.limits if x is not limit and x.holds(found.low)), None)
+    base = softer or replace(limit, status=Status.WARN, critical=False, rollback=False)
+    return replace(
+        base, priority=limit.priority if softer is None else softer.priority, action=base.action or limit.action
+    )
+
+
+def _undecided_reason(metric: Metric, limit: Limit, found: Measurement, level: float) -> str:
+    events, trials, edge = _events(found), int(found.samples or 0), float(limit.edge)
+    needed = stats.trials_to_decide(events, trials, edge / 100, level)
+    more = f"{needed - trials} more {metric.rate} at this rate would decide" if needed else "no number decides"
+    return (
+        f"too few {metric.rate} to be sure: {events} of {trials} is beyond {edge:g} %, "
+        f"but its 95 % interval ({found.low:.2f} to {found.high:.2f}) is not: {more}"
+    )
+
+
+def _events(found: Measurement) -> int:
+    return round(float(found.value or 0) * int(found.samples or 0) / 100)
 
 
 def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
@@ -106,31 +117,50 @@ def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
     if not metric.limits or not found.judged:
         return Status.INFO, None
     if metric.rate and found.high is not None and float(found.high) >= 2 * float(metric.limits[-1].edge):
-        return Status.WARN, (
-            f"too few requests: {found.samples} leave the rate anywhere up to {found.high:.2f} {metric.unit}"
+        return (
+            Status.WARN,
+            f"too few {metric.rate}: {found.samples} leave the rate anywhere up to {found.high:.2f} %",
         )
     return Status.PASS, None
 
 
-def _more_requests(metric: Metric, found: Measurement, why: str | None) -> str | None:
-    if why is None:
-        return None
-    trials, limit = int(found.samples or 0), float(metric.limits[-1].edge) / 100
-    events = round(float(found.value or 0) * trials / 100)
-    tries = range(max(trials, 1), 1_000_000)
-    need = tries[bisect_left(tries, -2 * limit, key=lambda n: -stats.wilson(events, n)[1]) :][:1]
-    more = need[0] - trials if need else None
-    return f"{metric.title} becomes GREEN after {more} more requests without an error" if more else None
-
-
-def _becomes_green(metric: Metric, found: Measurement) -> str:
+def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
     now = f"now {shown(found.value)} {metric.unit}".strip()
-    if metric.rate and found.samples:
-        events = round(float(found.value or 0) * found.samples / 100)
-        need = int(events / (float(metric.limits[-1].edge) / 100)) + 1 - found.samples
-        if need > 0:
-            return f"becomes GREEN after {need} more requests without an error ({now}, target {metric.target})"
-    return f"becomes GREEN when {metric.title} is {metric.target} {metric.unit} ({now})".replace("  ", " ")
+    if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
+        more = _trials_to_pass(metric, found, level) - found.samples
+        return f"becomes GREEN after {more} more {metric.rate} without a failure ({now}, target {metric.target})"
+    return f"becomes GREEN when {metric.title} is {_target(metric, found)} {metric.unit} ({now})".replace(
+        "  ", " "
+    )
+
+
+def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:
+    """How many trials pass if no further one fails: rate in its target, upper bound under twice the limit."""
+    events, limit = _events(found), metric.limits[-1]
+    twice = 2 * float(limit.edge) / 100
+
+    def passes(trials: int) -> bool:
+        return (
+            not OPERATORS[limit.op](100 * events / trials, limit.edge)
+            and stats.wilson(events, trials, level)[1] < twice
+        )
+
+    least = most = int(found.samples or 1)
+    while not passes(most):
+        most *= 2
+    return bisect_left(range(most), True, lo=least, key=passes)
+
+
+def _target(metric: Metric, found: Measurement) -> str:
+    """The target in numbers, also where it is a multiple of the baseline."""
+    edges = [
+        (x.op, float(x.edge) * found.baseline) for x in metric.limits if x.of == "baseline" and found.baseline
+    ]
+    low = max((edge for op, edge in edges if op.startswith("<")), default=None)
+    high = min((edge for op, edge in edges if op.startswith(">")), default=None)
+    if low is None or high is None:
+        return metric.target
+    return f"between {low:.3g} and {high:.3g}"
 
 
 def shown(value: Value) -> str:

@@ -33,6 +33,11 @@ class Phase:
     next_check: timedelta
     checklist: tuple[str, ...] = ()
 
+    @property
+    def looks(self) -> int:
+        """How often growing data are judged: at each collection of the first hour, else once."""
+        return round(self.length / self.cadence) if self.name == "hour1" else 1
+
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 

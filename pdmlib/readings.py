@@ -142,7 +142,7 @@ class Metric:
         measure: pure function of a case (site, window, frames).
         target: what a pass looks like, in the guide's words, for the report.
         better: "lower", "higher" or "neither": which direction is good.
-        rate: the value is a percentage of `samples` trials, judged by its Wilson interval.
+        rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
         alerts: an alert may fire on the latest part of the window.
         phases: phase names; empty for all.
     """
@@ -155,7 +155,7 @@ class Metric:
     limits: Ladder = ()
     target: str = ""
     better: str = "neither"
-    rate: bool = False
+    rate: str = ""
     alerts: bool = True
     phases: tuple[str, ...] = ()
 
@@ -208,3 +208,8 @@ class Finding:
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
+
+    @property
+    def rule(self) -> str:
+        """What was held against what."""
+        return f"{self.reading} {self.threshold}"

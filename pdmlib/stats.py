@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -51,6 +52,18 @@ def trials_to_decide(successes: float, trials: float, limit: float, level: float
     distance = successes / trials - limit
     needed = normal(level) ** 2 * limit * (1 - limit) / distance**2
     return max(math.floor(needed) + 1, math.ceil(trials))
+
+
+def trials_to_doubt(successes: float, trials: int, limit: float, level: float = LEVEL) -> int:
+    """How many trials in all, none of the further ones a success, take the lower Wilson bound down to a limit."""
+
+    def doubtful(number: int) -> bool:
+        return wilson(successes, number, level)[0] <= limit
+
+    most = max(trials, 1)
+    while not doubtful(most):
+        most *= 2
+    return bisect_left(range(most), True, lo=trials, key=doubtful)
 
 
 def poisson_interval(count: float, level: float = LEVEL) -> tuple[float, float]:

@@ -232,7 +232,7 @@ def _firing(case: Case, metric: Metric) -> Limit | None:
     found = _measured(case, metric)
     if found.state is not State.MEASURED or found.value is None:
         return None
-    step, _ = step_of(metric, found)
+    step, _ = step_of(metric, found, case.level)
     return step if step is not None and step.priority is not None else None
 
 

@@ -77,6 +77,13 @@ class Window:
         """The same length of time, earlier or later."""
         return Window(self.start + by, self.end + by)
 
+    def weeks_earlier(self, weeks: int, zone: ZoneInfo) -> Window:
+        """As long a window from the same weekday and time of day, by the zone's clock, so many weeks before."""
+        local = self.start.astimezone(zone)
+        day = local.date() - timedelta(weeks=weeks)
+        start = datetime.combine(day, local.time(), zone).astimezone(UTC)
+        return Window(start, start + (self.end - self.start))
+
     def __str__(self) -> str:
         return f"{iso(self.start)} to {iso(self.end)}"
 

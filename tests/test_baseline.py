@@ -111,6 +111,13 @@ def test_rule_8_none_to_seven_is_new_and_has_no_percentage() -> None:
     assert (found.trend, found.change_pct) == ("new", None)
 
 
+def test_rule_8_one_where_none_were_is_too_few_to_be_new() -> None:
+    """At one in five of the time that was looked at, 1 and 2 may be chance (0.2, 0.04 each side); 3 are not."""
+    trends = [change(n, of(0, exposure=4)).trend for n in (1, 2, 3)]
+    assert trends == ["unknown", "unknown", "new"]
+    assert change(3, of(0, exposure=4), looks=12).trend == "unknown"
+
+
 def test_none_to_none_is_flat() -> None:
     assert change(0, of(0)).trend == "flat"
 
@@ -184,6 +191,17 @@ def test_a_level_within_its_usual_spread_is_flat_and_far_out_of_it_has_an_arrow(
     worse = level_change(600, found, "lower")
     assert worse.trend == "up"
     assert worse.words.endswith("worse")
+
+
+def test_rule_8_a_weekend_is_held_against_the_spread_of_weekends() -> None:
+    """Working days vary by 10, weekends by 100: 150 more is usual on a Sunday and far out on a Tuesday."""
+    history = [
+        (d.window, 300.0 + (1 if i % 14 < 7 else -1) * (100 if d.date.weekday() > 4 else 10))
+        for i, d in enumerate(BEFORE)
+    ]
+    tuesday, sunday = WEEK[0], WEEK[5]
+    assert level_change(450, baseline(CASE, history, tuesday.window)).trend == "up"
+    assert level_change(450, baseline(CASE, history, sunday.window)).trend == "flat"
 
 
 def test_a_level_with_too_few_values_is_unknown() -> None:

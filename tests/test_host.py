@@ -38,6 +38,13 @@ def test_a_counter_that_fell_is_a_restart_and_is_discarded():
     assert load.mean == pytest.approx(37.5)
 
 
+def test_rule_11_a_repeated_scrape_is_no_restart():
+    """The endpoint gave the same answer at 10 and 12 minutes: 50 % busy, then 25 % from 10 to 20, nothing fell."""
+    load = host.cpu_pct(cpu((0, 0.0, 0.0), (10, 50.0, 100.0), (12, 50.0, 100.0), (20, 125.0, 200.0)))
+    assert load.restarts == 0
+    assert list(load.table["value"]) == [50, 25]
+
+
 def test_the_average_is_weighted_by_time():
     """10 minutes at 90 % and 50 minutes at 30 % are 40 %, not 60 %."""
     load = host.cpu_pct(cpu((0, 0.0, 0.0), (10, 10.0, 100.0), (60, 360.0, 600.0)))

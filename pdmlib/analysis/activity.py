@@ -50,11 +50,12 @@ def _count(case: Case, column: str) -> Measurement:
 def _base(case: Case, column: str, source: str) -> Baseline:
     """The stretch before, with the spread that the days before the deployment show."""
     _, before = _row(case, _usual(case), column, source)
-    spread = _spread(case, column, source)
+    days = _days_before(case, column, source)
+    spread = stats.dispersion(days)
     if before is None or math.isnan(spread):
         return Baseline("none", (), "no comparable stretch before the deployment is known")
-    base = float(before[column])
-    return Baseline("days", (base,), "the same stretch a week before", base, 1.0, spread)
+    base, freedom = float(before[column]), sum(len(group) - 1 for group in days if group)
+    return Baseline("days", (base,), "the same stretch a week before", base, 1.0, spread, freedom=freedom)
 
 
 def bounce_rate_pct(case: Case) -> Measurement:
@@ -124,8 +125,8 @@ def _usual(case: Case) -> Window | None:
     return None
 
 
-def _spread(case: Case, column: str, source: str) -> float:
-    """Variance over mean of the days before the deployment, weekends apart; NaN when too few are known."""
+def _days_before(case: Case, column: str, source: str) -> tuple[list[float], list[float]]:
+    """The column on the working days and on the weekends before the deployment."""
     workdays: list[float] = []
     weekends: list[float] = []
     for day in case.scope.review_days:
@@ -133,7 +134,7 @@ def _spread(case: Case, column: str, source: str) -> float:
             _, row = _row(case, day.window, column, source)
             if row is not None:
                 (weekends if day.date.weekday() >= 5 else workdays).append(float(row[column]))
-    return stats.dispersion([workdays, weekends])
+    return workdays, weekends
 
 
 _DROP = (Limit("==", "down", Status.WARN, action=WATCH, of="trend"),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,6 +15,7 @@ from pdmlib.case import Case
 from pdmlib.comparison import beside, practical_pct, rate_before
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.traffic import ending, tile
+from pdmlib.window import iso
 
 SECTION = "integrations"
 OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
@@ -39,7 +40,7 @@ _OTHER_NAMES = {"resend": ("email",), "supabase": ("database",)}
 
 def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells."""
-    causes = "; ".join(causes_of(case, name))
+    causes = "; ".join(cause.words for cause in causes_of(case, name))
     if causes:
         return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
     if not case.answered(name):
@@ -66,39 +67,50 @@ def _heard(case: Case, name: str) -> bool:
     return now or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
 
 
-def causes_of(case: Case, name: str) -> Iterator[str]:
-    """Why an integration has issues, one sentence part each; nothing when none is known."""
+class Cause(NamedTuple):
+    """Why an integration has issues, and what would have to be seen for it to have none."""
+
+    words: str
+    goal: str
+
+
+def causes_of(case: Case, name: str) -> Iterator[Cause]:
+    """Why an integration has issues; nothing when none is known."""
     yield from _broken_states(case, name)
     yield from _failing_checks(case, name)
     yield from _unwell_component(case, name)
     if name == "stripe":
-        yield from _counted(payment_failures(case), "payments failed in the integration")
-        yield from _counted(webhooks_pending(case), "webhook events are not delivered")
+        yield from _failed_payments(case)
+        yield from _late_events(case)
     if name == "twilio":
-        yield from _surely_above(sms_failed_pct(case), "of text messages failed")
+        yield from _surely_above(case, sms_failed_pct(case), "messages", "of text messages failed")
     if name == "resend":
-        yield from _surely_above(email_bounce_pct(case), "of emails bounced")
+        yield from _surely_above(case, email_bounce_pct(case), "emails", "of emails bounced")
 
 
-def _broken_states(case: Case, name: str) -> Iterator[str]:
+def _broken_states(case: Case, name: str) -> Iterator[Cause]:
     """States that the vendor reports now; they say nothing of a window that ended earlier."""
     if case.window.end < case.scope.window.end:
         return
     states = case["vendor_states"]
     bad = states[(states["vendor"] == name) & states["kind"].isin(BROKEN_KINDS) & (states["ok"] == False)]  # noqa: E712
     for kind, item, status in zip(bad["kind"], bad["item"], bad["status"], strict=True):
-        yield f"{kind} {item} is {status}"
+        yield Cause(f"{kind} {item} is {status}", f"{kind} {item} is no longer {status}")
 
 
-def _failing_checks(case: Case, name: str) -> Iterator[str]:
-    """Checks by the application: an issue when the newest failed, or more than one in twenty did."""
+def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
+    """Checks by the application: an issue when the newest failed, or surely more than one in twenty did."""
     checks = _checks(case, name)
     bad = checks[checks["success"] == False]  # noqa: E712
-    if bad.empty or (checks["success"].iloc[-1] is not False and len(bad) / len(checks) <= 0.05):
+    enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
+    if bad.empty or (checks["success"].iloc[-1] and enough == len(checks)):
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
-    yield f"{len(bad)} of {len(checks)} checks by the application failed{last}"
+    yield Cause(
+        f"{len(bad)} of {len(checks)} checks by the application failed{last}",
+        f"the next {max(enough - len(checks), 1)} checks by the application succeed",
+    )
 
 
 def _checks(case: Case, name: str) -> pd.DataFrame:
@@ -106,23 +118,38 @@ def _checks(case: Case, name: str) -> pd.DataFrame:
     return checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
 
 
-def _unwell_component(case: Case, name: str) -> Iterator[str]:
+def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
     names = [name, *_OTHER_NAMES.get(name, ())]
     checks = case.within("health_checks", "checked_at").sort_values("checked_at")
     checks = checks[checks["component"].isin(names)].groupby("component").tail(1)
     for row in checks[~checks["status"].isin(WELL)].to_dict("records"):
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
-        yield f"the health endpoint says {row['component']} is {row['status']}{detail}"
+        says = f"the health endpoint says {row['component']} is"
+        yield Cause(f"{says} {row['status']}{detail}", f"{says} {WELL[0]}")
 
 
-def _counted(found: Measurement, what: str) -> Iterator[str]:
+def _failed_payments(case: Case) -> Iterator[Cause]:
+    found = payment_failures(case)
     if found.value:
-        yield f"{found.value} {what}"
+        until = _lost_payments(case)["created_at"].max() + case.scope.phase.latest
+        yield Cause(
+            f"{found.value} payments failed in the integration",
+            f"no payment fails in the integration until {iso(until)}",
+        )
 
 
-def _surely_above(found: Measurement, what: str) -> Iterator[str]:
-    if found.low is not None and found.low > CONCERNING_PCT:
-        yield f"{found.value:.1f} % {what} ({found.evidence})"
+def _late_events(case: Case) -> Iterator[Cause]:
+    found = webhooks_pending(case)
+    if found.value:
+        yield Cause(f"{found.value} webhook events are not delivered", f"these {found.value} events are delivered")
+
+
+def _surely_above(case: Case, found: Measurement, noun: str, what: str) -> Iterator[Cause]:
+    if found.low is None or found.low <= CONCERNING_PCT or not isinstance(found.value, float):
+        return
+    trials = found.samples or 0
+    enough = stats.trials_to_doubt(round(found.value * trials / 100), trials, CONCERNING_PCT / 100, case.level)
+    yield Cause(f"{found.value:.1f} % {what} ({found.evidence})", f"{enough - trials} more {noun} without a loss")
 
 
 def payment_failures(case: Case) -> Measurement:
@@ -136,19 +163,25 @@ def payment_failures(case: Case) -> Measurement:
     payments = payments[payments["source"] == "stripe"]
     if payments.empty:
         return case.missing("stripe", "payments", "no payment was attempted in the window")
-    lost = payments[payments["status"] == "failed"]
-    declined = int(lost["outcome"].isin(DECLINED).sum())
-    codes = lost.loc[~lost["outcome"].isin(DECLINED), "failure_code"].dropna().unique()
+    lost = _lost_payments(case)
+    declined = int((payments["status"] == "failed").sum()) - len(lost)
+    codes = lost["failure_code"].dropna().unique()
     why = f" ({', '.join(sorted(codes))})" if len(codes) else ""
     return Measurement(
         State.MEASURED,
-        len(lost) - declined,
+        len(lost),
         samples=len(payments),
         source="stripe",
         window=case.window,
-        evidence=f"{len(lost) - declined} of {len(payments)} payments failed in the integration{why}; "
+        evidence=f"{len(lost)} of {len(payments)} payments failed in the integration{why}; "
         f"{declined} were declined by the customer's bank or by risk rules",
     )
+
+
+def _lost_payments(case: Case) -> pd.DataFrame:
+    payments = case.within("payments", "created_at")
+    lost = (payments["source"] == "stripe") & (payments["status"] == "failed")
+    return payments[lost & ~payments["outcome"].isin(DECLINED)]
 
 
 def sms_failed_pct(case: Case) -> Measurement:
@@ -186,8 +219,9 @@ def _emails(case: Case) -> tuple[int, int]:
 def _rate(
     case: Case, metric: str, source: str, now: tuple[int, int], before: tuple[int, int], what: str
 ) -> Measurement:
-    low, high = stats.wilson(*now)
-    seen = change(now[0], rate_before(now[1], *before), "lower", practical_pct(case, metric))
+    low, high = stats.wilson(*now, case.level)
+    base, looks = rate_before(now[1], *before), case.scope.phase.looks
+    seen = change(now[0], base, "lower", practical_pct(case, metric), looks)
     was = f"; before the deployment {before[0]} of {before[1]}" if before[1] else ""
     found = Measurement(
         State.MEASURED,
@@ -197,7 +231,7 @@ def _rate(
         high=100 * high,
         source=source,
         window=case.window,
-        evidence=f"{now[0]} of {now[1]} {what}{was}",
+        evidence=f"{now[0]} of {now[1]} {what}{was}{case.many_looks}",
     )
     return beside(found, seen, 100 * before[0] / before[1] if before[1] else None)
 
@@ -238,9 +272,9 @@ def findings(case: Case) -> list[Finding]:
             title=f"{title} has issues",
             priority=Priority.P1,
             reading=f"integration_{name}",
-            evidence=f"{title}: {'; '.join(causes)}.",
+            evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
             action=CHECK,
-            becomes_green=f"none of these is true any more: {'; '.join(causes)}",
+            becomes_green="; ".join(cause.goal for cause in causes),
             active=any(causes_of(case.latest(), name)),
             value=ISSUES,
             threshold=f"== {ISSUES}",
@@ -267,8 +301,12 @@ METRICS: tuple[Metric, ...] = (
         for name, title in TITLES.items()
     ),
     Metric("payment_failures", "Payment failures", "count", SECTION, payment_failures, _PAYMENTS, "0", "lower"),
-    Metric("sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, _LOSSES, "<= 2", "lower"),
-    Metric("email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, _LOSSES, "<= 2", "lower"),
+    Metric(
+        "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, _LOSSES, "<= 2", "lower", "messages"
+    ),
+    Metric(
+        "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, _LOSSES, "<= 2", "lower", "emails"
+    ),
     Metric(
         "webhooks_pending",
         "Webhooks not delivered",

@@ -16,12 +16,13 @@ from pdmlib.frames import json_rows
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Sentry
 from pdmlib.traffic import population, populations
+from pdmlib.window import iso
 
 SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)
-SHOWN = 10
+SHOWN, LEVEL = 10, 0.01
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
     "issue", "title", "level", "first_seen", "last_seen", "events", "users",
@@ -38,8 +39,8 @@ def classify(case: Case) -> pd.DataFrame:
         NEW: first seen at or after the deployment.
         REGRESSED: was resolved, and seen again since the deployment.
         GROWING: its rate ratio against the seven days before the deployment excludes 1, upwards, by
-            time and, where requests were counted, by requests; adjusted for how many issues are held
-            against it.
+            time and, where requests were counted, by requests; at 1 %, since reports come by the day, and
+            adjusted for how many issues are held against it.
         GONE: seen in those seven days, not in the window.
         RECURRING: the rest.
     """
@@ -77,7 +78,7 @@ def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, befor
 
 def _grew(case: Case, events: int, before: int, tested: int) -> bool:
     """Whether events became more frequent, and more so than requests: a busy hour alone is no growth."""
-    level = stats.level_for_looks(tested)
+    level = stats.level_for_looks(tested * case.scope.phase.looks, LEVEL)
     return all(stats.rate_ratio(events, now, before, usual, level=level)[0] > 1 for now, usual in _exposures(case))
 
 
@@ -249,6 +250,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         since=_moment(since),
         active=_active(case, row),
         value=seen,
+        threshold=f"<= {_allowed(case, row)} events",
     )
 
 
@@ -276,10 +278,25 @@ def _active(case: Case, row: dict[str, Any]) -> bool:
 
 def _becomes_green(case: Case, row: dict[str, Any]) -> str:
     if row["class"] != "GROWING":
-        return "the issue is resolved, or the whole window passes without an event"
+        return f"the issue is resolved{_silent(case, row['last_seen'])} (now {int(row['seen'])} events)"
+    most = _allowed(case, row)
+    return f"at most {most} events in a window of this length (now {int(row['seen'])}), or the issue is resolved"
+
+
+def _allowed(case: Case, row: dict[str, Any]) -> int:
+    """How many events of the window would be no finding."""
+    if row["class"] != "GROWING":
+        return 0
     seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
-    allowed = next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
-    return f"at most {allowed} events in a window of this length (now {seen}), or the issue is resolved"
+    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
+
+
+def _silent(case: Case, last: Any) -> str:
+    """Until when silence clears a window that moves on; one that begins with the deployment keeps its events."""
+    moment = _moment(last)
+    if moment is None or not case.scope.phase.rolling:
+        return ""
+    return f", or has no event until {iso(moment + case.scope.phase.length)}"
 
 
 def _others(case: Case, rest: pd.DataFrame) -> Finding:
@@ -291,7 +308,9 @@ def _others(case: Case, rest: pd.DataFrame) -> Finding:
         reading="issues_new",
         evidence=f"{len(rest)} further open issues with {int(rest['seen'].sum())} events ({words}).",
         action=WATCH,
-        becomes_green="each of them is resolved or has no event in the window",
+        becomes_green=f"these {len(rest)} are resolved{_silent(case, rest['last_seen'].max())} "
+        f"(now {int(rest['seen'].sum())} events)",
+        threshold="<= 0 events",
         active=any(_active(case, row) for row in rest.to_dict("records")),
         value=len(rest),
     )

@@ -137,7 +137,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     whole = found.failures is None
     trials = round(found.requests) if whole else found.sampled or 0
     share = min(failures / found.requests, 1.0)
-    low, high = stats.wilson(round(share * trials), trials)
+    low, high = stats.wilson(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     return Measurement(
         State.MEASURED,
@@ -148,19 +148,8 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
         source=found.source,
         window=case.window,
         coverage_pct=found.coverage_pct(case.window),
-        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}"
-        + _many_looks(case, share, trials),
+        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}{case.many_looks}",
     )
-
-
-def _many_looks(case: Case, share: float, trials: int) -> str:
-    """In the first hour, looked at again and again: the interval that all looks together keep."""
-    phase = case.scope.phase
-    if phase.name != "hour1" or not trials:
-        return ""
-    looks = round(phase.length / phase.cadence)
-    low, high = stats.wilson(round(share * trials), trials, stats.level_for_looks(looks))
-    return f"; adjusted for {looks} looks in the hour {100 * low:.2f} to {100 * high:.2f} %"
 
 
 def requests_total(case: Case) -> Measurement:
@@ -205,7 +194,8 @@ def _against_usual(case: Case, found: Population) -> Change:
     current = whole(case)
     if current is None:
         return Change("unknown", reason="less than half of the window was counted")
-    return change(current, weeks_before(case, whole), "neither", practical_pct(case, "requests_total"))
+    base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
+    return change(current, base, "neither", practical, case.scope.phase.looks)
 
 
 def requests_per_min_peak(case: Case) -> Measurement:
@@ -340,7 +330,7 @@ METRICS: tuple[Metric, ...] = (
         _ERRORS,
         "< 0.5",
         "lower",
-        rate=True,
+        rate="requests",
     ),
     Metric("requests_total", "Requests", "count", TRAFFIC, requests_total),
     Metric("requests_per_min_peak", "Requests per minute, peak", "per min", TRAFFIC, requests_per_min_peak),

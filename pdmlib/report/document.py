@@ -117,6 +117,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "title": finding.title,
         "priority": finding.priority.value,
         "reading": finding.reading,
+        "rule": finding.rule,
         "evidence": finding.evidence,
         "action": finding.action,
         "becomes_green": finding.becomes_green,
