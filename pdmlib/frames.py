@@ -259,7 +259,7 @@ def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = Fal
 
 def _is_plain(column: pd.Series) -> bool:
     try:
-        whole = "".join(column.dropna())
+        whole = "".join(column.dropna().to_numpy())
     except TypeError:
         return False
     return whole.isascii() and whole.isprintable()
