@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import tempfile
@@ -9,19 +10,35 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
 from pydantic import SecretStr
 
-from pdmlib.demo.database import Server, binaries, initialise, own
+from pdmlib.demo.database import Server, binaries, own, unprivileged
 from pdmlib.phases import Scope, phase_named, scope_of
 from pdmlib.site import Site
 from pdmlib.window import now
 
 ADMIN = "supabase_admin"
 MONITOR, BLIND = "pdm_monitor", "pdm_blind"
+NEWEST = 18
+OTHERS = "PDM_TEST_POSTGRES"
+"""Names folders of PostgreSQL programs of other versions, set apart as in PATH; `make postgres` brings them."""
+_SETTINGS = """
+listen_addresses = '127.0.0.1'
+max_connections = 60
+shared_preload_libraries = 'pg_stat_statements'
+fsync = off
+full_page_writes = off
+synchronous_commit = off
+max_wal_size = 1GB
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+"""
 
 
 @dataclass
@@ -83,7 +100,7 @@ class Database:
 
 @dataclass
 class Bench:
-    """A running server."""
+    """A running server, and the programs of a client."""
 
     server: Server
     programs: Path
@@ -91,14 +108,15 @@ class Bench:
     passwords: Mapping[str, str]
 
     @contextmanager
-    def database(self) -> Iterator[Database]:
-        """A new database, dropped at the end."""
+    def database(self, extension: str | None = None) -> Iterator[Database]:
+        """A new database, dropped at the end; `extension` is a version of pg_stat_statements, else the newest."""
         database = Database(self, f"bench_{secrets.token_hex(4)}")
         with self.server.superuser() as connection:
             connection.execute(f"CREATE DATABASE {database.name}".encode())
         database.run(
             "CREATE SCHEMA extensions",
-            "CREATE EXTENSION pg_stat_statements SCHEMA extensions",
+            "CREATE EXTENSION pg_stat_statements SCHEMA extensions"
+            + (f" VERSION '{extension}'" if extension else ""),
             "GRANT USAGE ON SCHEMA extensions TO PUBLIC",
         )
         try:
@@ -108,27 +126,59 @@ class Bench:
                 connection.execute(f"DROP DATABASE {database.name} WITH (FORCE)".encode())
 
 
+@cache
+def others() -> Mapping[int, Path]:
+    """The folders of programs that `OTHERS` names, by the major version of their server."""
+    found = {}
+    for folder in filter(None, os.environ.get(OTHERS, "").split(os.pathsep)):
+        said = subprocess.run(
+            [f"{folder}/postgres", "--version"], check=True, capture_output=True, text=True
+        ).stdout
+        found[int(said.split()[-1].split(".")[0])] = Path(folder)
+    return found
+
+
 @contextmanager
-def a_bench() -> Iterator[Bench]:
+def a_bench(version: int = NEWEST, settings: str = "") -> Iterator[Bench]:
     """A server with a role that monitors and one that was granted nothing."""
     with tempfile.TemporaryDirectory(prefix="pdm-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         own(folder)
-        programs = binaries(Path(tempfile.gettempdir()))
-        initialise(programs, folder)
+        clients = binaries(Path(tempfile.gettempdir()))
+        programs = clients if version == NEWEST else others()[version]
+        _initialise(programs, folder, settings)
         server = Server(programs, folder)
         server.until_ready()
         passwords = {role: secrets.token_hex(8) for role in (MONITOR, BLIND, ADMIN, "authenticated")}
         try:
             with server.superuser() as connection:
-                connection.execute(f"CREATE ROLE {MONITOR} LOGIN PASSWORD '{passwords[MONITOR]}'".encode())
-                connection.execute(f"CREATE ROLE {BLIND} LOGIN PASSWORD '{passwords[BLIND]}'".encode())
-                connection.execute(f"ALTER ROLE {ADMIN} PASSWORD '{passwords[ADMIN]}'".encode())
-                connection.execute("CREATE ROLE authenticated NOLOGIN")
-                connection.execute(f"GRANT pg_monitor TO {MONITOR}".encode())
-                connection.execute(f"GRANT authenticated TO {MONITOR} WITH INHERIT FALSE, SET TRUE".encode())
-                connection.execute(f"GRANT SET ON PARAMETER pg_stat_statements.track TO {MONITOR}".encode())
-            yield Bench(server, programs, folder, passwords)
+                for statement in _roles(version, passwords):
+                    connection.execute(statement.encode())
+            yield Bench(server, clients, folder, passwords)
         finally:
             server.stop()
+
+
+def _initialise(programs: Path, folder: Path, settings: str) -> None:
+    """An empty cluster, with options that every version has."""
+    user = unprivileged()
+    subprocess.run(
+        [programs / "initdb", "-D", folder / "data", "-U", ADMIN, "--no-sync", "--encoding=UTF8", "--locale=C",
+         "--auth-local=trust", "--auth-host=scram-sha-256"],
+        check=True, capture_output=True, cwd=folder, user=user and user.pw_uid, group=user and user.pw_gid,
+        extra_groups=[] if user else None,
+    )  # fmt: skip
+    with (folder / "data/postgresql.conf").open("a") as file:
+        file.write(_SETTINGS + settings)
+
+
+def _roles(version: int, passwords: Mapping[str, str]) -> Iterator[str]:
+    yield f"CREATE ROLE {MONITOR} LOGIN PASSWORD '{passwords[MONITOR]}'"
+    yield f"CREATE ROLE {BLIND} LOGIN PASSWORD '{passwords[BLIND]}'"
+    yield f"ALTER ROLE {ADMIN} PASSWORD '{passwords[ADMIN]}'"
+    yield "CREATE ROLE authenticated NOLOGIN"
+    yield f"GRANT pg_monitor TO {MONITOR}"
+    yield f"GRANT authenticated TO {MONITOR}" + (" WITH INHERIT FALSE, SET TRUE" if version >= 16 else "")
+    if version >= 15:
+        yield f"GRANT SET ON PARAMETER pg_stat_statements.track TO {MONITOR}"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import host
-from pdmlib.analysis import counters, statements
+from pdmlib.analysis import causes, counters, statements
 from pdmlib.case import Case
 from pdmlib.frames import json_rows
 from pdmlib.host import Stretches
@@ -55,8 +55,11 @@ def db_cpu_peak_pct(case: Case) -> Measurement:
 
 
 def db_memory_pct(case: Case) -> Measurement:
-    """Memory in use, averaged over the window by time."""
+    """Memory in use, averaged over the window by time; a single sample is no average."""
     used = host.gauge(case, "memory_pct")
+    if len(used.table) == 1:
+        why = f"one sample only ({used.mean:.0f} %), and an average needs two"
+        return case.missing("supabase", "host_metrics", why)
     return _of_stretches(case, used, used.mean, "memory_pct")
 
 
@@ -335,11 +338,12 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
     share = row["share_pct"] or 0.0
     goal = statements.FACTOR * before
     urgent = now > BACKLOG_MS or (now > 3 * before and share >= 5)
+    saturated = causes.SATURATED in row["reason"]
     return _about(
         case,
         row,
         "regressed",
-        "Slower since the deployment",
+        "All statements slower together, most" if saturated else "Slower since the deployment",
         f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
         f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",

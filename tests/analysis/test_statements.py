@@ -10,10 +10,9 @@ import pytest
 
 from pdmlib.analysis import statements
 from pdmlib.analysis.spent import grouped, spent
-from pdmlib.case import Case
-from pdmlib.frames import Collection, Coverage, frame, merge
-from pdmlib.sources import postgres
+from pdmlib.frames import frame
 from tests.builders import DEPLOYED, a_case
+from tests.looks import a_story
 from tests.servers import Database
 
 S0, S1, S2 = DEPLOYED - timedelta(days=2), DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(days=1)
@@ -176,87 +175,23 @@ def test_load_by_role_adds_up() -> None:
     assert row["volume_ms"] + row["latency_ms"] + row["new_ms"] + row["gone_ms"] == pytest.approx(change)
 
 
-def looked(database: Database) -> dict[str, pd.DataFrame]:
-    """One look at the counters, as `pdm collect` takes it."""
-    site = database.site()
-    found = postgres.collect(site, database.scope(site))
-    return {name: found[name] for name in ("statements", "database_gauges")}
-
-
-def at_second(look: dict[str, pd.DataFrame], at: datetime) -> dict[str, pd.DataFrame]:
-    """The same look, taken at that second: real load need not last for hours."""
-    return {name: table.assign(at=pd.Timestamp(at)) for name, table in look.items()}
-
-
-def after_deployment(before: dict[str, pd.DataFrame], after: dict[str, pd.DataFrame]) -> dict[str, dict[str, Any]]:
-    """Rows of the comparison by their text; the two looks are thirty seconds apart."""
-    end = DEPLOYED + timedelta(seconds=20)
-    frames = merge([at_second(before, DEPLOYED - timedelta(seconds=10)), at_second(after, end)])
-    case = a_case(phase="hour1", as_of=DEPLOYED + timedelta(seconds=30))
-    case = Case(case.site, case.scope, Collection(frames, (Coverage("postgres", "ok", 1, 1.0),)), case.window)
-    return {row["query"]: row for row in statements.compare(case)}
-
-
-SELECT = "\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
-UPDATE = "UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1;"
-LOCKED = f"BEGIN;\n{UPDATE}\n\\sleep 20 ms\nEND;\n"
-
-
 def test_on_real_load_a_dropped_index_is_named_and_an_unchanged_run_is_not(database: Database) -> None:
+    select = "\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
     database.pgbench("-i", "-s", "1", "-q")
-    database.pgbench("-c", "2", "-t", "400", script=SELECT)
-    first = looked(database)
-    database.pgbench("-c", "2", "-t", "400", script=SELECT)
-    second = looked(database)
-    unchanged = after_deployment(first, second)
-    assert not any(row["regressed"] for row in unchanged.values())
+    story = a_story(database)
+    database.pgbench("-c", "2", "-t", "400", script=select)
+    story.look()
+    story.deploy()
+    database.pgbench("-c", "2", "-t", "400", script=select)
+    story.look()
+    assert not any(row["regressed"] for row in statements.compare(story.case))
+    story.deploy()
     database.run("ALTER TABLE pgbench_accounts DROP CONSTRAINT pgbench_accounts_pkey")
-    database.pgbench("-c", "2", "-t", "60", script=SELECT)
-    rows = after_deployment(second, looked(database))
-    (found,) = [row for row in rows.values() if row["regressed"]]
+    database.pgbench("-c", "2", "-t", "60", script=select)
+    story.look()
+    (found,) = [row for row in statements.compare(story.case) if row["regressed"]]
     assert "FROM pgbench_accounts WHERE aid = $1" in found["query"]
     assert found["calls"] == 120
     assert found["mean_ms"] > 10 * found["before_mean_ms"]
     assert "pgbench_accounts_pkey on public.pgbench_accounts (aid) is gone" in found["reason"]
     assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.pgbench_accounts (aid);" in found["reason"]
-
-
-def test_on_real_load_waiting_for_a_lock_is_told_from_more_work(database: Database) -> None:
-    database.pgbench("-i", "-s", "1", "-q")
-    database.pgbench("-c", "1", "-t", "30", script=LOCKED)
-    before = looked(database)
-    database.pgbench("-c", "4", "-j", "2", "-t", "15", script=LOCKED)
-    rows = after_deployment(before, looked(database))
-    (found,) = [row for row in rows.values() if row["regressed"]]
-    assert "UPDATE pgbench_branches" in found["query"]
-    assert "it waits" in found["reason"]
-
-
-def test_on_real_load_more_traffic_is_volume(database: Database) -> None:
-    """50 calls of 20 ms, then 200: the sleep makes a mean that the machine does not move."""
-    script = "SELECT pg_sleep(0.02);\n"
-    database.pgbench("-c", "2", "-t", "25", script=script)
-    first = looked(database)
-    database.pgbench("-c", "2", "-t", "25", script=script)
-    second = looked(database)
-    database.pgbench("-c", "4", "-t", "50", script=script)
-    third = looked(database)
-    frames = merge(
-        at_second(look, DEPLOYED + timedelta(seconds=s)) for look, s in ((first, -40), (second, -10), (third, 20))
-    )
-    case = a_case(phase="hour1", as_of=DEPLOYED + timedelta(seconds=30))
-    case = Case(case.site, case.scope, Collection(frames, (Coverage("postgres", "ok", 1, 1.0),)), case.window)
-    (row,) = [r for r in statements.compare(case) if "pg_sleep" in r["query"]]
-    assert (row["verdict"], row["regressed"], row["calls"]) == ("VOLUME_UP", False, 200)
-
-
-def test_on_real_load_a_column_more_does_not_make_a_new_statement(database: Database) -> None:
-    script = "SELECT * FROM pgbench_tellers WHERE tid = 1;\n"
-    database.pgbench("-i", "-s", "1", "-q")
-    database.pgbench("-t", "50", script=script)
-    before = looked(database)
-    database.run("ALTER TABLE pgbench_tellers ADD COLUMN note text")
-    database.pgbench("-t", "50", script=script)
-    rows = after_deployment(before, looked(database))
-    (row,) = [row for row in rows.values() if "FROM pgbench_tellers" in row["query"]]
-    assert (row["verdict"], row["calls"]) == ("REKEYED", 50)
