@@ -11,17 +11,30 @@ from pdmlib.site import Site
 Box = tuple[str, str, tuple[str, ...]]
 EACH_FEATURE = "one box for each feature of the site's day grid"
 # Counts without a limit of their own: a box that says "No .." is only ticked at zero.
-NONE_OF = ("issues_recurring", "downtime_events", "tickets_bug")
+NONE_OF = ("issues_recurring", "downtime_events", "tickets_bug", "errors_total")
+# Boxes that the trend of a reading decides, and the trend that forbids to tick them.
 STEADY = {
     "Support tickets normal volume": "up",
     "No unusual drop in activity": "down",
     "Usage growing or stable": "down",
 }
+# Boxes that the days decide: readings, the trends that forbid to tick them, on how many of the newest whole days.
+DAYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], int]] = {
+    "Metrics stable or improving": (("error_rate_pct", "latency_avg_ms", "latency_p95_ms"), ("up",), 1),
+    "No concerning trends (rising errors, response times)": (("error_rate_pct", "latency_p95_ms"), ("up",), 2),
+    "No unusual spikes or drops": (("requests_total",), ("up", "down"), 1),
+}
+# Boxes that nothing ticks where nothing happened; so is that of a feature.
+USED = (
+    "Users can login successfully",
+    "Core workflows working (create opportunity, etc.)",
+    "Features being used",
+)
 
 HOUR1: tuple[Box, ...] = (
     ("System Health Check", "Application accessible at production URL", ("app_up",)),
     ("System Health Check", "Health endpoint returning 200 OK", ("health_ok",)),
-    ("System Health Check", "No 500 errors in Sentry", ("issues_critical",)),
+    ("System Health Check", "No 500 errors in Sentry", ("errors_total",)),
     ("System Health Check", "Response times < 1s (p95)", ("latency_p95_ms",)),
     ("System Health Check", "No deployment errors in Vercel logs", ("deploy_errors",)),
     ("Error Monitoring", "Error rate < 0.5%", ("error_rate_pct",)),
@@ -55,7 +68,7 @@ DAY1: tuple[Box, ...] = (
     ("Performance Metrics", "Bundle size unchanged (<300KB)", ("bundle_size_kb",)),
     ("Cron Job Monitoring", "All cron jobs executed on schedule", ("cron_runs_missed", "cron_runs_late")),
     ("Cron Job Monitoring", "No cron job failures", ("cron_runs_failed",)),
-    ("Cron Job Monitoring", "Execution times acceptable", ("cron_avg_seconds",)),
+    ("Cron Job Monitoring", "Execution times acceptable", ("cron_runs_failed", "cron_avg_seconds")),
     ("Cron Job Monitoring", "Results as expected (data processed correctly)", ()),
     ("User Activity Monitoring", "Users can login successfully", ("portal_logins",)),
     ("User Activity Monitoring", "Core workflows working (create opportunity, etc.)", ("feature_*",)),
@@ -76,14 +89,10 @@ OVERNIGHT: tuple[Box, ...] = (
         "Integration health good",
         ("integration_stripe", "integration_twilio", "integration_resend", "integration_supabase"),
     ),
-    ("Daily Metrics Review", "Metrics stable or improving", ("latency_p95_ms", "error_rate_pct")),
-    (
-        "Daily Metrics Review",
-        "No concerning trends (rising errors, response times)",
-        ("error_rate_pct", "latency_p95_ms"),
-    ),
+    ("Daily Metrics Review", "Metrics stable or improving", ()),
+    ("Daily Metrics Review", "No concerning trends (rising errors, response times)", ()),
     ("Daily Metrics Review", "Traffic patterns normal", ("requests_per_min_avg",)),
-    ("Daily Metrics Review", "No unusual spikes or drops", ("requests_per_min_peak",)),
+    ("Daily Metrics Review", "No unusual spikes or drops", ()),
     ("Feature Adoption Tracking", "Features being used", ("feature_*",)),
     ("Feature Adoption Tracking", "Usage growing or stable", ("feature_*",)),
     ("Feature Adoption Tracking", "No abandoned features", ("feature_*",)),
@@ -139,13 +148,26 @@ BOXES: dict[str, tuple[Box, ...]] = {
 
 
 def checklist(
-    phase: str, readings: Iterable[Reading], site: Site, findings: Iterable[Finding] = ()
+    phase: str,
+    readings: Iterable[Reading],
+    site: Site,
+    findings: Iterable[Finding] = (),
+    days: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it."""
+    """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it.
+
+    Args:
+        days: rows of the table `daily`.
+    """
     known = {reading.id: reading for reading in readings}
     found = {finding.reading: finding.title for finding in findings if finding.active}
+    whole = [row for row in days if row["complete"]]
     boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site)]
-    return [_row(section, box, _deciding(names, known), found) for section, box, names in boxes]
+    return [
+        {"section": section, "box": box}
+        | (_by_days(box, whole, found) if box in DAYS else _state(box, _deciding(names, known), found))
+        for section, box, names in boxes
+    ]
 
 
 def _expanded(row: Box, site: Site) -> list[Box]:
@@ -165,14 +187,15 @@ def _deciding(names: tuple[str, ...], known: dict[str, Reading]) -> list[Reading
     return found
 
 
-def _row(section: str, box: str, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
-    failed = [(r, why) for r in readings if (why := _against(box, r, found))]
-    unknown = [(r, r.reason) for r in readings if r.status is Status.UNKNOWN]
+def _state(box: str, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
+    """State of a box that readings decide, the one that decided it, and why it is not ticked."""
     if not readings:
-        return {"section": section, "box": box, "state": "manual", "reading": None, "reason": "a person decides"}
-    state = "failed" if failed else "manual" if unknown else "done"
-    decided, reason = (failed or unknown or [(readings[0], None)])[0]
-    return {"section": section, "box": box, "state": state, "reading": decided.id, "reason": reason}
+        return {"state": "manual", "reading": None, "reason": "a person decides"}
+    failed = [(r, why) for r in readings if (why := _against(box, r, found))]
+    unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
+    state = "failed" if failed else "manual" if unsure else "done"
+    decided, reason = next(iter(failed or unsure), (readings[0], None))
+    return {"state": state, "reading": decided.id, "reason": reason}
 
 
 def _against(box: str, reading: Reading, found: Mapping[str, str]) -> str | None:
@@ -187,3 +210,26 @@ def _against(box: str, reading: Reading, found: Mapping[str, str]) -> str | None
         return f"{reading.title}: {reading.measurement.trend} against before"
     unjudged = reading.status is Status.INFO or reading.id.startswith("feature_")
     return found.get(reading.id) if unjudged else None
+
+
+def _unsure(box: str, reading: Reading) -> str | None:
+    """Why a reading leaves a box to a person; None when it does not."""
+    if reading.status is Status.UNKNOWN:
+        return reading.reason or f"{reading.title} is not known"
+    if box in STEADY and reading.measurement.trend == "unknown":
+        return f"{reading.title}: {reading.value}; too little to say what is usual"
+    used = box in USED or box == reading.title
+    return f"{reading.title}: none in the window" if used and not reading.value else None
+
+
+def _by_days(box: str, whole: list[Mapping[str, Any]], found: Mapping[str, str]) -> dict[str, Any]:
+    """State of a box that the newest whole days decide: failed where a trend was bad on all of them."""
+    names, bad, newest = DAYS[box]
+    days = whole[-newest:]
+    trends = {name: [row[f"{name.removesuffix('_total')}_trend"] for row in days] for name in names}
+    said = {n: ", ".join(f"{d['date']} {t}" for d, t in zip(days, trends[n], strict=True)) for n in names}
+    failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(bad)]
+    failed += [(n, found[n]) for n in names if n in found]
+    unsure = [(n, said[n] or "no day is over yet") for n in names if not days or "unknown" in trends[n]]
+    decided, reason = next(iter(failed or unsure), (names[0], None))
+    return {"state": "failed" if failed else "manual" if unsure else "done", "reading": decided, "reason": reason}

@@ -115,7 +115,7 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     if phase == "incident":
         tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site, findings)
+    tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
     draft = Verdict(
         case,
         readings,
