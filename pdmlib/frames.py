@@ -276,7 +276,12 @@ def _printable(text: Any, layout: bool) -> Any:
 
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows for `report.json`: times as ISO text in UTC, numbers plain, None for what is missing."""
-    return [{str(c): _plain(v) for c, v in row.items()} for row in table.to_dict("records")]
+    return [json_row(row) for row in table.to_dict("records")]
+
+
+def json_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """One such row, of values as pandas and numpy give them."""
+    return {str(c): _plain(v) for c, v in row.items()}
 
 
 def _plain(value: Any) -> Any:

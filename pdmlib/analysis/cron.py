@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pdmlib.case import Case, once
-from pdmlib.frames import json_rows
+from pdmlib.frames import json_row
 from pdmlib.phases import AFTER_HOUR1
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.schedules import TIME, expand, matched, runs_of
@@ -200,12 +200,13 @@ def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) ->
         return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
     ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
-    row |= {"ok": int((due["state"] == "ok").sum()), "failed": int(due["state"].isin(BAD).sum())}
-    row |= {state: int((due["state"] == state).sum()) for state in ("missed", "late", "running")}
+    states = due["state"].value_counts().to_dict()
+    row |= {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
+    row |= {state: states.get(state, 0) for state in ("missed", "late", "running")}
     row["avg_seconds"] = due.loc[due["state"].isin(GOOD), "seconds"].mean()
     row["last_run"] = ran.max() if len(ran) else None
     row["last_error"] = str(errors.iloc[-1])[:300] if len(errors) else None
-    return json_rows(pd.DataFrame([row]))[0]
+    return json_row(row)
 
 
 _COUNTED = ("ok", "failed", "missed", "late", "running", "avg_seconds", "last_run", "last_error")
