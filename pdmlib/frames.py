@@ -60,10 +60,11 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "latencies": Schema(
         "one interval, one route (NaN: all): percentiles of the interval's own requests, never averaged; "
-        "requests and failures extrapolated by the vendor, samples as stored",
+        "requests and failures extrapolated by the vendor, samples as stored; low and high: 95 % order statistics",
         ("source", "start", "end", "route"),
         _columns(
             "source:text start:time end:time route:text p50_ms:float p95_ms:float p99_ms:float avg_ms:float "
+            "p50_low_ms:float p50_high_ms:float p95_low_ms:float p95_high_ms:float p99_low_ms:float p99_high_ms:float "
             "requests:float failures:float samples:int sample_rate:float confidence:text complete:bool"
         ),
     ),
@@ -175,6 +176,12 @@ SCHEMAS: Mapping[str, Schema] = {
         "one timed run of a critical query; role monitor or application",
         ("query", "role", "run"),
         _columns("query:text role:text run:int ms:float rows:int plan:text fingerprint:text"),
+    ),
+    "query_plans": Schema(
+        "the plan of one critical query at one moment, as JSON without literals; ms: median of its timed runs; "
+        "fingerprint: its node types, relations and indexes; role monitor or application",
+        ("query", "role", "at"),
+        _columns("query:text role:text at:time ms:float fingerprint:text plan:text"),
     ),
     "statements": Schema(
         "one entry of pg_stat_statements at one moment; counters are cumulative",

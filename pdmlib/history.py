@@ -34,6 +34,7 @@ KEPT: Mapping[str, str] = {
     "host_metrics": "at",
     "statements": "at",
     "database_gauges": "at",
+    "query_plans": "at",
 }
 LOOSE = 64
 TRIES, PAUSE = 40, 0.05

@@ -17,6 +17,7 @@ from pdmlib.analysis import (
     integrations,
     issues,
     performance,
+    plans,
     stability,
 )
 from pdmlib.case import Case
@@ -71,6 +72,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "incidents": stability.incidents,
     "integrations": integrations.table,
     "queries": database.queries,
+    "plans": plans.plans,
     "database_findings": database.database_findings,
     "visibility": database.visibility,
     "tickets": feedback.tickets,

@@ -19,7 +19,7 @@ from pdmlib.sources import postgres
 from pdmlib.window import now
 from tests.servers import Database
 
-KEPT = ("statements", "database_gauges", "query_timings")
+KEPT = ("statements", "database_gauges", "query_plans")
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -121,22 +121,27 @@ def _lost_index(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapp
     for name, index in old.items():
         for wanted in _wanted(row):
             if name not in now and serves(index, wanted):
-                return f"; index {name} on {index['table']} ({index['columns']}) is gone since: {_create(index)}"
+                return f"; index {name} on {index['table']} ({index['columns']}) is gone since: {create(index)}"
     return ""
 
 
 def _index(case: Case, at: pd.Timestamp, row: Mapping[str, Any]) -> str:
     """The index that exists, or would have to, for a statement that does more work."""
-    now, wanted = indexes(case, at), _wanted(row)
-    if not now:
+    found = index_for(indexes(case, at), _wanted(row))
+    return f"; {found}" if found else ""
+
+
+def index_for(have: Mapping[str, Mapping[str, str]], wanted: Sequence[Filter]) -> str:
+    """Which of the indexes serves a statement that picks rows so, else the one to make; empty for neither."""
+    if not have:
         return ""
     for filters in wanted:
-        serving = [name for name, index in now.items() if serves(index, filters)]
+        serving = [name for name, index in have.items() if serves(index, filters)]
         if serving:
             served = f"{filters.table} ({filters.columns[0]})"
-            return f"; index {serving[0]} exists for {served}: look why the plan leaves it"
+            return f"index {serving[0]} exists for {served}: look why the plan leaves it"
     return "".join(
-        f"; no index serves: CREATE INDEX CONCURRENTLY ON {f.table} ({', '.join(f.columns)});" for f in wanted[:1]
+        f"no index serves: CREATE INDEX CONCURRENTLY ON {f.table} ({', '.join(f.columns)});" for f in wanted[:1]
     )
 
 
@@ -159,6 +164,7 @@ def serves(index: Mapping[str, str], wanted: Filter) -> bool:
     return same and first in {column.lower() for column in wanted.columns}
 
 
-def _create(index: Mapping[str, str]) -> str:
+def create(index: Mapping[str, str]) -> str:
+    """The statement that makes an index again."""
     using = "" if index["method"] == "btree" else f"USING {index['method']} "
     return f"CREATE {index['unique'].upper()}INDEX CONCURRENTLY ON {index['table']} {using}({index['columns']});"

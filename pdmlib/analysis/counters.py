@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis import drift, statements
+from pdmlib.analysis import drift, plans, statements
 from pdmlib.analysis.between import Between
 from pdmlib.analysis.statements import looks
 from pdmlib.case import Case, once
@@ -193,6 +193,7 @@ def own_cost(between: Between) -> Iterator[Row]:
 
 _CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (
     ("query_regression", query_regression),
+    ("changed_plans", plans.changed_plans),
     ("load", load),
     ("rollbacks", rollbacks),
     ("drift", drift.drift),

@@ -5,16 +5,41 @@ The looks are taken by the real collector while the database is prepared; the ho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from pdmlib.demo.scenarios import DEPLOYED
+from pdmlib.demo.workload import CLAIMS
 from pdmlib.demo.world import World
 from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, START, moment, ms
 from pdmlib.demo.world.host import DISK_BYTES, MAX_CONNECTIONS, MEMORY_BYTES
 
 LOOKS = (DEPLOYED - timedelta(days=7), DEPLOYED - timedelta(minutes=30))
+CRITICAL: tuple[Mapping[str, Any], ...] = (
+    {
+        "name": "customer_lookup",
+        "title": "Customer lookup",
+        "sql": "SELECT * FROM public.customers WHERE id = %(id)s",
+        "parameters": {"id": "SELECT id FROM public.customers ORDER BY id LIMIT 1"},
+        "limit_ms": 50,
+    },
+    {
+        "name": "opportunities",
+        "title": "Pending opportunities",
+        "sql": "SELECT * FROM public.missed_opportunities WHERE status = 'pending' LIMIT 20",
+        "limit_ms": 100,
+    },
+    {
+        "name": "analytics",
+        "title": "Opportunities by status, 30 days",
+        "sql": "SELECT count(*), status FROM public.missed_opportunities WHERE created_at > "
+        "%(as_of)s::timestamptz AT TIME ZONE 'UTC' - interval '30 days' GROUP BY status",
+        "limit_ms": 200,
+    },
+)
+"""The critical queries of `params/demo.yaml`."""
 _URL = "PDM_DEMO_DATABASE_URL"
 
 
@@ -62,15 +87,23 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
 
     from pdmlib.frames import Collection
     from pdmlib.history import append
-    from pdmlib.site import Postgres, Site, Sources
+    from pdmlib.phases import phase_named, scope_of
+    from pdmlib.site import Postgres, Query, Site, Sources
     from pdmlib.sources._postgres import session
     from pdmlib.sources._snapshot import gauges, statements
+    from pdmlib.sources._timings import query_plans, query_timings
+    from pdmlib.sources._visibility import ledger
 
     site = Site(
         site="demo",
         title="Demo",
         time_zone="UTC",
-        sources=Sources(postgres=Postgres(url_env=_URL, sslmode="disable")),
+        sources=Sources(
+            postgres=Postgres(
+                url_env=_URL, sslmode="disable", application_role="authenticated", application_claims=CLAIMS
+            )
+        ),
+        queries=tuple(Query.model_validate(query) for query in CRITICAL),
         secrets={_URL: SecretStr(address)},
     )
 
@@ -78,8 +111,14 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
         def ignore(item: str, state: str, reason: str) -> None:
             """A gap of a look in the past is of no interest."""
 
+        scope = scope_of(site, phase_named("hour1"), at - timedelta(minutes=30), at)
         with session(site) as opened:
-            seen = {"statements": statements(opened, at, ignore), "database_gauges": gauges(opened, at, ignore)}
+            timed = query_timings(opened, site, scope, ledger(opened, site), ignore)
+            seen = {
+                "statements": statements(opened, at, ignore),
+                "database_gauges": gauges(opened, at, ignore),
+                "query_plans": query_plans(timed, at),
+            }
         append(folder, Collection(seen))
 
     return look

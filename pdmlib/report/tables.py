@@ -80,6 +80,10 @@ def _holds(value: Any) -> str:
     return "unknown" if value is None else "✗ holds" if value else "✓ does not hold"
 
 
+def _plan(value: Any) -> str:
+    return "one look only" if value is None else "changed" if value else "same"
+
+
 def _state(value: Any) -> str:
     signs = {
         "done": "✓ done",
@@ -172,6 +176,16 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("share_pct", "Share of time", _share, True),
         C("verdict", "Verdict", _text, mark=True),
         C("reason", "Reason", _text),
+    ),
+    "plans": (
+        C("query", "Critical query", _text),
+        C("role", "As", _text),
+        C("changed", "Plan", _plan, mark=True),
+        C("before_ms", "Before", _ms, True),
+        C("now_ms", "Now", _ms, True),
+        C("before", "Plan before", _text),
+        C("now", "Plan now", _text),
+        C("index", "Index that would serve", _text),
     ),
     "database_findings": (
         C("check", "Check", _text),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -64,6 +65,13 @@ def query_timings(
             item = f"query:{query.name}" if len(found) == before else f"query:{query.name}:role"
             say(item, "error", "; ".join(failures))
     return frame("query_timings", found)
+
+
+def query_plans(timings: pd.DataFrame, at: datetime) -> pd.DataFrame:
+    """The frame `query_plans` of one look: the plan of the first timed run of each query as each role."""
+    runs = timings.groupby(["query", "role"])
+    found = runs.agg(ms=("ms", "median"), fingerprint=("fingerprint", "first"), plan=("plan", "first"))
+    return frame("query_plans", found.reset_index().assign(at=at))
 
 
 def _timed(

@@ -21,7 +21,7 @@ from pdmlib.sources._application import Reader
 from pdmlib.sources._parts import PAST, is_live, reason_of
 from pdmlib.sources._postgres import SOURCE, Row, Session, session
 from pdmlib.sources._snapshot import gauges, own_cost, statements, taken_at
-from pdmlib.sources._timings import query_timings
+from pdmlib.sources._timings import query_plans, query_timings
 from pdmlib.sources._visibility import Ledger, ledger
 
 Frames = dict[str, pd.DataFrame]
@@ -73,6 +73,7 @@ class _Pass:
             "query_timings",
             lambda: query_timings(self.session, self.site, self.scope, seen, self.say),
         )
+        self._add("query_plans", "query_timings", lambda: query_plans(timed, at))
         self._add(
             "database_findings",
             "database_findings",

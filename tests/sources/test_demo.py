@@ -4,9 +4,10 @@ import pytest
 
 from pdmlib import sources
 from pdmlib.demo import Production
+from pdmlib.demo.history import CRITICAL
 from pdmlib.frames import Collection
 from pdmlib.phases import phase_named, scope_of
-from pdmlib.site import load_site
+from pdmlib.site import Query, load_site
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +42,11 @@ def test_no_secret_is_in_what_was_collected(collection: Collection, production: 
     for name, secret in production.environ.items():
         if any(word in name for word in ("TOKEN", "KEY", "SECRET")):
             assert secret not in kept, name
+
+
+def test_the_looks_before_the_deployment_time_the_critical_queries_of_the_site_file(
+    production: Production,
+) -> None:
+    site = load_site("params/demo.yaml", environ=production.environ)
+    kept = tuple(Query.model_validate(query) for query in CRITICAL)
+    assert kept == site.queries
