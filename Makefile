@@ -30,6 +30,7 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
 	  $(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	fi
+	$(VENV)/bin/python -m compileall -q pdmlib
 	touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
