@@ -154,7 +154,7 @@ def downtime_events(case: Case) -> Measurement:
         return _unknown(case)
     events = outages(case)
     longest = max((event.down for event in events), default=timedelta(0))
-    text = f"{len(events)} outages, the longest {_minutes(longest.total_seconds())}" if events else "no outage"
+    text = f"the longest outage took {_minutes(longest.total_seconds())}" if events else "no outage"
     return _measured(case, len(events), found, text)
 
 
