@@ -72,9 +72,26 @@ def _moment(case: Case) -> pd.Timestamp:
 
 
 def newest(case: Case, metric: str) -> pd.Series | None:
-    """The newest sample in the case's window; None when there is none."""
+    """The newest sample in the case's window; None when there is none.
+
+    Where the report's own window has none, it is the first that was taken after its end, as long as what
+    is seen then is evidence for it; `age` says how much later that was.
+    """
     inside = in_window(case, metric)
-    return inside.iloc[-1] if len(inside) else None
+    if len(inside):
+        return inside.iloc[-1]
+    after = samples(case, metric)["at"].between(case.window.end, case.scope.seen_at)
+    late = samples(case, metric)[after & (case.window.end == case.scope.window.end)]
+    return late.iloc[0] if len(late) else None
+
+
+def age(case: Case, sample: pd.Series) -> str:
+    """How long after the window a sample was taken, as an addition to a sentence; empty inside it."""
+    minutes = (sample["at"] - case.window.end).total_seconds() / 60
+    if minutes < 0:
+        return ""
+    length = f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.0f} h"
+    return f", {length} after the window's end: no sample falls into it"
 
 
 @once

@@ -272,11 +272,12 @@ def recommendation_of(status: str, alerts: Iterable[Alert]) -> str:
 
 
 def outcome_of(case: Case, status: str) -> str | None:
-    """What the week or month was; UNKNOWN as long as a good one is not over."""
+    """What the week or month was; UNKNOWN as long as it is not over, for better or worse."""
     if case.scope.phase.name not in ("week1", "month1"):
         return None
-    outcome = {"GREEN": "SUCCESSFUL", "YELLOW": "PARTIAL", "RED": "FAILED"}.get(status, "UNKNOWN")
-    return "UNKNOWN" if outcome == "SUCCESSFUL" and not case.scope.complete else outcome
+    if not case.scope.complete:
+        return "UNKNOWN"
+    return {"GREEN": "SUCCESSFUL", "YELLOW": "PARTIAL", "RED": "FAILED"}.get(status, "UNKNOWN")
 
 
 def confidence_of(case: Case, readings: Iterable[Reading], rivals: Iterable[str]) -> tuple[str, tuple[str, ...]]:

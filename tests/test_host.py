@@ -75,3 +75,29 @@ def test_a_counter_counts_across_long_gaps_but_not_across_a_restart():
     grown = host.increments(case, "queries_total")
     assert (grown.table["value"] * grown.table["seconds"]).sum() == pytest.approx(750)
     assert grown.restarts == 1
+
+
+def test_a_late_report_takes_the_first_sample_after_its_window_and_says_its_age():
+    """A week's report three hours late: what is seen then is evidence, but of three hours later."""
+    week = timedelta(days=7) // MINUTE
+    late = {"as_of": DEPLOYED + timedelta(days=7, hours=3)}
+    case = a_case({"host_metrics": samples("connections", (week + 180, 22), (week + 179, 21))}, **late)
+    found = host.newest(case, "connections")
+    assert found["value"] == 21
+    assert host.age(case, found) == ", 3 h after the window's end: no sample falls into it"
+    assert (
+        host.newest(case.at(case.scope.window.last(timedelta(days=1)).shifted(-timedelta(days=1))), "connections")
+        is None
+    )
+    inside = a_case({"host_metrics": samples("connections", (week - 1, 9), (week + 180, 22))}, **late)
+    assert (host.newest(inside, "connections")["value"], host.age(inside, host.newest(inside, "connections"))) == (
+        9,
+        "",
+    )
+
+
+def test_a_sample_of_long_after_the_window_is_none_of_it():
+    case = a_case(
+        {"host_metrics": samples("connections", (20000, 22))}, as_of=DEPLOYED + timedelta(minutes=20000, days=1)
+    )
+    assert host.newest(case, "connections") is None

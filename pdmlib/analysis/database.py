@@ -29,7 +29,8 @@ RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 FEWEST_BLOCKS = 10_000
-_NO_HOST = "no sample of the host falls into the window"
+COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
+_NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _NOT_THE_SERVER = re.compile(
     r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
     re.IGNORECASE,
@@ -58,7 +59,7 @@ def db_memory_pct(case: Case) -> Measurement:
     """Memory in use, averaged over the window by time; a single sample is no average."""
     used = host.gauge(case, "memory_pct")
     if len(used.table) == 1:
-        why = f"one sample only ({used.mean:.0f} %), and an average needs two"
+        why = f"one sample only ({used.mean:.0f} %), and an average needs two; {COLLECT}"
         return case.missing("supabase", "host_metrics", why)
     return _of_stretches(case, used, used.mean, "memory_pct")
 
@@ -71,7 +72,7 @@ def _of_stretches(
     )
     if found.table.empty:
         seen = len(host.samples(case, metric))
-        why = lost or ("one sample only, and a load needs two" if seen == 1 else _NO_HOST)
+        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _NO_HOST)
         return case.missing("supabase", "host_metrics", why)
     return Measurement(
         State.MEASURED,
@@ -92,7 +93,7 @@ def db_connections(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     limit = host.newest(case, "max_connections")
     of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
-    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}", str(now["source"]))
+    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}{host.age(case, now)}", str(now["source"]))
 
 
 def db_connections_pct(case: Case) -> Measurement:
@@ -175,7 +176,7 @@ def db_storage_pct(case: Case) -> Measurement:
     used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
     if used is None or size is None or not size["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
-    text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB"
+    text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB{host.age(case, used)}"
     return _gauged(case, 100 * float(used["value"]) / float(size["value"]), text)
 
 
@@ -188,7 +189,7 @@ def db_storage_gb(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
     text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
-    return _gauged(case, float(used["value"]) / GB, text, str(used["source"]))
+    return _gauged(case, float(used["value"]) / GB, text + host.age(case, used), str(used["source"]))
 
 
 def db_cache_hit_pct(case: Case) -> Measurement:
@@ -198,9 +199,8 @@ def db_cache_hit_pct(case: Case) -> Measurement:
     """
     hits, reads = (_grown(host.increments(case, name)) for name in ("blks_hit", "blks_read"))
     if hits is None or reads is None:
-        return case.missing(
-            "postgres", "database_gauges", "it takes two looks at the counters, and no reset between"
-        )
+        why = f"it takes two looks at the counters, and no reset between; {COLLECT}"
+        return case.missing("postgres", "database_gauges", why)
     if hits + reads < FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
     text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
@@ -234,9 +234,13 @@ def db_slow_queries(case: Case) -> Measurement:
     slow = sorted((r for r in rows if (r["mean_ms"] or 0) > SLOW_MS), key=lambda r: -float(r["mean_ms"]))
     text = "; ".join(f"{r['mean_ms']:.0f} ms over {r['calls']:.0f} calls: {r['query'][:60]}" for r in slow[:3])
     if not rows:
-        return case.missing("postgres", "statements", "no statement was run five times between two looks")
+        return case.missing(
+            "postgres", "statements", f"no statement was run five times between two looks; {COLLECT}"
+        )
     if any(r["verdict"] == statements.LIFETIME for r in rows):
-        why = f"lifetime figures only ({len(slow)} statements above {SLOW_MS:g} ms): {rows[0]['reason']}"
+        why = (
+            f"lifetime figures only ({len(slow)} statements above {SLOW_MS:g} ms): {rows[0]['reason']}; {COLLECT}"
+        )
         return Measurement.missing(State.NO_DATA, why, "postgres")
     return Measurement(
         State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None

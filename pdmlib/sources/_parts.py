@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 WORKERS = 6
 FRESH = timedelta(minutes=15)
-PAST = "what is seen now says nothing about a report of the past"
+PAST = "what is seen now says nothing about a report of the past; `pdm watch` or `pdm collect` keeps it in time"
 
 
 def as_finished(

@@ -7,6 +7,7 @@ import pytest
 
 from pdmlib.frames import Collection
 from pdmlib.sources import app
+from pdmlib.sources._parts import PAST
 from tests.builders import a_site
 from tests.sources.loopback import Reply, Vendor, routed, the_scope, the_site, vendor
 
@@ -139,7 +140,7 @@ def test_no_probe_is_made_for_a_report_of_the_past() -> None:
         found = Collection(app.collect(site, the_scope()))
         assert server.calls == []
     assert found["probes"].empty
-    assert found.gap("app", "live") == ("no_data", "what is seen now says nothing about a report of the past")
+    assert found.gap("app", "live") == ("no_data", PAST)
 
 
 def test_stand_ins_are_probed_for_a_report_of_the_past() -> None:
