@@ -166,6 +166,8 @@ def test_rule_12_a_recovered_incident_leaves_the_outcome_partial() -> None:
 def test_a_good_week_is_no_success_before_it_is_over() -> None:
     assert outcome_of(a_case(as_of=at("2025-03-06T15:00")), "GREEN") == "UNKNOWN"
     assert outcome_of(a_case(), "GREEN") == "SUCCESSFUL"
+    assert [outcome_of(a_case(as_of=at("2025-03-06T15:00")), s) for s in ("YELLOW", "RED")] == ["UNKNOWN"] * 2
+    assert outcome_of(a_case(), "RED") == "FAILED"
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
