@@ -102,7 +102,7 @@ bench: $(VENV)/.ready-dev ## benchmarks
 	@$(VENV)/bin/python -m bench
 
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
-	@$(VENV)/bin/python -m bench.proof
+	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock

@@ -7,7 +7,18 @@ from dataclasses import replace
 
 from pdmlib import stats
 from pdmlib.phases import phase_named
-from pdmlib.readings import OPERATORS, Limit, Measurement, Metric, Priority, Reading, State, Status, Value
+from pdmlib.readings import (
+    FEWEST_EVENTS,
+    OPERATORS,
+    Limit,
+    Measurement,
+    Metric,
+    Priority,
+    Reading,
+    State,
+    Status,
+    Value,
+)
 from pdmlib.site import Site, Step
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
@@ -73,29 +84,42 @@ def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> t
     for limit in metric.limits:
         if not limit.reached(found):
             continue
-        if metric.rate and not limit.holds(found.low) and limit.of == "value":
+        if not metric.rate or _sure(limit, found):
+            return limit, found.reason or _why(metric, limit, found)
+        if limit.of == "value":
             return _undecided(metric, limit, found), _undecided_reason(metric, limit, found, level)
-        return limit, found.reason or _why(metric, limit, found)
     return None, None
 
 
+def _sure(limit: Limit, found: Measurement) -> bool:
+    """Whether a rate is beyond an edge with its lower bound, and not by one or two events alone."""
+    return _events(found) >= FEWEST_EVENTS and (limit.of == "low" or limit.holds(found.low))
+
+
 def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
-    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a warning."""
-    softer = next((x for x in metric.limits if x is not limit and x.holds(found.low)), None)
-    base = softer or replace(limit, status=Status.WARN, critical=False, rollback=False)
+    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a doubt.
+
+    An edge that alerts nobody is told without a judgement.
+    """
+    softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
+    base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False)
     return replace(
         base, priority=limit.priority if softer is None else softer.priority, action=base.action or limit.action
     )
 
 
+def _doubtful(limit: Limit) -> Status:
+    return Status.WARN if limit.priority else Status.INFO
+
+
 def _undecided_reason(metric: Metric, limit: Limit, found: Measurement, level: float) -> str:
     events, trials, edge = _events(found), int(found.samples or 0), float(limit.edge)
+    seen = f"too few {metric.rate} to be sure: {events} of {trials} is beyond {edge:g} %"
+    if limit.holds(found.low):
+        return f"{seen}, but rests on fewer than {FEWEST_EVENTS} events"
     needed = stats.trials_to_decide(events, trials, edge / 100, level)
     more = f"{needed - trials} more {metric.rate} at this rate would decide" if needed else "no number decides"
-    return (
-        f"too few {metric.rate} to be sure: {events} of {trials} is beyond {edge:g} %, "
-        f"but its 95 % interval ({found.low:.2f} to {found.high:.2f}) is not: {more}"
-    )
+    return f"{seen}, but its 95 % interval ({found.low:.2f} to {found.high:.2f}) is not: {more}"
 
 
 def _events(found: Measurement) -> int:
@@ -117,10 +141,8 @@ def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
     if not metric.limits or not found.judged:
         return Status.INFO, None
     if metric.rate and found.high is not None and float(found.high) >= 2 * float(metric.limits[-1].edge):
-        return (
-            Status.WARN,
-            f"too few {metric.rate}: {found.samples} leave the rate anywhere up to {found.high:.2f} %",
-        )
+        doubt = f"too few {metric.rate}: {found.samples} leave the rate anywhere up to {found.high:.2f} %"
+        return _doubtful(metric.limits[-1]), doubt
     return Status.PASS, None
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pdmlib.case import Case
 
 Value = float | int | str | bool | None
+FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
 
 
 class State(StrEnum):

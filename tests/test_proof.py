@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
+from bench.proof.__main__ import BEGIN, END, between
 from bench.proof.faults import FAULTS, UNCHANGED, Fault
 from bench.proof.production import production
 from bench.proof.tally import right, share, targets
-from bench.proof.trial import Draw, Look, Trial, draws, trial
+from bench.proof.trial import Draw, Look, Trial, draws, spread, trial
 from pdmlib.demo.scenarios import Plan
 
 HOUR = timedelta(hours=1)
@@ -23,7 +24,7 @@ def a_fault(**changes):
 def a_trial(status="RED", names=("error_rate_pct",), false=(), fault=None):
     cells = {"readings": (1, 20), "days": (0, 8)}
     looks = (
-        Look(HOUR / 2, "GREEN", "medium", (), (), cells),
+        Look(HOUR / 2, "YELLOW", "medium", (), (), cells),
         Look(HOUR, status, "medium", tuple(names), tuple(false), cells),
     )
     return Trial(Draw(1, fault or a_fault(), HOUR / 4), looks)
@@ -51,6 +52,27 @@ def test_targets_count_arrows_and_red_on_unchanged_deployments_only():
     assert rows["RED on an unchanged deployment"].startswith("0/2 ")
     assert rows["arrows on unchanged readings"].startswith("2/40 ")
     assert rows["decidable faults named"].startswith("1/1 ")
+
+
+def test_a_proof_that_is_ended_early_has_drawn_every_kind():
+    drawn = draws(3, 9, 10)
+    order = spread(range(len(drawn)), drawn, 10)
+    assert sorted(order) == list(range(len(drawn)))
+    kinds = len(FAULTS) + len(UNCHANGED)
+    assert len({id(drawn[position].fault) for position in order[: len(drawn) // 2]}) == kinds
+
+
+def test_all_eight_sources_are_drawn_dead_and_each_has_its_row():
+    dead = [a_trial("UNKNOWN", ("unknown:x",), fault=f) for f in FAULTS if f.name == "dead source"]
+    rows = {row[0]: row[2] for row in targets(dead)}
+    assert len([name for name, reached in rows.items() if "is dead" in name and reached.startswith("0/")]) == 8
+
+
+def test_the_tables_replace_what_stands_between_the_marks():
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    assert between(page, "new") == f"before\n{BEGIN}\n\nnew\n{END}\nafter\n"
+    with pytest.raises(ValueError, match="no lines"):
+        between("no marks", "new")
 
 
 def test_every_draw_has_a_seed_of_its_own_and_starts_are_taken_in_turn():

@@ -56,12 +56,25 @@ RATES = [metric for metric in METRICS if metric.rate]
 
 @pytest.mark.parametrize("metric", RATES, ids=lambda metric: metric.id)
 def test_rule_2_no_rate_passes_or_fails_on_a_handful(metric: Metric) -> None:
-    """0 of 20 may be 16 %, 1 of 20 as little as 0.9 %: too few either way, and how many more decide is said."""
+    """0 of 20 may be 16 %, 1 of 20 as little as 0.9 %: too few either way, and how many more decide is said.
+
+    That warns of a rate that has an alert at its limit; of others it is told, and judged neither way.
+    """
     for count in (0, 1):
         reading = reading_of(metric, errors(count, 20), SITE, "week1")
-        assert (reading.status, reading.rollback) == (Status.WARN, False)
+        assert reading.status is (Status.WARN if metric.limits[-1].priority else Status.INFO)
+        assert not reading.rollback
         assert f"too few {metric.rate}" in str(reading.reason)
         assert f"more {metric.rate} without a failure" in str(reading.becomes_green)
+
+
+@pytest.mark.parametrize("metric", RATES, ids=lambda metric: metric.id)
+def test_rule_2_one_or_two_events_are_never_a_sure_rate(metric: Metric) -> None:
+    """Of 1 in 3 the lower bound is 6.1 %, of 2 in 6 it is 9.7 %; 3 in 3 are sure."""
+    for count, of in ((1, 3), (2, 6)):
+        reading = reading_of(metric, errors(count, of), SITE, "week1")
+        assert reading.status in (Status.WARN, Status.INFO) and not reading.critical
+    assert reading_of(metric, errors(3, 3), SITE, "week1").status is Status.FAIL
 
 
 @pytest.mark.parametrize("metric", RATES, ids=lambda metric: metric.id)
@@ -70,8 +83,8 @@ def test_rule_2_a_rate_passes_after_as_many_more_trials_as_it_says(metric: Metri
         level = stats.level_for_looks(phase_named(phase).looks)
         reading = reading_of(metric, errors(1, 40, level), SITE, phase)
         more = int(re.findall(r"after (\d+) more", str(reading.becomes_green))[0])
-        passed = [reading_of(metric, errors(1, 40 + n, level), SITE, phase).status for n in (more - 1, more)]
-        assert passed == [Status.WARN, Status.PASS]
+        early, late = (reading_of(metric, errors(1, 40 + n, level), SITE, phase).status for n in (more - 1, more))
+        assert (early is Status.PASS, late) == (False, Status.PASS)
 
 
 def test_rule_2_too_few_requests_is_the_reason_and_how_many_would_do_is_said() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import random
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from bench.proof.faults import FAULTS, UNCHANGED
 from bench.proof.running import judged
 from bench.proof.tally import report
-from bench.proof.trial import draws
+from bench.proof.trial import draws, spread
+
+BEGIN, END = "<!-- what the proof printed -->", "<!-- end of it -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,22 +23,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--unchanged", type=int, default=16, help="draws of each kind of unchanged deployment")
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--minutes", type=float, default=60, help="begin no draw after so many")
+    parser.add_argument("--minutes", type=float, default=30, help="begin no draw after so many")
     parser.add_argument("--only", default="", help="faults whose name holds this text")
+    parser.add_argument("--write", type=Path, help="a Markdown file between whose marks the tables are put")
     given = parser.parse_args(arguments)
     began, order = time.monotonic(), (given.repeats, given.unchanged, given.seed)
-    chosen = [n for n, draw in enumerate(draws(*order)) if given.only in draw.fault.name]
-    random.Random(given.seed).shuffle(chosen)
+    drawn = draws(*order)
+    chosen = spread([n for n, draw in enumerate(drawn) if given.only in draw.fault.name], drawn, given.seed)
     trials = list(judged(order, chosen, given.processes, given.minutes))
     rank = {(f.name, f.size): n for n, f in enumerate((*UNCHANGED, *FAULTS))}
     trials.sort(key=lambda t: (rank[t.draw.fault.name, t.draw.fault.size], t.draw.seed))
     looks = sum(len(t.looks) for t in trials)
     minutes = (time.monotonic() - began) / 60
-    print(
-        f"{len(trials)} of {len(chosen)} deployments, {looks} verdicts, seed {given.seed}, {minutes:.1f} minutes\n"
+    options = " ".join(
+        f"--{name} {getattr(given, name):g}" for name in ("repeats", "unchanged", "seed", "minutes")
     )
-    print(report(trials))
+    text = (
+        f"{len(trials)} of {len(chosen)} deployments, {looks} verdicts, {minutes:.1f} minutes with "
+        f"{given.processes} processes: `{options}`.\n\n{report(trials)}\n"
+    )
+    print(text)
+    if given.write:
+        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text), encoding="utf-8")
     return 0
+
+
+def between(page: str, text: str) -> str:
+    """A page with a text in place of what stands between its marks.
+
+    Raises:
+        ValueError: the page has no marks.
+    """
+    before, _, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the page has no lines {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pdmlib.baseline import PRACTICAL_PCT
 from pdmlib.demo.scenarios import DEPLOYED, END, VENDORS, Plan, Spell
+from pdmlib.readings import FEWEST_EVENTS
+from pdmlib.routes import PRACTICAL_RISE, SURE
+from pdmlib.stats import LEVEL, chance_of_none, level_for_looks, normal, wilson
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WEEK = (7 * DAY,)
+BY_DAY = tuple(n * DAY for n in (1, 2, 3, 5, 7))
+HOURLY, DAILY, WEEKLY = 1700, 12_000, 115_000
+TRACED, MAILS_A_DAY, MESSAGES_A_DAY, PAYMENTS_A_DAY = 0.05, 100, 55, 12
+PROBE_MINUTES, PEAK = 5, 0.8
+_SPREAD, _REDEEMED_A_DAY = 0.7, 5
 LATE_IN_WEEK = (6 * DAY + HOUR, 6 * DAY - 6 * HOUR)
 SILENT_SOURCE = ("unknown:*",)
 
@@ -28,7 +38,7 @@ class Fault:
         looks: after the deployment; the last one is judged, the others tell the time to detection.
         named: patterns of names (see `trial.names`), one of which a right verdict holds.
         also: patterns of findings that follow from the fault and are no false alarms.
-        decidable: whether the sample of the phase suffices by the rules of the verdict.
+        decidable: whether the rule that names it would do so at its sample in 99 of 100 draws; see `_decides`.
         red: the limits call for RED at the last look: P0 in the latest part of the window.
         dead: a key source tells nothing, so that GREEN is never right.
         afresh: the database's own counters matter.
@@ -46,6 +56,18 @@ class Fault:
     red: bool = False
     dead: bool = False
     afresh: bool = False
+
+
+def _decides(share: float, limit: float, trials: float, level: float = LEVEL) -> bool:
+    """Whether a rate is surely beyond a limit (rule 2) in 99 of 100 draws."""
+    fewest = share * trials - normal(0.02) * math.sqrt(share * (1 - share) * trials)
+    return fewest >= FEWEST_EVENTS and wilson(fewest, trials, level)[0] > limit
+
+
+def _outlasts(factor: float, samples: float) -> bool:
+    """Whether a p95 that rose so much is beyond 30 % and four standard errors in 99 of 100 draws."""
+    error = math.sqrt(2 * 0.95 * 0.05 / samples) * _SPREAD / 0.1031
+    return math.log(factor) > max(math.log(PRACTICAL_RISE) + normal(0.02) * error, (SURE + normal(0.02)) * error)
 
 
 def _since(field: str, amount: float = 1.0, item: str = "") -> Change:
@@ -81,6 +103,7 @@ def _errors() -> Iterator[Fault]:
             LATE_IN_WEEK,
             also=BURST,
             red=red,
+            decidable=_decides(share, 0.005, DAILY),
         )
     for share in (0.03, 0.1):
         looks = tuple(timedelta(minutes=m) for m in (5, 10, 15, 20, 30, 45, 60))
@@ -93,29 +116,32 @@ def _errors() -> Iterator[Fault]:
             "hour1",
             looks,
             BURST,
+            decidable=_decides(share * 5 / 6, 0.005, HOURLY, level_for_looks(12)),
         )
 
 
 def _slowness() -> Iterator[Fault]:
     named = ("route:*:slower", "latency_p95_ms")
-    for factor, sure in ((1.15, False), (1.5, True), (2.5, True), (4.0, True)):
+    for factor in (1.15, 1.5, 2.5, 4.0):
         yield Fault(
             "p95 of all routes",
             f"x {factor:g}",
             _since("slowdowns", factor),
             named,
+            looks=BY_DAY,
             also=("route:*", "latency_*"),
-            decidable=sure,
+            decidable=_outlasts(factor, 0.1 * TRACED * WEEKLY),
         )
-    for factor, sure in ((1.5, True), (2.5, True), (4.0, True)):
+    for factor in (1.5, 2.5, 4.0):
         yield Fault(
             "p95 of one route",
             f"x {factor:g}",
             _since("slowdowns", factor, "/api/opportunities"),
             ("route:GET /api/opportunities:slower",),
             (timedelta(0), 2 * HOUR),
+            looks=BY_DAY,
             also=("latency_*",),
-            decidable=sure,
+            decidable=_outlasts(factor, 0.1 * TRACED * WEEKLY),
         )
     looks = tuple(timedelta(minutes=m) for m in (10, 20, 30, 45, 60))
     yield Fault(
@@ -131,14 +157,15 @@ def _slowness() -> Iterator[Fault]:
 
 
 def _traffic() -> Iterator[Fault]:
-    for factor, sure in ((0.9, False), (0.7, True), (0.4, True), (0.1, True)):
+    for factor in (0.9, 0.7, 0.4, 0.1):
         yield Fault(
             "traffic drop",
             f"x {factor:g} since",
             _since("surges", factor),
             ("requests_per_min_avg", "arrow:requests_total:down", "day:requests:down"),
             (timedelta(0), DAY),
-            decidable=sure,
+            looks=BY_DAY,
+            decidable=1 - factor >= 2 * PRACTICAL_PCT / 100,
             also=("feature:*",),
         )
     for factor in (3.0, 12.0):
@@ -156,19 +183,36 @@ def _cron() -> Iterator[Fault]:
     starts = (timedelta(hours=5), 3 * DAY)
     for job in ("health-check", "process-referrals", "promotion-triggers"):
         also = (f"cron:{job}:*", "cron_*")
-        yield Fault("cron stopped", job, _since("silent_jobs", 1, job), (f"cron:{job}:missed",), starts, also=also)
+        yield Fault(
+            "cron stopped",
+            job,
+            _since("silent_jobs", 1, job),
+            (f"cron:{job}:missed",),
+            starts,
+            looks=BY_DAY,
+            also=also,
+        )
     for job in ("process-referrals", "promotion-triggers"):
         also = (f"cron:{job}:*", "cron_*")
         yield Fault(
-            "cron failing", job, _since("failing_jobs", 1, job), (f"cron:{job}:failed",), starts, also=also
+            "cron failing",
+            job,
+            _since("failing_jobs", 1, job),
+            (f"cron:{job}:failed",),
+            starts,
+            looks=BY_DAY,
+            also=also,
         )
-        yield Fault("cron hung", job, _since("hung_jobs", 1, job), (f"cron:{job}:failed",), starts, also=also)
+        yield Fault(
+            "cron hung", job, _since("hung_jobs", 1, job), (f"cron:{job}:failed",), starts, looks=BY_DAY, also=also
+        )
         yield Fault(
             "cron late",
             f"{job}, 20 min",
             _since("late_jobs", 20, job),
             ("value:cron_runs_late",),
             starts,
+            looks=BY_DAY,
             also=("cron_*",),
         )
     yield Fault(
@@ -184,14 +228,14 @@ def _cron() -> Iterator[Fault]:
 
 
 def _features() -> Iterator[Fault]:
-    for days, sure in ((2, True), (4, True)):
+    for days in (2, 4):
         yield Fault(
             "feature abandoned",
             f"{days} days",
             _since("idle_features", 1, "loyalty_redemptions"),
             ("feature:loyalty_redemptions:abandoned",),
             ((7 - days) * DAY - 9 * HOUR,),
-            decidable=sure,
+            decidable=chance_of_none(_REDEEMED_A_DAY * days) < LEVEL / 10,
             also=("feature*loyalty_redemptions*",),
         )
     for days in (3, 7):
@@ -215,17 +259,19 @@ def _integrations() -> Iterator[Fault]:
             stripe,
             LATE_IN_WEEK,
             also=("integration*", "issue:*"),
+            decidable=chance_of_none(share * PAYMENTS_A_DAY) < 0.01,
         )
     twilio = ("sms_failed_pct", "integration:twilio", "integration_twilio")
-    for share, sure in ((0.03, False), (0.08, True), (0.15, True), (0.4, True)):
+    for share in (0.03, 0.08, 0.15, 0.4):
         yield Fault(
             "SMS failures",
             f"{100 * share:g} % for three days",
             _since("undelivered_sms", share),
             twilio,
             (4 * DAY, 4 * DAY + 5 * HOUR),
+            looks=(5 * DAY, 6 * DAY, 7 * DAY),
             also=("integration*",),
-            decidable=sure,
+            decidable=_decides(share, 0.02, MESSAGES_A_DAY),
         )
     yield Fault(
         "email bounces",
@@ -233,12 +279,14 @@ def _integrations() -> Iterator[Fault]:
         _since("bounced_emails", 0.12),
         ("email_bounce_pct", "integration:resend"),
         (5 * DAY,),
+        looks=(6 * DAY, 7 * DAY),
         also=("integration*",),
+        decidable=_decides(0.12, 0.02, MAILS_A_DAY),
     )
 
 
 def _operations() -> Iterator[Fault]:
-    for minutes, sure in ((2, False), (5, True), (12, True), (23, True), (60, True)):
+    for minutes in (2, 5, 12, 23, 60):
         starts = (2 * DAY + timedelta(hours=1, minutes=3), 6 * DAY + timedelta(hours=4, minutes=1))
         yield Fault(
             "outage",
@@ -246,8 +294,9 @@ def _operations() -> Iterator[Fault]:
             _for("outages", timedelta(minutes=minutes)),
             ("incident:*",),
             starts,
+            looks=(3 * DAY, 7 * DAY),
             also=("incident:*", "issue:*", *ERRORS, "daily:*", "uptime*"),
-            decidable=sure,
+            decidable=minutes >= PROBE_MINUTES,
         )
     for load, hours in ((0.75, 36), (0.9, 36), (0.9, 6)):
         yield Fault(
@@ -257,7 +306,7 @@ def _operations() -> Iterator[Fault]:
             ("db_cpu*",),
             (7 * DAY - timedelta(hours=hours),),
             also=("database:*", "host:*", "db_*"),
-            decidable=hours > 24,
+            decidable=load > PEAK,
         )
     yield Fault(
         "query regression",
@@ -283,6 +332,14 @@ def _dead() -> Iterator[Fault]:
         "supabase": ("down", "garbage"),
         "stripe": ("down", "limited"),
     }
+    yield Fault(
+        "dead source",
+        "app down",
+        _always(replace(Plan(), behaviours={"app": "down"})),
+        ("app_up", *SILENT_SOURCE),
+        dead=True,
+        also=("integration*", "incident:*", "app_up", "health_ok"),
+    )
     for vendor in VENDORS[1:]:
         for how in quiet.get(vendor, ("down",)):
             yield Fault(
@@ -295,7 +352,7 @@ def _dead() -> Iterator[Fault]:
             )
     yield Fault(
         "dead source",
-        "database unreachable",
+        "postgres unreachable",
         _always(replace(Plan(), database_listens=False)),
         SILENT_SOURCE,
         dead=True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -87,6 +88,19 @@ def draws(repeats: int, unchanged: int, seed: int) -> list[Draw]:
     ]
 
 
+def spread(chosen: Sequence[int], drawn: Sequence[Draw], seed: int) -> list[int]:
+    """Positions in an order that takes every fault and every unchanged kind in turn, however soon it is ended."""
+    luck, places = random.Random(seed), dict[int, list[int]]()
+    for position in chosen:
+        places.setdefault(id(drawn[position].fault), []).append(position)
+    ranked = [
+        ((n + luck.random()) / len(group), position)
+        for group in places.values()
+        for n, position in enumerate(group)
+    ]
+    return [position for _, position in sorted(ranked)]
+
+
 def trial(production: Production, draw: Draw) -> Trial:
     """A draw, judged at each of its looks until its fault is named."""
     looks: list[Look] = []
@@ -115,7 +129,8 @@ def _look(production: Production, draw: Draw, after: timedelta) -> Look:
 def names(verdict: Verdict) -> Iterator[str]:
     """Everything that a verdict names.
 
-    Ids of findings, of alerts and of readings that warn or fail; `unknown:<reading>`; `incident:<start>`;
+    Ids of findings, of alerts and of readings that warn or fail, unless "too few" is why; `unknown:<reading>`;
+    `incident:<start>`;
     `value:<reading>` for counts above 0; `arrow:<reading>:<trend>`; `day:<metric>:<trend>` for the last two
     whole days; `class:<issue>:<class>`.
     """
@@ -123,7 +138,7 @@ def names(verdict: Verdict) -> Iterator[str]:
     yield from (alert.id for alert in verdict.alerts)
     yield from (f"incident:{incident['start']}" for incident in verdict.incidents)
     for reading in verdict.readings:
-        if reading.status in (Status.WARN, Status.FAIL):
+        if reading.status in (Status.WARN, Status.FAIL) and "too few" not in (reading.reason or ""):
             yield reading.id
         if reading.status is Status.UNKNOWN:
             yield f"unknown:{reading.id}"

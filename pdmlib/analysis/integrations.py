@@ -13,7 +13,7 @@ from pdmlib import stats
 from pdmlib.baseline import change
 from pdmlib.case import Case
 from pdmlib.comparison import beside, practical_pct, rate_before
-from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
+from pdmlib.readings import FEWEST_EVENTS, Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.traffic import ending, tile
 from pdmlib.window import iso
 
@@ -148,7 +148,10 @@ def _surely_above(case: Case, found: Measurement, noun: str, what: str) -> Itera
     if found.low is None or found.low <= CONCERNING_PCT or not isinstance(found.value, float):
         return
     trials = found.samples or 0
-    enough = stats.trials_to_doubt(round(found.value * trials / 100), trials, CONCERNING_PCT / 100, case.level)
+    lost = round(found.value * trials / 100)
+    if lost < FEWEST_EVENTS:
+        return
+    enough = stats.trials_to_doubt(lost, trials, CONCERNING_PCT / 100, case.level)
     yield Cause(f"{found.value:.1f} % {what} ({found.evidence})", f"{enough - trials} more {noun} without a loss")
 
 

@@ -96,7 +96,7 @@ def test_a_report_is_its_files_and_latest_points_to_it(reports: Reports, phase: 
     assert beside == {"latest", folder.readlink().name}
 
 
-def test_the_same_collection_gives_the_same_bytes_but_for_the_time_of_writing(reports: Reports):
+def test_rule_12_the_same_collection_gives_the_same_bytes_but_for_the_time_of_writing(reports: Reports):
     again = Reports(reports.out / "again", reports.environ)
     for name in ("report.md", "report.html"):
         assert reports.read("week1", name) == again.read("week1", name), name

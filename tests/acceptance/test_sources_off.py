@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,26 @@ def test_without_a_source_the_verdict_is_never_green_and_names_it(
     assert row.detail
     assert source in verdict.summary
     assert any(source in reason for reason in verdict.confidence_reasons)
+
+
+KEY_SOURCES = ("app", "sentry", "vercel", "postgres")
+
+
+@pytest.mark.parametrize("gone", [s for n in range(1, 5) for s in combinations(KEY_SOURCES, n)], ids="+".join)
+def test_rule_1_whatever_is_missing_no_report_is_green_and_a_red_one_stays_red(
+    found: Found, lost: dict[str, Collection], gone: tuple[str, ...]
+):
+    site, scope, parts = found
+    left = {name: lost[name] if name in gone else part for name, part in parts.items()}
+    verdict = _whole(site, scope, left)
+    assert verdict.status != "GREEN"
+    failed = {row.source for row in verdict.case.collection.coverage if row.status == "failed"}
+    assert failed == set(gone) - {"app"}
+    assert all(source in verdict.summary for source in failed)
+    stripe = parts["stripe"]
+    broken = stripe["payments"].assign(status="failed", outcome="invalid")
+    red = Collection({**stripe.frames, "payments": broken}, stripe.coverage)
+    assert _whole(site, scope, {**left, "stripe": red}).status == "RED"
 
 
 @pytest.mark.parametrize("source", SOURCE_NAMES)

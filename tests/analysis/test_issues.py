@@ -38,18 +38,18 @@ def test_rule_9_40_events_in_a_day_after_70_in_a_week_grow():
     assert the_class(an_issue(events=40)) == ["GROWING"]
 
 
-def test_new_is_first_seen_since_the_deployment_whatever_the_vendor_says():
+def test_rule_9_new_is_first_seen_since_the_deployment_whatever_the_vendor_says():
     old = an_issue("A", substatus="new")
     new = an_issue("B", substatus="ongoing", first_seen=DEPLOYED)
     assert the_class(old, new) == ["RECURRING", "NEW"]
 
 
-def test_regressed_was_resolved_and_came_back_since_the_deployment():
+def test_rule_9_regressed_was_resolved_and_came_back_since_the_deployment():
     earlier = an_issue("B", substatus="regressed", last_seen=DEPLOYED - timedelta(hours=1), events=0)
     assert the_class(an_issue("A", substatus="regressed"), earlier) == ["REGRESSED", "GONE"]
 
 
-def test_an_issue_of_an_older_release_only_is_a_stale_client():
+def test_rule_9_an_issue_of_an_older_release_only_is_a_stale_client():
     releases = [
         {"source": "sentry", "deployment": "v1", "created_at": DEPLOYED - timedelta(days=5)},
         {"source": "sentry", "deployment": "v2", "created_at": DEPLOYED - timedelta(minutes=2)},
@@ -58,7 +58,7 @@ def test_an_issue_of_an_older_release_only_is_a_stale_client():
     assert the_class(*rows, deployments=releases) == ["STALE_CLIENT", "RECURRING"]
 
 
-def test_a_stale_client_met_only_since_the_deployment_is_not_new():
+def test_rule_9_a_stale_client_met_only_since_the_deployment_is_not_new():
     releases = [
         {"source": "sentry", "deployment": "v1", "created_at": DEPLOYED - timedelta(days=5)},
         {"source": "sentry", "deployment": "v2", "created_at": DEPLOYED - timedelta(minutes=2)},
@@ -87,7 +87,7 @@ def test_a_busy_day_alone_is_no_growth():
     assert the_class(an_issue(events=40), request_counts=counted(4000 / 24)) == ["RECURRING"]
 
 
-def test_seen_before_and_not_in_the_window_is_gone():
+def test_rule_9_seen_before_and_not_in_the_window_is_gone():
     assert the_class(an_issue(events=0)) == ["GONE"]
 
 

@@ -28,7 +28,7 @@ def test_merged_percentiles_are_within_one_percent_of_the_order_statistic(a: lis
         assert percentile.samples == len(a) + len(b)
 
 
-def test_worked_case_percentiles_are_pooled_and_never_averaged() -> None:
+def test_rule_4_percentiles_are_pooled_and_never_averaged() -> None:
     quick, slow = Counter({bucket_of(100.0): 9900}), Counter({bucket_of(4000.0): 10, bucket_of(100.0): 90})
     merged = quick + slow
     p95 = percentiles(list(merged), list(merged.values()), (0.95,))[0]
