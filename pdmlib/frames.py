@@ -206,7 +206,8 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
     ),
     "visibility": Schema(
-        "what the monitoring role can see of one object: full, full_by_policy, filtered or denied",
+        "what the monitoring role can see of one object: full, full_by_policy, filtered, denied or absent; "
+        "the connection: session or pooled",
         ("object",),
         _columns("object:text state:text reason:text grant:text"),
     ),

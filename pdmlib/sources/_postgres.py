@@ -54,7 +54,10 @@ class Capability:
         monitors: the role sees statistics of other roles (pg_read_all_stats).
         statements_schema, statements_version: of the extension pg_stat_statements, None when it is not installed.
         untracked: our own statements can be kept out of pg_stat_statements.
-        pooled: behind a transaction pooler.
+        guarded: the session writes nothing by default, whatever a transaction says.
+        pooled: behind a pooler that takes no setting of a session: a transaction pooler, or treated as one.
+        tls: None without it, else the sslmode that it was made with.
+        local: the server, or its pooler, is on this machine.
     """
 
     version: int
@@ -65,9 +68,11 @@ class Capability:
     monitors: bool
     statements_schema: str | None
     statements_version: str | None
+    guarded: bool
     untracked: bool
-    tls: bool
     pooled: bool
+    tls: str | None
+    local: bool
 
 
 @dataclass
@@ -90,13 +95,15 @@ class RefusedError(SourceError):
 class Session:
     """One connection with a deadline; made by `session`."""
 
-    def __init__(self, connection: psycopg.Connection[Any], pooled: bool, budget_s: float) -> None:
+    def __init__(
+        self, connection: psycopg.Connection[Any], pooled: bool, sslmode: str, budget_s: float = BUDGET_S
+    ) -> None:
         self._connection = connection
         self._pooled = pooled
         self._deadline = time.monotonic() + budget_s
         self._untracked = False
         self.cost = Cost()
-        self.can = self._capability()
+        self.can = self._capability(sslmode)
 
     def rows(
         self,
@@ -165,14 +172,20 @@ class Session:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
         return RefusedError(_first_line(error), error.sqlstate)
 
-    def _capability(self) -> Capability:
+    def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version
         row = self.named("capability")[0]
         if number >= 150000:
             query = "SELECT has_parameter_privilege('pg_stat_statements.track', 'SET') AS untracked"
             self._untracked = bool(row["statements_schema"]) and self.rows(query)[0]["untracked"]
-        tls = bool(self._connection.pgconn.ssl_in_use)
-        return Capability(version=number, untracked=self._untracked, tls=tls, pooled=self._pooled, **row)
+        return Capability(
+            version=number,
+            untracked=self._untracked,
+            pooled=self._pooled or not row["guarded"],
+            tls=sslmode if self._connection.pgconn.ssl_in_use else None,
+            local=self._connection.info.hostaddr in ("127.0.0.1", "::1", ""),
+            **row,
+        )
 
 
 @contextmanager
@@ -187,7 +200,7 @@ def session(site: Site, budget_s: float = BUDGET_S) -> Iterator[Session]:
         raise SourceError(SOURCE, "not configured")
     connection, pooled = _connect(block, site.secret(block.url_env))
     with contextlib.closing(connection):
-        opened = Session(connection, pooled, budget_s)
+        opened = Session(connection, pooled, block.sslmode, budget_s)
         if opened.can.superuser and not block.allow_superuser:
             raise SourceError(
                 SOURCE,

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 from pdmlib.errors import SourceError
 from pdmlib.site import Feature, Site
-from pdmlib.sources._postgres import SOURCE, Row, Session
+from pdmlib.sources._postgres import SOURCE, Capability, Row, Session
 from pdmlib.sqltext import tables_of
 
 FULL, BY_POLICY, FILTERED, DENIED, ABSENT = "full", "full_by_policy", "filtered", "denied", "absent"
+SESSION, POOLED = "session", "pooled"
 
 
 def qualified(table: str) -> str:
@@ -48,7 +49,7 @@ class Sight:
 class Ledger:
     """What the role sees of every table that the site names."""
 
-    role: str
+    can: Capability
     sights: Mapping[str, Sight]
 
     def __getitem__(self, table: str) -> Sight:
@@ -77,11 +78,35 @@ class Ledger:
         return bool(seen) and all(s.whole for s in seen) and any(s.state == BY_POLICY for s in seen)
 
     def rows(self) -> list[Row]:
-        """Rows of the frame `visibility`."""
-        return [
+        """Rows of the frame `visibility`: the connection, the statistics of others, then the tables."""
+        tables = [
             {"object": s.table, "state": s.state, "reason": s.reason, "grant": s.grant}
             for s in self.sights.values()
         ]
+        return [_connection(self.can), _others(self.can), *tables]
+
+
+def _connection(can: Capability) -> Row:
+    secured = f"TLS with sslmode {can.tls}" if can.tls else f"no TLS{', on this machine' if can.local else ''}"
+    if can.pooled:
+        reason = (
+            f"a transaction pooler, or one that takes no settings; {secured} as far as the pooler; not done here: "
+            "no read-only default of the session (each query is READ ONLY with limits of its own), "
+            "no count of the clients that wait in the pooler"
+        )
+        grant = "use the direct or the session address, port 5432"
+        return {"object": "the connection", "state": POOLED, "reason": reason, "grant": grant}
+    safer = None if can.tls or can.local else "set sources.postgres.sslmode to verify-full"
+    reason = f"a session of its own; {secured}"
+    return {"object": "the connection", "state": SESSION, "reason": reason, "grant": safer}
+
+
+def _others(can: Capability) -> Row:
+    row = {"object": "statistics of other roles", "state": FULL, "reason": None, "grant": None}
+    if can.monitors:
+        return row
+    reason = f"role {can.role} sees only its own statements and sessions"
+    return {**row, "state": DENIED, "reason": reason, "grant": f"GRANT pg_monitor TO {can.role};"}
 
 
 def named_tables(site: Site) -> dict[str, str]:
@@ -124,7 +149,7 @@ def ledger(session: Session, site: Site) -> Ledger:
         columns.setdefault(row["object"], []).append(row)
     role = session.can.role
     sights = {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
-    return Ledger(role, sights)
+    return Ledger(session.can, sights)
 
 
 def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row]) -> Sight:

@@ -15,7 +15,7 @@ def visibility(look: Look) -> list[Result]:
     evidence = (
         f"PostgreSQL {can.version // 10000}.{can.version % 10000}, {statements}; role {can.role} "
         f"{see[can.monitors]} the statistics of other roles and {see[can.bypasses_rls]} past row-level security; "
-        f"TLS {'on' if can.tls else 'off'}; {'a transaction pooler' if can.pooled else 'a session of its own'}"
+        f"TLS {'on' if can.tls else 'off'}; {'a pooler' if can.pooled else 'a session of its own'}"
     )
     found = [Result("visibility", "role", INFO, evidence=evidence)]
     if not can.monitors:

@@ -4,6 +4,7 @@ SELECT current_user::text AS role,
        r.rolsuper AS superuser,
        r.rolbypassrls OR r.rolsuper AS bypasses_rls,
        pg_has_role('pg_read_all_stats', 'USAGE') AS monitors,
+       current_setting('default_transaction_read_only') = 'on' AS guarded,
        e.schema AS statements_schema,
        e.version AS statements_version
 FROM pg_roles AS r
