@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pdmlib.case import Case
 from pdmlib.comparison import practical_pct
 from pdmlib.notes import ActionNote, Notes
+from pdmlib.phases import PHASES
 from pdmlib.readings import Priority, Status
 from pdmlib.sections import all_metrics
 from pdmlib.verdict import Verdict
@@ -39,39 +41,58 @@ def previous_report(folder: Path, as_of: datetime) -> Mapping[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def remembered(verdict: Verdict, notes: Notes, previous: Mapping[str, Any] | None) -> Verdict:
+def known_since(site: Path, as_of: datetime) -> dict[str, str]:
+    """What the last report of any phase left open, by id, with the ISO time since when it is known.
+
+    Args:
+        site: the site's folder of outputs.
+    """
+    known: dict[str, str] = {}
+    for phase in PHASES:
+        for name, row in _open_before(previous_report(site / phase.name, as_of)).items():
+            known[name] = min(row["since"], known.get(name, row["since"]))
+    return known
+
+
+def remembered(
+    verdict: Verdict, notes: Notes, previous: Mapping[str, Any] | None, known: Mapping[str, str] | None = None
+) -> Verdict:
     """The verdict with its table `changes`, and its action items as people and the last report left them."""
     items = action_items(previous, verdict, notes.action_items)
-    tables = {**verdict.tables, "changes": changes(previous, verdict), "action_items": items}
+    tables = {**verdict.tables, "changes": changes(previous, verdict, known or {}), "action_items": items}
     return replace(verdict, actions=tuple(items), tables=tables)
 
 
-def changes(previous: Mapping[str, Any] | None, verdict: Verdict) -> list[Row]:
+def changes(
+    previous: Mapping[str, Any] | None, verdict: Verdict, known: Mapping[str, str] = MappingProxyType({})
+) -> list[Row]:
     """What became of each finding, and of each reading beyond its limit that no finding explains.
 
     It is worse with a higher priority, or where its value moved clearly: out of the last report's
     interval by more than the metric's practical size, or to twice or half of it where there is no
     interval. A count is held against the length of the window, which grows from report to report.
 
+    Args:
+        known: since when other phases' reports know of it, by id.
+
     Returns:
         Rows of id, title, change (worse, new, better, still open, fixed), priority, reading, age_days,
         `since`: the as-of time of the first report that had it, value with its interval low and
-        high, and `was`: the value in the last report.
+        high (none where it is fixed), and `was`: the value in the last report.
     """
     as_of = verdict.case.scope.as_of
     before, open_now = _open_before(previous), _open_now(verdict)
     longer = _times_longer(previous, verdict.case.scope.window)
     blind = {reading.id for reading in verdict.unknown}
     rows = [
-        _row(row, _change(before.get(name), row, verdict.case, longer), before.get(name), as_of)
+        _row(row, _change(before.get(name), row, verdict.case, longer), before.get(name), as_of, known.get(name))
         for name, row in open_now.items()
     ]
     for name, row in before.items():
         if name not in open_now:
             hidden = row["reading"] in blind
-            rows.append(
-                _row(row, "still open" if hidden else "fixed", row, as_of, _unseen(row) if hidden else None)
-            )
+            left = {**row, "title": _unseen(row)} if hidden else {**row, **dict.fromkeys(SIZE)}
+            rows.append(_row(left, "still open" if hidden else "fixed", row, as_of))
     return sorted(rows, key=lambda row: (CHANGES.index(row["change"]), row["priority"], row["id"]))
 
 
@@ -110,12 +131,10 @@ def _times_longer(previous: Mapping[str, Any] | None, window: Window) -> float:
     return window.seconds / last if last else 1.0
 
 
-def _row(row: Row, change: str, before: Row | None, as_of: datetime, title: str | None = None) -> Row:
-    since = before["since"] if before else iso(as_of)
-    age = max(0, (as_of - parse_time(since)).days)
-    kept = {"priority": row["priority"], "reading": row["reading"], "age_days": age, "since": since}
-    kept |= {key: row.get(key) for key in SIZE} | {"was": before and before.get("value")}
-    return {"id": row["id"], "title": title or row["title"], "change": change, **kept}
+def _row(row: Row, change: str, before: Row | None, as_of: datetime, known: str | None = None) -> Row:
+    since = min(filter(None, (before and before["since"], known)), default=iso(as_of))
+    kept = {key: row.get(key) for key in (*NAMED, *SIZE)} | {"was": before and before.get("value")}
+    return {**kept, "change": change, "age_days": max(0, (as_of - parse_time(since)).days), "since": since}
 
 
 def _unseen(row: Row) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from pdmlib import history
 from pdmlib.asking import gather, incident_scope_for, scope_for
 from pdmlib.case import Case
-from pdmlib.memory import previous_report, remembered
+from pdmlib.memory import known_since, previous_report, remembered
 from pdmlib.notes import Notes, load_notes, notes_path
 from pdmlib.phases import PHASES, Scope
 from pdmlib.readings import Priority
@@ -199,7 +199,10 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
     saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
     case = Case(site, scope, saved, scope.window)
     noted = load_notes(notes_path(site, scope.phase.name, notes))
-    return Report(case, remembered(judge(case), noted, _last(scope, Path(out) / site.site)), noted, now())
+    folder = Path(out) / site.site
+    known = known_since(folder, scope.as_of)
+    verdict = remembered(judge(case), noted, _last(scope, folder), known)
+    return Report(case, verdict, noted, now())
 
 
 def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:

@@ -161,6 +161,25 @@ def test_age_counts_from_the_first_report_that_had_it() -> None:
     assert (rows[0]["since"], rows[0]["age_days"]) == ("2025-03-10T15:00:00Z", 9)
 
 
+def test_age_counts_from_the_first_report_of_any_phase(tmp_path: Path) -> None:
+    """New in the week's report, known to the daily ones for six days."""
+    daily = as_report(a_verdict((a_finding("a"), a_finding("gone")), days=-6))
+    daily = as_report(a_verdict((a_finding("a"),), days=-1), previous=daily)
+    (tmp_path / "daily" / "20250309T150000Z").mkdir(parents=True)
+    (tmp_path / "daily" / "20250309T150000Z" / "report.json").write_text(json.dumps(daily), encoding="utf-8")
+    known = memory.known_since(tmp_path, WEEK_LATER)
+    assert known == {"a": "2025-03-04T15:00:00Z"}
+    assert memory.known_since(tmp_path, WEEK_LATER - timedelta(days=2)) == {}
+    (row,) = memory.changes(None, a_verdict((a_finding("a"),)), known)
+    assert (row["change"], row["age_days"]) == ("new", 6)
+
+
+def test_what_is_fixed_has_the_value_it_had_and_none_now() -> None:
+    first = as_report(a_verdict((replace(a_finding("a"), value=7),)))
+    (row,) = memory.changes(first, a_verdict(days=1))
+    assert (row["change"], row["was"], row["value"]) == ("fixed", 7, None)
+
+
 def test_fixed_is_said_once_and_a_relapse_is_new() -> None:
     first = as_report(a_verdict((a_finding("a"),)))
     second = as_report(a_verdict(days=1), previous=first)
