@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -13,8 +14,11 @@ import psycopg
 import pytest
 
 from pdmlib.analysis import counters
+from pdmlib.frames import frame
 from pdmlib.sources import postgres
-from pdmlib.sources.checks import CHECKS
+from pdmlib.sources._postgres import session
+from pdmlib.sources._visibility import ledger
+from pdmlib.sources.checks import CHECKS, run_all
 from tests.builders import DEPLOYED, a_case
 from tests.servers import BLIND, MONITOR, Database
 
@@ -201,6 +205,37 @@ def test_a_critical_query_without_rows_is_unknown_not_fast(database: Database) -
     (row,) = found_by(database, "critical_query", queries=[query])
     assert row["severity"] == "unknown"
     assert "no row" in row["unknown_reason"]
+
+
+@pytest.mark.parametrize("budget_s", [0.0, 0.3])
+def test_what_does_not_fit_into_the_budget_is_unknown_and_nobody_waits_for_it(
+    database: Database, budget_s: float
+) -> None:
+    """Every check is cut off, or all after the ones that a lock on the catalogue keeps waiting."""
+    site = database.site()
+    with session(site) as opened, database.admin() as migration, migration.transaction(force_rollback=True):
+        seen, scope = ledger(opened, site), database.scope(site)
+        migration.execute("LOCK TABLE pg_catalog.pg_index IN ACCESS EXCLUSIVE MODE")
+        begun = time.monotonic()
+        table = run_all(opened, site, scope, seen, frame("query_timings"), budget_s)
+        assert time.monotonic() - begun < budget_s + 2
+    assert set(table["check"]) == {check.name for check in CHECKS}
+    late = table[table["check"].isin(["invalid_objects", "table_hygiene", "redundant_index", "unused_index"])]
+    assert set(late["severity"]) == {"unknown"}
+    assert set(table.loc[table["check"] == "sequences", "unknown_reason"]) == {
+        "not read: the time for this source was used up"
+    }
+
+
+def test_a_check_that_waits_for_a_lock_is_unknown_and_the_others_are_done(database: Database) -> None:
+    site = database.site()
+    with session(site) as opened, database.admin() as migration, migration.transaction(force_rollback=True):
+        seen, scope = ledger(opened, site), database.scope(site)
+        migration.execute("LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE")
+        table = run_all(opened, site, scope, seen, frame("query_timings"))
+    waited = table[table["unknown_reason"].fillna("").str.contains("lock timeout")]
+    assert list(waited["check"]) == ["policy_cost"]
+    assert set(table.loc[table["check"].isin(["table_hygiene", "sequences"]), "severity"]) == {"pass"}
 
 
 S1, S2 = DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(hours=10)

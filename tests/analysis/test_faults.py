@@ -166,8 +166,8 @@ def test_a_column_more_makes_no_new_statement_of_a_star(story: Story) -> None:
 
 @pytest.fixture(scope="module")
 def fragile() -> Iterator[Bench]:
-    """A server of these tests' own, that remembers a hundred statements and may be hurt."""
-    with a_bench(settings="pg_stat_statements.max = 100\n") as running:
+    """A server of these tests' own: it remembers 100 statements and 600 locks, and may be hurt."""
+    with a_bench(settings="pg_stat_statements.max = 100\nmax_locks_per_transaction = 10\n") as running:
         yield running
 
 
@@ -208,6 +208,20 @@ def test_a_killed_backend_wipes_the_counters_and_that_is_said(small: Story) -> N
     assert not {"GONE", "GONE_MAYBE_TIMEOUT"} & small.verdicts("pgbench").keys()
     (cache,) = small.check("cache_hit")
     assert cache["severity"] == "unknown"
+
+
+def test_a_thousand_sequences_are_read_without_filling_the_servers_table_of_locks(small: Story) -> None:
+    small.database.run(
+        *(f"CREATE SEQUENCE public.n{n} AS integer" for n in range(1000)),
+        "SELECT setval('public.n7', 2000000000)",
+        "GRANT USAGE ON SCHEMA public TO pdm_monitor",
+    )
+    for first in range(0, 1000, 100):
+        names = ", ".join(f"public.n{n}" for n in range(first, first + 100))
+        small.database.run(f"GRANT SELECT ON SEQUENCE {names} TO pdm_monitor")
+    results = small.look()["database_findings"]
+    (row,) = results[results["check"] == "sequences"].to_dict("records")
+    assert (row["object"], row["severity"]) == ("public.n7", "fail")
 
 
 def _until_up(database: Database) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pdmlib.sources.checks.result import FAIL, INFO, UNKNOWN, WARN, Look, Result, graded, unknown
 
 OBSERVED_DAYS = 14
+AT_ONCE = 200
 _SINCE = "since the statistics began"
 
 
@@ -105,26 +108,33 @@ def unused_indexes(look: Look) -> list[Result]:
 
 def sequences(look: Look) -> list[Result]:
     """Sequences near the end of their column's type: 70 % warns, 90 % fails; unreadable ones are unknown."""
-    found = []
-    for row in look.rows("sequences"):
-        if not row["readable"]:
-            found.append(
-                Result(
-                    "sequences",
-                    row["object"],
-                    UNKNOWN,
-                    window=None,
-                    unknown_reason="no right to read it",
-                    action=f"GRANT SELECT ON SEQUENCE {row['object']} TO {look.session.can.role};",
-                )
-            )
-        elif row["used_pct"] is not None and row["used_pct"] >= 70:
-            severity = graded(row["used_pct"], 70, 90)
-            evidence = f"at {row['last']:.0f} of {row['most']:.0f} ({row['type']})"
-            action = "Move the column to bigint before it ends"
-            found.append(
-                Result(
-                    "sequences", row["object"], severity, row["used_pct"], "%", "< 70 %", "now", evidence, action
-                )
-            )
+    rows = look.rows("sequences")
+    used = _last_values(look, [row["id"] for row in rows if row["readable"]])
+    hidden = [_unreadable(look, row["object"]) for row in rows if not row["readable"]]
+    near = [
+        _near_its_end(last, row) for row in rows if (last := used.get(row["id"])) and last >= 0.7 * row["most"]
+    ]
+    return sorted(near, key=lambda result: -(result.value or 0)) + hidden
+
+
+def _last_values(look: Look, ids: list[str]) -> dict[str, float | None]:
+    """Last values by id, few at a time: each sequence read is locked until its transaction ends."""
+    found: dict[str, float | None] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        rows = look.rows("sequence_values", ids=ids[start : start + AT_ONCE])
+        found |= {row["id"]: row["last"] for row in rows}
     return found
+
+
+def _unreadable(look: Look, sequence: str) -> Result:
+    grant = f"GRANT SELECT ON SEQUENCE {sequence} TO {look.session.can.role};"
+    reason = "no right to read it"
+    return Result("sequences", sequence, UNKNOWN, window=None, action=grant, unknown_reason=reason)
+
+
+def _near_its_end(last: float, row: dict[str, Any]) -> Result:
+    pct = 100 * last / row["most"]
+    evidence = f"at {last:.0f} of {row['most']:.0f} ({row['type']})"
+    action = "Move the column to bigint before it ends"
+    severity = graded(pct, 70, 90)
+    return Result("sequences", row["object"], severity, pct, "%", "< 70 %", "now", evidence, action)

@@ -1,12 +1,10 @@
--- Sequences with the room of the column they feed: one row each. used_pct NULL: never used.
--- Source: pg_sequences, pg_depend; last_value is NULL without the right to read it.
-SELECT s.schemaname || '.' || s.sequencename AS object,
+-- Sequences that can end within a lifetime, with the room of the column they feed: one row each.
+-- Source: pg_sequence, pg_depend; no sequence is opened, because each one opened is locked to the transaction's end.
+SELECT q.oid::text AS id, n.nspname || '.' || q.relname AS object,
        has_sequence_privilege(q.oid, 'SELECT,USAGE') AS readable,
-       s.last_value::float8 AS last, coalesce(t.type, s.data_type::text) AS type, m.most::float8 AS most,
-       (100.0 * s.last_value / m.most)::float8 AS used_pct
-FROM pg_sequences AS s
-JOIN pg_namespace AS n ON n.nspname = s.schemaname
-JOIN pg_class AS q ON q.relname = s.sequencename AND q.relnamespace = n.oid AND q.relkind = 'S'
+       coalesce(t.type, s.seqtypid::regtype::text) AS type, m.most::float8 AS most
+FROM pg_sequence AS s
+JOIN pg_class AS q ON q.oid = s.seqrelid JOIN pg_namespace AS n ON n.oid = q.relnamespace
 LEFT JOIN LATERAL (
   SELECT a.atttypid::regtype::text AS type FROM pg_depend AS d
   JOIN pg_attribute AS a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
@@ -14,9 +12,9 @@ LEFT JOIN LATERAL (
   LIMIT 1
 ) AS t ON true
 CROSS JOIN LATERAL (
-  SELECT least(s.max_value, CASE t.type WHEN 'smallint' THEN 32767 WHEN 'integer' THEN 2147483647
-                            ELSE 9223372036854775807 END::numeric) AS most
+  SELECT least(s.seqmax, CASE t.type WHEN 'smallint' THEN 32767 WHEN 'integer' THEN 2147483647
+                         ELSE 9223372036854775807 END) AS most
 ) AS m
-WHERE s.increment_by > 0
-ORDER BY used_pct DESC NULLS LAST, 1
-LIMIT 500
+WHERE s.seqincrement > 0 AND m.most < 9223372036854775807 AND n.nspname NOT LIKE 'pg\_%'
+ORDER BY m.most, 2
+LIMIT 20000
