@@ -65,15 +65,24 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         reason = f"low confidence: {source} says so of its own {name}"
     rate = row["sample_rate"]
     share = "" if pd.isna(rate) or rate == 1 else f", {100 * rate:.3g} % of all"
+    low, high = (_known(row.get(f"{name}_{edge}_ms")) for edge in ("low", "high"))
+    if low is not None and high is not None:
+        share += case.many_looks
     return Measurement(
         State.MEASURED,
         float(row[column]),
         reason=reason,
         samples=count,
+        low=low,
+        high=high,
         source=source,
         window=case.window,
         evidence=f"{name} of {count} sampled requests{share}" if count is not None else None,
     )
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _of_probes(case: Case, column: str) -> Measurement:
@@ -86,9 +95,12 @@ def _of_probes(case: Case, column: str) -> Measurement:
         return _no_latency(case, column)
     times = probes["response_ms"]
     value = float(times.quantile(QUANTILES[column], interpolation="higher"))
+    low, high = stats.quantile_interval(times, QUANTILES[column], case.level)
     return Measurement(
         State.MEASURED,
         value,
+        low=low,
+        high=high,
         reason=f"low confidence: {name} of {len(times)} probes of {target}, not of users' requests",
         samples=len(times),
         source="probe",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.errors import CallError
 from pdmlib.frames import frame, merge
 from pdmlib.phases import Scope
@@ -27,7 +28,7 @@ from pdmlib.requests.held import (
 )
 from pdmlib.requests.histogram import Percentile, percentiles
 from pdmlib.requests.intake import store_of
-from pdmlib.requests.pooling import bucket_counts, exact, pooled, row_of
+from pdmlib.requests.pooling import buckets_in, exact, pooled, row_of
 from pdmlib.site import Site
 from pdmlib.window import Window
 
@@ -124,8 +125,9 @@ def _busiest(pairs: Any) -> set[str]:
 def _latencies(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     gaps = missing_days(held, held.reach(scope))
     named = {scope.window, scope.before, scope.latest}
-    rows = [row for window in scope.spans for row in _span_rows(held, window, by_route=window in named, lost=gaps)]
-    rows += _interval_rows(held, scope)
+    level = stats.level_for_looks(scope.phase.looks)
+    rows = _interval_rows(held, scope)
+    rows += [row for w in scope.spans for row in _span_rows(held, w, by_route=w in named, lost=gaps, level=level)]
     table = pd.DataFrame(rows)
     if table.empty:
         return {}
@@ -140,12 +142,14 @@ def _latencies(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     return {"latencies": frame("latencies", table)}
 
 
-def _span_rows(held: Held, window: Window, by_route: bool, lost: Sequence[Window]) -> list[dict[str, Any]]:
+def _span_rows(
+    held: Held, window: Window, by_route: bool, lost: Sequence[Window], level: float
+) -> list[dict[str, Any]]:
     count = requests_in(held, window)
     if not count:
         return []
     small = count <= EXACT_REQUESTS
-    found = exact(held, window, by_route) if small else pooled(held, window, by_route)
+    found = (exact if small else pooled)(held, window, by_route, level)
     complete = not any(day.start < window.end and window.start < day.end for day in lost)
     confidence = "exact" if small else "histogram"
     kept = _busiest((row["route"], row["requests"]) for row in found if row["route"] is not None)
@@ -194,7 +198,8 @@ def percentiles_of(
     folder = store_of(site, store_folder)
     with engine.session(site.requests.memory_limit) as connection:
         held = Held(connection, folder, store.load(folder), site.requests)
-        return percentiles(*bucket_counts(held, window, route))
+        buckets = buckets_in(held, window, route)
+        return percentiles(buckets["bucket"].to_numpy(), buckets["n"].to_numpy())
 
 
 def breakdown(site: Site, window: Window, store_folder: Path, by: str = "release") -> pd.DataFrame:

@@ -37,7 +37,7 @@ def value_of(bucket: int) -> float:
 
 @dataclass(frozen=True)
 class Percentile:
-    """A pooled percentile with its 95 % interval, to the outer edges of the buckets that bound it.
+    """A pooled percentile with its interval, to the outer edges of the buckets that bound it.
 
     low and high are None where too few times bound it.
     """
@@ -50,13 +50,17 @@ class Percentile:
 
 
 def percentiles(
-    buckets: Sequence[int], counts: Sequence[int], quantiles: Sequence[float] = (0.5, 0.95, 0.99)
+    buckets: Sequence[int],
+    counts: Sequence[int],
+    quantiles: Sequence[float] = (0.5, 0.95, 0.99),
+    level: float = stats.LEVEL,
 ) -> tuple[Percentile, ...]:
     """Percentiles of all times of a histogram; none for an empty one.
 
     Args:
         buckets: in any order, each once or more often.
         counts: how many times lie in each.
+        level: that of the intervals; 0.05 gives 95 %.
     """
     order = np.argsort(np.asarray(buckets), kind="stable")
     sorted_buckets = np.asarray(buckets)[order]
@@ -64,16 +68,16 @@ def percentiles(
     total = int(reached[-1]) if len(reached) else 0
     if not total:
         return ()
-    return tuple(_percentile(sorted_buckets, reached, total, q) for q in quantiles)
+    return tuple(_percentile(sorted_buckets, reached, total, q, level) for q in quantiles)
 
 
 def _percentile(
-    buckets: npt.NDArray[np.int64], reached: npt.NDArray[np.int64], total: int, q: float
+    buckets: npt.NDArray[np.int64], reached: npt.NDArray[np.int64], total: int, q: float, level: float
 ) -> Percentile:
     def bucket(rank: int) -> int:
         return int(buckets[np.searchsorted(reached, rank)])
 
-    low, high = stats.quantile_ranks(total, q)
+    low, high = stats.quantile_ranks(total, q, level)
     return Percentile(
         q,
         value_of(bucket(min(total, max(1, math.ceil(q * total))))),

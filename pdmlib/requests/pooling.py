@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from pdmlib.requests import days
 from pdmlib.requests.held import IN, IN_HOURS, Held, hours_and_edges
-from pdmlib.requests.histogram import bucket_sql, percentiles
+from pdmlib.requests.histogram import Percentile, bucket_sql, percentiles
 from pdmlib.window import Window
 
 
-def exact(held: Held, window: Window, by_route: bool) -> list[dict[str, Any]]:
-    """Statistics of a window from its rows: of all routes (route None), and of each when asked."""
+def exact(held: Held, window: Window, by_route: bool, level: float) -> list[dict[str, Any]]:
+    """Statistics of a window from its rows: of all routes (route None), and of each when asked.
+
+    The intervals are those of the histogram: to the outer edges of the buckets that hold the bounding requests.
+    """
     sets = "((), (route))" if by_route else "(())"
     rows = held.rows(
         f"""SELECT {"route" if by_route else "NULL"}, {"GROUPING(route)" if by_route else "1"}, {days.STATISTICS}
@@ -21,66 +25,97 @@ def exact(held: Held, window: Window, by_route: bool) -> list[dict[str, Any]]:
         "requests",
         window,
     )
-    return [row_of(None if whole else route, *rest) for route, whole, *rest in rows if rest[0]]
+    found = [row_of(None if whole else route, *rest) for route, whole, *rest in rows if rest[0]]
+    buckets = _by_route(buckets_in(held, window), by_route)
+    return [{**row, **_bounds(_pooled(buckets.get(row["route"]), level))} for row in found]
 
 
-def pooled(held: Held, window: Window, by_route: bool) -> list[dict[str, Any]]:
+def pooled(held: Held, window: Window, by_route: bool, level: float) -> list[dict[str, Any]]:
     """Statistics of a window from its hours' small tables, and from its rows where it cuts an hour."""
-    totals, buckets = tables(held, window)
-    groups: list[tuple[str | None, pd.DataFrame, pd.DataFrame]] = [(None, totals, buckets)]
+    buckets = _by_route(buckets_in(held, window), by_route)
+    totals = _by_route(totals_in(held, window), by_route)
+    return [_pooled_row(route, table, _pooled(buckets.get(route), level)) for route, table in totals.items()]
+
+
+def _by_route(table: pd.DataFrame, by_route: bool) -> dict[str | None, pd.DataFrame]:
+    """A table whole (under None), and that of each route when asked."""
+    found: dict[str | None, pd.DataFrame] = {None: table}
     if by_route:
-        of_route = dict(list(buckets.groupby("route")))
-        groups += [(str(r), t, of_route.get(r, buckets.iloc[:0])) for r, t in totals.groupby("route")]
-    return [_pooled_row(route, t, b) for route, t, b in groups]
+        found |= {str(route): rows for route, rows in table.groupby("route")}
+    return found
 
 
-def _pooled_row(route: str | None, totals: pd.DataFrame, buckets: pd.DataFrame) -> dict[str, Any]:
+def _pooled(buckets: pd.DataFrame | None, level: float) -> tuple[Percentile, ...]:
+    if buckets is None:
+        return ()
+    return percentiles(buckets["bucket"].to_numpy(), buckets["n"].to_numpy(), level=level)
+
+
+def _bounds(found: Sequence[Percentile]) -> dict[str, float | None]:
+    """Intervals of percentiles under the names that the frame `latencies` has for them."""
+    edges = ("low_ms", "high_ms")
+    return {f"p{100 * p.quantile:.0f}_{edge}": getattr(p, edge) for p in found for edge in edges}
+
+
+def _pooled_row(route: str | None, totals: pd.DataFrame, found: Sequence[Percentile]) -> dict[str, Any]:
     known = totals["status"].notna()
     failed = totals["status"].ge(500) | totals["status"].eq(-1)
     timed = int(totals["timed"].sum())
-    found = percentiles(buckets["bucket"].tolist(), buckets["n"].tolist()) if timed else ()
-    quantiles: tuple[float | None, ...] = tuple(p.ms for p in found)
-    return row_of(
+    row = row_of(
         route,
         float(totals["n"].sum()),
         float(totals.loc[failed.fillna(False), "n"].sum()) if known.any() else None,
         timed,
         int(totals["sum_us"].sum()) / 1000 / timed if timed else None,
-        *(quantiles or (None, None, None)),
+        *([p.ms for p in found] or (None, None, None)),
     )
+    return {**row, **_bounds(found)}
 
 
-def tables(held: Held, window: Window) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Totals (route, status) and buckets (route, bucket) of a window."""
+def totals_in(held: Held, window: Window) -> pd.DataFrame:
+    """Requests, timed ones and the sum of their times (us) of a window by route and status."""
     inner, edges = hours_and_edges(window)
-    totals: list[tuple[Any, ...]] = []
-    buckets: list[tuple[Any, ...]] = []
+    rows: list[tuple[Any, ...]] = []
     if inner.seconds:
-        where = f"WHERE {held.counted} AND {IN_HOURS} GROUP BY ALL"
-        totals += held.rows(
-            f"SELECT route, status, sum(n), sum(timed), sum(sum_us) FROM {{source}} {where}", "totals", inner
+        rows += held.rows(
+            f"""SELECT route, status, sum(n), sum(timed), sum(sum_us) FROM {{source}}
+                WHERE {held.counted} AND {IN_HOURS} GROUP BY ALL""",
+            "totals",
+            inner,
         )
-        buckets += held.rows(f"SELECT route, bucket, sum(n) FROM {{source}} {where}", "buckets", inner)
     for edge in edges:
-        where = f"WHERE {held.counted} AND {IN}"
-        totals += held.rows(
-            f"SELECT route, status, count(*), count(ms), {days.SUM_US} FROM {{source}} {where} GROUP BY ALL",
+        rows += held.rows(
+            f"""SELECT route, status, count(*), count(ms), {days.SUM_US} FROM {{source}}
+                WHERE {held.counted} AND {IN} GROUP BY ALL""",
             "requests",
             edge,
         )
-        buckets += held.rows(
-            f"SELECT route, {bucket_sql('ms')} AS bucket, count(*) FROM {{source}} {where} AND ms IS NOT NULL "
-            "GROUP BY ALL",
+    table = pd.DataFrame(rows, columns=["route", "status", "n", "timed", "sum_us"]).fillna({"sum_us": 0})
+    return table.astype({"status": "Int64", "n": "int64", "timed": "int64", "sum_us": "int64"})
+
+
+def buckets_in(held: Held, window: Window, route: str | None = None) -> pd.DataFrame:
+    """How many times of a window lie in each bucket (route, bucket, n); of one route when asked."""
+    inner, edges = hours_and_edges(window)
+    which, more = ("AND route = $route", {"route": route}) if route is not None else ("", {})
+    rows: list[tuple[Any, ...]] = []
+    if inner.seconds:
+        rows += held.rows(
+            f"""SELECT route, bucket, sum(n) FROM {{source}}
+                WHERE {held.counted} AND {IN_HOURS} {which} GROUP BY ALL""",
+            "buckets",
+            inner,
+            **more,
+        )
+    for edge in edges:
+        rows += held.rows(
+            f"""SELECT route, {bucket_sql("ms")} AS bucket, count(*) FROM {{source}}
+                WHERE {held.counted} AND {IN} AND ms IS NOT NULL {which} GROUP BY ALL""",
             "requests",
             edge,
+            **more,
         )
-    first = (
-        pd.DataFrame(totals, columns=["route", "status", "n", "timed", "sum_us"])
-        .fillna({"sum_us": 0})
-        .astype({"status": "Int64", "n": "int64", "timed": "int64", "sum_us": "int64"})
-    )
-    second = pd.DataFrame(buckets, columns=["route", "bucket", "n"])
-    return first, second.astype({"bucket": "int64", "n": "int64"})
+    return pd.DataFrame(rows, columns=["route", "bucket", "n"]).astype({"bucket": "int64", "n": "int64"})
 
 
 def row_of(
@@ -95,20 +130,3 @@ def row_of(
     p50, p95, p99 = quantiles
     values = {"avg_ms": avg, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
     return {"route": route, "requests": float(requests), "failures": failures, **values}
-
-
-def bucket_counts(held: Held, window: Window, route: str | None) -> tuple[list[int], list[int]]:
-    """Buckets of a window and how many times lie in each, of one route or of all."""
-    inner, edges = hours_and_edges(window)
-    which, more = ("AND route = $route", {"route": route}) if route is not None else ("", {})
-    rows: list[tuple[int, int]] = []
-    if inner.seconds:
-        query = (
-            f"SELECT bucket, sum(n) FROM {{source}} WHERE {held.counted} AND {IN_HOURS} {which} GROUP BY bucket"
-        )
-        rows += held.rows(query, "buckets", inner, **more)
-    for edge in edges:
-        query = f"""SELECT {bucket_sql("ms")} AS bucket, count(*) FROM {{source}}
-            WHERE {held.counted} AND {IN} AND ms IS NOT NULL {which} GROUP BY bucket"""
-        rows += held.rows(query, "requests", edge, **more)
-    return [bucket for bucket, _ in rows], [int(count) for _, count in rows]

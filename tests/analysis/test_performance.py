@@ -68,6 +68,13 @@ def test_a_p99_of_38_requests_says_so():
     assert measure("latency_p95_ms", latencies=[a_span(samples=38)]).reason is None
 
 
+def test_rule_4_a_percentile_carries_the_interval_of_its_histogram():
+    found = measure("latency_p95_ms", latencies=[a_span(p95_low_ms=790.0, p95_high_ms=811.5)])
+    assert (found.low, found.value, found.high) == (790.0, 800, 811.5)
+    bare = measure("latency_p95_ms", latencies=[a_span()])
+    assert (bare.low, bare.high) == (None, None)
+
+
 def test_probes_stand_in_and_are_labelled_so():
     """19 probes of 100 ms and one of 900: the p95 is 100 ms or more, of probes."""
     probes = [

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pdmlib import stats
 from pdmlib.errors import CallError
 from pdmlib.frames import SCHEMAS
 from pdmlib.phases import Scope, phase_named, scope_of
@@ -60,6 +61,37 @@ def test_latencies_of_every_span_equal_a_plain_loop(
         for name, q in (("p50_ms", 0.5), ("p95_ms", 0.95), ("p99_ms", 0.99)):
             expected = between(times, q) if exact else rank(times, q)
             assert found[name] == pytest.approx(expected, rel=1e-9 if exact else 0.010001)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_percentiles_come_with_the_order_statistics_that_bound_them(
+    store: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not exact:
+        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+    window, table = scope().window, collect(site_of(), scope(), store)["latencies"]
+    for route in (None, "/portal"):
+        times = sorted(ms for _, _, ms in Oracle(ROWS).inside(window.start, window.end, route))
+        found = row(table, window, route)
+        for name, q in (("p50", 0.5), ("p95", 0.95)):
+            low, high = stats.quantile_interval(times, q)
+            assert low is not None
+            assert high is not None
+            assert found[f"{name}_low_ms"] == pytest.approx(low, rel=0.0203)
+            assert found[f"{name}_high_ms"] == pytest.approx(high, rel=0.0203)
+            assert found[f"{name}_low_ms"] <= low < found[f"{name}_ms"] < high <= found[f"{name}_high_ms"]
+
+
+def test_the_first_hour_widens_its_intervals_for_all_its_looks(store: Path) -> None:
+    hour = scope("hour1", START + HOUR, START + 2 * HOUR)
+    times = [ms for _, _, ms in Oracle(ROWS).inside(hour.window.start, hour.window.end)]
+    found = row(collect(site_of(), hour, store)["latencies"], hour.window)
+    low, high = stats.quantile_interval(times, 0.95, stats.level_for_looks(12))
+    assert (found["p95_low_ms"], found["p95_high_ms"]) == (
+        pytest.approx(low, rel=0.0203),
+        pytest.approx(high, rel=0.0203),
+    )
+    assert found["p95_high_ms"] > 1.05 * (stats.quantile_interval(times, 0.95)[1] or 0)
 
 
 def test_routes_of_the_window_and_before_equal_a_plain_loop(store: Path) -> None:
