@@ -68,10 +68,20 @@ def query_timings(
 
 
 def query_plans(timings: pd.DataFrame, at: datetime) -> pd.DataFrame:
-    """The frame `query_plans` of one look: the plan of the first timed run of each query as each role."""
+    """The frame `query_plans` of one look: the plan of the first timed run of each query as each role.
+
+    Without its figures, so that a plan that stays is stored once.
+    """
     runs = timings.groupby(["query", "role"])
     found = runs.agg(ms=("ms", "median"), fingerprint=("fingerprint", "first"), plan=("plan", "first"))
-    return frame("query_plans", found.reset_index().assign(at=at))
+    found = found.assign(at=at, plan=found["plan"].map(lambda plan: json.dumps(_shape(json.loads(plan)))))
+    return frame("query_plans", found.reset_index())
+
+
+def _shape(node: Row) -> Row:
+    shape = {key: value for key, value in node.items() if isinstance(value, str)}
+    plans = [_shape(child) for child in node.get("Plans", ())]
+    return {**shape, "Plans": plans} if plans else shape
 
 
 def _timed(
