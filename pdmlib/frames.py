@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from pdmlib.errors import FrameError
 from pdmlib.readings import State
@@ -243,7 +244,9 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> p
 
 
 def _distinct(schema: Schema, table: pd.DataFrame) -> pd.DataFrame:
-    return table.drop_duplicates(list(schema.key), keep="last", ignore_index=True) if schema.key else table
+    if not schema.key or len(table) < 2:
+        return table
+    return table.drop_duplicates(list(schema.key), keep="last", ignore_index=True)
 
 
 @cache
@@ -251,9 +254,18 @@ def _empty(name: str) -> pd.DataFrame:
     return frame(name)
 
 
-def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = False) -> pd.Series:
+@cache
+def _missing(dtype: str) -> ExtensionArray:
+    return pd.Series(None, index=range(1), dtype=DTYPES[dtype]).array
+
+
+def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = False) -> ExtensionArray:
     if column is None:
-        column = pd.Series([None] * length, dtype=object)
+        return _missing(dtype).take([0] * length)
+    return _converted(column, dtype, layout).array
+
+
+def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
     if dtype == "time":
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
