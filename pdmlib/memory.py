@@ -47,11 +47,9 @@ def known_since(site: Path, as_of: datetime) -> dict[str, str]:
     Args:
         site: the site's folder of outputs.
     """
-    known: dict[str, str] = {}
-    for phase in PHASES:
-        for name, row in _open_before(previous_report(site / phase.name, as_of)).items():
-            known[name] = min(row["since"], known.get(name, row["since"]))
-    return known
+    found = (previous_report(site / phase.name, as_of) for phase in PHASES)
+    last = max((report for report in found if report), key=lambda report: str(report["as_of"]), default=None)
+    return {name: row["since"] for name, row in _open_before(last).items()}
 
 
 def remembered(

@@ -161,17 +161,23 @@ def test_age_counts_from_the_first_report_that_had_it() -> None:
     assert (rows[0]["since"], rows[0]["age_days"]) == ("2025-03-10T15:00:00Z", 9)
 
 
+def put(site: Path, phase: str, report: dict[str, Any]) -> None:
+    folder = site / phase / report["as_of"].replace("-", "").replace(":", "")
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+
+
 def test_age_counts_from_the_first_report_of_any_phase(tmp_path: Path) -> None:
-    """New in the week's report, known to the daily ones for six days."""
-    daily = as_report(a_verdict((a_finding("a"), a_finding("gone")), days=-6))
-    daily = as_report(a_verdict((a_finding("a"),), days=-1), previous=daily)
-    (tmp_path / "daily" / "20250309T150000Z").mkdir(parents=True)
-    (tmp_path / "daily" / "20250309T150000Z" / "report.json").write_text(json.dumps(daily), encoding="utf-8")
+    """New in the week's report, known to the daily ones for five days; what they saw go is not known any more."""
+    both = (a_finding("a"), a_finding("gone"))
+    put(tmp_path, "hour1", as_report(a_verdict(both, days=-6)))
+    first = as_report(a_verdict(both, days=-5))
+    put(tmp_path, "daily", as_report(a_verdict((a_finding("a"),), days=-1), previous=first))
     known = memory.known_since(tmp_path, WEEK_LATER)
-    assert known == {"a": "2025-03-04T15:00:00Z"}
-    assert memory.known_since(tmp_path, WEEK_LATER - timedelta(days=2)) == {}
+    assert known == {"a": "2025-03-05T15:00:00Z"}
     (row,) = memory.changes(None, a_verdict((a_finding("a"),)), known)
-    assert (row["change"], row["age_days"]) == ("new", 6)
+    assert (row["change"], row["age_days"]) == ("new", 5)
+    assert memory.known_since(tmp_path, WEEK_LATER - timedelta(days=8)) == {}
 
 
 def test_what_is_fixed_has_the_value_it_had_and_none_now() -> None:
