@@ -61,13 +61,12 @@ _FELL = "a look lacks the counter, or it fell: the statistics were reset in betw
 
 
 def query_regression(between: Between) -> Iterator[Row]:
-    """Statements slower since the deployment: over a second on average, or x3 with 5 % of all time, fails."""
+    """Statements slower since the deployment; what cannot wait fails."""
     for row in statements.compare(between.case):
         if row["regressed"]:
-            much = row["mean_ms"] >= 3 * row["before_mean_ms"] and (row["share_pct"] or 0) >= 5
             yield {
                 "object": f"{row['role']}: {row['query'][:120]}",
-                "severity": "fail" if row["mean_ms"] > 1000 or much else "warn",
+                "severity": "fail" if statements.urgent(row) else "warn",
                 "value": row["mean_ms"],
                 "unit": "ms",
                 "threshold": f"< {1.3 * row['before_mean_ms']:.1f} ms",

@@ -337,11 +337,10 @@ def _about(
 
 
 def _regression(case: Case, row: dict[str, Any]) -> Finding:
-    """A regressed statement; urgent when it takes a second, or three times as long with a share that counts."""
+    """A regressed statement."""
     before, now = row["before_mean_ms"], row["mean_ms"]
     share = row["share_pct"] or 0.0
     goal = statements.FACTOR * before
-    urgent = now > BACKLOG_MS or (now > 3 * before and share >= 5)
     saturated = causes.SATURATED in row["reason"]
     return _about(
         case,
@@ -351,7 +350,7 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
         f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",
-        priority=Priority.P1 if urgent else Priority.P2,
+        priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
         threshold=f"< {goal:.1f} ms",

@@ -26,6 +26,7 @@ FEWEST = 20
 FACTOR = 1.3
 WELCH_T, PLAN_T = 4.0, 2.0
 SHARE = 0.01
+MUCH_PCT = 5.0
 SLOW_MS = 100.0
 MORE_CALLS = 1.5
 EXPECTED = 5
@@ -302,11 +303,21 @@ def _beyond_chance(row: Mapping[str, Any]) -> float:
 
 
 def _matters(row: Mapping[str, Any]) -> bool:
-    """Whether a change of the mean is large enough: in load, across the slow line, or in blocks read."""
+    """Whether a change of the mean is large enough: in load, across the slow line, or by another plan.
+
+    Another plan matters from a millisecond on, or where it makes 5 % of the time of a database with little to do.
+    """
     change = abs(row["mean_ms"] - row["before_mean_ms"])
     heavy = change * row["calls"] >= SHARE * 1000 * row["seconds"]
     crosses = (row["mean_ms"] - SLOW_MS) * (row["before_mean_ms"] - SLOW_MS) < 0
-    return bool(heavy or crosses or (change >= 1 and causes.plan_changed(row)))
+    felt = change >= 1 or change * row["share_pct"] >= MUCH_PCT * row["mean_ms"]
+    return bool(heavy or crosses or (felt and causes.plan_changed(row)))
+
+
+def urgent(row: Mapping[str, Any]) -> bool:
+    """Whether a regression cannot wait: over a second, or 3 times and 1 ms slower with 5 % of all time."""
+    before, now = row["before_mean_ms"], row["mean_ms"]
+    return bool(now > 1000 or (now >= 3 * before and now - before >= 1 and (row["share_pct"] or 0) >= MUCH_PCT))
 
 
 def _much_more(row: Mapping[str, Any]) -> bool:
