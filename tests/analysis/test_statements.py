@@ -155,6 +155,29 @@ def test_the_index_that_is_gone_is_named_with_the_statement_that_makes_it_again(
     assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.orders (customer);" in row["reason"]
 
 
+def test_another_plan_counts_on_a_database_that_has_little_to_do_and_is_not_urgent() -> None:
+    """From 5 to 90 blocks and 0.04 to 0.6 ms a call: 448 ms of a day, but nearly all of the database's time."""
+    row = judged(an_entry(S1, 100, 0.04, hit_blocks=500), an_entry(S2, 900, 0.54, hit_blocks=500 + 800 * 90))
+    assert (row["verdict"], statements.urgent(row)) == ("REGRESSED", False)
+    quiet = judged(an_entry(S1, 100, 0.04, hit_blocks=500), an_entry(S2, 900, 0.54, hit_blocks=4500))
+    assert quiet["verdict"] == "STABLE"
+
+
+def test_a_few_more_blocks_do_not_explain_a_long_wait() -> None:
+    """11 blocks more, at most 1.1 ms of work, and 600 ms slower: versions of a row that others hold."""
+    row = judged(an_entry(S1, 100, 1.0, hit_blocks=300), an_entry(S2, 1100, 546.0, hit_blocks=300 + 1000 * 14))
+    assert "3 -> 14 blocks per call, so the work is the same: it waits" in row["reason"]
+
+
+def test_a_table_that_grew_as_its_blocks_did_is_named_and_no_plan_is_blamed() -> None:
+    rows = [a_gauge("n_live_tup", at, count, object="public.orders") for at, count in ((S1, 1000), (S2, 5000))]
+    entries = an_entry(S1, 100, 10.0, hit_blocks=10_000), an_entry(S2, 1100, 50.0, hit_blocks=10_000 + 500_000)
+    row = judged(*entries, gauges=tuple(rows))
+    assert "100 -> 500 blocks per call: public.orders has grown from about 1000 to 5000 rows" in row["reason"]
+    same = [a_gauge("n_live_tup", at, 1000, object="public.orders") for at in (S1, S2)]
+    assert "its plan changed or an index is gone" in judged(*entries, gauges=tuple(same))["reason"]
+
+
 def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
     """Four statements, all from 10 to 30 ms with the same blocks: one finding, on the heaviest."""
     entries = []
