@@ -128,7 +128,7 @@ def _report(
             scope = scope_of(loaded)
             _check_notes(loaded, scope, notes)
             production.keep_history(asking.history_folder(loaded, out))
-            production.look_back(scope.seen_at)
+            production.look_back(scope.asked_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
                 done: list[str] = []
 

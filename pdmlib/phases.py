@@ -233,6 +233,11 @@ class Scope:
         return self.as_of if self.as_of - self.window.end <= self.phase.latest else self.window.end
 
     @property
+    def asked_at(self) -> datetime:
+        """As of when stand-ins of vendors answer: an incident is compared with what came after it."""
+        return self.as_of if self.phase.name == "incident" else self.seen_at
+
+    @property
     def days_done(self) -> int:
         """How many of the phase's days are over at `as_of`."""
         return sum(day.window.end <= self.as_of for day in self.days)

@@ -99,7 +99,11 @@ def test_two_replayed_days_are_stopped_go_on_and_each_report_sees_its_own_time(t
     assert (calm["tables"]["incidents"], len(outage["tables"]["incidents"])) == ([], 1)
     assert value(calm, "requests_total") != value(outage, "requests_total")
     assert {row["change"] for row in outage["tables"]["changes"]} >= {"new", "still open"}
+    host = history.recall(tmp_path / "demo/history", Window(DEPLOYED, DEPLOYED + replay.LENGTH))["host_metrics"]
+    counter = host[host["metric"] == "cpu_all_s"].sort_values("at")["value"]
+    assert counter.is_monotonic_increasing
     incident = of(tmp_path, "incident", "20250305T140000Z")
+    assert [row["after"] for row in incident["tables"]["verification"] if row["metric"] == "Uptime"] != [None]
     assert incident["window"]["start"] == outage["tables"]["incidents"][0]["start"]
 
 

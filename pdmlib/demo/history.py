@@ -125,9 +125,15 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
 
 
 def adopt(source: Path, target: Path) -> None:
-    """Adds what was kept in one history to another that does not hold it yet."""
+    """Adds what was kept in one history to another, before and after the time that the other covers itself."""
     from pdmlib.frames import Collection
-    from pdmlib.history import append, recall
+    from pdmlib.history import KEPT, append, recall
     from pdmlib.window import Window
 
-    append(target, Collection(recall(source, Window(moment(ms(START)), moment(ms(START) + 80 * DAY)))))
+    everything = Window(moment(ms(START)), moment(ms(START) + 80 * DAY))
+    own, found = recall(target, everything), recall(source, everything)
+    for name, table in found.items():
+        if name in own:
+            at = own[name][KEPT[name]]
+            found[name] = table[~table[KEPT[name]].between(at.min(), at.max())]
+    append(target, Collection(found))

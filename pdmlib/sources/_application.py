@@ -83,13 +83,18 @@ class Reader:
 
 
 def probes(reader: Reader) -> pd.DataFrame:
-    """The application's own uptime probes, from the window before to the window's end."""
+    """The application's own uptime probes, from the window before to the window's end.
+
+    An incident is held against the week before the deployment and what came after.
+    """
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None:
         return frame("probes")
     columns = {"checked_at": "checked_at", "status": "status", "response_ms": "response_time", "detail": "errors"}
-    start = min(scope.previous.start, scope.window.start)
-    rows = reader.select(uptime.table, columns, "checked_at", start, scope.window.end, ("response_ms", "detail"))
+    start, end = min(scope.previous.start, scope.window.start), scope.window.end
+    if scope.phase.name == "incident":
+        start, end = min(start, scope.before.start), scope.after.end
+    rows = reader.select(uptime.table, columns, "checked_at", start, end, ("response_ms", "detail"))
     return frame("probes", [{**row, "target": "uptime_logs", "detail": _words(row.get("detail"))} for row in rows])
 
 

@@ -139,8 +139,8 @@ def _place(error: Exception) -> str:
 
 
 def is_live(site: Site, scope: Scope) -> bool:
-    """Whether what is seen now is evidence for the scope's end: it is recent, or the vendors are stand-ins."""
-    return site.stand_in or now() - scope.seen_at <= FRESH
+    """Whether what is seen now is evidence for the scope's end: it is recent, or stand-ins stand there."""
+    return scope.asked_at == scope.seen_at if site.stand_in else now() - scope.seen_at <= FRESH
 
 
 def live(site: Site, scope: Scope, source: str, parts: Sequence[Part]) -> list[Part]:

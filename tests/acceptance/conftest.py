@@ -84,7 +84,7 @@ def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> No
         adopt_history(production, asking.history_folder(site, out))
         for phase in phases:
             scope = _scope(site, phase)
-            production.set_clock(min(scope.seen_at, production.clock))
+            production.set_clock(min(scope.asked_at, production.clock))
             collection = asking.gather(site, scope, out)
             written = write_report(site, scope, out, collection, kernel)
             production.set_clock(_clock(site))

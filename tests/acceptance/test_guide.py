@@ -191,6 +191,11 @@ def test_every_box_of_the_guide_is_done_failed_or_left_to_a_person(reports: Repo
         assert row["state"] == "manual" or row["reading"]
 
 
+def test_what_came_after_an_incident_is_held_against_what_was_before(reports: Reports):
+    rows = reports.content("incident")["tables"]["verification"]
+    assert [row["metric"] for row in rows if row["after"] is None or row["normal"] is None] == []
+
+
 def test_the_response_procedure_has_its_clocks(reports: Reports):
     text = _plain(reports.read("incident", "report.md"))
     assert [clock for clock in ("5 min", "10 min", "15 min", "24 h") if clock not in text] == []
