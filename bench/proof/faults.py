@@ -356,7 +356,7 @@ def _dead() -> Iterator[Fault]:
         _always(replace(Plan(), database_listens=False)),
         SILENT_SOURCE,
         dead=True,
-        also=("integration*",),
+        also=("integration*", "db_connection_errors"),
     )
     yield Fault(
         "silent source",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pdmlib.analysis.issues import unheard
 from pdmlib.case import Case
 from pdmlib.readings import Measurement, Metric, State
 from pdmlib.site import SOURCE_NAMES
 
 
 def sources_read(case: Case) -> Measurement:
-    """How many of the sources that the site needs were read; unknown as soon as one was not.
+    """How many of the sources that the site needs were read and heard of; unknown as soon as one was not.
 
     A table or query that the site file names and that could not be read counts like a source.
     """
@@ -26,6 +27,9 @@ def sources_read(case: Case) -> Measurement:
     lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
     seen = {c.source for c in case.collection.coverage}
     lost += [f"{name}: not asked" for name in wanted if name not in seen]
+    silent = unheard(case)
+    if silent:
+        lost.append(f"sentry: {silent}")
     if lost:
         return Measurement.missing(State.ERROR, "; ".join(dict.fromkeys(lost)))
     return Measurement(State.MEASURED, len(wanted), samples=len(wanted))

@@ -311,11 +311,12 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
     if row["regressed"]:
         return _regression(case, row)
     if row["verdict"] == "GONE_MAYBE_TIMEOUT":
-        return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", "it is recorded again")
+        again = "it is recorded again (now 0 calls)"
+        return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", again, threshold="> 0 calls")
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
         evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
         goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
-        return _about(case, row, "slow", "Slow query", evidence, goal)
+        return _about(case, row, "slow", "Slow query", evidence, goal, threshold=f"<= {BACKLOG_MS:g} ms")
     return None
 
 
@@ -376,7 +377,7 @@ _READING_OF = {
 def _checked(case: Case, row: dict[str, Any]) -> Finding:
     severe = row["severity"] == "fail"
     name = row["object"] if not pd.isna(row["object"]) else ""
-    limit = "" if pd.isna(row["threshold"]) else row["threshold"]
+    limit = "nothing" if pd.isna(row["threshold"]) else row["threshold"]
     return Finding(
         id=f"database:{row['check']}:{name}",
         title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
@@ -386,11 +387,19 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         else _READING_OF.get(row["check"], "db_findings"),
         evidence="" if pd.isna(row["evidence"]) else row["evidence"],
         action=BACKLOG if pd.isna(row["action"]) else row["action"],
-        becomes_green=f"the check finds {limit}" if limit else "the check passes",
+        becomes_green=f"the check finds {limit}{_found(row)}",
         value=None if pd.isna(row["value"]) else float(row["value"]),
         threshold=limit,
         owner=case.site.people.owners.get("database"),
     )
+
+
+def _found(row: dict[str, Any]) -> str:
+    """What a check finds now, as an addition to a sentence."""
+    if pd.isna(row["value"]):
+        return ""
+    unit = "" if pd.isna(row["unit"]) or row["unit"] in ("count", "bool") else f" {row['unit']}"
+    return f" (now {row['value']:,.4g}{unit})"
 
 
 def db_findings(case: Case) -> Measurement:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.analysis.issues import unheard
 from pdmlib.baseline import change
 from pdmlib.case import Case
 from pdmlib.comparison import beside, practical_pct, rate_before
@@ -61,6 +62,8 @@ def integration(case: Case, name: str) -> Measurement:
 
 def _heard(case: Case, name: str) -> bool:
     """Whether anything of the window speaks for the vendor: a state of now, or something it did."""
+    if name == "sentry" and unheard(case):
+        return False
     states = case["vendor_states"]
     now = case.window.end >= case.scope.window.end and bool((states["vendor"] == name).any())
     frame, column = _SIGNS_OF_LIFE[name]

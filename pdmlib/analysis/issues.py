@@ -102,9 +102,39 @@ def _older_releases(case: Case) -> set[str]:
     return set(releases.loc[made < current, "deployment"])
 
 
+@once
+def unheard(case: Case) -> str | None:
+    """Why a tracker that answered tells nothing of the window; None where it was heard of, or silence is usual.
+
+    An application that reports no more looks as one without errors: traces and errors together tell them apart.
+    """
+    if not case.answered("sentry") or _heard(case):
+        return None
+    due = _heard(case.at(case.scope.before)) * (case.window.seconds / BEFORE.total_seconds())
+    if due > 0 and stats.chance_of_none(due) >= stats.LEVEL:
+        return None
+    usual = f"where {due:,.0f} were due by" if due else "nor of"
+    return f"the error tracker has neither a trace nor an error of this window, {usual} the week before"
+
+
+def _heard(case: Case) -> float:
+    """Traces, errors and further issues of the window that the tracker was sent."""
+    traces, window, counts = population(case, "sentry"), case.window, case["error_counts"]
+    inside = counts[(counts["start"] >= window.start) & (counts["end"] <= window.end)]
+    exact = inside[(inside["start"] == window.start) & (inside["end"] == window.end)]
+    last = case["issues"]["last_seen"]
+    errors = float((exact if len(exact) else inside)["errors"].fillna(0).sum())
+    errors = max(errors, float(last.between(window.start, window.end).sum()))
+    return errors + (
+        0.0 if traces is None else float(traces.requests if traces.sampled is None else traces.sampled)
+    )
+
+
 def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Measurement:
     if not case.answered("sentry", "issues"):
         return case.missing("sentry", "issues", "the error tracker listed no issues")
+    if len(rows) == 0 and (silence := unheard(case)):
+        return Measurement.missing(State.NO_DATA, silence, "sentry")
     return Measurement(State.MEASURED, len(rows), source="sentry", window=case.window, evidence=evidence)
 
 
@@ -184,6 +214,8 @@ def issues_open(case: Case) -> Measurement:
 
 def errors_total(case: Case) -> Measurement:
     """Events of level error and fatal in the window, counted whole."""
+    if silence := unheard(case):
+        return Measurement.missing(State.NO_DATA, silence, "sentry")
     counts = case["error_counts"]
     exact = counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]
     if len(exact) and not pd.isna(exact["errors"].iloc[0]):

@@ -96,6 +96,16 @@ def test_a_report_is_its_files_and_latest_points_to_it(reports: Reports, phase: 
     assert beside == {"latest", folder.readlink().name}
 
 
+@pytest.mark.parametrize("phase", PHASES)
+def test_rule_12_every_finding_carries_its_rule_its_evidence_and_what_would_make_it_go(
+    reports: Reports, phase: str
+):
+    for finding in reports.content(phase)["findings"]:
+        assert all(finding[part] for part in ("id", "rule", "evidence", "becomes_green")), finding
+        assert finding["rule"] != f"{finding['reading']} ", finding
+        assert re.search(r"\d|no longer|finds", finding["becomes_green"]), finding
+
+
 def test_rule_12_the_same_collection_gives_the_same_bytes_but_for_the_time_of_writing(reports: Reports):
     again = Reports(reports.out / "again", reports.environ)
     for name in ("report.md", "report.html"):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from pdmlib.analysis import issues
+from pdmlib.analysis import coverage, issues
 from pdmlib.readings import Priority, State
 from tests.builders import DEPLOYED, a_case, a_gap, at, every
 
@@ -91,9 +91,40 @@ def test_rule_9_seen_before_and_not_in_the_window_is_gone():
     assert the_class(an_issue(events=0)) == ["GONE"]
 
 
-def test_no_issue_of_a_tracker_that_answered_is_zero():
-    found = issues.issues_new(a_day())
+def traces(start, end, count):
+    return {
+        "source": "sentry",
+        "start": start,
+        "end": end,
+        "requests": 20.0 * count,
+        "samples": count,
+        "sample_rate": 0.05,
+    }
+
+
+def test_no_issue_of_a_tracker_that_was_heard_of_is_zero():
+    found = issues.issues_new(a_day(latencies=[traces(DEPLOYED, DAY_LATER, 900)]))
     assert (found.state, found.value) == (State.MEASURED, 0)
+
+
+@pytest.mark.parametrize(("before", "words"), [(6300, "where 900 were due"), (0, "nor of the week before")])
+def test_rule_1_a_tracker_that_hears_nothing_any_more_has_no_zero_errors(before, words):
+    """The application serves on and reports no more: no trace and no error of the day."""
+    week = DEPLOYED - timedelta(days=7)
+    case = a_day(latencies=[traces(week, DEPLOYED, before), traces(DEPLOYED, DAY_LATER, 0)])
+    for measure in (issues.errors_total, issues.issues_critical, coverage.sources_read):
+        found = measure(case)
+        assert (found.state is State.MEASURED, found.value) == (False, None)
+        assert words in found.reason
+
+
+def test_a_tracker_without_traces_that_rarely_hears_of_errors_may_be_silent_for_a_day():
+    """7 errors a week, none in a day: 37 % of days are so."""
+    hours = [
+        {"start": DEPLOYED - timedelta(days=n), "end": DEPLOYED - timedelta(days=n - 1), "errors": 1}
+        for n in range(1, 8)
+    ]
+    assert issues.unheard(a_day(error_counts=hours)) is None
 
 
 def test_no_issue_of_a_tracker_that_failed_is_unknown_with_its_reason():
