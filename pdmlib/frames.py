@@ -65,7 +65,8 @@ SCHEMAS: Mapping[str, Schema] = {
         ("source", "start", "end", "route"),
         _columns(
             "source:text start:time end:time route:text p50_ms:float p95_ms:float p99_ms:float avg_ms:float "
-            "p50_low_ms:float p50_high_ms:float p95_low_ms:float p95_high_ms:float p99_low_ms:float p99_high_ms:float "
+            "p50_low_ms:float p50_high_ms:float p95_low_ms:float p95_high_ms:float "
+            "p99_low_ms:float p99_high_ms:float "
             "requests:float failures:float samples:int sample_rate:float confidence:text complete:bool"
         ),
     ),
