@@ -70,6 +70,17 @@ SCHEMAS: Mapping[str, Schema] = {
             "requests:float failures:float samples:int sample_rate:float confidence:text complete:bool"
         ),
     ),
+    "same_hours": Schema(
+        "one item of one dimension (all, route, region, release) on the whole hours of the week that both the "
+        "window and the seven days before the deployment hold; sum_ms: all its response times together",
+        ("source", "dimension", "item"),
+        _columns(
+            "source:text dimension:text item:text hours:int hours_before:int requests:float requests_before:float "
+            "failures:float failures_before:float timed:float timed_before:float sum_ms:float sum_ms_before:float "
+            "p95_ms:float p95_low_ms:float p95_high_ms:float "
+            "p95_ms_before:float p95_low_ms_before:float p95_high_ms_before:float"
+        ),
+    ),
     "error_counts": Schema(
         "errors (level error and fatal) of one interval; users and issues are distinct counts",
         ("start", "end"),

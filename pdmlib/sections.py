@@ -20,6 +20,7 @@ from pdmlib.analysis import (
     plans,
     stability,
 )
+from pdmlib.attribution import before_after
 from pdmlib.case import Case
 from pdmlib.days import daily
 from pdmlib.readings import Finding, Metric
@@ -68,6 +69,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "cron_drift": cron.drift,
     "daily": daily,
     "routes": routes,
+    "before_after": before_after,
     "top_errors": issues.top_errors,
     "incidents": stability.incidents,
     "integrations": integrations.table,

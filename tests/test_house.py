@@ -16,7 +16,7 @@ LAYERS = (
     {"notes", "phases"},
     {"case"},
     {"baseline", "traffic", "host", "schedules", "sqltext", "uptime"},
-    {"comparison", "series", "routes", "rivals", "usage"},
+    {"comparison", "series", "routes", "attribution", "rivals", "usage"},
     {"days"},
     {"sources", "requests", "history", "analysis", "charts", "checks"},
     {"checklist", "judging", "actions", "sections"},

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.attribution import on_same_hours
 from pdmlib.baseline import Change, change
 from pdmlib.case import Case
 from pdmlib.comparison import beside, practical_pct, weeks_before
@@ -292,7 +293,8 @@ def _regression(
         priority=Priority.P1 if now > CRITICAL_P95_MS else Priority.P2,
         reading="latency_p95_ms",
         evidence=f"p95 of {row['route']}: {before:.0f} ms before, {now:.0f} ms now "
-        f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
+        f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}."
+        + on_same_hours(case, row["route"]),
         action=SLOW,
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
         since=case.scope.deployed_at,

@@ -26,6 +26,7 @@ def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[du
     settings["temp_directory"] = str(spill or Path(tempfile.gettempdir()) / f"pdm-{os.getpid()}")
     with duckdb.connect(config=settings) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         yield connection
 
 

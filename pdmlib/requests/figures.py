@@ -28,6 +28,7 @@ from pdmlib.requests.held import (
 )
 from pdmlib.requests.histogram import Percentile, percentiles
 from pdmlib.requests.intake import store_of
+from pdmlib.requests.matching import same_hours
 from pdmlib.requests.pooling import buckets_in, exact, pooled, row_of
 from pdmlib.site import Site
 from pdmlib.window import Window
@@ -45,7 +46,8 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
 
     `request_counts` by hour (by minute for windows of an hour) and by route for the window and
     the seven days before; `latencies` of each of the scope's spans, of each hour, of the busiest
-    minute, and by route; `activity` of each span; `gaps` for hours and days that nothing is held of.
+    minute, and by route; `same_hours` for before against after;
+    `activity` of each span; `gaps` for hours and days that nothing is held of.
     `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
 
     Raises:
@@ -61,7 +63,9 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
         held = Held(connection, folder, manifest, site.requests)
         parts = [_views(held, scope)] if manifest.views else []
         if manifest.requests:
-            parts += [_counts(held, scope), _latencies(held, scope), _gaps(held, scope)]
+            level = stats.level_for_looks(scope.phase.looks)
+            parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
+            parts.append(_gaps(held, scope))
         return merge(parts)
 
 
@@ -122,10 +126,9 @@ def _busiest(pairs: Any) -> set[str]:
     return set(sorted(sums, key=lambda route: (-sums[route], route))[:ROUTES_AT_MOST])
 
 
-def _latencies(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+def _latencies(held: Held, scope: Scope, level: float) -> dict[str, pd.DataFrame]:
     gaps = missing_days(held, held.reach(scope))
     named = {scope.window, scope.before, scope.latest}
-    level = stats.level_for_looks(scope.phase.looks)
     rows = _interval_rows(held, scope)
     rows += [row for w in scope.spans for row in _span_rows(held, w, by_route=w in named, lost=gaps, level=level)]
     table = pd.DataFrame(rows)
