@@ -6,7 +6,9 @@ import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -31,10 +33,10 @@ def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[du
 
 
 def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
-    """Makes object storage readable when one of the paths lies there.
+    """Makes object storage readable when one of the paths lies there: by DuckDB's httpfs, else by s3fs.
 
     Raises:
-        SourceError: DuckDB's httpfs extension is not installed here.
+        SourceError: neither is installed here.
     """
     if not any(path.startswith(REMOTE) for path in paths):
         return
@@ -42,9 +44,16 @@ def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
         connection.execute("LOAD httpfs")
         connection.execute("CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain)")
     except duckdb.Error:
+        connection.register_filesystem(_s3fs())
+
+
+def _s3fs() -> Any:
+    try:
+        return import_module("s3fs").S3FileSystem()
+    except ImportError:
         raise SourceError(
             SOURCE,
-            "s3:// needs DuckDB's extensions httpfs and aws (INSTALL httpfs; INSTALL aws); copy the logs here",
+            "s3:// needs pip install pdmlib[s3], or INSTALL httpfs and INSTALL aws in DuckDB",
         ) from None
 
 

@@ -87,11 +87,13 @@ def _relative(place: Path) -> str:
 def _remote(path: str) -> list[str]:
     with engine.session() as connection:
         engine.reach(connection, [path])
-        pattern = path if any(letter in path for letter in "*?[") else path.rstrip("/") + "/**"
-        return [
-            str(row[0])
-            for row in connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()
-        ]
+        folder = not _is_log(path) and not any(letter in path for letter in "*?[")
+        pattern = path.rstrip("/") + "/**" if folder else path
+        rows = connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()
+    logs = [file for (file,) in rows if not folder or _is_log(file)]
+    if not logs:
+        raise CallError(f"{path}: no such object or folder")
+    return logs
 
 
 def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:

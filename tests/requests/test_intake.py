@@ -238,13 +238,16 @@ def test_nothing_is_left_in_the_spill_folder_and_no_raw_path_on_disk(tmp_path: P
     assert not any(word in held for word in (b"tokenABC", b"anna", b"203.0.113"))
 
 
-def test_a_site_without_requests_a_path_without_files_and_s3_without_its_extension_say_so(tmp_path: Path) -> None:
+def test_a_site_without_requests_a_path_without_files_and_s3_without_its_reader_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bare = Site.model_validate({"site": "x", "title": "X", "time_zone": "UTC", "sources": {}})
     with pytest.raises(SiteError, match="requests: is required"):
         ingest(bare, [tmp_path], tmp_path / "store")
     with pytest.raises(CallError, match="no such file"):
         ingest(site_of(), [tmp_path / "nothing.ndjson"], tmp_path / "store")
-    with pytest.raises(SourceError, match=r"s3:// needs DuckDB's extensions"):
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(SourceError, match=r"s3:// needs pip install pdmlib\[s3\]"):
         ingest(site_of(), ["s3://logs/2026/"], tmp_path / "store")
 
 
