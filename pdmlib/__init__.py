@@ -33,7 +33,6 @@ One way through, from left to right::
 """
 
 import sys
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 # jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
@@ -43,11 +42,14 @@ if TYPE_CHECKING:
     from pdmlib.workbook import Report, open_incident, open_report
 
 __all__ = ["Report", "open_incident", "open_report"]
-__version__ = version("pdmlib")
 
 
 def __getattr__(name: str) -> Any:
     """Public names, imported when they are first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pdmlib")
     if name in __all__:
         from pdmlib import workbook
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-import psycopg
+if TYPE_CHECKING:
+    import psycopg
 
 CLAIMS = {"sub": "00000000-0000-4000-8000-000000000001", "role": "authenticated"}
 ROUNDS = 20

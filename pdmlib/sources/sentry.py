@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.case import microseconds
 from pdmlib.frames import frame
 from pdmlib.phases import DAY, Scope
 from pdmlib.site import Sentry, Site
@@ -226,10 +227,10 @@ def _with_rates(found: _parts.Frames, declared: float | None) -> _parts.Frames:
 def _rates(table: pd.DataFrame, spans: pd.DataFrame, otherwise: float) -> list[float]:
     """The sampled share of the requests of the hours that each span touches."""
     hours = table[table["samples"].notna() & table["requests"].notna() & table["route"].isna()]
-    starts, ends = hours["start"].to_numpy(), hours["end"].to_numpy()
+    starts, ends = microseconds(hours["start"]), microseconds(hours["end"])
     counted = hours[["samples", "requests"]].to_numpy("float64")
     rates = []
-    for start, end in zip(spans["start"].to_numpy(), spans["end"].to_numpy(), strict=True):
+    for start, end in zip(microseconds(spans["start"]), microseconds(spans["end"]), strict=True):
         samples, requests = counted[(ends > start) & (starts < end)].sum(axis=0)
         rates.append(min(1.0, samples / requests) if requests else otherwise)
     return rates
