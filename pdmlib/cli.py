@@ -237,6 +237,8 @@ class _DemoProduction:
 @contextmanager
 def _production(site: str, as_of: str, pool: ThreadPoolExecutor) -> Iterator[Any]:
     block = read_demo(site)
+    # A mistake in the file is told before anything is started.
+    load_site(site, offline=True)
     if block is None:
         yield _NoProduction()
         return

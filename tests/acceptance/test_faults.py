@@ -41,9 +41,9 @@ def test_six_percent_of_errors_call_for_a_rollback_and_exit_10_when_asked_to_fai
 @pytest.mark.parametrize(
     ("scenario", "reading", "recommendation"),
     [
-        ("database_down", "db_connection_errors", "rollback"),
         ("payments_failing", "payment_failures", "rollback"),
-        ("app_down", "app_up", "rollback"),
+        pytest.param("database_down", "db_connection_errors", "rollback", marks=pytest.mark.slow),
+        pytest.param("app_down", "app_up", "rollback", marks=pytest.mark.slow),
     ],
 )
 def test_a_criterion_of_the_guide_that_holds_now_is_red(scenario: str, reading: str, recommendation: str):
