@@ -67,7 +67,7 @@ def _serve(order: Order, root: Path, parent: int) -> None:
             server = None
             if order.plan.database_listens:
                 server = database.Server(database.binaries(folder.parent), folder)
-                stack.callback(server.stop)
+                stack.callback(server.stop, clean=False)
             world = template.world(order)
         tokens = {name: prefix + secrets.token_hex(16) for name, prefix in _SECRETS.items()}
         vendors = VendorServer(Stage(world, order.plan, tokens, order.clock))

@@ -136,9 +136,13 @@ class Server:
         self.stop()
         raise PdmError(f"PostgreSQL did not start: {(self._folder / 'postgres.log').read_text()[-800:]}")
 
-    def stop(self) -> None:
-        """A fast, clean shutdown; a forced one after ten seconds."""
-        self._process.send_signal(signal.SIGINT)
+    def stop(self, clean: bool = True) -> None:
+        """A shutdown without waiting for clients, a forced one after ten seconds.
+
+        Args:
+            clean: False where the data directory is thrown away and nothing need be written to it.
+        """
+        self._process.send_signal(signal.SIGINT if clean else signal.SIGQUIT)
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
