@@ -8,7 +8,7 @@ import pandas as pd
 
 from pdmlib.analysis import statements
 from pdmlib.analysis.statements import Looks
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.window import iso
 
 
@@ -47,8 +47,7 @@ class Between:
 
     def objects(self, metric: str) -> pd.DataFrame:
         """A metric of each object at both looks: object, `value` and `value_before`, `detail` likewise."""
-        table = self.case["database_gauges"]
-        table = table[(table["metric"] == metric) & table["object"].notna()]
+        table = _by_metric(self.case).get(metric, self.case["database_gauges"][:0])
         columns = ["object", "value", "detail"]
         now, before = (table.loc[table["at"] == at, columns] for at in (self.found.after, self.found.before))
         return now.merge(before, on="object", how="outer", suffixes=("", "_before"), indicator="there")
@@ -56,3 +55,10 @@ class Between:
     def _step(self, metric: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> float | None:
         old, new = (statements.gauge(self.case, metric, at) for at in (start, end))
         return None if old is None or new is None or new < old else new - old
+
+
+@once
+def _by_metric(case: Case) -> dict[str, pd.DataFrame]:
+    """The gauges of single objects."""
+    table = case["database_gauges"]
+    return {str(metric): rows for metric, rows in table[table["object"].notna()].groupby("metric")}

@@ -204,11 +204,14 @@ def _before(case: Case, found: Looks, s1: pd.DataFrame) -> pd.DataFrame:
 
 def gauge(case: Case, metric: str, at: pd.Timestamp | None) -> float | None:
     """A number of the whole database at one look; None when it was not taken."""
+    return _numbers(case.at(case.scope.window)).get((metric, at))
+
+
+@once
+def _numbers(case: Case) -> dict[tuple[str, pd.Timestamp | None], float]:
     table = case["database_gauges"]
-    rows = table[
-        (table["metric"] == metric) & table["object"].isna() & (table["at"] == at) & table["value"].notna()
-    ]
-    return float(rows["value"].iloc[0]) if len(rows) else None
+    table = table[table["object"].isna() & table["value"].notna()]
+    return dict(zip(zip(table["metric"], table["at"], strict=True), table["value"], strict=True))
 
 
 @dataclass(frozen=True)
