@@ -1,7 +1,8 @@
-"""What a year of five-minute collections weighs on disk, and what recalling a week of it costs."""
+"""What a year of five-minute collections weighs on disk; what recalling a week and writing a report cost on it."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,12 +11,15 @@ from statistics import median
 
 import numpy as np
 import pandas as pd
+import yaml
 
+from bench.timing import alternate, table
 from pdmlib import history
 from pdmlib.frames import Collection, frame
 from pdmlib.window import Window
 
-END = datetime(2025, 12, 31, tzinfo=UTC)
+END = datetime(2025, 3, 10, 15, tzinfo=UTC)
+SITE = Path("params/demo.yaml")
 WEEK = timedelta(days=7)
 PAGES = ("/", "/api/health", "/api/health/detailed")
 COMPONENTS = ("database", "stripe", "twilio", "email", "cache", "memory", "filesystem", "overall")
@@ -86,7 +90,7 @@ def _statements(at: pd.DatetimeIndex, rng: np.random.Generator) -> pd.DataFrame:
             role="authenticated", toplevel=True, calls=calls, total_ms=total, mean_ms=total / calls,
             stddev_ms=rng.normal(1, 0.1, len(table)), rows=calls * 3, hit_blocks=calls * 12, read_blocks=0,
             query=("SELECT * FROM public.orders WHERE id = $1 AND note = " + table["queryid"]),
-            temp_blocks=0, wal_bytes=calls * 100, since=pd.Timestamp("2024-12-01", tz="UTC"),
+            temp_blocks=0, wal_bytes=calls * 100, since=pd.Timestamp("2024-03-01", tz="UTC"),
         ),
     )  # fmt: skip
 
@@ -117,29 +121,33 @@ def _timed(folder: Path) -> float:
     return time.perf_counter() - began
 
 
-def run() -> dict[str, float]:
-    """Size of a year on disk, and seconds to recall a week out of a week, a month and a year."""
+def reporting(folder: Path, kept_in: Path) -> list[str]:
+    """The command that writes the week-1 report of the demo on a history."""
+    site = kept_in / f"{folder.name}.yaml"
+    tree = yaml.safe_load(SITE.read_text(encoding="utf-8")) | {"history": str(folder)}
+    site.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    pdm = str(Path(sys.executable).with_name("pdm"))
+    return [pdm, "report", "week1", "--site", str(site), "--out", str(kept_in / "out")]
+
+
+def main(rounds: int = 5) -> None:
+    """Prints the size of a year and its parts, then what a week's recall and a report cost on each history."""
     with tempfile.TemporaryDirectory() as made:
-        week, month, year = Path(made, "week"), Path(made, "month"), Path(made, "year")
-        kept(week, WEEK)
-        kept(month, timedelta(days=31))
-        kept(year, timedelta(days=365))
-        of_week, of_month, of_year = (recall_s(folder) for folder in (week, month, year))
-        parts = {f"year_{path.name}_mb": size_mb(path) for path in sorted(year.iterdir())}
-        return {
-            "year_mb": size_mb(year),
-            **parts,
-            "recall_of_week_s": of_week,
-            "recall_of_month_s": of_month,
-            "recall_of_year_s": of_year,
-            "year_to_week": of_year / of_week,
-        }
-
-
-def main() -> None:
-    """Prints a line a figure."""
-    for name, value in run().items():
-        print(f"{name:28} {value:10.3f}")
+        lengths = {"week": 7, "five_weeks": 35, "year": 365}
+        folders = {name: Path(made, name) for name in lengths}
+        for name, days in lengths.items():
+            kept(folders[name], timedelta(days=days))
+        print(f"{'year, MB':24} {size_mb(folders['year']):8.1f}")
+        for path in sorted(folders["year"].iterdir()):
+            print(f"{'  ' + path.name:24} {size_mb(path):8.1f}")
+        for name, folder in folders.items():
+            print(f"{'recall from ' + name + ', ms':24} {1000 * recall_s(folder):8.1f}")
+        commands = {f"report on {name}": reporting(folder, Path(made)) for name, folder in folders.items()}
+        timings = alternate(commands, rounds)
+    print(table(timings))
+    *shorter, year = timings.values()
+    for other in shorter:
+        print(year.against(other))
 
 
 if __name__ == "__main__":
