@@ -46,9 +46,9 @@ def slots(case: Case) -> pd.DataFrame:
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
     runs = _runs(case)
     off = _disabled(case)
-    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"]))
-    names = [job.name for job in cron.jobs]
-    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in set(due["job"])], off)])
+    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"].unique()))
+    names, busy = [job.name for job in cron.jobs], set(due["job"].unique())
+    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
