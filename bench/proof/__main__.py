@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.proof.faults import FAULTS, UNCHANGED
 from bench.proof.running import judged
 from bench.proof.tally import report
-from bench.proof.trial import draws, spread
+from bench.proof.trial import Trial, draws, spread
 
 BEGIN, END = "<!-- what the proof printed -->", "<!-- end of it -->"
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began, order = time.monotonic(), (given.repeats, given.unchanged, given.seed)
     drawn = draws(*order)
     chosen = spread([n for n, draw in enumerate(drawn) if given.only in draw.fault.name], drawn, given.seed)
-    trials = list(judged(order, chosen, given.processes, given.minutes))
+    if not chosen:
+        parser.error(f"--only: no fault's name holds {given.only!r}; there are {', '.join(_names())}")
+    trials, broken = _gathered(judged(order, chosen, given.processes, given.minutes))
     rank = {(f.name, f.size): n for n, f in enumerate((*UNCHANGED, *FAULTS))}
     trials.sort(key=lambda t: (rank[t.draw.fault.name, t.draw.fault.size], t.draw.seed))
     looks = sum(len(t.looks) for t in trials)
@@ -40,12 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     text = (
         f"{len(trials)} of {len(chosen)} deployments, {looks} verdicts, {minutes:.1f} minutes with "
-        f"{given.processes} processes: `{options}`.\n\n{report(trials)}\n"
+        f"{given.processes} processes: `{options}`.{broken and f' Broken off: {broken}.'}\n\n{report(trials)}\n"
     )
     print(text)
     if given.write:
         given.write.write_text(between(given.write.read_text(encoding="utf-8"), text), encoding="utf-8")
-    return 0
+    return 1 if broken else 0
+
+
+def _names() -> list[str]:
+    return list(dict.fromkeys(fault.name for fault in (*UNCHANGED, *FAULTS)))
+
+
+def _gathered(results: Iterator[Trial]) -> tuple[list[Trial], str]:
+    """The trials up to the end, or until something broke, and in one line what."""
+    trials: list[Trial] = []
+    try:
+        for trial in results:
+            trials.append(trial)
+    except RuntimeError as error:
+        sys.stderr.write(f"\n{error}\n")
+        return trials, str(error).strip().splitlines()[-1]
+    except KeyboardInterrupt:
+        return trials, "interrupted"
+    return trials, ""
 
 
 def between(page: str, text: str) -> str:

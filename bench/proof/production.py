@@ -72,6 +72,7 @@ class Production:
                 target = f"COPY public.{name} ({', '.join(columns)}) FROM STDIN".encode()
                 with connection.cursor().copy(target) as copy:
                     copy.write("\n".join(lines(columns)))
+            for name in ROWS:
                 connection.execute(f"DROP POLICY IF EXISTS monitor_reads ON public.{name}".encode())
             connection.execute("RESET session_replication_role")
             if not (self.plan.index_dropped and self.queried):
