@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,7 +122,7 @@ def _report(
 
         hidden = _secret_variables(site)
         with Kernel(hidden) as kernel, console.status("starting") as status:
-            imported = pool.submit(_import_writers)
+            imported = pool.submit(_import_ahead)
             production.ready(lambda text: status.update(f"demo production: {text}"))
             loaded = load_site(site)
             webhook = _webhook(loaded) if notify else None
@@ -172,8 +173,10 @@ def _tell(webhook: str, written: Written) -> None:
         console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
 
 
-def _import_writers() -> None:
-    import papermill  # noqa: F401
+def _import_ahead() -> None:
+    """Imports what collecting and executing need, in that order, while the demo starts."""
+    for name in ("pdmlib.history", "pdmlib.sources", "papermill"):
+        import_module(name)
 
 
 def _secret_variables(site: str) -> tuple[str, ...]:

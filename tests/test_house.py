@@ -34,7 +34,7 @@ LAYERS = (
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HOMES = {
     "matplotlib": {"charts"},
-    "papermill": {"run", "cli"},
+    "papermill": {"run"},
     "nbconvert": {"report"},
     "sentry_sdk": {"telemetry"},
     "httpx": {"sources", "demo"},
