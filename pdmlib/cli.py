@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -121,9 +121,10 @@ def _report(
         from pdmlib.run import Kernel, write_report
 
         hidden = _secret_variables(site)
-        with Kernel(hidden) as kernel, console.status("starting") as status:
+        with ExitStack() as stack, console.status("starting") as status:
             imported = pool.submit(_import_ahead)
             production.ready(lambda text: status.update(f"demo production: {text}"))
+            kernel = stack.enter_context(Kernel(hidden))
             loaded = load_site(site)
             webhook = _webhook(loaded) if notify else None
             scope = scope_of(loaded)
