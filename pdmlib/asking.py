@@ -84,7 +84,7 @@ def gather(
 
     collected = _with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
     span = Window(scope.baseline.start, scope.as_of)
-    return history.with_history(collected, history_folder(site, out), span)
+    return history.with_history(collected, history_folder(site, out), span, scope.near_from)
 
 
 def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:

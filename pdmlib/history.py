@@ -36,6 +36,7 @@ KEPT: Mapping[str, str] = {
     "database_gauges": "at",
     "query_plans": "at",
 }
+SPARSE = ("host_metrics", "database_gauges")
 LOOSE = 64
 TRIES, PAUSE = 40, 0.05
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
@@ -96,9 +97,16 @@ def _unknown(folder: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[(marked["seen"] == "left_only").array]
 
 
-def recall(folder: Path, window: Window, names: Iterable[str] = tuple(KEPT)) -> dict[str, pd.DataFrame]:
-    """The history's samples inside a window, by frame; only the months it touches are opened."""
-    found = {name: _read_months([folder / name / month for month in _months(window)], window) for name in names}
+def recall(
+    folder: Path, window: Window, names: Iterable[str] = tuple(KEPT), whole_from: datetime | None = None
+) -> dict[str, pd.DataFrame]:
+    """The history's samples inside a window, by frame; only the months it touches are opened.
+
+    Args:
+        whole_from: what is older is read once an hour, the last of each, of the frames in SPARSE.
+    """
+    months = _months(window)
+    found = {name: _read_months([folder / name / m for m in months], window, whole_from) for name in names}
     return {name: table for name, table in found.items() if table is not None}
 
 
@@ -160,9 +168,11 @@ def _thinned(table: pd.DataFrame, latest: datetime) -> pd.DataFrame:
     return table[table["at"].isin(kept)]
 
 
-def with_history(collection: Collection, folder: Path, window: Window) -> Collection:
-    """A collection together with what the history holds of the same frames in a window."""
-    frames = merge((recall(folder, window), collection.frames))
+def with_history(
+    collection: Collection, folder: Path, window: Window, whole_from: datetime | None = None
+) -> Collection:
+    """A collection together with what the history holds of the same frames in a window, as `recall` reads it."""
+    frames = merge((recall(folder, window, whole_from=whole_from), collection.frames))
     return Collection({**collection.frames, **frames}, collection.coverage)
 
 
@@ -183,11 +193,13 @@ def _write(path: Path, table: pd.DataFrame) -> None:
             beside.unlink()
 
 
-def _read_months(months: list[Path], window: Window | None = None) -> pd.DataFrame | None:
+def _read_months(
+    months: list[Path], window: Window | None = None, whole_from: datetime | None = None
+) -> pd.DataFrame | None:
     for left in reversed(range(TRIES)):
         paths = _listed(months)
         try:
-            return frame(months[0].parent.name, _read(paths, window)) if paths else None
+            return frame(months[0].parent.name, _read(paths, window, whole_from)) if paths else None
         except duckdb.IOException as error:
             if not left:
                 raise ReportError(f"{months[0].parent}: cannot be read: {_one_line(error)}") from None
@@ -204,7 +216,7 @@ def _listed(months: list[Path]) -> list[Path]:
     return paths
 
 
-def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
+def _read(paths: list[Path], window: Window | None = None, whole_from: datetime | None = None) -> pd.DataFrame:
     name = paths[0].stem if paths[0].stem in SCHEMAS else paths[0].parent.parent.name
     columns = ", ".join(f'"{column}"' for column in SCHEMAS[name].columns)
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
@@ -212,6 +224,9 @@ def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
     bounds = [window.start, window.end] if window else []
     if bounds:
         query += f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?'
+    if whole_from and name in SPARSE:
+        query += _sparse(name)
+        bounds.append(whole_from)
     with _engine().cursor() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         connection.execute("SET TimeZone = 'UTC'")
@@ -219,6 +234,13 @@ def _read(paths: list[Path], window: Window | None = None) -> pd.DataFrame:
             return connection.execute(query, bounds).df()
         except duckdb.InvalidInputException as error:
             raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {_one_line(error)}") from None
+
+
+def _sparse(name: str) -> str:
+    at = KEPT[name]
+    what = "".join(f'"{column}", ' for column in SCHEMAS[name].key if column != at)
+    return f""" QUALIFY "{at}" >= ? OR
+        row_number() OVER (PARTITION BY {what}date_trunc('hour', "{at}") ORDER BY "{at}" DESC) = 1"""
 
 
 @cache

@@ -198,6 +198,11 @@ class Scope:
         return self.window.shifted(-(self.window.end - self.window.start))
 
     @property
+    def near_from(self) -> datetime:
+        """Where the windows begin that are looked at closely; the weeks before only tell what is usual."""
+        return min(self.before.start, self.previous.start)
+
+    @property
     def review_days(self) -> tuple[Day, ...]:
         """The phase's days and the seven before them: the days that get a row of their own."""
         zone = self.zone

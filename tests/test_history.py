@@ -79,6 +79,13 @@ def test_history_joins_what_was_just_collected(tmp_path: Path) -> None:
     assert joined.coverage[0].source == "supabase"
 
 
+def test_of_the_time_long_before_the_last_sample_of_each_hour_is_read(tmp_path: Path) -> None:
+    append(tmp_path, samples(24))
+    sparse = recall(tmp_path, ALL, ["host_metrics"], START + timedelta(hours=1, minutes=30))["host_metrics"]
+    minutes_kept = ((sparse["at"] - pd.Timestamp(START)) // pd.Timedelta(minutes=1)).tolist()
+    assert sorted(minutes_kept) == [55, *range(90, 120, 5)]
+
+
 ALL = Window(START, START + timedelta(days=300))
 COLLECTOR = """
 import sys
