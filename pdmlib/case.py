@@ -7,12 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.frames import DTYPES, Collection
+from pdmlib.frames import Collection, Moments, microseconds, within
 from pdmlib.phases import Scope
 from pdmlib.readings import Measurement, State
 from pdmlib.site import Site
@@ -20,19 +18,6 @@ from pdmlib.window import Window
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Moments = npt.NDArray[np.int64]
-
-
-def microseconds(times: pd.Series) -> Moments:
-    """Times as microseconds since 1970, UTC; what is no time comes before all others."""
-    moments: Moments = times.astype(DTYPES["time"]).to_numpy("datetime64[us]").view("int64")
-    return moments
-
-
-def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
-    """The places of the moments that lie in a window."""
-    first, end = (round(moment.timestamp() * 1e6) for moment in (window.start, window.end))
-    return np.flatnonzero((moments >= first) & (moments < end))
 
 
 @dataclass(frozen=True, eq=False)

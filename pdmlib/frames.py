@@ -14,13 +14,15 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
 from pdmlib.errors import FrameError
 from pdmlib.readings import State
-from pdmlib.window import iso
+from pdmlib.window import Window, iso
 
+Moments = npt.NDArray[np.int64]
 DTYPES = {"time": "datetime64[us, UTC]", "text": "str", "int": "Int64", "float": "float64", "bool": "boolean"}
 LAYOUT = ("query", "plan")
 _UNPRINTABLE = re.compile(
@@ -259,6 +261,18 @@ def _distinct(schema: Schema, table: pd.DataFrame) -> pd.DataFrame:
     if not schema.key or len(table) < 2:
         return table
     return table.drop_duplicates(list(schema.key), keep="last", ignore_index=True)
+
+
+def microseconds(times: pd.Series) -> Moments:
+    """Times as microseconds since 1970, UTC; what is no time comes before all others."""
+    moments: Moments = times.astype(DTYPES["time"]).to_numpy("datetime64[us]").view("int64")
+    return moments
+
+
+def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
+    """The places of the moments that lie in a window."""
+    first, end = (round(moment.timestamp() * 1e6) for moment in (window.start, window.end))
+    return np.flatnonzero((moments >= first) & (moments < end))
 
 
 @cache

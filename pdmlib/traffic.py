@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pdmlib.case import Case, Moments, microseconds, once, within
+from pdmlib.case import Case, once
+from pdmlib.frames import Moments, microseconds, within
 from pdmlib.window import Window
 
 PREFERENCE = ("requests", "vercel")

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.case import Case, Moments, microseconds, once, within
+from pdmlib.case import Case, once
 from pdmlib.comparison import counted, weeks_before
-from pdmlib.frames import json_rows
+from pdmlib.frames import Moments, json_rows, microseconds, within
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
 from pdmlib.site import Site
 

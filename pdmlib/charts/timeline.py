@@ -25,6 +25,7 @@ from pdmlib.charts.picture import (
     moment_text,
     spread,
 )
+from pdmlib.frames import microseconds
 from pdmlib.window import Window
 
 Floats = npt.NDArray[np.float64]
@@ -87,9 +88,7 @@ def timeline(table: pd.DataFrame, names: Sequence[str], zone: ZoneInfo, window: 
 
 
 def _seconds(times: pd.Series) -> Floats:
-    moments = pd.to_datetime(times, utc=True).astype("datetime64[us, UTC]").astype("int64")
-    seconds: Floats = moments.to_numpy(dtype="float64") / 1e6
-    return seconds
+    return microseconds(pd.to_datetime(times, utc=True)) / 1e6
 
 
 def _numbers(rows: pd.DataFrame, name: str) -> Floats:

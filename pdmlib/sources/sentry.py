@@ -15,8 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.case import microseconds
-from pdmlib.frames import frame
+from pdmlib.frames import frame, microseconds
 from pdmlib.phases import DAY, Scope
 from pdmlib.site import Sentry, Site
 from pdmlib.sources import _parts
