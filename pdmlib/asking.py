@@ -79,10 +79,16 @@ def gather(
     site: Site, scope: Scope, out: Path, on_progress: Callable[[str, str], None] | None = None
 ) -> Collection:
     """What the sources answer now, together with the site's history of the same weeks."""
-    from pdmlib import history
     from pdmlib.sources import collect
 
     collected = _with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
+    return with_past(collected, site, scope, out)
+
+
+def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """A collection together with the site's history of the weeks that a scope looks at."""
+    from pdmlib import history
+
     span = Window(scope.baseline.start, scope.as_of)
     return history.with_history(collected, history_folder(site, out), span, scope.near_from)
 

@@ -176,8 +176,7 @@ class Watch:
         newest, troubles = history.newest(folder), list[str]()
         missed = rounds_between(newest, scope.as_of, self.every or begun.phase.cadence)
         added = self._kept(folder, [found, *self._slept_through(scope, newest)], troubles)
-        span = Window(scope.baseline.start, scope.as_of)
-        collection = history.with_history(found, folder, span, scope.near_from)
+        collection = asking.with_past(found, self.site, scope, self.out)
         verdict = judge(Case(self.site, scope, collection, scope.window))
         last = previous_report(self.out / self.site.site / SCREEN, scope.as_of)
         page = self._rewritten(scope, collection, troubles) if self.dashboard else None
