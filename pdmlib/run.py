@@ -1,7 +1,7 @@
 """Runs a phase's notebook and writes its report, whole or not at all, in one process.
 
-The kernel is spawned first, so that it starts while the sources are asked; it runs from the saved
-collection, without the site's secrets in its environment.
+The kernel starts while the sources are asked; it runs from the saved collection, without the site's
+secrets in its environment.
 """
 
 from __future__ import annotations
