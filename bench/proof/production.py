@@ -18,7 +18,7 @@ from pathlib import Path
 from pdmlib.demo import database, history
 from pdmlib.demo.cache import run_folder
 from pdmlib.demo.exchange import Stage
-from pdmlib.demo.rows import ROWS, visibility
+from pdmlib.demo.rows import ROWS, lines, visibility
 from pdmlib.demo.scenarios import Plan
 from pdmlib.demo.server import VendorServer
 from pdmlib.demo.workload import run
@@ -62,17 +62,24 @@ class Production:
         history.keep_host(self.folder / "kept", self.world, ms(clock))
 
     def _fill(self, clock: int) -> None:
-        tables = ", ".join(f"public.{name}" for name in ROWS if name != UNREAD)
+        tables = {name: columns for name, columns in ROWS.items() if name != UNREAD}
         with self.server.superuser() as connection:
             connection.execute("SET pg_stat_statements.track = none")
-            connection.execute(f"TRUNCATE {tables} CASCADE".encode())
-            if not (self.plan.index_dropped and self.queried):
-                connection.execute(_INDEX.encode())
+            connection.execute("SET session_replication_role = replica")
+            connection.execute(f"TRUNCATE {', '.join(f'public.{name}' for name in tables)} CASCADE".encode())
+            for name, columns_of in tables.items():
+                columns = columns_of(self.world, clock)
+                target = f"COPY public.{name} ({', '.join(columns)}) FROM STDIN".encode()
+                with connection.cursor().copy(target) as copy:
+                    copy.write("\n".join(lines(columns)))
             for name in ROWS:
                 connection.execute(f"DROP POLICY IF EXISTS monitor_reads ON public.{name}".encode())
+            connection.execute("RESET session_replication_role")
+            if not (self.plan.index_dropped and self.queried):
+                connection.execute(_INDEX.encode())
             connection.execute("ALTER ROLE pdm_monitor NOBYPASSRLS")
             connection.execute(visibility(self.plan).encode())
-            database.copy_rows(connection, self.world, clock, (UNREAD,))
+            connection.execute("VACUUM (ANALYZE)")
 
     def _query(self) -> None:
         self.queried = self.plan.index_dropped

@@ -198,7 +198,7 @@ def fill(
             connection.execute(f"ALTER ROLE {role} PASSWORD '{password}'".encode())
         connection.execute(visibility(plan).encode())
         tell("copying rows")
-        copy_rows(connection, world, clock)
+        _copy(connection, world, clock)
         tell("running the application's queries")
         run(connection, index_dropped=plan.index_dropped, looks=looks)
 
@@ -211,18 +211,17 @@ def move(server: Server, world: World, clock: int) -> None:
     with server.superuser() as connection:
         connection.execute("SET pg_stat_statements.track = none")
         connection.execute(f"TRUNCATE {', '.join(f'public.{name}' for name in ROWS)}".encode())
-        copy_rows(connection, world, clock)
+        _copy(connection, world, clock)
         connection.execute("RESET pg_stat_statements.track")
         query(connection)
 
 
-def copy_rows(connection: psycopg.Connection, world: World, clock: int, but: Sequence[str] = ()) -> None:
-    """Every row that existed at a clock into empty tables, `but` some, and the planner's statistics of them."""
+def _copy(connection: psycopg.Connection, world: World, clock: int) -> None:
     from pdmlib.demo.rows import ROWS, lines
 
     connection.execute("SET session_replication_role = replica")  # spares a look-up for each foreign key
-    for name in [name for name in ROWS if name not in but]:
-        columns = ROWS[name](world, clock)
+    for name, columns_of in ROWS.items():
+        columns = columns_of(world, clock)
         target = f"COPY public.{name} ({', '.join(columns)}) FROM STDIN".encode()
         with connection.cursor().copy(target) as copy:
             copy.write("\n".join(lines(columns)))
