@@ -28,6 +28,7 @@ WELCH_T, PLAN_T = 4.0, 2.0
 SHARE = 0.01
 MUCH_PCT = 5.0
 SLOW_MS = 100.0
+FELT_MS = 1.0
 MORE_CALLS = 1.5
 EXPECTED = 5
 SHOWN = 60
@@ -311,10 +312,19 @@ def _matters(row: Mapping[str, Any]) -> bool:
     Another plan matters from a millisecond on, or where it makes 5 % of the time of a database with little to do.
     """
     change = abs(row["mean_ms"] - row["before_mean_ms"])
-    heavy = change * row["calls"] >= SHARE * 1000 * row["seconds"]
     crosses = (row["mean_ms"] - SLOW_MS) * (row["before_mean_ms"] - SLOW_MS) < 0
-    felt = change >= 1 or change * row["share_pct"] >= MUCH_PCT * row["mean_ms"]
-    return bool(heavy or crosses or (felt and causes.plan_changed(row)))
+    noticed = change >= FELT_MS or change * row["share_pct"] >= MUCH_PCT * row["mean_ms"]
+    return bool(_heavy(row) or crosses or (noticed and causes.plan_changed(row)))
+
+
+def _heavy(row: Mapping[str, Any]) -> bool:
+    """Whether the change of the mean moves the load by a hundredth of a processor."""
+    return bool(abs(row["mean_ms"] - row["before_mean_ms"]) * row["calls"] >= SHARE * 1000 * row["seconds"])
+
+
+def _felt(row: Mapping[str, Any]) -> bool:
+    """Whether a slower mean is felt, by who waits for it or in the load; else it may be the machine's own pace."""
+    return row["mean_ms"] - row["before_mean_ms"] >= FELT_MS or _heavy(row)
 
 
 def urgent(row: Mapping[str, Any]) -> bool:
@@ -355,8 +365,8 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     """When the busiest statements all slowed with unchanged work, one finding: the server is saturated."""
     rated = both[(both["n_before"] >= FEWEST) & (both["calls"] >= FEWEST) & ~both["text"].str.startswith(NOISE)]
     top = rated[rated["total_ms"] >= SHARE * rated["total_ms"].sum()].nlargest(10, "total_ms")
-    same_work = pd.Series([not causes.more_work(row) for row in top.to_dict("records")], top.index, dtype=bool)
-    moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & same_work]
+    waits = [_felt(row) and not causes.more_work(row) for row in top.to_dict("records")]
+    moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & pd.Series(waits, top.index, dtype=bool)]
     if len(moved) < 3 or len(moved) < 0.7 * len(top):
         return both
     first, others = moved.index[0], both.index.isin(moved.index[1:])

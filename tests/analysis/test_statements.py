@@ -178,15 +178,25 @@ def test_a_table_that_grew_as_its_blocks_did_is_named_and_no_plan_is_blamed() ->
     assert "its plan changed or an index is gone" in judged(*entries, gauges=tuple(same))["reason"]
 
 
-def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
-    """Four statements, all from 10 to 30 ms with the same blocks: one finding, on the heaviest."""
+def slower_together(before_ms: float, after_ms: float) -> list[dict[str, Any]]:
+    """Rows of four statements whose means over all calls went from one to the other with the same blocks."""
     entries = []
     for number, calls in enumerate((400, 300, 200, 100)):
         one = {"queryid": str(number), "query": f"SELECT {'abcd'[number]} FROM t{number}"}
-        entries += [an_entry(S1, calls, 100.0, **one), an_entry(S2, 2 * calls, 200.0, **one)]
-    rows = statements.compare(a_case({"statements": entries}))
+        entries += [an_entry(S1, calls, before_ms, **one), an_entry(S2, 2 * calls, after_ms, **one)]
+    return statements.compare(a_case({"statements": entries}))
+
+
+def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
+    """Four statements, all from 100 to 300 ms with the same blocks: one finding, on the heaviest."""
+    rows = slower_together(100.0, 200.0)
     assert [row["verdict"] for row in rows] == ["REGRESSED", "SATURATION", "SATURATION", "SATURATION"]
     assert "saturated" in rows[0]["reason"]
+
+
+def test_an_idle_server_whose_machine_was_busy_is_not_saturated() -> None:
+    """All three times slower, by 0.2 ms a call and 0.2 s of a day: nobody waits for it and nothing is loaded."""
+    assert {row["verdict"] for row in slower_together(0.1, 0.2)} == {"STABLE"}
 
 
 def test_load_by_role_adds_up() -> None:
