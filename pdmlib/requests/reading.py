@@ -108,7 +108,7 @@ def _wanted(asked: Requests) -> str:
 
 def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
     own: dict[str, str] = {**asked.columns}
-    types = {**dict.fromkeys(own.values(), "VARCHAR"), **_VERCEL}
+    types = {field: "DOUBLE" if name == "duration_ms" else "VARCHAR" for name, field in own.items()} | _VERCEL
     read = _json(paths, shape, types)
 
     def field(name: str, default: str) -> str:
@@ -124,7 +124,7 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
         if "time" in own
         else 'make_timestamp(coalesce(proxy.timestamp, "timestamp") * 1000)'
     )
-    ms = f"TRY_CAST({_access(own['duration_ms'])} AS DOUBLE) * {_scale(asked)}" if "duration_ms" in own else "NULL"
+    ms = f"{_access(own['duration_ms'])} * {_scale(asked)}" if "duration_ms" in own else "NULL"
     return f"""
         SELECT "timestamp" IS NULL AND proxy IS NULL AND source IS NULL AS broken,
           NOT ({proxied}) OR coalesce(proxy.statusCode, 0) = -1 OR coalesce(source, '') = 'build'
