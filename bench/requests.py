@@ -102,6 +102,64 @@ def run_by_hand_once_each(file: str, folder: str) -> None:
             FROM '{folder}/by-hand.parquet' GROUP BY GROUPING SETS ((), (route), (moment // 60000))""").fetchall()
 
 
+def run_by_hand_same_tables(file: str, folder: str) -> None:
+    """Peer: by hand what ingest keeps of this log: rows by day, histograms, counts, minutes and hours."""
+    import duckdb
+
+    place = Path(folder) / "by-hand"
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    with duckdb.connect(config={"preserve_insertion_order": False}) as connection:
+        connection.execute(f"""
+            CREATE TABLE requests AS
+            SELECT make_timestamp(1000 * min(proxy."timestamp")) AS moment, any_value(path) AS route,
+              any_value(CASE WHEN starts_with(proxy.path, '/api/cron/') THEN 'cron' WHEN path = '/api/health'
+                THEN 'health' WHEN proxy.userAgent ILIKE '%bot%' THEN 'bot' ELSE 'user' END) AS kind,
+              max(CASE WHEN statusCode = -1 THEN -1 ELSE proxy.statusCode END) AS status, max(durationMs) AS ms,
+              hash(requestId) AS id, any_value(executionRegion) AS region, any_value(deploymentId) AS release
+            FROM read_ndjson('{file}', ignore_errors = true, columns = {{path: 'VARCHAR', durationMs: 'DOUBLE',
+              requestId: 'VARCHAR', source: 'VARCHAR', environment: 'VARCHAR', statusCode: 'INTEGER',
+              executionRegion: 'VARCHAR', deploymentId: 'VARCHAR',
+              proxy: 'STRUCT("timestamp" BIGINT, statusCode INTEGER, path VARCHAR, userAgent VARCHAR)'}})
+            WHERE proxy IS NOT NULL AND source <> 'build' AND environment = 'production' GROUP BY requestId""")
+        connection.execute(f"""
+            COPY (SELECT *, CAST(moment AS DATE) AS day FROM requests ORDER BY moment)
+            TO '{place}/rows' (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))""")
+        for name, query in SMALL_TABLES.items():
+            connection.execute(f"COPY ({query}) TO '{place}/{name}.parquet' (COMPRESSION zstd)")
+
+
+SMALL_TABLES = {
+    "buckets": """
+        SELECT date_trunc('hour', moment) AS hour, kind, route, status // 100 AS class,
+          CAST(ceil(ln(greatest(ms, 1e-3)) / ln(1.01 / 0.99)) AS SMALLINT) AS bucket, count(*) AS n
+        FROM requests GROUP BY ALL ORDER BY ALL""",
+    "totals": """
+        SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, sum(ms) AS sum_ms
+        FROM requests GROUP BY ALL ORDER BY ALL""",
+    "intervals": """
+        SELECT hour, minute, count(*), count(*) FILTER (status >= 500), avg(ms), quantile_cont(ms, [.5, .95, .99])
+        FROM (SELECT *, date_trunc('hour', moment) AS hour, date_trunc('minute', moment) AS minute FROM requests)
+        GROUP BY GROUPING SETS ((hour), (minute))""",
+}
+
+
+def run_goaccess(file: str, folder: str) -> None:
+    """Peer: GoAccess, a report of counts; it knows no percentiles and takes decimal times as 0."""
+    form = '{"timestamp":"%x","durationMs":"%L","proxy":{"method":"%m","path":"%U","userAgent":["%u"],'
+    form += '"statusCode":"%s","clientIp":"%h"}}'
+    call = [
+        "goaccess",
+        file,
+        "--no-global-config",
+        "--no-progress",
+        f"--log-format={form}",
+        "--datetime-format=%s",
+    ]
+    call += ["--date-format=%s", "--time-format=%s", "-o", f"{folder}/goaccess.json"]
+    subprocess.run(call, check=True, capture_output=True)
+
+
 def run_pandas(file: str, folder: str) -> None:
     """Peer: pandas, in chunks."""
     import pandas as pd
@@ -144,12 +202,17 @@ CANDIDATES: dict[str, tuple[str, Callable[[str, str], None]]] = {
     "lines": ("wc -l", run_lines),
     "by_hand": ("DuckDB, one query by hand, nothing kept", run_by_hand),
     "once_each": ("DuckDB by hand, each request once, rows kept", run_by_hand_once_each),
+    "same_tables": ("DuckDB by hand, the same tables", run_by_hand_same_tables),
     "ingest": ("**pdm ingest**: rows, histograms, minutes, by day", run_ingest),
     "polars": ("polars, streaming, nothing kept", run_polars),
     "pandas": ("pandas, in chunks, nothing kept", run_pandas),
+    "goaccess": ("GoAccess, counts only, nothing kept", run_goaccess),
     "parquet": ("the same query from the store's rows", run_parquet),
     "report": ("**collect**: every frame of week 1 from the store", run_report),
 }
+
+
+SLOW = ("pandas", "goaccess")
 
 
 @dataclass(frozen=True)
@@ -189,6 +252,17 @@ def measure(name: str, file: Path, folder: Path, python: str = sys.executable) -
     return Run(**json.loads(done.stdout.splitlines()[-1]))
 
 
+def goaccess() -> str:
+    """Why GoAccess cannot be measured here; empty when it is there or could be installed."""
+    if shutil.which("goaccess"):
+        return ""
+    try:
+        subprocess.run(["apt-get", "install", "-y", "goaccess"], check=True, capture_output=True, timeout=300)
+    except (subprocess.SubprocessError, OSError) as error:
+        return f"GoAccess could not be installed: {error}"
+    return ""
+
+
 def peers(folder: Path) -> tuple[str | None, str]:
     """A Python that has polars beside what this one has, or the reason why there is none."""
     place = folder / "peers"
@@ -208,11 +282,11 @@ def peers(folder: Path) -> tuple[str | None, str]:
 
 
 def table(file: Path, folder: Path, rounds: int, chosen: Sequence[str], polars: str | None) -> dict[str, Run]:
-    """Medians of alternating rounds, on one file; pandas runs in the first round only."""
+    """Medians of alternating rounds, on one file; those of `SLOW` run in the first round only."""
     found: dict[str, list[Run]] = {name: [] for name in chosen}
     for number in range(rounds):
         for name in chosen:
-            if name == "pandas" and number:
+            if name in SLOW and number:
                 continue
             python = polars if name == "polars" else sys.executable
             if python:
@@ -285,23 +359,26 @@ def machine() -> str:
 
 def report(millions: Sequence[float], rounds: int, folder: Path) -> Iterator[str]:
     """All tables as Markdown, each as soon as it is measured."""
-    python, why = peers(folder)
-    yield f"Machine: {machine()}. Medians of {rounds} alternating rounds; pandas once.\n"
-    if why:
-        yield why + "\n"
+    (python, why), missing = peers(folder), goaccess()
+    yield f"Machine: {machine()}. Medians of {rounds} alternating rounds; pandas and GoAccess once.\n"
+    for reason in filter(None, (why, missing)):
+        yield reason + "\n"
+    left_out = {"goaccess"} if missing else set()
     took: list[tuple[float, float]] = []
     for size in millions:
         file = prepare(folder, size)
-        found = table(file, folder, rounds, [n for n in CANDIDATES if not (n == "pandas" and size > 1)], python)
+        chosen = [n for n in CANDIDATES if n not in left_out and not (n in SLOW and size > 1)]
+        found = table(file, folder, rounds, chosen, python)
         took.append((size, found["ingest"].cpu))
         kept = sum(path.stat().st_size for path in (folder / "kept").rglob("*.parquet")) / 1e6
         log = file.stat().st_size / 1e6
         yield f"{size:g} million lines, {log:,.0f} MB; the store holds them in {kept:,.1f} MB:\n"
-        yield "| | s | CPU s | million lines/s | CPU x by hand | peak MiB |"
-        yield "| --- | ---: | ---: | ---: | ---: | ---: |"
+        yield "| | s | CPU s | million lines/s | CPU x one query | CPU x the same tables | peak MiB |"
+        yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
         for name, run in found.items():
-            speed, ratio = size / run.seconds, run.cpu / found["by_hand"].cpu
-            figures = f"{run.seconds:.2f} | {run.cpu:.2f} | {speed:.2f} | {ratio:.2f} | {run.mib:.0f}"
+            one, same = (run.cpu / found[peer].cpu for peer in ("by_hand", "same_tables"))
+            figures = f"{run.seconds:.2f} | {run.cpu:.2f} | {size / run.seconds:.2f} | {one:.2f} | {same:.2f}"
+            figures += f" | {run.mib:.0f}"
             yield f"| {CANDIDATES[name][0]} | {figures} |"
         yield ""
     for (a, first), (b, last) in pairwise(took):
