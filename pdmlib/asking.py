@@ -90,7 +90,8 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
     from pdmlib import history
 
     span = Window(scope.baseline.start, scope.as_of)
-    return history.with_history(collected, history_folder(site, out), span, scope.near_from)
+    needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
+    return history.with_history(collected, history_folder(site, out), span, needed)
 
 
 def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:

@@ -14,9 +14,9 @@ import os
 import time
 import uuid
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,7 @@ KEPT: Mapping[str, str] = {
     "query_plans": "at",
 }
 SPARSE = ("host_metrics", "database_gauges")
+LOOKS = ("statements", "database_gauges", "query_plans")
 LOOSE = 64
 TRIES, PAUSE = 40, 0.05
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
@@ -53,7 +54,8 @@ def save_collection(folder: Path, collection: Collection) -> None:
 
 def load_collection(folder: Path) -> Collection:
     """The collection that `save_collection` wrote."""
-    frames = {path.stem: frame(path.stem, _read([path])) for path in sorted(folder.glob("*.parquet"))}
+    paths = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
+    frames = {name: frame(name, _run([path], *_query(name))) for name, path in paths.items()}
     rows = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
     return Collection(frames, tuple(Coverage(**row) for row in rows))
 
@@ -97,17 +99,41 @@ def _unknown(folder: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[(marked["seen"] == "left_only").array]
 
 
+@dataclass(frozen=True)
+class Needed:
+    """What a report needs of the samples in its window.
+
+    Attributes:
+        whole_from: of what is older, the frames in SPARSE are read once an hour, the last of each.
+        until: of the frames in LOOKS the first look counts, and the last up to each of these moments;
+            of `database_gauges` that holds for single objects, what tells of the whole is a sample.
+    """
+
+    whole_from: datetime
+    until: tuple[datetime, ...]
+
+
 def recall(
-    folder: Path, window: Window, names: Iterable[str] = tuple(KEPT), whole_from: datetime | None = None
+    folder: Path, window: Window, names: Iterable[str] = tuple(KEPT), needed: Needed | None = None
 ) -> dict[str, pd.DataFrame]:
     """The history's samples inside a window, by frame; only the months it touches are opened.
 
     Args:
-        whole_from: what is older is read once an hour, the last of each, of the frames in SPARSE.
+        needed: leaves out what a report does not need; None reads everything.
     """
-    months = _months(window)
-    found = {name: _read_months([folder / name / m for m in months], window, whole_from) for name in names}
+    months = {name: [folder / name / m for m in _months(window)] for name in names}
+    looks = _looks(folder, window, needed) if needed else []
+    found = {name: _samples(place, *_query(name, window, needed, looks)) for name, place in months.items()}
     return {name: table for name, table in found.items() if table is not None}
+
+
+def _looks(folder: Path, window: Window, needed: Needed) -> list[datetime]:
+    """The moments of the looks that count, of all frames in LOOKS: what is compared was seen together."""
+    last = ", ".join('max("at") FILTER ("at" <= ?)' for _ in needed.until)
+    query = f'SELECT min("at"), {last} FROM {{source}} WHERE "at" >= ? AND "at" < ?'
+    bounds = [*needed.until, window.start, window.end]
+    found = (_ask([folder / name / m for m in _months(window)], query, bounds) for name in LOOKS)
+    return sorted({at for table in found if table is not None for at in table.iloc[0].dropna()})
 
 
 def newest(folder: Path) -> datetime | None:
@@ -132,7 +158,7 @@ def _merge_month(month: Path) -> int:
     name, parts = month.parent.name, sorted(month.glob("*.parquet"))
     if not parts or (len(parts) == 1 and name != "statements"):
         return 0
-    table = _read_months([month])
+    table = _samples([month], *_query(name))
     if table is None:
         return 0
     latest = max(path.name for path in month.parent.glob("*-*/*.parquet"))
@@ -168,11 +194,9 @@ def _thinned(table: pd.DataFrame, latest: datetime) -> pd.DataFrame:
     return table[table["at"].isin(kept)]
 
 
-def with_history(
-    collection: Collection, folder: Path, window: Window, whole_from: datetime | None = None
-) -> Collection:
+def with_history(collection: Collection, folder: Path, window: Window, needed: Needed | None = None) -> Collection:
     """A collection together with what the history holds of the same frames in a window, as `recall` reads it."""
-    frames = merge((recall(folder, window, whole_from=whole_from), collection.frames))
+    frames = merge((recall(folder, window, needed=needed), collection.frames))
     return Collection({**collection.frames, **frames}, collection.coverage)
 
 
@@ -193,13 +217,17 @@ def _write(path: Path, table: pd.DataFrame) -> None:
             beside.unlink()
 
 
-def _read_months(
-    months: list[Path], window: Window | None = None, whole_from: datetime | None = None
-) -> pd.DataFrame | None:
+def _samples(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame | None:
+    table = _ask(months, query, bounds)
+    return None if table is None else frame(months[0].parent.name, table)
+
+
+def _ask(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame | None:
+    """What a query gives over the files of some months; None when they have none."""
     for left in reversed(range(TRIES)):
         paths = _listed(months)
         try:
-            return frame(months[0].parent.name, _read(paths, window, whole_from)) if paths else None
+            return _run(paths, query, bounds) if paths else None
         except duckdb.IOException as error:
             if not left:
                 raise ReportError(f"{months[0].parent}: cannot be read: {_one_line(error)}") from None
@@ -216,31 +244,48 @@ def _listed(months: list[Path]) -> list[Path]:
     return paths
 
 
-def _read(paths: list[Path], window: Window | None = None, whole_from: datetime | None = None) -> pd.DataFrame:
-    name = paths[0].stem if paths[0].stem in SCHEMAS else paths[0].parent.parent.name
+def _query(
+    name: str,
+    window: Window | None = None,
+    needed: Needed | None = None,
+    looks: Sequence[datetime] = (),
+) -> tuple[str, list[datetime]]:
+    """The query of a frame's rows, its files as `{source}`, and its parameters."""
     columns = ", ".join(f'"{column}"' for column in SCHEMAS[name].columns)
+    query = f"SELECT {columns} FROM {{source}}"
+    if window is None:
+        return query, []
+    query += f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?'
+    bounds = [window.start, window.end]
+    if needed is None:
+        return query, bounds
+    seen = f'"{KEPT[name]}" IN ({", ".join("?" for _ in looks)})' if looks else "false"
+    if name in LOOKS:
+        query += f" AND ({seen}" + (' OR "object" IS NULL)' if "object" in SCHEMAS[name].columns else ")")
+        bounds += looks
+    if name in SPARSE:
+        query += _sparse(name, seen)
+        bounds += [needed.whole_from, *looks]
+    return query, bounds
+
+
+def _sparse(name: str, seen: str) -> str:
+    at = KEPT[name]
+    what = "".join(f'"{column}", ' for column in SCHEMAS[name].key if column != at)
+    return f""" QUALIFY "{at}" >= ? OR {seen} OR
+        row_number() OVER (PARTITION BY {what}date_trunc('hour', "{at}") ORDER BY "{at}" DESC) = 1"""
+
+
+def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:
     files = ", ".join(f"'{_quoted(path)}'" for path in paths)
-    query = f"SELECT {columns} FROM read_parquet([{files}], union_by_name=true)"
-    bounds = [window.start, window.end] if window else []
-    if bounds:
-        query += f' WHERE "{KEPT[name]}" >= ? AND "{KEPT[name]}" < ?'
-    if whole_from and name in SPARSE:
-        query += _sparse(name)
-        bounds.append(whole_from)
+    source = f"read_parquet([{files}], union_by_name=true)"
     with _engine().cursor() as connection, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         connection.execute("SET TimeZone = 'UTC'")
         try:
-            return connection.execute(query, bounds).df()
+            return connection.execute(query.replace("{source}", source), bounds).df()
         except duckdb.InvalidInputException as error:
             raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {_one_line(error)}") from None
-
-
-def _sparse(name: str) -> str:
-    at = KEPT[name]
-    what = "".join(f'"{column}", ' for column in SCHEMAS[name].key if column != at)
-    return f""" QUALIFY "{at}" >= ? OR
-        row_number() OVER (PARTITION BY {what}date_trunc('hour', "{at}") ORDER BY "{at}" DESC) = 1"""
 
 
 @cache

@@ -15,7 +15,6 @@ from pdmlib.case import Case, once
 from pdmlib.window import Window
 
 LONGEST = timedelta(hours=2)
-FRESH = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def samples(case: Case, metric: str) -> pd.DataFrame:
 
 
 def _of_now(case: Case, moments: pd.Series) -> pd.Series:
-    return (moments >= case.scope.seen_at) & (moments <= case.scope.seen_at + FRESH)
+    return (moments >= case.scope.seen_at) & (moments <= case.scope.looked_until)
 
 
 def _moment(case: Case) -> pd.Timestamp:

@@ -11,6 +11,7 @@ from pdmlib.site import Site
 from pdmlib.window import Day, Window, day_of, days_between, local_day
 
 BASELINE = timedelta(days=28)
+FRESH = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,11 @@ class Scope:
     def seen_at(self) -> datetime:
         """For when what is seen live is evidence: now, or the window's end when that is long past."""
         return self.as_of if self.as_of - self.window.end <= self.phase.latest else self.window.end
+
+    @property
+    def looked_until(self) -> datetime:
+        """Until when a look at the database belongs to the report: it is taken a little after its moment."""
+        return self.seen_at + FRESH
 
     @property
     def asked_at(self) -> datetime:

@@ -14,6 +14,7 @@ from pdmlib.errors import ReportError
 from pdmlib.frames import Collection, Coverage, frame
 from pdmlib.history import (
     LOOSE,
+    Needed,
     append,
     compact,
     load_collection,
@@ -81,9 +82,37 @@ def test_history_joins_what_was_just_collected(tmp_path: Path) -> None:
 
 def test_of_the_time_long_before_the_last_sample_of_each_hour_is_read(tmp_path: Path) -> None:
     append(tmp_path, samples(24))
-    sparse = recall(tmp_path, ALL, ["host_metrics"], START + timedelta(hours=1, minutes=30))["host_metrics"]
+    needed = Needed(START + timedelta(hours=1, minutes=30), ())
+    sparse = recall(tmp_path, ALL, ["host_metrics"], needed)["host_metrics"]
     minutes_kept = ((sparse["at"] - pd.Timestamp(START)) // pd.Timedelta(minutes=1)).tolist()
     assert sorted(minutes_kept) == [55, *range(90, 120, 5)]
+
+
+def test_of_looks_at_counters_only_those_that_a_comparison_rests_on_are_read(tmp_path: Path) -> None:
+    """A look every 10 minutes, statements only at every other: first, last up to 1:05, last up to 2:05."""
+    at = [START + timedelta(minutes=10 * i) for i in range(18)]
+    gauges = [
+        {"metric": "rows", "object": name, "at": m, "value": 1.0} for m in at for name in (None, "public.orders")
+    ]
+    append(tmp_path, Collection({"database_gauges": frame("database_gauges", gauges)}))
+    append(tmp_path, snapshots(at[::2], START))
+    needed = Needed(START, (START + timedelta(minutes=65), START + timedelta(minutes=125)))
+    found = recall(tmp_path, ALL, ["statements", "database_gauges"], needed)
+    of_one = found["database_gauges"]["object"].notna()
+    assert sorted(found["statements"]["at"]) == [at[0], at[6], at[12]]
+    assert sorted(found["database_gauges"].loc[of_one, "at"]) == [at[0], at[6], at[12]]
+    assert sorted(found["database_gauges"].loc[~of_one, "at"]) == at
+
+
+def test_what_is_compared_was_seen_together(tmp_path: Path) -> None:
+    """Statements were last read at 0:40, gauges ten minutes later: both looks have both, old or not."""
+    at = [START + timedelta(minutes=10 * i) for i in range(6)]
+    gauges = [{"metric": "rows", "object": "public.orders", "at": m, "value": 1.0} for m in at]
+    append(tmp_path, Collection({"database_gauges": frame("database_gauges", gauges)}))
+    append(tmp_path, snapshots(at[:5], START))
+    needed = Needed(START + timedelta(days=1), (START + timedelta(minutes=55),))
+    found = recall(tmp_path, ALL, ["database_gauges"], needed)["database_gauges"]
+    assert sorted(found["at"]) == [at[0], at[4], at[5]]
 
 
 ALL = Window(START, START + timedelta(days=300))

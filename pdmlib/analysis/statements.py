@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ FELT_MS = 1.0
 MORE_CALLS = 1.5
 EXPECTED = 5
 SHOWN = 60
-SLACK = timedelta(minutes=15)
 NOISE = (
     *(
         "begin",
@@ -81,8 +79,7 @@ def looks(case: Case, name: str = "statements") -> Looks | None:
     moments = sorted(case[name]["at"].unique())
     if not moments:
         return None
-    limit = case.scope.seen_at + SLACK
-    moments = [m for m in moments if m <= limit] or moments[:1]
+    moments = [m for m in moments if m <= case.scope.looked_until] or moments[:1]
     earlier = [m for m in moments if m <= case.scope.deployed_at]
     after = moments[-1]
     if earlier and after > earlier[-1]:
