@@ -13,7 +13,7 @@ from pdmlib.requests.engine import files, identifier, literal, struct
 from pdmlib.site import LOG_FIELDS, Requests
 
 LARGEST_OBJECT = 64 * 1024 * 1024
-LONGEST_LINE = 32 * 1024 * 1024
+LONGEST_LINE = 8 * 1024 * 1024
 _LINE = "chr(1) || chr(2) || chr(3)"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 

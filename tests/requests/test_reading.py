@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 from pdmlib.errors import SiteError
-from pdmlib.requests import ingest
-from pdmlib.site import load_site
+from pdmlib.requests import files, ingest
+from pdmlib.site import Requests, load_site
 from tests.requests.logs import START, line, site_of, table_of, write
 
 REQUESTS = [
@@ -82,6 +82,14 @@ def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
     )
     assert held(tmp_path) == EXPECTED
     assert (report.lines, report.rejected) == (5, 2)
+
+
+def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_path: Path) -> None:
+    """1.2 GB of lines in a few hundred kB; a session has 1 GB."""
+    with duckdb.connect() as connection:
+        rows = "SELECT 1 AS \"timestamp\", repeat('x', 6000) AS message FROM range(200000)"
+        connection.execute(f"COPY ({rows}) TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
+    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == ("vercel-logs", "lines")
 
 
 def test_parquet_and_zstd_files(tmp_path: Path) -> None:
