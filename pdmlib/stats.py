@@ -66,12 +66,6 @@ def trials_to_doubt(successes: float, trials: int, limit: float, level: float = 
     return bisect_left(range(most), True, lo=trials, key=doubtful)
 
 
-def poisson_interval(count: float, level: float = LEVEL) -> tuple[float, float]:
-    """Exact interval of the mean of a count. Source: Garwood 1936, Biometrika 28."""
-    low = 0.0 if count <= 0 else float(special.gammaincinv(count, level / 2))
-    return low, float(special.gammaincinv(count + 1, 1 - level / 2))
-
-
 def rate_ratio(
     count: float,
     exposure: float,
@@ -188,25 +182,6 @@ def student_p(distance: float, freedom: float) -> float:
 def normal(level: float = LEVEL) -> float:
     """Two-sided quantile of the normal distribution."""
     return float(special.ndtri(1 - level / 2))
-
-
-def welch(
-    mean: float, sd: float, samples: float, base_mean: float, base_sd: float, base_samples: float
-) -> Difference:
-    """Difference of two means from their summaries, with unequal variances; NaN below two samples each.
-
-    Source: Welch 1947, Biometrika 34; degrees of freedom after Satterthwaite.
-    """
-    value = mean - base_mean
-    if samples < 2 or base_samples < 2:
-        return Difference(value, math.nan, math.nan, math.nan)
-    parts = sd * sd / samples, base_sd * base_sd / base_samples
-    error = math.sqrt(sum(parts))
-    if error == 0:
-        return Difference(value, value, value, 1.0 if value == 0 else 0.0)
-    freedom = sum(parts) ** 2 / (parts[0] ** 2 / (samples - 1) + parts[1] ** 2 / (base_samples - 1))
-    half = student(freedom) * error
-    return Difference(value, value - half, value + half, student_p(value / error, freedom))
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float]:
