@@ -112,4 +112,4 @@ proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of kno
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock
-	$(UV) pip compile pyproject.toml --extra build --extra lab --extra dask --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements-dev.lock
+	$(UV) pip compile pyproject.toml --extra build --extra lab --extra dask --extra s3 --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements-dev.lock

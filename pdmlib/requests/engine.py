@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import duckdb
 
@@ -16,6 +16,7 @@ from pdmlib.errors import SourceError
 
 SOURCE = "requests"
 REMOTE = "s3://"
+WILD = r"[*?\[]"
 
 
 @contextmanager
@@ -33,28 +34,26 @@ def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[du
 
 
 def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
-    """Makes object storage readable when one of the paths lies there: by DuckDB's httpfs, else by s3fs.
+    """Makes object storage readable when one of the paths lies there; the engine keeps none of its bytes.
 
     Raises:
-        SourceError: neither is installed here.
+        SourceError: its client is not installed here.
     """
-    if not any(path.startswith(REMOTE) for path in paths):
-        return
-    try:
-        connection.execute("LOAD httpfs")
-        connection.execute("CREATE OR REPLACE SECRET (TYPE s3, PROVIDER credential_chain)")
-    except duckdb.Error:
-        connection.register_filesystem(_s3fs())
+    if any(path.startswith(REMOTE) for path in paths):
+        connection.execute("SET enable_external_file_cache = false")
+        connection.register_filesystem(objects().Storage())
 
 
-def _s3fs() -> Any:
+def objects() -> ModuleType:
+    """The module that speaks to object storage.
+
+    Raises:
+        SourceError: its client is not installed here.
+    """
     try:
-        return import_module("s3fs").S3FileSystem()
+        return import_module("pdmlib.requests.objects")
     except ImportError:
-        raise SourceError(
-            SOURCE,
-            "s3:// needs pip install pdmlib[s3], or INSTALL httpfs and INSTALL aws in DuckDB",
-        ) from None
+        raise SourceError(SOURCE, "s3:// needs pip install pdmlib[s3]") from None
 
 
 def literal(text: str) -> str:

@@ -7,13 +7,15 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 
 from pdmlib.errors import CallError, SourceError
 from pdmlib.requests import engine
-from pdmlib.requests.known import HEAD_BYTES, SAMPLE_BYTES, Known, Register, head_of, identity_of, stamp_of
+from pdmlib.requests.known import HEAD_BYTES, SAMPLE_BYTES, Known, Listed, Register, head_of, identity_of, stamp_of
 from pdmlib.site import Requests
 from pdmlib.window import now
 
@@ -52,7 +54,9 @@ def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
     others: list[str] = []
     for path in map(str, paths):
         if path.startswith(engine.REMOTE):
-            logs += _remote(path)
+            inside, rest = _remote(path)
+            logs += inside
+            others += rest
             continue
         place = Path(path)
         if place.is_file():
@@ -84,16 +88,13 @@ def _relative(place: Path) -> str:
     return str(place.relative_to(place.anchor)) if place.anchor else str(place)
 
 
-def _remote(path: str) -> list[str]:
-    with engine.session() as connection:
-        engine.reach(connection, [path])
-        folder = not _is_log(path) and not any(letter in path for letter in "*?[")
-        pattern = path.rstrip("/") + "/**" if folder else path
-        rows = connection.execute("SELECT file FROM glob(?) ORDER BY file", [pattern]).fetchall()
-    logs = [file for (file,) in rows if not folder or _is_log(file)]
-    if not logs:
+def _remote(path: str) -> tuple[list[str], list[str]]:
+    inside: list[Listed] = engine.objects().listed(path)
+    if not inside:
         raise CallError(f"{path}: no such object or folder")
-    return logs
+    named = inside == [path] or re.search(engine.WILD, path)
+    logs = [file for file in inside if named or _is_log(file)]
+    return [*logs], [file for file in inside if not named and not _is_log(file)]
 
 
 def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:
@@ -103,7 +104,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         copies: where bytes of a file that may still grow are copied to.
         following: a last line without its end is left for later.
     """
-    if path.startswith(engine.REMOTE):
+    if isinstance(path, Listed):
         return _remote_piece(path, register, asked)
     place = Path(path)
     size, stamp = place.stat().st_size, stamp_of(place)
@@ -136,20 +137,23 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     return pieces
 
 
-def _remote_piece(path: str, register: Register, asked: Requests) -> list[Piece]:
-    with engine.session() as connection:
-        engine.reach(connection, [path])
-        row = connection.execute(
-            "SELECT size, epoch_us(last_modified) FROM read_blob(?)", [engine.plain(path)]
-        ).fetchone()
-    size, changed = row if row else (0, 0)
-    identity = hashlib.sha256(f"{path} {size} {changed}".encode()).hexdigest()[:32]
+def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Piece]:
+    size = path.size
+    identity = hashlib.sha256(f"{path} {size} {path.changed_us}".encode()).hexdigest()[:32]
     if not size or register.holds(identity):
         return []
     dialect, shape = sniffed(path, asked)
     name = path.rsplit("/", 1)[-1]
     return [
-        Piece(path, name, size, dialect, shape, f"{identity}#0", Known(name, size, identity, "", identity, False))
+        Piece(
+            str(path),
+            name,
+            size,
+            dialect,
+            shape,
+            f"{identity}#0",
+            Known(name, size, identity, "", identity, False),
+        )
     ]
 
 
@@ -219,19 +223,24 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
 
 
 def _beginning(path: str) -> str:
-    """The first 64 KiB of a file, unpacked; of a .zst or remote file its first lines."""
-    if path.endswith(".gz") and not path.startswith(engine.REMOTE):
-        with gzip.open(path) as packed:
-            return packed.read(SAMPLE_BYTES).decode("utf-8", "replace")
-    if path.endswith(".zst") or path.startswith(engine.REMOTE):
+    """The first 64 KiB of a file, unpacked; of a .zst its first lines."""
+    if path.endswith(".zst"):
         from pdmlib.requests.reading import lines
 
         with engine.session() as connection:
             engine.reach(connection, [path])
             rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
         return "\n".join(str(row[0]) for row in rows)
-    with Path(path).open("rb") as file:
-        return file.read(SAMPLE_BYTES).decode("utf-8", "replace")
+    with _opened(path) as file:
+        head = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+        return head.read(SAMPLE_BYTES).decode("utf-8", "replace")
+
+
+def _opened(path: str) -> BinaryIO:
+    """A file, or as much of an object as its beginning takes, packed or not."""
+    if path.startswith(engine.REMOTE):
+        return BytesIO(engine.objects().beginning(path, 2 * SAMPLE_BYTES))
+    return Path(path).open("rb")
 
 
 def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:

@@ -33,6 +33,17 @@ class Known:
     stamp: str = ""
 
 
+class Listed(str):
+    """The address of an object in storage, with what its listing says of it.
+
+    Attributes:
+        changed_us: since 1970, in whole seconds: a listing may tell parts of one that the object itself does not.
+    """
+
+    size: int
+    changed_us: int
+
+
 class Register:
     """The files that were ingested, looked up by content."""
 

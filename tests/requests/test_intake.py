@@ -246,7 +246,7 @@ def test_a_site_without_requests_a_path_without_files_and_s3_without_its_reader_
         ingest(bare, [tmp_path], tmp_path / "store")
     with pytest.raises(CallError, match="no such file"):
         ingest(site_of(), [tmp_path / "nothing.ndjson"], tmp_path / "store")
-    monkeypatch.setitem(sys.modules, "s3fs", None)
+    monkeypatch.setitem(sys.modules, "pdmlib.requests.objects", None)
     with pytest.raises(SourceError, match=r"s3:// needs pip install pdmlib\[s3\]"):
         ingest(site_of(), ["s3://logs/2026/"], tmp_path / "store")
 
