@@ -46,7 +46,7 @@ class Merged:
 
 def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[date]:
     """The UTC days that new rows fall on, in order."""
-    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {_parts(parts)} WHERE verdict = {KEPT} ORDER BY day"
+    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {_read(*parts)} WHERE verdict = {KEPT} ORDER BY day"
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
@@ -58,71 +58,61 @@ def merge(
     old: Path | None,
     target: Path,
 ) -> Merged:
-    """Writes a day's rows: those held and the new ones, each request once, in the order of time.
-
-    The rows stay in the session as table `merged`, for `derive`.
-    """
-    names = _ROWS[table]
-    _new_rows(connection, table, day, parts)
-    fresh = _count(connection, "fresh")
-    held = 0
-    if old is not None:
-        connection.execute(f"INSERT INTO fresh SELECT {names} FROM read_parquet({engine.files([old])})")
-        held = _count(connection, "fresh") - fresh
+    """Writes a day's rows: those held and the new ones, each request once, in the order of time."""
+    _come_together(connection, table, day, parts, old)
+    together = _count(connection, "together")
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM fresh GROUP BY id HAVING count(*) > 1"
+        "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM together GROUP BY id HAVING count(*) > 1"
     )
+    rows = "FROM together"
     if _count(connection, "twice"):
-        connection.execute(f"""
-            CREATE OR REPLACE TEMP TABLE merged AS SELECT {names} FROM fresh ANTI JOIN twice USING (id)
-            UNION ALL (SELECT {_MERGED[table]} FROM fresh SEMI JOIN twice USING (id) GROUP BY id)""")
-        connection.execute("DROP TABLE fresh")
-    else:
-        connection.execute("DROP TABLE IF EXISTS merged")
-        connection.execute("ALTER TABLE fresh RENAME TO merged")
-    engine.save(connection, "FROM merged ORDER BY moment", target)
-    total = _count(connection, "merged")
-    return Merged(total, total - held, fresh + held - total)
+        rows = f"""SELECT {_ROWS[table]} FROM together ANTI JOIN twice USING (id) UNION ALL
+            (SELECT {_MERGED[table]} FROM together SEMI JOIN twice USING (id) GROUP BY id)"""
+    engine.save(connection, f"SELECT * FROM ({rows}) ORDER BY moment", target)
+    total, held = _count(connection, _read(target)), _count(connection, _read(old)) if old else 0
+    return Merged(total, total - held, together - total)
 
 
-def _new_rows(connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path]) -> None:
-    """The new rows of a day; requests without an id get one from their content and their count of alike."""
+def _come_together(
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path], old: Path | None
+) -> None:
+    """Makes the view `together`: a day's new rows and those held.
+
+    Requests without an id get one from their content and their count of alike.
+    """
     after = day + timedelta(days=1)
     inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
     names = _ROWS[table]
     numbered = names.replace(", id", ", hash(id, row_number() OVER (PARTITION BY id)) AS id")
-    connection.execute(f"""
-        CREATE OR REPLACE TEMP TABLE fresh AS
-        SELECT {names} FROM {_parts(parts)} WHERE named AND {inside}""")
-    connection.execute(f"INSERT INTO fresh SELECT {numbered} FROM {_parts(parts)} WHERE NOT named AND {inside}")
-
-
-def hold(connection: duckdb.DuckDBPyConnection, rows: Path) -> None:
-    """Takes a day's rows into the session as table `merged`, for `derive`."""
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE merged AS FROM read_parquet({engine.files([rows])})")
+    new = f"FROM {_read(*parts)} WHERE {inside} AND"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {numbered} {new} NOT named")
+    sources = [f"SELECT {names} {new} named", "FROM numbered"]
+    sources += [f"SELECT {names} FROM {_read(old)}"] if old else []
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW together AS {' UNION ALL '.join(sources)}")
 
 
 def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], counted: Sequence[str]) -> None:
-    """Writes the small tables of the day that the session holds."""
+    """Writes the small tables of a day, each at its target, from that of `requests`, which is there."""
+    source = _read(targets["requests"])
     engine.save(
         connection,
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
               CAST(CASE WHEN status = -1 THEN 5 ELSE status // 100 END AS TINYINT) AS class,
               {bucket_sql("ms")} AS bucket, count(*) AS n
-            FROM merged WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
+            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
         targets["buckets"],
     )
     engine.save(
         connection,
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, count(ms) AS timed,
               {SUM_US} AS sum_us
-            FROM merged GROUP BY ALL ORDER BY ALL""",
+            FROM {source} GROUP BY ALL ORDER BY ALL""",
         targets["totals"],
     )
     kinds = ", ".join(engine.literal(kind) for kind in counted)
     parts = " UNION ALL ".join(
         f"""SELECT date_trunc('{unit}', moment) AS start, {seconds} AS seconds, {STATISTICS}
-            FROM merged WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
+            FROM {source} WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
         for unit, seconds in (("minute", 60), ("hour", 3600))
     )
     engine.save(connection, f"SELECT * FROM ({parts}) ORDER BY seconds, start", targets["intervals"])
@@ -135,8 +125,8 @@ STATISTICS = f"""
     quantile_cont(ms, 0.5) AS p50_ms, quantile_cont(ms, 0.95) AS p95_ms, quantile_cont(ms, 0.99) AS p99_ms"""
 
 
-def _parts(parts: Sequence[Path]) -> str:
-    return f"read_parquet({engine.files(parts)})"
+def _read(*paths: Path) -> str:
+    return f"read_parquet({engine.files(paths)})"
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -208,7 +208,7 @@ def _merge_day(
 
 
 def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str) -> None:
-    targets = {table: store.file_of(run.store, table, day, token) for table in days.TABLES[1:]}
+    targets = {table: store.file_of(run.store, table, day, token) for table in days.TABLES}
     days.derive(connection, targets, run.asked.counted)
 
 
@@ -219,9 +219,7 @@ def _derive_again(run: _Run) -> None:
         for day, row in before.requests.items():
             token = store.token()
             source = store.file_of(run.store, "requests", day, row.token)
-            copy = store.file_of(run.store, "requests", day, token)
-            copy.hardlink_to(source)
-            days.hold(connection, copy)
+            store.file_of(run.store, "requests", day, token).hardlink_to(source)
             _derive(run, connection, day, token)
             manifest = manifest.with_day("requests", date.fromisoformat(day), DayFiles(token, row.rows))
     run.manifest = manifest
