@@ -9,7 +9,8 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from email.utils import formatdate
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
         shown = left[: self.bucket.page]
         rows = "".join(
             f"<Contents><Key>{escape(key)}</Key><Size>{files[key].stat().st_size}</Size>"
-            "<LastModified>2026-03-10T00:00:00.000Z</LastModified></Contents>"
+            f"<LastModified>{changed(files[key]).isoformat(timespec='milliseconds')}</LastModified></Contents>"
             for key in shown
         )
         more = (
@@ -138,7 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
         tag = f'"{hashlib.md5(content).hexdigest()}"'
         if self.headers.get("If-Match", tag) != tag:
             raise RefusedError(412, "PreconditionFailed")
-        headers = {"ETag": tag, "Last-Modified": formatdate(path.stat().st_mtime, usegmt=True)}
+        headers = {
+            "ETag": tag,
+            "Last-Modified": format_datetime(changed(path).replace(microsecond=0), usegmt=True),
+        }
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
         first, last = (int(asked[1]), min(len(content), int(asked[2]) + 1)) if asked else (0, len(content))
         if asked:
@@ -160,6 +164,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def changed(path: Path) -> datetime:
+    """When a file was; a listing tells it to the millisecond, the object itself to the second."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def signed(method: str, path: str, query: str, headers: Mapping[str, str]) -> bool:
