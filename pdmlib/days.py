@@ -54,9 +54,9 @@ COLUMNS: tuple[tuple[str, str, str, Compare], ...] = (
 def daily(case: Case) -> list[dict[str, Any]]:
     """Rows of `daily`: the phase's days so far and the seven before them.
 
-    `<metric>_vs_7day_pct` is the difference to the seven days before, whatever weekdays they were;
-    for a p95 to the median of theirs, since percentiles cannot be pooled. `<metric>_trend` is
-    judged against days of the same kind and has an arrow only for change.
+    `<metric>_7day` is that of the seven days before, whatever weekdays they were, and
+    `<metric>_vs_7day_pct` the difference to it; of a p95 the median, since percentiles cannot be pooled.
+    `<metric>_trend` is judged against days of the same kind and has an arrow only for change.
     """
     facts = _facts(case)
     shown = {day.date for day in case.scope.review_days}
@@ -103,6 +103,7 @@ def _row(case: Case, facts: Sequence[DayFacts], place: int) -> dict[str, Any]:
     row: dict[str, Any] = {"date": one.day.date.isoformat()}
     for name, metric, better, compare in COLUMNS:
         row[name] = _known(values[name])
+        row[f"{name}_7day"] = _known(usual[name])
         row[f"{name}_vs_7day_pct"] = (
             _known(100 * (values[name] / usual[name] - 1)) if one.whole and usual[name] else None
         )

@@ -4,7 +4,7 @@ import pytest
 from markupsafe import Markup
 
 from pdmlib.readings import Measurement, Reading, State, Status
-from pdmlib.report.words import markdown, number, of_limit, one_line
+from pdmlib.report.words import markdown, number, of_limit, one_line, sentences
 
 HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
 
@@ -56,3 +56,13 @@ def test_a_share_stands_in_brackets_only_where_it_was_measured() -> None:
     assert of_limit(share, "the limit") == "(45 % of the limit)"
     unknown = Reading("x", "x", "%", "s", Status.UNKNOWN, "", Measurement(State.NO_DATA))
     assert of_limit(unknown, "the limit") == of_limit(None, "the limit") == ""
+
+
+def test_a_space_beside_a_value_stays() -> None:
+    assert str(markdown(" ")) == " "
+    assert str(markdown(" - failed:  twice\t")) == " - failed: twice "
+
+
+def test_a_sentence_is_not_cut_where_a_title_is() -> None:
+    assert sentences("x" * 1000) == "x" * 1000
+    assert len(sentences("x" * 9000)) == len(str(markdown("x" * 9000))) == 1500

@@ -14,6 +14,7 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.case import Case
 from pdmlib.readings import Measurement, Reading, State, Status
+from pdmlib.uptime import pooled
 from pdmlib.window import Window, iso
 
 Measured = Callable[[str, Window], Measurement]
@@ -36,6 +37,7 @@ CRITERIA = (
     ("db_connection_errors", "Connections to the database fail"),
     ("payment_failures", "Payments fail"),
 )
+NORMAL = 1.1
 VERIFIED = ("error_rate_pct", "latency_p95_ms", "latency_p50_ms", "uptime_pct")
 
 
@@ -173,15 +175,17 @@ def verification(case: Case, measured: Measured, titles: Mapping[str, str]) -> l
             {"metric": "all", "during": None, "after": None, "normal": None, "test": "nothing has passed since"}
         ]
     return [
-        _verified(name, titles[name], *(measured(name, w) for w in (before, case.window, after)))
+        _verified(case.at(after), name, titles[name], *(measured(name, w) for w in (before, case.window, after)))
         for name in VERIFIED
     ]
 
 
 def _verified(
-    name: str, title: str, before: Measurement, during: Measurement, after: Measurement
+    since: Case, name: str, title: str, before: Measurement, during: Measurement, after: Measurement
 ) -> dict[str, Any]:
     row = {"metric": title, "during": during.value, "after": after.value, "normal": None}
+    if name == "uptime_pct":
+        return row | _up_again(since)
     if after.state is not State.MEASURED or before.state is not State.MEASURED:
         return row | {"test": f"cannot be tested: {after.reason or before.reason}"}
     if name == "error_rate_pct" and before.samples and after.samples:
@@ -189,10 +193,19 @@ def _verified(
         low, high = stats.rate_ratio(*counts[0], *counts[1])
         return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
     usual, now = float(before.value or 0), float(after.value or 0)
-    if name == "uptime_pct":
-        return row | {"normal": now >= min(usual, 99.9), "test": f"{now:.2f} % since against {usual:.2f} % before"}
-    low, high = (after.low, after.high) if after.low is not None and after.high is not None else (now, now)
+    between = "" if after.low is None else f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)"
     return row | {
-        "normal": low <= usual * 1.1,
-        "test": f"{low:.0f} to {high:.0f} ms against {usual:.0f} ms before, +10 %",
+        "normal": (now if after.low is None else after.low) <= usual * NORMAL,
+        "test": f"{now:.0f} ms{between} of {after.samples} requests; normal is up to {usual * NORMAL:.0f} ms, "
+        f"10 % above {usual:.0f} ms before",
     }
+
+
+def _up_again(since: Case) -> dict[str, Any]:
+    """Uptime is back when no probe since found the application down: how the outage ended does not count."""
+    probes = pooled(since)
+    probes = probes[probes["checked_at"].between(since.window.start, since.window.end, inclusive="left")]
+    if probes.empty:
+        return {"test": "cannot be tested: no probe since"}
+    down = int((probes["status"] == "down").sum())
+    return {"normal": down == 0, "test": f"{down} of {len(probes)} probes since found it down"}

@@ -52,7 +52,7 @@ def _amount(value: Any) -> str:
 
 
 def _pct(value: Any) -> str:
-    return "" if value is None else f"{float(value):+.0f} %"
+    return "" if value is None else words.signed(float(value))
 
 
 def _share(value: Any) -> str:
@@ -65,6 +65,10 @@ def _ms(value: Any) -> str:
 
 def _text(value: Any) -> str:
     return "" if value is None else words.one_line(value)
+
+
+def _sentences(value: Any) -> str:
+    return "" if value is None else words.sentences(value)
 
 
 def _minute(value: Any) -> str:
@@ -120,7 +124,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("site", "Site file", _text),
         C("platform", "Platform", _text),
         C("log", "Cron log", _text),
-        C("reason", "What differs", _text),
+        C("reason", "What differs", _sentences),
     ),
     "daily": (
         C("date", "Day", _text),
@@ -179,7 +183,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "integrations": (
         C("integration", "Integration", _text),
         C("status", "Status", _state, mark=True),
-        C("notes", "Notes", _text),
+        C("notes", "Notes", _sentences),
     ),
     "queries": (
         C("query", "Query", _text),
@@ -189,7 +193,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("change_pct", "Change", _pct, True),
         C("share_pct", "Share of time", _share, True),
         C("verdict", "Verdict", _text, mark=True),
-        C("reason", "Reason", _text),
+        C("reason", "Reason", _sentences),
     ),
     "plans": (
         C("query", "Critical query", _text),
@@ -197,22 +201,22 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("changed", "Plan", _plan, mark=True),
         C("before_ms", "Before", _ms, True),
         C("now_ms", "Now", _ms, True),
-        C("before", "Plan before", _text),
-        C("now", "Plan now", _text),
-        C("index", "Index that would serve", _text),
+        C("before", "Plan before", _sentences),
+        C("now", "Plan now", _sentences),
+        C("index", "Index that would serve", _sentences),
     ),
     "database_findings": (
         C("check", "Check", _text),
         C("object", "Object", _text),
         C("severity", "Severity", _text, mark=True),
-        C("detail", "What was seen", _text),
-        C("action", "What to do", _text),
+        C("detail", "What was seen", _sentences),
+        C("action", "What to do", _sentences),
     ),
     "visibility": (
         C("object", "Object", _text),
         C("state", "The role sees", _text),
-        C("reason", "Why", _text),
-        C("grant", "What would fix it", _text),
+        C("reason", "Why", _sentences),
+        C("grant", "What would fix it", _sentences),
     ),
     "tickets": (
         C("ticket", "Ticket", _text),
@@ -224,7 +228,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("summary", "Summary", _text),
     ),
     "action_items": (
-        C("action", "Action", _text),
+        C("action", "Action", _sentences),
         C("priority", "Priority", _text, mark=True),
         C("owner", "Owner", lambda v: _text(v) or "open"),
         C("due", "Due", _text),
@@ -236,13 +240,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("box", "Box", _text),
         C("state", "State", _state, mark=True),
         C("reading", "Decided by", _text),
-        C("reason", "Reason", _text),
+        C("reason", "Reason", _sentences),
     ),
     "capacity": (
         C("what", "What", _text),
         C("now", "Now", _count, True),
         C("limit", "Limit", _count, True),
         C("per_week", "Per week", _count, True),
+        C("low", "95 % from", _amount, True),
+        C("high", "to", _amount, True),
         C("reaches_limit_on", "Reaches the limit", _text),
     ),
     "timeline": (
@@ -250,7 +256,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("source", "Source", _text),
         C("what", "What happened", _text),
     ),
-    "impact": (C("what", "What", _text), C("value", "How much", _text, True)),
+    "impact": (C("what", "What", _text), C("value", "How much", _amount, True)),
     "response": (
         C("step", "Step", _text),
         C("within", "Within", _text),
@@ -259,14 +265,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "criteria": (
         C("criterion", "Rollback criterion", _text),
         C("holds", "Holds", _holds, mark=True),
-        C("evidence", "Evidence", _text),
+        C("evidence", "Evidence", _sentences),
     ),
     "verification": (
         C("metric", "Metric", _text),
         C("during", "In the incident", _count, True),
         C("after", "Since", _count, True),
         C("normal", "Back to normal", _yes),
-        C("test", "Test", _text),
+        C("test", "Test", _sentences),
     ),
     "what_if": (C("what", "Verdict", _text), C("before", "Is", _text), C("after", "Would be", _text, mark=True)),
     "changes": (
@@ -306,7 +312,7 @@ def grid(
 
 def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
     """A list, each item on one line; a sentence where there are none; `most` as for `grid`."""
-    shown = [words.one_line(item) for item in items]
+    shown = [words.sentences(item) for item in items]
     return render("list.html.j2", items=shown, empty=empty, most=most or len(shown))
 
 
@@ -391,7 +397,7 @@ def readings(rows: Iterable[Reading], most: int | None = None) -> Html:
         C("interval", "95 % interval", _text, True),
         C("target", "Target", _text),
         C("status", "Status", _text, mark=True),
-        C("reason", "Why", _text),
+        C("reason", "Why", _sentences),
         C("source", "Source", _text),
     )
     return grid(columns, listed, "Nothing is measured here in this phase.", most)
@@ -414,8 +420,8 @@ def findings(rows: Iterable[Finding], notes: Mapping[str, str], zone: ZoneInfo) 
     columns = (
         C("priority", "Priority", _text, mark=True),
         C("title", "Finding", _text),
-        C("evidence", "Evidence", _text),
-        C("action", "What to do", _text),
+        C("evidence", "Evidence", _sentences),
+        C("action", "What to do", _sentences),
         C("green", "Becomes GREEN when", _text),
         C("state", "What became of it", _text),
     )
@@ -440,7 +446,7 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
         C("title", "Alert", _text),
         C("value", "Value", _text, True),
         C("threshold", "Threshold", _text),
-        C("action", "Action", _text),
+        C("action", "Action", _sentences),
         C("since", "Since", _text),
     )
     return grid(columns, listed, "No alert holds.")
@@ -457,7 +463,7 @@ def coverage(rows: Iterable[Any]) -> Html:
         C("status", "Answered", _text, mark=True),
         C("rows", "Rows", _count, True),
         C("seconds", "Seconds", _count, True),
-        C("detail", "Detail", _text),
+        C("detail", "Detail", _sentences),
     )
     return grid(columns, listed, "No source was asked.")
 

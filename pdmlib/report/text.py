@@ -80,7 +80,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     filters: dict[str, Any] = {
         "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
-        "one_line": words.one_line, "of_limit": words.of_limit,
+        "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

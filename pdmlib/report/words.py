@@ -28,6 +28,7 @@ OUTCOMES = {
     "FAILED": "✗ FAILED",
     "UNKNOWN": "? NOT KNOWN YET",
 }
+LINE, SENTENCES = 300, 1500
 ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
@@ -47,6 +48,11 @@ def number(value: Any, unit: str = "") -> str:
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
+
+
+def signed(pct: float) -> str:
+    """A change in percent, with its sign."""
+    return f"{pct:+.0f} %"
 
 
 def shown(reading: Reading | None) -> str:
@@ -88,23 +94,35 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     return moment.astimezone(zone).strftime(pattern)
 
 
-def one_line(value: Any) -> str:
-    """Text of a stranger on one line, control characters out, at most 300 characters."""
-    text = "".join(c if c.isprintable() else " " for c in str(value))
-    text = re.sub(r"\s+", " ", text).strip()
-    return text if len(text) <= 300 else text[:299] + "…"
+def one_line(value: Any, most: int = LINE) -> str:
+    """Text of a stranger on one line, control characters out, at most so many characters."""
+    return _cut(_spaced(value).strip(), most)
+
+
+def sentences(value: Any) -> str:
+    """Our own sentences on one line, in which a stranger's text may stand: as `one_line`, but room for several."""
+    return one_line(value, SENTENCES)
+
+
+def _spaced(value: Any) -> str:
+    return re.sub(r"\s+", " ", "".join(c if c.isprintable() else " " for c in str(value)))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def markdown(value: Any) -> Any:
     """A value made harmless for Markdown and the HTML it may become; `Markup` passes as it is.
 
     Only what begins a tag, an entity or a quotation is written otherwise, so that `< 1000` stays readable.
+    A space at either end stays, since a template may join a value to what stands beside it.
     """
     if isinstance(value, Markup):
         return value
     if value is None:
         return ""
-    return Markup("\n".join(_harmless(one_line(line)) for line in str(value).split("\n")))
+    return Markup("\n".join(_harmless(_cut(_spaced(line), SENTENCES)) for line in str(value).split("\n")))
 
 
 def _harmless(line: str) -> str:
