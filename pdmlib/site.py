@@ -406,7 +406,7 @@ class Requests(Part):
     environment: str = "production"
     store: str | None = None
     engine: Annotated[str, Field(pattern=r"^(local|dask://[^/]+:[0-9]+)$")] = "local"
-    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = "1GB"
+    memory_limit: Annotated[str, Field(pattern=r"^[0-9]+ ?[KMGT]i?B$")] = "700MB"
     spill: str | None = None
     sample_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
 

@@ -20,7 +20,7 @@ WILD = r"[*?\[]"
 
 
 @contextmanager
-def session(memory_limit: str = "1GB", spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+def session(memory_limit: str = "700MB", spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection in memory; rows come in no particular order unless a query asks for one."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
