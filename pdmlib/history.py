@@ -104,7 +104,7 @@ class Needed:
     """What a report needs of the samples in its window.
 
     Attributes:
-        whole_from: of what is older, the frames in SPARSE are read once an hour, the last of each.
+        whole_from: of what is older, the frames in SPARSE are read once an hour, the last of each and its peak.
         until: of the frames in LOOKS the first look counts, and the last up to each of these moments;
             of `database_gauges` that holds for single objects, what tells of the whole is a sample.
     """
@@ -272,8 +272,9 @@ def _query(
 def _sparse(name: str, seen: str) -> str:
     at = KEPT[name]
     what = "".join(f'"{column}", ' for column in SCHEMAS[name].key if column != at)
-    return f""" QUALIFY "{at}" >= ? OR {seen} OR
-        row_number() OVER (PARTITION BY {what}date_trunc('hour', "{at}") ORDER BY "{at}" DESC) = 1"""
+    hour = f"""PARTITION BY {what}date_trunc('hour', "{at}")"""
+    return f""" QUALIFY "{at}" >= ? OR {seen} OR row_number() OVER ({hour} ORDER BY "{at}" DESC) = 1
+        OR row_number() OVER ({hour} ORDER BY "value" DESC, "{at}" DESC) = 1"""
 
 
 def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:

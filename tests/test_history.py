@@ -88,6 +88,18 @@ def test_of_the_time_long_before_the_last_sample_of_each_hour_is_read(tmp_path: 
     assert sorted(minutes_kept) == [55, *range(90, 120, 5)]
 
 
+def test_of_the_time_long_before_no_peak_is_lost(tmp_path: Path) -> None:
+    """Connections peak at 0:20, fall, and hold at 5 from 1:00 on."""
+    values = [3, 4, 5, 6, 21, 6, 5, 4, 3, 3, 3, 3, *[5] * 12]
+    rows = [
+        {"metric": "connections", "at": START + timedelta(minutes=5 * i), "value": float(v)}
+        for i, v in enumerate(values)
+    ]
+    append(tmp_path, Collection({"host_metrics": frame("host_metrics", rows)}))
+    found = recall(tmp_path, ALL, ["host_metrics"], Needed(START + timedelta(days=1), ()))["host_metrics"]
+    assert sorted(found["value"]) == [3.0, 5.0, 21.0]
+
+
 def test_of_looks_at_counters_only_those_that_a_comparison_rests_on_are_read(tmp_path: Path) -> None:
     """A look every 10 minutes, statements only at every other: first, last up to 1:05, last up to 2:05."""
     at = [START + timedelta(minutes=10 * i) for i in range(18)]
