@@ -78,6 +78,10 @@ class Report:
         rows = self.verdict.tables[name]
         return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows, most=most)
 
+    def glance(self, name: str, most: int | None = None) -> Html:
+        """The columns of a table that are read from afar, of its first rows where `most` is given."""
+        return tables.table(f"{name}_glance", self.verdict.tables[name][:most])
+
     def top_findings(self, most: int) -> Html:
         """The findings, most urgent first, a line each; a slide shows at most so many."""
         lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in self.verdict.findings]

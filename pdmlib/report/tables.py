@@ -88,6 +88,11 @@ def _plan(value: Any) -> str:
     return "one look only" if value is None else "changed" if value else "same"
 
 
+def _wrong(value: Any) -> str:
+    """A count of what should not be."""
+    return f"✗ {_count(value)}" if value else _count(value)
+
+
 def _state(value: Any) -> str:
     signs = {
         "done": "✓ done",
@@ -118,6 +123,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("avg_seconds", "Avg s", _count, True),
         C("last_run", "Last run (UTC)", _minute),
         C("last_error", "Last error", _text),
+    ),
+    "cron_glance": (
+        C("job", "Job", _text),
+        C("failed", "Failed", _wrong, True),
+        C("missed", "Missed", _wrong, True),
+        C("last_run", "Last run (UTC)", _minute),
     ),
     "cron_drift": (
         C("job", "Job", _text),
@@ -170,6 +181,12 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("events", "Events", _count, True),
         C("users", "Users", _count, True),
         C("first_seen", "First seen (UTC)", _minute),
+        C("last_seen", "Last seen (UTC)", _minute),
+    ),
+    "top_errors_glance": (
+        C("title", "Error", _text),
+        C("class", "Class", _text, mark=True),
+        C("events", "Events", _count, True),
         C("last_seen", "Last seen (UTC)", _minute),
     ),
     "incidents": (

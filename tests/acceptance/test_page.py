@@ -167,3 +167,17 @@ def test_the_report_of_a_large_site_has_what_its_slides_leave_out(large: Path, o
     shown = "[...document.querySelectorAll('.rest')].every(e => e.getBoundingClientRect().height > 0)"
     assert opened.all(shown)
     assert not opened.page.get_by_text("more in the report").first.is_visible()
+
+
+@pytest.mark.slow
+def test_the_eight_widgets_are_seen_at_once_on_a_wall(reports: Reports, opened: Opened):
+    opened.page.set_viewport_size({"width": 1920, "height": 1080})
+    opened.page.goto(f"file://{reports.folder('dashboard')}/report.html")
+    ends = "[...document.querySelectorAll('h2, .tile, td, img')].map(e => e.getBoundingClientRect())"
+    assert opened.all("document.querySelectorAll('h2').length") == 8
+    assert opened.all(f"Math.max(...{ends}.map(box => box.bottom))") <= 1080
+    assert opened.all(f"Math.max(...{ends}.map(box => box.right))") <= 1920
+    assert (
+        min(opened.all("[...document.querySelectorAll('td')].map(e => parseFloat(getComputedStyle(e).fontSize))"))
+        >= 16
+    )
