@@ -23,14 +23,14 @@ _VERCEL = {
     "proxy.timestamp": "BIGINT", "proxy.path": "VARCHAR", "proxy.statusCode": "INTEGER",
     "proxy.userAgent": "VARCHAR", "proxy.region": "VARCHAR", "proxy.vercelId": "VARCHAR",
 }  # fmt: skip
-_ATTRIBUTE = "STRUCT(key VARCHAR, value STRUCT(stringValue VARCHAR, intValue VARCHAR))[]"
+_ATTRIBUTE = "STRUCT(key VARCHAR, value STRUCT(stringValue VARCHAR, intValue VARCHAR, doubleValue VARCHAR))[]"
 _SPAN = (
     "STRUCT(traceId VARCHAR, spanId VARCHAR, parentSpanId VARCHAR, name VARCHAR, kind VARCHAR, "
     f"startTimeUnixNano VARCHAR, endTimeUnixNano VARCHAR, attributes {_ATTRIBUTE}, status STRUCT(code VARCHAR))"
 )
 _SPANS = f"STRUCT(resource STRUCT(attributes {_ATTRIBUTE}), scopeSpans STRUCT(spans {_SPAN}[])[])[]"
 COMBINED = (
-    r'^\S+ \S+ .*?\[([^\]]+)\] "(?:[A-Za-z]+ )?([^ "]*)[^"]*" ([0-9]{3}) (?:[0-9]+|-)'
+    r'^\S+ \S+ .*?\[([^\]]+)\] "(?:[A-Za-z]+ )?((?:[^ "\\]|\\.)*)(?:[^"\\]|\\.)*" ([0-9]{3}) (?:[0-9]+|-)'
     r'(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)")?(.*)$'
 )
 _TOOK = r'(?:^|[ ="])([0-9]+(?:\.[0-9]+)?)(?:[ "]|$)'
@@ -116,13 +116,18 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
 
     proxied = "proxy IS NOT NULL"
     final = field("status", "coalesce(proxy.statusCode, statusCode)")
+    request = (
+        _given(_access(own["request_id"]))
+        if "request_id" in own
+        else "coalesce(nullif(requestId, ''), proxy.vercelId, id)"
+    )
     status = f"""CASE WHEN {final} >= 500 THEN {final} WHEN statusCode = -1 THEN -1 ELSE {final} END"""
     at = (
         _moment(_access(own["time"]), asked.time_unit)
         if own.get("time", "timestamp") not in ("timestamp", "proxy.timestamp")
-        else f"make_timestamp({_access(own['time'])} * 1000)"
+        else f"TRY(make_timestamp({_access(own['time'])} * 1000))"
         if "time" in own
-        else 'make_timestamp(coalesce(proxy.timestamp, "timestamp") * 1000)'
+        else 'TRY(make_timestamp(coalesce(proxy.timestamp, "timestamp") * 1000))'
     )
     ms = f"{_access(own['duration_ms'])} * {_scale(asked)}" if "duration_ms" in own else "NULL"
     return f"""
@@ -131,7 +136,7 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
             OR coalesce(environment, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {at} AS moment, {field("path", "coalesce(nullif(path, ''), proxy.path)")} AS path,
           TRY_CAST({status} AS INTEGER) AS status, CAST({ms} AS DOUBLE) AS ms, false AS unreadable,
-          {field("request_id", "coalesce(requestId, proxy.vercelId, id)")} AS request,
+          {request} AS request,
           {field("region", "coalesce(executionRegion, proxy.region)")} AS region,
           {field("release", '"deploymentId"')} AS release,
           {field("user_agent", "proxy.userAgent")} AS agent, proxy.path AS asked_path, filename
@@ -141,28 +146,32 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
 def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
     read = _json(paths, shape, {"resourceSpans": _SPANS})
     bare = "(regexp_replace(span.name, '^[A-Z]+ ', ''))"
+    url = _attribute("span.attributes", "url.full", "http.url")
     path = _attribute("span.attributes", "http.route", "next.route", "url.path", "http.target")
+    path = f"coalesce({path}, regexp_replace({url}, '^[A-Za-z]+://[^/?#]*', ''), {bare})"
     code = _attribute("span.attributes", "http.response.status_code", "http.status_code")
     failed = "coalesce(span.status.code IN ('2', 'STATUS_CODE_ERROR', 'error'), false)"
     server = "span.kind IN ('server', '2', 'SPAN_KIND_SERVER', 'SERVER')"
+    unsaid = "coalesce(span.kind, '0') IN ('', '0', 'unspecified', 'SPAN_KIND_UNSPECIFIED')"
+    root = "coalesce(trim(span.parentSpanId, '0'), '') = ''"
     environment = _attribute(
         "resource", "vercel.environment", "deployment.environment.name", "deployment.environment"
     )
     start, end = (f"TRY_CAST(span.{name}TimeUnixNano AS BIGINT)" for name in ("start", "end"))
     return f"""
         SELECT span IS NULL AS broken,
-          NOT coalesce({server}, nullif(span.parentSpanId, '') IS NULL)
+          NOT (coalesce({server}, false) OR ({unsaid} AND {root}))
             OR coalesce({environment}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           make_timestamp({start} // 1000) AS moment,
-          coalesce({path}, {bare}) AS path,
+          {path} AS path,
           CASE WHEN {failed} AND coalesce(TRY_CAST({code} AS INTEGER), 0) < 500 THEN -1
             ELSE TRY_CAST({code} AS INTEGER) END AS status,
-          ({end} - {start}) / 1e6 AS ms, {end} IS NULL AS unreadable,
+          TRY({end} - {start}) / 1e6 AS ms, {end} IS NULL AS unreadable,
           span.traceId || span.spanId AS request,
           {_attribute("span.attributes", "vercel.region", "cloud.region", "faas.region")} AS region,
           {_attribute("resource", "vercel.deploymentId", "service.version")} AS release,
           {_attribute("span.attributes", "user_agent.original", "http.user_agent")} AS agent,
-          coalesce({_attribute("span.attributes", "url.path", "http.target")}, {path}, {bare}) AS asked_path,
+          coalesce({_attribute("span.attributes", "url.path", "http.target")}, {path}) AS asked_path,
           filename
         FROM (
           SELECT resource, unnest(CASE WHEN len(scope.spans) > 0 THEN scope.spans END) AS span, filename FROM (
@@ -189,7 +198,7 @@ def _combined(asked: Requests, paths: Sequence[str]) -> str:
 
 def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
     at = _moment(cell["time"], asked.time_unit)
-    status, took = cell["status"], cell["duration_ms"]
+    status, took = _given(cell["status"]), _given(cell["duration_ms"])
     return f"""
         SELECT {cell["time"]} IS NULL AS broken,
           coalesce({cell["environment"]}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
@@ -197,7 +206,7 @@ def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
           TRY_CAST({took} AS DOUBLE) * {_scale(asked)} AS ms,
           ({status} IS NOT NULL AND TRY_CAST({status} AS INTEGER) IS NULL)
             OR ({took} IS NOT NULL AND TRY_CAST({took} AS DOUBLE) IS NULL) AS unreadable,
-          {cell["request_id"]} AS request, {cell["region"]} AS region, {cell["release"]} AS release,
+          {_given(cell["request_id"])} AS request, {cell["region"]} AS region, {cell["release"]} AS release,
           {cell["user_agent"]} AS agent, {cell["path"]} AS asked_path, filename
         FROM {table}"""
 
@@ -234,6 +243,11 @@ def _access(field: str) -> str:
     return found
 
 
+def _given(text: str) -> str:
+    """SQL of a text; none where the log writes nothing or a dash."""
+    return f"nullif(nullif({text}, ''), '-')"
+
+
 def _cell(field: str) -> str:
     return f"CAST({identifier(field)} AS VARCHAR)"
 
@@ -241,7 +255,8 @@ def _cell(field: str) -> str:
 def _attribute(attributes: str, *keys: str) -> str:
     """SQL of the first of several OTLP attributes that is there."""
     one = [f"list_extract(list_filter({attributes}, lambda a: a.key = {literal(key)}), 1).value" for key in keys]
-    return "coalesce(" + ", ".join(f"nullif({o}.stringValue, ''), {o}.intValue" for o in one) + ")"
+    values = (f"nullif({o}.stringValue, ''), {o}.intValue, {o}.doubleValue" for o in one)
+    return f"coalesce({', '.join(values)})"
 
 
 def _scale(asked: Requests, default: str = "ms") -> float:

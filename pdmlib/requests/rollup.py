@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,18 @@ from pdmlib.site import Requests
 EXAMPLES = 5
 EXAMPLE_LETTERS = 160
 FIRST_YEAR, LAST_YEAR = 2000, 2100
-KEPT, EXCLUDED, REJECTED = 0, 1, 2
+LONGEST_MS = 1e9
+KEPT, EXCLUDED, STRANGE = 0, 1, 2
+# A verdict from STRANGE on is why a line was rejected.
+WHY = {
+    STRANGE: "not of this format",
+    3: "no path",
+    4: "no time that is understood",
+    5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
+    6: "a status outside 100 to 599",
+    7: "duration {ms} ms",
+    8: "a status or duration that is no number",
+}
 _KEY = re.compile(r'"[A-Za-z_][A-Za-z0-9_.]*"(?=\s*:)|[A-Za-z]|[0-9]')
 
 
@@ -79,8 +90,8 @@ def read(
                 again.unlink()
                 return part
             raise SourceError(engine.SOURCE, engine.reason(error)) from None
-        rejected = counts.get(REJECTED, 0) + len(aside)
-        shown = _examples(connection, batch, asked, aside) if rejected else ()
+        rejected = sum(n for verdict, n in counts.items() if verdict >= STRANGE) + len(aside)
+        shown = _examples(connection, batch, asked, aside, target, counts) if rejected else ()
     return Part(target, views, sum(counts.values()) + len(aside), counts.get(EXCLUDED, 0), rejected, shown)
 
 
@@ -92,30 +103,32 @@ def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) 
     return f"""
         SELECT {_verdict()} AS verdict, moment, {routes.route("path", asked.route_patterns)} AS route,
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
-          CAST(status AS SMALLINT) AS status, ms,
+          TRY_CAST(status AS SMALLINT) AS status, ms,
           CASE WHEN request IS NOT NULL THEN hash(request) ELSE hash({alike}, {_file_key(batch)}) END AS id,
-          request IS NOT NULL AS named, region, release
+          request IS NOT NULL AS named, region, release, {_rejected_file()}
         FROM ({source})"""
 
 
 def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
-    """The query that gives one row a page view or event: `verdict, moment, session, device, is_view, id`."""
+    """The query that gives one row a page view or event: its verdict, and of a view what `days` keeps."""
     return f"""
-        SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken OR moment IS NULL THEN {REJECTED}
+        SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken THEN {STRANGE} WHEN moment IS NULL THEN 4
             ELSE {KEPT} END AS verdict, moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
-          CASE WHEN device IS NOT NULL THEN hash(device) END AS device, is_view, seen AS id, true AS named
+          CASE WHEN device IS NOT NULL THEN hash(device) END AS device, is_view, seen AS id, true AS named,
+          {_rejected_file()}
         FROM ({reading.views_of(asked, paths, first.shape)})"""
 
 
 def _verdict() -> str:
     span = f"moment >= TIMESTAMP '{FIRST_YEAR}-01-01' AND moment < TIMESTAMP '{LAST_YEAR}-01-01'"
-    status = "status IS NULL OR status = -1 OR status BETWEEN 100 AND 599"
-    took = "ms IS NULL OR (ms >= 0 AND isfinite(ms))"
-    good = f"NOT unreadable AND path IS NOT NULL AND ({span}) AND ({status}) AND ({took})"
-    return (
-        f"CASE WHEN broken THEN {REJECTED} WHEN excluded THEN {EXCLUDED} "
-        f"WHEN coalesce({good}, false) THEN {KEPT} ELSE {REJECTED} END"
-    )
+    status = "status = -1 OR status BETWEEN 100 AND 599"
+    return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} WHEN path IS NULL THEN 3
+        WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 WHEN NOT ({status}) THEN 6
+        WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable THEN 8 ELSE {KEPT} END"""
+
+
+def _rejected_file() -> str:
+    return f"CASE WHEN verdict >= {STRANGE} THEN filename END AS file"
 
 
 def _file_key(batch: Sequence[Piece]) -> str:
@@ -148,22 +161,47 @@ def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> list[str]
 
 
 def _examples(
-    connection: duckdb.DuckDBPyConnection, batch: Sequence[Piece], asked: Requests, aside: Sequence[str]
+    connection: duckdb.DuckDBPyConnection,
+    batch: Sequence[Piece],
+    asked: Requests,
+    aside: Sequence[str],
+    rows: Path,
+    counts: Mapping[int, int],
 ) -> tuple[str, ...]:
+    """Lines that were rejected, masked; of those that were understood in part, why."""
     names = {piece.path: piece.name for piece in batch}
     found = [f"{batch[0].name}: {masked(line)}" for line in aside[:EXAMPLES]]
-    if batch[0].dialect in ("csv", "parquet") or batch[0].shape != "lines":
-        return tuple(found)
+    strange: list[str] = []
+    if batch[0].dialect not in ("csv", "parquet") and batch[0].shape == "lines":
+        strange = _strange(connection, batch[0], asked, names, min(EXAMPLES - len(found), counts.get(STRANGE, 0)))
+    found += strange
+    seen = STRANGE if strange else STRANGE - 1
+    told = connection.execute(
+        f"SELECT * FROM read_parquet({engine.files([rows])}) WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}"
+    )
+    columns = [column[0] for column in told.description]
+    for values in told.fetchall():
+        row = dict(zip(columns, values, strict=True))
+        where = f" ({row['route']})" if row.get("route") else ""
+        found.append(f"{names.get(row['file'], batch[0].name)}: {WHY[row['verdict']].format(**row)}{where}")
+    return tuple(found)
+
+
+def _strange(
+    connection: duckdb.DuckDBPyConnection, first: Piece, asked: Requests, names: Mapping[str, str], most: int
+) -> list[str]:
+    """Lines that are not of their format, masked."""
+    found: list[str] = []
     for path, name in names.items():
-        if len(found) >= EXAMPLES:
+        if len(found) >= most:
             break
-        left = EXAMPLES - len(found)
-        query = f"SELECT line FROM {reading.lines([path])} WHERE {_suspect(batch[0], asked)} LIMIT {left}"
+        left = most - len(found)
+        query = f"SELECT line FROM {reading.lines([path])} WHERE {_suspect(first, asked)} LIMIT {left}"
         try:
             found += [f"{name}: {masked(str(row[0]))}" for row in connection.execute(query).fetchall()]
         except duckdb.Error:
             continue
-    return tuple(found)
+    return found
 
 
 def _suspect(first: Piece, asked: Requests) -> str:

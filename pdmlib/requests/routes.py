@@ -19,7 +19,7 @@ _ONE_OF_MANY = "/(?:" + "|".join((
     "[0-9a-fA-F]{8,}",
     "[A-Za-z0-9]{20,}",
     "(?:[^/A-Z]*[A-Z]){6,}[^/]*",
-    r"[^/]*[^A-Za-z0-9_.\[\]~()/-][^/]*",
+    r"[^/]*[^A-Za-z0-9_.\[\]()/-][^/]*",
 )) + ")(/|$)"  # fmt: skip
 # Paths that are routes already; a segment of the letters a to f alone may be hexadecimal.
 _PLAIN = r"/|(?:/[a-f]{0,7}[g-z_.\[\]()-][a-z_.\[\]()-]{0,11}){1,8}"

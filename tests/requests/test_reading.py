@@ -85,7 +85,7 @@ def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_path: Path) -> None:
-    """1.2 GB of lines in a few hundred kB; a session has 1 GB."""
+    """1.2 GB of lines in a few hundred kB; a session has 0.7 GB."""
     with duckdb.connect() as connection:
         rows = "SELECT 1 AS \"timestamp\", repeat('x', 6000) AS message FROM range(200000)"
         connection.execute(f"COPY ({rows}) TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
@@ -202,3 +202,70 @@ def test_times_before_2000_and_negative_durations_are_rejected(tmp_path: Path) -
     rows = [line("a", at=datetime(1971, 1, 1, tzinfo=UTC)), line("b", ms=-4.0), line("c")]
     report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
     assert (report.rejected, report.requests) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"status": 70000}, {"duration_ms": 1e16}, {"duration_ms": 1e300}, {"time": 9e18}, {"time": 1e30}]
+)
+def test_one_impossible_number_rejects_its_line_and_not_its_file(tmp_path: Path, bad: dict[str, float]) -> None:
+    good = {"time": 1773093600000, "path": "/a", "status": 200, "duration_ms": 5}
+    log = write(tmp_path / "log.ndjson", [good, {**good, "path": "/b", **bad}])
+    report = ingest(site_of(format="json", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.rejected, report.failed) == (1, 1, ())
+    assert report.examples[0].endswith("(/b)")
+
+
+def test_an_impossible_time_of_a_drain_rejects_its_line_and_not_its_file(tmp_path: Path) -> None:
+    rows = [line("a"), line("b", timestamp=2**63 - 1, proxied={"timestamp": 2**63 - 1})]
+    report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    assert (report.requests, report.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("none", ["", "-"])
+def test_an_id_that_is_empty_or_a_dash_is_none(tmp_path: Path, none: str) -> None:
+    row = {"time": 1773093600000, "path": "/a", "status": 200, "duration_ms": none, "request_id": none}
+    log = write(tmp_path / "log.ndjson", [row, {**row, "path": "/b"}, row])
+    report = ingest(site_of(format="json", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.duplicates, report.rejected) == (3, 0, 0)
+    drain = write(tmp_path / "drain" / "log.ndjson", [line("", id="1"), line("", path="/b", id="2")])
+    assert ingest(site_of(), [drain], tmp_path / "drains").requests == 2
+
+
+@pytest.mark.parametrize("form", ["csv", "array", "lines"])
+def test_every_rejected_line_says_why(tmp_path: Path, form: str) -> None:
+    if form == "csv":
+        log = tmp_path / "log.csv"
+        log.write_text(f"time,path,status,duration_ms\n{START.isoformat()},/jobs/7,abc,5\n,/b,200,5\n")
+    else:
+        rows = [{"time": START.isoformat(), "path": "/jobs/7", "status": "abc"}, {"path": "/b", "status": 200}]
+        text = json.dumps(rows) if form == "array" else "".join(json.dumps(row) + "\n" for row in rows)
+        log = tmp_path / "log.json"
+        log.write_text(text)
+    report = ingest(site_of(format="csv" if form == "csv" else "json", columns={}), [log], tmp_path / "store")
+    assert (report.rejected, len(report.examples)) == (2, 2)
+    assert f"{log.name}: a status or duration that is no number (/jobs/[id])" in report.examples
+
+
+def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_status_in_other_ways(
+    tmp_path: Path,
+) -> None:
+    begin = int(START.timestamp() * 1e9)
+    spans = [
+        {"spanId": "1", "kind": 0, "parentSpanId": "0" * 16, "name": "GET",
+         "attributes": [{"key": "url.full", "value": {"stringValue": "https://shop.example/jobs/7?a=b"}},
+                        {"key": "http.status_code", "value": {"doubleValue": 503.0}}]},
+        {"spanId": "2", "kind": "SPAN_KIND_UNSPECIFIED", "parentSpanId": "1", "name": "GET /x"},
+        {"spanId": "3", "kind": "internal", "name": "GET /x"},
+    ]  # fmt: skip
+    times = {"traceId": "t", "startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + 5_000_000)}
+    payload = {"resourceSpans": [{"scopeSpans": [{"spans": [{**times, **span} for span in spans]}]}]}
+    log = write(tmp_path / "trace.json", [payload])
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.excluded) == (1, 2)
+    assert table_of(tmp_path / "store")[0][1:5] == ("/jobs/[id]", "user", 503, 5.0)
+
+
+def test_a_quote_in_the_request_of_an_access_log(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.log", [r'1.2.3.4 - - [09/Mar/2026:12:00:00 +0000] "GET /a?q=\"x\" HTTP/1.1" 200 5'])
+    assert ingest(site_of(format="combined", columns={}), [log], tmp_path / "store").requests == 1
+    assert table_of(tmp_path / "store")[0][1] == "/a"

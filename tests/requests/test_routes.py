@@ -26,6 +26,7 @@ ROUTES = {
     "/a#b": "/a",
     "/u/anna@example.com": "/u/[id]",
     "/u/anna%20b": "/u/[id]",
+    "/~anna/page": "/[id]/page",
     "https://shop.example.com/jobs/5?x=1": "/jobs/[id]",
     "https://shop.example.com": "/",
     "//double///slash/9": "/double/slash/[id]",
