@@ -165,7 +165,7 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], rollup.Part]]) -> None
         return
     before, report, manifest = run.manifest, run.report, run.manifest
     newest = max(before.requests, default="")
-    with engine.session(run.asked.memory_limit, run.spill) as connection:
+    with _undone(run), engine.session(run.asked.memory_limit, run.spill) as connection:
         for table in ("requests", "views"):
             parts = [part.path for _, part in waiting if part.views == (table == "views")]
             for day in days.days_in(connection, parts) if parts else ():
@@ -177,16 +177,32 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], rollup.Part]]) -> None
             register.add(piece.known)
         report = replace(
             report,
-            files=report.files + len(batch),
+            files=report.files + len({(piece.known.key, piece.name) for piece in batch}),
             lines=report.lines + part.lines,
             excluded=report.excluded + part.excluded,
             rejected=report.rejected + part.rejected,
             examples=(*report.examples, *part.examples)[:EXAMPLES],
         )
         part.path.unlink(missing_ok=True)
+    with _undone(run):
+        store.commit(run.store, replace(manifest, files=tuple(register.rows())))
     run.manifest, run.report = replace(manifest, files=tuple(register.rows())), report
-    store.commit(run.store, run.manifest)
     store.sweep(run.store, (*days.TABLES, *days.VIEWS), before, run.manifest)
+
+
+@contextmanager
+def _undone(run: _Run) -> Iterator[None]:
+    """Removes what a change has written when it fails.
+
+    Raises:
+        SourceError: the disk is full, or a file of the store is damaged.
+    """
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        store.sweep(run.store, (*days.TABLES, *days.VIEWS), run.manifest)
+        reason = engine.reason(error) if isinstance(error, duckdb.Error) else error.strerror
+        raise SourceError(engine.SOURCE, f"{run.store}: {reason}") from None
 
 
 def _merge_day(
@@ -215,15 +231,16 @@ def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, t
 def _derive_again(run: _Run) -> None:
     """Makes the small tables of every day anew, after the site file says otherwise whose requests count."""
     before, manifest = run.manifest, replace(run.manifest, counted=run.asked.counted)
-    with engine.session(run.asked.memory_limit, run.spill) as connection:
+    with _undone(run), engine.session(run.asked.memory_limit, run.spill) as connection:
         for day, row in before.requests.items():
             token = store.token()
             source = store.file_of(run.store, "requests", day, row.token)
             store.file_of(run.store, "requests", day, token).hardlink_to(source)
             _derive(run, connection, day, token)
             manifest = manifest.with_day("requests", date.fromisoformat(day), DayFiles(token, row.rows))
+    with _undone(run):
+        store.commit(run.store, manifest)
     run.manifest = manifest
-    store.commit(run.store, manifest)
     store.sweep(run.store, days.TABLES, before, manifest)
 
 

@@ -93,8 +93,10 @@ def load(store: Path) -> Manifest:
             raise SourceError(SOURCE, f"{path}: is of version {tree['version']}; this is for version {VERSION}")
         requests = {day: DayFiles(**row) for day, row in tree["requests"].items()}
         views = {day: DayFiles(**row) for day, row in tree["views"].items()}
-        return Manifest(tuple(tree["counted"]), requests, views, tuple(tree["files"]))
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = Manifest(tuple(tree["counted"]), requests, views, tuple(tree["files"]))
+        manifest.register()
+        return manifest
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SourceError(SOURCE, f"{path}: is damaged: {error}") from None
 
 

@@ -331,3 +331,41 @@ def _files_in(manifest: Path) -> int:
     import json
 
     return len(json.loads(manifest.read_text())["files"]) if manifest.exists() else 0
+
+
+def test_a_store_that_cannot_be_written_or_read_says_so_and_stays_as_it_was(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    first = write(tmp_path / "one.ndjson", [line("a")])
+    ingest(site_of(), [first], store)
+    (held,) = (store / "requests").iterdir()
+    whole, manifest = held.read_bytes(), (store / "manifest.json").read_bytes()
+    held.write_bytes(whole[:100])
+    later = line("b", START + timedelta(days=1))
+    second = write(tmp_path / "two.ndjson", [later, line("c")])
+    with pytest.raises(SourceError, match="store"):
+        ingest(site_of(), [second], store)
+    assert (store / "manifest.json").read_bytes() == manifest
+    assert [len(list((store / table).iterdir())) for table in ("requests", "buckets")] == [1, 1]
+    held.write_bytes(whole)
+    assert ingest(site_of(), [second], store).requests == 2
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"version": 1, "counted": [], "requests": [], "views": {}, "files": []}',
+        '{"version": 1, "counted": [], "requests": {}, "views": {}, "files": [{"x": 1}]}',
+        "[]",
+    ],
+)
+def test_a_damaged_manifest_is_named(tmp_path: Path, damaged: str) -> None:
+    write(tmp_path / "store" / "manifest.json", [damaged])
+    with pytest.raises(SourceError, match=r"manifest\.json: is damaged"):
+        ingest(site_of(), [write(tmp_path / "one.ndjson", [line("a")])], tmp_path / "store")
+
+
+def test_a_file_whose_last_line_has_no_end_is_one_file(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.ndjson", [line("a"), line("b")])
+    log.write_bytes(log.read_bytes()[:-1])
+    report = ingest(site_of(), [log], tmp_path / "store")
+    assert (report.requests, report.files) == (2, 1)
