@@ -78,8 +78,17 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         high=high,
         source=source,
         window=case.window,
-        evidence=f"{name} of {count} sampled requests{share}" if count is not None else None,
+        evidence=None if count is None else f"{name} of {_looked_at(count, row['confidence'])}{share}",
     )
+
+
+def _looked_at(count: int, confidence: str) -> str:
+    """How many requests a statistic is of, and how it is known."""
+    if confidence == "exact":
+        return f"{count:,} requests, exact"
+    if confidence == "histogram":
+        return f"{count:,} requests, from histograms within 1 % of a request's time"
+    return f"{count} sampled requests"
 
 
 def _known(value: Any) -> float | None:

@@ -61,6 +61,16 @@ def test_raw_logs_come_before_traces_and_traces_before_the_platform():
     assert measure("latency_p95_ms", latencies=rows[:2]).value == 2
 
 
+def test_a_percentile_of_the_log_says_whether_it_is_exact_or_pooled_from_histograms():
+    def told(confidence):
+        rows = [a_span(source="requests", samples=1234, confidence=confidence)]
+        return measure("latency_p95_ms", latencies=rows).evidence
+
+    assert "p95 of 1,234 requests, exact" in told("exact")
+    assert "p95 of 1,234 requests, from histograms" in told("histogram")
+    assert "sampled" in told(None)
+
+
 def test_a_p99_of_38_requests_says_so():
     found = measure("latency_p99_ms", latencies=[a_span(samples=38)])
     assert found.value == 1500
