@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -100,6 +102,8 @@ def _remote(path: str) -> tuple[list[str], list[str]]:
 def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:
     """What is to be read of a file; nothing when all of it was ingested.
 
+    A packed log that was known before it was packed is that file; `register` then notes the packed one too.
+
     Args:
         copies: where bytes of a file that may still grow are copied to.
         following: a last line without its end is left for later.
@@ -113,9 +117,14 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     identity = identity_of(place, size)
     if register.holds(identity):
         return []
+    whole = Known(place.name, size, identity, head_of(place, HEAD_BYTES), identity, False, stamp)
+    if place.suffix == ".gz" and (plain := _unpacked(place, register, copies)):
+        found = new_pieces(plain, register, asked, copies, following=False)
+        if not found:
+            register.add(whole)
+        return [replace(p, name=place.name, known=replace(p.known, name=place.name, stamp="")) for p in found]
     dialect, shape = sniffed(path, asked)
     before = register.grown_from(place, size)
-    whole = Known(place.name, size, identity, head_of(place, HEAD_BYTES), identity, False, stamp)
     if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
         key = before.key if before else identity
         return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
@@ -135,6 +144,26 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         rest = copied(place, end, size, copies)
         pieces.append(Piece(rest, place.name, size - end, dialect, shape, f"{key}#{end}", replace(whole, key=key)))
     return pieces
+
+
+def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
+    """The path of the content of a packed log that was known before it was packed; None of any other.
+
+    Raises:
+        SourceError: it cannot be unpacked.
+    """
+    try:
+        with gzip.open(place) as file:
+            if not register.begun(file.read(HEAD_BYTES)):
+                return None
+            file.seek(0)
+            copies.mkdir(parents=True, exist_ok=True)
+            target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
+            with target.open("wb") as copy:
+                shutil.copyfileobj(file, copy, COPY_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(engine.SOURCE, f"cannot be read: {error}") from None
+    return str(target)
 
 
 def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Piece]:

@@ -156,6 +156,7 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> tuple[list[Piece], 
         fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
         known += not fresh
         pieces.update(fresh)
+    run.manifest = replace(run.manifest, files=tuple(register.rows()))
     return list(pieces.values()), known, failed
 
 

@@ -70,6 +70,12 @@ class Register:
         """Whether a file is as it was when it was taken whole."""
         return stamp in self._stamps
 
+    def begun(self, head: bytes) -> bool:
+        """Whether a known file begins with these bytes, the first 4096 of a content or all of it."""
+        lengths = {min(row.size, HEAD_BYTES) for row in self._rows if row.whole}
+        digests = {length: _digest(head[:length]) for length in lengths}
+        return any(row.whole and digests[min(row.size, HEAD_BYTES)] == row.head for row in self._rows)
+
     def grown_from(self, path: Path, size: int) -> Known | None:
         """The longest known beginning of a file."""
         by_length: dict[int, str] = {}
@@ -105,4 +111,8 @@ def stamp_of(path: Path) -> str:
 def head_of(path: Path, length: int) -> str:
     """A hash of a file's first bytes."""
     with path.open("rb") as file:
-        return hashlib.sha256(file.read(length)).hexdigest()[:32]
+        return _digest(file.read(length))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]

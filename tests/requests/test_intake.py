@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -195,8 +196,6 @@ def test_alike_lines_without_ids_are_several_requests_and_stay_so(tmp_path: Path
 
 
 def test_a_packed_file_that_grew_adds_only_what_is_new(tmp_path: Path) -> None:
-    import gzip
-
     rows = [COMBINED.format(n=1, s=s, path="/portal", status=200, took="0.5") for s in (1, 1, 2)]
     log = write(tmp_path / "access.log.gz", rows)
     asked = site_of(format="combined", columns={})
@@ -369,3 +368,26 @@ def test_a_file_whose_last_line_has_no_end_is_one_file(tmp_path: Path) -> None:
     log.write_bytes(log.read_bytes()[:-1])
     report = ingest(site_of(), [log], tmp_path / "store")
     assert (report.requests, report.files) == (2, 1)
+
+
+def test_a_log_that_was_rotated_and_packed_after_it_was_taken_adds_its_tail_alone(tmp_path: Path) -> None:
+    def lines(*seconds: int) -> str:
+        start = "203.0.113.5 - - [09/Mar/2026:12:00:"
+        return "".join(f'{start}{s:02d} +0000] "GET /a HTTP/1.1" 200 5\n' for s in seconds)
+
+    def taken() -> tuple[int, int]:
+        report = ingest(site_of(format="combined", columns={}), [logs], tmp_path / "store")
+        return report.requests, report.files
+
+    logs, log = tmp_path / "logs", tmp_path / "logs" / "access.log"
+    logs.mkdir()
+    log.write_text(lines(1, 2, 2, 3))
+    assert taken() == (4, 1)
+    (logs / "access.log.1.gz").write_bytes(gzip.compress(log.read_bytes() + lines(3, 4).encode()))
+    log.write_text(lines(5))
+    assert taken() == (3, 2)
+    assert taken() == (0, 0)
+    (logs / "access.log.2.gz").write_bytes(gzip.compress(log.read_bytes(), 1))
+    log.write_text(lines(6))
+    assert taken() == (1, 1)
+    assert len(table_of(tmp_path / "store")) == 8
