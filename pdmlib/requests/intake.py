@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -73,16 +73,17 @@ def follow(
 ) -> Iterator[IngestReport]:
     """Tails growing files and folders: a report for each time that something new was taken in.
 
-    A line without its end waits until it has one; a file that cannot be read is told once and tried
-    again each time. Ends when `stop` says so.
+    A line without its end waits until it has one, and all while another ingest writes to the store; a file
+    that cannot be read is told once and tried again each time. Ends when `stop` says so.
     """
     paths = list(paths)
     failed: tuple[tuple[str, str], ...] = ()
     while True:
-        report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
-        if report.files or report.failed != failed:
-            yield report
-        failed = report.failed
+        with suppress(store.Busy):
+            report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
+            if report.files or report.failed != failed:
+                yield report
+            failed = report.failed
         if stop():
             return
         time.sleep(every_s)

@@ -27,6 +27,10 @@ VERSION = 1
 MANIFEST = "manifest.json"
 
 
+class Busy(CallError):
+    """Another process is writing to the store."""
+
+
 @dataclass(frozen=True)
 class DayFiles:
     """One held day: the token in its files' names and how many rows it has."""
@@ -136,14 +140,14 @@ def locked(store: Path) -> Iterator[None]:
     """Holds the store for one writer.
 
     Raises:
-        CallError: another process is writing.
+        Busy: another process is writing.
     """
     store.mkdir(parents=True, exist_ok=True)
     with (store / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CallError(f"{store}: another ingest is writing there") from None
+            raise Busy(f"{store}: another ingest is writing there") from None
         yield
 
 

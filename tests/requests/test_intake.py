@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 
@@ -255,6 +256,24 @@ def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
 
     with locked(tmp_path / "store"), pytest.raises(CallError, match="another ingest"):
         ingest(site_of(), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
+
+
+def test_following_waits_while_another_ingest_writes(tmp_path: Path) -> None:
+    from pdmlib.requests.store import locked
+
+    log = write(tmp_path / "log.ndjson", [line("a")])
+    with ExitStack() as other:
+        other.enter_context(locked(tmp_path / "store"))
+        rounds = iter((other.close, None))
+
+        def stop() -> bool:
+            end = next(rounds)
+            if end:
+                end()
+            return end is None
+
+        reports = list(follow(site_of(), [log], tmp_path / "store", every_s=0, stop=stop))
+    assert [report.requests for report in reports] == [1]
 
 
 def test_progress_ends_with_everything_read(tmp_path: Path) -> None:
