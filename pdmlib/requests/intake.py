@@ -79,7 +79,7 @@ def follow(
     paths = list(paths)
     failed: tuple[tuple[str, str], ...] = ()
     while True:
-        with suppress(store.Busy):
+        with suppress(store.BusyError):
             report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
             if report.files or report.failed != failed:
                 yield report

@@ -7,6 +7,7 @@ manifest names are swept at the next change. One change at a time, held by a loc
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -27,7 +28,7 @@ VERSION = 1
 MANIFEST = "manifest.json"
 
 
-class Busy(CallError):
+class BusyError(CallError):
     """Another process is writing to the store."""
 
 
@@ -140,26 +141,40 @@ def locked(store: Path) -> Iterator[None]:
     """Holds the store for one writer.
 
     Raises:
-        Busy: another process is writing.
+        BusyError: another process is writing.
+        SourceError: nobody can write there.
     """
-    store.mkdir(parents=True, exist_ok=True)
+    _make(store)
     with (store / ".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(f"{store}: another ingest is writing there") from None
+            raise BusyError(f"{store}: another ingest is writing there") from None
         yield
 
 
 @contextmanager
 def spilling(store: Path, place: str | None) -> Iterator[Path]:
-    """A folder for what does not fit in memory, gone afterwards; what a killed run left goes first."""
+    """A folder for what does not fit in memory, gone afterwards; what a killed run left goes first.
+
+    Raises:
+        SourceError: nobody can write there.
+    """
     root = Path(place) if place else store
     mark = f".pdm-spill-{uuid.uuid5(uuid.NAMESPACE_URL, str(store.resolve())).hex[:8]}"
     folder = root / mark
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    _make(folder)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise SourceError(SOURCE, f"{folder}: cannot be written: {error.strerror}") from None

@@ -258,6 +258,14 @@ def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
         ingest(site_of(), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
 
 
+@pytest.mark.parametrize("place", ["store", "spill"])
+def test_a_place_that_nobody_can_write_to_is_named(tmp_path: Path, place: str) -> None:
+    write(tmp_path / "file", [""])
+    log = write(tmp_path / "log.ndjson", [line("a")])
+    with pytest.raises(SourceError, match=r"file/here.*: cannot be written"):
+        ingest(site_of(**{place: str(tmp_path / "file" / "here")}), [log], tmp_path / "store")
+
+
 def test_following_waits_while_another_ingest_writes(tmp_path: Path) -> None:
     from pdmlib.requests.store import locked
 
