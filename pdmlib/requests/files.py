@@ -237,13 +237,12 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
     text = head.lstrip("\ufeff \t\r\n")
     shape = "array" if text.startswith("[") else "lines"
     spans = '"resourceSpans"' in head
-    if spans and shape == "lines" and not text.split("\n", 1)[0].rstrip().endswith("}"):
+    first = text.split("\n", 1)[0].rstrip()
+    if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
         shape = "object"
-    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in text.split("\n", 1)[0]:
+    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in first:
         raise SourceError(engine.SOURCE, "a drain of Speed Insights holds no requests")
-    if '"vercel.analytics' in head or (
-        '"eventType"' in text.split("\n", 1)[0] and asked.format.startswith("vercel")
-    ):
+    if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):
         return "vercel-analytics", shape
     if (asked.format == "vercel-logs" and spans) or (asked.format == "vercel-traces" and text and not spans):
         other = "vercel-traces" if spans else "not vercel-traces"

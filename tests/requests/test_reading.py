@@ -269,3 +269,9 @@ def test_a_quote_in_the_request_of_an_access_log(tmp_path: Path) -> None:
     log = write(tmp_path / "a.log", [r'1.2.3.4 - - [09/Mar/2026:12:00:00 +0000] "GET /a?q=\"x\" HTTP/1.1" 200 5'])
     assert ingest(site_of(format="combined", columns={}), [log], tmp_path / "store").requests == 1
     assert table_of(tmp_path / "store")[0][1] == "/a"
+
+
+def test_objects_that_are_indented(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    log.write_text("\n".join(json.dumps(line(request), indent=2) for request in "ab"))
+    assert ingest(site_of(), [log], tmp_path / "store").requests == 2
