@@ -254,6 +254,12 @@ class Scope:
         return sum(day.window.end <= self.as_of for day in self.days)
 
     @property
+    def so_far(self) -> str:
+        """Which of the phase's days have come, in words: `4 of 7 days, the last not over`."""
+        begun = sum(day.window.start < self.as_of for day in self.days)
+        return f"{begun} of {len(self.days)} days" + (", the last not over" if self.days_done < begun else "")
+
+    @property
     def complete(self) -> bool:
         """Whether the whole phase has passed."""
         return self.as_of >= self.full.end

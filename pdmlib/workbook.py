@@ -43,7 +43,7 @@ class Report:
     def headline(self) -> Html:
         """The verdict: status, recommendation, outcome, confidence and the summary."""
         zone, scope, verdict = self.case.site.zone, self._scope, self.verdict
-        done = "" if scope.complete else f" ({scope.days_done} of {len(scope.days)} days)"
+        done = "" if scope.complete else f" ({scope.so_far})"
         span = f"{words.local(scope.window.start, zone)} to {words.local(scope.window.end, zone)}{done}"
         return tables.render(
             "headline.html.j2",

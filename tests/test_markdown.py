@@ -66,3 +66,9 @@ def test_the_amounts_of_an_incident_are_readable_and_its_last_seconds_are_no_rel
     assert any(
         line.startswith("| Uptime |") and "✓ yes | 0 of 3 probes since found it down" in line for line in lines
     )
+
+
+def test_the_title_says_how_many_of_the_days_have_come() -> None:
+    fourth = DEPLOYED + timedelta(days=3)
+    assert any("(4 of 7 days, the last not over)" in line for line in filled(a_case(as_of=fourth)))
+    assert a_case(as_of=fourth).scope.days_done == 3
