@@ -196,8 +196,23 @@ def _thinned(table: pd.DataFrame, latest: datetime) -> pd.DataFrame:
 
 def with_history(collection: Collection, folder: Path, window: Window, needed: Needed | None = None) -> Collection:
     """A collection together with what the history holds of the same frames in a window, as `recall` reads it."""
-    frames = merge((recall(folder, window, needed=needed), collection.frames))
-    return Collection({**collection.frames, **frames}, collection.coverage)
+    frames = {**collection.frames, **merge((recall(folder, window, needed=needed), collection.frames))}
+    if "statements" in frames:
+        frames["statements"] = _with_texts(frames["statements"], folder, window)
+    return Collection(frames, collection.coverage)
+
+
+def _with_texts(table: pd.DataFrame, folder: Path, window: Window) -> pd.DataFrame:
+    """Statements with the newest text that any look of the window knew, also one that counts for nothing else."""
+    if table["query"].notna().all():
+        return table
+    query = """SELECT "queryid", max_by("query", "at") AS "query" FROM {source}
+        WHERE "query" IS NOT NULL AND "at" >= ? AND "at" < ? GROUP BY ALL"""
+    found = _ask([folder / "statements" / m for m in _months(window)], query, [window.start, window.end])
+    if found is None:
+        return table
+    texts = found.set_index("queryid")["query"]
+    return table.assign(query=table["query"].fillna(table["queryid"].map(texts).astype(table["query"].dtype)))
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:

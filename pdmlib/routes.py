@@ -1,4 +1,4 @@
-"""Routes: each one's requests and percentiles, and whether it became slower since the deployment."""
+"""Routes: each one's requests and percentiles, and whether it became slower or fails more since the deployment."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.traffic import TIMED, failures
 from pdmlib.window import Window
 
-PRACTICAL_RISE = 1.3
-SURE = 4.0
-FEWEST = 50
+PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0
+SURE, SURE_LEVEL = 4.0, 6.3e-5
+FEWEST, FEWEST_FAILED = 50, 10
+FAILING_PCT = 0.5
 
 
 @once
@@ -30,7 +32,7 @@ def routes(case: Case) -> list[dict[str, Any]]:
     both = now.merge(before, on="route", how="left", suffixes=("", "_before"))
     added = (both["avg_ms"] - both["avg_ms_before"]) * both["requests"]
     gained = added.clip(lower=0)
-    tests = [_slower(row) for row in both.to_dict("records")]
+    records = both.to_dict("records")
     rows = pd.DataFrame(
         {
             "route": both["route"],
@@ -42,8 +44,10 @@ def routes(case: Case) -> list[dict[str, Any]]:
             "change_pct": 100 * (both["p95_ms"] / both["p95_ms_before"] - 1),
             "before_p95": both["p95_ms_before"],
             "share_of_change_pct": 100 * gained / gained.sum() if gained.sum() > 0 else float("nan"),
-            "regressed": tests,
-            "samples": both["samples"],
+            "before_error_rate_pct": 100 * both["failures_before"] / both["requests_before"],
+            "regressed": [_slower(row) for row in records],
+            "failing": [_fails_more(row) for row in records],
+            "samples": both["timed"],
         }
     )
     return json_rows(rows.sort_values(["requests", "route"], ascending=[False, True]))
@@ -60,7 +64,10 @@ def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[
 
 
 def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with requests, failures and samples of `request_counts`, where the source counts apart from timing."""
+    """Rows with requests, failures and samples of `request_counts`, where the source counts apart from timing.
+
+    All that was sampled is timed where the source tells of no difference.
+    """
     counts = case["request_counts"]
     counts = counts[
         (counts["at"] == window.start) & (counts["interval_s"] == window.seconds) & counts["route"].notna()
@@ -69,7 +76,7 @@ def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame
     sums = counts.groupby(["source", "route"])[["requests", "failures", "samples"]].sum()
     found = rows.set_index(["source", "route"])
     filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}
-    return found.assign(**filled).reset_index()
+    return found.assign(**filled, timed=found["timed"].astype("float64").fillna(filled["samples"])).reset_index()
 
 
 def _slower(row: dict[str, Any]) -> bool:
@@ -85,8 +92,23 @@ def _slower(row: dict[str, Any]) -> bool:
     return rise >= math.log(PRACTICAL_RISE) and rise >= SURE * math.sqrt(sum(s for s in spreads if s))
 
 
+def _fails_more(row: dict[str, Any]) -> bool:
+    """Whether a route's share of failed requests doubled, to 0.5 % or more, as surely as by four standard errors.
+
+    What was looked at counts, not what is extrapolated from it.
+    """
+    counts = [row[f"{name}{side}"] for side in ("", "_before") for name in ("failures", "requests", "samples")]
+    if any(pd.isna(count) for count in counts) or not (row["requests"] and row["requests_before"]):
+        return False
+    rate, before = (row[f"failures{side}"] / row[f"requests{side}"] for side in ("", "_before"))
+    if 100 * rate < FAILING_PCT or rate < PRACTICAL_FACTOR * before or rate * row["samples"] < FEWEST_FAILED:
+        return False
+    seen, past = row["samples"], row["samples_before"]
+    return stats.rate_ratio(rate * seen, seen, before * past, past, level=SURE_LEVEL)[0] > 1
+
+
 def _p95_variance(row: dict[str, Any], suffix: str) -> float | None:
-    p50, p95, count = row[f"p50_ms{suffix}"], row[f"p95_ms{suffix}"], row[f"samples{suffix}"]
+    p50, p95, count = row[f"p50_ms{suffix}"], row[f"p95_ms{suffix}"], row[f"timed{suffix}"]
     if pd.isna(p50) or pd.isna(p95) or pd.isna(count) or count < FEWEST or p50 <= 0 or p95 <= p50:
         return None
     sigma = math.log(p95 / p50) / 1.645

@@ -116,6 +116,17 @@ def test_of_looks_at_counters_only_those_that_a_comparison_rests_on_are_read(tmp
     assert sorted(found["database_gauges"].loc[~of_one, "at"]) == at
 
 
+def test_a_statement_whose_text_the_newest_look_lacks_has_that_of_a_look_between(tmp_path: Path) -> None:
+    """First seen at 0:10, a look that no comparison rests on; at 0:20 its text could not be read."""
+    at = [START + timedelta(minutes=10 * i) for i in range(3)]
+    frames = [snapshots([m], START)["statements"].assign(queryid=q) for m, q in zip(at, "122", strict=True)]
+    texts = [frame("statements", f.assign(query=t)) for f, t in zip(frames, ("a", "b", None), strict=True)]
+    for looked in texts:
+        append(tmp_path, Collection({"statements": looked}))
+    found = with_history(Collection({}), tmp_path, ALL, Needed(START, (at[0], at[2])))["statements"]
+    assert dict(zip(found["queryid"], found["query"], strict=True)) == {"1": "a", "2": "b"}
+
+
 def test_what_is_compared_was_seen_together(tmp_path: Path) -> None:
     """Statements were last read at 0:40, gauges ten minutes later: both looks have both, old or not."""
     at = [START + timedelta(minutes=10 * i) for i in range(6)]

@@ -17,7 +17,7 @@ from pdmlib.comparison import beside, practical_pct, weeks_before
 from pdmlib.days import daily as daily
 from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status
 from pdmlib.rivals import rivals
-from pdmlib.routes import PRACTICAL_RISE
+from pdmlib.routes import FAILING_PCT, PRACTICAL_FACTOR, PRACTICAL_RISE
 from pdmlib.routes import routes as routes
 from pdmlib.series import hourly as hourly
 from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, population, populations, spanned, tiled
@@ -32,6 +32,7 @@ NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 TIMED_OUT = (504, 524)
 CRITICAL_P95_MS = 2000
+CRITICAL_ERROR_PCT = 5
 SHOWN = (
     "latency_avg_ms",
     "latency_p50_ms",
@@ -57,7 +58,8 @@ def latency(case: Case, column: str) -> Measurement:
 
 
 def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement:
-    count = None if pd.isna(row["samples"]) else int(row["samples"])
+    known = [int(row[kept]) for kept in ("timed", "samples") if not pd.isna(row[kept])]
+    count = known[0] if known else None
     name, needed = column.removesuffix("_ms"), NEEDED[column]
     reason = None
     if count is not None and count < needed:
@@ -283,10 +285,13 @@ def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
 
 
 def findings(case: Case) -> list[Finding]:
-    """Routes that became slower since the deployment, with what else may explain it."""
+    """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
     others = tuple(rivals(case))
     latest = {row["route"]: row for row in routes(case.latest())}
-    return [_regression(case, row, latest.get(row["route"]), others) for row in routes(case) if row["regressed"]]
+    found = [_regression(case, row, latest.get(row["route"]), others) for row in routes(case) if row["regressed"]]
+    return found + [
+        _failing(case, row, latest.get(row["route"]), others) for row in routes(case) if row["failing"]
+    ]
 
 
 def _regression(
@@ -315,6 +320,28 @@ def _regression(
     )
 
 
+def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None, others: tuple[str, ...]) -> Finding:
+    before, now = row["before_error_rate_pct"], row["error_rate_pct"]
+    goal = max(FAILING_PCT, PRACTICAL_FACTOR * before)
+    often = f"{now / before:.1f} times as often" if before else "and did not before"
+    return Finding(
+        id=f"route:{row['route']}:failing",
+        title=f"{row['route']} fails {often}",
+        priority=Priority.P1 if now > CRITICAL_ERROR_PCT else Priority.P2,
+        reading="error_rate_pct",
+        evidence=f"{before:.2f} % of the requests of {row['route']} failed before, {now:.2f} % of "
+        f"{row['requests']:,.0f} do now." + on_same_hours(case, row["route"]),
+        action=CAUSE,
+        becomes_green=f"under {goal:.2f} % of its requests fail (now {now:.2f} %)",
+        since=case.scope.deployed_at,
+        active=latest is None or latest["error_rate_pct"] is None or latest["error_rate_pct"] >= goal,
+        value=now,
+        threshold=f"< {goal:.2f} %",
+        owner=case.site.people.owners.get("application"),
+        rivals=others,
+    )
+
+
 def _response(title: str, name: str, target: float, critical: float, priority: Priority | None) -> Metric:
     """The guide's 24-hour table: target, warning up to the critical edge, critical beyond it."""
     limits = (
@@ -326,9 +353,9 @@ def _response(title: str, name: str, target: float, critical: float, priority: P
 
 
 _ERRORS = (
-    Limit(">", 5, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
+    Limit(">", CRITICAL_ERROR_PCT, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
     Limit(">", 1, Status.FAIL, Priority.P1, CAUSE, critical=True),
-    Limit(">=", 0.5, Status.WARN, Priority.P2, WATCH),
+    Limit(">=", FAILING_PCT, Status.WARN, Priority.P2, WATCH),
 )
 _TRAFFIC = (
     Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),

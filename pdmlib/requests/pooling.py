@@ -129,4 +129,4 @@ def row_of(
     """Statistics under the names that the frame `latencies` has for them."""
     p50, p95, p99 = quantiles
     values = {"avg_ms": avg, "p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
-    return {"route": route, "requests": float(requests), "failures": failures, **values}
+    return {"route": route, "requests": float(requests), "failures": failures, "timed": timed, **values}

@@ -297,6 +297,44 @@ def test_too_few_requests_or_too_small_a_rise_is_no_finding(now, samples):
     assert performance.findings(a_case({"latencies": two_weeks_of("/a", 400.0, now, samples)})) == []
 
 
+def failing(before, now, **more):
+    """A route over the two weeks: failures of 10,000 requests each."""
+    rows = two_weeks_of("/api/invoices", 400.0, 410.0, samples=10_000, sample_rate=1.0)
+    return [{**row, "failures": failed, **more} for row, failed in zip(rows, (before, now), strict=True)]
+
+
+def test_a_route_that_began_to_fail_is_a_finding_with_its_numbers():
+    """2.2 to 7.3 % of 10,000 requests each."""
+    (found,) = performance.findings(a_case({"latencies": failing(220.0, 730.0)}))
+    assert (found.id, found.title) == ("route:/api/invoices:failing", "/api/invoices fails 3.3 times as often")
+    assert "2.20 % of the requests of /api/invoices failed before, 7.30 % of 10,000 do now" in found.evidence
+    assert found.priority is Priority.P1
+    assert found.becomes_green == "under 4.40 % of its requests fail (now 7.30 %)"
+
+
+def test_a_route_that_never_failed_before_says_so():
+    (found,) = performance.findings(a_case({"latencies": failing(0.0, 90.0)}))
+    assert (found.title, found.priority) == ("/api/invoices fails and did not before", Priority.P2)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "rate"),
+    [(220.0, 400.0, 1.0), (1.0, 45.0, 1.0), (10.0, 60.0, 0.05)],
+    ids=["not twice as often", "under half a percent", "three failures of five hundred looked at"],
+)
+def test_failures_that_are_few_or_not_many_more_are_no_finding(before, now, rate):
+    rows = failing(before, now, sample_rate=rate, samples=10_000 * rate)
+    assert performance.findings(a_case({"latencies": rows})) == []
+
+
+def test_percentiles_rest_on_the_requests_that_have_a_time():
+    """10,000 requests, 15 of them with a duration: that bounds no p95."""
+    rows = [a_span(source="requests", samples=10_000, timed=15, sample_rate=1.0, confidence="exact")]
+    found = measure("latency_p95_ms", latencies=rows)
+    assert found.samples == 15
+    assert "15 sampled where 20 are needed" in found.reason
+
+
 def test_rule_13_a_finding_lists_what_else_may_explain_it():
     other = {"source": "vercel", "deployment": "dpl_2", "ready_at": DEPLOYED + DAY, "target": "production"}
     other |= {"state": "READY", "created_at": DEPLOYED + DAY}

@@ -199,6 +199,18 @@ def test_requests_without_durations_have_counts_and_no_percentiles(tmp_path: Pat
     assert pd.isna(found["avg_ms"])
 
 
+@pytest.mark.parametrize("exact", [True, False])
+def test_requests_that_have_a_time_are_told_from_all(
+    tmp_path: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not exact:
+        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+    rows = [line(f"r{i}", DEPLOYED + timedelta(minutes=i), ms=20.0 if i % 10 == 0 else None) for i in range(60)]
+    ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    found = row(collect(site_of(), scope(), tmp_path / "store")["latencies"], scope().window)
+    assert (found["samples"], found["timed"]) == (60, 6)
+
+
 def test_percentiles_of_any_window_come_with_their_intervals(store: Path) -> None:
     window = Window(START + timedelta(minutes=13), START + timedelta(hours=4, minutes=2))
     times = sorted(ms for _, _, ms in Oracle(ROWS).inside(window.start, window.end))
