@@ -136,6 +136,17 @@ def _looks(folder: Path, window: Window, needed: Needed) -> list[datetime]:
     return sorted({at for table in found if table is not None for at in table.iloc[0].dropna()})
 
 
+def extent(folder: Path, name: str, window: Window) -> tuple[datetime, datetime] | None:
+    """When the first and the last sample of a frame in a window were taken; None when there is none."""
+    at = KEPT[name]
+    query = f'SELECT min("{at}"), max("{at}") FROM {{source}} WHERE "{at}" >= ? AND "{at}" < ?'
+    found = _ask([folder / name / m for m in _months(window)], query, [window.start, window.end])
+    if found is None or found.isna().all(axis=None):
+        return None
+    first, last = found.iloc[0]
+    return first, last
+
+
 def newest(folder: Path) -> datetime | None:
     """When the newest sample of a history was taken, None when it has none."""
     names = [path.name for name in KEPT for path in (folder / name).glob("*-*/*.parquet")]

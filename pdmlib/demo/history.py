@@ -127,13 +127,12 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
 def adopt(source: Path, target: Path) -> None:
     """Adds what was kept in one history to another, before and after the time that the other covers itself."""
     from pdmlib.frames import Collection
-    from pdmlib.history import KEPT, append, recall
+    from pdmlib.history import KEPT, append, extent, recall
     from pdmlib.window import Window
 
     everything = Window(moment(ms(START)), moment(ms(START) + 80 * DAY))
-    own, found = recall(target, everything), recall(source, everything)
+    found = recall(source, everything)
     for name, table in found.items():
-        if name in own:
-            at = own[name][KEPT[name]]
-            found[name] = table[~table[KEPT[name]].between(at.min(), at.max())]
+        if covered := extent(target, name, everything):
+            found[name] = table[~table[KEPT[name]].between(*covered)]
     append(target, Collection(found))
