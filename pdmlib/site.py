@@ -525,7 +525,7 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offlin
     try:
         site = Site.model_validate(tree)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         key = ".".join(str(part) for part in first["loc"]) or "file"
         raise SiteError(file, key, _allowed(first)) from None
     wanted = _secret_names(site)

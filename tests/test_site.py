@@ -23,6 +23,13 @@ def written(tmp_path: Path, **changes: object) -> Path:
     return path
 
 
+def test_a_misspelt_key_is_named_and_not_what_is_missing_because_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "shop.yaml"
+    path.write_text(yaml.safe_dump({"titel" if key == "title" else key: value for key, value in GOOD.items()}))
+    with pytest.raises(SiteError, match=r"shop\.yaml: titel: unknown key; allowed are site, title"):
+        load_site(path, {"SHOP_TOKEN": "x"})
+
+
 def test_a_good_file_is_read_with_its_secret(tmp_path: Path) -> None:
     site = load_site(written(tmp_path), {"SHOP_TOKEN": "s3cret"})
     assert site.secret("SHOP_TOKEN") == "s3cret"
