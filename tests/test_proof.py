@@ -92,6 +92,7 @@ def hour1(fault: Fault) -> Fault:
     return replace(fault, phase="hour1", looks=(HOUR,))
 
 
+@pytest.mark.slow
 def test_a_broken_first_hour_is_named_and_red_through_the_real_collectors(running):
     """10 % errors since the deployment."""
     broken = next(f for f in FAULTS if f.size == "10 % in hour 1")

@@ -41,7 +41,7 @@ def test_six_percent_of_errors_call_for_a_rollback_and_exit_10_when_asked_to_fai
 @pytest.mark.parametrize(
     ("scenario", "reading", "recommendation"),
     [
-        ("payments_failing", "payment_failures", "rollback"),
+        pytest.param("payments_failing", "payment_failures", "rollback", marks=pytest.mark.slow),
         pytest.param("database_down", "db_connection_errors", "rollback", marks=pytest.mark.slow),
         pytest.param("app_down", "app_up", "rollback", marks=pytest.mark.slow),
     ],

@@ -12,8 +12,6 @@ from pdmlib.analysis import statements
 from pdmlib.analysis.spent import grouped, spent
 from pdmlib.frames import frame
 from tests.builders import DEPLOYED, a_case
-from tests.looks import a_story
-from tests.servers import Database
 
 S0, S1, S2 = DEPLOYED - timedelta(days=2), DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(days=1)
 QUERY = "SELECT * FROM public.orders WHERE customer = $1"
@@ -206,25 +204,3 @@ def test_load_by_role_adds_up() -> None:
     change = row["total_ms"] - row["expected_ms"]
     assert row["role"] == "authenticated"
     assert row["volume_ms"] + row["latency_ms"] + row["new_ms"] + row["gone_ms"] == pytest.approx(change)
-
-
-def test_on_real_load_a_dropped_index_is_named_and_an_unchanged_run_is_not(database: Database) -> None:
-    select = "\\set aid random(1, 100000)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n"
-    database.pgbench("-i", "-s", "1", "-q")
-    story = a_story(database)
-    database.pgbench("-c", "2", "-t", "400", script=select)
-    story.look()
-    story.deploy()
-    database.pgbench("-c", "2", "-t", "400", script=select)
-    story.look()
-    assert not any(row["regressed"] for row in statements.compare(story.case))
-    story.deploy()
-    database.run("ALTER TABLE pgbench_accounts DROP CONSTRAINT pgbench_accounts_pkey")
-    database.pgbench("-c", "2", "-t", "60", script=select)
-    story.look()
-    (found,) = [row for row in statements.compare(story.case) if row["regressed"]]
-    assert "FROM pgbench_accounts WHERE aid = $1" in found["query"]
-    assert found["calls"] == 120
-    assert found["mean_ms"] > 10 * found["before_mean_ms"]
-    assert "pgbench_accounts_pkey on public.pgbench_accounts (aid) is gone" in found["reason"]
-    assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.pgbench_accounts (aid);" in found["reason"]

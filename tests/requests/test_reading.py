@@ -84,6 +84,7 @@ def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
     assert (report.lines, report.rejected) == (5, 2)
 
 
+@pytest.mark.slow
 def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_path: Path) -> None:
     """1.2 GB of lines in a few hundred kB; a session has 0.7 GB."""
     with duckdb.connect() as connection:
