@@ -121,9 +121,9 @@ def recall(
     Args:
         needed: leaves out what a report does not need; None reads everything.
     """
-    months = {name: [folder / name / m for m in _months(window)] for name in names}
     looks = _looks(folder, window, needed) if needed else []
-    found = {name: _samples(place, *_query(name, window, needed, looks)) for name, place in months.items()}
+    queries = {name: _query(name, window, needed, looks) for name in names}
+    found = {name: _samples(_months(folder, name, window), *query) for name, query in queries.items()}
     return {name: table for name, table in found.items() if table is not None}
 
 
@@ -132,7 +132,7 @@ def _looks(folder: Path, window: Window, needed: Needed) -> list[datetime]:
     last = ", ".join('max("at") FILTER ("at" <= ?)' for _ in needed.until)
     query = f'SELECT min("at"), {last} FROM {{source}} WHERE "at" >= ? AND "at" < ?'
     bounds = [*needed.until, window.start, window.end]
-    found = (_ask([folder / name / m for m in _months(window)], query, bounds) for name in LOOKS)
+    found = (_ask(_months(folder, name, window), query, bounds) for name in LOOKS)
     return sorted({at for table in found if table is not None for at in table.iloc[0].dropna()})
 
 
@@ -140,7 +140,7 @@ def extent(folder: Path, name: str, window: Window) -> tuple[datetime, datetime]
     """When the first and the last sample of a frame in a window were taken; None when there is none."""
     at = KEPT[name]
     query = f'SELECT min("{at}"), max("{at}") FROM {{source}} WHERE "{at}" >= ? AND "{at}" < ?'
-    found = _ask([folder / name / m for m in _months(window)], query, [window.start, window.end])
+    found = _ask(_months(folder, name, window), query, [window.start, window.end])
     if found is None or found.isna().all(axis=None):
         return None
     first, last = found.iloc[0]
@@ -219,7 +219,7 @@ def _with_texts(table: pd.DataFrame, folder: Path, window: Window) -> pd.DataFra
         return table
     query = """SELECT "queryid", max_by("query", "at") AS "query" FROM {source}
         WHERE "query" IS NOT NULL AND "at" >= ? AND "at" < ? GROUP BY ALL"""
-    found = _ask([folder / "statements" / m for m in _months(window)], query, [window.start, window.end])
+    found = _ask(_months(folder, "statements", window), query, [window.start, window.end])
     if found is None:
         return table
     texts = found.set_index("queryid")["query"]
@@ -337,9 +337,10 @@ def _sampled(name: str) -> datetime:
     return parse_time(name.split("-")[0])
 
 
-def _months(window: Window) -> list[str]:
+def _months(folder: Path, name: str, window: Window) -> list[Path]:
+    """The folders of a frame's months that a window touches, there or not."""
     months, day = [], datetime(window.start.year, window.start.month, 1, tzinfo=UTC)
     while day < window.end:
-        months.append(day.strftime("%Y-%m"))
+        months.append(folder / name / day.strftime("%Y-%m"))
         day = (day + timedelta(days=32)).replace(day=1)
     return months

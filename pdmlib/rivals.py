@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from pdmlib.case import Case
+from pdmlib.case import Case, once
 from pdmlib.frames import json_rows
 from pdmlib.traffic import population, populations
 from pdmlib.window import day_of
@@ -14,6 +14,7 @@ SHIFT = 2.0
 NEAR = timedelta(minutes=30)
 
 
+@once
 def rivals(case: Case) -> list[str]:
     """Other deployments, a shift of traffic, vendors' incidents, holidays and incident days: a sentence each."""
     return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case)]

@@ -286,59 +286,60 @@ def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
 
 def findings(case: Case) -> list[Finding]:
     """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
-    others = tuple(rivals(case))
     latest = {row["route"]: row for row in routes(case.latest())}
-    found = [_regression(case, row, latest.get(row["route"]), others) for row in routes(case) if row["regressed"]]
-    return found + [
-        _failing(case, row, latest.get(row["route"]), others) for row in routes(case) if row["failing"]
-    ]
+    told = ((_slower, "regressed"), (_failing, "failing"))
+    return [tell(case, row, latest.get(row["route"])) for tell, kind in told for row in routes(case) if row[kind]]
 
 
-def _regression(
-    case: Case, row: dict[str, Any], latest: dict[str, Any] | None, others: tuple[str, ...]
-) -> Finding:
+def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_p95"], row["p95"]
     share = row["share_of_change_pct"]
     part = "" if share is None else f"; {share:.0f} % of all time added since the deployment"
     goal = PRACTICAL_RISE * before
-    return Finding(
+    found = Finding(
         id=f"route:{row['route']}:slower",
         title=f"{row['route']} became {now / before:.1f} times slower",
         priority=Priority.P1 if now > CRITICAL_P95_MS else Priority.P2,
         reading="latency_p95_ms",
         evidence=f"p95 of {row['route']}: {before:.0f} ms before, {now:.0f} ms now "
-        f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}."
-        + on_same_hours(case, row["route"]),
+        f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
         action=SLOW,
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
-        since=case.scope.deployed_at,
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
         threshold=f"< {goal:.0f} ms",
-        owner=case.site.people.owners.get("application"),
-        rivals=others,
     )
+    return _of_route(case, row["route"], found)
 
 
-def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None, others: tuple[str, ...]) -> Finding:
+def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_error_rate_pct"], row["error_rate_pct"]
     goal = max(FAILING_PCT, PRACTICAL_FACTOR * before)
     often = f"{now / before:.1f} times as often" if before else "and did not before"
-    return Finding(
+    found = Finding(
         id=f"route:{row['route']}:failing",
         title=f"{row['route']} fails {often}",
         priority=Priority.P1 if now > CRITICAL_ERROR_PCT else Priority.P2,
         reading="error_rate_pct",
         evidence=f"{before:.2f} % of the requests of {row['route']} failed before, {now:.2f} % of "
-        f"{row['requests']:,.0f} do now." + on_same_hours(case, row["route"]),
+        f"{row['requests']:,.0f} do now.",
         action=CAUSE,
         becomes_green=f"under {goal:.2f} % of its requests fail (now {now:.2f} %)",
-        since=case.scope.deployed_at,
         active=latest is None or latest["error_rate_pct"] is None or latest["error_rate_pct"] >= goal,
         value=now,
         threshold=f"< {goal:.2f} %",
+    )
+    return _of_route(case, row["route"], found)
+
+
+def _of_route(case: Case, route: str, found: Finding) -> Finding:
+    """A route's finding with what holds for all of them: since when, whose it is, what else may explain it."""
+    return replace(
+        found,
+        evidence=found.evidence + on_same_hours(case, route),
+        since=case.scope.deployed_at,
         owner=case.site.people.owners.get("application"),
-        rivals=others,
+        rivals=tuple(rivals(case)),
     )
 
 

@@ -186,9 +186,10 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], rollup.Part]]) -> None
             examples=(*report.examples, *part.examples)[:EXAMPLES],
         )
         part.path.unlink(missing_ok=True)
+    manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
-        store.commit(run.store, replace(manifest, files=tuple(register.rows())))
-    run.manifest, run.report = replace(manifest, files=tuple(register.rows())), report
+        store.commit(run.store, manifest)
+    run.manifest, run.report = manifest, report
     store.sweep(run.store, (*days.TABLES, *days.VIEWS), before, run.manifest)
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames import frame, merge
-from pdmlib.phases import Scope
+from pdmlib.phases import FRESH, Scope
 from pdmlib.readings import State
 from pdmlib.site import Site
 from pdmlib.window import Window, iso, now
@@ -28,7 +28,6 @@ Part = tuple[str, Callable[[], Frames]]
 T = TypeVar("T")
 
 WORKERS = 6
-FRESH = timedelta(minutes=15)
 PAST = "what is seen now says nothing about a report of the past; `pdm watch` or `pdm collect` keeps it in time"
 
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from tests.sources.loopback import served
 
 BUCKET, REGION = "logs", "eu-central-1"
 KEY_ID, SECRET = "AKIAPDMTESTSKEYS0001", "Nev3rShow/This+Secret0123456789abcdefABCD"
@@ -66,17 +67,8 @@ def storage(folder: Path, page: int = 2) -> Iterator[Storage]:
     class Handler(_Handler):
         bucket = running
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    running.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with served(Handler) as running.url:
         yield running
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 class RefusedError(Exception):

@@ -31,6 +31,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "store"
 
 
+@pytest.fixture(params=[True, False])
+def exact(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether percentiles come from the rows; else every window is taken for a large one."""
+    if not request.param:
+        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+    return bool(request.param)
+
+
 def scope(phase: str = "day1", deployed: datetime = DEPLOYED, as_of: datetime = AS_OF) -> Scope:
     return scope_of(site_of(), phase_named(phase), deployed, as_of)
 
@@ -42,12 +50,7 @@ def row(table: pd.DataFrame, window: Window, route: str | None = None) -> pd.Ser
     return found.iloc[0]
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_latencies_of_every_span_equal_a_plain_loop(
-    store: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not exact:
-        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+def test_latencies_of_every_span_equal_a_plain_loop(store: Path, exact: bool) -> None:
     oracle, table = Oracle(ROWS), collect(site_of(), scope(), store)["latencies"]
     for window in scope().spans:
         rows = oracle.inside(window.start, window.end)
@@ -63,12 +66,7 @@ def test_latencies_of_every_span_equal_a_plain_loop(
             assert found[name] == pytest.approx(expected, rel=1e-9 if exact else 0.010001)
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_percentiles_come_with_the_order_statistics_that_bound_them(
-    store: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not exact:
-        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+def test_percentiles_come_with_the_order_statistics_that_bound_them(store: Path, exact: bool) -> None:
     window, table = scope().window, collect(site_of(), scope(), store)["latencies"]
     for route in (None, "/portal"):
         times = sorted(ms for _, _, ms in Oracle(ROWS).inside(window.start, window.end, route))
@@ -199,12 +197,7 @@ def test_requests_without_durations_have_counts_and_no_percentiles(tmp_path: Pat
     assert pd.isna(found["avg_ms"])
 
 
-@pytest.mark.parametrize("exact", [True, False])
-def test_requests_that_have_a_time_are_told_from_all(
-    tmp_path: Path, exact: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not exact:
-        monkeypatch.setattr(figures, "EXACT_REQUESTS", 0)
+def test_requests_that_have_a_time_are_told_from_all(tmp_path: Path, exact: bool) -> None:
     rows = [line(f"r{i}", DEPLOYED + timedelta(minutes=i), ms=20.0 if i % 10 == 0 else None) for i in range(60)]
     ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
     found = row(collect(site_of(), scope(), tmp_path / "store")["latencies"], scope().window)
