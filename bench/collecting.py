@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
-from pdmlib import demo, sources
-from pdmlib.asking import scope_for
-from pdmlib.site import load_site, set_environment
+from pdmlib import demo
+from pdmlib.site.environment import set_environment
+from pdmlib.site.load import load_site
+from pdmlib.sources import catalogue
+from pdmlib.workbook.scope import scope_for
 
 SITE = "params/demo.yaml"
 SCENARIOS = ("rough", "rough+resend_timeout")
@@ -19,7 +21,7 @@ def measure(scenario: str) -> tuple[float, float, str]:
         site = load_site(SITE)
         scope = scope_for(site, "week1")
         start = time.perf_counter()
-        found = sources.collect(site, scope)
+        found = catalogue.collect(site, scope)
         whole = time.perf_counter() - start
     slowest = max(found.coverage, key=lambda row: row.seconds)
     return whole, slowest.seconds, slowest.source

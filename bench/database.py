@@ -19,15 +19,17 @@ import psycopg
 from pydantic import SecretStr
 
 from pdmlib.demo.database import Server, binaries, initialise, own
-from pdmlib.frames import frame
-from pdmlib.phases import phase_named, scope_of
-from pdmlib.site import Postgres, Site, Sources
-from pdmlib.sources import postgres
-from pdmlib.sources._postgres import session
-from pdmlib.sources._visibility import ledger
-from pdmlib.sources.checks import BUDGET_S, CHECKS
-from pdmlib.sources.checks.result import Look
-from pdmlib.window import now
+from pdmlib.frames.frame import frame
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import scope_of
+from pdmlib.phases.window import now
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Postgres, Sources
+from pdmlib.sources.postgres import source
+from pdmlib.sources.postgres.checks import BUDGET_S, CHECKS
+from pdmlib.sources.postgres.checks.result import Look
+from pdmlib.sources.postgres.session import session
+from pdmlib.sources.postgres.visibility import ledger
 
 TABLES, BATCH = 15_000, 100
 _ADDRESS = "BENCH_DATABASE_URL"
@@ -81,7 +83,7 @@ def _fill(connection: psycopg.Connection, tables: int) -> str:
 
 def by_check(site: Site) -> dict[str, float]:
     """Seconds of each check alone."""
-    scope = scope_of(site, phase_named("hour1"), now() - timedelta(minutes=30), now())
+    scope = scope_of(site.zone, phase_named("hour1"), now() - timedelta(minutes=30), now())
     taken = {}
     with session(site) as opened:
         look = Look(opened, site, scope, ledger(opened, site), frame("query_timings"))
@@ -94,9 +96,9 @@ def by_check(site: Site) -> dict[str, float]:
 
 def whole(site: Site) -> tuple[float, int]:
     """Seconds of a whole pass as `pdm collect` makes it, and how many of its parts were not read."""
-    scope = scope_of(site, phase_named("hour1"), now() - timedelta(minutes=30), now())
+    scope = scope_of(site.zone, phase_named("hour1"), now() - timedelta(minutes=30), now())
     start = time.perf_counter()
-    found = postgres.collect(site, scope)
+    found = source.collect(site, scope)
     seconds = time.perf_counter() - start
     results = found["database_findings"]
     reasons = results["unknown_reason"].fillna("").str.contains("timeout|used up")

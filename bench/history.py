@@ -14,9 +14,10 @@ import pandas as pd
 import yaml
 
 from bench.timing import alternate, table
-from pdmlib import history
-from pdmlib.frames import Collection, frame
-from pdmlib.window import Window
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.frame import frame
+from pdmlib.phases.window import Window
+from pdmlib.storage import history
 
 END = datetime(2025, 3, 10, 15, tzinfo=UTC)
 SITE = Path("params/demo.yaml")

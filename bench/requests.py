@@ -38,7 +38,7 @@ BY_HAND = """
 
 def site() -> object:
     """A site whose log is the generator's."""
-    from pdmlib.site import Site
+    from pdmlib.site.site import Site
 
     block = {"columns": {"duration_ms": "durationMs"}, "counted": ["user", "bot", "health", "cron"]}
     return Site.model_validate(
@@ -48,17 +48,18 @@ def site() -> object:
 
 def run_ingest(file: str, folder: str) -> None:
     """Ours: the log into a fresh store, all tables made."""
-    from pdmlib.requests import ingest
+    from pdmlib.storage.request_logs.ingest import ingest
 
     ingest(site(), [file], Path(folder) / "fresh")  # type: ignore[arg-type]
 
 
 def run_report(file: str, folder: str) -> None:
     """Ours: the frames of a week from the store."""
-    from pdmlib.phases import phase_named, scope_of
-    from pdmlib.requests import collect
+    from pdmlib.phases.phase import phase_named
+    from pdmlib.phases.scope import scope_of
+    from pdmlib.storage.request_logs.figures import collect
 
-    scope = scope_of(site(), phase_named("week1"), START, START + WEEK)  # type: ignore[arg-type]
+    scope = scope_of(site().zone, phase_named("week1"), START, START + WEEK)  # type: ignore[arg-type]
     collect(site(), scope, Path(folder) / "kept")  # type: ignore[arg-type]
 
 
@@ -228,7 +229,7 @@ def child(name: str, file: str, folder: str) -> None:
     """Runs one candidate here and prints its seconds and peak memory, imports apart."""
     import duckdb  # noqa: F401
 
-    import pdmlib.requests  # noqa: F401
+    import pdmlib.storage.request_logs.figures  # noqa: F401
 
     began, busy = time.perf_counter(), _processor()
     CANDIDATES[name][1](file, folder)
@@ -306,7 +307,7 @@ def prepare(folder: Path, millions: float) -> Path:
     old = time.time() - 3600
     os.utime(file, (old, old))
     shutil.rmtree(folder / "kept", ignore_errors=True)
-    from pdmlib.requests import ingest
+    from pdmlib.storage.request_logs.ingest import ingest
 
     ingest(site(), [file], folder / "kept")  # type: ignore[arg-type]
     return file
@@ -316,8 +317,9 @@ def month(folder: Path) -> dict[str, float]:
     """CPU seconds for a day more beside one day and beside 28, for a month's percentiles, and their error."""
     import duckdb
 
-    from pdmlib.requests import ingest, percentiles_of
-    from pdmlib.window import Window
+    from pdmlib.phases.window import Window
+    from pdmlib.storage.request_logs.figures import percentiles_of
+    from pdmlib.storage.request_logs.ingest import ingest
 
     store, log = folder / "month", folder / "day.ndjson"
     shutil.rmtree(store, ignore_errors=True)

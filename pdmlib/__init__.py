@@ -3,43 +3,33 @@
 One way through, from left to right::
 
     params/<site>.yaml -> site -> sources -> frames -> analysis -> verdict -> report
+                                    |                ^
+                                    +---> storage ---+    workbook: opens, runs, watches; cli and notebooks call it
 
-=============  ====================================================================
-`errors`       every failure a person can meet
-`window`       time: half-open UTC windows, local days, the only clock
-`stats`        intervals and tests, thin calls into scipy
-`readings`     measurements in five states, limits, metrics, readings, findings
-`frames`       the tidy frames that sources fill, one schema each
-`site`         a site file; the only reader of the environment
-`notes`        what only a person can say of a report
-`phases`       which window each report looks at
-`case`         a site, a scope and its frames: what every analysis is a function of
-`sources`      one file a vendor: read-only, bounded, each result or a gap
-`requests`     raw request logs: histograms that merge, exact where it can be
-`history`      samples over time, as Parquet
-`analysis`     one file a section of the guide: pure functions of a case
-`sections`     every metric, finding and table, in the report's order
-`judging`      one measurement against one ladder
-`verdict`      the only judge
-`charts`       one function a picture
-`report`       the verdict as JSON, Markdown, HTML and slides
-`asking`       the scope of a report, what it gathers
-`figures`      the pictures of a case, by name
-`workbook`     what a notebook works with
-`run`          executes a notebook and puts its report into place
-`cli`          the `pdm` command
-`demo`         a production of real parts to try it on
-=============  ====================================================================
+A room imports only from the rooms below it, and a file inside a room only from the files below it there
+(`tests/test_house.py` holds the order). What you may touch when you are new here stands behind each.
+
+===========  =====================================================================================================
+`cli`        the `pdm` command: one file a group of commands. Touch: an option, a line that is printed
+`demo`       a production of real parts to try the workbook on. Touch: a scenario, a vendor's answer
+`workbook`   what notebooks and commands do: open a report, gather, run a notebook, watch, status, notify, lab
+`report`     a verdict as files: JSON, Markdown, pages, slides, tables, `charts/`. Touch: a column, a chart, words
+`verdict`    the only judge: ladders, alerts, status, checklist, changes since the last report, actions
+`analysis`   pure functions of a case, a folder a part of the guide. Touch: a metric, a table, a finding
+`sources`    one vendor a file or folder, read-only and bounded. Touch: a source, a query in `postgres/sql`
+`storage`    what is kept: samples over time, earlier reports, raw request logs
+`frames`     the tidy frames that sources fill: schemas, rows, the case to judge, readings. Touch: a column
+`site`       the site file: one block a file, its errors, the environment, the notes. Touch: a key
+`phases`     time: windows, the phases of the guide, the scope of a report, what is due. Touch: a phase
+`stats`      intervals and tests, thin calls into scipy
+`errors`     every failure that a person can meet
+===========  =====================================================================================================
 """
 
-import sys
 from typing import TYPE_CHECKING, Any
 
-# jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-
 if TYPE_CHECKING:
-    from pdmlib.workbook import Report, open_incident, open_report
+    from pdmlib.workbook.report import Report, open_incident, open_report
 
 __all__ = ["Report", "open_incident", "open_report"]
 
@@ -51,7 +41,7 @@ def __getattr__(name: str) -> Any:
 
         return version("pdmlib")
     if name in __all__:
-        from pdmlib import workbook
+        from pdmlib.workbook import report
 
-        return getattr(workbook, name)
+        return getattr(report, name)
     raise AttributeError(f"module 'pdmlib' has no attribute {name!r}")

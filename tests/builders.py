@@ -6,10 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.case import Case
-from pdmlib.frames import Collection, Coverage, frame
-from pdmlib.phases import Scope, phase_named, scope_of
-from pdmlib.site import SOURCE_NAMES, Site
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.frame import frame
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import Scope, scope_of
+from pdmlib.site.site import SOURCE_NAMES, Site
 
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 WEEK_LATER = DEPLOYED + timedelta(days=7)
@@ -68,7 +70,7 @@ def a_scope(
     as_of: datetime = WEEK_LATER,
 ) -> Scope:
     """The scope of a phase; a whole first week where nothing is said."""
-    return scope_of(site or a_site(), phase_named(phase), deployed_at, as_of)
+    return scope_of((site or a_site()).zone, phase_named(phase), deployed_at, as_of)
 
 
 def a_case(

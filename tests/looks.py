@@ -9,14 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis import counters, database, statements
-from pdmlib.case import Case
-from pdmlib.frames import Collection, Coverage, merge
-from pdmlib.phases import phase_named, scope_of
-from pdmlib.readings import Finding
-from pdmlib.site import Site
-from pdmlib.sources import postgres
-from pdmlib.window import now
+from pdmlib.analysis.database import counters, health, statements
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.frame import merge
+from pdmlib.frames.readings import Finding
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import scope_of
+from pdmlib.phases.window import now
+from pdmlib.site.site import Site
+from pdmlib.sources.postgres import source
 from tests.servers import Database
 
 KEPT = ("statements", "database_gauges", "query_plans")
@@ -34,7 +36,7 @@ class Story:
     def look(self) -> dict[str, pd.DataFrame]:
         """Takes a look, in a second of its own."""
         self._later()
-        found = postgres.collect(self.site, self.database.scope(self.site))
+        found = source.collect(self.site, self.database.scope(self.site))
         self.looks.append(found)
         return found
 
@@ -54,7 +56,7 @@ class Story:
         assert self.deployed_at is not None
         older = [{name: look[name] for name in KEPT if name in look} for look in self.looks[:-1]]
         frames = merge([*older, self.looks[-1]])
-        scope = scope_of(self.site, phase_named("hour1"), self.deployed_at, now())
+        scope = scope_of(self.site.zone, phase_named("hour1"), self.deployed_at, now())
         answer = Coverage("postgres", "ok", 1, 1.0)
         return Case(self.site, scope, Collection(frames, (answer,)), scope.window)
 
@@ -64,7 +66,7 @@ class Story:
 
     def findings(self) -> list[Finding]:
         """What a report of the database finds."""
-        return database.findings(self.case)
+        return health.findings(self.case)
 
     def check(self, name: str) -> list[dict[str, Any]]:
         """The results of one check of two looks."""

@@ -18,9 +18,10 @@ import psycopg
 from pydantic import SecretStr
 
 from pdmlib.demo.database import Server, binaries, own, unprivileged
-from pdmlib.phases import Scope, phase_named, scope_of
-from pdmlib.site import Site
-from pdmlib.window import now
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import Scope, scope_of
+from pdmlib.phases.window import now
+from pdmlib.site.site import Site
 
 ADMIN = "supabase_admin"
 MONITOR, BLIND = "pdm_monitor", "pdm_blind"
@@ -95,7 +96,7 @@ class Database:
 
     def scope(self, site: Site) -> Scope:
         """A first hour that is half over."""
-        return scope_of(site, phase_named("hour1"), now() - timedelta(minutes=30), now())
+        return scope_of(site.zone, phase_named("hour1"), now() - timedelta(minutes=30), now())
 
 
 @dataclass

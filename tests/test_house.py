@@ -1,115 +1,162 @@
-"""The house stands: layers import downwards only, and each dependency has one home."""
+"""The house stands: data moves one way through the rooms, the map names each, and each dependency has one home."""
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "pdmlib"
+import pdmlib
 
-LAYERS = (
-    {"errors"},
-    {"window", "stats"},
-    {"readings"},
-    {"frames", "site"},
-    {"notes", "phases"},
-    {"case"},
-    {"baseline", "traffic", "host", "schedules", "sqltext", "uptime"},
-    {"comparison", "series", "routes", "attribution", "rivals", "usage"},
-    {"days"},
-    {"sources", "requests", "history", "analysis", "charts", "checks"},
-    {"checklist", "judging", "actions", "sections"},
-    {"verdict"},
-    {"memory", "notify", "telemetry"},
-    {"report"},
-    {"asking", "figures"},
-    {"workbook"},
-    {"run", "status"},
-    {"watch", "lab"},
-    {"screen"},
-    {"replay"},
-    {"cli"},
-)
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+PACKAGE = Path(pdmlib.__file__).parent
+MOST_ENTRIES = 14  # of pdmlib/, the package's own __init__.py among them: what a newcomer takes in at one look
+
+# Highest first: a room imports from those below it only.
+ROOMS = (
+    "cli", "demo", "workbook", "report", "verdict", "analysis", "sources", "storage", "frames", "site", "phases",
+    "stats", "errors",
+)  # fmt: skip
+
+# Inside a room, highest first; what shares a line knows nothing of each other.
+INSIDE = {
+    "cli": "main / collecting / demo lab logs reports / live_table options production replay status_table",
+    "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
+    "workbook": "watch / kernel / lab report / execute gather notify scope status telemetry",
+    "report": "page tables / html / columns / cells text / charts document words",
+    "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
+    "verdict": "changes / verdict / status / alerts / actions checklist ladder",
+    "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
+    " / availability cron traffic / compare cron_schedules metric",
+    "analysis.compare": "change / baseline same_hours",
+    "analysis.traffic": "days hourly routes / populations",
+    "analysis.availability": "incident stability / uptime",
+    "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
+    " / causes host statement_deltas",
+    "analysis.product": "features / activity costs feedback usage",
+    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel / http threads",
+    "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
+    "sources.postgres.checks": "application schema server sessions storage / result",
+    "storage": "history reports request_logs",
+    "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
+    " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
+    "frames": "case / collection rows understanding / frame / readings schemas statement_text",
+    "site": "load notes / site / tables vendors / environment types",
+    "phases": "due scope / phase window",
+}
 HOMES = {
-    "matplotlib": {"charts"},
-    "papermill": {"run"},
-    "nbconvert": {"report"},
-    "sentry_sdk": {"telemetry"},
+    "matplotlib": {"report.charts"},
+    "papermill": {"workbook.execute"},
+    "nbconvert": {"report.page"},
+    "sentry_sdk": {"workbook.telemetry"},
     "httpx": {"sources", "demo"},
-    "psycopg": {"sources", "demo", "checks"},
+    "psycopg": {"sources", "demo"},
+    "duckdb": {"storage"},
     "typer": {"cli"},
     "scipy": {"stats"},
 }
 
 
-def modules() -> list[tuple[str, Path]]:
-    return [
-        (path.relative_to(PACKAGE).parts[0].removesuffix(".py"), path) for path in sorted(PACKAGE.rglob("*.py"))
-    ]
+@cache
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name inside the package; a package by its own name."""
+    names = {
+        ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): p
+        for p in PACKAGE.rglob("*.py")
+    }
+    return {name: path for name, path in names.items() if name}
 
 
 @cache
-def imported(path: Path) -> set[str]:
-    """Dotted names that a file imports at run time; what only type checkers see does not count."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    hidden = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and "TYPE_CHECKING" in ast.unparse(block.test)
-        for node in ast.walk(block)
-    }
+def imported(name: str) -> frozenset[str]:
+    """Dotted names that a module imports, anywhere in it and for type checkers too, or names in a string."""
     names: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in hidden:
-            continue
+    for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
-    return names
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            names |= set(re.findall(r"pdmlib\.[a-z_0-9.]+", node.value))
+    return frozenset(names)
 
 
-def parts_of_package(path: Path) -> set[str]:
-    return {name.split(".")[1] for name in imported(path) if name.startswith("pdmlib.")} & LEVEL.keys()
+@cache
+def neighbours(name: str) -> frozenset[str]:
+    """The modules of the package that a module imports."""
+    inside = {found.removeprefix("pdmlib.") for found in imported(name) if found.startswith("pdmlib.")}
+    found = {n if n in modules() else n.rpartition(".")[0] for n in inside}
+    return frozenset(found & modules().keys() - {name})
 
 
-@pytest.mark.parametrize(("part", "path"), modules(), ids=lambda value: str(value)[-40:])
-def test_imports_point_downwards(part: str, path: Path) -> None:
-    if part in ("__init__", "demo"):
-        return
-    assert part in LEVEL, f"{part} has no place in the house: add it to LAYERS"
-    for other in parts_of_package(path) - {part}:
-        assert LEVEL[other] < LEVEL[part], f"{path.name} in {part} imports {other}, which does not lie below it"
+def test_the_map_names_every_entry_of_the_folder_and_nothing_else() -> None:
+    entries = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith(("__pycache__", "."))}
+    assert len(entries) <= MOST_ENTRIES
+    assert set(re.findall(r"^`(\w+)`", pdmlib.__doc__ or "", re.MULTILINE)) == entries - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", sorted(modules()))
+def test_a_room_imports_only_from_rooms_below_it(name: str) -> None:
+    room = name.split(".")[0]
+    others = {other.split(".")[0] for other in neighbours(name)} - {room}
+    assert not {other for other in others if ROOMS.index(other) <= ROOMS.index(room)}
+
+
+def test_only_the_command_starts_the_demo() -> None:
+    assert {name.split(".")[0] for name in modules() if any(n.startswith("demo") for n in neighbours(name))} <= {
+        "cli", "demo",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("room", INSIDE)
+def test_files_of_a_room_stand_in_its_order_and_import_downwards(room: str) -> None:
+    floors = [floor.split() for floor in INSIDE[room].split("/")]
+    level = {name: place for place, floor in enumerate(floors) for name in floor}
+    inside = {name for name in modules() if name.startswith(f"{room}.")}
+    assert {name.removeprefix(f"{room}.").split(".")[0] for name in inside} == set(level)
+    for name in inside:
+        mine = name.removeprefix(f"{room}.").split(".")[0]
+        for other in neighbours(name):
+            theirs = other.removeprefix(f"{room}.").split(".")[0]
+            if other.startswith(f"{room}.") and theirs != mine:
+                assert level[theirs] > level[mine], f"{name} imports {other}, which does not lie below it"
+
+
+def test_every_room_with_more_than_one_file_has_its_order() -> None:
+    packages = {name for name, path in modules().items() if path.name == "__init__.py"}
+    assert {name for name in packages if not name.startswith("demo.")} == set(INSIDE)
+
+
+def test_no_room_takes_what_is_private_to_another_file() -> None:
+    taken = {
+        (name, found) for name in modules() for found in imported(name)
+        if found.startswith("pdmlib.") and any(part.startswith("_") for part in found.split("."))
+    }  # fmt: skip
+    assert {(name, found) for name, found in taken if "__main__" not in found} == set()
 
 
 @pytest.mark.parametrize("library", HOMES)
 def test_each_dependency_has_one_home(library: str) -> None:
-    users = {part for part, path in modules() if any(n.split(".")[0] == library for n in imported(path))}
-    assert users <= HOMES[library]
+    users = {name for name in modules() if any(n.split(".")[0] == library for n in imported(name))}
+    assert {u for u in users if not any(f"{u}.".startswith(f"{home}.") for home in HOMES[library])} == set()
 
 
 def test_only_site_reads_the_environment() -> None:
-    readers = {
-        part for part, path in modules() if "environ" in path.read_text(encoding="utf-8") and part != "demo"
-    }
-    readers = {p for p in readers if any("os.environ" in f.read_text() for part, f in modules() if part == p)}
-    assert readers <= {"site"}
+    readers = {name for name, path in modules().items() if "os.environ" in path.read_text(encoding="utf-8")}
+    assert {name for name in readers if name.split(".")[0] not in ("site", "demo")} == set()
 
 
 def test_only_window_looks_at_the_clock() -> None:
     calls = {
-        path.name
-        for part, path in modules()
-        if part not in ("window", "demo")
-        for text in [path.read_text(encoding="utf-8")]
-        if "datetime.now(" in text or "time.time(" in text or "utcnow(" in text
-    }
-    assert calls == set()
+        name for name, path in modules().items()
+        if re.search(r"datetime\.now\(|time\.time\(|utcnow\(", path.read_text(encoding="utf-8"))
+    }  # fmt: skip
+    assert {name for name in calls if not name.startswith("demo")} == {"phases.window"}
 
 
 def test_the_analysis_opens_no_file_and_no_socket() -> None:
-    forbidden = {"httpx", "psycopg", "socket", "pathlib", "duckdb", "urllib.request"}
-    for path in (PACKAGE / "analysis").glob("*.py"):
-        assert not {name for name in imported(path) if name.split(".")[0] in forbidden}, path.name
+    forbidden = {"httpx", "psycopg", "socket", "pathlib", "duckdb", "urllib"}
+    used = {
+        (m, n) for m in modules() if m.startswith("analysis") for n in imported(m) if n.split(".")[0] in forbidden
+    }
+    assert used == set()

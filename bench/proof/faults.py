@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pdmlib.baseline import PRACTICAL_PCT
+from pdmlib.analysis.compare.baseline import PRACTICAL_PCT
+from pdmlib.analysis.traffic.routes import PRACTICAL_RISE, SURE
 from pdmlib.demo.scenarios import DEPLOYED, END, VENDORS, Plan, Spell
-from pdmlib.readings import FEWEST_EVENTS
-from pdmlib.routes import PRACTICAL_RISE, SURE
+from pdmlib.frames.readings import FEWEST_EVENTS
 from pdmlib.stats import LEVEL, chance_of_none, level_for_looks, normal, wilson
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

@@ -24,7 +24,8 @@ from pdmlib.demo.server import VendorServer
 from pdmlib.demo.workload import run
 from pdmlib.demo.world import World, build
 from pdmlib.demo.world.grid import ms
-from pdmlib.site import Site, load_site, variables_of
+from pdmlib.site.load import load_site, variables_of
+from pdmlib.site.site import Site
 
 SITE = "params/demo.yaml"
 UNREAD = "website_analytics"  # no collector reads it, and it is the largest

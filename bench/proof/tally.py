@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from bench.proof.trial import Trial
-from pdmlib.sources import SOURCES
+from pdmlib.sources.catalogue import SOURCES
 from pdmlib.stats import wilson
 
 Row = Sequence[object]

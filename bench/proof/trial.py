@@ -10,14 +10,15 @@ from fnmatch import fnmatchcase
 
 from bench.proof.faults import FAULTS, UNCHANGED, Fault, moment
 from bench.proof.production import Production
-from pdmlib.analysis.issues import classify
-from pdmlib.asking import gather
-from pdmlib.case import Case
-from pdmlib.days import COLUMNS
+from pdmlib.analysis.errors import classify
+from pdmlib.analysis.traffic.days import COLUMNS
 from pdmlib.demo.scenarios import DEPLOYED
-from pdmlib.phases import phase_named, scope_of
-from pdmlib.readings import Status
-from pdmlib.verdict import Verdict, judge
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Status
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import scope_of
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.gather import gather
 
 ARROWS = ("up", "down", "new")
 JUDGED = (*ARROWS, "flat")
@@ -117,7 +118,7 @@ def _look(production: Production, draw: Draw, after: timedelta) -> Look:
     fault, as_of = draw.fault, moment(after)
     production.dress(draw.seed, fault.plan(moment(draw.start)), as_of, fault.afresh)
     site = production.site()
-    scope = scope_of(site, phase_named(fault.phase), DEPLOYED, as_of)
+    scope = scope_of(site.zone, phase_named(fault.phase), DEPLOYED, as_of)
     verdict = judge(Case(site, scope, gather(site, scope, production.folder), scope.window))
     told = {f.id for f in verdict.findings} | {a.id for a in verdict.alerts}
     explained = (*fault.named, *fault.also)

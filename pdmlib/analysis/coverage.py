@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from pdmlib.analysis.issues import unheard
-from pdmlib.case import Case
-from pdmlib.readings import Measurement, Metric, State
-from pdmlib.site import SOURCE_NAMES
+from pdmlib.analysis.errors import unheard
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Measurement, State
+from pdmlib.site.site import SOURCE_NAMES
 
 
 def sources_read(case: Case) -> Measurement:
     """How many of the sources that the site needs were read and heard of; unknown as soon as one was not.
 
-    A table or query that the site file names and that could not be read counts like a source.
+    What a source read and did not understand, and a table or query that the site file names and that could
+    not be read, count like a source that was not read.
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
     wanted += ["requests"] if case.site.requests else []
@@ -27,6 +29,7 @@ def sources_read(case: Case) -> Measurement:
     lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
     seen = {c.source for c in case.collection.coverage}
     lost += [f"{name}: not asked" for name in wanted if name not in seen]
+    lost += [unclear for name in wanted if (unclear := case.unclear(name))]
     silent = unheard(case)
     if silent:
         lost.append(f"sentry: {silent}")

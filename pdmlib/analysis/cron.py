@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.case import Case, once
-from pdmlib.frames import json_row
-from pdmlib.phases import AFTER_HOUR1
-from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
-from pdmlib.schedules import TIME, expand, matched, runs_of
-from pdmlib.site import Cron, Job
-from pdmlib.window import iso
+from pdmlib.analysis.cron_schedules import TIME, expand, matched, runs_of
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.rows import json_row
+from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.window import iso
+from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
 RERUN = "Check logs, re-run manually if needed"

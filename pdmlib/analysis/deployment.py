@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.case import Case
-from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, State, Status
-from pdmlib.rivals import deployments_between as deployments_between
-from pdmlib.rivals import rivals as rivals
+from pdmlib.analysis.confounders import deployments_between as deployments_between
+from pdmlib.analysis.confounders import rivals as rivals
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 
 NEAR = timedelta(minutes=30)
 CHECK_BUILD = "Check the deployment's logs"

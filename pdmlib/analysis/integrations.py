@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.issues import unheard
-from pdmlib.baseline import change
-from pdmlib.case import Case
-from pdmlib.comparison import beside, practical_pct, rate_before
-from pdmlib.readings import FEWEST_EVENTS, Finding, Limit, Measurement, Metric, Priority, State, Status
-from pdmlib.traffic import ending, tile
-from pdmlib.window import iso
+from pdmlib.analysis.compare.baseline import change
+from pdmlib.analysis.compare.change import beside, practical_pct, rate_before
+from pdmlib.analysis.errors import unheard
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.populations import ending, tile
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import FEWEST_EVENTS, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.phases.window import iso
 
 SECTION = "integrations"
 OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"

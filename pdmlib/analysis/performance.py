@@ -10,17 +10,27 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.attribution import on_same_hours
-from pdmlib.baseline import Change, change
-from pdmlib.case import Case
-from pdmlib.comparison import beside, practical_pct, weeks_before
-from pdmlib.days import daily as daily
-from pdmlib.readings import Finding, Limit, Measurement, Metric, Priority, Reading, State, Status
-from pdmlib.rivals import rivals
-from pdmlib.routes import FAILING_PCT, PRACTICAL_FACTOR, PRACTICAL_RISE
-from pdmlib.routes import routes as routes
-from pdmlib.series import hourly as hourly
-from pdmlib.traffic import PREFERENCE, TIMED, Population, all_routes, population, populations, spanned, tiled
+from pdmlib.analysis.compare.baseline import Change, change
+from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
+from pdmlib.analysis.compare.same_hours import on_same_hours
+from pdmlib.analysis.confounders import rivals
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.days import daily as daily
+from pdmlib.analysis.traffic.hourly import hourly as hourly
+from pdmlib.analysis.traffic.populations import (
+    PREFERENCE,
+    TIMED,
+    Population,
+    all_routes,
+    population,
+    populations,
+    spanned,
+    tiled,
+)
+from pdmlib.analysis.traffic.routes import FAILING_PCT, PRACTICAL_FACTOR, PRACTICAL_RISE
+from pdmlib.analysis.traffic.routes import routes as routes
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status
 
 SECTION = "performance"
 TRAFFIC = "traffic"

@@ -43,7 +43,7 @@ class Order:
         """A name that changes with the facts and with the code that makes them."""
         digest = hashlib.sha256(repr((self.plan.facts(), self.seed, self.clock.isoformat())).encode())
         package = Path(__file__).parent
-        kept = [package.parent / "frames.py"]
+        kept = [package.parent / "frames" / name for name in ("schemas.py", "frame.py")]
         for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql"), *kept]):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:20]

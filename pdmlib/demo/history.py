@@ -47,8 +47,9 @@ def keep_host(folder: Path, world: World, clock: int) -> None:
     """Adds samples of the host: hourly, every quarter of an hour in the last eight days, then every 5 minutes."""
     import pandas as pd
 
-    from pdmlib.frames import Collection, frame
-    from pdmlib.history import append
+    from pdmlib.frames.collection import Collection
+    from pdmlib.frames.frame import frame
+    from pdmlib.storage.history import append
 
     first, last = ms(START) + HOUR, clock // HOUR * HOUR
     steps = ((first, last - 8 * DAY, HOUR), (last - 8 * DAY, last - 2 * DAY, 15 * MINUTE))
@@ -85,14 +86,17 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
     """A function that looks at the database as the monitoring role and keeps its counters as of a moment."""
     from pydantic import SecretStr
 
-    from pdmlib.frames import Collection
-    from pdmlib.history import append
-    from pdmlib.phases import phase_named, scope_of
-    from pdmlib.site import Postgres, Query, Site, Sources
-    from pdmlib.sources._postgres import session
-    from pdmlib.sources._snapshot import gauges, statements
-    from pdmlib.sources._timings import query_plans, query_timings
-    from pdmlib.sources._visibility import ledger
+    from pdmlib.frames.collection import Collection
+    from pdmlib.phases.phase import phase_named
+    from pdmlib.phases.scope import scope_of
+    from pdmlib.site.site import Site
+    from pdmlib.site.tables import Query
+    from pdmlib.site.vendors import Postgres, Sources
+    from pdmlib.sources.postgres.session import session
+    from pdmlib.sources.postgres.snapshot import gauges, statements
+    from pdmlib.sources.postgres.timings import query_plans, query_timings
+    from pdmlib.sources.postgres.visibility import ledger
+    from pdmlib.storage.history import append
 
     site = Site(
         site="demo",
@@ -111,7 +115,7 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
         def ignore(item: str, state: str, reason: str) -> None:
             """A gap of a look in the past is of no interest."""
 
-        scope = scope_of(site, phase_named("hour1"), at - timedelta(minutes=30), at)
+        scope = scope_of(site.zone, phase_named("hour1"), at - timedelta(minutes=30), at)
         with session(site) as opened:
             timed = query_timings(opened, site, scope, ledger(opened, site), ignore)
             seen = {
@@ -126,9 +130,9 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
 
 def adopt(source: Path, target: Path) -> None:
     """Adds what was kept in one history to another, before and after the time that the other covers itself."""
-    from pdmlib.frames import Collection
-    from pdmlib.history import KEPT, append, extent, recall
-    from pdmlib.window import Window
+    from pdmlib.frames.collection import Collection
+    from pdmlib.phases.window import Window
+    from pdmlib.storage.history import KEPT, append, extent, recall
 
     everything = Window(moment(ms(START)), moment(ms(START) + 80 * DAY))
     found = recall(source, everything)

@@ -11,16 +11,18 @@ from typing import Any
 import jsonschema
 
 from pdmlib.errors import ReportError
-from pdmlib.readings import Finding, Reading
-from pdmlib.verdict import Alert, Verdict
-from pdmlib.window import Window, iso
+from pdmlib.frames.readings import Finding, Reading
+from pdmlib.frames.rows import json_rows
+from pdmlib.phases.window import Window, iso
+from pdmlib.verdict.alerts import Alert
+from pdmlib.verdict.verdict import Verdict
 
 
 def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
     """The verdict as the JSON document of `schema.json`."""
     case, scope = verdict.case, verdict.case.scope
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "site": case.site.site,
         "title": case.site.title,
         "phase": scope.phase.name,
@@ -41,6 +43,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in verdict.findings],
         "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
+        "not_understood": json_rows(case["not_understood"]),
         "coverage": [
             {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
             for c in case.collection.coverage

@@ -10,7 +10,7 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import HTMLExporter
 
-from pdmlib.report.tables import render
+from pdmlib.report.html import render
 
 
 def write_notebook(notebook: Any, path: Path, moved: tuple[str, str]) -> None:

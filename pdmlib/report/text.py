@@ -7,10 +7,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pdmlib.notes import Notes
-from pdmlib.readings import Priority, Status
+from pdmlib.frames.readings import Priority, Status
 from pdmlib.report import words
-from pdmlib.verdict import Verdict
+from pdmlib.site.notes import Notes
+from pdmlib.verdict.verdict import Verdict
 
 
 def report_markdown(verdict: Verdict, notes: Notes) -> str:

@@ -14,11 +14,12 @@ from typing import Any
 
 import httpx
 
-from pdmlib.frames import frame, merge
-from pdmlib.phases import Scope
-from pdmlib.site import App, Site
-from pdmlib.sources import _parts
-from pdmlib.sources._http import Budget, agent, one_line, tls
+from pdmlib.frames.frame import frame, merge
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import App
+from pdmlib.sources import live, threads
+from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
 CONNECT_S, READ_S = 5.0, 10.0
@@ -29,7 +30,7 @@ UP = ("ok", "healthy", "operational", "up", "pass")
 DEGRADED = ("degraded", "warning", "warn")
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `probes` and `health_checks`: each endpoint asked `probes` times, a little apart.
 
     A probe counts as taken at the end of the scope, its rounds a second apart.
@@ -40,14 +41,14 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
     parts = [(path, _prober(block, path, health, scope)) for path, health in targets]
     if block.detailed:
         parts.append(("detailed", _prober(block, block.detailed, True, scope, optional=True)))
-    return _parts.read("app", _parts.live(site, scope, "app", parts))
+    return threads.read("app", live.live(site, scope, "app", parts))
 
 
 def _prober(block: App, path: str, health: bool, scope: Scope, optional: bool = False) -> Any:
-    def probe() -> _parts.Frames:
+    def probe() -> threads.Frames:
         shots = [_spaced(block, path, budget, n) for n in range(block.probes)]
         if optional and all(shot.code == 404 for shot in shots):
-            return {"probes": frame("probes"), **_parts.gaps("app", {"detailed": f"404: no endpoint at {path}"})}
+            return {"probes": frame("probes"), **threads.gaps("app", {"detailed": f"404: no endpoint at {path}"})}
         return merge(_rows(path, shot, health, moment) for shot, moment in zip(shots, moments, strict=True))
 
     budget = Budget()
@@ -112,7 +113,7 @@ def _start_of(response: httpx.Response, end: float) -> bytes:
     return body[:MAX_BYTES]
 
 
-def _rows(path: str, shot: Shot, health: bool, at: datetime) -> _parts.Frames:
+def _rows(path: str, shot: Shot, health: bool, at: datetime) -> threads.Frames:
     said = _said(shot.body) if health else {}
     status, detail = _judged(shot, said, health)
     probe = {"target": path, "checked_at": at, "status": status, "response_ms": shot.ms, "detail": detail}

@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from pdmlib.frames import frame
-from pdmlib.phases import Scope
-from pdmlib.site import Resend, Site
-from pdmlib.sources import _parts
-from pdmlib.sources._http import Api, listed, one_line
-from pdmlib.window import Window, iso
+from pdmlib.frames.frame import frame
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Resend
+from pdmlib.sources import live, threads
+from pdmlib.sources.http import Api, listed, one_line
 
 PAGE = 100
 LOG_PAGES = 20
@@ -28,7 +29,7 @@ SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `email_counts` and `vendor_states` (domain, webhook, log).
 
     `email_counts` holds hours of the window, days of the week before, and each of the scope's main
@@ -38,26 +39,26 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
     assert isinstance(block, Resend)
     headers = {"Authorization": f"Bearer {site.secret(block.key_env)}"}
     with Api("resend", block.base_url, headers=headers) as api:
-        parts: list[_parts.Part] = [
+        parts: list[threads.Part] = [
             ("email_counts", partial(_periods, api, scope.window, "hourly")),
             ("email_counts:before", partial(_periods, api, scope.before, "daily")),
-            *((_parts.named(scope, "email_counts", w), partial(_totals, api, w)) for w in _wholes(scope)),
+            *((threads.named(scope, "email_counts", w), partial(_totals, api, w)) for w in _wholes(scope)),
             ("logs", partial(_logs, api, scope)),
-            *_parts.live(
+            *live.live(
                 site,
                 scope,
                 "resend",
                 [("domains", partial(_domains, api)), ("webhooks", partial(_webhooks, api))],
             ),
         ]
-        return _parts.read("resend", parts, WORKERS)
+        return threads.read("resend", parts, WORKERS)
 
 
 def _wholes(scope: Scope) -> list[Window]:
-    return [w for w in _parts.main_windows(scope) if w.seconds]
+    return [w for w in threads.main_windows(scope) if w.seconds]
 
 
-def _periods(api: Api, window: Window, granularity: str) -> _parts.Frames:
+def _periods(api: Api, window: Window, granularity: str) -> threads.Frames:
     """Counts of each hour or day that lies wholly in the window."""
     query = {**_asked(window), "granularity": granularity, "dimensions": "period"}
     length = SECONDS[granularity]
@@ -69,7 +70,7 @@ def _periods(api: Api, window: Window, granularity: str) -> _parts.Frames:
     return {"email_counts": frame("email_counts", whole)}
 
 
-def _totals(api: Api, window: Window) -> _parts.Frames:
+def _totals(api: Api, window: Window) -> threads.Frames:
     totals = api.get("/emails/metrics", _asked(window)).json()["totals"]
     return {"email_counts": frame("email_counts", [_row(window.start, window.seconds, totals)])}
 
@@ -87,7 +88,7 @@ def _utc(text: str) -> datetime:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _logs(api: Api, scope: Scope) -> _parts.Frames:
+def _logs(api: Api, scope: Scope) -> threads.Frames:
     """Calls of the application that Resend refused in the window, counted by endpoint and status."""
     found: Counter[tuple[str, int]] = Counter()
     lost: dict[str, str] = {}
@@ -99,7 +100,7 @@ def _logs(api: Api, scope: Scope) -> _parts.Frames:
         _state("log", f"{one_line(endpoint)} {status}", str(status), False, f"{n} calls")
         for (endpoint, status), n in sorted(found.items())
     )
-    return {**states, **(_parts.gaps("resend", lost) if lost else {})}
+    return {**states, **(threads.gaps("resend", lost) if lost else {})}
 
 
 def _newest(api: Api, path: str, start: datetime, lost: dict[str, str]) -> Iterator[Mapping[str, Any]]:
@@ -115,12 +116,12 @@ def _newest(api: Api, path: str, start: datetime, lost: dict[str, str]) -> Itera
     lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE} calls were looked at"
 
 
-def _domains(api: Api) -> _parts.Frames:
+def _domains(api: Api) -> threads.Frames:
     found = listed("resend", api.get("/domains", {"limit": PAGE}).json(), "data")
     return _states(_state("domain", d["name"], d["status"], d["status"] == "verified", None) for d in found)
 
 
-def _webhooks(api: Api) -> _parts.Frames:
+def _webhooks(api: Api) -> threads.Frames:
     found = listed("resend", api.get("/webhooks", {"limit": PAGE}).json(), "data")
     rows = (
         _state("webhook", urlsplit(w["endpoint"]).path or "/", w["status"], w["status"] == "enabled", None)
@@ -133,5 +134,5 @@ def _state(kind: str, item: str, status: str, ok: bool, detail: str | None) -> d
     return {"vendor": "resend", "kind": kind, "item": item, "status": status, "ok": ok, "detail": detail}
 
 
-def _states(rows: Iterable[Mapping[str, Any]]) -> _parts.Frames:
+def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}

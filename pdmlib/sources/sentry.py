@@ -15,12 +15,15 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.frames import frame, microseconds
-from pdmlib.phases import DAY, Scope
-from pdmlib.site import Sentry, Site
-from pdmlib.sources import _parts
-from pdmlib.sources._http import Api, listed
-from pdmlib.window import Window, iso
+from pdmlib.frames.frame import frame
+from pdmlib.frames.rows import microseconds
+from pdmlib.phases.phase import DAY
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Sentry
+from pdmlib.sources import threads
+from pdmlib.sources.http import Api, listed
 
 HOUR = timedelta(hours=1)
 PAGE, ISSUE_PAGES = 100, 10
@@ -69,7 +72,7 @@ class _Project:
             cursor = following.get("cursor")
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `latencies`, `error_counts`, `issues`, `deployments` and `vendor_states` (quota)."""
     block = site.source("sentry")
     assert isinstance(block, Sentry)
@@ -78,20 +81,23 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
         project = _Project(api, block)
         whole = _hours(Window(scope.baseline.start, scope.window.end))
         recent = _hours(Window(scope.before.start, scope.window.end))
-        parts: list[_parts.Part] = [
+        parts: list[threads.Part] = [
             *(
                 (_series_item(scope, w), partial(_hourly, project, w, scope))
-                for w in _parts.pieces(whole, 7 * DAY)
+                for w in threads.pieces(whole, 7 * DAY)
             ),
-            *(("error_counts:hours", partial(_errors_hourly, project, w)) for w in _parts.pieces(recent, 7 * DAY)),
-            *((_parts.named(scope, "latencies", w), partial(_latency, project, w)) for w in _spans(scope)),
+            *(
+                ("error_counts:hours", partial(_errors_hourly, project, w))
+                for w in threads.pieces(recent, 7 * DAY)
+            ),
+            *((threads.named(scope, "latencies", w), partial(_latency, project, w)) for w in _spans(scope)),
             *((f"routes:{iso(w.start)}", partial(_routes, project, w)) for w in _compared(scope)),
-            *((_parts.named(scope, "error_counts", w), partial(_errors, project, w)) for w in _spans(scope)),
+            *((threads.named(scope, "error_counts", w), partial(_errors, project, w)) for w in _spans(scope)),
             ("issues", partial(_issues, project, scope)),
             ("deployments", partial(_releases, project, scope)),
             ("quota", partial(_quota, project, scope)),
         ]
-        return _with_rates(_parts.read("sentry", parts), block.trace_sample_rate)
+        return _with_rates(threads.read("sentry", parts), block.trace_sample_rate)
 
 
 def _spans(scope: Scope) -> list[Window]:
@@ -120,12 +126,12 @@ def _moment(milliseconds: Any) -> datetime:
     return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
 
 
-def _latency(project: _Project, window: Window) -> _parts.Frames:
+def _latency(project: _Project, window: Window) -> threads.Frames:
     rows = project.table("spans", project.block.span_query, [*DURATIONS.values(), COUNT, FAILURES], window)
     return {"latencies": frame("latencies", [_measured(row, window) for row in rows[:1]])}
 
 
-def _routes(project: _Project, window: Window) -> _parts.Frames:
+def _routes(project: _Project, window: Window) -> threads.Frames:
     """The hundred busiest routes."""
     fields = ["transaction", *DURATIONS.values(), COUNT, FAILURES]
     rows = project.table("spans", project.block.span_query, fields, window, sort=f"-{COUNT}")
@@ -144,7 +150,7 @@ def _measured(row: Mapping[str, Any], window: Window) -> dict[str, Any]:
     }
 
 
-def _hourly(project: _Project, window: Window, scope: Scope) -> _parts.Frames:
+def _hourly(project: _Project, window: Window, scope: Scope) -> threads.Frames:
     """Percentiles and counts of each hour; an hour that is not over, or still filling, is not complete."""
     axes = {**DURATIONS, "requests": COUNT, "failures": FAILURES}
     columns = _series(project, "spans", project.block.span_query, list(axes.values()), window)
@@ -179,7 +185,7 @@ def _series(
     return found
 
 
-def _errors(project: _Project, window: Window) -> _parts.Frames:
+def _errors(project: _Project, window: Window) -> threads.Frames:
     rows = project.table("errors", project.block.error_query, [COUNT, USERS, ISSUES], window)
     counted = [
         {
@@ -194,7 +200,7 @@ def _errors(project: _Project, window: Window) -> _parts.Frames:
     return {"error_counts": frame("error_counts", counted)}
 
 
-def _errors_hourly(project: _Project, window: Window) -> _parts.Frames:
+def _errors_hourly(project: _Project, window: Window) -> threads.Frames:
     """Errors of each hour that is over and complete."""
     columns = _series(project, "errors", project.block.error_query, [COUNT], window)
     rows = []
@@ -207,7 +213,7 @@ def _errors_hourly(project: _Project, window: Window) -> _parts.Frames:
     return {"error_counts": frame("error_counts", rows)}
 
 
-def _with_rates(found: _parts.Frames, declared: float | None) -> _parts.Frames:
+def _with_rates(found: threads.Frames, declared: float | None) -> threads.Frames:
     """Each interval with the share of requests that was sampled, and how many that were.
 
     The rate is the vendor's own where its hours tell it, else the one declared in the site file.
@@ -235,21 +241,21 @@ def _rates(table: pd.DataFrame, spans: pd.DataFrame, otherwise: float) -> list[f
     return rates
 
 
-def _issues(project: _Project, scope: Scope) -> _parts.Frames:
+def _issues(project: _Project, scope: Scope) -> threads.Frames:
     """Issues seen in the window, and those new since the deployment, with their events.
 
     Events are counted from the errors themselves: of which time an issue's own count is, is not said.
     """
     queries = ("is:unresolved", "is:resolved", f"firstSeen:>={_plain(scope.deployed_at)}")
-    lists = _parts.all_of([partial(_found, project, query, scope.window) for query in queries])
+    lists = threads.all_of([partial(_found, project, query, scope.window) for query in queries])
     windows = (scope.window, scope.latest, scope.before)
-    counts = _parts.all_of([partial(_events, project, w) for w in windows])
+    counts = threads.all_of([partial(_events, project, w) for w in windows])
     releases = _last_releases(project, scope)
     issues = {i["issue"]: i for found in lists for i in found}
     rows = [_counted(issue, counts, releases) for issue in issues.values()]
     full = [q for q, found in zip(queries, lists, strict=True) if len(found) >= PAGE * ISSUE_PAGES]
     lost = {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues of {', '.join(full)} were read"}
-    return {"issues": frame("issues", rows), **(_parts.gaps("sentry", lost) if full else {})}
+    return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if full else {})}
 
 
 def _found(project: _Project, query: str, window: Window) -> list[dict[str, Any]]:
@@ -334,7 +340,7 @@ def _made(entry: Mapping[str, Any], environment: str) -> str:
     return str(entry.get("dateReleased") or entry["dateCreated"])
 
 
-def _releases(project: _Project, scope: Scope) -> _parts.Frames:
+def _releases(project: _Project, scope: Scope) -> threads.Frames:
     rows = [
         {
             "source": "sentry",
@@ -350,7 +356,7 @@ def _releases(project: _Project, scope: Scope) -> _parts.Frames:
     return {"deployments": table[table["created_at"] < scope.as_of].reset_index(drop=True)}
 
 
-def _quota(project: _Project, scope: Scope) -> _parts.Frames:
+def _quota(project: _Project, scope: Scope) -> threads.Frames:
     """What became of the errors sent in the window; dropped ones mean that counts are too low."""
     asked = [("field", "sum(quantity)"), ("groupBy", "outcome"), ("category", "error"), ("interval", "1h")]
     times = [p for p in project.asked(scope.window) if p[0] != "environment"]

@@ -14,12 +14,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import frame
-from pdmlib.phases import DAY, Scope
-from pdmlib.site import Site, Stripe
-from pdmlib.sources import _parts
-from pdmlib.sources._http import MAX_PAGES, Api, listed
-from pdmlib.window import Window, day_of
+from pdmlib.frames.frame import frame
+from pdmlib.phases.phase import DAY
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, day_of
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Stripe
+from pdmlib.sources import live, threads
+from pdmlib.sources.http import MAX_PAGES, Api, listed
 
 PAGE = 100
 KEPT = timedelta(days=30)
@@ -31,7 +33,7 @@ WHOLE = (
 THOUSANDTHS = ("bhd", "jod", "kwd", "omr", "tnd")
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `payments` (window and the week before), `webhook_events`, `vendor_states` and `costs`."""
     block = site.source("stripe")
     assert isinstance(block, Stripe)
@@ -40,29 +42,29 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
         "Stripe-Version": block.api_version,
     }
     with Api("stripe", block.base_url, headers=headers) as api:
-        parts: list[_parts.Part] = [
+        parts: list[threads.Part] = [
             *(("payments", partial(_charges, api, w)) for w in _days(scope.before, scope.window)),
             *(("costs", partial(_fees, api, w, scope)) for w in _days(scope.previous, scope.window)),
             ("webhook_events", partial(_undelivered, api, scope)),
             ("disputes", partial(_disputes, api, Window(scope.before.start, scope.window.end))),
-            *_parts.live(
+            *live.live(
                 site,
                 scope,
                 "stripe",
                 [("account", partial(_account, api)), ("webhooks", partial(_endpoints, api))],
             ),
         ]
-        return _with_fees(_parts.read("stripe", parts))
+        return _with_fees(threads.read("stripe", parts))
 
 
 def _days(*windows: Window) -> list[Window]:
     """Days that together cover windows that may overlap, each second once."""
     start, end = min(w.start for w in windows), max(w.end for w in windows)
-    days = _parts.pieces(Window(start, end), DAY)
+    days = threads.pieces(Window(start, end), DAY)
     return [day for day in days if any(day.start < w.end and w.start < day.end for w in windows)]
 
 
-def _charges(api: Api, window: Window) -> _parts.Frames:
+def _charges(api: Api, window: Window) -> threads.Frames:
     return {"payments": frame("payments", map(_payment, _listing(api, "/v1/charges", window)))}
 
 
@@ -80,7 +82,7 @@ def _payment(charge: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _fees(api: Api, window: Window, scope: Scope) -> _parts.Frames:
+def _fees(api: Api, window: Window, scope: Scope) -> threads.Frames:
     """Fees by local day as `costs`, and by charge (in `payments` rows that carry nothing else)."""
     entries = list(_listing(api, "/v1/balance_transactions", window))
     sums: dict[tuple[datetime, datetime, str], Decimal] = defaultdict(Decimal)
@@ -107,7 +109,7 @@ def _fees(api: Api, window: Window, scope: Scope) -> _parts.Frames:
     return {"costs": frame("costs", costs), "payments": frame("payments", fees)}
 
 
-def _with_fees(found: _parts.Frames) -> _parts.Frames:
+def _with_fees(found: threads.Frames) -> threads.Frames:
     """Each payment with its fee; days of fees added up, since a local day spans two of the calls."""
     if "payments" in found:
         rows = found["payments"]
@@ -122,7 +124,7 @@ def _with_fees(found: _parts.Frames) -> _parts.Frames:
     return found
 
 
-def _undelivered(api: Api, scope: Scope) -> _parts.Frames:
+def _undelivered(api: Api, scope: Scope) -> threads.Frames:
     end = scope.window.end - YOUNG
     start = max(scope.window.start, scope.as_of - KEPT)
     rows = []
@@ -141,7 +143,7 @@ def _undelivered(api: Api, scope: Scope) -> _parts.Frames:
     return {"webhook_events": frame("webhook_events", rows)}
 
 
-def _disputes(api: Api, window: Window) -> _parts.Frames:
+def _disputes(api: Api, window: Window) -> threads.Frames:
     rows = (
         _state("dispute", d["id"], d["status"], d["status"] not in OPEN_DISPUTES, d.get("reason"))
         for d in _listing(api, "/v1/disputes", window)
@@ -149,13 +151,13 @@ def _disputes(api: Api, window: Window) -> _parts.Frames:
     return _states(rows)
 
 
-def _account(api: Api) -> _parts.Frames:
+def _account(api: Api) -> threads.Frames:
     alive = api.get("/v1/balance").json()
     mode = "live mode" if alive["livemode"] else "test mode"
     return _states([_state("account", "stripe", mode, bool(alive["livemode"]), "the key's mode, by its balance")])
 
 
-def _endpoints(api: Api) -> _parts.Frames:
+def _endpoints(api: Api) -> threads.Frames:
     found = listed("stripe", api.get("/v1/webhook_endpoints", {"limit": PAGE}).json(), "data")
     rows = (
         _state("webhook", urlsplit(e["url"]).path or "/", e["status"], e["status"] == "enabled") for e in found
@@ -167,7 +169,7 @@ def _state(kind: str, item: str, status: str, ok: bool, detail: str | None = Non
     return {"vendor": "stripe", "kind": kind, "item": item, "status": status, "ok": ok, "detail": detail}
 
 
-def _states(rows: Iterable[Mapping[str, Any]]) -> _parts.Frames:
+def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
 

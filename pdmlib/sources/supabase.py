@@ -11,17 +11,18 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import frame
-from pdmlib.phases import Scope
-from pdmlib.site import Site, Supabase
-from pdmlib.sources import _parts
-from pdmlib.sources._http import Api, Budget, listed, one_line
+from pdmlib.frames.frame import frame
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Supabase
+from pdmlib.sources import live, threads
+from pdmlib.sources.http import Api, Budget, listed, one_line
 
 SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
 DATA = {"mountpoint": "/data"}
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `host_metrics` (one sample, at the end of the scope) and `vendor_states` (kind service).
 
     CPU seconds are counters: only the difference to an earlier sample tells a load.
@@ -37,16 +38,16 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
         Api("supabase", block.management_url, headers=token, budget=budget) as management,
     ):
         project = f"/v1/projects/{block.project_ref}"
-        parts: list[_parts.Part] = [
+        parts: list[threads.Part] = [
             ("disk", lambda: _disk(management, f"{project}/config/disk/util", at)),
             ("host_metrics", lambda: _scrape(metrics, at)),
             ("project", lambda: _project(management, project)),
             ("services", lambda: _services(management, f"{project}/health")),
         ]
-        return _parts.read("supabase", _parts.live(site, scope, "supabase", parts))
+        return threads.read("supabase", live.live(site, scope, "supabase", parts))
 
 
-def _scrape(api: Api, at: datetime) -> _parts.Frames:
+def _scrape(api: Api, at: datetime) -> threads.Frames:
     text = api.get("", ()).text()
     rows = [{"metric": name, "at": at, "value": value} for name, value in host_values(text).items()]
     if not rows:
@@ -54,12 +55,12 @@ def _scrape(api: Api, at: datetime) -> _parts.Frames:
     return {"host_metrics": frame("host_metrics", rows)}
 
 
-def _project(api: Api, path: str) -> _parts.Frames:
+def _project(api: Api, path: str) -> threads.Frames:
     status = str(api.get(path).json()["status"])
     return _states([_state("project", status, status == "ACTIVE_HEALTHY", None)])
 
 
-def _services(api: Api, path: str) -> _parts.Frames:
+def _services(api: Api, path: str) -> threads.Frames:
     found = listed("supabase", api.get(path, [("services", s) for s in SERVICES]).json())
     return _states(_state(e["name"], e["status"], e["status"] == "ACTIVE_HEALTHY", e.get("error")) for e in found)
 
@@ -69,11 +70,11 @@ def _state(item: str, status: str, ok: bool, error: Any) -> dict[str, Any]:
     return {"vendor": "supabase", "kind": "service", "item": item, "status": status, "ok": ok, "detail": detail}
 
 
-def _states(rows: Iterable[Mapping[str, Any]]) -> _parts.Frames:
+def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
 
-def _disk(api: Api, path: str, at: datetime) -> _parts.Frames:
+def _disk(api: Api, path: str, at: datetime) -> threads.Frames:
     """The disk as the management API sees it, where the host's metrics tell no /data."""
     found = api.get(path).json()["metrics"]
     names = {"disk_used_bytes": "fs_used_bytes", "disk_size_bytes": "fs_size_bytes"}

@@ -11,19 +11,21 @@ from functools import partial
 from typing import Any
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import frame
-from pdmlib.phases import DAY, Scope
-from pdmlib.site import Site, Twilio
-from pdmlib.sources import _parts
-from pdmlib.sources._http import MAX_PAGES, Api, Budget, listed
-from pdmlib.window import Window, iso
+from pdmlib.frames.frame import frame
+from pdmlib.phases.phase import DAY
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Twilio
+from pdmlib.sources import live, threads
+from pdmlib.sources.http import MAX_PAGES, Api, Budget, listed
 
 PAGE = 1000
 KEPT = timedelta(days=30)
 HOSTS = ("api.twilio.com", "monitor.twilio.com")
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `messages` (window and the week before), `vendor_states` (account, alerts) and `costs`."""
     block = site.source("twilio")
     assert isinstance(block, Twilio)
@@ -33,18 +35,18 @@ def collect(site: Site, scope: Scope) -> _parts.Frames:
         Api("twilio", block.base_url, basic=key, hosts=HOSTS, budget=budget) as api,
         Api("twilio", block.monitor_url, basic=key, hosts=HOSTS, budget=budget) as monitor,
     ):
-        parts: list[_parts.Part] = [
+        parts: list[threads.Part] = [
             ("messages", partial(_messages, api, f"{account}/Messages.json", scope)),
             ("costs", partial(_costs, api, f"{account}/Usage/Records/Daily.json", scope)),
             ("alerts", partial(_alerts, monitor, scope)),
-            *_parts.live(
+            *live.live(
                 site, scope, "twilio", [("account", partial(_account, api, f"{account}.json", block.account_sid))]
             ),
         ]
-        return _parts.read("twilio", parts)
+        return threads.read("twilio", parts)
 
 
-def _messages(api: Api, path: str, scope: Scope) -> _parts.Frames:
+def _messages(api: Api, path: str, scope: Scope) -> threads.Frames:
     """Messages created in the window or the week before; a day is asked for at either end beyond them."""
     span = Window(scope.before.start, scope.window.end)
     query = [
@@ -71,7 +73,7 @@ def _message(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _costs(api: Api, path: str, scope: Scope) -> _parts.Frames:
+def _costs(api: Api, path: str, scope: Scope) -> threads.Frames:
     """The total price of each GMT day; the categories overlap and are not added."""
     query = [
         ("Category", "totalprice"),
@@ -97,7 +99,7 @@ def _cost(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _alerts(api: Api, scope: Scope) -> _parts.Frames:
+def _alerts(api: Api, scope: Scope) -> threads.Frames:
     """Errors of the integration in the window, counted by their code."""
     start = max(scope.window.start, scope.as_of - KEPT)
     query = [("LogLevel", "error"), ("StartDate", iso(start)), ("EndDate", iso(scope.window.end))]
@@ -108,7 +110,7 @@ def _alerts(api: Api, scope: Scope) -> _parts.Frames:
     return _states(_state("log", code, "error", False, f"{n} alerts") for code, n in sorted(found.items()))
 
 
-def _account(api: Api, path: str, sid: str) -> _parts.Frames:
+def _account(api: Api, path: str, sid: str) -> threads.Frames:
     status = str(api.get(path).json()["status"])
     return _states([_state("account", sid, status, status == "active", None)])
 
@@ -117,7 +119,7 @@ def _state(kind: str, item: str, status: str, ok: bool, detail: str | None) -> d
     return {"vendor": "twilio", "kind": kind, "item": item, "status": status, "ok": ok, "detail": detail}
 
 
-def _states(rows: Iterable[Mapping[str, Any]]) -> _parts.Frames:
+def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
 

@@ -18,12 +18,14 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import frame, merge
-from pdmlib.phases import DAY, Scope
-from pdmlib.site import Site, Vercel
-from pdmlib.sources import _parts
-from pdmlib.sources._http import Api, listed, one_line
-from pdmlib.window import Window, iso
+from pdmlib.frames.frame import frame, merge
+from pdmlib.phases.phase import DAY
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Vercel
+from pdmlib.sources import threads
+from pdmlib.sources.http import Api, listed, one_line
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 PAGES, LIMIT, LINES = 20, 1000, 200
@@ -142,20 +144,20 @@ def newest_deployment(site: Site, before: datetime) -> datetime | None:
     return None
 
 
-def collect(site: Site, scope: Scope) -> _parts.Frames:
+def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `deployments`, `build_logs`, `platform_crons`, `request_counts`, `latencies`, `activity`, `costs`.
 
     Response times are of functions alone; static answers have none.
     """
     with _api(site) as api:
         platform = _Platform(api, _block(site))
-        first: list[_parts.Part] = [
+        first: list[threads.Part] = [
             ("deployments", partial(_deployments, platform, scope)),
             ("platform_crons", partial(_crons, platform)),
         ]
-        known = _parts.read("vercel", first)
+        known = threads.read("vercel", first)
         rest = [*_logs_of(platform, scope, known), *_metrics_of(platform, scope), *_products_of(platform, scope)]
-        return _with_products(merge([known, _parts.read("vercel", rest, strict=False)]))
+        return _with_products(merge([known, threads.read("vercel", rest, strict=False)]))
 
 
 def _block(site: Site) -> Vercel:
@@ -169,31 +171,31 @@ def _api(site: Site) -> Api:
     return Api("vercel", block.base_url, {"Authorization": f"Bearer {site.secret(block.token_env)}"})
 
 
-def _logs_of(platform: _Platform, scope: Scope, known: _parts.Frames) -> list[_parts.Part]:
+def _logs_of(platform: _Platform, scope: Scope, known: threads.Frames) -> list[threads.Part]:
     table = known.get("deployments", frame("deployments"))
     return [("build_logs", partial(_build_logs, platform, uid)) for uid in _judged(table, scope)]
 
 
-def _metrics_of(platform: _Platform, scope: Scope) -> list[_parts.Part]:
+def _metrics_of(platform: _Platform, scope: Scope) -> list[threads.Part]:
     routed = dict.fromkeys((scope.window, scope.latest, scope.before))
     return [
         *(("request_counts:baseline", partial(_requests, platform, w, HOUR)) for w in _hours_before(scope)),
         *(("request_counts", partial(_requests, platform, w, HOUR)) for w in _hours_since(scope)),
         *(("request_counts", partial(_requests, platform, w, MINUTE)) for w in _edges(scope)),
         *((f"routes:{iso(w.start)}", partial(_requests_by_route, platform, w)) for w in routed if w.seconds),
-        *((_parts.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in _spans(scope)),
+        *((threads.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in _spans(scope)),
         *((f"routes:{iso(w.start)}", partial(_latency_by_route, platform, w)) for w in routed if w.seconds),
     ]
 
 
-def _products_of(platform: _Platform, scope: Scope) -> list[_parts.Part]:
+def _products_of(platform: _Platform, scope: Scope) -> list[threads.Part]:
     return [
-        *((_parts.named(scope, "activity", w), partial(_visits, platform, w)) for w in _spans(scope)),
+        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in _spans(scope)),
         ("costs", partial(_charges, platform, scope)),
     ]
 
 
-def _with_products(found: _parts.Frames) -> _parts.Frames:
+def _with_products(found: threads.Frames) -> threads.Frames:
     """What could not be read named a second time by the product that it needs."""
     table = found.get("gaps", frame("gaps"))
     extra = table[table["item"].isin(list(PRODUCTS))]
@@ -210,11 +212,11 @@ def _full(moment: datetime) -> datetime:
 
 
 def _hours_before(scope: Scope) -> list[Window]:
-    return _parts.pieces(Window(_full(scope.baseline.start), _full(scope.baseline.end)), 3 * DAY)
+    return threads.pieces(Window(_full(scope.baseline.start), _full(scope.baseline.end)), 3 * DAY)
 
 
 def _hours_since(scope: Scope) -> list[Window]:
-    return _parts.pieces(Window(_full(scope.baseline.end), _full(scope.window.end)), 3 * DAY)
+    return threads.pieces(Window(_full(scope.baseline.end), _full(scope.window.end)), 3 * DAY)
 
 
 def _edges(scope: Scope) -> list[Window]:
@@ -244,7 +246,7 @@ def _moment(milliseconds: Any) -> datetime | None:
     return datetime.fromtimestamp(milliseconds / 1000, UTC) if known else None
 
 
-def _deployments(platform: _Platform, scope: Scope) -> _parts.Frames:
+def _deployments(platform: _Platform, scope: Scope) -> threads.Frames:
     times: list[tuple[str, Any]] = [("since", _ms(scope.baseline.start)), ("until", _ms(scope.as_of))]
     rows = [row for row in platform.deployments(times) if row["created_at"] and row["created_at"] < scope.as_of]
     return {"deployments": frame("deployments", rows)}
@@ -274,7 +276,7 @@ def _judged(table: pd.DataFrame, scope: Scope) -> list[str]:
     return [str(uid) for uid in table["deployment"].tail(2)]
 
 
-def _build_logs(platform: _Platform, uid: str) -> _parts.Frames:
+def _build_logs(platform: _Platform, uid: str) -> threads.Frames:
     """Lines of errors and of bundle sizes."""
     query = {**platform.team, "builds": 1, "limit": -1, "direction": "backward", "follow": 0}
     found = listed("vercel", platform.api.get(f"/v3/deployments/{uid}/events", query).json())
@@ -295,7 +297,7 @@ def _line(uid: str, entry: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"deployment": uid, "at": at, "level": level, "text": one_line(text)}
 
 
-def _crons(platform: _Platform) -> _parts.Frames:
+def _crons(platform: _Platform) -> threads.Frames:
     """Schedules of the platform; none while it has them switched off."""
     crons = platform.project.get("crons") or {}
     off = crons.get("disabledAt") and crons["disabledAt"] > (crons.get("enabledAt") or 0)
@@ -304,7 +306,7 @@ def _crons(platform: _Platform) -> _parts.Frames:
     return {"platform_crons": frame("platform_crons", rows)}
 
 
-def _requests(platform: _Platform, window: Window, bucket: timedelta) -> _parts.Frames:
+def _requests(platform: _Platform, window: Window, bucket: timedelta) -> threads.Frames:
     """Requests by status in buckets that lie wholly in the window.
 
     Where the buckets are not the ones asked for, or hold less than the whole, the whole is taken as one.
@@ -328,7 +330,7 @@ def _at(entry: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(entry["timestamp"]).astimezone(UTC)
 
 
-def _requests_by_route(platform: _Platform, window: Window) -> _parts.Frames:
+def _requests_by_route(platform: _Platform, window: Window) -> threads.Frames:
     key, body = platform.query(REQUESTS, "sum", window, by=("route", "http_status"))
     rows = [
         {**_counted(entry, window.start, window.seconds, entry[key]), "route": entry["route"]}
@@ -358,9 +360,9 @@ def _duration_metric(platform: _Platform) -> str:
     return next((name for name in DURATIONS if name in platform.metrics), DURATIONS[0])
 
 
-def _latency(platform: _Platform, window: Window, scope: Scope) -> _parts.Frames:
+def _latency(platform: _Platform, window: Window, scope: Scope) -> threads.Frames:
     """Response times of exactly a window; of single days the average and the p95 only, to ask less."""
-    main = window in _parts.main_windows(scope)
+    main = window in threads.main_windows(scope)
     metric = _duration_metric(platform)
     row = _interval(window)
     for name in PERCENTILES if main else ("p95", "avg"):
@@ -376,7 +378,7 @@ def _whole(platform: _Platform, metric: str, aggregation: str, window: Window) -
     return _number(summary[0].get(key)) if summary else None
 
 
-def _latency_by_route(platform: _Platform, window: Window) -> _parts.Frames:
+def _latency_by_route(platform: _Platform, window: Window) -> threads.Frames:
     routes: dict[str, dict[str, Any]] = defaultdict(lambda: _interval(window))
     metric = _duration_metric(platform)
     for name in PERCENTILES:
@@ -391,7 +393,7 @@ def _interval(window: Window) -> dict[str, Any]:
     return {"source": "vercel", "start": window.start, "end": window.end, "sample_rate": 1.0, "complete": True}
 
 
-def _visits(platform: _Platform, window: Window) -> _parts.Frames:
+def _visits(platform: _Platform, window: Window) -> threads.Frames:
     query = {
         **platform.team,
         "projectId": platform.project_id,
@@ -405,7 +407,7 @@ def _visits(platform: _Platform, window: Window) -> _parts.Frames:
     }
 
 
-def _charges(platform: _Platform, scope: Scope) -> _parts.Frames:
+def _charges(platform: _Platform, scope: Scope) -> threads.Frames:
     """Charges of the project, and those of the team that name none, by service and day."""
     start = min(scope.previous.start, scope.window.start)
     query = {**platform.team, "from": iso(start), "to": iso(scope.window.end)}

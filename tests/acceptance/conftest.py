@@ -18,12 +18,15 @@ from typing import Any
 import pytest
 import yaml
 
-from pdmlib import asking
 from pdmlib.demo import Production, adopt_history
-from pdmlib.history import load_collection
-from pdmlib.phases import Scope
-from pdmlib.run import Kernel, write_report
-from pdmlib.site import Site, load_site
+from pdmlib.phases.scope import Scope
+from pdmlib.site.load import load_site
+from pdmlib.site.site import Site
+from pdmlib.storage.history import load_collection
+from pdmlib.workbook.execute import write_report
+from pdmlib.workbook.gather import gather, history_folder
+from pdmlib.workbook.kernel import Kernel
+from pdmlib.workbook.scope import incident_scope_for, scope_for
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "params/demo.yaml"
@@ -81,11 +84,11 @@ def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> No
         for name, value in production.environ.items():
             patch.setenv(name, value)
         site = load_site(str(DEMO))
-        adopt_history(production, asking.history_folder(site, out))
+        adopt_history(production, history_folder(site, out))
         for phase in phases:
             scope = _scope(site, phase)
             production.set_clock(min(scope.asked_at, production.clock))
-            collection = asking.gather(site, scope, out)
+            collection = gather(site, scope, out)
             written = write_report(site, scope, out, collection, kernel)
             production.set_clock(_clock(site))
             if phase == "week1":
@@ -102,8 +105,8 @@ def _clock(site: Site) -> Any:
 
 def _scope(site: Site, phase: str) -> Scope:
     if phase != "incident":
-        return asking.scope_for(site, phase)
-    return asking.incident_scope_for(site, "2025-03-04T19:00:00Z", "2025-03-04T20:00:00Z")
+        return scope_for(site, phase)
+    return incident_scope_for(site, "2025-03-04T19:00:00Z", "2025-03-04T20:00:00Z")
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pdmlib.cli import app
+from pdmlib.cli.main import application
 from pdmlib.errors import CallError
-from pdmlib.run import execute
+from pdmlib.workbook.execute import execute
 from tests.acceptance.conftest import Called, pdm, site_file
 
 
 def _call(*arguments: object) -> Called:
     """The command in this process."""
-    done = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    done = CliRunner().invoke(application(), [str(argument) for argument in arguments])
     return Called(done.exit_code, done.stdout, done.stderr)
 
 

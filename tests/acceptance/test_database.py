@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pdmlib.window import iso
+from pdmlib.phases.window import iso
 from tests.acceptance.conftest import pdm
 from tests.servers import BLIND, MONITOR, Database
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pdmlib import asking
-from pdmlib.case import Case
 from pdmlib.demo import start
-from pdmlib.site import load_site
-from pdmlib.sources import collect
-from pdmlib.verdict import Verdict, judge
+from pdmlib.frames.case import Case
+from pdmlib.site.load import load_site
+from pdmlib.sources.catalogue import collect
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import demo_of, newest, pdm
 
 
@@ -21,7 +21,7 @@ def _verdict(scenario: str) -> Verdict:
         for name, value in production.environ.items():
             patch.setenv(name, value)
         site = load_site("params/demo.yaml")
-        scope = asking.scope_for(site, "daily")
+        scope = scope_for(site, "daily")
         return judge(Case(site, scope, collect(site, scope), scope.window))
 
 

@@ -16,11 +16,12 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pdmlib import asking
-from pdmlib.frames import Collection
-from pdmlib.history import load_collection
-from pdmlib.run import Kernel, write_report
-from pdmlib.site import load_site
+from pdmlib.frames.collection import Collection
+from pdmlib.site.load import load_site
+from pdmlib.storage.history import load_collection
+from pdmlib.workbook.execute import write_report
+from pdmlib.workbook.kernel import Kernel
+from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import PHASES, Reports, site_file
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -145,7 +146,7 @@ def large(reports: Reports, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = load_site(site_file(folder, _grow), reports.environ)
     kept = load_collection(reports.folder("weekly-review") / "collection")
     with warnings.catch_warnings(action="ignore"), Kernel() as kernel:
-        scope = asking.scope_for(site, "weekly-review")
+        scope = scope_for(site, "weekly-review")
         written = write_report(site, scope, folder / "out", _grown(kept), kernel).folder
         gc.collect()
     return written

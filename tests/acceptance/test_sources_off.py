@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 
-from pdmlib import asking
-from pdmlib.case import Case
 from pdmlib.demo import Production, adopt_history, start
-from pdmlib.frames import Collection, merge
-from pdmlib.history import recall
-from pdmlib.phases import Scope
-from pdmlib.site import SOURCE_NAMES, Site, load_site
-from pdmlib.sources import collect
-from pdmlib.verdict import Verdict, judge
-from pdmlib.window import Window
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.frame import merge
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window
+from pdmlib.site.load import load_site
+from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.sources.catalogue import collect
+from pdmlib.storage.history import recall
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import newest, pdm, site_file
 
 
@@ -56,7 +58,7 @@ def _site(production: Production, patch: pytest.MonkeyPatch) -> tuple[Site, Scop
     for name, value in production.environ.items():
         patch.setenv(name, value)
     site = load_site("params/demo.yaml")
-    return site, asking.scope_for(site, "week1")
+    return site, scope_for(site, "week1")
 
 
 def _whole(site: Site, scope: Scope, parts: dict[str, Collection]) -> Verdict:

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pdmlib.analysis import cron
-from pdmlib.case import Case
-from pdmlib.readings import Measurement, Priority, State
-from pdmlib.schedules import expand
-from pdmlib.site import Site
-from pdmlib.window import Window, local_day
+from pdmlib.analysis.cron_schedules import expand
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Measurement, Priority, State
+from pdmlib.phases.window import Window, local_day
+from pdmlib.site.site import Site
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, at, every
 
 NEW_YORK = ZoneInfo("America/New_York")

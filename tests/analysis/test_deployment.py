@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from pdmlib.analysis import deployment
-from pdmlib.readings import State
+from pdmlib.frames.readings import State
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, every
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pdmlib.analysis import integrations
-from pdmlib.readings import Priority, State, Status
+from pdmlib.frames.readings import Priority, State, Status
 from tests.builders import DEPLOYED, a_case, a_gap
 
 HOUR = timedelta(hours=1)

@@ -6,8 +6,8 @@ import pytest
 
 from pdmlib import stats
 from pdmlib.analysis import performance
-from pdmlib.judging import reading_of
-from pdmlib.readings import Measurement, Priority, State, Status
+from pdmlib.frames.readings import Measurement, Priority, State, Status
+from pdmlib.verdict.ladder import reading_of
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)

@@ -7,9 +7,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pdmlib.analysis import cron, features, stability
-from pdmlib.case import Case
-from pdmlib.readings import Metric, State
+from pdmlib.analysis import cron
+from pdmlib.analysis.availability import stability
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.product import features
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import State
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, every, the_probes
 
 SITE = a_site()

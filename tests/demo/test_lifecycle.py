@@ -18,7 +18,7 @@ from pdmlib.demo import start
 from pdmlib.demo.cache import Order, run_folder
 from pdmlib.demo.scenarios import plan_of
 from pdmlib.errors import CallError
-from pdmlib.window import parse_time
+from pdmlib.phases.window import parse_time
 
 CLOCK = parse_time("2025-03-03T16:00:00Z")
 

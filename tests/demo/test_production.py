@@ -12,9 +12,9 @@ import psycopg
 import pytest
 
 from pdmlib.demo import Production, adopt_history, start
-from pdmlib.history import recall
-from pdmlib.site import load_site
-from pdmlib.window import Window
+from pdmlib.phases.window import Window
+from pdmlib.site.load import load_site
+from pdmlib.storage.history import recall
 
 WEEK = {"start": "2025-03-03T15:00:00", "end": "2025-03-10T15:00:00"}
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)

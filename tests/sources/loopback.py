@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pdmlib.phases import Scope
-from pdmlib.site import Site
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
 from tests.builders import DEPLOYED, a_scope, at
 
 SECRET = "sk_test_Nev3rShowThis0123456789"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pdmlib.frames import Collection
+from pdmlib.frames.collection import Collection
 from pdmlib.sources import app
-from pdmlib.sources._parts import PAST
+from pdmlib.sources.live import PAST
 from tests.builders import a_site
 from tests.sources.loopback import Reply, Vendor, routed, the_scope, the_site, vendor
 

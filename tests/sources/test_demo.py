@@ -2,24 +2,26 @@
 
 import pytest
 
-from pdmlib import sources
 from pdmlib.demo import Production
 from pdmlib.demo.history import CRITICAL
-from pdmlib.frames import Collection
-from pdmlib.phases import phase_named, scope_of
-from pdmlib.site import Query, load_site
+from pdmlib.frames.collection import Collection
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import scope_of
+from pdmlib.site.load import load_site
+from pdmlib.site.tables import Query
+from pdmlib.sources import catalogue
 
 
 @pytest.fixture(scope="module")
 def collection(production: Production) -> Collection:
     site = load_site("params/demo.yaml", environ=production.environ)
     assert site.deployed_at is not None
-    return sources.collect(site, scope_of(site, phase_named("week1"), site.deployed_at, production.clock))
+    return catalogue.collect(site, scope_of(site.zone, phase_named("week1"), site.deployed_at, production.clock))
 
 
 def test_every_source_answers_whole(collection: Collection) -> None:
     assert {(c.source, c.status, c.detail) for c in collection.coverage} == {
-        (row.name, "ok", None) for row in sources.SOURCES
+        (row.name, "ok", None) for row in catalogue.SOURCES
     }
 
 

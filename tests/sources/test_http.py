@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.sources import _http
-from pdmlib.sources._http import Api, Budget, asked_wait, listed
-from pdmlib.window import now
+from pdmlib.phases.window import now
+from pdmlib.sources import http
+from pdmlib.sources.http import Api, Budget, asked_wait, listed
 from tests.sources.loopback import SECRET, Call, Reply, Vendor, routed, vendor
 
 BEARER = {"Authorization": f"Bearer {SECRET}"}
@@ -97,7 +97,7 @@ def test_a_wait_beyond_the_budget_is_not_waited_for_and_said() -> None:
 def test_a_429_that_never_ends_is_given_up_in_the_vendors_words() -> None:
     reason, server = refusal(Reply('"You are asking too often"', 429, {"Content-Type": "text/html"}))
     assert reason == "429: You are asking too often"
-    assert len(server.calls) == _http.ATTEMPTS
+    assert len(server.calls) == http.ATTEMPTS
 
 
 def test_a_vendor_that_says_not_to_retry_is_asked_once() -> None:
@@ -153,7 +153,7 @@ def test_a_secret_that_no_header_may_hold_is_not_shown() -> None:
 
 
 def test_a_long_message_is_shortened() -> None:
-    assert len(refusal(Reply({"message": "many words " * 1000}, 400))[0]) <= _http.SHOWN + 10
+    assert len(refusal(Reply({"message": "many words " * 1000}, 400))[0]) <= http.SHOWN + 10
 
 
 def test_an_answer_that_is_not_json_is_an_error() -> None:
@@ -163,7 +163,7 @@ def test_an_answer_that_is_not_json_is_an_error() -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_an_answer_beyond_the_size_limit_is_not_kept(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
-    monkeypatch.setattr(_http, "MAX_BYTES", 2**20)
+    monkeypatch.setattr(http, "MAX_BYTES", 2**20)
     body = b" " * 3 * 2**20
     reply = Reply(gzip.compress(body), headers={"Content-Encoding": "gzip"}) if packed else Reply(body)
     assert refusal(reply)[0] == "its answer is larger than 1 MB and was not read"
@@ -202,7 +202,7 @@ def test_after_one_failure_in_vain_a_vendor_that_never_answered_is_not_asked_aga
         for _ in range(3):
             with pytest.raises(SourceError, match="503: Service Unavailable"):
                 api.get("/x")
-        assert len(server.calls) == _http.ATTEMPTS + 2
+        assert len(server.calls) == http.ATTEMPTS + 2
 
 
 def test_a_refused_credential_is_not_sent_over_and_over() -> None:
@@ -210,7 +210,7 @@ def test_a_refused_credential_is_not_sent_over_and_over() -> None:
         for _ in range(20):
             with pytest.raises(SourceError, match="401: Invalid token"):
                 api.get("/x")
-        assert len(server.calls) == _http.MAX_REFUSALS
+        assert len(server.calls) == http.MAX_REFUSALS
 
 
 def test_a_redirect_is_not_followed() -> None:

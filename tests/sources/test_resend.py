@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import Collection
+from pdmlib.frames.collection import Collection
 from pdmlib.sources import resend
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 

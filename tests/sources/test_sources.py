@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from pdmlib import sources
 from pdmlib.errors import SourceError
-from pdmlib.frames import frame
-from pdmlib.phases import Scope
-from pdmlib.site import SOURCE_NAMES, Site
-from pdmlib.sources import SourceRow
+from pdmlib.frames.frame import frame
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.sources import catalogue
+from pdmlib.sources.catalogue import SourceRow
 from tests.builders import a_site
 from tests.sources.loopback import SECRET, Call, Reply, the_scope, vendor
 
@@ -36,16 +36,16 @@ def broken(site: Site, scope: Scope) -> Any:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, **rows: Any) -> None:
-    monkeypatch.setattr(sources, "SOURCES", tuple(SourceRow(name, call) for name, call in rows.items()))
+    monkeypatch.setattr(catalogue, "SOURCES", tuple(SourceRow(name, call) for name, call in rows.items()))
 
 
 def test_there_is_one_row_for_each_source_of_a_site_file() -> None:
-    assert tuple(row.name for row in sources.SOURCES) == SOURCE_NAMES
+    assert tuple(row.name for row in catalogue.SOURCES) == SOURCE_NAMES
 
 
 def test_one_failing_source_leaves_the_others_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, app=well, stripe=refused, resend=broken, vercel=partly)
-    found = sources.collect(a_site(), the_scope())
+    found = catalogue.collect(a_site(), the_scope())
     said = {c.source: (c.status, c.rows) for c in found.coverage}
     assert said == {"app": ("ok", 1), "stripe": ("failed", 0), "resend": ("failed", 0), "vercel": ("partial", 1)}
     assert found["platform_crons"]["path"].tolist() == ["/api/cron/a"]
@@ -57,33 +57,33 @@ def test_one_failing_source_leaves_the_others_whole(monkeypatch: pytest.MonkeyPa
 
 def test_a_bug_in_one_source_is_told_without_its_data(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, resend=broken)
-    (coverage,) = sources.collect(a_site(), the_scope()).coverage
+    (coverage,) = catalogue.collect(a_site(), the_scope()).coverage
     assert "KeyError" in str(coverage.detail)
     assert SECRET not in str(coverage.detail)
 
 
 def test_the_detail_tells_each_reason_once_with_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, vercel=partly)
-    (coverage,) = sources.collect(a_site(), the_scope()).coverage
+    (coverage,) = catalogue.collect(a_site(), the_scope()).coverage
     assert coverage.detail == "a, b: 402: pay first"
 
 
 def test_a_source_without_a_block_is_named_with_its_file_and_key() -> None:
     site = a_site(sources={}, file="params/shop.yaml")
-    found = sources.collect(site, the_scope())
+    found = catalogue.collect(site, the_scope())
     assert {c.status for c in found.coverage} == {"not_configured"}
     assert found.gap("resend") == ("not_configured", "params/shop.yaml has no block sources.resend")
 
 
 def test_a_source_switched_off_says_where() -> None:
     site = a_site(sources={"resend": {"enabled": False}}, file="params/shop.yaml")
-    found = sources.collect(site, the_scope(), only=["resend"])
+    found = catalogue.collect(site, the_scope(), only=["resend"])
     assert [c.status for c in found.coverage] == ["not_configured"]
     assert found.gap("resend") == ("not_configured", "switched off in params/shop.yaml")
 
 
 def test_a_source_that_the_site_does_without_has_no_row() -> None:
-    found = sources.collect(a_site(sources={}, unused=["twilio", "resend"]), the_scope())
+    found = catalogue.collect(a_site(sources={}, unused=["twilio", "resend"]), the_scope())
     assert {"twilio", "resend"} & {c.source for c in found.coverage} == set()
     assert found.gap("twilio") is None
 
@@ -91,7 +91,7 @@ def test_a_source_that_the_site_does_without_has_no_row() -> None:
 def test_the_caller_hears_of_each_source_on_its_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     only(monkeypatch, app=well, stripe=refused)
     heard: list[tuple[str, str, int]] = []
-    sources.collect(a_site(), the_scope(), on_progress=lambda n, s: heard.append((n, s, threading.get_ident())))
+    catalogue.collect(a_site(), the_scope(), on_progress=lambda n, s: heard.append((n, s, threading.get_ident())))
     assert {(name, status) for name, status, _ in heard} == {("app", "ok"), ("stripe", "failed")}
     assert {thread for _, _, thread in heard} == {threading.get_ident()}
 
@@ -122,7 +122,7 @@ def test_slow_sources_are_asked_at_the_same_time() -> None:
             "resend": {"base_url": three.url},
         }
         secrets = {"VERCEL_TOKEN": SECRET, "STRIPE_API_KEY": SECRET, "RESEND_API_KEY": SECRET}
-        found = sources.collect(a_site(sources=blocks, secrets=secrets), the_scope(), only=list(blocks))
+        found = catalogue.collect(a_site(sources=blocks, secrets=secrets), the_scope(), only=list(blocks))
     assert sorted(overlaps) == ["resend", "stripe", "vercel"]
     assert {c.status for c in found.coverage} == {"failed"}
 
@@ -134,9 +134,9 @@ def test_a_source_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -
         never.wait()
 
     only(monkeypatch, app=well, stripe=endless)
-    monkeypatch.setattr(sources, "LIMIT_S", 0.3)
+    monkeypatch.setattr(catalogue, "LIMIT_S", 0.3)
     try:
-        found = sources.collect(a_site(), the_scope())
+        found = catalogue.collect(a_site(), the_scope())
     finally:
         never.set()
     said = {c.source: (c.status, c.detail) for c in found.coverage}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import Collection
+from pdmlib.frames.collection import Collection
 from pdmlib.sources import stripe
 from tests.builders import at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor

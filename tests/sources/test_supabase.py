@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import Collection
+from pdmlib.frames.collection import Collection
 from pdmlib.sources import supabase
 from pdmlib.sources.supabase import host_values
 from tests.builders import a_site

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.frames import Collection
+from pdmlib.frames.collection import Collection
+from pdmlib.phases.window import parse_time
 from pdmlib.sources import vercel
-from pdmlib.window import parse_time
 from tests.builders import DEPLOYED, at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 

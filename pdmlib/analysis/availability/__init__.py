@@ -1,0 +1,1 @@
+"""Uptime, outages and incidents."""

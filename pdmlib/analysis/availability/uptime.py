@@ -1,0 +1,143 @@
+"""Uptime is time: what each probe of the application vouches for, and the outages in it.
+
+A probe vouches for the time up to the next one if that comes within twice the interval, else for
+one interval; the rest is unknown, neither up nor down. `degraded` is up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from pdmlib.frames.case import Case, once
+from pdmlib.site.vendors import App
+
+LOG = "uptime_logs"
+WORKING = ("up", "degraded")
+BURST = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Uptime:
+    """Seconds of a window by state, with the probes behind them."""
+
+    up: float
+    degraded: float
+    down: float
+    unknown: float
+    probes: int
+
+    @property
+    def known(self) -> float:
+        """Seconds that a probe vouches for."""
+        return self.up + self.degraded + self.down
+
+    @property
+    def total(self) -> float:
+        """Seconds of the window."""
+        return self.known + self.unknown
+
+    @property
+    def low_pct(self) -> float:
+        """Uptime in percent, were all unknown time down."""
+        return 100 * (self.up + self.degraded) / self.total
+
+    @property
+    def high_pct(self) -> float:
+        """Uptime in percent, were all unknown time up."""
+        return 100 * (self.total - self.down) / self.total
+
+
+@dataclass(frozen=True)
+class Outage:
+    """Down time not interrupted by a sight of the application up; `end` None while it lasts."""
+
+    start: datetime
+    end: datetime | None
+    down: timedelta
+
+
+@once
+def pooled(case: Case) -> pd.DataFrame:
+    """Probes that tell of uptime, oldest first: the application's own log and our probes of its health."""
+    probes = case["probes"]
+    block = case.site.source("app")
+    health = block.health if isinstance(block, App) else "/api/health"
+    wanted = probes["target"].isin([LOG, health]) & probes["status"].isin([*WORKING, "down"])
+    reach = 2 * interval_of(case)
+    near = (probes["checked_at"] >= case.window.start - reach) & (probes["checked_at"] < case.window.end + reach)
+    return probes[wanted & near & (probes["checked_at"] <= case.scope.as_of)].sort_values("checked_at")
+
+
+def interval_of(case: Case) -> timedelta:
+    """How often probes are due: the site file's interval, else the usual distance of the probes seen."""
+    if case.site.uptime is not None:
+        return timedelta(seconds=case.site.uptime.interval_s)
+    own = case["probes"]["checked_at"].drop_duplicates().sort_values()
+    distances = own.diff().dropna()
+    apart = distances[distances > BURST]
+    return case.scope.phase.cadence if apart.empty else apart.median().to_pytimedelta()
+
+
+@once
+def uptime_segments(case: Case) -> pd.DataFrame:
+    """The window cut where the state changes: start, end, state (up, degraded, down, unknown).
+
+    Empty when no probe says anything about the window.
+    """
+    window, spans = case.window, _vouched(case)
+    rows: list[tuple[datetime, datetime, str]] = []
+    reached = window.start
+    for start, end, state in spans:
+        start, end = max(start, window.start), min(end, window.end)
+        if start >= end:
+            continue
+        if start > reached:
+            rows.append((reached, start, "unknown"))
+        if rows and rows[-1][2] == state and rows[-1][1] == start:
+            rows[-1] = (rows[-1][0], end, state)
+        else:
+            rows.append((start, end, state))
+        reached = end
+    if rows and reached < window.end:
+        rows.append((reached, window.end, "unknown"))
+    table = pd.DataFrame(rows, columns=["start", "end", "state"])
+    return table.astype({"start": "datetime64[us, UTC]", "end": "datetime64[us, UTC]", "state": "str"})
+
+
+def _vouched(case: Case) -> list[tuple[datetime, datetime, str]]:
+    """What each probe vouches for: start, end and state."""
+    probes, interval = pooled(case), interval_of(case)
+    moments = [m.to_pydatetime() for m in probes["checked_at"]]
+    following = [*moments[1:], *(max(case.window.end, last) for last in moments[-1:])]
+    ends = [n if n - m <= 2 * interval else m + interval for m, n in zip(moments, following, strict=True)]
+    return list(zip(moments, ends, probes["status"], strict=True))
+
+
+@once
+def uptime(case: Case) -> Uptime | None:
+    """Seconds of the window by state; None when no probe says anything about it."""
+    segments = uptime_segments(case)
+    if segments.empty:
+        return None
+    seconds = (segments["end"] - segments["start"]).dt.total_seconds().groupby(segments["state"]).sum()
+    at = pooled(case)["checked_at"]
+    counted = int(((at >= case.window.start) & (at < case.window.end)).sum())
+    up, degraded, down, unknown = (float(seconds.get(s, 0.0)) for s in ("up", "degraded", "down", "unknown"))
+    return Uptime(up, degraded, down, unknown, counted)
+
+
+@once
+def outages(case: Case) -> list[Outage]:
+    """Outages in the window; down time on both sides of a gap without a sight of `up` is one."""
+    found: list[Outage] = []
+    down, first, last = timedelta(0), None, None
+    for start, end, state in uptime_segments(case).itertuples(index=False):
+        if state == "down":
+            first, last, down = first or start.to_pydatetime(), end.to_pydatetime(), down + (end - start)
+        elif state in WORKING and first:
+            found.append(Outage(first, last, down))
+            down, first = timedelta(0), None
+    return [*found, Outage(first, None, down)] if first else found

@@ -1,0 +1,72 @@
+"""What a report is made of: every metric, finding and table of the sections, in the report's order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pdmlib.analysis import coverage, cron, deployment, errors, integrations, performance
+from pdmlib.analysis.availability import stability
+from pdmlib.analysis.compare.same_hours import before_after
+from pdmlib.analysis.database import health, plans
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.product import activity, costs, features, feedback
+from pdmlib.analysis.traffic.days import daily
+from pdmlib.analysis.traffic.routes import routes
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding
+from pdmlib.site.site import Site
+
+
+def all_metrics(site: Site) -> tuple[Metric, ...]:
+    """Every metric of a site, in the order of the report."""
+    return (
+        *coverage.METRICS,
+        *stability.METRICS,
+        *performance.METRICS,
+        *deployment.METRICS,
+        *errors.METRICS,
+        *integrations.METRICS,
+        *cron.METRICS,
+        *features.metrics(site),
+        *activity.METRICS,
+        *feedback.metrics(site),
+        *health.metrics(site),
+        *costs.metrics(site),
+    )
+
+
+def metrics_of(site: Site, phase: str) -> tuple[Metric, ...]:
+    """The metrics that a phase's report shows."""
+    return tuple(metric for metric in all_metrics(site) if not metric.phases or phase in metric.phases)
+
+
+FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
+    stability.findings,
+    performance.findings,
+    deployment.findings,
+    errors.findings,
+    integrations.findings,
+    cron.findings,
+    features.findings,
+    feedback.findings,
+    health.findings,
+)
+
+TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
+    "feature_adoption": features.adoption,
+    "cron": cron.table,
+    "cron_drift": cron.drift,
+    "daily": daily,
+    "routes": routes,
+    "before_after": before_after,
+    "top_errors": errors.top_errors,
+    "incidents": stability.incidents,
+    "integrations": integrations.table,
+    "queries": health.queries,
+    "plans": plans.plans,
+    "database_findings": health.database_findings,
+    "visibility": health.visibility,
+    "tickets": feedback.tickets,
+    "capacity": costs.capacity,
+}

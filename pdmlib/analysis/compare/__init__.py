@@ -1,0 +1,1 @@
+"""Before against after: baselines, changes, the same hours of the week."""

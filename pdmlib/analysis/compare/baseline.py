@@ -1,0 +1,313 @@
+"""Baselines that mean something, and arrows only for change.
+
+A baseline is what comparable buckets of time held before the deployment: the same weekday and
+hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
+excludes zero, it is large enough to matter, and there are enough data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pdmlib import stats
+from pdmlib.frames.case import Case, once
+from pdmlib.phases.window import Window
+
+Kind = Literal["weekday_hour", "weekday", "days", "none"]
+Trend = Literal["up", "flat", "down", "unknown", "new"]
+Bucket = tuple[Window, float]
+
+ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
+ENOUGH_EVENTS = 10
+PRACTICAL_PCT = 10.0
+DEPLOYMENT = timedelta(hours=1)
+KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What to compare a value with.
+
+    Attributes:
+        values: of the comparable buckets; for several judged buckets together, the mean of each.
+        used: which buckets these are, in words.
+        expected: the value to expect; None without a baseline.
+        exposure: how many times longer the comparable buckets are than the judged one.
+        dispersion: variance over mean of counts, as seen in the baseline; NaN when not known.
+        freedom: degrees of freedom of the dispersion.
+        spread, spread_freedom: standard deviation of a single value and its degrees of freedom.
+    """
+
+    kind: Kind
+    values: tuple[float, ...]
+    used: str
+    expected: float | None = None
+    exposure: float = 0.0
+    dispersion: float = math.nan
+    freedom: int = 0
+    spread: float = math.nan
+    spread_freedom: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """How a value differs from its baseline.
+
+    Attributes:
+        low, high: 95 % interval of the change in percent; None where none is defined.
+        reason: why the trend is flat or unknown, or what the arrow rests on.
+        words: the change in words, with "better" or "worse" where the metric has a good direction.
+    """
+
+    trend: Trend
+    change_pct: float | None = None
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    reason: str = ""
+    words: str = ""
+    baseline: float | None = None
+
+
+def usable(case: Case, bucket: Window) -> bool:
+    """Whether a bucket may serve as baseline: before the deployment, on no holiday or incident day."""
+    zone, scope = case.site.zone, case.scope
+    if bucket.end > scope.baseline.end or bucket.start < scope.baseline.start:
+        return False
+    dates = {bucket.start.astimezone(zone).date(), (bucket.end - timedelta(seconds=1)).astimezone(zone).date()}
+    return dates.isdisjoint(case.site.holidays) and dates.isdisjoint(case.site.incident_days)
+
+
+def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
+    """The first rung of the ladder with three comparable buckets, or all two that there are of a weekday.
+
+    Args:
+        history: buckets as long as the judged one, with their values; NaN and what is not `usable` is left out.
+        judged: the bucket to compare; one shorter than a day starts with its own hour of the day.
+    """
+    zone = case.site.zone
+    known = [(w, v) for w, v in history if not math.isnan(v) and usable(case, w)]
+    earlier = _earlier_deployments(case)
+    clean = [(w, v) for w, v in known if not any(_meet(w, d) for d in earlier)]
+    tries = (
+        (clean, ENOUGH_BUCKETS, ""),
+        (known, ENOUGH_BUCKETS, ", days with an earlier deployment among them"),
+        (known, FEW_BUCKETS, ", as there are no more"),
+    )
+    for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
+        for candidates, enough, note in tries if kind != "days" else tries[:2]:
+            same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
+            if len(same) >= enough:
+                near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
+                groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
+                return _of(kind, same, groups, alike, _used(kind, len(same), judged, zone) + note)
+    return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
+
+
+def together(parts: Sequence[Baseline]) -> Baseline:
+    """The baseline of a sum over several judged buckets; none as soon as one of them has none."""
+    bare = next((part for part in parts if part.expected is None), None)
+    if not parts or bare:
+        return bare or Baseline("none", (), "no baseline: nothing to compare")
+    expected = [part.expected or 0.0 for part in parts]
+    total = sum(expected)
+    variance = sum(e / part.exposure for e, part in zip(expected, parts, strict=True))
+    kind = max((part.kind for part in parts), key=KINDS.index)
+    counts = [len(part.values) for part in parts]
+    weeks = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    used = {
+        "weekday_hour": f"the same weekdays and hours of {weeks} weeks before the deployment",
+        "weekday": f"the same weekdays of {weeks} weeks before the deployment",
+        "days": f"all {weeks} comparable days before the deployment",
+    }[kind]
+    known = [(e, p) for e, p in zip(expected, parts, strict=True) if not math.isnan(p.dispersion)]
+    weight, spread = sum(e for e, _ in known), sum(e * p.dispersion for e, p in known)
+    return Baseline(
+        kind,
+        tuple(expected),
+        used,
+        total,
+        total / variance if variance > 0 else min(part.exposure for part in parts),
+        spread / weight if weight else math.nan,
+        _joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
+    )
+
+
+def _joint_freedom(parts: Sequence[tuple[float, int]]) -> int:
+    """Degrees of freedom of a sum of variances, each with its own. Source: Satterthwaite 1946, Biometrics 2."""
+    squares = sum(variance**2 / freedom for variance, freedom in parts if freedom)
+    return int(sum(variance for variance, _ in parts) ** 2 / squares) if squares else 0
+
+
+def change(
+    current: float,
+    base: Baseline,
+    better: str = "neither",
+    practical_pct: float = PRACTICAL_PCT,
+    looks: int = 1,
+) -> Change:
+    """The change of a count (or a sum of amounts) against its baseline.
+
+    The interval is that of a rate ratio whose variance is the baseline's dispersion times the mean.
+
+    Args:
+        better: "lower", "higher" or "neither": which direction is good.
+        looks: how many times the growing data are looked at, for the level.
+    """
+    if base.expected is None:
+        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+    if base.expected == 0:
+        return _from_zero(current, base, looks)
+    pct = 100 * (current / base.expected - 1)
+    before = base.expected * base.exposure
+    spread = _dispersion(base)
+    if (current + before) / spread < ENOUGH_EVENTS:
+        why = f"too few to tell: {current:g} now, {before:g} in {base.exposure:g} times the time before"
+        return Change(
+            "unknown", pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
+        )
+    low, high = stats.rate_ratio(current, 1, before, base.exposure, spread, stats.level_for_looks(looks))
+    p = stats.rate_ratio_p(current, 1, before, base.exposure, spread)
+    return _judged(pct, 100 * (low - 1), 100 * (high - 1), p, base, better, practical_pct)
+
+
+def _dispersion(base: Baseline) -> float:
+    """The baseline's dispersion, widened as Student's t is for having been estimated; 1 when not known."""
+    if math.isnan(base.dispersion):
+        return 1.0
+    if base.freedom < 1:
+        return base.dispersion
+    return base.dispersion * (stats.student(base.freedom) / stats.normal()) ** 2
+
+
+def level_change(
+    current: float, base: Baseline, better: str = "neither", practical_pct: float = PRACTICAL_PCT
+) -> Change:
+    """The change of a level (a time, a percentage) against its baseline, by the spread of single values.
+
+    Working days and weekends have spreads of their own: a quiet day's percentiles scatter more.
+    Source: prediction interval of one further value, with Student's t on the baseline's degrees of freedom.
+    """
+    if base.expected is None:
+        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+    if base.spread_freedom < 2 or math.isnan(base.spread):
+        why = f"too few values to tell: {len(base.values)}"
+        return Change("unknown", reason=why, words=why, baseline=base.expected)
+    if base.expected == 0:
+        return Change(
+            "new" if current > 0 else "flat", reason=f"{current:g} now, none in {base.used}", baseline=0.0
+        )
+    error = base.spread * math.sqrt(1 + 1 / base.exposure)
+    half = stats.student(base.spread_freedom) * error
+    away = current - base.expected
+    p = stats.student_p(away / error, base.spread_freedom) if error > 0 else float(away == 0)
+    scale = 100 / base.expected
+    return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
+
+
+def _from_zero(current: float, base: Baseline, looks: int) -> Change:
+    """A count where none were: new when that many are more than chance, since one alone tells nothing."""
+    if current == 0:
+        return Change(
+            "flat", 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0
+        )
+    low, _ = stats.rate_ratio(current, 1, 0, base.exposure, level=stats.level_for_looks(looks))
+    reason = f"{current:g} now, none in {base.used}"
+    if low <= 1:
+        return Change("unknown", reason=f"too few to tell: {reason}", words="too few to call new", baseline=0.0)
+    return Change("new", reason=reason, words="new", baseline=0.0)
+
+
+def _judged(
+    pct: float, low: float, high: float, p: float, base: Baseline, better: str, practical_pct: float
+) -> Change:
+    sure, large = low > 0 or high < 0, abs(pct) >= practical_pct
+    trend: Trend = "flat" if not (sure and large) else "up" if pct > 0 else "down"
+    why = "no more than chance" if not sure else "" if large else f"less than {practical_pct:g} %"
+    reason = f"{pct:+.0f} % against {base.used} (95 % {low:+.0f} to {high:+.0f} %, p {p:.2g})"
+    return Change(
+        trend,
+        pct,
+        low,
+        high if math.isfinite(high) else None,
+        p,
+        f"{reason}: {why}" if why else reason,
+        _words(trend, pct, base, better),
+        base.expected,
+    )
+
+
+def _words(trend: Trend, pct: float, base: Baseline, better: str) -> str:
+    if trend == "flat":
+        return f"no change against {base.used}"
+    text = f"{abs(pct):.0f} % {'more' if trend == 'up' else 'less'} than {base.used}"
+    if better not in ("lower", "higher"):
+        return text
+    return f"{text}: {'better' if (trend == 'up') == (better == 'higher') else 'worse'}"
+
+
+def _of(
+    kind: Kind, values: list[float], groups: Sequence[Sequence[float]], alike: Sequence[Sequence[float]], used: str
+) -> Baseline:
+    """A baseline of some values; dispersion from all groups, which scale with it, spread from those alike."""
+    freedom = _freedom(alike)
+    squares = sum((v - sum(group) / len(group)) ** 2 for group in alike for v in group)
+    return Baseline(
+        kind,
+        tuple(values),
+        used,
+        sum(values) / len(values),
+        float(len(values)),
+        stats.dispersion(groups),
+        _freedom(groups),
+        math.sqrt(squares / freedom) if freedom else math.nan,
+        freedom,
+    )
+
+
+def _freedom(groups: Iterable[Sequence[float]]) -> int:
+    return sum(len(group) - 1 for group in groups)
+
+
+def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[float]]:
+    """Values of buckets that are alike by the rung: what varies within a group is chance."""
+    groups: dict[object, list[float]] = {}
+    for window, value in buckets:
+        groups.setdefault(_key(kind, window, zone), []).append(value)
+    return list(groups.values())
+
+
+def _weekend(window: Window, zone: ZoneInfo) -> bool:
+    return window.start.astimezone(zone).weekday() >= 5
+
+
+def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:
+    start = window.start.astimezone(zone)
+    return {"weekday_hour": (start.weekday(), start.hour), "weekday": start.weekday()}.get(kind)
+
+
+def _used(kind: Kind, count: int, judged: Window, zone: ZoneInfo) -> str:
+    start = judged.start.astimezone(zone)
+    if kind == "days":
+        return f"the mean of {count} comparable days before the deployment"
+    hour = f" at {start:%H}:00" if kind == "weekday_hour" else ""
+    return f"the mean of {count} {start:%A}s{hour} before the deployment"
+
+
+@once
+def _earlier_deployments(case: Case) -> list[Window]:
+    """The hour after each production deployment before the judged one."""
+    made = case["deployments"]
+    made = made[(made["target"] == "production") & (made["state"] == "READY")]
+    moments = made["ready_at"].fillna(made["created_at"]).dropna()
+    earlier: list[datetime] = [m.to_pydatetime() for m in moments if m < case.scope.deployed_at]
+    return [Window(m, m + DEPLOYMENT) for m in earlier]
+
+
+def _meet(one: Window, other: Window) -> bool:
+    return one.start < other.end and other.start < one.end

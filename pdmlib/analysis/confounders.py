@@ -1,0 +1,68 @@
+"""What else may explain a change: there is no concurrent control, so every comparison names its rivals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from pdmlib.analysis.traffic.populations import population, populations
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import json_rows
+from pdmlib.phases.window import day_of
+
+SHIFT = 2.0
+NEAR = timedelta(minutes=30)
+
+
+@once
+def rivals(case: Case) -> list[str]:
+    """Other deployments, a shift of traffic, vendors' incidents, holidays and incident days: a sentence each."""
+    return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case)]
+
+
+def deployments_between(case: Case) -> list[dict[str, object]]:
+    """Production deployments of the platform that went live in the scope's window after the judged one."""
+    table, scope = case["deployments"], case.scope
+    table = table.assign(live=table["ready_at"].fillna(table["created_at"]))
+    later = (table["live"] > scope.deployed_at + NEAR) & (table["live"] >= scope.window.start)
+    ours = (table["source"] == "vercel") & (table["target"] == "production") & (table["state"] == "READY")
+    return json_rows(table[ours & later & (table["live"] < scope.window.end)].sort_values("live"))
+
+
+def _deployments(case: Case) -> Iterator[str]:
+    others = deployments_between(case)
+    if others:
+        names = ", ".join(f"{row['deployment']} at {row['live']}" for row in others[:3])
+        yield f"{len(others)} more production deployments in the window: {names}"
+
+
+def _traffic(case: Case) -> Iterator[str]:
+    now = next(populations(case.at(case.scope.window)), None)
+    if now is None:
+        return
+    before = population(case.at(case.scope.before), now.source)
+    if before is None or not before.requests:
+        return
+    factor = now.rate / before.rate
+    if factor > SHIFT or factor < 1 / SHIFT:
+        yield f"traffic is {factor:.2g} times that of the seven days before the deployment"
+
+
+def _vendors(case: Case) -> Iterator[str]:
+    states = case["vendor_states"]
+    bad = states[(states["kind"] == "service") & (states["ok"] == False)]  # noqa: E712
+    for vendor, item, status in zip(bad["vendor"], bad["item"], bad["status"], strict=True):
+        yield f"{vendor} reports {item} as {status}"
+
+
+def _days(case: Case) -> Iterator[str]:
+    scope, zone = case.scope, case.site.zone
+    dates = [day.date for day in scope.days if day.window.start < scope.as_of]
+    first = day_of(scope.before.start, zone).date
+    compared = [d for d in case.site.holidays if first <= d < dates[0]] if dates else []
+    for day in (d for d in case.site.holidays if d in dates):
+        yield f"{day.isoformat()} in the window is a holiday"
+    for day in compared:
+        yield f"{day.isoformat()} in the seven days before the deployment was a holiday"
+    for day in (d for d in case.site.incident_days if d in dates):
+        yield f"{day.isoformat()} in the window is a declared incident day"

@@ -1,0 +1,101 @@
+"""Cron schedules expanded into slots, and runs of the cron log matched to them one to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+from cronsim import CronSim
+
+from pdmlib.phases.window import Window
+from pdmlib.site.tables import Cron, Job
+
+TIME = "datetime64[us, UTC]"
+DONE = ("completed", "success", "succeeded", "ok", "finished")
+FAILED = ("failed", "failure", "error", "timeout")
+RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
+
+
+@lru_cache(maxsize=4096)
+def expand(schedule: str, zone: str, window: Window) -> tuple[datetime, ...]:
+    """The moments in a window at which a schedule is due in its own zone, and the first one after it.
+
+    Over a change of the clock it does as cron: a job of a fixed hour runs once, one of every hour
+    or minute runs with the time that passes.
+    """
+    found: list[datetime] = []
+    # Started within a repeated hour, the expansion would not know that the job has run already.
+    for moment in CronSim(schedule, (window.start - timedelta(hours=3)).astimezone(ZoneInfo(zone))):
+        due = moment.astimezone(UTC)
+        if due >= window.start:
+            found.append(due)
+        if due >= window.end:
+            break
+    return tuple(found)
+
+
+def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
+    """Runs in the cron log, as known at a moment: a run is one (job, started_at), whatever rows it wrote.
+
+    `outcome` is completed, failed, or NaN as long as no row of its end is there; aliases have
+    their job's name.
+    """
+    names = {alias: job.name for job in jobs for alias in job.aliases}
+    logs = logs.dropna(subset=["job", "started_at"])
+    logs = logs[logs["started_at"] <= until]
+    status = logs["status"].str.lower()
+    ended = status.isin(DONE + FAILED) & (logs["completed_at"].isna() | (logs["completed_at"] <= until))
+    outcome = pd.Series("completed", index=logs.index).where(status.isin(DONE), "failed").where(ended)
+    length = (logs["completed_at"] - logs["started_at"]).dt.total_seconds()
+    rows = pd.DataFrame(
+        {
+            "job": logs["job"].replace(names),
+            "started_at": logs["started_at"],
+            "ended_at": logs["completed_at"].where(ended),
+            "outcome": outcome,
+            "seconds": (logs["duration_ms"] / 1000).fillna(length).where(ended),
+            "error": logs["error"].where(ended),
+            "attempts": logs["attempts"].where(ended),
+        }
+    )
+    rows = rows.assign(has_ended=ended).sort_values(["job", "started_at", "has_ended", "ended_at"])
+    return rows.groupby(["job", "started_at"], as_index=False).tail(1)[list(RUN_COLUMNS)].reset_index(drop=True)
+
+
+def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Slots of jobs in a window, each with its run: job, expected_at, nth, and the columns of `runs_of`.
+
+    A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
+    0 for a slot's first run or for none, and counts on for further runs of the same slot.
+    """
+    plans = [expand(job.schedule, job.time_zone, window) for job in jobs]
+    due = [[slot for slot in slots if slot < window.end] for slots in plans]
+    started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
+    number = np.full(len(runs), -1)
+    for job, slots, inside in zip(jobs, plans, due, strict=True):
+        mine = np.flatnonzero(owner == job.name)
+        place = np.searchsorted(_edges(slots, cron.early_s), started[mine], side="right") - 1
+        number[mine] = np.where(place < len(inside), place, -1)
+    counts = [len(inside) for inside in due]
+    plan = pd.DataFrame(
+        {
+            "job": pd.Series(np.repeat([job.name for job in jobs], counts), dtype=runs["job"].dtype),
+            "slot": np.concatenate([np.arange(count) for count in counts]).astype("int64"),
+            "expected_at": pd.Series([slot for inside in due for slot in inside], dtype=TIME),
+        }
+    )
+    ran = runs.assign(slot=number)[number >= 0].sort_values("started_at")
+    ran = ran.assign(nth=ran.groupby(["job", "slot"]).cumcount())
+    table = plan.merge(ran, on=["job", "slot"], how="left").drop(columns="slot")
+    return table.assign(nth=table["nth"].fillna(0).astype(int))
+
+
+def _edges(slots: tuple[datetime, ...], early_s: float) -> np.ndarray:
+    """From when on a run counts for each slot, in microseconds; never before the middle to the slot before."""
+    moments = np.array([slot.timestamp() for slot in slots])
+    early = min(early_s, float(np.diff(moments).min()) / 2) if len(moments) > 1 else early_s
+    return ((moments - early) * 1e6).astype("int64")

@@ -1,0 +1,1 @@
+"""The database: host, statements, plans, counters, causes and checks."""

@@ -1,0 +1,206 @@
+"""The checks of a database that compare two looks at it: load, rollbacks, cache, spills, growth, drift.
+
+Results have the shape of the frame `database_findings`. A check without two looks, or across a reset of its
+counter, is unknown and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.analysis.database import drift, plans, statements
+from pdmlib.analysis.database.gauge_deltas import Between
+from pdmlib.analysis.database.statements import looks
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.frame import frame
+from pdmlib.phases.window import iso
+
+Row = dict[str, Any]
+
+FEWEST_BLOCKS = 10_000
+MEGABYTE = 1e6
+_EPOCHS = {
+    "started_at": "the server was started again",
+    "stats_reset": "the statistics of the database were reset",
+    "server_stats_reset": "the statistics of the server were reset: a crash or a person",
+    "statements_reset": "pg_stat_statements was reset",
+}
+
+
+@once
+def checks(case: Case) -> pd.DataFrame:
+    """Rows of `database_findings`: the case's own, and those of two looks at the counters."""
+    found = looks(case, "database_gauges")
+    rows: list[Row] = []
+    if found is not None:
+        for name, check in _CHECKS:
+            rows += _run(name, check, Between(case, found))
+    return pd.concat([case["database_findings"], frame("database_findings", rows)], ignore_index=True)
+
+
+def _run(name: str, check: Callable[[Between], Iterator[Row]], between: Between) -> list[Row]:
+    if between.found.before is None:
+        why = f"{between.found.notes[0]}: no verdict without a look before and one after the deployment"
+        return [_row(name, "unknown", window=None, unknown_reason=why)]
+    results = [{**row, "check": name, "window": between.window} for row in check(between)]
+    return results or [_row(name, "pass", window=between.window, evidence="nothing found")]
+
+
+def _row(check: str, severity: str, **changes: Any) -> Row:
+    return {"check": check, "severity": severity, **changes}
+
+
+def _unknown(reason: str) -> Row:
+    return {"severity": "unknown", "unknown_reason": reason}
+
+
+_FELL = "a look lacks the counter, or it fell: the statistics were reset in between"
+
+
+def query_regression(between: Between) -> Iterator[Row]:
+    """Statements slower since the deployment; what cannot wait fails."""
+    for row in statements.compare(between.case):
+        if row["regressed"]:
+            yield {
+                "object": f"{row['role']}: {row['query'][:120]}",
+                "severity": "fail" if statements.urgent(row) else "warn",
+                "value": row["mean_ms"],
+                "unit": "ms",
+                "threshold": f"< {1.3 * row['before_mean_ms']:.1f} ms",
+                "evidence": row["reason"],
+                "action": "EXPLAIN it with the parameters of today; its reason names what to look at",
+            }
+
+
+def load(between: Between) -> Iterator[Row]:
+    """Sessions at work on average, against the pace of the window before: twice as many warn."""
+    grown = between.grown("active_time")
+    if grown is None:
+        yield _unknown(_FELL)
+        return
+    now = (grown + (between.value("in_flight_ms") or 0.0)) / 1000 / between.found.seconds
+    pace = between.pace("active_time")
+    before = None if pace is None else pace / 1000
+    busier = before is not None and now >= 2 * before and now >= 0.1
+    yield {
+        "severity": "warn" if busier else "info" if before is None else "pass",
+        "value": now,
+        "unit": "sessions at work",
+        "threshold": None if before is None else f"< {2 * before:.2f}",
+        "evidence": f"{now:.2f} sessions at work on average"
+        + ("" if before is None else f", {before:.2f} in the window before"),
+        "action": "See `queries`: its volume and latency say where the load comes from" if busier else None,
+    }
+
+
+def rollbacks(between: Between) -> Iterator[Row]:
+    """Deadlocks (any warns, over five a minute fails), rollbacks (over 5 % and twice as usual), lost sessions."""
+    undone, done = between.grown("xact_rollback"), between.grown("xact_commit")
+    if undone is None or done is None:
+        yield _unknown(_FELL)
+        return
+    share = undone / (undone + done) if undone + done else 0.0
+    paces = between.pace("xact_rollback"), between.pace("xact_commit")
+    usual = paces[0] / sum(p or 0 for p in paces) if paces[0] and sum(p or 0 for p in paces) else 0.0
+    if share > 0.05 and share > 2 * usual:
+        evidence = (
+            f"{undone:.0f} of {undone + done:.0f} transactions were rolled back, usually {100 * usual:.1f} %"
+        )
+        action = "Look for errors and timeouts in the application's log"
+        yield {"object": "rollbacks", "severity": "warn", "value": 100 * share, "unit": "%", "threshold": "< 5 %",
+               "evidence": evidence, "action": action}  # fmt: skip
+    deadlocks = between.grown("deadlocks") or 0.0
+    if deadlocks:
+        severity = "fail" if deadlocks / (between.found.seconds / 60) > 5 else "warn"
+        yield {"object": "deadlocks", "severity": severity, "value": deadlocks, "unit": "count", "threshold": "0",
+               "evidence": f"{deadlocks:.0f} deadlocks", "action": "Take locks in one order"}  # fmt: skip
+    for metric in ("sessions_fatal", "sessions_abandoned", "sessions_killed"):
+        lost = between.grown(metric) or 0.0
+        if lost:
+            yield {"object": metric, "severity": "info", "value": lost, "unit": "count",
+                   "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter"}  # fmt: skip
+
+
+def statistics_epoch(between: Between) -> Iterator[Row]:
+    """Whether the counters run unbroken from look to look, and whether pg_stat_statements is too small."""
+    for metric, meaning in _EPOCHS.items():
+        old, new = (
+            statements.gauge(between.case, metric, at) for at in (between.found.before, between.found.after)
+        )
+        now = between.case.scope.as_of.timestamp()
+        if new is not None and old is not None and old + 1 < new <= now:
+            when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
+            yield {"object": metric, "severity": "warn", "evidence": f"{meaning} at {when}",
+                   "action": "Trust no difference across that moment"}  # fmt: skip
+    evicted = between.grown("statements_dealloc") or 0.0
+    entries, most = between.value("statements_entries"), between.value("pg_stat_statements.max")
+    full = 100 * entries / most if entries is not None and most else 0.0
+    if evicted or full > 90:
+        yield {"object": "pg_stat_statements", "severity": "warn", "value": full, "unit": "% full",
+               "threshold": "< 90 %, nothing evicted", "evidence": f"entries were evicted {evicted:.0f} times",
+               "action": "Raise pg_stat_statements.max"}  # fmt: skip
+
+
+def cache_hit(between: Between) -> Iterator[Row]:
+    """Blocks found in memory in the window: under 99 % warns, under 94 % fails; too few say nothing."""
+    hit, read = between.grown("blks_hit"), between.grown("blks_read")
+    if hit is None or read is None:
+        yield _unknown(_FELL)
+    elif hit + read < FEWEST_BLOCKS:
+        yield _unknown(f"only {hit + read:.0f} blocks were asked for; it takes {FEWEST_BLOCKS}")
+    else:
+        share = 100 * hit / (hit + read)
+        severity = "fail" if share < 94 else "warn" if share < 99 else "pass"
+        action = None if severity == "pass" else "Look at the statements that read most before buying memory"
+        yield {"severity": severity, "value": share, "unit": "%", "threshold": ">= 99 %",
+               "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk", "action": action}  # fmt: skip
+
+
+def temp_spills(between: Between) -> Iterator[Row]:
+    """Temporary files: over 100 MB an hour warns."""
+    spilled = between.grown("temp_bytes")
+    if spilled is None:
+        yield _unknown(_FELL)
+        return
+    rate = spilled / MEGABYTE / between.hours
+    if rate > 100:
+        yield {"severity": "warn", "value": rate, "unit": "MB/h", "threshold": "< 100 MB/h",
+               "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
+               "action": "Index the sort, or raise work_mem for that role only"}  # fmt: skip
+
+
+def size_growth(between: Between) -> Iterator[Row]:
+    """Growth of the database: 20 % in twelve hours warns."""
+    grown, size = between.grown("db_size_bytes"), between.value("db_size_bytes")
+    if grown is None or not size or size == grown:
+        return
+    share = 100 * grown / (size - grown) * 12 / between.hours
+    severity = "warn" if share >= 20 and grown > 100 * MEGABYTE else "info"
+    yield {"severity": severity, "value": share, "unit": "% in 12 h", "threshold": "< 20 %",
+           "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB"}  # fmt: skip
+
+
+def own_cost(between: Between) -> Iterator[Row]:
+    """What our own last look cost the server."""
+    queries, spent = between.value("own_queries"), between.value("own_ms")
+    if queries is not None and spent is not None:
+        yield {"severity": "info", "value": spent, "unit": "ms", "evidence": f"{queries:.0f} queries of ours"}
+
+
+_CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (
+    ("query_regression", query_regression),
+    ("changed_plans", plans.changed_plans),
+    ("load", load),
+    ("rollbacks", rollbacks),
+    ("drift", drift.drift),
+    ("seq_scans", drift.seq_scans),
+    ("statistics_epoch", statistics_epoch),
+    ("cache_hit", cache_hit),
+    ("temp_spills", temp_spills),
+    ("size_growth", size_growth),
+    ("density", drift.density),
+    ("own_cost", own_cost),
+)

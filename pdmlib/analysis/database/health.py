@@ -1,0 +1,489 @@
+"""Database: load and room of the host, connections, critical queries, and what its checks found."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.analysis.confounders import rivals
+from pdmlib.analysis.database import causes, counters, host, statements
+from pdmlib.analysis.database.host import Stretches
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.rows import json_rows
+from pdmlib.frames.statement_text import normalised
+from pdmlib.phases.window import iso
+from pdmlib.site.site import Site
+from pdmlib.site.tables import Query
+
+SECTION = "database"
+SCALE = "Review queries, consider scaling"
+BACKLOG = "Add to optimization backlog"
+SLOW = "Check database queries, optimize"
+RESTART = "Check Supabase status, restart if needed"
+SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
+GB = 1e9
+FEWEST_BLOCKS = 10_000
+COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
+_NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
+_NOT_THE_SERVER = re.compile(
+    r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
+    re.IGNORECASE,
+)
+
+
+def db_cpu_pct(case: Case) -> Measurement:
+    """CPU in use, averaged over the window by time."""
+    load = host.cpu_pct(case)
+    return _of_stretches(case, load, load.mean, "cpu_idle_s")
+
+
+def db_cpu_peak_pct(case: Case) -> Measurement:
+    """The busiest stretch between two samples, and when it was."""
+    load = host.cpu_pct(case)
+    if load.table.empty:
+        return _of_stretches(case, load, float("nan"), "cpu_idle_s")
+    top = load.peak
+    minutes = (top["end"] - top["start"]).total_seconds() / 60
+    local = top["end"].tz_convert(case.site.time_zone)
+    when = f"{local:%Y-%m-%d %H:%M} {case.site.time_zone}, average of {minutes:.0f} min"
+    return _of_stretches(case, load, float(top["value"]), "cpu_idle_s", when)
+
+
+def db_memory_pct(case: Case) -> Measurement:
+    """Memory in use, averaged over the window by time; a single sample is no average."""
+    used = host.gauge(case, "memory_pct")
+    if len(used.table) == 1:
+        why = f"one sample only ({used.mean:.0f} %), and an average needs two; {COLLECT}"
+        return case.missing("supabase", "host_metrics", why)
+    return _of_stretches(case, used, used.mean, "memory_pct")
+
+
+def _of_stretches(
+    case: Case, found: Stretches, value: float, metric: str, evidence: str | None = None
+) -> Measurement:
+    lost = (
+        f"{found.restarts} stretches discarded: a counter fell, the host was restarted" if found.restarts else None
+    )
+    if found.table.empty:
+        seen = len(host.samples(case, metric))
+        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _NO_HOST)
+        return case.missing("supabase", "host_metrics", why)
+    return Measurement(
+        State.MEASURED,
+        value,
+        reason=lost,
+        samples=len(found.table),
+        source="supabase",
+        window=case.window,
+        coverage_pct=found.coverage_pct,
+        evidence=evidence,
+    )
+
+
+def db_connections(case: Case) -> Measurement:
+    """Connections at the newest sample of the window."""
+    now = host.newest(case, "connections")
+    if now is None:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    limit = host.newest(case, "max_connections")
+    of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
+    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}{host.age(case, now)}", str(now["source"]))
+
+
+def db_connections_pct(case: Case) -> Measurement:
+    """The most connections of any sample in the window, in percent of those allowed."""
+    used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
+    if used.empty or limit is None or not limit["value"]:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    top = used.loc[used["value"].idxmax()]
+    text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
+    value = 100 * float(top["value"]) / float(limit["value"])
+    return _gauged(case, value, text, str(top["source"]), len(used))
+
+
+def _gauged(
+    case: Case, value: float, evidence: str, source: str = "supabase", samples: int | None = None
+) -> Measurement:
+    return Measurement(
+        State.MEASURED, value, samples=samples, source=source, window=case.window, evidence=evidence
+    )
+
+
+def db_connection_errors(case: Case) -> Measurement:
+    """Signs that the database cannot be reached: failed samples, a failed connection of our own, its platform.
+
+    A refusal by a limit is in no counter of the database itself, so these three witnesses are added up.
+    The last two speak of now, and only for a window that ends now.
+    """
+    samples = host.in_window(case, "db_up")
+    down = int((samples["value"] == 0).sum())
+    signs = [f"{down} of {len(samples)} samples found it down"] if down else []
+    now = _signs_now(case) if case.window.end >= case.scope.window.end else []
+    if samples.empty and not now and not _connected(case):
+        return case.missing("supabase", "host_metrics", "nothing watched the database in this window")
+    seen = f"up at each of {len(samples)} looks" if len(samples) else "a connection of our own succeeded"
+    return Measurement(
+        State.MEASURED,
+        down + len(now),
+        samples=len(samples),
+        source="supabase" if len(samples) else "postgres",
+        window=case.window,
+        evidence="; ".join(signs + now) or seen,
+    )
+
+
+def _connected(case: Case) -> bool:
+    """Whether the database was reached by ourselves, near enough to the window's end to be evidence for it."""
+    return case.answered("postgres", "database_gauges") and case.window.end >= case.scope.window.end
+
+
+def _signs_now(case: Case) -> list[str]:
+    states = case["vendor_states"]
+    down = states[
+        (states["vendor"] == "supabase")
+        & (states["kind"] == "service")
+        & states["item"].isin(["db", "db_postgres_user"])
+        & (states["ok"] == False)  # noqa: E712
+    ]
+    signs = [
+        f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
+    ]
+    heard = any(answer.status in ("ok", "partial") for answer in case.collection.coverage)
+    for answer in case.collection.coverage:
+        detail = answer.detail or ""
+        # Where nothing at all answers, the fault may as well lie on this side.
+        if heard and answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
+            signs.append(detail)
+    return signs
+
+
+def is_connection_failure(reason: str) -> bool:
+    """Whether a reason for not reading the database means that it could not be reached.
+
+    A wrong password or certificate is the monitor's own fault and says nothing of the database.
+    """
+    return reason.startswith("cannot connect") and not _NOT_THE_SERVER.search(reason)
+
+
+def db_storage_pct(case: Case) -> Measurement:
+    """Used share of the database's volume at the newest sample."""
+    used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
+    if used is None or size is None or not size["value"]:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB{host.age(case, used)}"
+    return _gauged(case, 100 * float(used["value"]) / float(size["value"]), text)
+
+
+def db_storage_gb(case: Case) -> Measurement:
+    """Used space of the database's volume at the newest sample, else the size of the database."""
+    used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
+    if used is None:
+        used, size = host.newest(case, "db_size_bytes"), None
+    if used is None:
+        return case.missing("supabase", "host_metrics", _NO_HOST)
+    room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
+    text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
+    return _gauged(case, float(used["value"]) / GB, text + host.age(case, used), str(used["source"]))
+
+
+def db_cache_hit_pct(case: Case) -> Measurement:
+    """Blocks found in memory, in percent of those asked for between looks at the counters in the window.
+
+    Lifetime figures say nothing of this deployment, so one look is not enough.
+    """
+    hits, reads = (_grown(host.increments(case, name)) for name in ("blks_hit", "blks_read"))
+    if hits is None or reads is None:
+        why = f"it takes two looks at the counters, and no reset between; {COLLECT}"
+        return case.missing("postgres", "database_gauges", why)
+    if hits + reads < FEWEST_BLOCKS:
+        return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
+    text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
+    value = 100 * hits / (hits + reads)
+    return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
+
+
+def _grown(found: Stretches) -> float | None:
+    table = found.table
+    return None if table.empty else float((table["value"] * table["seconds"]).sum())
+
+
+def cpu_series(case: Case) -> pd.DataFrame:
+    """Series for charts: `at` and `end` of each stretch, and `cpu_pct`."""
+    stretches = host.cpu_pct(case).table
+    return stretches.rename(columns={"start": "at", "value": "cpu_pct"})[["at", "end", "cpu_pct"]]
+
+
+def db_queries_total(case: Case) -> Measurement:
+    """Statements run in the window: what the counter grew by between its samples."""
+    grown = host.increments(case, "queries_total")
+    return _of_stretches(case, grown, round(_grown(grown) or 0.0), "queries_total")
+
+
+def db_slow_queries(case: Case) -> Measurement:
+    """Statements whose mean since the deployment is above 100 ms over at least five calls.
+
+    One look at the counters gives lifetime figures, which say nothing of this deployment.
+    """
+    rows = [r for r in queries(case) if (r["calls"] or 0) >= SLOW_CALLS]
+    slow = sorted((r for r in rows if (r["mean_ms"] or 0) > SLOW_MS), key=lambda r: -float(r["mean_ms"]))
+    text = "; ".join(f"{r['mean_ms']:.0f} ms over {r['calls']:.0f} calls: {r['query'][:60]}" for r in slow[:3])
+    if not rows:
+        return case.missing(
+            "postgres", "statements", f"no statement was run five times between two looks; {COLLECT}"
+        )
+    if any(r["verdict"] == statements.LIFETIME for r in rows):
+        why = (
+            f"lifetime figures only ({len(slow)} statements above {SLOW_MS:g} ms): {rows[0]['reason']}; {COLLECT}"
+        )
+        return Measurement.missing(State.NO_DATA, why, "postgres")
+    return Measurement(
+        State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None
+    )
+
+
+def query_ms(case: Case, query: Query) -> Measurement:
+    """Median of the timed runs of one critical query, as the application's role where it was timed so.
+
+    A run that returned no row timed nothing and is unknown. The administrator's time is told beside.
+    """
+    item = f"query:{query.name}"
+    runs = case["query_timings"]
+    runs = runs[(runs["query"] == query.name) & runs["ms"].notna()]
+    if runs.empty:
+        return case.missing("postgres", item, "it was not timed")
+    medians = runs.groupby("role")["ms"].median()
+    role = "application" if "application" in medians else str(medians.index[0])
+    ours = runs[runs["role"] == role]
+    if ours["rows"].fillna(1).max() == 0:
+        why = f"as role {role} it returned no row, so its time ({medians[role]:.1f} ms) means nothing"
+        return Measurement.missing(State.NO_DATA, why, "postgres")
+    others = "".join(f"; as role {name} {ms:.1f} ms" for name, ms in medians.items() if name != role)
+    text = f"as role {role} {medians[role]:.1f} ms{others}; budget {query.limit_ms:g} ms"
+    return Measurement(
+        State.MEASURED,
+        float(medians[role]),
+        samples=len(ours),
+        low=float(ours["ms"].min()),
+        high=float(ours["ms"].max()),
+        source="postgres",
+        window=case.window,
+        evidence=text,
+    )
+
+
+def queries(case: Case) -> list[dict[str, Any]]:
+    """Rows of `queries`: statements after the deployment against before, most time first."""
+    return statements.compare(case)
+
+
+def database_findings(case: Case) -> list[dict[str, Any]]:
+    """Rows of `database_findings`: what the checks of the database found, worst first."""
+    table = counters.checks(case)
+    detail = table["evidence"].fillna(table["unknown_reason"])
+    order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
+    table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
+    return json_rows(table[["check", "object", "severity", "detail", "action"]])
+
+
+def visibility(case: Case) -> list[dict[str, Any]]:
+    """Rows of `visibility`: what the monitoring role can see of each object, and the grant that mends it."""
+    return json_rows(case["visibility"].sort_values("object"))
+
+
+def findings(case: Case) -> list[Finding]:
+    """Statements that regressed, are slow or may time out, and what the checks of the database found."""
+    statement = [_statement(case, row) for row in queries(case)]
+    table = counters.checks(case)
+    spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
+        table["check"] == "query_regression"
+    )
+    bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
+    return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
+
+
+def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
+    if row["regressed"]:
+        return _regression(case, row)
+    if row["verdict"] == "GONE_MAYBE_TIMEOUT":
+        again = "it is recorded again (now 0 calls)"
+        return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", again, threshold="> 0 calls")
+    if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
+        evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
+        goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
+        return _about(case, row, "slow", "Slow query", evidence, goal, threshold=f"<= {BACKLOG_MS:g} ms")
+    return None
+
+
+def _about(
+    case: Case, row: dict[str, Any], kind: str, title: str, evidence: str, goal: str, **more: Any
+) -> Finding:
+    found = Finding(
+        id=f"query:{row['role']}:{_slug(row['query'])}:{kind}",
+        title=f"{title}: {row['query'][:80]}",
+        priority=Priority.P2,
+        reading="db_slow_queries",
+        evidence=evidence,
+        action=BACKLOG,
+        becomes_green=goal,
+        value=row["mean_ms"],
+        owner=case.site.people.owners.get("database"),
+    )
+    return replace(found, **more)
+
+
+def _regression(case: Case, row: dict[str, Any]) -> Finding:
+    """A regressed statement."""
+    before, now = row["before_mean_ms"], row["mean_ms"]
+    share = row["share_pct"] or 0.0
+    goal = statements.FACTOR * before
+    saturated = causes.SATURATED in row["reason"]
+    return _about(
+        case,
+        row,
+        "regressed",
+        "All statements slower together, most" if saturated else "Slower since the deployment",
+        f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
+        f"({share:.1f} % of the database's time). {row['reason']}.",
+        f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",
+        priority=Priority.P1 if statements.urgent(row) else Priority.P2,
+        action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
+        since=case.scope.deployed_at,
+        threshold=f"< {goal:.1f} ms",
+        rivals=tuple(rivals(case)),
+    )
+
+
+def _slug(text: str) -> str:
+    """A name for a statement that its next report gives it again."""
+    form = normalised(text)
+    words = "-".join(re.findall(r"[a-z_][a-z0-9_]*", form)[:6])
+    return f"{words}-{hashlib.sha256(form.encode()).hexdigest()[:6]}"
+
+
+_READING_OF = {
+    "connections": "db_connections_pct",
+    "cache_hit": "db_cache_hit_pct",
+    "slow_now": "db_slow_queries",
+    "slow_queries": "db_slow_queries",
+}
+
+
+def _checked(case: Case, row: dict[str, Any]) -> Finding:
+    severe = row["severity"] == "fail"
+    name = row["object"] if not pd.isna(row["object"]) else ""
+    limit = "nothing" if pd.isna(row["threshold"]) else row["threshold"]
+    return Finding(
+        id=f"database:{row['check']}:{name}",
+        title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
+        priority=Priority.P1 if severe else Priority.P2,
+        reading=f"query_{name}_ms"
+        if row["check"] == "critical_query"
+        else _READING_OF.get(row["check"], "db_findings"),
+        evidence="" if pd.isna(row["evidence"]) else row["evidence"],
+        action=BACKLOG if pd.isna(row["action"]) else row["action"],
+        becomes_green=f"the check finds {limit}{_found(row)}",
+        value=None if pd.isna(row["value"]) else float(row["value"]),
+        threshold=limit,
+        owner=case.site.people.owners.get("database"),
+    )
+
+
+def _found(row: dict[str, Any]) -> str:
+    """What a check finds now, as an addition to a sentence."""
+    if pd.isna(row["value"]):
+        return ""
+    unit = "" if pd.isna(row["unit"]) or row["unit"] in ("count", "bool") else f" {row['unit']}"
+    return f" (now {row['value']:,.4g}{unit})"
+
+
+def db_findings(case: Case) -> Measurement:
+    """How many of the database's checks warn or fail."""
+    table = counters.checks(case)
+    if table.empty:
+        return case.missing("postgres", "database_findings", "the database was not checked")
+    bad = table["severity"].isin(["fail", "warn"])
+    unknown = int((table["severity"] == "unknown").sum())
+    text = f"{len(table)} results, {unknown} of them unknown"
+    return Measurement(State.MEASURED, int(bad.sum()), samples=len(table), source="postgres", evidence=text)
+
+
+_CPU = (
+    Limit(">", 80, Status.FAIL, Priority.P2, SCALE),
+    Limit(">=", 70, Status.WARN, action=SCALE),
+)
+_PEAK = (Limit(">", 80, Status.WARN, Priority.P2, SCALE),)
+_MEMORY = (
+    Limit(">", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+)
+_CONNECTIONS = (
+    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 70, Status.WARN, Priority.P2, SCALE),
+)
+_DOWN = (Limit(">", 0, Status.FAIL, Priority.P0, RESTART, critical=True, rollback=True),)
+_STORAGE = (
+    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
+    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+)
+_CACHE = (
+    Limit("<", 94, Status.FAIL, Priority.P2, SCALE),
+    Limit("<", 99, Status.WARN, action=SCALE),
+)
+_SLOW = (Limit(">", 0, Status.WARN, action=BACKLOG),)
+
+METRICS: tuple[Metric, ...] = (
+    Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower"),
+    Metric("db_cpu_peak_pct", "CPU, peak", "%", SECTION, db_cpu_peak_pct, _PEAK, "<= 80", "lower"),
+    Metric("db_memory_pct", "Memory, average", "%", SECTION, db_memory_pct, _MEMORY, "< 80", "lower"),
+    Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
+    Metric(
+        "db_connections_pct",
+        "Connections in use, peak",
+        "%",
+        SECTION,
+        db_connections_pct,
+        _CONNECTIONS,
+        "< 70",
+        "lower",
+    ),
+    Metric(
+        "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
+    ),
+    Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower"),
+    Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
+    Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher"),
+    Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),
+    Metric("db_slow_queries", "Slow queries", "count", SECTION, db_slow_queries, _SLOW, "0", "lower"),
+    Metric(
+        "db_findings",
+        "Findings of the database checks",
+        "count",
+        SECTION,
+        db_findings,
+        better="lower",
+        alerts=False,
+    ),
+)
+
+
+def metrics(site: Site) -> tuple[Metric, ...]:
+    """The database's metrics, those of the site's critical queries after them."""
+    return (*METRICS, *(_query_metric(query) for query in site.queries))
+
+
+def _query_metric(query: Query) -> Metric:
+    limits = (
+        Limit(">=", query.limit_ms, Status.FAIL, Priority.P2, BACKLOG),
+        Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
+    )
+    return Metric(
+        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), limits,
+        f"< {query.limit_ms:g}", "lower",
+    )  # fmt: skip

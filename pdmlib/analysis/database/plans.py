@@ -1,0 +1,106 @@
+"""Plans of the critical queries before the deployment and now, and the index that would serve a changed one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.analysis.database import causes
+from pdmlib.analysis.database.gauge_deltas import Between
+from pdmlib.analysis.database.statements import FACTOR, Looks, looks
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import json_rows
+from pdmlib.frames.statement_text import filters_of
+
+Plan = Mapping[str, Any]
+
+SLOWER_MS = 1.0
+_CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
+
+
+@once
+def plans(case: Case) -> list[dict[str, Any]]:
+    """Rows of `plans`: each critical query as each role, its plan before and now, changed ones first.
+
+    `changed` is None where no look before the deployment, or none since, kept the plan.
+    """
+    found = looks(case, "query_plans")
+    if found is None:
+        return []
+    now = _at(case, found.after)
+    both = now.merge(_at(case, found.before), on=["query", "role"], how="left", suffixes=("", "_before"))
+    rows = [_row(case, found, row) for row in json_rows(both)]
+    return sorted(rows, key=lambda row: (row["changed"] is not True, row["query"], row["role"]))
+
+
+def _at(case: Case, at: pd.Timestamp | None) -> pd.DataFrame:
+    table = case["query_plans"]
+    return table[(table["at"] == at) & table["plan"].notna()]
+
+
+def _row(case: Case, found: Looks, row: Plan) -> dict[str, Any]:
+    before = json.loads(row["plan_before"]) if row["plan_before"] else None
+    now = json.loads(row["plan"])
+    changed = None if before is None else row["fingerprint"] != row["fingerprint_before"]
+    return {
+        "query": row["query"],
+        "role": row["role"],
+        "changed": changed,
+        "before": before and outline(before),
+        "now": outline(now),
+        "before_ms": row["ms_before"],
+        "now_ms": row["ms"],
+        "before_at": row["at_before"],
+        "at": row["at"],
+        "index": _index(case, found, row["query"], before, now) if changed and before else None,
+    }
+
+
+def outline(plan: Plan) -> str:
+    """A plan on one line, outermost node first: `Limit > Seq Scan on orders (status = '?')`."""
+    index = f" using {plan['Index Name']}" if "Index Name" in plan else ""
+    table = f" on {plan['Relation Name']}" if "Relation Name" in plan else ""
+    condition = next((f" {plan[key]}" for key in _CONDITIONS if key in plan), "")
+    inner = [outline(child) for child in plan.get("Plans", ())]
+    below = f" > {inner[0]}" if len(inner) == 1 else f" > [{'; '.join(inner)}]" if inner else ""
+    return f"{plan['Node Type']}{index}{table}{condition}{below}"
+
+
+def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str | None:
+    """What became of the index that the plan before used, else the index that would serve; None without word."""
+    old = {} if found.before is None else causes.indexes(case, found.before)
+    have = causes.indexes(case, found.after)
+    left = _indexes_used(before) - _indexes_used(now)
+    for name, index in old.items():
+        if name.split(".")[-1] in left:
+            where = f"{name} on {index['table']} ({index['columns']})"
+            return f"{where} exists and is left" if name in have else f"{where} is gone: {causes.create(index)}"
+    sql = next((q.sql for q in case.site.queries if q.name == query), "")
+    return causes.index_for(have, filters_of(sql)) or None
+
+
+def _indexes_used(plan: Plan) -> set[str]:
+    names = {plan["Index Name"]} if "Index Name" in plan else set()
+    return names.union(*(_indexes_used(child) for child in plan.get("Plans", ())))
+
+
+def changed_plans(between: Between) -> Iterator[dict[str, Any]]:
+    """Critical queries with another plan than before: slower than before warns, else it is told."""
+    rows = [row for row in plans(between.case) if row["changed"]]
+    by_users = {row["query"] for row in rows if row["role"] == "application"}
+    for row in rows:
+        if row["role"] == "application" or row["query"] not in by_users:
+            before, now = row["before_ms"], row["now_ms"]
+            slower = now >= FACTOR * before and now - before >= SLOWER_MS
+            yield {
+                "object": row["query"],
+                "severity": "warn" if slower else "info",
+                "value": now,
+                "unit": "ms",
+                "threshold": f"< {FACTOR * before:.1f} ms" if slower else None,
+                "evidence": f"{before:.1f} -> {now:.1f} ms; before: {row['before']}; now: {row['now']}",
+                "action": row["index"],
+            }

@@ -1,0 +1,72 @@
+"""What statements did between two looks at their cumulative counters.
+
+The standard deviation of a window is recovered from those of its two ends, so that no sample need be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from pdmlib.frames.case import Case
+from pdmlib.frames.statement_text import normalised
+
+KEY = ["role", "queryid", "toplevel"]
+COUNTERS = ["calls", "total_ms", "rows", "hit_blocks", "read_blocks", "temp_blocks", "wal_bytes"]
+
+
+def spent(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:
+    """What each entry did between two looks; since it was entered when there is no older one.
+
+    Columns: KEY, COUNTERS, `m2` (sum of squared deviations of the execution time in ms), `again` (evicted or
+    reset and entered again between the looks, so its calls are too few), `known` (the older look had it).
+    """
+    if older is None:
+        lifetime = newer[[*KEY, *COUNTERS]].fillna(dict.fromkeys(COUNTERS, 0.0))
+        return lifetime.assign(m2=newer["stddev_ms"].fillna(0) ** 2 * newer["calls"], again=False, known=False)
+    columns = [*KEY, *COUNTERS, "mean_ms", "stddev_ms", "since"]
+    both = newer[columns].merge(older[columns], on=KEY, how="outer", suffixes=("", "_old"))
+    known = both["calls_old"].notna()
+    fell = pd.concat([both[c] < both[f"{c}_old"] - 1e-6 for c in COUNTERS], axis=1).any(axis=1)
+    renewed = both["since"].notna() & both["since_old"].notna() & (both["since"] != both["since_old"])
+    again = known & both["calls"].notna() & (fell | renewed)
+    absent = both["calls"].isna()
+    start = {c: both[f"{c}_old"].where(~again & ~absent, 0.0).fillna(0.0) for c in COUNTERS}
+    window = {c: both[c].fillna(0.0) - start[c] for c in COUNTERS}
+    return both[KEY].assign(**window, m2=_m2(both, start["calls"], window), again=again, known=known)
+
+
+def _m2(both: pd.DataFrame, n1: pd.Series, window: Mapping[str, pd.Series]) -> pd.Series:
+    """Sum of squared deviations inside the window, from those of its two ends (Chan's formula turned round)."""
+    n2, nw = both["calls"].fillna(0.0), window["calls"]
+    mean_w = window["total_ms"] / nw.where(nw > 0)
+    all_of_it = both["stddev_ms"].fillna(0) ** 2 * n2
+    old = both["stddev_ms_old"].fillna(0) ** 2 * n1
+    between = (mean_w - both["mean_ms_old"].fillna(0)) ** 2 * n1 * nw / n2.where(n2 > 0)
+    return (all_of_it - old - between.fillna(0)).clip(lower=0)
+
+
+def grouped(case: Case, table: pd.DataFrame) -> pd.DataFrame:
+    """Entries of one role and one normalised text as one statement: IN lists and new ids after a migration."""
+    texts = case["statements"].dropna(subset=["query"]).sort_values("at").groupby("queryid")["query"].last()
+    query = table["queryid"].map(texts)
+    forms = {text: normalised(text) for text in query.dropna().unique()}
+    text = query.map(forms).fillna("statement " + table["queryid"])
+    mean = table["total_ms"] / table["calls"].where(table["calls"] > 0)
+    group = ["role", "toplevel", "text"]
+    table = table.assign(query=query.fillna(text), text=text, square=(mean**2 * table["calls"]).fillna(0.0))
+    table = table.assign(ids=table["queryid"].where(table["calls"] > 0), m2=table["m2"].fillna(0.0))
+    sums = table.groupby(group, sort=True).agg(
+        **{c: (c, "sum") for c in COUNTERS},
+        m2=("m2", "sum"),
+        square=("square", "sum"),
+        again=("again", "any"),
+        known=("known", "any"),
+        ids=("ids", lambda ids: frozenset(ids.dropna())),
+    )
+    heaviest = table.sort_values("total_ms").groupby(group)[["query", "queryid"]].last()
+    found = sums.join(heaviest).reset_index()
+    mean = found["total_ms"] / found["calls"].where(found["calls"] > 0)
+    m2 = found["m2"] + (found["square"] - mean**2 * found["calls"]).clip(lower=0).fillna(0.0)
+    return found.assign(mean_ms=mean, m2=m2)

@@ -1,0 +1,367 @@
+"""Errors & Issues: what the error tracker holds, judged relative to this deployment.
+
+The vendor's own "new" means something else; the classes here are those of `classify`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.populations import population, populations
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.rows import json_rows
+from pdmlib.phases.window import iso
+from pdmlib.site.vendors import Sentry
+
+SECTION = "errors"
+INVESTIGATE = "Investigate errors, identify root cause"
+WATCH = "Monitor, investigate if persists"
+BEFORE = timedelta(days=7)
+SHOWN, LEVEL = 10, 0.01
+ERROR_LEVELS = ("error", "fatal")
+_COLUMNS = (
+    "issue", "title", "level", "first_seen", "last_seen", "events", "users",
+    "new", "recurring", "security", "class", "status", "assigned_to", "link",
+)  # fmt: skip
+
+
+@once
+def classify(case: Case) -> pd.DataFrame:
+    """Issues of level error or fatal with `seen` (events in the case's window), `tested` and `class`.
+
+    The class is one of:
+        STALE_CLIENT: seen in the window, but its newest event is from a release older than this one.
+        NEW: first seen at or after the deployment.
+        REGRESSED: was resolved, and seen again since the deployment.
+        GROWING: its rate ratio against the seven days before the deployment excludes 1, upwards, by
+            time and, where requests were counted, by requests; at 1 %, since reports come by the day, and
+            adjusted for how many issues are held against it.
+        GONE: seen in those seven days, not in the window.
+        RECURRING: the rest.
+    """
+    table = case["issues"]
+    table = table[table["level"].isin(ERROR_LEVELS) | table["level"].isna()].reset_index(drop=True)
+    latest = case.window == case.scope.latest and case.window != case.scope.window
+    seen = (table["events_latest"] if latest else table["events"]).fillna(0).astype(int)
+    old = _older_releases(case)
+    deployed = case.scope.deployed_at
+    rows = zip(
+        table["first_seen"] >= deployed,
+        (table["substatus"] == "regressed") & (table["last_seen"] >= deployed),
+        table["last_release"].isin(old),
+        seen,
+        table["events_before"],
+        strict=True,
+    )
+    tested = int(((seen > 0) & table["events_before"].notna()).sum())
+    classes = [_class(case, *row, tested) for row in rows]
+    return table.assign(seen=seen, tested=tested, **{"class": pd.Series(classes, dtype="str")})
+
+
+def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any, tested: int) -> str:
+    if stale and seen > 0:
+        return "STALE_CLIENT"
+    if new:
+        return "NEW"
+    if regressed:
+        return "REGRESSED"
+    known = not pd.isna(before)
+    if seen == 0:
+        return "GONE" if known and before > 0 else "RECURRING"
+    return "GROWING" if known and _grew(case, seen, int(before), tested) else "RECURRING"
+
+
+def _grew(case: Case, events: int, before: int, tested: int) -> bool:
+    """Whether events became more frequent, and more so than requests: a busy hour alone is no growth."""
+    level = stats.level_for_looks(tested * case.scope.phase.looks, LEVEL)
+    return all(stats.rate_ratio(events, now, before, usual, level=level)[0] > 1 for now, usual in _exposures(case))
+
+
+@once
+def _exposures(case: Case) -> list[tuple[float, float]]:
+    """How much of time, and of requests where they were counted, lies in the window and in the week before."""
+    known = [(case.window.seconds, BEFORE.total_seconds())]
+    now = next(populations(case), None)
+    usual = population(case.at(case.scope.before), now.source) if now else None
+    if now and usual and now.requests and usual.requests:
+        known.append((now.rate * case.window.seconds, usual.rate * BEFORE.total_seconds()))
+    return known
+
+
+def _older_releases(case: Case) -> set[str]:
+    """Releases of the error tracker made before the one that was judged."""
+    releases = case["deployments"]
+    releases = releases[releases["source"] == "sentry"]
+    made = releases["ready_at"].fillna(releases["created_at"])
+    current = made[made <= case.scope.deployed_at + timedelta(minutes=30)].max()
+    return set(releases.loc[made < current, "deployment"])
+
+
+@once
+def unheard(case: Case) -> str | None:
+    """Why a tracker that answered tells nothing of the window; None where it was heard of, or silence is usual.
+
+    An application that reports no more looks as one without errors: traces and errors together tell them apart.
+    """
+    if not case.answered("sentry") or _heard(case):
+        return None
+    due = _heard(case.at(case.scope.before)) * (case.window.seconds / BEFORE.total_seconds())
+    if due > 0 and stats.chance_of_none(due) >= stats.LEVEL:
+        return None
+    usual = f"where {due:,.0f} were due by" if due else "nor of"
+    return f"the error tracker has neither a trace nor an error of this window, {usual} the week before"
+
+
+def _heard(case: Case) -> float:
+    """Traces, errors and further issues of the window that the tracker was sent."""
+    traces, window, counts = population(case, "sentry"), case.window, case["error_counts"]
+    inside = counts[(counts["start"] >= window.start) & (counts["end"] <= window.end)]
+    exact = inside[(inside["start"] == window.start) & (inside["end"] == window.end)]
+    last = case["issues"]["last_seen"]
+    errors = float((exact if len(exact) else inside)["errors"].fillna(0).sum())
+    errors = max(errors, float(last.between(window.start, window.end).sum()))
+    return errors + (
+        0.0 if traces is None else float(traces.requests if traces.sampled is None else traces.sampled)
+    )
+
+
+def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Measurement:
+    if not case.answered("sentry", "issues"):
+        return case.missing("sentry", "issues", "the error tracker listed no issues")
+    if len(rows) == 0 and (silence := unheard(case)):
+        return Measurement.missing(State.NO_DATA, silence, "sentry")
+    return Measurement(State.MEASURED, len(rows), source="sentry", window=case.window, evidence=evidence)
+
+
+def _titles(rows: pd.DataFrame) -> str | None:
+    top = rows.sort_values(["seen", "issue"], ascending=[False, True]).head(3)
+    return "; ".join(f"{t} ({n} events)" for t, n in zip(top["title"], top["seen"], strict=True)) or None
+
+
+def _in_window(case: Case) -> pd.DataFrame:
+    table = classify(case)
+    return table[table["seen"] > 0]
+
+
+def _open(table: pd.DataFrame) -> pd.Series:
+    return table["status"].isna() | (table["status"] == "unresolved")
+
+
+def is_critical(table: pd.DataFrame) -> pd.Series:
+    """Which open issues are critical: fatal, or new or regressed, unhandled and of high priority."""
+    fresh = table["class"].isin(["NEW", "REGRESSED"])
+    urgent = (table["priority"] == "high") & table["unhandled"].fillna(False) & fresh
+    return _open(table) & ((table["level"] == "fatal") | urgent)
+
+
+def is_security(case: Case, table: pd.DataFrame) -> pd.Series:
+    """Which issues carry one of the site's security words in their title or culprit."""
+    block = case.site.source("sentry")
+    words = block.security_words if isinstance(block, Sentry) else ()
+    text = (table["title"].fillna("") + " " + table["culprit"].fillna("")).str.lower()
+    found = pd.Series(False, index=table.index)
+    for word in words:
+        found |= text.str.contains(word.lower(), regex=False)
+    return found
+
+
+def issues_new(case: Case) -> Measurement:
+    """Issues first seen in the window, at or after the deployment."""
+    table = classify(case)
+    inside = (table["first_seen"] >= case.window.start) & (table["first_seen"] < case.window.end)
+    rows = table[(table["class"] == "NEW") & inside]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_critical(case: Case) -> Measurement:
+    """Critical issues (see `is_critical`) with events in the window."""
+    table = _in_window(case)
+    rows = table[is_critical(table)]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_recurring(case: Case) -> Measurement:
+    """Issues seen in the window that were there before the deployment and grow or go on."""
+    table = _in_window(case)
+    rows = table[table["class"].isin(["RECURRING", "GROWING"])]
+    growing = int((rows["class"] == "GROWING").sum())
+    return _measured(case, rows, f"{len(rows)} go on from before the deployment, {growing} of them more often")
+
+
+def issues_security(case: Case) -> Measurement:
+    """Issues seen in the window whose title or culprit holds a security word of the site."""
+    table = _in_window(case)
+    rows = table[is_security(case, table)]
+    return _measured(case, rows, _titles(rows))
+
+
+def issues_resolved(case: Case) -> Measurement:
+    """Issues seen in the window that are marked resolved by now."""
+    table = _in_window(case)
+    return _measured(case, table[table["status"] == "resolved"])
+
+
+def issues_open(case: Case) -> Measurement:
+    """Issues seen in the window that are still unresolved."""
+    table = _in_window(case)
+    return _measured(case, table[_open(table)])
+
+
+def errors_total(case: Case) -> Measurement:
+    """Events of level error and fatal in the window, counted whole."""
+    if silence := unheard(case):
+        return Measurement.missing(State.NO_DATA, silence, "sentry")
+    counts = case["error_counts"]
+    exact = counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]
+    if len(exact) and not pd.isna(exact["errors"].iloc[0]):
+        row = exact.iloc[0]
+        users = None if pd.isna(row["users"]) else f"{row['users']} users met them"
+        return Measurement(
+            State.MEASURED,
+            int(row["errors"]),
+            reason=_dropped(case),
+            source="sentry",
+            window=case.window,
+            evidence=users,
+        )
+    return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
+
+
+def _dropped(case: Case) -> str | None:
+    """Why the tracker's counts are too low, when it dropped errors."""
+    states = case["vendor_states"]
+    lost = states[(states["vendor"] == "sentry") & (states["kind"] == "quota") & ~states["ok"].fillna(True)]
+    words = ", ".join(f"{status} ({item})" for item, status in zip(lost["item"], lost["status"], strict=True))
+    return f"the count is too low: dropped were {words}" if words else None
+
+
+def top_errors(case: Case) -> list[dict[str, Any]]:
+    """Rows of `top_errors`: issues with events in the window, most events first, at most twenty."""
+    table = _in_window(case)
+    table = table.assign(
+        new=table["class"] == "NEW",
+        recurring=table["class"].isin(["RECURRING", "GROWING"]),
+        security=is_security(case, table),
+        events=table["seen"],
+    )
+    top = table.sort_values(["events", "issue"], ascending=[False, True]).head(20)
+    return json_rows(top[list(_COLUMNS)])
+
+
+def findings(case: Case) -> list[Finding]:
+    """NEW, REGRESSED and GROWING issues that are open: the ten with most events, the others in one line."""
+    table = _in_window(case)
+    table = table.assign(critical=is_critical(table), security=is_security(case, table))
+    table = table[_open(table) & (table["class"].isin(["NEW", "REGRESSED", "GROWING"]) | table["critical"])]
+    table = table.sort_values(["critical", "security", "seen", "issue"], ascending=[False, False, False, True])
+    found = [_finding(case, row) for row in table.head(SHOWN).to_dict("records")]
+    rest = table.iloc[SHOWN:]
+    return found + ([_others(case, rest)] if len(rest) else [])
+
+
+def _finding(case: Case, row: dict[str, Any]) -> Finding:
+    grade, seen = str(row["class"]), int(row["seen"])
+    urgent = bool(row["critical"] or row["security"])
+    users = "" if pd.isna(row["users"]) else f", {row['users']} users"
+    before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
+    since = row["first_seen"] if grade == "NEW" else case.scope.deployed_at
+    kind = "security " if row["security"] else "critical " if row["critical"] else ""
+    return Finding(
+        id=f"issue:{row['issue']}:{grade.lower()}",
+        title=f"{_WORDS[grade]} {kind}error: {row['title']}",
+        priority=Priority.P1 if urgent else Priority.P2,
+        reading=_reading(row),
+        evidence=f"{row['issue']}: {seen} events{users} in the window{before}; class {grade}.",
+        action=INVESTIGATE if urgent else WATCH,
+        becomes_green=_becomes_green(case, row),
+        since=_moment(since),
+        active=_active(case, row),
+        value=seen,
+        threshold=f"<= {_allowed(case, row)} events",
+    )
+
+
+_WORDS = {
+    "NEW": "New",
+    "REGRESSED": "Returned",
+    "GROWING": "Growing",
+    "RECURRING": "Recurring",
+    "STALE_CLIENT": "Old-client",
+}
+
+
+def _reading(row: dict[str, Any]) -> str:
+    if row["critical"]:
+        return "issues_critical"
+    if row["security"]:
+        return "issues_security"
+    return "issues_new" if row["class"] == "NEW" else "issues_recurring"
+
+
+def _active(case: Case, row: dict[str, Any]) -> bool:
+    """Whether it was still seen in the latest part of the window."""
+    return not pd.isna(row["last_seen"]) and bool(row["last_seen"] >= case.scope.latest.start)
+
+
+def _becomes_green(case: Case, row: dict[str, Any]) -> str:
+    if row["class"] != "GROWING":
+        return f"the issue is resolved{_silent(case, row['last_seen'])} (now {int(row['seen'])} events)"
+    most = _allowed(case, row)
+    return f"at most {most} events in a window of this length (now {int(row['seen'])}), or the issue is resolved"
+
+
+def _allowed(case: Case, row: dict[str, Any]) -> int:
+    """How many events of the window would be no finding."""
+    if row["class"] != "GROWING":
+        return 0
+    seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
+    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
+
+
+def _silent(case: Case, last: Any) -> str:
+    """Until when silence clears a window that moves on; one that begins with the deployment keeps its events."""
+    moment = _moment(last)
+    if moment is None or not case.scope.phase.rolling:
+        return ""
+    return f", or has no event until {iso(moment + case.scope.phase.length)}"
+
+
+def _others(case: Case, rest: pd.DataFrame) -> Finding:
+    words = ", ".join(f"{n} {c}" for c, n in rest["class"].value_counts().sort_index().items())
+    return Finding(
+        id="issue:others",
+        title=f"{len(rest)} more new, returned or growing errors",
+        priority=Priority.P2,
+        reading="issues_new",
+        evidence=f"{len(rest)} further open issues with {int(rest['seen'].sum())} events ({words}).",
+        action=WATCH,
+        becomes_green=f"these {len(rest)} are resolved{_silent(case, rest['last_seen'].max())} "
+        f"(now {int(rest['seen'].sum())} events)",
+        threshold="<= 0 events",
+        active=any(_active(case, row) for row in rest.to_dict("records")),
+        value=len(rest),
+    )
+
+
+def _moment(value: Any) -> datetime | None:
+    return None if value is None or pd.isna(value) else pd.Timestamp(value).to_pydatetime()
+
+
+_SOME = (Limit(">", 0, Status.WARN, Priority.P2, WATCH),)
+_CRITICAL = (Limit(">", 0, Status.FAIL, Priority.P1, INVESTIGATE),)
+
+METRICS: tuple[Metric, ...] = (
+    Metric("issues_new", "New issues", "count", SECTION, issues_new, better="lower"),
+    Metric("issues_critical", "Critical issues", "count", SECTION, issues_critical, _CRITICAL, "0", "lower"),
+    Metric("issues_recurring", "Recurring issues", "count", SECTION, issues_recurring, better="lower"),
+    Metric("issues_security", "Security-related issues", "count", SECTION, issues_security, _SOME, "0", "lower"),
+    Metric("issues_resolved", "Resolved issues", "count", SECTION, issues_resolved),
+    Metric("issues_open", "Open issues", "count", SECTION, issues_open, better="lower"),
+    Metric("errors_total", "Total errors", "count", SECTION, errors_total, better="lower"),
+)

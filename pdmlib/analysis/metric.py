@@ -1,0 +1,35 @@
+"""A metric: what is measured, how, and the ladder of limits that it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Ladder, Measurement
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A row of an analysis' METRICS: what is measured, how, and its ladder, worst step first.
+
+    Attributes:
+        measure: pure function of a case (site, window, frames).
+        target: what a pass looks like, in the guide's words, for the report.
+        better: "lower", "higher" or "neither": which direction is good.
+        rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
+        alerts: an alert may fire on the latest part of the window.
+        phases: phase names; empty for all.
+    """
+
+    id: str
+    title: str
+    unit: str
+    section: str
+    measure: Callable[[Case], Measurement]
+    limits: Ladder = ()
+    target: str = ""
+    better: str = "neither"
+    rate: str = ""
+    alerts: bool = True
+    phases: tuple[str, ...] = ()

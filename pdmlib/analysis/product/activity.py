@@ -1,0 +1,171 @@
+"""User activity: visitors, page views, session length and bounces, against what is usual.
+
+Distinct visitors cannot be added up, so every figure is one of the source's own for exactly its
+window. What is usual is the stretch of the same length before, where that ends on the same hours.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.compare.baseline import Baseline, change
+from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_before
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Limit, Measurement, State, Status
+from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.window import Window, day_of
+
+SECTION = "activity"
+PREFERENCE = ("requests", "analytics", "database", "postgres", "vercel")
+WATCH = "Monitor, investigate if persists"
+NAMES = {"visitors": "unique_users", "page_views": "page_views"}
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+
+
+def unique_users(case: Case) -> Measurement:
+    """Distinct visitors of the window."""
+    return _count(case, "visitors")
+
+
+def page_views(case: Case) -> Measurement:
+    """Pages viewed in the window."""
+    return _count(case, "page_views")
+
+
+def _count(case: Case, column: str) -> Measurement:
+    source, now = _row(case, case.window, column)
+    if now is None:
+        return _nothing(case)
+    value = int(now[column])
+    base = _base(case, column, source)
+    found = Measurement(State.MEASURED, value, source=source, window=case.window)
+    return replace(counted(case, NAMES[column], found, base, "higher"), judged=base.expected is not None)
+
+
+def _base(case: Case, column: str, source: str) -> Baseline:
+    """The stretch before, with the spread that the days before the deployment show."""
+    _, before = _row(case, _usual(case), column, source)
+    days = _days_before(case, column, source)
+    spread = stats.dispersion(days)
+    if before is None or math.isnan(spread):
+        return Baseline("none", (), "no comparable stretch before the deployment is known")
+    base, freedom = float(before[column]), sum(len(group) - 1 for group in days if group)
+    return Baseline("days", (base,), "the same stretch a week before", base, 1.0, spread, freedom=freedom)
+
+
+def bounce_rate_pct(case: Case) -> Measurement:
+    """Sessions with one page, in percent of all sessions, with its Wilson interval."""
+    source, now = _row(case, case.window, "bounced")
+    if now is None or not now["sessions"]:
+        return _nothing(case)
+    sessions, bounced = int(now["sessions"]), int(now["bounced"])
+    share = 100 * bounced / sessions
+    low, high = (100 * bound for bound in stats.wilson(bounced, sessions))
+    _, before = _row(case, _usual(case), "bounced", source)
+    found = Measurement(
+        State.MEASURED, share, samples=sessions, low=low, high=high, source=source, window=case.window
+    )
+    if before is None or not before["sessions"]:
+        return replace(found, judged=False)
+    base = rate_before(sessions, int(before["bounced"]), int(before["sessions"]), "the same stretch before")
+    seen = change(bounced, base, "lower", practical_pct(case, "bounce_rate_pct"))
+    return beside(found, seen, 100 * int(before["bounced"]) / int(before["sessions"]))
+
+
+def session_duration_s(case: Case) -> Measurement:
+    """Average length of a session."""
+    source, now = _row(case, case.window, "session_s")
+    if now is None:
+        return _nothing(case)
+    sessions = None if pd.isna(now["sessions"]) else int(now["sessions"])
+    found = Measurement(
+        State.MEASURED, float(now["session_s"]), samples=sessions, source=source, window=case.window
+    )
+    _, before = _row(case, _usual(case), "session_s", source)
+    if before is None or not before["session_s"]:
+        return found
+    base = float(before["session_s"])
+    return replace(found, baseline=base, change_pct=100 * (float(now["session_s"]) / base - 1))
+
+
+def _nothing(case: Case) -> Measurement:
+    if case.site.activity is None:
+        return case.missing("vercel", "activity", "no source counts visitors of this window")
+    return case.missing(
+        "postgres", f"table:{case.site.activity.sessions_table}", "no session falls into the window"
+    )
+
+
+def _row(
+    case: Case, window: Window | None, column: str, source: str | None = None
+) -> tuple[str, pd.Series | None]:
+    """The best source's row of exactly a window that has the column; of one source where one is named."""
+    table = case["activity"]
+    if window is not None:
+        table = table[(table["start"] == window.start) & (table["end"] == window.end) & table[column].notna()]
+        for name in (source,) if source else PREFERENCE:
+            rows = table[table["source"] == name]
+            if len(rows):
+                return str(name), rows.iloc[0]
+    return source or "", None
+
+
+def _usual(case: Case) -> Window | None:
+    """The window to compare with: as many days before, or the same weekday a week ago; None for a few hours."""
+    length = case.window.end - case.window.start
+    if length >= WEEK:
+        return case.window.shifted(-length)
+    if DAY - timedelta(hours=1) <= length <= DAY + timedelta(hours=1):
+        return day_of(case.window.start - WEEK, case.site.zone).window
+    return None
+
+
+def _days_before(case: Case, column: str, source: str) -> tuple[list[float], list[float]]:
+    """The column on the working days and on the weekends before the deployment."""
+    workdays: list[float] = []
+    weekends: list[float] = []
+    for day in case.scope.review_days:
+        if day.window.end <= case.scope.deployed_at:
+            _, row = _row(case, day.window, column, source)
+            if row is not None:
+                (weekends if day.date.weekday() >= 5 else workdays).append(float(row[column]))
+    return workdays, weekends
+
+
+_DROP = (Limit("==", "down", Status.WARN, action=WATCH, of="trend"),)
+_RISE = (Limit("==", "up", Status.WARN, action=WATCH, of="trend"),)
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "unique_users",
+        "Unique users",
+        "count",
+        SECTION,
+        unique_users,
+        _DROP,
+        "no drop",
+        "higher",
+        phases=AFTER_HOUR1,
+    ),
+    Metric(
+        "page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", phases=AFTER_HOUR1
+    ),
+    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, phases=AFTER_HOUR1),
+    Metric(
+        "bounce_rate_pct",
+        "Bounce rate",
+        "%",
+        SECTION,
+        bounce_rate_pct,
+        _RISE,
+        "no rise",
+        "lower",
+        phases=AFTER_HOUR1,
+    ),
+)

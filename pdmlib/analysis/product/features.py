@@ -1,0 +1,307 @@
+"""Features: how much each is used, against its target and its own days before the deployment.
+
+A feature that falls silent is *abandoned* only when so many days of nothing are unlikely at its
+own rate; one whose attempts go on without completions is *broken*; else it is merely *rare*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from pdmlib import stats
+from pdmlib.analysis.compare.baseline import Change
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.product.usage import (
+    DAY,
+    Amounts,
+    Silence,
+    amounts,
+    change_of,
+    conversion,
+    full_days,
+    last_use,
+    silence,
+)
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.phases.window import Day, Window
+from pdmlib.site.site import Site
+from pdmlib.site.tables import Feature
+
+SECTION = "features"
+ASK = "Gather user feedback on the feature, find out why it is not used any more"
+TEST = "Test the feature manually, document the result"
+PROMOTE = "Promote the underutilized feature"
+UNLIKELY = 0.05
+NEARLY_A_DAY = timedelta(hours=20)
+PHASES_WITH = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
+
+
+@dataclass(frozen=True)
+class Use:
+    """How one feature is used in a window.
+
+    Attributes:
+        state: used, abandoned, broken, rare or unknown.
+        attempts: attempts during the silence, and the share completed before the deployment.
+        chance: probability of what was seen, for abandoned and broken ones.
+    """
+
+    total: float
+    change: Change
+    silence: Silence
+    state: str
+    attempts: float = 0.0
+    rate: float | None = None
+    chance: float | None = None
+
+
+def amount(case: Case, feature: Feature) -> Measurement:
+    """The amount in the window; not judged while the phase goes on and the target is not met."""
+    found = amounts(case, feature.name)
+    if found is None:
+        return case.missing("postgres", f"feature:{feature.name}", "the feature's table was not read")
+    scope, total = case.scope, found.within(case.window)
+    changed = change_of(case, feature, found)
+    target = target_of(case.site, feature, scope.phase.name)
+    early = target is not None and total < target and not scope.complete
+    return Measurement(
+        State.MEASURED,
+        _whole(total),
+        reason=f"{scope.days_done} of {len(scope.days)} days are over: {total:g} of {target:g}" if early else None,
+        source="postgres",
+        window=case.window,
+        baseline=changed.baseline,
+        change_pct=changed.change_pct,
+        trend=changed.trend,
+        evidence=f"{total:g} in the window; {changed.words}",
+        judged=not early,
+    )
+
+
+def target_of(site: Site, feature: Feature, phase: str) -> float | None:
+    """The amount to reach in a phase: the site's target of the reading, else the feature's own."""
+    return site.targets.get(f"feature_{feature.name}", {}).get(phase, feature.targets.get(phase))
+
+
+def _whole(value: float) -> float | int:
+    return int(value) if value == int(value) else value
+
+
+def use_of(case: Case, feature: Feature) -> Use | None:
+    """How a feature is used in the case's window; None when its source was not seen."""
+    found = amounts(case, feature.name)
+    if found is None:
+        return None
+    quiet, total = silence(case, found), found.within(case.window)
+    tried, rate = _attempts(case, feature, found, quiet, total)
+    broken = (1 - rate) ** tried if rate is not None and tried > 0 else 1.0
+    state, chance = _state(case, total, quiet, broken)
+    return Use(total, change_of(case, feature, found), quiet, state, tried, rate, chance)
+
+
+def _attempts(
+    case: Case, feature: Feature, found: Amounts, quiet: Silence, total: float
+) -> tuple[float, float | None]:
+    """Attempts while nothing was completed, and the share completed before the deployment."""
+    attempted = amounts(case, feature.attempts) if feature.attempts else None
+    silent = [day.window for day in quiet.days]
+    if not silent and total == 0 and not full_days(case) and case.window.seconds >= NEARLY_A_DAY.total_seconds():
+        silent = [case.window]
+    if attempted is None or not silent:
+        return 0.0, None
+    return sum(attempted.within(window) for window in silent), conversion(case, found, attempted)
+
+
+def _state(case: Case, total: float, quiet: Silence, broken: float) -> tuple[str, float | None]:
+    if broken < UNLIKELY:
+        return "broken", broken
+    if not quiet.days:
+        return ("used" if total > 0 else "unknown"), None
+    if quiet.expected is None or quiet.chance is None:
+        return "unknown", None
+    if quiet.chance < UNLIKELY:
+        return "abandoned", quiet.chance
+    if quiet.expected / len(quiet.days) < 1:
+        return "rare", quiet.chance
+    return ("used" if total > 0 else "unknown"), quiet.chance
+
+
+@once
+def adoption(case: Case) -> list[dict[str, Any]]:
+    """Rows of `feature_adoption`, one a feature of the site file.
+
+    `days` holds one amount per local day of the phase, None where there is none; `cells` says of
+    what kind each is: count, zero, no_data, not_yet, or partial (a day of which only a part lies in
+    the window). `total` is that of the whole window, as in the feature's reading.
+    """
+    return [_row(case, feature) for feature in case.site.features]
+
+
+def _row(case: Case, feature: Feature) -> dict[str, Any]:
+    found, use = amounts(case, feature.name), use_of(case, feature)
+    cells = [_cell(case, day, found) for day in case.scope.days]
+    target = target_of(case.site, feature, case.scope.phase.name)
+    return {
+        "feature": feature.name,
+        "title": feature.title,
+        "kind": feature.kind.value,
+        "days": [value for _, value in cells],
+        "dates": [day.date.isoformat() for day in case.scope.days],
+        "cells": [kind for kind, _ in cells],
+        "total": _whole(use.total) if use else None,
+        "daily_avg": _daily_avg(case, found) if found else None,
+        "trend": use.change.trend if use else "unknown",
+        "abandoned": use is not None and use.state == "abandoned",
+        "state": use.state if use else "unknown",
+        "target": target,
+        "target_met": _met(case, use, target),
+        "reason": use.change.reason if use else amount(case, feature).reason,
+    }
+
+
+def _cell(case: Case, day: Day, found: Amounts | None) -> tuple[str, float | None]:
+    part = day.window.clip(case.scope.window)
+    if day.window.start >= case.scope.as_of or part.seconds <= 0:
+        return "not_yet", None
+    if found is None:
+        return "no_data", None
+    value = _whole(found.within(part))
+    if part.seconds < day.window.seconds:
+        return "partial", value
+    return ("count" if value else "zero"), value
+
+
+def _daily_avg(case: Case, found: Amounts) -> float | None:
+    """The amount per day over the whole days of 24 hours since the window's start."""
+    start, days = case.window.start, int(case.window.seconds // DAY.total_seconds())
+    return round(found.within(Window(start, start + days * DAY)) / days, 2) if days else None
+
+
+def _met(case: Case, use: Use | None, target: float | None) -> bool | None:
+    if use is None or target is None:
+        return None
+    return True if use.total >= target else False if case.scope.complete else None
+
+
+def findings(case: Case) -> list[Finding]:
+    """Features that are abandoned or broken, and conversion rates below their target when the phase is over."""
+    return [finding for feature in case.site.features for finding in _found(case, feature)]
+
+
+def _found(case: Case, feature: Feature) -> Iterator[Finding]:
+    use = use_of(case, feature)
+    if use is None:
+        return
+    if use.state == "abandoned":
+        yield _abandoned(case, feature, use)
+    if use.state == "broken":
+        yield _broken(case, feature, use)
+    yield from _below_rate(case, feature, use)
+
+
+def _chance(share: float) -> str:
+    return "under 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+
+
+def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
+    quiet, last = use.silence, last_use(case, feature.name)
+    count, due = len(quiet.days), quiet.expected or 0.0
+    return Finding(
+        id=f"feature:{feature.name}:abandoned",
+        title=f"{feature.title}: not used for {count} days",
+        priority=Priority.P2,
+        reading=f"feature_{feature.name}",
+        evidence=f"Nothing on {count} full days since {quiet.days[0].date.isoformat()}, where {due:.1f} were due "
+        f"by {quiet.used}; the chance of that is {_chance(use.chance or 0.0)}."
+        + (f" Last used on {last.isoformat()}." if last else ""),
+        action=ASK,
+        becomes_green=f"a use is counted again (now 0; {due / count:.1f} a day are usual)",
+        since=quiet.days[0].window.start,
+        value=0,
+        threshold=f"{due:.1f} due",
+        owner=feature.owner,
+    )
+
+
+def _broken(case: Case, feature: Feature, use: Use) -> Finding:
+    days, rate = use.silence.days, 100 * (use.rate or 0)
+    since = days[0].window.start if days else case.window.start
+    day = since.astimezone(case.site.zone).date().isoformat()
+    return Finding(
+        id=f"feature:{feature.name}:broken",
+        title=f"{feature.title}: {use.attempts:g} attempts, none completed",
+        priority=Priority.P1,
+        reading=f"feature_{feature.name}",
+        evidence=f"{use.attempts:g} of {feature.attempts} and none of {feature.name} since {day}; before the "
+        f"deployment {rate:.1f} % were completed, so the chance of none is {100 * (use.chance or 0):.2g} %.",
+        action=TEST,
+        becomes_green=f"completions are counted again (now 0 of {use.attempts:g}; about "
+        f"{use.attempts * rate / 100:.0f} are usual)",
+        since=since,
+        value=0,
+        threshold=f"{use.attempts * rate / 100:.0f} usual",
+        owner=feature.owner,
+    )
+
+
+def _below_rate(case: Case, feature: Feature, use: Use) -> Iterator[Finding]:
+    wanted = feature.rate_targets.get(case.scope.phase.name)
+    attempted = amounts(case, feature.attempts) if feature.attempts else None
+    tried = attempted.within(case.window) if attempted else 0.0
+    if wanted is None or tried <= 0 or not case.scope.complete or 100 * use.total / tried >= wanted:
+        return
+    low, high = stats.wilson(use.total, tried)
+    sure = "surely below" if 100 * high < wanted else "below, though chance could explain it"
+    yield Finding(
+        id=f"feature:{feature.name}:rate",
+        title=f"{feature.title}: {100 * use.total / tried:.1f} % of {feature.attempts}, target {wanted:g} %",
+        priority=Priority.P2,
+        reading=f"feature_{feature.name}",
+        evidence=f"{use.total:g} of {tried:g} ({100 * use.total / tried:.1f} %, 95 % interval {100 * low:.1f} to "
+        f"{100 * high:.1f} %) is {sure} {wanted:g} %.",
+        action=PROMOTE,
+        becomes_green=f"{_needed(tried, wanted)} of {tried:g} (now {use.total:g})",
+        value=round(100 * use.total / tried, 2),
+        threshold=f">= {wanted:g} %",
+        owner=feature.owner,
+    )
+
+
+def _needed(tried: float, wanted: float) -> int:
+    return int(-(-tried * wanted // 100))
+
+
+def metrics(site: Site) -> tuple[Metric, ...]:
+    """One reading a feature; where a phase has a target, a metric of its own with that limit."""
+    return (*(metric for feature in site.features for metric in _metrics(site, feature)), *_logins(site))
+
+
+def _logins(site: Site) -> Iterator[Metric]:
+    """The logins to the portal among what users do: the site's first feature of the kind login."""
+    for feature in [f for f in site.features if f.kind == "login"][:1]:
+        measure = partial(amount, feature=feature)
+        yield Metric(
+            "portal_logins", feature.title, "count", "activity", measure, better="higher", phases=PHASES_WITH
+        )
+
+
+def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
+    targets = {phase: target_of(site, feature, phase) for phase in PHASES_WITH}
+    plain = tuple(phase for phase, target in targets.items() if target is None)
+    for phase, target in targets.items():
+        if target is not None:
+            limits = (Limit("<", target, Status.WARN, action=PROMOTE),)
+            yield _metric(feature, limits, f">= {target:g}", (phase,))
+    if plain:
+        yield _metric(feature, (), "", plain)
+
+
+def _metric(feature: Feature, limits: tuple[Limit, ...], target: str, phases: tuple[str, ...]) -> Metric:
+    measure = partial(amount, feature=feature)
+    name = f"feature_{feature.name}"
+    return Metric(name, feature.title, "count", SECTION, measure, limits, target, "higher", phases=phases)

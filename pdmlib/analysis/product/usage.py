@@ -1,0 +1,149 @@
+"""How much a feature is used: amounts of any window, what its own past would expect, and its silence."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from pdmlib import stats
+from pdmlib.analysis.compare.baseline import PRACTICAL_PCT, Baseline, Change, baseline, change, together, usable
+from pdmlib.frames.case import Case, once
+from pdmlib.phases.window import Day, Window, days_between
+from pdmlib.site.tables import Feature
+
+DAY = timedelta(days=1)
+ENOUGH_DAYS = 3
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """Amounts of one feature by quarter of an hour, summed over any window."""
+
+    moments: np.ndarray
+    sums: np.ndarray
+
+    def within(self, window: Window) -> float:
+        """The amount in a window; a quarter belongs to the window that holds its start."""
+        edges = [round(m.timestamp() * 1e6) for m in (window.start, window.end)]
+        first, last = np.searchsorted(self.moments, edges)
+        return float(self.sums[last] - self.sums[first])
+
+
+@dataclass(frozen=True)
+class Silence:
+    """The full days without any use at the end of a window, and how likely that is.
+
+    Attributes:
+        expected: the amount that the feature's own rate would bring in these days; None when it has none.
+        chance: probability of nothing at that rate.
+    """
+
+    days: tuple[Day, ...]
+    expected: float | None
+    chance: float | None
+    used: str
+
+
+@once
+def amounts(case: Case, name: str) -> Amounts | None:
+    """Amounts of a feature; None when its source was not seen."""
+    if not case.answered("postgres", f"feature:{name}"):
+        return None
+    counts = case["feature_counts"]
+    mine = counts[counts["feature"] == name].sort_values("at")
+    moments = mine["at"].astype("int64").to_numpy()
+    return Amounts(moments, np.concatenate([[0.0], mine["amount"].fillna(0.0).cumsum().to_numpy()]))
+
+
+def expected(case: Case, found: Amounts, part: Window) -> Baseline:
+    """The baseline of a local day or a part of one: the same hours of the days before the deployment."""
+    zone = case.site.zone
+    start, end = part.start.astimezone(zone), part.end.astimezone(zone)
+    until = None if end.time() == time.min else end.time()
+    history = _same_hours(zone, case.scope.baseline, start.time(), until)
+    return baseline(case, [(window, found.within(window)) for window in history], part)
+
+
+@lru_cache(maxsize=64)
+def _same_hours(zone: ZoneInfo, span: Window, start: time, end: time | None) -> tuple[Window, ...]:
+    """The hours from start to end (None: midnight) on every local day of a span."""
+    days = days_between(span.start.astimezone(zone).date(), span.end.astimezone(zone).date(), zone)
+    found = []
+    for day in days:
+        first = datetime.combine(day.date, start, zone).timestamp()
+        last = datetime.combine(day.date, end, zone).timestamp() if end else day.window.end.timestamp()
+        if last > first:
+            found.append(Window(*(datetime.fromtimestamp(m, day.window.start.tzinfo) for m in (first, last))))
+    return tuple(found)
+
+
+def change_of(case: Case, feature: Feature, found: Amounts) -> Change:
+    """The amount of the window against the same weekdays and hours before the deployment."""
+    parts = [day.window.clip(case.window) for day in local_days(case)]
+    base = together([expected(case, found, part) for part in parts if part.seconds > 0])
+    practical = case.site.practical_pct.get(f"feature_{feature.name}", PRACTICAL_PCT)
+    return change(found.within(case.window), base, "higher", practical, case.scope.phase.looks)
+
+
+def local_days(case: Case) -> tuple[Day, ...]:
+    """The local days that the case's window touches."""
+    zone, window = case.site.zone, case.window
+    last = (window.end - timedelta(seconds=1)).astimezone(zone).date()
+    return days_between(min(window.start.astimezone(zone).date(), last), last, zone)
+
+
+def full_days(case: Case) -> list[Day]:
+    """The local days that lie whole in the case's window."""
+    inside = case.window
+    return [d for d in local_days(case) if d.window.start >= inside.start and d.window.end <= inside.end]
+
+
+def silence(case: Case, found: Amounts) -> Silence:
+    """Full days of nothing up to the window's end; holidays and incident days of nothing tell nothing."""
+    days = full_days(case)
+    apart = {*case.site.holidays, *case.site.incident_days}
+    tail = Window(days[-1].window.end, case.window.end) if days else case.window
+    run: list[Day] = []
+    for day in reversed(days if found.within(tail) == 0 else []):
+        if found.within(day.window) > 0:
+            break
+        if day.date not in apart:
+            run.insert(0, day)
+    if not run:
+        return Silence((), None, None, "")
+    return _likely(case, found, tuple(run), [d for d in days if d.date < run[0].date and d.date not in apart])
+
+
+def _likely(case: Case, found: Amounts, run: tuple[Day, ...], earlier: list[Day]) -> Silence:
+    base = together([expected(case, found, day.window) for day in run])
+    if base.expected is not None:
+        spread = 1.0 if math.isnan(base.dispersion) else base.dispersion
+        return Silence(run, base.expected, stats.chance_of_none(base.expected, spread), base.used)
+    if len(earlier) < ENOUGH_DAYS:
+        return Silence(run, None, None, base.used)
+    counts = [found.within(day.window) for day in earlier]
+    due, spread = sum(counts) / len(counts) * len(run), stats.dispersion([counts])
+    chance = stats.chance_of_none(due, 1.0 if math.isnan(spread) else spread)
+    return Silence(run, due, chance, f"the {len(earlier)} days of this window before")
+
+
+def conversion(case: Case, completed: Amounts, attempted: Amounts) -> float | None:
+    """Share of attempts that were completed before the deployment, at most 1; None without attempts."""
+    zone, span = case.site.zone, case.scope.baseline
+    days = days_between(span.start.astimezone(zone).date(), span.end.astimezone(zone).date(), zone)
+    known = [day.window for day in days if usable(case, day.window)]
+    tried = sum(attempted.within(window) for window in known)
+    return min(1.0, sum(completed.within(window) for window in known) / tried) if tried else None
+
+
+def last_use(case: Case, name: str) -> date | None:
+    """The local day of a feature's last use before the window's end; None when there was none."""
+    counts = case["feature_counts"]
+    moments = counts.loc[(counts["feature"] == name) & (counts["amount"] > 0), "at"]
+    moments = moments[moments < case.window.end]
+    return None if moments.empty else moments.max().astimezone(case.site.zone).date()

@@ -1,0 +1,1 @@
+"""Requests: populations, routes, hours and days."""

@@ -1,0 +1,52 @@
+"""Requests, errors and percentiles over the hours of a window, for charts."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pdmlib.analysis.traffic.populations import PREFERENCE, TIMED, tiled
+from pdmlib.frames.case import Case
+
+HOUR_S = 3600.0
+SHORT_S = 6 * HOUR_S
+
+
+def hourly(case: Case) -> pd.DataFrame:
+    """Series for charts: at, requests, errors, error_rate_pct, p50, p95, p99, complete.
+
+    One row an hour; in windows of up to six hours, one for each of the finest intervals known.
+    """
+    spans = _series_spans(case)
+    counts = _series_counts(case)
+    rows = spans if len(spans) else counts
+    if len(spans) and len(counts):
+        rows = spans.merge(counts[["at", "requests", "errors"]], on="at", how="left", suffixes=("", "_counted"))
+        rows["requests"] = rows["requests"].fillna(rows["requests_counted"])
+        rows["errors"] = rows["errors"].fillna(rows["errors_counted"])
+    rows = rows.assign(error_rate_pct=100 * rows["errors"] / rows["requests"].where(rows["requests"] > 0))
+    columns = ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
+    return rows[columns].sort_values("at", ignore_index=True)
+
+
+def _series_spans(case: Case) -> pd.DataFrame:
+    table = case["latencies"]
+    table = table.assign(seconds=(table["end"] - table["start"]).dt.total_seconds())
+    inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
+    table = table[inside & (table["seconds"] <= HOUR_S)]
+    source = next((s for s in TIMED if (table["source"] == s).any()), None)
+    table = table[table["source"] == source]
+    length = table["seconds"].min() if case.window.seconds <= SHORT_S else table["seconds"].max()
+    table = table[table["seconds"] == length]
+    names = {"start": "at", "failures": "errors", "p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}
+    return table.rename(columns=names).assign(complete=table["complete"].fillna(True))
+
+
+def _series_counts(case: Case) -> pd.DataFrame:
+    counts = next((c for c in (tiled(case, source) for source in PREFERENCE) if len(c)), tiled(case, ""))
+    longest = counts["interval_s"].max() if len(counts) else HOUR_S
+    length = longest if case.window.seconds <= SHORT_S else max(longest, HOUR_S)
+    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"))
+    rows = (
+        counts.groupby("at", as_index=False)[["requests", "failures"]].sum().rename(columns={"failures": "errors"})
+    )
+    return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), complete=True)

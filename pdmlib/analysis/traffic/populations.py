@@ -1,0 +1,200 @@
+"""Requests of a window: how many, how many failed, from which source, and how sure.
+
+Buckets of several lengths may overlap, since vendors give finer ones for newer times: a
+window is tiled without overlap, the length that counts most of it first and finer ones at its edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.phases.window import Window
+
+PREFERENCE = ("requests", "vercel")
+TIMED = ("requests", "sentry", "vercel")
+CRASHED = -1
+SILENCE_S = 6 * 3600.0
+
+
+@dataclass(frozen=True)
+class Population:
+    """Requests of one window as one source counts them.
+
+    Attributes:
+        requests, failures: extrapolated to all requests; failures None when the source tells none.
+        sampled: requests that the source really looked at; None when its sample rate is unknown.
+        covered_s: seconds that were counted: from the first to the last bucket, without silences of more than
+            six hours, in which nobody can tell "no request" from "not counted".
+    """
+
+    source: str
+    requests: float
+    failures: float | None
+    sampled: int | None
+    covered_s: float
+
+    @property
+    def rate(self) -> float:
+        """Requests a minute over the part that was counted."""
+        return 60 * self.requests / self.covered_s
+
+    def coverage_pct(self, window: Window) -> float:
+        """Share of the window that was counted."""
+        return round(100 * self.covered_s / window.seconds, 2) if window.seconds else 0.0
+
+
+def populations(case: Case) -> Iterator[Population]:
+    """What each source counts in the case's window, best source first: raw logs, platform, traces."""
+    for source in (*PREFERENCE, "sentry"):
+        found = population(case, source)
+        if found is not None:
+            yield found
+
+
+@once
+def population(case: Case, source: str) -> Population | None:
+    """What one source counts in the case's window: of exactly the window, else tiled from shorter stretches.
+
+    Last comes a sample of known rate, scaled up, that nothing was counted beside.
+    """
+    exact = spanned(case, source)
+    if exact is not None and not pd.isna(exact["requests"]):
+        return _of_span(case, source, exact)
+    buckets = tiled(case, source)
+    if len(buckets):
+        return _of_buckets(source, buckets)
+    stretches = _stretches(case, source)
+    if len(stretches):
+        return _of_stretches(source, stretches)
+    sampled = exact is not None and not pd.isna(exact["samples"] / exact["sample_rate"])
+    return _of_span(case, source, exact) if sampled else None
+
+
+def _stretches(case: Case, source: str) -> pd.DataFrame:
+    """Rows of `latencies` of all routes that tile the case's window."""
+    return tile(_all_stretches(case.at(case.scope.window), source), case.window)
+
+
+@once
+def _all_stretches(case: Case, source: str) -> pd.DataFrame:
+    table = _unrouted(case, source)
+    table = table[table["requests"].notna()]
+    return table.assign(at=table["start"], end_at=table["end"])
+
+
+def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
+    known = bool(rows["samples"].notna().all() and rows["sample_rate"].notna().all())
+    return Population(
+        source,
+        float(rows["requests"].sum()),
+        float(rows["failures"].sum()) if rows["failures"].notna().all() else None,
+        int(rows["samples"].sum()) if known else None,
+        _covered_s(rows),
+    )
+
+
+def spanned(case: Case, source: str) -> pd.Series | None:
+    """The row of `latencies` of exactly the case's window, all routes; None when there is none."""
+    whole = case.at(case.scope.window)
+    place = _places(whole, source).get(case.window)
+    return None if place is None else _unrouted(whole, source).iloc[place]
+
+
+@once
+def _places(case: Case, source: str) -> dict[Window, int]:
+    rows = _unrouted(case, source)
+    spans = zip(rows["start"].dt.to_pydatetime(), rows["end"].dt.to_pydatetime(), strict=True)
+    return {Window(start, end): place for place, (start, end) in reversed(list(enumerate(spans)))}
+
+
+@once
+def _unrouted(case: Case, source: str) -> pd.DataFrame:
+    """Rows of `latencies` of one source, of all routes together."""
+    table = case["latencies"]
+    return table[(table["source"] == source) & table["route"].isna()]
+
+
+def tiled(case: Case, source: str) -> pd.DataFrame:
+    """Rows of `request_counts` that tile the case's window without overlap, with `end_at` and `failures`."""
+    return tile(_counts(case.at(case.scope.window), source), case.window)
+
+
+@once
+def _counts(case: Case, source: str) -> pd.DataFrame:
+    table = case["request_counts"]
+    counts = ending(all_routes(table[table["source"] == source]))
+    return counts.assign(failures=failures(counts))
+
+
+def all_routes(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of all routes together where a source gives them, else those of each route."""
+    whole = table["route"].isna()
+    return table[whole] if whole.any() else table
+
+
+def ending(table: pd.DataFrame) -> pd.DataFrame:
+    """Buckets (`at`, `interval_s`) with their `end_at`."""
+    return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
+
+
+def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Rows of buckets (`at`, `end_at`) that tile a window without overlap."""
+    starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
+    first, last = microseconds(pd.Series([window.start, window.end]))
+    places = _tiles(starts, ends, within(starts, window), first, last)
+    return table.take(np.concatenate([*places, np.array([], dtype=np.intp)])).reset_index(drop=True)
+
+
+def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: int) -> Iterator[Moments]:
+    """Places of the chosen rows; times are microseconds since 1970."""
+    places = places[(starts[places] >= first) & (ends[places] <= last)]
+    if not places.size:
+        return
+    lengths = ends[places] - starts[places]
+    counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
+    best = max(counted, key=lambda length: (counted[length], -length))
+    chosen, finer = places[lengths == best], places[lengths < best]
+    yield from _tiles(starts, ends, finer, first, int(starts[chosen].min()))
+    yield chosen
+    yield from _tiles(starts, ends, finer, int(ends[chosen].max()), last)
+
+
+def _covered_s(buckets: pd.DataFrame) -> float:
+    starts, first = np.unique(microseconds(buckets["at"]), return_index=True)
+    ends = microseconds(buckets["end_at"])
+    silences = (starts[1:] - ends[first][:-1]) / 1e6
+    return float((ends.max() - starts[0]) / 1e6 - silences[silences > SILENCE_S].sum())
+
+
+def failures(table: pd.DataFrame) -> pd.Series:
+    """Requests of each row of `request_counts` that failed: a status of 500 or more, or a crash."""
+    return table["requests"].where(((table["status"] >= 500) | (table["status"] == CRASHED)).fillna(False), 0.0)
+
+
+def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
+    rates = buckets["sample_rate"]
+    sampled = None if rates.isna().any() else round(float((buckets["requests"] * rates).sum()))
+    return Population(
+        source,
+        float(buckets["requests"].sum()),
+        float(buckets["failures"].sum()) if buckets["status"].notna().any() else None,
+        sampled,
+        _covered_s(buckets),
+    )
+
+
+def _of_span(case: Case, source: str, row: pd.Series) -> Population:
+    requests, rate, samples = row["requests"], row["sample_rate"], row["samples"]
+    if pd.isna(requests):
+        requests = samples / rate
+    if pd.isna(samples) and not pd.isna(rate):
+        samples = requests * rate
+    known = not (pd.isna(samples) or pd.isna(rate))
+    failures = None if pd.isna(row["failures"]) else float(row["failures"])
+    return Population(source, float(requests), failures, round(samples) if known else None, case.window.seconds)

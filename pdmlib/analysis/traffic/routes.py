@@ -1,0 +1,115 @@
+"""Routes: each one's requests and percentiles, and whether it became slower or fails more since the deployment."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.traffic.populations import TIMED, failures
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import json_rows
+from pdmlib.phases.window import Window
+
+PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0
+SURE, SURE_LEVEL = 4.0, 6.3e-5
+FEWEST, FEWEST_FAILED = 50, 10
+FAILING_PCT = 0.5
+
+
+@once
+def routes(case: Case) -> list[dict[str, Any]]:
+    """Rows of `routes`: each route's requests, errors and percentiles, p95 against the seven days before.
+
+    `share_of_change_pct` is the part of all time added since the deployment that is spent in the route.
+    """
+    source, now = _route_rows(case, case.window)
+    if now.empty:
+        return []
+    _, before = _route_rows(case, case.scope.before, source)
+    both = now.merge(before, on="route", how="left", suffixes=("", "_before"))
+    added = (both["avg_ms"] - both["avg_ms_before"]) * both["requests"]
+    gained = added.clip(lower=0)
+    records = both.to_dict("records")
+    rows = pd.DataFrame(
+        {
+            "route": both["route"],
+            "requests": both["requests"].round(),
+            "error_rate_pct": 100 * both["failures"] / both["requests"],
+            "p50": both["p50_ms"],
+            "p95": both["p95_ms"],
+            "p99": both["p99_ms"],
+            "change_pct": 100 * (both["p95_ms"] / both["p95_ms_before"] - 1),
+            "before_p95": both["p95_ms_before"],
+            "share_of_change_pct": 100 * gained / gained.sum() if gained.sum() > 0 else float("nan"),
+            "before_error_rate_pct": 100 * both["failures_before"] / both["requests_before"],
+            "regressed": [_slower(row) for row in records],
+            "failing": [_fails_more(row) for row in records],
+            "samples": both["timed"],
+        }
+    )
+    return json_rows(rows.sort_values(["requests", "route"], ascending=[False, True]))
+
+
+def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[str | None, pd.DataFrame]:
+    table = case["latencies"]
+    table = table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].notna()]
+    for name in (source,) if source else TIMED:
+        rows = table[table["source"] == name]
+        if len(rows):
+            return name, _with_counts(case, window, rows)
+    return source, table.iloc[:0]
+
+
+def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with requests, failures and samples of `request_counts`, where the source counts apart from timing.
+
+    All that was sampled is timed where the source tells of no difference.
+    """
+    counts = case["request_counts"]
+    counts = counts[
+        (counts["at"] == window.start) & (counts["interval_s"] == window.seconds) & counts["route"].notna()
+    ]
+    counts = counts.assign(failures=failures(counts), samples=counts["requests"] * counts["sample_rate"])
+    sums = counts.groupby(["source", "route"])[["requests", "failures", "samples"]].sum()
+    found = rows.set_index(["source", "route"])
+    filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}
+    return found.assign(**filled, timed=found["timed"].astype("float64").fillna(filled["samples"])).reset_index()
+
+
+def _slower(row: dict[str, Any]) -> bool:
+    """Whether a route's p95 rose by 30 % and four standard errors.
+
+    The standard error of the logarithm of a p95 is taken from the spread between p50 and p95 as
+    if durations were lognormal; requests sampled count, not those extrapolated.
+    """
+    spreads = [_p95_variance(row, suffix) for suffix in ("", "_before")]
+    if any(s is None for s in spreads):
+        return False
+    rise = math.log(row["p95_ms"] / row["p95_ms_before"])
+    return rise >= math.log(PRACTICAL_RISE) and rise >= SURE * math.sqrt(sum(s for s in spreads if s))
+
+
+def _fails_more(row: dict[str, Any]) -> bool:
+    """Whether a route's share of failed requests doubled, to 0.5 % or more, as surely as by four standard errors.
+
+    What was looked at counts, not what is extrapolated from it.
+    """
+    counts = [row[f"{name}{side}"] for side in ("", "_before") for name in ("failures", "requests", "samples")]
+    if any(pd.isna(count) for count in counts) or not (row["requests"] and row["requests_before"]):
+        return False
+    rate, before = (row[f"failures{side}"] / row[f"requests{side}"] for side in ("", "_before"))
+    if 100 * rate < FAILING_PCT or rate < PRACTICAL_FACTOR * before or rate * row["samples"] < FEWEST_FAILED:
+        return False
+    seen, past = row["samples"], row["samples_before"]
+    return stats.rate_ratio(rate * seen, seen, before * past, past, level=SURE_LEVEL)[0] > 1
+
+
+def _p95_variance(row: dict[str, Any], suffix: str) -> float | None:
+    p50, p95, count = row[f"p50_ms{suffix}"], row[f"p95_ms{suffix}"], row[f"timed{suffix}"]
+    if pd.isna(p50) or pd.isna(p95) or pd.isna(count) or count < FEWEST or p50 <= 0 or p95 <= p50:
+        return None
+    sigma = math.log(p95 / p50) / 1.645
+    return float((0.95 * 0.05 / count) * (sigma / 0.1031) ** 2)

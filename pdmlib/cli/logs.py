@@ -1,0 +1,50 @@
+"""The commands of request logs and of the history's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pdmlib.cli.options import DEMO_SITE, Debug, Out, SiteOption, caught, console
+from pdmlib.site.load import load_site
+from pdmlib.workbook.gather import history_folder, requests_folder
+
+
+def ingest(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, patterns with * or s3:// addresses.")],
+    site: SiteOption = DEMO_SITE,
+    out: Out = Path("outputs"),
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until Ctrl-C.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Take raw request logs into the site's store; running again adds only what is new."""
+    with caught(debug):
+        from pdmlib.storage.request_logs import ingest as logs
+        from pdmlib.storage.request_logs.progress import Progress
+
+        loaded = load_site(site, offline=True)
+        folder = requests_folder(loaded, out)
+        with console.status("reading") as status:
+
+            def tell(progress: Progress) -> None:
+                status.update(str(progress))
+
+            if follow:
+                for taken in logs.follow(loaded, paths, folder, on_progress=tell):
+                    print(taken)
+                return
+            taken = logs.ingest(loaded, paths, folder, on_progress=tell)
+        print(taken)
+        if taken.failed:
+            raise typer.Exit(1)
+
+
+def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Debug = False) -> None:
+    """Merge the history's small files, month by month."""
+    with caught(debug):
+        from pdmlib.storage import history
+
+        gone = history.compact(history_folder(load_site(site, offline=True), out))
+        print(f"{gone} files merged away")

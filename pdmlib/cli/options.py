@@ -1,0 +1,55 @@
+"""Options that several commands share, and errors as one line with an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from pdmlib.errors import CallError, PdmError, SiteError
+
+console = Console(stderr=True, highlight=False)
+DEMO_SITE = "params/demo.yaml"
+FAIL_ON = {"red": ("RED",), "yellow": ("RED", "YELLOW"), "unknown": ("RED", "YELLOW", "UNKNOWN")}
+EXIT_OF = {"RED": 10, "YELLOW": 11, "UNKNOWN": 12}
+SiteOption = Annotated[str, typer.Option("--site", help="The site's YAML file.", envvar="SITE")]
+
+AsOf = Annotated[
+    str, typer.Option("--as-of", help="ISO time to report as of; default now (the demo: its own clock).")
+]
+
+DeployedAt = Annotated[str, typer.Option("--deployed-at", help="ISO time of the deployment; default the site's.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the outputs.")]
+
+Notify = Annotated[
+    bool,
+    typer.Option("--notify", help="Post to the site's webhook what gets worse, and alerts that begin or end."),
+]
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
+
+
+def secret_variables(site: str) -> tuple[str, ...]:
+    """The environment variables that a site file names, which no kernel may see."""
+    from pdmlib.site.load import variables_of
+
+    return variables_of(site)
+
+
+@contextmanager
+def caught(debug: bool) -> Iterator[None]:
+    """Turns expected failures into one line and an exit code."""
+    try:
+        yield
+    except PdmError as error:
+        if debug:
+            raise
+        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2 if isinstance(error, SiteError | CallError) else 1) from None
+    except KeyboardInterrupt:
+        console.print("stopped; nothing half-written is left")
+        raise typer.Exit(130) from None

@@ -1,0 +1,121 @@
+"""One case to judge: a site, what the report looks at, and the frames that were collected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Measurement, State
+from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window
+from pdmlib.site.site import Site
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What every analysis is a pure function of.
+
+    Attributes:
+        window: the part of the scope that is looked at: the whole window, or its latest part.
+    """
+
+    site: Site
+    scope: Scope
+    collection: Collection
+    window: Window
+    _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
+    _times: dict[tuple[str, str], Moments] = field(default_factory=dict, init=False, repr=False)
+    _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._seen[self.window] = self
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The named frame as collected, whole."""
+        return self.collection[name]
+
+    def within(self, name: str, column: str, window: Window | None = None) -> pd.DataFrame:
+        """Rows of a frame whose time column lies in the window."""
+        if (name, column) not in self._times:
+            self._times[name, column] = microseconds(self[name][column])
+        inside = within(self._times[name, column], window or self.window)
+        return self[name].take(inside).reset_index(drop=True)
+
+    @property
+    def level(self) -> float:
+        """The level of one judgement: all looks at the growing data of a phase keep 5 % together."""
+        return stats.level_for_looks(self.scope.phase.looks)
+
+    @property
+    def many_looks(self) -> str:
+        """What an interval says of itself where growing data are looked at again and again; else nothing."""
+        looks = self.scope.phase.looks
+        return f"; 95 % interval adjusted for {looks} looks in the hour" if looks > 1 else ""
+
+    def latest(self) -> Case:
+        """The same case, looking at the latest part of its window."""
+        return self.at(self.scope.latest)
+
+    def at(self, window: Window) -> Case:
+        """The same case, looking at another window; the same object for the same window."""
+        if window not in self._seen:
+            other = replace(self, window=window)
+            self._seen[window] = other
+            for shared in ("_seen", "_times"):
+                object.__setattr__(other, shared, getattr(self, shared))
+        return self._seen[window]
+
+    def kept(self, key: Any, compute: Callable[[Case], Any]) -> Any:
+        """What `compute` makes of this case, made once under a key."""
+        if key not in self._known:
+            self._known[key] = compute(self)
+        return self._known[key]
+
+    def answered(self, source: str, item: str | None = None) -> bool:
+        """Whether a source, and that item of it, was read: only then is nothing found a zero."""
+        read = any(c.source == source and c.status in ("ok", "partial") for c in self.collection.coverage)
+        return read and self.collection.gap(source, item) is None
+
+    def unclear(self, source: str, item: str = "") -> str | None:
+        """What of a source, or of what an item of it begins with, was not understood; None when all was."""
+        rows = self["not_understood"]
+        rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
+        if rows.empty:
+            return None
+        first = rows.sort_values("count", ascending=False).iloc[0]
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        return (
+            f"not understood: {first['item']} {first['example']!r} ({first['what']}, {first['count']} times){more}"
+        )
+
+    def missing(
+        self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
+    ) -> Measurement:
+        """Why there is no value: the gap of the source or its item, else `no_data` with a reason."""
+        if source in self.site.unused:
+            return Measurement.missing(State.NOT_CONFIGURED, f"the site does without {source}", source)
+        gap = self.collection.gap(source, item)
+        state, reason = gap or (State.NO_DATA, otherwise)
+        return Measurement.missing(state, reason, source)
+
+
+def once(function: Callable[Concatenate[Case, P], T]) -> Callable[Concatenate[Case, P], T]:
+    """A pure function of a case, computed once a case, window and arguments; its result is not to be changed."""
+
+    @wraps(function)
+    def remembered(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        key = (function, args, tuple(sorted(kwargs.items())))
+        found: T = case.kept(key, lambda one: function(one, *args, **kwargs))
+        return found
+
+    return remembered

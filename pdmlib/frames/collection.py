@@ -1,0 +1,42 @@
+"""Everything that one collection brought: frames by name, and how each source answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from pdmlib.frames.frame import empty
+from pdmlib.frames.readings import State
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How one source answered: status ok, partial, failed or not_configured."""
+
+    source: str
+    status: str
+    rows: int
+    seconds: float
+    detail: str | None = None
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Everything one collection brought: frames by name, and how each source answered."""
+
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    coverage: tuple[Coverage, ...] = ()
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        """The named frame; empty, with its columns, when nothing brought it."""
+        return self.frames[name] if name in self.frames else empty(name)
+
+    def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
+        """Why a source, or an item of it, could not be read; None when it was."""
+        gaps = self["gaps"]
+        rows = gaps[(gaps["source"] == source) & (gaps["item"].isna() | (gaps["item"] == item))]
+        if rows.empty:
+            return None
+        return State(rows["state"].iloc[0]), str(rows["reason"].iloc[0])

@@ -1,0 +1,187 @@
+"""What is measured and how it is judged: measurements, limits, readings, findings.
+
+A `Measurement` is what an analysis found, in one of its states. A `Reading` is a measurement that was held against
+the limits of its metric."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Literal
+
+from pdmlib.phases.window import Window
+
+Value = float | int | str | bool | None
+FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
+
+
+class State(StrEnum):
+    """What became of an attempt to measure."""
+
+    MEASURED = "measured"
+    NO_DATA = "no_data"
+    ERROR = "error"
+    NOT_UNDERSTOOD = "not_understood"
+    NOT_DUE = "not_due"
+    NOT_CONFIGURED = "not_configured"
+
+
+class Status(StrEnum):
+    """How a reading is judged."""
+
+    PASS = "pass"
+    WARN = "warn"
+    FAIL = "fail"
+    INFO = "info"
+    UNKNOWN = "unknown"
+
+
+class Priority(StrEnum):
+    """The guide's three alert classes, most urgent first."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measured value, or the reason why there is none.
+
+    Attributes:
+        low, high: 95 % interval where one is defined.
+        samples: events, requests or probes behind the value.
+        coverage_pct: share of the window that the source vouches for.
+        evidence: a sentence for the report, built from the data.
+        judged: False while it is too early to hold the value against its limits.
+    """
+
+    state: State
+    value: Value = None
+    reason: str | None = None
+    samples: int | None = None
+    low: float | None = None
+    high: float | None = None
+    baseline: float | None = None
+    change_pct: float | None = None
+    trend: str = "unknown"
+    source: str | None = None
+    window: Window | None = None
+    coverage_pct: float | None = None
+    evidence: str | None = None
+    judged: bool = True
+
+    @classmethod
+    def missing(cls, state: State, reason: str, source: str | None = None) -> Measurement:
+        """A measurement that could not be made; the reason is a sentence."""
+        return cls(state, reason=reason, source=source)
+
+
+OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One step of a ladder: when `value op edge` holds, the reading gets `status`.
+
+    Attributes:
+        critical: at this level the whole report is RED.
+        rollback: a rollback criterion of the guide.
+        of: what the edge is compared with: the value, its lower bound, the value as a multiple
+            of its baseline, or the word of its trend.
+    """
+
+    op: str
+    edge: float | str | bool
+    status: Status
+    priority: Priority | None = None
+    action: str = ""
+    critical: bool = False
+    rollback: bool = False
+    of: Literal["value", "low", "baseline", "trend"] = "value"
+
+    def holds(self, value: Value) -> bool:
+        """Whether the value is beyond this step's edge; never for a step of anything but the value."""
+        return self.of == "value" and self._beyond(value)
+
+    def reached(self, found: Measurement) -> bool:
+        """Whether a measurement is beyond this step's edge; without a baseline no multiple of it is."""
+        if self.of == "trend":
+            return self._beyond(found.trend)
+        if self.of == "low":
+            return found.low is not None and self._beyond(found.low)
+        if self.of == "baseline":
+            value, base = found.value, found.baseline
+            return isinstance(value, int | float) and bool(base) and self._beyond(value / (base or 1))
+        return self.holds(found.value)
+
+    def _beyond(self, value: Value) -> bool:
+        return bool(OPERATORS[self.op](value, self.edge))
+
+
+Ladder = tuple[Limit, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A judged measurement: the row of `report.json`."""
+
+    id: str
+    title: str
+    unit: str
+    section: str
+    status: Status
+    target: str
+    measurement: Measurement
+    critical: bool = False
+    rollback: bool = False
+    reason: str | None = None
+    action: str = ""
+    becomes_green: str | None = None
+
+    @property
+    def value(self) -> Value:
+        """The measured value, None when unknown."""
+        return self.measurement.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something a person should know, found by an analysis that is more than one number.
+
+    Attributes:
+        id: stable between reports, e.g. `cron:process-referrals:missed`.
+        reading: id of the reading it belongs to.
+        becomes_green: what would have to be measured for it to go away.
+        rollback: a rollback criterion of the guide.
+    """
+
+    id: str
+    title: str
+    priority: Priority
+    reading: str
+    evidence: str
+    action: str
+    becomes_green: str
+    since: datetime | None = None
+    active: bool = True
+    value: Value = None
+    threshold: str = ""
+    owner: str | None = None
+    rivals: tuple[str, ...] = field(default=())
+    rollback: bool = False
+
+    @property
+    def rule(self) -> str:
+        """What was held against what."""
+        return f"{self.reading} {self.threshold}"

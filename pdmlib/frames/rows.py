@@ -1,0 +1,46 @@
+"""Rows of a frame: which lie in a window, and as plain values for `report.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdmlib.frames.frame import DTYPES
+from pdmlib.phases.window import Window, iso
+
+Moments = npt.NDArray[np.int64]
+
+
+def microseconds(times: pd.Series) -> Moments:
+    """Times as microseconds since 1970, UTC; what is no time comes before all others."""
+    moments: Moments = times.astype(DTYPES["time"]).to_numpy("datetime64[us]").view("int64")
+    return moments
+
+
+def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
+    """The places of the moments that lie in a window."""
+    first, end = (round(moment.timestamp() * 1e6) for moment in (window.start, window.end))
+    return np.flatnonzero((moments >= first) & (moments < end))
+
+
+def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for `report.json`: times as ISO text in UTC, numbers plain, None for what is missing."""
+    return [json_row(row) for row in table.to_dict("records")]
+
+
+def json_row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """One such row, of values as pandas and numpy give them."""
+    return {str(c): _plain(v) for c, v in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (not isinstance(value, list | tuple | dict) and pd.isna(value)):
+        return None
+    if isinstance(value, datetime):
+        return iso(value)
+    return value.item() if isinstance(value, np.generic) else value

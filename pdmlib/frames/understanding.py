@@ -1,0 +1,115 @@
+"""What was read and not understood: counted, with an example and the line of the site file that would explain it.
+
+A word, level, unit or number that nobody has declared is neither the worst nor nothing. A source hands what it
+reads to a `Vocabulary` and an `Unclear`; what these do not know becomes None in its frame and a row of the frame
+`not_understood`, and the readings that rest on it become unknown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.frames.frame import frame
+
+EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
+# Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
+EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+
+Word = str | int | float | bool
+
+
+def _plain(word: Any) -> str:
+    return str(word).strip().casefold()
+
+
+class Vocabulary:
+    """Which of our words each of theirs stands for, compared without case and surrounding space.
+
+    Args:
+        words: our word -> theirs; booleans and numbers are words too.
+    """
+
+    def __init__(self, words: Mapping[str, Iterable[Word]]) -> None:
+        self.ours = tuple(words)
+        self._known = {_plain(theirs): ours for ours, all_theirs in words.items() for theirs in all_theirs}
+
+    def of(self, theirs: Any) -> str | None:
+        """Our word for theirs; None when it is not understood."""
+        return self._known.get(_plain(theirs))
+
+
+class Unclear:
+    """What one source read and did not understand.
+
+    Args:
+        source: name of the source, as the block in the site file.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+
+    def note(
+        self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1
+    ) -> None:
+        """Counts one thing that was not understood.
+
+        Args:
+            item: what was read: a block of the site file or a field of a vendor, such as `uptime.status`.
+            what: what is wrong with it: `unknown word`, `out of range`, `not a time`, `no zone` and the like.
+            example: as it was read; bounded here, escaped where it is shown.
+            taken_for: what the report makes of it until it is explained.
+            mend: the line of the site file that would explain it; empty where none can.
+        """
+        shown = " ".join(str(example).split())[:EXAMPLE_LENGTH]
+        row = self._rows.setdefault(
+            (item, what, shown),
+            {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,
+             "taken_for": taken_for, "mend": mend},
+        )  # fmt: skip
+        row["count"] += count
+
+    def word(self, item: str, theirs: Any, vocabulary: Vocabulary, *, mend: str = "") -> str | None:
+        """Our word for theirs; None, and counted, when it is not understood. A null is None and not counted."""
+        if theirs is None:
+            return None
+        ours = vocabulary.of(theirs)
+        if ours is None:
+            self.note(item, "unknown word", theirs, mend=mend)
+        return ours
+
+    def number(self, item: str, value: Any, low: float, high: float, *, mend: str = "") -> float | None:
+        """A number from low to high; None, and counted, when it is none or cannot be. A null is None."""
+        if value is None:
+            return None
+        try:
+            number = math.nan if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if low <= number <= high and not math.isinf(number):
+            return number
+        self.note(item, "not a number" if math.isnan(number) else "out of range", value, mend=mend)
+        return None
+
+    def moment(self, item: str, value: Any, *, mend: str = "") -> datetime | None:
+        """A time with its zone, as a datetime or ISO text; None, and counted, when it is none. A null is None."""
+        if value is None:
+            return None
+        try:
+            moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
+        except ValueError:
+            self.note(item, "not a time", value, mend=mend)
+            return None
+        if moment.tzinfo is None or not EARLIEST <= moment <= LATEST:
+            self.note(item, "no zone" if moment.tzinfo is None else "out of range", value, mend=mend)
+            return None
+        return moment.astimezone(UTC)
+
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """The frame `not_understood`; nothing where all was understood."""
+        return {"not_understood": frame("not_understood", self._rows.values())} if self._rows else {}

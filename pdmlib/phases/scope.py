@@ -1,0 +1,154 @@
+"""The scope of a report: the windows that one phase looks at, as of one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from pdmlib.errors import CallError
+from pdmlib.phases.phase import DAY, Phase, phase_named
+from pdmlib.phases.window import Day, Window, day_of, days_between, local_day
+
+BASELINE = timedelta(days=28)
+FRESH = timedelta(minutes=15)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one report looks at.
+
+    Attributes:
+        window: the part of the phase that has passed at `as_of`, half-open.
+        full: the whole phase, which may lie partly in the future.
+        baseline: the weeks before the deployment, never overlapping it.
+    """
+
+    phase: Phase
+    deployed_at: datetime
+    as_of: datetime
+    window: Window
+    full: Window
+    baseline: Window
+    days: tuple[Day, ...]
+    zone: ZoneInfo
+
+    @property
+    def latest(self) -> Window:
+        """The window's latest part, on which alerts fire."""
+        return self.window.last(self.phase.latest)
+
+    @property
+    def before(self) -> Window:
+        """The seven days before the deployment."""
+        return self.baseline.last(7 * DAY)
+
+    @property
+    def previous(self) -> Window:
+        """The stretch of the same length just before the window."""
+        return self.window.shifted(-(self.window.end - self.window.start))
+
+    @property
+    def near_from(self) -> datetime:
+        """Where the windows begin that are looked at closely; the weeks before only tell what is usual."""
+        return min(self.before.start, self.previous.start)
+
+    @property
+    def review_days(self) -> tuple[Day, ...]:
+        """The phase's days and the seven before them: the days that get a row of their own."""
+        zone = self.zone
+        first, last = self.days[0].date, self.days[-1].date
+        return days_between(first - timedelta(days=7), last, zone)
+
+    @property
+    def spans(self) -> tuple[Window, ...]:
+        """The intervals for which a source gives percentiles and distinct counts of their own.
+
+        Percentiles and distinct counts cannot be added up, so each interval that a report names
+        is asked for by itself: the window, its latest part, the same length before it, the seven
+        days before the deployment, and each day of `review_days` as far as it has passed.
+        """
+        ends = (self.window.end, self.as_of)
+        days = (
+            Window(d.window.start, min(d.window.end, max(ends)))
+            for d in self.review_days
+            if d.window.start < max(ends)
+        )
+        after = (self.after,) if self.after.seconds else ()
+        return tuple(dict.fromkeys((self.window, self.latest, self.previous, self.before, *after, *days)))
+
+    @property
+    def after(self) -> Window:
+        """What has passed since the window's end, at most its own length; empty when it ends now."""
+        end = min(self.window.end + (self.window.end - self.window.start), max(self.as_of, self.window.end))
+        return Window(self.window.end, end)
+
+    @property
+    def seen_at(self) -> datetime:
+        """For when what is seen live is evidence: now, or the window's end when that is long past."""
+        return self.as_of if self.as_of - self.window.end <= self.phase.latest else self.window.end
+
+    @property
+    def looked_until(self) -> datetime:
+        """Until when a look at the database belongs to the report: it is taken a little after its moment."""
+        return self.seen_at + FRESH
+
+    @property
+    def asked_at(self) -> datetime:
+        """As of when stand-ins of vendors answer: an incident is compared with what came after it."""
+        return self.as_of if self.phase.name == "incident" else self.seen_at
+
+    @property
+    def days_done(self) -> int:
+        """How many of the phase's days are over at `as_of`."""
+        return sum(day.window.end <= self.as_of for day in self.days)
+
+    @property
+    def so_far(self) -> str:
+        """Which of the phase's days have come, in words: `4 of 7 days, the last not over`."""
+        begun = sum(day.window.start < self.as_of for day in self.days)
+        return f"{begun} of {len(self.days)} days" + (", the last not over" if self.days_done < begun else "")
+
+    @property
+    def complete(self) -> bool:
+        """Whether the whole phase has passed."""
+        return self.as_of >= self.full.end
+
+
+def incident_scope(zone: ZoneInfo, deployed_at: datetime, window: Window, as_of: datetime) -> Scope:
+    """The scope of an incident: the window that a person names, whatever was deployed when."""
+    phase = phase_named("incident")
+    end = min(deployed_at, window.start)
+    days = days_between(day_of(window.start, zone).date, day_of(window.end, zone).date, zone)
+    return Scope(phase, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
+
+
+def scope_of(zone: ZoneInfo, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:
+    """The windows of a phase at a moment.
+
+    The days of a phase are the deployment's local day and those after it, so that Day 1 is the
+    rest of the day of the deployment.
+
+    Raises:
+        CallError: as_of lies before the deployment.
+    """
+    if as_of <= deployed_at and not phase.rolling:
+        raise CallError(f"as-of {as_of.isoformat()} is not after the deployment {deployed_at.isoformat()}")
+    start = as_of - phase.length if phase.rolling else deployed_at
+    full = Window(start, start + phase.length)
+    window = Window(start, min(full.end, as_of))
+    days = _days(zone, phase, deployed_at, full)
+    baseline_end = min(deployed_at, window.start)
+    return Scope(
+        phase, deployed_at, as_of, window, full, Window(baseline_end - BASELINE, baseline_end), days, zone
+    )
+
+
+def _days(zone: ZoneInfo, phase: Phase, deployed_at: datetime, full: Window) -> tuple[Day, ...]:
+    if phase.rolling:
+        last = day_of(full.end - timedelta(seconds=1), zone).date
+        count = max(1, round(phase.length / DAY))
+        return days_between(last - timedelta(days=count - 1), last, zone)
+    first = day_of(deployed_at, zone).date
+    count = max(1, round(phase.length / DAY))
+    return tuple(local_day(first + timedelta(days=i), zone) for i in range(count))

@@ -1,0 +1,150 @@
+"""Adoption: counts by feature and day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pdmlib.report.charts.picture import (
+    HATCHED,
+    INK,
+    MUTED,
+    NO_ROWS,
+    PAPER,
+    RULE,
+    Axes,
+    Look,
+    Picture,
+    beside,
+    boxes,
+    count_text,
+    finite,
+    key,
+    nothing,
+    plain,
+    shade,
+    sheet,
+    styled,
+)
+
+CELL_LOOKS: Mapping[str, Look] = {
+    "count": {"linewidth": 1, "edgecolor": "white"},
+    "zero": {"facecolor": "white", "linewidth": 1, "edgecolor": RULE},
+    "no_data": {**HATCHED, "hatch": "//"},
+    "not_yet": {"facecolor": "white", "linewidth": 0},
+    "partial": {"linewidth": 1.4, "edgecolor": INK, "linestyle": (0, (3, 2))},
+}
+CELL_KEY: Sequence[tuple[str, str, Look]] = (
+    ("no_data", "no data", CELL_LOOKS["no_data"]),
+    ("partial", "day not over", {**CELL_LOOKS["partial"], "facecolor": "white"}),
+    ("not_yet", "not yet", {"marker": ".", "markersize": 4, "color": MUTED}),
+)
+BLOCK_DAYS = 15
+
+
+@styled
+def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS) -> Picture:
+    """Counts of each feature on each day; darker is nearer to the feature's own best day.
+
+    A row has `title` (or `feature`), `dates`, `days` (count or None) and `cells` (count, zero,
+    no_data, not_yet, partial); optional `total`, `target` and `abandoned`, or `state` with a word
+    of its own. More than 15 days go on in a block below.
+    """
+    title = "Use of features by day"
+    rows = [r for r in rows if r.get("days")]
+    if not rows:
+        return nothing(title, reason)
+    dates = list(max((r.get("dates") or () for r in rows), key=len))
+    days = max(len(dates), *(len(r["days"]) for r in rows))
+    blocks = -(-days // BLOCK_DAYS)
+    wide = -(-days // blocks)
+    pitch = len(rows) + 1.5
+    figure, ax = sheet(title, 0.55 + 0.3 * blocks * pitch, left=2.3, right=2.6, top=0.5, bottom=0.05)
+    ax.set(xlim=(0, max(wide, 5)), ylim=(blocks * pitch, 0))
+    ax.set_axis_off()
+    for block in range(blocks):
+        shown = range(block * wide, min(days, (block + 1) * wide))
+        _dates(ax, dates, shown, block * pitch + 1.4)
+        _cells(ax, rows, shown, block * pitch + 1.5, 10_000 if wide <= 8 else 1000)
+        for i, row in enumerate(rows):
+            _row_words(ax, row, block * pitch + 2 + i)
+    kinds = {_kind(r, i) for r in rows for i in range(days)}
+    key(figure, [(word, look) for kind, word, look in CELL_KEY if kind in kinds])
+    return Picture(figure, f"{title}. " + " ".join(_adoption_words(r, days) for r in rows))
+
+
+def _value(row: Mapping[str, Any], i: int) -> float | None:
+    return finite(row["days"][i]) if i < len(row["days"]) else None
+
+
+def _kind(row: Mapping[str, Any], i: int) -> str:
+    cells, value = row.get("cells") or (), _value(row, i)
+    kind = str(cells[i]) if i < len(cells) else "count"
+    if kind not in CELL_LOOKS or (value is None and kind != "not_yet"):
+        return "no_data"
+    return "zero" if kind == "count" and value == 0 else kind
+
+
+def _dates(ax: Axes, dates: Sequence[date | str], shown: range, y: float) -> None:
+    for x, i in enumerate(shown):
+        if i < len(dates):
+            value = dates[i]
+            day = date.fromisoformat(value) if isinstance(value, str) else value
+            ax.text(x + 0.5, y, f"{day:%a}\n{day.day}", ha="center", va="bottom", color=MUTED, linespacing=1)
+
+
+def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float, limit: int) -> None:
+    places: dict[str, list[tuple[float, float, float, float]]] = {kind: [] for kind in CELL_LOOKS}
+    colors: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in CELL_LOOKS}
+    for r, row in enumerate(rows):
+        best = max((v for v in (_value(row, i) for i in range(len(row["days"]))) if v is not None), default=0)
+        for x, i in enumerate(shown):
+            kind, value = _kind(row, i), _value(row, i)
+            share = min(1.0, (value or 0) / best) if best > 0 else 0.0
+            places[kind].append((x + 0.03, y + r + 0.06, 0.94, 0.88))
+            colors[kind].append(shade(share))
+            paper = PAPER if kind == "no_data" else None
+            color = "white" if share > 0.55 else INK
+            word = _cell_text(kind, value, limit)
+            ax.text(x + 0.5, y + r + 0.5, word, ha="center", va="center", color=color, bbox=paper)
+    for kind, look in CELL_LOOKS.items():
+        shaded: Look = {"facecolor": colors[kind]} if "facecolor" not in look else {}
+        boxes(ax, places[kind], **look, **shaded)
+
+
+def _cell_text(kind: str, value: float | None, limit: int = 10_000) -> str:
+    if kind == "not_yet":
+        return "·"
+    return "?" if kind == "no_data" or value is None else count_text(value, limit)
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    return "abandoned" if row.get("abandoned") else plain(row.get("state") or "", 12)
+
+
+def _row_words(ax: Axes, row: Mapping[str, Any], y: float) -> None:
+    name = plain(row.get("title") or row.get("feature") or "?", 23)
+    ax.annotate(name, (0, y), (-10, 0), textcoords="offset points", ha="right", va="center", annotation_clip=False)
+    total, target = finite(row.get("total")), finite(row.get("target"))
+    aim = f" (target {count_text(target)})" if target else ""
+    parts = [] if total is None else [count_text(total) + aim]
+    state = _state(row)
+    beside(ax, y, "  ".join([*([state] if state else []), *parts]), bold=bool(row.get("abandoned")))
+
+
+def _adoption_words(row: Mapping[str, Any], days: int) -> str:
+    kinds = [_kind(row, i) for i in range(days)]
+    said = [
+        _cell_text(k, _value(row, i)) + " (day not over)" * (k == "partial")
+        for i, k in enumerate(kinds)
+        if k in ("count", "zero", "partial")
+    ]
+    lacking = [
+        f"{kinds.count(kind)} {word}"
+        for kind, word, _ in CELL_KEY
+        if kind in ("no_data", "not_yet") and kind in kinds
+    ]
+    state = _state(row)
+    name = plain(row.get("title") or row.get("feature") or "?", 60)
+    return f"{name}{f' ({state})' if state else ''}: {', '.join([*said, *lacking])}."

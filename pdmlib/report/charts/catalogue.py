@@ -1,0 +1,74 @@
+"""The pictures of a case by name: which series or rows each chart draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pdmlib.analysis import cron
+from pdmlib.analysis.availability.uptime import uptime_segments
+from pdmlib.analysis.database import health
+from pdmlib.analysis.product import costs, features
+from pdmlib.analysis.traffic.days import daily
+from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.routes import routes
+from pdmlib.errors import CallError
+from pdmlib.frames.case import Case
+from pdmlib.phases.window import Window
+from pdmlib.report.charts.adoption import adoption_heatmap
+from pdmlib.report.charts.bars import capacity_line, cost_bars, query_bar, routes_bar
+from pdmlib.report.charts.cron import cron_slots
+from pdmlib.report.charts.days import day_trend
+from pdmlib.report.charts.series import database_cpu, error_rate, request_volume, response_time
+from pdmlib.report.charts.uptime import uptime_strip
+
+MOST_FEATURES = 15
+
+
+def picture(case: Case, name: str) -> Any:
+    """The picture of that name.
+
+    Raises:
+        CallError: there is none.
+    """
+    if name not in CHARTS:
+        raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
+    return CHARTS[name](case)
+
+
+def _telling(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of features that fit one picture, in their order: those in trouble before the others."""
+    troubled = ("broken", "abandoned", "rare")
+    kept = sorted(range(len(rows)), key=lambda i: rows[i]["state"] not in troubled)[:MOST_FEATURES]
+    return [rows[i] for i in sorted(kept)]
+
+
+def _span(case: Case) -> Window:
+    """What a time series shows: the window and the same length before it."""
+    return Window(case.scope.previous.start, case.window.end)
+
+
+def _over_time(draw: Callable[..., Any], series: Callable[[Case], Any]) -> Callable[[Case], Any]:
+    """A chart of a series over the window and the same length before it."""
+
+    def chart(case: Case) -> Any:
+        span = _span(case)
+        return draw(series(case.at(span)), case.scope.deployed_at, case.site.zone, window=span)
+
+    return chart
+
+
+CHARTS: dict[str, Callable[[Case], Any]] = {
+    "response_time": _over_time(response_time, hourly),
+    "error_rate": _over_time(error_rate, hourly),
+    "request_volume": _over_time(request_volume, hourly),
+    "database_cpu": _over_time(database_cpu, health.cpu_series),
+    "uptime": lambda c: uptime_strip(uptime_segments(c), c.site.zone, c.window),
+    "adoption": lambda c: adoption_heatmap(_telling(features.adoption(c))),
+    "cron": lambda c: cron_slots(cron.slots(c), c.site.zone, c.window),
+    "days": lambda c: day_trend(daily(c)),
+    "routes": lambda c: routes_bar(routes(c)),
+    "queries": lambda c: query_bar(health.queries(c)),
+    "costs": lambda c: cost_bars(costs.rows(c)),
+    "capacity": lambda c: capacity_line(costs.capacity(c)),
+}

@@ -1,0 +1,62 @@
+"""The time axis: local days or hours, as many as fit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from itertools import pairwise
+from math import ceil
+from zoneinfo import ZoneInfo
+
+from pdmlib.phases.window import days_between
+from pdmlib.report.charts.picture import MUTED, WIDTH, Axes, day_text
+
+BY_DAY = 16 * 86400
+
+
+def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo) -> None:
+    """Local days or hours along the foot, as many as fit, and the zone's name at the top right."""
+    inches = ax.get_position().width * WIDTH
+    days = end - start > 2 * 86400
+    ticks = _day_ticks if days else _hour_ticks
+    places, words = ticks(start, end, zone, inches)
+    ax.set_xlim(start, end)
+    ax.set_xticks(places, words)
+    if days and end - start <= BY_DAY:
+        ax.set_xticks(_midnights(start, end, zone), minor=True)
+    ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")
+    ax.tick_params(which="minor", length=0)
+    edge = (1 - 0.15 / WIDTH - ax.get_position().x0) / ax.get_position().width
+    ax.text(edge, 1.03, zone.key, transform=ax.transAxes, ha="right", va="bottom", color=MUTED)
+
+
+def _local(seconds: float, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone(zone)
+
+
+def _midnights(start: float, end: float, zone: ZoneInfo) -> list[float]:
+    days = days_between(_local(start, zone).date(), _local(end, zone).date(), zone)
+    return [s for s in (d.window.start.timestamp() for d in days) if start <= s <= end]
+
+
+def _day_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple[list[float], list[str]]:
+    day = inches * 86400 / (end - start)
+    if end - start > BY_DAY:
+        mondays = [s for s in _midnights(start, end, zone) if _local(s, zone).weekday() == 0]
+        mondays = mondays[:: ceil(1.05 / (7 * day))]
+        return mondays, [day_text(_local(s, zone).date()) for s in mondays]
+    word = day_text if day > 1 else lambda date: f"{date:%a} {date.day}"
+    least = (0.95 if day > 1 else 0.6) / day * 86400
+    edges = [start, *_midnights(start, end, zone), end]
+    middles = [(a + b) / 2 for a, b in pairwise(edges) if b - a >= min(least, 80000)]
+    middles = middles[:: ceil(0.6 / day)]
+    return middles, [word(_local(m, zone).date()) for m in middles]
+
+
+def _hour_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple[list[float], list[str]]:
+    most, length = inches / 1.0, (end - start) / 60
+    minutes = next((m for m in (5, 10, 15, 30, 60, 120, 180, 360) if length / m <= most), 720)
+    days = days_between(_local(start, zone).date(), _local(end, zone).date(), zone)
+    clock = [time(m // 60, m % 60) for m in range(0, 1440, minutes)]
+    places = [datetime.combine(d.date, t, zone).timestamp() for d in days for t in clock]
+    places = sorted({p for p in places if start <= p <= end})
+    return places, [f"{_local(p, zone):%a %H:%M}" for p in places]

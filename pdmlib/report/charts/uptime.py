@@ -1,0 +1,165 @@
+"""Uptime: one strip a local day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+
+from pdmlib.phases.window import Day, Window, days_between
+from pdmlib.report.charts.picture import (
+    AMBER,
+    GREEN,
+    HATCHED,
+    INK,
+    NO_ROWS,
+    RED,
+    Axes,
+    Look,
+    Picture,
+    beside,
+    boxes,
+    day_text,
+    key,
+    minutes_text,
+    nothing,
+    plain,
+    sheet,
+    styled,
+)
+
+EPOCH, HOUR = pd.Timestamp(0, tz="UTC"), pd.Timedelta(hours=1)
+SECOND = 1 / 3600
+UPTIME_LOOKS: Mapping[str, Look] = {
+    "up": {"facecolor": GREEN, "linewidth": 0},
+    "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
+    "down": {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5},
+}
+
+
+@dataclass(frozen=True)
+class _DayStrip:
+    """One local day: what of it the window covers, and its spans, in hours since midnight."""
+
+    day: Day
+    seen: tuple[float, float]
+    spans: tuple[tuple[str, float, float], ...]
+
+    def minutes(self, state: str) -> float:
+        return sum(b - a for s, a, b in self.spans if s == state) * 60
+
+    @property
+    def unprobed(self) -> float:
+        known = sum(self.minutes(state) for state in UPTIME_LOOKS)
+        return max(0.0, (self.seen[1] - self.seen[0]) * 60 - known)
+
+    @property
+    def words(self) -> str:
+        times = sum(state == "down" for state, _, _ in self.spans)
+        often = f" ({times} times)" if times > 1 else ""
+        whole = self.unprobed > (self.seen[1] - self.seen[0]) * 60 - 0.5
+        said = [
+            f"down {minutes_text(self.minutes('down'))}{often}" * bool(times),
+            f"degraded {minutes_text(self.minutes('degraded'))}" * (self.minutes("degraded") > 0),
+            "not probed" if whole else f"not probed {minutes_text(self.unprobed)}" * (self.unprobed >= 0.5),
+        ]
+        length = round(self.day.window.minutes / 60)
+        change = f" ({length}-hour day)" if length != 24 else ""
+        return (", ".join(filter(None, said)) or "up") + change
+
+
+@styled
+def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: str = NO_ROWS) -> Picture:
+    """One strip a local day (`start, end, state`: up, degraded, down, unknown), outages with their minutes.
+
+    Time that no segment vouches for is hatched as not probed. On days of a clock change the strip
+    is 23 or 25 hours long.
+    """
+    title = "Uptime by day"
+    strips = [] if segments.empty else _strips(segments, zone, window)
+    if not strips:
+        return nothing(title, reason)
+    roomy = len(strips) <= 12
+    pitch, offset = (0.44, 0.46) if roomy else (0.22, 0.1)
+    figure, ax = sheet(title, 1.05 + pitch * len(strips), left=1.25, right=3.3, top=0.62)
+    boxes(
+        ax,
+        [(s.seen[0], i + offset, s.seen[1] - s.seen[0], 0.94 - offset) for i, s in enumerate(strips)],
+        **HATCHED,
+    )
+    for state, look in UPTIME_LOOKS.items():
+        places = [
+            (a, i + offset, b - a, 0.94 - offset)
+            for i, d in enumerate(strips)
+            for s, a, b in d.spans
+            if s == state
+        ]
+        boxes(ax, places, gid=state, **look)
+        if state == "down":
+            boxes(ax, places, facecolor="none", edgecolor="white", linewidth=0, hatch="xx")
+    for i, strip in enumerate(strips):
+        if roomy:
+            _outage_words(ax, i, strip)
+        beside(ax, (offset + 0.94) / 2 + i, plain(strip.words, 42), bold="down" in strip.words)
+    _clock_axis(ax, strips, (offset + 0.94) / 2)
+    words = " ".join(f"{day_text(s.day.date)}: {s.words}." for s in strips)
+    key(
+        figure,
+        [
+            *((s, look) for s, look in UPTIME_LOOKS.items() if any(d.minutes(s) for d in strips)),
+            ("not probed", HATCHED),
+        ],
+    )
+    return Picture(figure, f"{title}, {zone.key}. {words}")
+
+
+def _strips(segments: pd.DataFrame, zone: ZoneInfo, window: Window) -> list[_DayStrip]:
+    rows = segments.dropna(subset=["start", "end"])
+    starts, ends = (((pd.to_datetime(rows[c], utc=True) - EPOCH) / HOUR).to_numpy() for c in ("start", "end"))
+    states = rows["state"].astype(str).to_numpy()
+    days = days_between(window.start.astimezone(zone).date(), window.end.astimezone(zone).date(), zone)
+    strips = []
+    for day in days:
+        seen = day.window.clip(window)
+        zero, low, high = (m.timestamp() / 3600 for m in (day.window.start, seen.start, seen.end))
+        inside = np.flatnonzero((starts < high) & (ends > low))
+        clipped = np.clip(starts[inside], low, high) - zero, np.clip(ends[inside], low, high) - zero
+        spans = _merged(zip(states[inside], *(c.tolist() for c in clipped), strict=True))
+        if seen.seconds:
+            strips.append(_DayStrip(day, (low - zero, high - zero), spans))
+    return strips
+
+
+def _merged(spans: Iterable[tuple[str, float, float]]) -> tuple[tuple[str, float, float], ...]:
+    """Spans of one state that touch, as one: an outage of three probes is one outage."""
+    merged: list[tuple[str, float, float]] = []
+    for state, start, end in sorted(spans, key=lambda span: span[1]):
+        if merged and merged[-1][0] == state and start - merged[-1][2] < SECOND:
+            merged[-1] = (state, merged[-1][1], max(end, merged[-1][2]))
+        else:
+            merged.append((state, start, end))
+    return tuple(merged)
+
+
+def _outage_words(ax: Axes, row: int, strip: _DayStrip) -> None:
+    free = -1.0
+    for state, a, b in sorted(strip.spans, key=lambda span: span[1]):
+        middle = (a + b) / 2
+        middle = min(max(middle, 1.4), 22.7)
+        if state == "down" and middle - 1.2 >= free:
+            ax.text(middle, row + 0.43, minutes_text((b - a) * 60), ha="center", va="bottom", color=RED)
+            free = middle + 1.2
+
+
+def _clock_axis(ax: Axes, strips: Sequence[_DayStrip], middle: float) -> None:
+    ax.set_xlim(0, max(24.0, *(s.day.window.minutes / 60 for s in strips)))
+    ax.set_ylim(len(strips), 0)
+    ax.set_xticks(range(0, 25, 3), [f"{h:02}:00" for h in range(0, 25, 3)])
+    names = [day_text(s.day.date) for s in strips]
+    ax.set_yticks([i + middle for i in range(len(strips))], names)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.grid(True, axis="x")

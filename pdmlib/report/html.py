@@ -1,0 +1,68 @@
+"""Pieces of HTML: rows under columns, lists, and the templates that they are written with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pdmlib.phases.window import iso
+from pdmlib.report import words
+from pdmlib.report.columns import Column
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that a notebook shows; everything in it is escaped already."""
+
+    html: str
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+    def __repr__(self) -> str:
+        return "HTML"
+
+
+def grid(
+    columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None = None
+) -> Html:
+    """Rows under columns as HTML.
+
+    Args:
+        most: rows that a slide shows; it says how many more the report has.
+    """
+    shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
+    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=most or len(shown))
+
+
+def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
+    """A list, each item on one line; a sentence where there are none; `most` as for `grid`."""
+    shown = [words.sentences(item) for item in items]
+    return render("list.html.j2", items=shown, empty=empty, most=most or len(shown))
+
+
+@cache
+def environment() -> Environment:
+    """The one environment of the HTML templates: everything is escaped, nothing may be undefined."""
+    loaded = Environment(
+        loader=PackageLoader("pdmlib.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    loaded.filters.update(iso=iso)
+    return loaded
+
+
+def _template(name: str) -> Any:
+    return environment().get_template(name)
+
+
+def render(name: str, **values: Any) -> Html:
+    """A template of the package as HTML."""
+    return Html(_template(name).render(**values))

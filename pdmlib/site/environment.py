@@ -1,0 +1,22 @@
+"""The environment of this process: the only place, beside the loading of a site, that reads or sets it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+
+def set_environment(values: Mapping[str, str]) -> None:
+    """Sets environment variables of this process, for the demo's addresses and keys."""
+    os.environ.update(values)
+
+
+def environment_value(name: str) -> str | None:
+    """An environment variable, None when it is not set or empty."""
+    return os.environ.get(name) or None
+
+
+def environment_without(names: Iterable[str]) -> dict[str, str]:
+    """This process's environment less the named variables, for a child that must not hold secrets."""
+    hidden = set(names)
+    return {name: value for name, value in os.environ.items() if name not in hidden}

@@ -1,0 +1,80 @@
+"""What only a person can say of a report: `params/notes/<site>-<phase>.yaml`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pdmlib.errors import SiteError
+from pdmlib.site.site import Site
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ActionNote(_Part):
+    """An action item as people left it: id of the proposal (or a new one), its state and owner."""
+
+    id: str
+    action: str | None = None
+    priority: Literal["P0", "P1", "P2"] | None = None
+    owner: str | None = None
+    due: date | None = None
+    state: Literal["proposed", "open", "done", "dropped"] = "open"
+
+
+class Notes(_Part):
+    """The analyst's part of a report; what is absent is shown as open.
+
+    Attributes:
+        summary: replaces the summary that is written from the facts.
+        issues: finding or incident id -> what became of it.
+        probes: name of a manual check (stripe, twilio, resend ..) -> its result.
+    """
+
+    prepared_by: str | None = None
+    summary: str | None = None
+    highlights: tuple[str, ...] = ()
+    actions_taken: tuple[str, ...] = ()
+    optimizations: tuple[str, ...] = ()
+    lessons: tuple[str, ...] = ()
+    next_steps: tuple[str, ...] = ()
+    positive_feedback: tuple[str, ...] = ()
+    reported_issues: tuple[str, ...] = ()
+    feature_requests: tuple[str, ...] = ()
+    observations: tuple[str, ...] = ()
+    issues: Mapping[str, str] = {}
+    probes: Mapping[str, str] = {}
+    root_cause: str | None = None
+    prevention: tuple[str, ...] = ()
+    action_items: tuple[ActionNote, ...] = ()
+
+
+def notes_path(site: Site, phase: str, given: str = "") -> Path:
+    """Where the analyst's notes for a phase are looked for: the file that is given, else beside the site file."""
+    return Path(given) if given else Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
+
+
+def load_notes(path: Path) -> Notes:
+    """The notes of a file; empty where there is no file.
+
+    Raises:
+        SiteError: not YAML, an unknown key or a value of the wrong kind.
+    """
+    if not path.exists():
+        return Notes()
+    try:
+        return Notes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except yaml.YAMLError as error:
+        raise SiteError(str(path), "file", f"not YAML: {getattr(error, 'problem', None) or 'not text'}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        allowed = ", ".join(Notes.model_fields)
+        message = f"unknown key; allowed are {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
+        raise SiteError(str(path), ".".join(map(str, first["loc"])) or "file", message) from None

@@ -1,0 +1,1 @@
+"""The application's own PostgreSQL, read in one bounded, read-only session."""

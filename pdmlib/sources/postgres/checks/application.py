@@ -1,0 +1,142 @@
+"""Checks of the application's own tables and queries, as far as the database sees them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from pdmlib.frames.statement_text import Filter, filters_of
+from pdmlib.site.tables import Query
+from pdmlib.sources.postgres.checks.result import INFO, PASS, UNKNOWN, WARN, Look, Result, graded, unknown
+from pdmlib.sources.postgres.timings import nodes
+from pdmlib.sources.postgres.visibility import feature_tables as tables_of_feature
+from pdmlib.sources.postgres.visibility import qualified
+
+SLOWER_BY_RLS = 3.0
+WHOLE = 1000
+_RUNS = "5 runs after one to warm up"
+
+
+def critical_queries(look: Look) -> list[Result]:
+    """Each critical query against its budget: over 70 % warns, over it fails, no rows means nothing."""
+    found = []
+    for query in look.site.queries:
+        runs = look.timings[look.timings["query"] == query.name]
+        if runs.empty:
+            found.append(unknown("critical_query", "it was not timed; its gap says why", query.name))
+            continue
+        medians = runs.groupby("role")["ms"].median()
+        role = "application" if "application" in medians else "monitor"
+        found.append(_judged(query, runs[runs["role"] == role], role, float(medians[role])))
+        found += _policies_cost(query, runs, medians) + _seq_scans(look, query, runs[runs["role"] == role])
+    return found
+
+
+def _judged(query: Query, runs: pd.DataFrame, role: str, median: float) -> Result:
+    if runs["rows"].max() == 0:
+        reason = f"as {role} it returned no row, so its {median:.1f} ms mean nothing"
+        return Result("critical_query", query.name, UNKNOWN, median, "ms", unknown_reason=reason)
+    severity = graded(median, 0.7 * query.limit_ms, query.limit_ms)
+    evidence = f"median {median:.1f} ms as {role}, plan {runs['fingerprint'].iloc[-1]}"
+    action = None if severity == PASS else "Compare its plan with the one before and index what it reads whole"
+    return Result(
+        "critical_query", query.name, severity, median, "ms", f"< {query.limit_ms:g} ms", _RUNS, evidence, action
+    )
+
+
+def _policies_cost(query: Query, runs: pd.DataFrame, medians: pd.Series) -> list[Result]:
+    """How much slower the application's own run is, where a policy changed what it does."""
+    if set(medians.index) != {"monitor", "application"} or medians["application"] < 5:
+        return []
+    ratio = float(medians["application"] / medians["monitor"])
+    if ratio < SLOWER_BY_RLS or len({_work(plan) for plan in runs["plan"].dropna()}) < 2:
+        return []
+    evidence = (
+        f"{medians['application']:.1f} ms as the application, {medians['monitor']:.1f} ms past row-level security"
+    )
+    action = "Look at the policies of its tables: wrap their function calls as (SELECT f())"
+    name = f"{query.name}: cost of policies"
+    return [Result("critical_query", name, WARN, ratio, "ratio", f"< {SLOWER_BY_RLS:g}", _RUNS, evidence, action)]
+
+
+def _work(plan: str) -> tuple[tuple[Any, ...], ...]:
+    """What a plan does, without figures: each node with what it filters by."""
+    return tuple(
+        (n["Node Type"], n.get("Relation Name"), n.get("Index Cond"), n.get("Filter"))
+        for n in nodes(json.loads(plan))
+    )
+
+
+def _seq_scans(look: Look, query: Query, runs: pd.DataFrame) -> list[Result]:
+    """Tables that a critical query reads whole and throws most of away, with the index that would serve."""
+    plans = runs["plan"].dropna()
+    plan: dict[str, Any] = json.loads(plans.iloc[0]) if len(plans) else {"Node Type": ""}
+    found = []
+    for node in nodes(plan):
+        thrown = node.get("Rows Removed by Filter", 0)
+        if node["Node Type"] == "Seq Scan" and thrown >= WHOLE and thrown > 9 * node.get("Actual Rows", 0):
+            found.append(_wanted(look, query, node, thrown))
+    return found
+
+
+def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Result:
+    table = next(
+        (t for t in look.ledger.sights if t.endswith(f".{node['Relation Name']}")),
+        qualified(node["Relation Name"]),
+    )
+    columns = next((f.columns for f in filters_of(query.sql) if qualified(f.table) == table), ())
+    existing = look.rows("indexes_of", table=table)
+    serving = [row["definition"] for row in existing if columns and row["first"] == columns[0]]
+    evidence = f"it reads {table} whole and throws {thrown:.0f} rows away; " + (
+        f"{serving[0]} exists and is not used" if serving else "no index serves"
+    )
+    action = index_for(Filter(table, columns)) if columns and not serving else f"ANALYZE {table} and read its plan"
+    return Result("critical_query", f"{query.name}: {table}", INFO, thrown, "rows", None, _RUNS, evidence, action)
+
+
+def index_for(wanted: Filter) -> str:
+    """The statement that makes the index which a filter lacks."""
+    return f"CREATE INDEX CONCURRENTLY ON {wanted.table} ({', '.join(wanted.columns)});"
+
+
+def cron_log(look: Look) -> list[Result]:
+    """Why the cron log says nothing, where it does: hidden, absent, or never written to."""
+    cron = look.site.cron
+    if cron is None:
+        return [Result("cron_log", None, INFO, evidence="the site names no cron log")]
+    sight = look.ledger[cron.table]
+    if not sight.whole:
+        return [unknown("cron_log", sight.reason or sight.state, sight.table)]
+    if sight.estimate == 0:
+        reason = f"{sight.table} has no row: no job was ever instrumented, scheduled or run"
+        return [unknown("cron_log", reason, sight.table)]
+    return [Result("cron_log", sight.table, PASS, evidence="readable; the runs are judged in the cron section")]
+
+
+def feature_tables(look: Look) -> list[Result]:
+    """Features whose tables are not seen whole; for those, writes attempted since the statistics began."""
+    found = []
+    for feature in look.site.features:
+        for sight in (look.ledger[t] for t in tables_of_feature(feature)):
+            if sight.whole:
+                continue
+            attempts = look.rows("inserts", table=sight.table)
+            evidence = (
+                f"{attempts[0]['inserts']:.0f} rows inserted or tried since the statistics began"
+                if attempts
+                else None
+            )
+            found.append(
+                Result(
+                    "feature_tables",
+                    feature.name,
+                    UNKNOWN,
+                    window=None,
+                    evidence=evidence,
+                    action=sight.grant,
+                    unknown_reason=sight.reason,
+                )
+            )
+    return found

@@ -1,0 +1,304 @@
+"""One read-only session on a site's database, bounded in time, and what it is able to see.
+
+Every query is a short READ ONLY transaction with `SET LOCAL` limits, so that nothing outlives it, not
+even behind a transaction pooler. Row-level security is off unless a caller asks for it: a filtered
+table is then an error instead of a silent zero.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import ssl
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row
+
+from pdmlib.errors import SourceError
+from pdmlib.site.site import Site
+from pdmlib.site.vendors import Postgres
+
+SOURCE = "postgres"
+BUDGET_S = 60.0
+CATALOG_S = 2.0
+POOLER_PORT = "6543"
+APPLICATION = f"pdm/{version('pdmlib')}"
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+_LIMITS = """
+SELECT set_config('statement_timeout', %(timeout)s, true), set_config('lock_timeout', '300ms', true),
+       set_config('idle_in_transaction_session_timeout', '10s', true), set_config('timezone', 'UTC', true),
+       set_config('row_security', %(row_security)s, true), set_config('search_path', 'pg_catalog', true)
+"""
+_UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
+
+Row = dict[str, Any]
+Query = str | sql.SQL | sql.Composed
+
+
+@dataclass(frozen=True)
+class Capability:
+    """What the server is and what the role may see of it.
+
+    Attributes:
+        version: `server_version_num`, e.g. 170004.
+        bypasses_rls: the role reads past row-level security.
+        monitors: the role sees statistics of other roles (pg_read_all_stats).
+        statements_schema, statements_version: of the extension pg_stat_statements, None when it is not installed.
+        untracked: our own statements can be kept out of pg_stat_statements.
+        guarded: the session writes nothing by default, whatever a transaction says.
+        pooled: behind a pooler that takes no setting of a session: a transaction pooler, or treated as one.
+        tls: None without it, else the sslmode that it was made with.
+        local: the server, or its pooler, is on this machine.
+    """
+
+    version: int
+    role: str
+    database: str
+    superuser: bool
+    bypasses_rls: bool
+    monitors: bool
+    statements_schema: str | None
+    statements_version: str | None
+    guarded: bool
+    untracked: bool
+    pooled: bool
+    tls: str | None
+    local: bool
+
+
+@dataclass
+class Cost:
+    """What this session asked of the server."""
+
+    queries: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+
+
+class RefusedError(SourceError):
+    """A query that the server refused or cancelled; `state` is its SQLSTATE."""
+
+    def __init__(self, reason: str, state: str | None) -> None:
+        super().__init__(SOURCE, reason)
+        self.state = state
+
+
+class Session:
+    """One connection with a deadline; made by `session`."""
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], pooled: bool, sslmode: str, budget_s: float = BUDGET_S
+    ) -> None:
+        self._connection = connection
+        self._pooled = pooled
+        self._deadline = time.monotonic() + budget_s
+        self._untracked = False
+        self.cost = Cost()
+        self.can = self._capability(sslmode)
+
+    def rows(
+        self,
+        query: Query,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = CATALOG_S,
+        row_security: bool = False,
+        role: str | None = None,
+        claims: str | None = None,
+        binary: bool = False,
+    ) -> list[Row]:
+        """The rows of one query.
+
+        Args:
+            timeout_s: at most this long, less when the session's budget ends before.
+            row_security: let policies filter rows instead of refusing the query.
+            role: run as this role, with `claims` as the JWT claims that its policies read.
+            binary: results in binary form; forces the protocol that takes one statement only.
+
+        Raises:
+            RefusedError: the server refused it.
+            SourceError: the connection is lost or the budget used up.
+        """
+        left = self._deadline - time.monotonic()
+        if left < 0.05:
+            raise SourceError(SOURCE, "not read: the time for this source was used up")
+        limits = {
+            "timeout": f"{1000 * min(timeout_s, left):.0f}ms",
+            "row_security": "on" if row_security or role else "off",
+        }
+        started = time.monotonic()
+        try:
+            with self._connection.transaction(), self._connection.cursor(row_factory=dict_row) as cursor:
+                cursor.execute(_LIMITS, limits)
+                if self._untracked:
+                    cursor.execute(_UNTRACKED)
+                if role:
+                    _impersonate(cursor, role, claims)
+                cursor.execute(_composed(query), parameters, binary=binary)
+                found = cursor.fetchall()
+        except psycopg.Error as error:
+            raise self._failure(error) from None
+        finally:
+            self.cost.queries += 1
+            self.cost.seconds += time.monotonic() - started
+        self.cost.rows += len(found)
+        return found
+
+    def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
+        """The rows of `sql/<name>.sql`."""
+        return self.rows(query_text(name), parameters, **options)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """A shorter deadline for a part of the work."""
+        whole = self._deadline
+        self._deadline = min(whole, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._deadline = whole
+
+    def _failure(self, error: psycopg.Error) -> SourceError:
+        if self._connection.closed:
+            return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
+        return RefusedError(_first_line(error), error.sqlstate)
+
+    def _capability(self, sslmode: str) -> Capability:
+        number = self._connection.info.server_version
+        row = self.named("capability")[0]
+        if number >= 150000:
+            query = "SELECT has_parameter_privilege('pg_stat_statements.track', 'SET') AS untracked"
+            self._untracked = bool(row["statements_schema"]) and self.rows(query)[0]["untracked"]
+        return Capability(
+            version=number,
+            untracked=self._untracked,
+            pooled=self._pooled or not row["guarded"],
+            tls=sslmode if self._connection.pgconn.ssl_in_use else None,
+            local=self._connection.info.hostaddr in ("127.0.0.1", "::1", ""),
+            **row,
+        )
+
+
+@contextmanager
+def session(site: Site, budget_s: float = BUDGET_S) -> Iterator[Session]:
+    """A session on the site's database; closed on leaving.
+
+    Raises:
+        SourceError: cannot connect, or the role is a superuser and the site does not allow that.
+    """
+    block = site.source(SOURCE)
+    if not isinstance(block, Postgres):
+        raise SourceError(SOURCE, "not configured")
+    connection, pooled = _connect(block, site.secret(block.url_env))
+    with contextlib.closing(connection):
+        opened = Session(connection, pooled, block.sslmode, budget_s)
+        if opened.can.superuser and not block.allow_superuser:
+            raise SourceError(
+                SOURCE,
+                f"role {opened.can.role} is a superuser; give the monitor a role of its own "
+                "(docs/database-role.md) or set sources.postgres.allow_superuser",
+            )
+        yield opened
+
+
+def _connect(block: Postgres, url: str) -> tuple[psycopg.Connection[Any], bool]:
+    try:
+        given = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise SourceError(SOURCE, f"{block.url_env} does not hold an address such as postgresql://..") from None
+    settings = {**given, **_KEEPALIVE, **_security(block, given), "connect_timeout": 5}
+    settings["application_name"] = APPLICATION
+    pooled = str(given.get("port")) == POOLER_PORT
+    if not pooled:
+        settings["options"] = "-c default_transaction_read_only=on"
+    try:
+        return _opened(settings), pooled
+    except psycopg.Error as error:
+        if "unsupported startup parameter" not in str(error):
+            raise SourceError(SOURCE, _unreachable(error, given)) from None
+    try:
+        return _opened({k: v for k, v in settings.items() if k != "options"}), True
+    except psycopg.Error as error:
+        raise SourceError(SOURCE, _unreachable(error, given)) from None
+
+
+def _opened(settings: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(make_conninfo("", **settings), autocommit=True, prepare_threshold=None)
+    connection.read_only = True
+    return connection
+
+
+def _security(block: Postgres, given: Mapping[str, Any]) -> dict[str, str]:
+    chosen: dict[str, str] = {"sslmode": block.sslmode}
+    if block.ca_file:
+        chosen["sslrootcert"] = block.ca_file
+    elif block.sslmode == "verify-full" and not given.get("sslrootcert"):
+        chosen["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+    return chosen
+
+
+def _unreachable(error: psycopg.Error, given: Mapping[str, Any]) -> str:
+    """Why connecting failed, without user, password or anything of the address but host and port."""
+    reason = _first_line(error).rpartition("failed: ")[2]
+    for secret in (given.get("password"), given.get("user"), given.get("dbname")):
+        if secret:
+            reason = reason.replace(f'"{secret}"', "(hidden)")
+    if given.get("password"):
+        reason = reason.replace(str(given["password"]), "(hidden)")
+    return f"cannot connect: {given.get('host', 'localhost')}:{given.get('port', 5432)}: {reason}"
+
+
+def _first_line(error: psycopg.Error) -> str:
+    lines = (error.diag.message_primary or str(error)).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+def _impersonate(cursor: psycopg.Cursor[Any], role: str, claims: str | None) -> None:
+    if claims:
+        cursor.execute("SELECT set_config('request.jwt.claims', %s, true)", [claims])
+    cursor.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
+
+
+def _composed(query: Query) -> sql.SQL | sql.Composed:
+    return sql.SQL(query) if isinstance(query, str) else query
+
+
+@cache
+def query_text(name: str) -> str:
+    """The text of `sql/<name>.sql`."""
+    return (Path(__file__).parent / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def compose(template: str, **parts: sql.Composable) -> sql.Composed:
+    """A query from a template with `{name}` for each part."""
+    return sql.SQL(template).format(**parts)
+
+
+def identifier(name: str) -> sql.Composable:
+    """A table or column name, `schema.name` or plain, quoted."""
+    return sql.Identifier(*name.split("."))
+
+
+def literal(value: str) -> sql.Composable:
+    """A text constant, quoted."""
+    return sql.Literal(value)
+
+
+def joined(parts: Sequence[sql.Composable], separator: str = ", ") -> sql.Composable:
+    """Parts of a query one after the other."""
+    return sql.SQL(separator).join(parts)
+
+
+def written(text: str) -> sql.Composable:
+    """SQL of the site's author: `%` stands for itself, but in `%(name)s`."""
+    return sql.SQL(re.sub(r"%(?!\(\w+\)s)", "%%", text.strip().rstrip(";")))

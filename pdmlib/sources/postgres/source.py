@@ -1,0 +1,115 @@
+"""The application's database: its own records, its counters, the timing of its queries, its checks.
+
+Everything goes through one read-only session. What the role cannot see whole is a gap with the reason
+and the grant that would mend it, never a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+
+import pandas as pd
+
+from pdmlib.frames.frame import frame, merge
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
+from pdmlib.sources.live import PAST, is_live
+from pdmlib.sources.postgres import checks
+from pdmlib.sources.postgres import tables as application
+from pdmlib.sources.postgres.session import SOURCE, Row, Session, session
+from pdmlib.sources.postgres.snapshot import gauges, own_cost, statements, taken_at
+from pdmlib.sources.postgres.tables import Reader
+from pdmlib.sources.postgres.timings import query_plans, query_timings
+from pdmlib.sources.postgres.visibility import Ledger, ledger
+from pdmlib.sources.threads import reason_of
+
+Frames = dict[str, pd.DataFrame]
+
+
+def collect(site: Site, scope: Scope) -> Frames:
+    """Everything that the database tells of a scope; what could not be read is a row of `gaps`.
+
+    Raises:
+        SourceError: cannot connect, or not as this role.
+    """
+    with session(site) as opened:
+        return _Pass(site, scope, opened).frames()
+
+
+class _Pass:
+    """One pass over a database: frames and gaps as they come."""
+
+    def __init__(self, site: Site, scope: Scope, opened: Session) -> None:
+        self.site, self.scope, self.session = site, scope, opened
+        self.gaps: list[Row] = []
+        self.found: list[Frames] = []
+
+    def say(self, item: str, state: str, reason: str) -> None:
+        """Adds a gap."""
+        self.gaps.append({"source": SOURCE, "item": item, "state": state, "reason": reason})
+
+    def frames(self) -> Frames:
+        """All frames, in the order of their worth to a report."""
+        at = taken_at(self.site, self.scope)
+        seen = ledger(self.session, self.site)
+        self._seen(seen)
+        self._tables(Reader(self.session, self.site, self.scope, seen, self.say))
+        if is_live(self.site, self.scope):
+            self._live(at, seen)
+        else:
+            for item in ("statements", "database_gauges", "query_timings", "database_findings"):
+                self.say(item, "no_data", PAST)
+            for query in self.site.queries:
+                self.say(f"query:{query.name}", "no_data", PAST)
+        self.found.append({"gaps": frame("gaps", self.gaps)})
+        return merge(self.found)
+
+    def _live(self, at: datetime, seen: Ledger) -> None:
+        self._add("statements", "statements", lambda: statements(self.session, at, self.say))
+        self._add("database_gauges", "database_gauges", lambda: gauges(self.session, at, self.say))
+        timed = self._add(
+            "query_timings",
+            "query_timings",
+            lambda: query_timings(self.session, self.site, self.scope, seen, self.say),
+        )
+        self._add("query_plans", "query_timings", lambda: query_plans(timed, at))
+        self._add(
+            "database_findings",
+            "database_findings",
+            lambda: checks.run_all(self.session, self.site, self.scope, seen, timed),
+        )
+        self.found.append({"database_gauges": own_cost(self.session, at)})
+
+    def _seen(self, seen: Ledger) -> None:
+        self.found.append({"visibility": frame("visibility", seen.rows())})
+        for sight in seen.sights.values():
+            if not sight.whole:
+                self.say(f"table:{sight.table}", "error", sight.reason or sight.state)
+
+    def _tables(self, reader: Reader) -> None:
+        site = reader.site
+        cron = site.cron
+        for name, table, read in (
+            ("feature_counts", None, application.feature_counts),
+            ("probes", site.uptime and site.uptime.table, application.probes),
+            ("cron_logs", cron and cron.table, application.cron_logs),
+            ("cron_settings", cron and cron.settings_table, application.cron_settings),
+            ("tickets", site.tickets and site.tickets.table, application.tickets),
+            ("payments", site.tables.payments, application.payments),
+            ("activity", site.activity and site.activity.sessions_table, application.activity),
+            ("app_alerts", site.tables.app_alerts, application.app_alerts),
+            ("integration_checks", site.tables.integration_checks, application.integration_checks),
+        ):
+            self._add(name, f"table:{table}", partial(read, reader))
+
+    def _add(self, name: str, item: str, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """Adds a frame; whatever goes wrong with it is its own gap and costs nothing else."""
+        try:
+            table = read()
+        except Exception as error:
+            self.say(item, "error", reason_of(error))
+            return frame(name)
+        self.found.append({name: table})
+        return table

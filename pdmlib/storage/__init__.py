@@ -1,0 +1,1 @@
+"""What is kept: samples over time, earlier reports, raw request logs."""

@@ -1,0 +1,134 @@
+"""One UTC day of requests: rows merged by request id, and the small tables made of them.
+
+A day's tables are `requests` (one row a request), `buckets` (hour, kind, route, status class,
+bucket), `totals` (hour, kind, route, status) and `intervals` (each minute and hour of the counted
+kinds, exact); `views` holds page views. Each is one Parquet file that is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.storage.request_logs import engine
+from pdmlib.storage.request_logs.histogram import bucket_sql
+from pdmlib.storage.request_logs.parse import KEPT
+
+TABLES = ("requests", "buckets", "totals", "intervals")
+VIEWS = ("views",)
+# A sum of whole microseconds is the same in whatever order the engine adds up.
+SUM_US = "CAST(sum(CAST(round(1000 * ms) AS BIGINT)) AS BIGINT)"
+FAILED = "(status >= 500 OR status = -1)"
+_ROWS = {
+    "requests": "moment, route, kind, status, ms, id, region, release",
+    "views": "moment, session, device, is_view, id",
+}
+_MERGED = {
+    "requests": "min(moment), arg_min(route, moment), arg_min(kind, moment), "
+    "CASE WHEN max(status) >= 500 THEN max(status) WHEN min(status) = -1 THEN -1 ELSE max(status) END, "
+    "max(ms), id, any_value(region), any_value(release)",
+    "views": "min(moment), any_value(session), any_value(device), bool_or(is_view), id",
+}
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What merging new rows into a day gave."""
+
+    rows: int
+    added: int
+    duplicates: int
+
+
+def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[date]:
+    """The UTC days that new rows fall on, in order."""
+    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {_read(*parts)} WHERE verdict = {KEPT} ORDER BY day"
+    return [row[0] for row in connection.execute(query).fetchall()]
+
+
+def merge(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    day: date,
+    parts: Sequence[Path],
+    old: Path | None,
+    target: Path,
+) -> Merged:
+    """Writes a day's rows: those held and the new ones, each request once, in the order of time."""
+    _come_together(connection, table, day, parts, old)
+    together = _count(connection, "together")
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM together GROUP BY id HAVING count(*) > 1"
+    )
+    rows = "FROM together"
+    if _count(connection, "twice"):
+        rows = f"""SELECT {_ROWS[table]} FROM together ANTI JOIN twice USING (id) UNION ALL
+            (SELECT {_MERGED[table]} FROM together SEMI JOIN twice USING (id) GROUP BY id)"""
+    engine.save(connection, f"SELECT * FROM ({rows}) ORDER BY moment", target)
+    total, held = _count(connection, _read(target)), _count(connection, _read(old)) if old else 0
+    return Merged(total, total - held, together - total)
+
+
+def _come_together(
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path], old: Path | None
+) -> None:
+    """Makes the view `together`: a day's new rows and those held.
+
+    Requests without an id get one from their content and their count of alike.
+    """
+    after = day + timedelta(days=1)
+    inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
+    names = _ROWS[table]
+    numbered = names.replace(", id", ", hash(id, row_number() OVER (PARTITION BY id)) AS id")
+    new = f"FROM {_read(*parts)} WHERE {inside} AND"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {numbered} {new} NOT named")
+    sources = [f"SELECT {names} {new} named", "FROM numbered"]
+    sources += [f"SELECT {names} FROM {_read(old)}"] if old else []
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW together AS {' UNION ALL '.join(sources)}")
+
+
+def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], counted: Sequence[str]) -> None:
+    """Writes the small tables of a day, each at its target, from that of `requests`, which is there."""
+    source = _read(targets["requests"])
+    engine.save(
+        connection,
+        f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
+              CAST(CASE WHEN status = -1 THEN 5 ELSE status // 100 END AS TINYINT) AS class,
+              {bucket_sql("ms")} AS bucket, count(*) AS n
+            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
+        targets["buckets"],
+    )
+    engine.save(
+        connection,
+        f"""SELECT date_trunc('hour', moment) AS hour, kind, route, status, count(*) AS n, count(ms) AS timed,
+              {SUM_US} AS sum_us
+            FROM {source} GROUP BY ALL ORDER BY ALL""",
+        targets["totals"],
+    )
+    kinds = ", ".join(engine.literal(kind) for kind in counted)
+    parts = " UNION ALL ".join(
+        f"""SELECT date_trunc('{unit}', moment) AS start, {seconds} AS seconds, {STATISTICS}
+            FROM {source} WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
+        for unit, seconds in (("minute", 60), ("hour", 3600))
+    )
+    engine.save(connection, f"SELECT * FROM ({parts}) ORDER BY seconds, start", targets["intervals"])
+
+
+STATISTICS = f"""
+    count(*) AS requests,
+    CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
+    count(ms) AS timed, {SUM_US} / 1000 / count(ms) AS avg_ms,
+    quantile_cont(ms, 0.5) AS p50_ms, quantile_cont(ms, 0.95) AS p95_ms, quantile_cont(ms, 0.99) AS p99_ms"""
+
+
+def _read(*paths: Path) -> str:
+    return f"read_parquet({engine.files(paths)})"
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    row = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+    return int(row[0]) if row else 0

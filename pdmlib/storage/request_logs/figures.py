@@ -1,0 +1,306 @@
+"""Frames of a report from the store: counts, response times, page views, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.errors import CallError
+from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.readings import State
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window
+from pdmlib.site.site import Site
+from pdmlib.storage.request_logs import days, engine, manifests
+from pdmlib.storage.request_logs.addresses import SOURCE
+from pdmlib.storage.request_logs.histogram import Percentile, percentiles
+from pdmlib.storage.request_logs.ingest import store_of
+from pdmlib.storage.request_logs.matching import same_hours
+from pdmlib.storage.request_logs.percentiles import buckets_in, exact, pooled, row_of
+from pdmlib.storage.request_logs.reader import (
+    DAY,
+    IN,
+    IN_HOURS,
+    Held,
+    hours_and_edges,
+    missing_days,
+    requests_in,
+    silent_hours,
+    whole_minutes,
+)
+
+EXACT_REQUESTS = 1_000_000
+ROUTES_AT_MOST = 500
+REST = "[other]"
+TOLD = 12
+BREAKDOWNS = ("release", "region", "route", "kind")
+FINEST_S = 3600
+
+
+def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:
+    """What the store holds of a report's time, as frames of source `requests`.
+
+    `request_counts` by hour (by minute for windows of an hour) and by route for the window and
+    the seven days before; `latencies` of each of the scope's spans, of each hour, of the busiest
+    minute, and by route; `same_hours` for before against after;
+    `activity` of each span; `gaps` for hours and days that nothing is held of.
+    `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
+
+    Raises:
+        SourceError: the store is damaged.
+    """
+    if site.requests is None:
+        return {}
+    folder = store_of(site, store_folder)
+    manifest = manifests.load(folder)
+    if not manifest.requests and not manifest.views:
+        return {"gaps": frame("gaps", [_gap(None, f"no request log was ingested into {folder}")])}
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, manifest, site.requests)
+        parts = [_views(held, scope)] if manifest.views else []
+        if manifest.requests:
+            level = stats.level_for_looks(scope.phase.looks)
+            parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
+            parts.append(_gaps(held, scope))
+        return merge(parts)
+
+
+def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    rate = held.asked.sample_rate
+    hourly = held.rows(
+        f"""SELECT hour, 3600, NULL, status, sum(n) FROM {{source}}
+            WHERE {held.counted} AND hour >= $start AND hour < $end GROUP BY hour, status ORDER BY ALL""",
+        "totals",
+        held.reach(scope),
+    )
+    rows = list(hourly)
+    for window in _minute_windows(scope):
+        rows += held.rows(
+            f"""SELECT date_trunc('minute', moment) AS start, 60, NULL, status, count(*) FROM {{source}}
+                WHERE {held.counted} AND moment >= $start AND moment < $end
+                GROUP BY ALL ORDER BY ALL""",
+            "requests",
+            whole_minutes(window),
+        )
+    table = pd.DataFrame(rows, columns=["at", "interval_s", "route", "status", "requests"])
+    by_route = [_route_counts(held, window) for window in dict.fromkeys((scope.window, scope.before))]
+    table = pd.concat([table, *[t for t in by_route if len(t)]], ignore_index=True)
+    table = table.assign(source=SOURCE, requests=table["requests"].astype("float64") / rate, sample_rate=rate)
+    return {"request_counts": frame("request_counts", table)}
+
+
+def _route_counts(held: Held, window: Window) -> pd.DataFrame:
+    """Requests of each route and status of a window; routes beyond the busiest 500 together as [other]."""
+    inner, edges = hours_and_edges(window)
+    found: dict[tuple[str, int | None], int] = {}
+    if inner.seconds:
+        query = f"SELECT route, status, sum(n) FROM {{source}} WHERE {held.counted} AND {IN_HOURS} GROUP BY ALL"
+        _add(found, held.rows(query, "totals", inner))
+    for edge in edges:
+        query = f"SELECT route, status, count(*) FROM {{source}} WHERE {held.counted} AND {IN} GROUP BY ALL"
+        _add(found, held.rows(query, "requests", edge))
+    kept = _busiest((route, n) for (route, _), n in found.items())
+    folded: dict[tuple[str, int | None], int] = {}
+    _add(folded, ((route if route in kept else REST, status, n) for (route, status), n in found.items()))
+    rows = [
+        (window.start, window.seconds, route, status, n) for (route, status), n in sorted(folded.items(), key=str)
+    ]
+    return pd.DataFrame(rows, columns=["at", "interval_s", "route", "status", "requests"])
+
+
+def _add(found: dict[tuple[str, int | None], int], rows: Any) -> None:
+    for route, status, n in rows:
+        found[route, status] = found.get((route, status), 0) + int(n)
+
+
+def _busiest(pairs: Any) -> set[str]:
+    sums: dict[str, int] = {}
+    for route, n in pairs:
+        sums[route] = sums.get(route, 0) + n
+    return set(sorted(sums, key=lambda route: (-sums[route], route))[:ROUTES_AT_MOST])
+
+
+def _latencies(held: Held, scope: Scope, level: float) -> dict[str, pd.DataFrame]:
+    gaps = missing_days(held, held.reach(scope))
+    named = {scope.window, scope.before, scope.latest}
+    rows = _interval_rows(held, scope)
+    rows += [row for w in scope.spans for row in _span_rows(held, w, by_route=w in named, lost=gaps, level=level)]
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return {}
+    rate = held.asked.sample_rate
+    table = table.assign(
+        source=SOURCE,
+        samples=table["requests"],
+        requests=table["requests"] / rate,
+        failures=pd.to_numeric(table["failures"]) / rate,
+        sample_rate=rate,
+    )
+    return {"latencies": frame("latencies", table)}
+
+
+def _span_rows(
+    held: Held, window: Window, by_route: bool, lost: Sequence[Window], level: float
+) -> list[dict[str, Any]]:
+    count = requests_in(held, window)
+    if not count:
+        return []
+    small = count <= EXACT_REQUESTS
+    found = (exact if small else pooled)(held, window, by_route, level)
+    complete = not any(day.start < window.end and window.start < day.end for day in lost)
+    confidence = "exact" if small else "histogram"
+    kept = _busiest((row["route"], row["requests"]) for row in found if row["route"] is not None)
+    return [
+        {**row, "start": window.start, "end": window.end, "confidence": confidence, "complete": complete}
+        for row in found
+        if row["route"] is None or row["route"] in kept
+    ]
+
+
+def _interval_rows(held: Held, scope: Scope) -> list[dict[str, Any]]:
+    """Each hour of the window and its baseline, and the busiest minute of each span that is judged."""
+    statistics = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
+    rows = held.rows(
+        f"SELECT start, seconds, {statistics} FROM {{source}} "
+        "WHERE seconds = 3600 AND start >= $start AND start < $end ORDER BY start",
+        "intervals",
+        held.reach(scope),
+    )
+    for window in dict.fromkeys((scope.window, scope.latest, scope.previous, scope.before)):
+        rows += held.rows(
+            f"SELECT start, seconds, {statistics} FROM {{source}} "
+            "WHERE seconds = 60 AND start >= $start AND start < $end ORDER BY requests DESC, start LIMIT 1",
+            "intervals",
+            whole_minutes(window),
+        )
+    found = []
+    for start, seconds, *rest in rows:
+        begin = start.replace(tzinfo=UTC)
+        times = {
+            "start": begin,
+            "end": begin + timedelta(seconds=seconds),
+            "confidence": "exact",
+            "complete": True,
+        }
+        found.append({**row_of(None, *rest), **times})
+    return found
+
+
+def percentiles_of(
+    site: Site, window: Window, store_folder: Path, route: str | None = None
+) -> tuple[Percentile, ...]:
+    """p50, p95 and p99 of a window with their 95 % intervals, from histograms; empty when nothing is held."""
+    if site.requests is None:
+        return ()
+    folder = store_of(site, store_folder)
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, manifests.load(folder), site.requests)
+        buckets = buckets_in(held, window, route)
+        return percentiles(buckets["bucket"].to_numpy(), buckets["n"].to_numpy())
+
+
+def breakdown(site: Site, window: Window, store_folder: Path, by: str = "release") -> pd.DataFrame:
+    """Requests, failures and exact response times of a window by `release`, `region`, `route` or `kind`.
+
+    One row a value that occurs, busiest first, NaN for requests that name none; of counted kinds,
+    but of all when broken down by kind.
+
+    Raises:
+        CallError: `by` is none of these.
+    """
+    if by not in BREAKDOWNS:
+        raise CallError(f"{by!r} is not one of {', '.join(BREAKDOWNS)}")
+    columns = [by, "requests", "failures", "avg_ms", "p50_ms", "p95_ms", "p99_ms"]
+    if site.requests is None:
+        return pd.DataFrame(columns=columns)
+    folder = store_of(site, store_folder)
+    with engine.session(site.requests.memory_limit) as connection:
+        held = Held(connection, folder, manifests.load(folder), site.requests)
+        which = "true" if by == "kind" else held.counted
+        rows = held.rows(
+            f"""SELECT {by}, {days.STATISTICS} FROM {{source}} WHERE {which} AND {IN}
+                GROUP BY {by} ORDER BY count(*) DESC, {by}""",
+            "requests",
+            window,
+        )
+    return pd.DataFrame([{by: value, **row_of(None, *rest)} for value, *rest in rows], columns=columns)
+
+
+def _views(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    """Distinct visitors and sessions of each span; a session's time is from its first to its last event."""
+    rows = []
+    for window in scope.spans:
+        found = held.rows(
+            f"""WITH sessions AS (
+                  SELECT session, count(*) FILTER (WHERE is_view) AS seen,
+                    epoch(max(moment) - min(moment)) AS took
+                  FROM {{source}} WHERE {IN} AND session IS NOT NULL GROUP BY session),
+                inside AS (SELECT count(DISTINCT device) AS visitors, count(*) FILTER (WHERE is_view) AS views,
+                    count(*) AS events FROM {{source}} WHERE {IN})
+                SELECT visitors, (SELECT count(*) FROM sessions), views, (SELECT avg(took) FROM sessions),
+                  (SELECT count(*) FROM sessions WHERE seen = 1) FROM inside WHERE events > 0""",
+            "views",
+            window,
+        )
+        names = ("visitors", "sessions", "page_views", "session_s", "bounced")
+        rows += [
+            {
+                "source": SOURCE,
+                "start": window.start,
+                "end": window.end,
+                **dict(zip(names, row, strict=True)),
+            }
+            for row in found
+        ]
+    return {"activity": frame("activity", rows)}
+
+
+def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    """What nothing is held of: the window as a whole, days of window and baseline, hours of the window."""
+    window = scope.window
+    if not requests_in(held, window):
+        newest = max(held.manifest.requests)
+        text = f"no request log of {window} was ingested; the newest day held is {newest}"
+        return {"gaps": frame("gaps", [_gap(None, text)])}
+    rows = []
+    lost_days = missing_days(held, held.reach(scope))
+    if lost_days:
+        runs = [
+            f"{run.start:%Y-%m-%d}" + (f" to {run.end - DAY:%Y-%m-%d}" if run.end - run.start > DAY else "")
+            for run in _runs(lost_days)
+        ]
+        rows.append(_gap("days", f"no request log was ingested of {len(lost_days)} days: {_listed(runs)}"))
+    hours = silent_hours(held, window)
+    if hours:
+        runs = [f"{run.start:%Y-%m-%d %H:%M} to {run.end:%m-%d %H:%M}" for run in _runs(hours)]
+        rows.append(_gap("hours", f"the request log holds nothing of {len(hours)} hours: {_listed(runs)} UTC"))
+    return {"gaps": frame("gaps", rows)}
+
+
+def _gap(item: str | None, reason: str) -> Mapping[str, Any]:
+    return {"source": SOURCE, "item": item, "state": State.NO_DATA.value, "reason": reason}
+
+
+def _runs(spans: Sequence[Window]) -> list[Window]:
+    """Spans in order, those that meet as one."""
+    runs: list[Window] = []
+    for span in spans:
+        if runs and runs[-1].end == span.start:
+            runs[-1] = Window(runs[-1].start, span.end)
+        else:
+            runs.append(span)
+    return runs
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - TOLD
+    return ", ".join(names[:TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def _minute_windows(scope: Scope) -> list[Window]:
+    return [w for w in dict.fromkeys((scope.window, scope.latest, scope.previous)) if 0 < w.seconds <= FINEST_S]

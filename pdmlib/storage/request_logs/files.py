@@ -1,0 +1,294 @@
+"""Which bytes of which log files are new: files found, recognised by content, cut at whole lines."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+import duckdb
+
+from pdmlib.errors import CallError, SourceError
+from pdmlib.phases.window import now
+from pdmlib.site.tables import Requests
+from pdmlib.storage.request_logs import engine
+from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE, WILD
+from pdmlib.storage.request_logs.fingerprints import (
+    HEAD_BYTES,
+    SAMPLE_BYTES,
+    Known,
+    Listed,
+    Register,
+    head_of,
+    identity_of,
+    stamp_of,
+)
+
+SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
+PACKED = (".gz", ".zst")
+SETTLED_S = 3.0
+COPY_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Bytes to read: a whole file, or the lines that a known file has grown by.
+
+    Attributes:
+        path: what is read; a copy of the bytes where the file itself may still grow.
+        shape: `lines`, `array` or `object`.
+        key: what requests without an id are told apart by.
+    """
+
+    path: str
+    name: str
+    size: int
+    dialect: str
+    shape: str
+    key: str
+    known: Known
+
+
+def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
+    """Log files under paths (files, folders, patterns, s3://) and files in folders that are no logs.
+
+    Raises:
+        CallError: a path names nothing.
+    """
+    logs: list[str] = []
+    others: list[str] = []
+    for path in map(str, paths):
+        if path.startswith(REMOTE):
+            inside, rest = _remote(path)
+            logs += inside
+            others += rest
+            continue
+        place = Path(path)
+        if place.is_file():
+            logs.append(path)
+        elif place.is_dir():
+            inside = sorted(str(p) for p in place.rglob("*") if p.is_file() and not _hidden(p, place))
+            logs += [p for p in inside if _is_log(p)]
+            others += [p for p in inside if not _is_log(p)]
+        else:
+            matched = sorted(str(p) for p in Path(place.anchor or ".").glob(_relative(place)) if p.is_file())
+            if not matched:
+                raise CallError(f"{path}: no such file or folder")
+            logs += matched
+    return list(dict.fromkeys(logs)), others
+
+
+def _hidden(path: Path, under: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(under).parts)
+
+
+def _is_log(path: str) -> bool:
+    name = path.lower()
+    for suffix in PACKED:
+        name = name.removesuffix(suffix)
+    return re.sub(r"\.[0-9]+$", "", name).endswith(SUFFIXES)
+
+
+def _relative(place: Path) -> str:
+    return str(place.relative_to(place.anchor)) if place.anchor else str(place)
+
+
+def _remote(path: str) -> tuple[list[str], list[str]]:
+    inside: list[Listed] = engine.objects().listed(path)
+    if not inside:
+        raise CallError(f"{path}: no such object or folder")
+    named = inside == [path] or re.search(WILD, path)
+    logs = [file for file in inside if named or _is_log(file)]
+    return [*logs], [file for file in inside if not named and not _is_log(file)]
+
+
+def new_pieces(path: str, register: Register, asked: Requests, copies: Path, following: bool) -> list[Piece]:
+    """What is to be read of a file; nothing when all of it was ingested.
+
+    A packed log that was known before it was packed is that file; `register` then notes the packed one too.
+
+    Args:
+        copies: where bytes of a file that may still grow are copied to.
+        following: a last line without its end is left for later.
+    """
+    if isinstance(path, Listed):
+        return _remote_piece(path, register, asked)
+    place = Path(path)
+    size, stamp = place.stat().st_size, stamp_of(place)
+    if not size or register.unchanged(stamp):
+        return []
+    identity = identity_of(place, size)
+    if register.holds(identity):
+        return []
+    whole = Known(place.name, size, identity, head_of(place, HEAD_BYTES), identity, False, stamp)
+    if place.suffix == ".gz" and (plain := _unpacked(place, register, copies)):
+        found = new_pieces(plain, register, asked, copies, following=False)
+        if not found:
+            register.add(whole)
+        return [replace(p, name=place.name, known=replace(p.known, name=place.name, stamp="")) for p in found]
+    dialect, shape = sniffed(path, asked)
+    before = register.grown_from(place, size)
+    if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
+        key = before.key if before else identity
+        return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
+    start = before.size if before else 0
+    key = before.key if before else identity
+    end = _last_line_end(place, start, size)
+    pieces = []
+    if end > start:
+        done = Known(place.name, end, identity_of(place, end), head_of(place, min(end, HEAD_BYTES)), key, True)
+        done = replace(done, stamp=stamp if end == size else "")
+        settled = (
+            start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
+        )
+        source = path if settled else copied(place, start, end, copies)
+        pieces.append(Piece(source, place.name, end - start, dialect, shape, f"{key}#{start}", done))
+    if end < size and not following:
+        rest = copied(place, end, size, copies)
+        pieces.append(Piece(rest, place.name, size - end, dialect, shape, f"{key}#{end}", replace(whole, key=key)))
+    return pieces
+
+
+def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
+    """The path of the content of a packed log that was known before it was packed; None of any other.
+
+    Raises:
+        SourceError: it cannot be unpacked.
+    """
+    try:
+        with gzip.open(place) as file:
+            if not register.begun(file.read(HEAD_BYTES)):
+                return None
+            file.seek(0)
+            copies.mkdir(parents=True, exist_ok=True)
+            target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
+            with target.open("wb") as copy:
+                shutil.copyfileobj(file, copy, COPY_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(SOURCE, f"cannot be read: {error}") from None
+    return str(target)
+
+
+def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Piece]:
+    size = path.size
+    identity = hashlib.sha256(f"{path} {size} {path.changed_us}".encode()).hexdigest()[:32]
+    if not size or register.holds(identity):
+        return []
+    dialect, shape = sniffed(path, asked)
+    name = path.rsplit("/", 1)[-1]
+    return [
+        Piece(
+            str(path),
+            name,
+            size,
+            dialect,
+            shape,
+            f"{identity}#0",
+            Known(name, size, identity, "", identity, False),
+        )
+    ]
+
+
+def _last_line_end(path: Path, start: int, size: int) -> int:
+    """The position after the last line end in `[start, size)`; start when there is none."""
+    with path.open("rb") as file:
+        end = size
+        while end > start:
+            begin = max(start, end - COPY_BYTES)
+            file.seek(begin)
+            at = file.read(end - begin).rfind(b"\n")
+            if at >= 0:
+                return begin + at + 1
+            end = begin
+    return start
+
+
+def copied(path: Path, start: int, end: int, copies: Path) -> str:
+    """The path of a copy of some bytes of a file, which can no longer grow."""
+    copies.mkdir(parents=True, exist_ok=True)
+    target = copies / f"{len(list(copies.iterdir())):05d}-{start}{path.suffix or '.log'}"
+    with path.open("rb") as source, target.open("wb") as copy:
+        source.seek(start)
+        for chunk in _chunks(source, end - start):
+            copy.write(chunk)
+    return str(target)
+
+
+def _chunks(file: object, length: int) -> Iterator[bytes]:
+    while length > 0:
+        chunk = file.read(min(length, COPY_BYTES))  # type: ignore[attr-defined]
+        if not chunk:
+            return
+        length -= len(chunk)
+        yield chunk
+
+
+def sniffed(path: str, asked: Requests) -> tuple[str, str]:
+    """The format of a file and how JSON lies in it.
+
+    A drain of analytics is known by its content, whatever the site says of its other logs.
+
+    Raises:
+        SourceError: the file is of another format than the site says.
+    """
+    if asked.format in ("csv", "parquet", "combined"):
+        return asked.format, "lines"
+    try:
+        head = _beginning(path)
+    except (OSError, EOFError, duckdb.Error) as error:
+        raise SourceError(SOURCE, f"cannot be read: {error}".splitlines()[0][:200]) from None
+    text = head.lstrip("\ufeff \t\r\n")
+    shape = "array" if text.startswith("[") else "lines"
+    spans = '"resourceSpans"' in head
+    first = text.split("\n", 1)[0].rstrip()
+    if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
+        shape = "object"
+    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in first:
+        raise SourceError(SOURCE, "a drain of Speed Insights holds no requests")
+    if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):
+        return "vercel-analytics", shape
+    if (asked.format == "vercel-logs" and spans) or (asked.format == "vercel-traces" and text and not spans):
+        other = "vercel-traces" if spans else "not vercel-traces"
+        raise SourceError(SOURCE, f"is {other}; the site says format: {asked.format}")
+    return asked.format, shape
+
+
+def _beginning(path: str) -> str:
+    """The first 64 KiB of a file, unpacked; of a .zst its first lines."""
+    if path.endswith(".zst"):
+        from pdmlib.storage.request_logs.formats import lines
+
+        with engine.session() as connection:
+            engine.reach(connection, [path])
+            rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
+        return "\n".join(str(row[0]) for row in rows)
+    with _opened(path) as file:
+        head = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+        return head.read(SAMPLE_BYTES).decode("utf-8", "replace")
+
+
+def _opened(path: str) -> BinaryIO:
+    """A file, or as much of an object as its beginning takes, packed or not."""
+    if path.startswith(REMOTE):
+        return BytesIO(engine.objects().beginning(path, 2 * SAMPLE_BYTES))
+    return Path(path).open("rb")
+
+
+def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:
+    """Pieces that one query can read together, in order, up to a number of bytes at a time."""
+    batch: list[Piece] = []
+    for piece in pieces:
+        alike = not batch or (batch[0].dialect, batch[0].shape) == (piece.dialect, piece.shape) != ("csv", "lines")
+        if batch and (not alike or sum(p.size for p in batch) + piece.size > most_bytes):
+            yield batch
+            batch = []
+        batch.append(piece)
+    if batch:
+        yield batch

@@ -1,0 +1,262 @@
+"""Logs into the store: what is new of the files given, read, merged by day and committed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.errors import SiteError, SourceError
+from pdmlib.site.site import Site
+from pdmlib.site.tables import Requests
+from pdmlib.storage.request_logs import days, engine, files, manifests, parse, workers
+from pdmlib.storage.request_logs.addresses import SOURCE
+from pdmlib.storage.request_logs.files import Piece
+from pdmlib.storage.request_logs.manifests import DayFiles, Manifest
+from pdmlib.storage.request_logs.progress import IngestReport, OnProgress, Progress
+
+EXAMPLES = 5
+COMMIT_BYTES = 1 << 31
+
+
+@dataclass
+class _Run:
+    """One ingest under way."""
+
+    asked: Requests
+    store: Path
+    spill: Path
+    manifest: Manifest
+    total: int
+    on_progress: OnProgress
+    began: float = field(default_factory=time.monotonic)
+    report: IngestReport = field(default_factory=IngestReport)
+    finished: int = 0
+
+    def note(self, batch: Sequence[Piece], share: float) -> None:
+        """Tells how far the run is while a batch is read."""
+        size = sum(piece.size for piece in batch)
+        done = min(self.total, self.finished + round(share * size))
+        if share >= 1:
+            self.finished = done
+        self.on_progress(Progress(done, self.total, self.report.lines, time.monotonic() - self.began))
+
+
+def ingest(
+    site: Site, paths: Iterable[str | Path], store_folder: Path, on_progress: OnProgress | None = None
+) -> IngestReport:
+    """Takes what is new of log files into a site's store; a second call with the same files adds nothing.
+
+    Args:
+        paths: files, folders, patterns with * or s3:// addresses.
+        store_folder: where the site's requests are kept; `requests.store` of the site file wins.
+        on_progress: told now and then, from another thread, how far it is.
+
+    Raises:
+        SiteError: the site file has no `requests` block.
+        CallError: a path names nothing, or another ingest is writing to the store.
+        SourceError: the cluster or object storage cannot be used, or the store is damaged.
+    """
+    return _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=False)
+
+
+def follow(
+    site: Site,
+    paths: Iterable[str | Path],
+    store_folder: Path,
+    every_s: float = 2.0,
+    stop: Callable[[], bool] = lambda: False,
+    on_progress: OnProgress | None = None,
+) -> Iterator[IngestReport]:
+    """Tails growing files and folders: a report for each time that something new was taken in.
+
+    A line without its end waits until it has one, and all while another ingest writes to the store; a file
+    that cannot be read is told once and tried again each time. Ends when `stop` says so.
+    """
+    paths = list(paths)
+    failed: tuple[tuple[str, str], ...] = ()
+    while True:
+        with suppress(manifests.BusyError):
+            report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
+            if report.files or report.failed != failed:
+                yield report
+            failed = report.failed
+        if stop():
+            return
+        time.sleep(every_s)
+
+
+def store_of(site: Site, folder: Path) -> Path:
+    """Where a site's requests are kept: as the site file says, else the given folder."""
+    return Path(site.requests.store) if site.requests and site.requests.store else folder
+
+
+def _ingest(
+    site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
+) -> IngestReport:
+    if site.requests is None:
+        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
+    asked, target = site.requests, store_of(site, folder)
+    logs, others = files.found(paths)
+    with _open(asked, target) as run:
+        run.on_progress = on_progress
+        pieces, known, failed = _new(run, logs, following)
+        run.total = sum(piece.size for piece in pieces)
+        failures: list[workers.Failure] = []
+        waiting: list[tuple[list[Piece], parse.Part]] = []
+        for batch, part in workers.parts(pieces, asked, run.spill, run.note, failures):
+            waiting.append((batch, _kept(part, run.spill)))
+            if sum(piece.size for b, _ in waiting for piece in b) >= COMMIT_BYTES:
+                _take(run, waiting)
+                waiting = []
+        _take(run, waiting)
+        failed += [(piece.name, reason) for piece, reason in failures]
+        return replace(
+            run.report,
+            files_known=known,
+            failed=tuple(failed),
+            skipped=tuple(Path(p).name for p in others),
+            seconds=time.monotonic() - run.began,
+        )
+
+
+@contextmanager
+def _open(asked: Requests, target: Path) -> Iterator[_Run]:
+    with manifests.locked(target), manifests.spilling(target, asked.spill) as spill:
+        run = _Run(asked, target, spill, manifests.load(target), 0, lambda _: None)
+        for table in (*days.TABLES, *days.VIEWS):
+            (target / table).mkdir(exist_ok=True)
+        if run.manifest.requests and run.manifest.counted != asked.counted:
+            _derive_again(run)
+        run.manifest = replace(run.manifest, counted=asked.counted)
+        yield run
+
+
+def _kept(part: parse.Part, spill: Path) -> parse.Part:
+    """The part under a name that its launcher does not remove."""
+    return replace(part, path=part.path.rename(spill / f"{manifests.token()}.parquet"))
+
+
+def _new(run: _Run, logs: Sequence[str], following: bool) -> tuple[list[Piece], int, list[tuple[str, str]]]:
+    register, copies = run.manifest.register(), run.spill / "copies"
+    pieces: dict[str, Piece] = {}
+    failed: list[tuple[str, str]] = []
+    known = 0
+    for path in logs:
+        try:
+            found = files.new_pieces(path, register, run.asked, copies, following)
+        except SourceError as error:
+            failed.append((Path(path).name, error.reason))
+            continue
+        except OSError as error:
+            failed.append((Path(path).name, error.strerror or "cannot be read"))
+            continue
+        fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
+        known += not fresh
+        pieces.update(fresh)
+    run.manifest = replace(run.manifest, files=tuple(register.rows()))
+    return list(pieces.values()), known, failed
+
+
+def _take(run: _Run, waiting: Sequence[tuple[list[Piece], parse.Part]]) -> None:
+    """Merges read parts into their days and commits them together with the names of their files."""
+    if not waiting:
+        return
+    before, report, manifest = run.manifest, run.report, run.manifest
+    newest = max(before.requests, default="")
+    with _undone(run), engine.session(run.asked.memory_limit, run.spill) as connection:
+        for table in ("requests", "views"):
+            parts = [part.path for _, part in waiting if part.views == (table == "views")]
+            for day in days.days_in(connection, parts) if parts else ():
+                manifest, merged = _merge_day(run, connection, manifest, table, day, parts)
+                report = _with(report, table, day, merged, newest)
+    register = manifest.register()
+    for batch, part in waiting:
+        for piece in batch:
+            register.add(piece.known)
+        report = replace(
+            report,
+            files=report.files + len({(piece.known.key, piece.name) for piece in batch}),
+            lines=report.lines + part.lines,
+            excluded=report.excluded + part.excluded,
+            rejected=report.rejected + part.rejected,
+            examples=(*report.examples, *part.examples)[:EXAMPLES],
+        )
+        part.path.unlink(missing_ok=True)
+    manifest = replace(manifest, files=tuple(register.rows()))
+    with _undone(run):
+        manifests.commit(run.store, manifest)
+    run.manifest, run.report = manifest, report
+    manifests.sweep(run.store, (*days.TABLES, *days.VIEWS), before, run.manifest)
+
+
+@contextmanager
+def _undone(run: _Run) -> Iterator[None]:
+    """Removes what a change has written when it fails.
+
+    Raises:
+        SourceError: the disk is full, or a file of the store is damaged.
+    """
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        manifests.sweep(run.store, (*days.TABLES, *days.VIEWS), run.manifest)
+        reason = engine.reason(error) if isinstance(error, duckdb.Error) else error.strerror
+        raise SourceError(SOURCE, f"{run.store}: {reason}") from None
+
+
+def _merge_day(
+    run: _Run,
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    table: str,
+    day: date,
+    parts: Sequence[Path],
+) -> tuple[Manifest, days.Merged]:
+    old = manifest.days(table).get(day.isoformat())
+    old_path = manifests.file_of(run.store, table, day, old.token) if old else None
+    token = manifests.token()
+    target = manifests.file_of(run.store, table, day, token)
+    merged = days.merge(connection, table, day, parts, old_path, target)
+    if table == "requests":
+        _derive(run, connection, day, token)
+    return manifest.with_day(table, day, DayFiles(token, merged.rows)), merged
+
+
+def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str) -> None:
+    targets = {table: manifests.file_of(run.store, table, day, token) for table in days.TABLES}
+    days.derive(connection, targets, run.asked.counted)
+
+
+def _derive_again(run: _Run) -> None:
+    """Makes the small tables of every day anew, after the site file says otherwise whose requests count."""
+    before, manifest = run.manifest, replace(run.manifest, counted=run.asked.counted)
+    with _undone(run), engine.session(run.asked.memory_limit, run.spill) as connection:
+        for day, row in before.requests.items():
+            token = manifests.token()
+            source = manifests.file_of(run.store, "requests", day, row.token)
+            manifests.file_of(run.store, "requests", day, token).hardlink_to(source)
+            _derive(run, connection, day, token)
+            manifest = manifest.with_day("requests", date.fromisoformat(day), DayFiles(token, row.rows))
+    with _undone(run):
+        manifests.commit(run.store, manifest)
+    run.manifest = manifest
+    manifests.sweep(run.store, days.TABLES, before, manifest)
+
+
+def _with(report: IngestReport, table: str, day: date, merged: days.Merged, newest: str) -> IngestReport:
+    name = day.isoformat()
+    late = merged.added if table == "requests" and name < newest else 0
+    return replace(
+        report,
+        requests=report.requests + (merged.added if table == "requests" else 0),
+        views=report.views + (merged.added if table == "views" else 0),
+        duplicates=report.duplicates + merged.duplicates,
+        late=report.late + late,
+        days=tuple(sorted({*report.days, name})),
+    )

@@ -1,0 +1,253 @@
+"""Log files to typed rows: pure, one batch of files at a time, here or on a worker elsewhere."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from pdmlib.errors import SourceError
+from pdmlib.site.tables import Requests
+from pdmlib.storage.request_logs import engine, formats, routes
+from pdmlib.storage.request_logs.addresses import SOURCE
+from pdmlib.storage.request_logs.files import Piece
+from pdmlib.storage.request_logs.json_repair import mended
+
+EXAMPLES = 5
+EXAMPLE_LETTERS = 160
+FIRST_YEAR, LAST_YEAR = 2000, 2100
+LONGEST_MS = 1e9
+KEPT, EXCLUDED, STRANGE = 0, 1, 2
+# A verdict from STRANGE on is why a line was rejected.
+WHY = {
+    STRANGE: "not of this format",
+    3: "no path",
+    4: "no time that is understood",
+    5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
+    6: "a status outside 100 to 599",
+    7: "duration {ms} ms",
+    8: "a status or duration that is no number",
+}
+_KEY = re.compile(r'"[A-Za-z_][A-Za-z0-9_.]*"(?=\s*:)|[A-Za-z]|[0-9]')
+
+
+@dataclass(frozen=True)
+class Part:
+    """What was read of a batch.
+
+    Attributes:
+        views: the rows are page views of an analytics drain, not requests.
+        lines, excluded, rejected: lines read; of no request (build output, revalidations, other
+            environments); not understood.
+        examples: a few rejected lines, `file: line`, their letters and digits masked.
+    """
+
+    path: Path
+    views: bool
+    lines: int
+    excluded: int
+    rejected: int
+    examples: tuple[str, ...]
+
+
+def read(
+    batch: Sequence[Piece],
+    asked: Requests,
+    target: Path,
+    spill: Path,
+    on_share: Callable[[float], None] | None = None,
+) -> Part:
+    """Reads a batch of files of one format into one Parquet file of rows in no order.
+
+    Args:
+        on_share: told now and then, from another thread, which share of the batch is read.
+
+    Raises:
+        SourceError: a file cannot be read at all (its packing is broken, its columns are not there).
+    """
+    first, paths = batch[0], [piece.path for piece in batch]
+    views = first.dialect == "vercel-analytics"
+    with engine.session(asked.memory_limit, spill) as connection, _watched(connection, on_share):
+        try:
+            engine.reach(connection, paths)
+            known = _columns(connection, asked, first, paths)
+            rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
+            engine.save(connection, rows, target, "lz4", "v1")
+            counts = dict(
+                connection.execute(
+                    f"SELECT verdict, count(*) FROM read_parquet({engine.files([target])}) GROUP BY verdict"
+                ).fetchall()
+            )
+            aside = _set_aside(connection, first)
+        except duckdb.Error as error:
+            again = spill / f"{target.stem}.mended.ndjson"
+            if len(batch) == 1 and first.shape != "lines" and mended(Path(first.path), again):
+                part = read([replace(first, path=str(again), shape="lines")], asked, target, spill, on_share)
+                again.unlink()
+                return part
+            raise SourceError(SOURCE, engine.reason(error)) from None
+        rejected = sum(n for verdict, n in counts.items() if verdict >= STRANGE) + len(aside)
+        shown = _examples(connection, batch, asked, aside, target, counts) if rejected else ()
+    return Part(target, views, sum(counts.values()) + len(aside), counts.get(EXCLUDED, 0), rejected, shown)
+
+
+def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) -> str:
+    """The query that gives one row a line: its verdict, and of a request what `days` keeps."""
+    first, paths = batch[0], [piece.path for piece in batch]
+    source = formats.requests_of(first.dialect, asked, paths, first.shape, known)
+    alike = "seen" if first.dialect == "combined" else "hash(moment, path, status, ms, agent, region, asked_path)"
+    return f"""
+        SELECT {_verdict()} AS verdict, moment, {routes.route("path", asked.route_patterns)} AS route,
+          {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
+          TRY_CAST(status AS SMALLINT) AS status, ms,
+          CASE WHEN request IS NOT NULL THEN hash(request) ELSE hash({alike}, {_file_key(batch)}) END AS id,
+          request IS NOT NULL AS named, region, release, {_rejected_file()}
+        FROM ({source})"""
+
+
+def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
+    """The query that gives one row a page view or event: its verdict, and of a view what `days` keeps."""
+    return f"""
+        SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken THEN {STRANGE} WHEN moment IS NULL THEN 4
+            ELSE {KEPT} END AS verdict, moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
+          CASE WHEN device IS NOT NULL THEN hash(device) END AS device, is_view, seen AS id, true AS named,
+          {_rejected_file()}
+        FROM ({formats.views_of(asked, paths, first.shape)})"""
+
+
+def _verdict() -> str:
+    span = f"moment >= TIMESTAMP '{FIRST_YEAR}-01-01' AND moment < TIMESTAMP '{LAST_YEAR}-01-01'"
+    status = "status = -1 OR status BETWEEN 100 AND 599"
+    return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} WHEN path IS NULL THEN 3
+        WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 WHEN NOT ({status}) THEN 6
+        WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable THEN 8 ELSE {KEPT} END"""
+
+
+def _rejected_file() -> str:
+    return f"CASE WHEN verdict >= {STRANGE} THEN filename END AS file"
+
+
+def _file_key(batch: Sequence[Piece]) -> str:
+    if len(batch) == 1:
+        return engine.literal(batch[0].key)
+    pairs = ", ".join(f"{engine.literal(p.path)}: {engine.literal(p.key)}" for p in batch)
+    return f"(MAP {{{pairs}}})[filename]"
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, asked: Requests, first: Piece, paths: Sequence[str]
+) -> list[str]:
+    if first.dialect not in ("csv", "parquet"):
+        return []
+    table = formats.csv(paths) if first.dialect == "csv" else formats.parquet(paths)
+    found = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
+    for name in ("time", "path"):
+        field = asked.columns.get(name, name)
+        if field not in found:
+            raise SourceError(SOURCE, f"no column {field} for requests.columns.{name}; it has {found}")
+    return found
+
+
+def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> list[str]:
+    """Lines that the reader itself could not split or decode."""
+    if first.dialect not in ("csv", "combined"):
+        return []
+    rows = connection.execute("SELECT DISTINCT file_id, line, any_value(csv_line) FROM reject_errors GROUP BY ALL")
+    return [str(row[2]) for row in rows.fetchall()]
+
+
+def _examples(
+    connection: duckdb.DuckDBPyConnection,
+    batch: Sequence[Piece],
+    asked: Requests,
+    aside: Sequence[str],
+    rows: Path,
+    counts: Mapping[int, int],
+) -> tuple[str, ...]:
+    """Lines that were rejected, masked; of those that were understood in part, why."""
+    names = {piece.path: piece.name for piece in batch}
+    found = [f"{batch[0].name}: {masked(line)}" for line in aside[:EXAMPLES]]
+    strange: list[str] = []
+    if batch[0].dialect not in ("csv", "parquet") and batch[0].shape == "lines":
+        strange = _strange(connection, batch[0], asked, names, min(EXAMPLES - len(found), counts.get(STRANGE, 0)))
+    found += strange
+    seen = STRANGE if strange else STRANGE - 1
+    told = connection.execute(
+        f"SELECT * FROM read_parquet({engine.files([rows])}) WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}"
+    )
+    columns = [column[0] for column in told.description]
+    for values in told.fetchall():
+        row = dict(zip(columns, values, strict=True))
+        where = f" ({row['route']})" if row.get("route") else ""
+        found.append(f"{names.get(row['file'], batch[0].name)}: {WHY[row['verdict']].format(**row)}{where}")
+    return tuple(found)
+
+
+def _strange(
+    connection: duckdb.DuckDBPyConnection, first: Piece, asked: Requests, names: Mapping[str, str], most: int
+) -> list[str]:
+    """Lines that are not of their format, masked."""
+    found: list[str] = []
+    for path, name in names.items():
+        if len(found) >= most:
+            break
+        left = most - len(found)
+        query = f"SELECT line FROM {formats.lines([path])} WHERE {_suspect(first, asked)} LIMIT {left}"
+        try:
+            found += [f"{name}: {masked(str(row[0]))}" for row in connection.execute(query).fetchall()]
+        except duckdb.Error:
+            continue
+    return found
+
+
+def _suspect(first: Piece, asked: Requests) -> str:
+    if first.dialect == "combined":
+        return f"trim(line) <> '' AND NOT regexp_matches(line, {engine.literal(formats.COMBINED)})"
+    time = asked.columns.get("time", "time") if first.dialect == "json" else "timestamp"
+    pointer = engine.literal(
+        "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in time.split("."))
+    )
+    timeless = f"json_extract_string(line, {pointer}) IS NULL"
+    if first.dialect == "vercel-traces":
+        timeless = "json_extract_string(line, '/resourceSpans') IS NULL"
+    return f"trim(line) <> '' AND CASE WHEN json_valid(line) THEN {timeless} ELSE true END"
+
+
+def masked(line: str) -> str:
+    """A line whose form can be seen and nothing else: letters x, digits 9; the keys of an object stay."""
+    shape = _KEY.sub(
+        lambda m: m[0] if m[0][0] == '"' else "9" if m[0].isdigit() else "x", line[: 4 * EXAMPLE_LETTERS]
+    )
+    shape = "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in shape)
+    return shape if len(shape) <= EXAMPLE_LETTERS else shape[: EXAMPLE_LETTERS - 1] + "…"
+
+
+@contextmanager
+def _watched(
+    connection: duckdb.DuckDBPyConnection, on_share: Callable[[float], None] | None, every_s: float = 0.5
+) -> Iterator[None]:
+    if on_share is None:
+        yield
+        return
+    connection.execute("SET enable_progress_bar = true")
+    connection.execute("SET enable_progress_bar_print = false")
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every_s):
+            share = connection.query_progress()
+            if share > 0:
+                on_share(min(1.0, share / 100))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

@@ -1,0 +1,1 @@
+"""The only judge: ladders, alerts, status, changes since the last report, checklist, actions."""

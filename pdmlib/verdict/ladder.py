@@ -1,0 +1,190 @@
+"""One measurement against one ladder: the step it stands on, why, and what would make it pass."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import replace
+
+from pdmlib import stats
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.readings import (
+    FEWEST_EVENTS,
+    OPERATORS,
+    Limit,
+    Measurement,
+    Priority,
+    Reading,
+    State,
+    Status,
+    Value,
+)
+from pdmlib.phases.phase import phase_named
+from pdmlib.site.site import Site, Step
+
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
+
+
+def as_step(limit: Limit) -> Step:
+    """A limit as a site file would write it."""
+    return Step.model_validate({name: getattr(limit, name) for name in Step.model_fields})
+
+
+def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:
+    """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
+    metric, level = in_force(metric, site, phase), stats.level_for_looks(phase_named(phase).looks)
+    plain = Reading(
+        metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
+        reason=found.reason,
+    )  # fmt: skip
+    if found.state is not State.MEASURED or found.value is None:
+        return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
+    step, why = step_of(metric, found, level) if found.judged else (None, None)
+    if step is None:
+        status, doubt = _passing(metric, found)
+        goal = _becomes_green(metric, found, level) if doubt else None
+        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=goal)
+    return replace(
+        plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
+        becomes_green=_becomes_green(metric, found, level),
+    )  # fmt: skip
+
+
+def in_force(metric: Metric, site: Site, phase: str) -> Metric:
+    """The metric with the site's own limits, else with the site's target for the phase."""
+    if metric.id in site.limits:
+        steps = tuple(
+            Limit(
+                s.op,
+                s.edge,
+                Status(s.status),
+                Priority(s.priority) if s.priority else None,
+                s.action,
+                s.critical,
+                s.rollback,
+            )
+            for s in site.limits[metric.id]
+        )
+        mildest = steps[-1]
+        words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
+        return replace(metric, limits=steps, target=words)
+    target = site.targets.get(metric.id, {}).get(phase)
+    if target is None or not metric.limits or metric.limits[-1].of not in ("value", "low"):
+        return metric
+    *worse, mildest = metric.limits
+    aimed = replace(mildest, edge=target)
+    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
+
+
+def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:
+    """The worst step that holds, and why. A rate that may as well be below its edge turns no report RED.
+
+    Args:
+        level: of the rate's interval.
+    """
+    for limit in metric.limits:
+        if not limit.reached(found):
+            continue
+        if not metric.rate or _sure(limit, found):
+            return limit, found.reason or _why(metric, limit, found)
+        if limit.of == "value":
+            return _undecided(metric, limit, found), _undecided_reason(metric, limit, found, level)
+    return None, None
+
+
+def _sure(limit: Limit, found: Measurement) -> bool:
+    """Whether a rate is beyond an edge with its lower bound, and not by one or two events alone."""
+    return _events(found) >= FEWEST_EVENTS and (limit.of == "low" or limit.holds(found.low))
+
+
+def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
+    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a doubt.
+
+    An edge that alerts nobody is told without a judgement.
+    """
+    softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
+    base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False)
+    return replace(
+        base, priority=limit.priority if softer is None else softer.priority, action=base.action or limit.action
+    )
+
+
+def _doubtful(limit: Limit) -> Status:
+    return Status.WARN if limit.priority else Status.INFO
+
+
+def _undecided_reason(metric: Metric, limit: Limit, found: Measurement, level: float) -> str:
+    events, trials, edge = _events(found), int(found.samples or 0), float(limit.edge)
+    seen = f"too few {metric.rate} to be sure: {events} of {trials} is beyond {edge:g} %"
+    if limit.holds(found.low):
+        return f"{seen}, but rests on fewer than {FEWEST_EVENTS} events"
+    needed = stats.trials_to_decide(events, trials, edge / 100, level)
+    more = f"{needed - trials} more {metric.rate} at this rate would decide" if needed else "no number decides"
+    return f"{seen}, but its 95 % interval ({found.low:.2f} to {found.high:.2f}) is not: {more}"
+
+
+def _events(found: Measurement) -> int:
+    return round(float(found.value or 0) * int(found.samples or 0) / 100)
+
+
+def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
+    edge = (
+        f"{limit.edge:g}"
+        if isinstance(limit.edge, float | int) and not isinstance(limit.edge, bool)
+        else limit.edge
+    )
+    words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
+    unit = "" if metric.unit in ("count", "bool") else f" {metric.unit}"
+    return found.evidence or f"{shown(found.value)} is {words[limit.op]} {edge}{unit}"
+
+
+def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
+    if not metric.limits or not found.judged:
+        return Status.INFO, None
+    if metric.rate and found.high is not None and float(found.high) >= 2 * float(metric.limits[-1].edge):
+        doubt = f"too few {metric.rate}: {found.samples} leave the rate anywhere up to {found.high:.2f} %"
+        return _doubtful(metric.limits[-1]), doubt
+    return Status.PASS, None
+
+
+def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
+    now = f"now {shown(found.value)} {metric.unit}".strip()
+    if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
+        more = _trials_to_pass(metric, found, level) - found.samples
+        return f"becomes GREEN after {more} more {metric.rate} without a failure ({now}, target {metric.target})"
+    return f"becomes GREEN when {metric.title} is {_target(metric, found)} {metric.unit} ({now})".replace(
+        "  ", " "
+    )
+
+
+def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:
+    """How many trials pass if no further one fails: rate in its target, upper bound under twice the limit."""
+    events, limit = _events(found), metric.limits[-1]
+    twice = 2 * float(limit.edge) / 100
+
+    def passes(trials: int) -> bool:
+        return (
+            not OPERATORS[limit.op](100 * events / trials, limit.edge)
+            and stats.wilson(events, trials, level)[1] < twice
+        )
+
+    least = most = int(found.samples or 1)
+    while not passes(most):
+        most *= 2
+    return bisect_left(range(most), True, lo=least, key=passes)
+
+
+def _target(metric: Metric, found: Measurement) -> str:
+    """The target in numbers, also where it is a multiple of the baseline."""
+    edges = [
+        (x.op, float(x.edge) * found.baseline) for x in metric.limits if x.of == "baseline" and found.baseline
+    ]
+    low = max((edge for op, edge in edges if op.startswith("<")), default=None)
+    high = min((edge for op, edge in edges if op.startswith(">")), default=None)
+    if low is None or high is None:
+        return metric.target
+    return f"between {low:.3g} and {high:.3g}"
+
+
+def shown(value: Value) -> str:
+    """A value in a sentence."""
+    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

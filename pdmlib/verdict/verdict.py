@@ -1,0 +1,202 @@
+"""The only judge: readings, alerts, status, recommendation and confidence, as one object.
+
+Everything that a report shows is written from a `Verdict`, so that all its files agree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pdmlib.analysis import performance
+from pdmlib.analysis.availability import incident
+from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
+from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.metric import Metric
+from pdmlib.errors import CallError
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Measurement, Reading, Status
+from pdmlib.phases.window import Window
+from pdmlib.verdict.actions import actions_of
+from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
+from pdmlib.verdict.checklist import checklist
+from pdmlib.verdict.ladder import as_step, in_force, reading_of, shown
+from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
+
+_RECOMMENDATIONS = {
+    "continue": "Continue normal monitoring",
+    "enhanced_monitoring": "Enhanced monitoring needed",
+    "investigate": "Investigate issues",
+    "rollback": "Rollback",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a report says.
+
+    Attributes:
+        outcome: of a whole week or month; None in the other phases.
+        actions: proposed action items, most urgent first.
+    """
+
+    case: Case
+    readings: tuple[Reading, ...]
+    alerts: tuple[Alert, ...]
+    findings: tuple[Finding, ...]
+    incidents: tuple[Mapping[str, Any], ...]
+    rivals: tuple[str, ...]
+    status: str
+    recommendation: str
+    outcome: str | None
+    confidence: str
+    confidence_reasons: tuple[str, ...]
+    next_check: datetime
+    summary: str
+    actions: tuple[Mapping[str, Any], ...]
+    tables: Mapping[str, list[dict[str, Any]]]
+
+    def reading(self, name: str) -> Reading | None:
+        """The reading of that id, None where the phase has none."""
+        return next((reading for reading in self.readings if reading.id == name), None)
+
+    def section(self, name: str) -> tuple[Reading, ...]:
+        """The readings of a section, in their order."""
+        return tuple(reading for reading in self.readings if reading.section == name)
+
+    @property
+    def unknown(self) -> tuple[Reading, ...]:
+        """What could not be measured."""
+        return tuple(reading for reading in self.readings if reading.status is Status.UNKNOWN)
+
+    @property
+    def recommendation_text(self) -> str:
+        """The recommendation in the guide's words."""
+        return _RECOMMENDATIONS[self.recommendation]
+
+
+def judge(case: Case) -> Verdict:
+    """The verdict on a case; pure: the same frames give the same verdict."""
+    phase = case.scope.phase.name
+    metrics = metrics_of(case.site, phase)
+    readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
+    reported = {metric.id for metric in metrics}
+    found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
+    findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
+    alerts = alerts_of(case, metrics, findings)
+    tables = {name: make(case) for name, make in TABLES.items()}
+    incidents = tuple(tables["incidents"])
+    status = status_of(readings, alerts, incidents)
+    recommendation = recommendation_of(status, alerts)
+    rivals = tuple(rival_explanations(case))
+    confidence, reasons = confidence_of(case, readings, rivals)
+    actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
+    tables["performance"] = performance.table(readings)
+    tables["action_items"] = [dict(action) for action in actions]
+    if phase == "incident":
+        tables |= _incident_tables(case, metrics, readings)
+    tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
+    draft = Verdict(
+        case,
+        readings,
+        alerts,
+        findings,
+        incidents,
+        rivals,
+        status,
+        recommendation,
+        outcome_of(case, status),
+        confidence,
+        reasons,
+        _next_check(case, status),
+        "",
+        actions,
+        tables,
+    )
+    return replace(draft, summary=summarise(draft))
+
+
+def _incident_tables(
+    case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
+) -> dict[str, list[dict[str, Any]]]:
+    known = {metric.id: metric for metric in metrics}
+
+    def measured(name: str, window: Window) -> Measurement:
+        return measure_once(case.at(window), known[name])
+
+    return {
+        "timeline": incident.timeline(case),
+        "impact": incident.impact(case, measured),
+        "response": incident.response(case),
+        "criteria": incident.criteria(readings),
+        "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
+    }
+
+
+def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]:
+    """What if the mildest limit of one reading were another: rows what, before, after of what would flip.
+
+    Raises:
+        CallError: no such reading, or it has no limits.
+    """
+    case, phase = verdict.case, verdict.case.scope.phase.name
+    metrics = metrics_of(case.site, phase)
+    metric = next((m for m in metrics if m.id == reading and m.limits), None)
+    if metric is None:
+        raise CallError(f"{reading!r} is not a reading with limits")
+    *worse, mildest = in_force(metric, case.site, phase).limits
+    site = case.site.model_copy(
+        update={
+            "limits": {
+                **case.site.limits,
+                reading: tuple(as_step(s) for s in (*worse, replace(mildest, edge=edge))),
+            }
+        }
+    )
+    after = [reading_of(m, measure_once(case, m), site, phase) for m in metrics]
+    status = status_of(after, alerts_of(case, metrics, verdict.findings, site), verdict.incidents)
+    before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
+    now = {"status": status} | {r.id: r.status.value for r in after}
+    return [
+        {"what": name, "before": before[name], "after": now[name]} for name in now if before[name] != now[name]
+    ]
+
+
+def _next_check(case: Case, status: str) -> datetime:
+    wait = case.scope.phase.next_check
+    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
+
+
+def summarise(verdict: Verdict) -> str:
+    """One or two paragraphs of facts: what the verdict is, why, and what could not be seen."""
+    scope = verdict.case.scope
+    part = "" if scope.complete else f" so far ({scope.days_done} of {len(scope.days)} days are over)"
+    lines = [f"{verdict.case.site.title} is {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
+    key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
+    facts = [
+        f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"
+        for r in key
+        if r and r.value is not None
+    ]
+    if facts:
+        lines.append("Measured: " + ", ".join(facts) + ".")
+    troubles = [f.title for f in verdict.findings] + [
+        f"{r.title}: {r.reason}"
+        for r in verdict.readings
+        if r.status is Status.FAIL and r.id not in {f.reading for f in verdict.findings}
+    ]
+    if troubles:
+        more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
+        lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
+    elif verdict.status == "GREEN":
+        lines.append("No limit was broken and nothing was found.")
+    text = " ".join(lines)
+    unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
+    if unread:
+        text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
+    missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
+    if missing:
+        named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+        text += f"\n\nNot measured: {named}; the reasons stand beside each."
+    return text

@@ -1,0 +1,166 @@
+"""Runs a phase's notebook and writes its report, whole or not at all, in one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+
+from pdmlib.errors import CallError, ReportError
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import stamp
+from pdmlib.site.site import Site
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report on disk: its folder and its `report.json`."""
+
+    folder: Path
+    content: Mapping[str, Any]
+
+    @property
+    def status(self) -> str:
+        """GREEN, YELLOW, RED or UNKNOWN."""
+        return str(self.content["status"])
+
+    @property
+    def blind(self) -> bool:
+        """Whether no source at all could be read."""
+        return not any(row["status"] in ("ok", "partial") for row in self.content["coverage"])
+
+
+def write_report(
+    site: Site,
+    scope: Scope,
+    out: Path,
+    collection: Any,
+    kernel: KernelManager,
+    notes: str = "",
+    say: Progress = lambda _: None,
+) -> Written:
+    """Executes the notebook on a collection and puts the report's files into place.
+
+    Raises:
+        ReportError: the notebook failed; names the cell's error in one line.
+    """
+    target = out / site.site / scope.phase.name / stamp(scope.as_of)
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    _sweep(target.parent)
+    beside.mkdir(parents=True)
+    try:
+        _fill(beside, target, site, scope, out, collection, kernel, notes, say)
+        _place(beside, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return Written(target, json.loads((target / "report.json").read_text(encoding="utf-8")))
+
+
+def _sweep(phase: Path) -> None:
+    """Removes what killed processes left unfinished."""
+    for left in [*phase.glob(".*.part"), *phase.glob(".*.old")]:
+        pid = left.name.split(".")[-2]
+        if not (pid.isdigit() and _alive(int(pid))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _fill(
+    beside: Path, target: Path, site: Site, scope: Scope, out: Path, collection: Any, kernel: KernelManager,
+    notes: str, say: Progress,
+) -> None:  # fmt: skip
+    from pdmlib.storage import history
+
+    history.save_collection(beside / "collection", collection)
+    parameters = {
+        "site": str(Path(site.file).resolve()),
+        "as_of": scope.as_of.isoformat(),
+        "deployed_at": scope.deployed_at.isoformat(),
+        "collection": str((beside / "collection").resolve()),
+        "out": str(out.resolve()),
+        "notes": notes,
+        "write_to": str(beside.resolve()),
+    }
+    if scope.phase.name == "incident":
+        parameters |= {"start": scope.window.start.isoformat(), "end": scope.window.end.isoformat()}
+    say("executing the notebook")
+    with ThreadPoolExecutor(1) as meanwhile:
+        warmed = meanwhile.submit(_page)
+        notebook = execute(scope.phase.name, parameters, kernel)
+        page = warmed.result()
+    say("writing the report")
+    moved = (str(beside.resolve()), str(target.resolve()))
+    page.write_notebook(notebook, beside / "notebook.ipynb", moved)
+    refresh_s = 60 if scope.phase.name == "dashboard" else 0
+    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", refresh_s)
+    if scope.phase.name == "weekly-review":
+        page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
+
+
+def _page() -> Any:
+    """The module that writes pages, warm while the kernel works."""
+    from pdmlib.report import page
+
+    page.warm()
+    return page
+
+
+def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> Any:
+    """The executed notebook of that name.
+
+    Raises:
+        CallError: no such notebook, or a parameter that it does not have.
+        ReportError: a cell failed.
+    """
+    import papermill
+
+    path = NOTEBOOKS / f"{name}.ipynb"
+    if not path.exists():
+        raise CallError(f"there is no notebook {path.name} in {NOTEBOOKS.name}/")
+    known = papermill.inspect_notebook(str(path))
+    for parameter in parameters:
+        if parameter not in known:
+            raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
+    try:
+        executed = papermill.execute_notebook(
+            str(path), None, parameters=dict(parameters), km=kernel, progress_bar=False,
+            request_save_on_cell_execute=False, autosave_cell_every=0, kernel_name="python3",
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        raise ReportError(f"{path.name}: {error.ename}: {' '.join(str(error.evalue).split())[:300]}") from error
+    for position, cell in enumerate(executed.cells):
+        cell["id"] = f"cell-{position}"
+    return executed
+
+
+def _place(beside: Path, target: Path) -> None:
+    """Renames the finished folder into place and points `latest` at the newest as-of."""
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    if target.exists():
+        target.rename(old)
+    beside.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    newest = max(path.name for path in target.parent.iterdir() if path.is_dir() and path.name[0].isdigit())
+    link = target.with_name(f".latest.{os.getpid()}")
+    link.unlink(missing_ok=True)
+    link.symlink_to(newest)
+    link.replace(target.with_name("latest"))

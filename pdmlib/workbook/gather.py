@@ -1,0 +1,67 @@
+"""What a report gathers: the sources' answers now, the request logs and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.collection import Collection
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window
+from pdmlib.site.site import Site
+
+
+def gather(
+    site: Site, scope: Scope, out: Path, on_progress: Callable[[str, str], None] | None = None
+) -> Collection:
+    """What the sources answer now, together with the site's history of the same weeks."""
+    from pdmlib.sources.catalogue import collect
+
+    collected = _with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
+    return with_past(collected, site, scope, out)
+
+
+def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """A collection together with the site's history of the weeks that a scope looks at."""
+    from pdmlib.storage import history
+
+    span = Window(scope.baseline.start, scope.as_of)
+    needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
+    return history.with_history(collected, history_folder(site, out), span, needed)
+
+
+def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """A collection with what the site's own request logs tell of the same windows."""
+    if site.requests is None:
+        return collected
+    from pdmlib.frames.collection import Collection, Coverage
+    from pdmlib.frames.frame import frame, merge
+    from pdmlib.storage.request_logs.figures import collect
+
+    started = monotonic()
+    try:
+        found = collect(site, scope, requests_folder(site, out))
+    except SourceError as error:
+        row = Coverage("requests", "failed", 0, round(monotonic() - started, 2), error.reason)
+        return Collection(collected.frames, (*collected.coverage, row))
+    gaps = found.get("gaps", frame("gaps"))
+    whole = gaps[gaps["item"].isna()]
+    status = "failed" if len(whole) else "partial" if len(gaps) else "ok"
+    detail = "; ".join(gaps["reason"].head(3)) or None
+    rows = sum(len(table) for name, table in found.items() if name != "gaps")
+    row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)
+    return Collection(merge((collected.frames, found)), (*collected.coverage, row))
+
+
+def requests_folder(site: Site, out: Path) -> Path:
+    """Where a site's raw requests are kept, unless its file says otherwise."""
+    return out / site.site / "requests"
+
+
+def history_folder(site: Site, out: Path) -> Path:
+    """Where a site's history lies; a demo keeps one for each scenario."""
+    if site.history:
+        return Path(site.history)
+    return out / site.site / (f"history-{site.demo.scenario}" if site.demo else "history")

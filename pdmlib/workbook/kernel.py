@@ -1,0 +1,42 @@
+"""The kernel that notebooks run in.
+
+It starts while the sources are asked; it runs from the saved collection, without the site's secrets in its
+environment."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from jupyter_client.manager import KernelManager
+
+from pdmlib.site.environment import environment_without
+
+# The kernel imports what every notebook needs while the sources are still being asked.
+WARM = "--IPKernelApp.exec_lines=import pdmlib.workbook.report, pdmlib.report.charts.catalogue"
+
+
+class Kernel:
+    """An IPython kernel that starts in the background; a context manager that stops it."""
+
+    def __init__(self, hidden: tuple[str, ...] = ()) -> None:
+        # Sockets of its own: by default every kernel started in a folder would share the same ones.
+        # Their paths must be short, which those of TMPDIR need not be.
+        self._sockets = tempfile.mkdtemp(prefix="pdm-", dir="/tmp" if Path("/tmp").is_dir() else None)
+        self._manager = KernelManager(
+            kernel_name="python3", transport="ipc", ip=f"{self._sockets}/kernel",
+            connection_file=f"{self._sockets}/kernel.json",
+        )  # fmt: skip
+        self._hidden = hidden
+
+    def __enter__(self) -> KernelManager:
+        extra = ["--HistoryManager.enabled=False", "--HistoryManager.hist_file=:memory:", WARM]
+        self._manager.start_kernel(extra_arguments=extra, env=environment_without(self._hidden))
+        return self._manager
+
+    def __exit__(self, *_: object) -> None:
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=True)
+        self._manager.cleanup_resources()
+        shutil.rmtree(self._sockets, ignore_errors=True)

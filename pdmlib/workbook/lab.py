@@ -1,0 +1,81 @@
+"""JupyterLab on a working copy of the notebooks, their parameters set to a site."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from pdmlib.errors import CallError
+from pdmlib.workbook.execute import NOTEBOOKS
+
+QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "-y")
+
+
+def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
+    """Runs JupyterLab on a folder until it is stopped; returns its exit code.
+
+    Args:
+        options: JupyterLab's own, such as `--no-browser`.
+
+    Raises:
+        CallError: JupyterLab is not installed.
+    """
+    if find_spec("jupyterlab") is None:
+        raise CallError("JupyterLab is not installed; `make lab` installs it")
+    process = subprocess.Popen(command(folder, options))
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        return _stopped(process)
+
+
+def _stopped(process: subprocess.Popen[bytes]) -> int:
+    """JupyterLab got the same Ctrl-C and is shutting its kernels down."""
+    try:
+        return process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def command(folder: Path, options: Iterable[str] = ()) -> list[str]:
+    """The call of JupyterLab: it asks nothing of the network and nothing before it stops."""
+    return [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={folder.resolve()}", *QUIET, *options]
+
+
+def working_copy(folder: Path, parameters: Mapping[str, str]) -> list[Path]:
+    """Copies of the notebooks with these parameters; returns their paths.
+
+    A copy that is there already keeps its cells and only gets the parameters.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    copies = []
+    for original in sorted(NOTEBOOKS.glob("*.ipynb")):
+        copy = folder / original.name
+        notebook = json.loads((copy if copy.exists() else original).read_text(encoding="utf-8"))
+        for cell in notebook["cells"]:
+            if "parameters" in cell["metadata"].get("tags", ()):
+                cell["source"] = _set(cell["source"], parameters)
+        _write(copy, notebook)
+        copies.append(copy)
+    return copies
+
+
+def _set(source: str | list[str], parameters: Mapping[str, str]) -> str:
+    lines = "".join(source).splitlines()
+    named = [line.partition("=")[0].strip() for line in lines]
+    return "\n".join(
+        f"{name} = {json.dumps(parameters[name], ensure_ascii=False)}" if name in parameters else line
+        for name, line in zip(named, lines, strict=True)
+    )
+
+
+def _write(path: Path, notebook: Any) -> None:
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)

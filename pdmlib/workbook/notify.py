@@ -1,0 +1,162 @@
+"""One message to a webhook when things get worse, or an urgent alert begins or ends; never twice the same."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from pdmlib.errors import SiteError, SourceError
+from pdmlib.phases.phase import phase_named
+from pdmlib.site.environment import environment_value
+from pdmlib.site.site import Site
+from pdmlib.sources.http import Api, Budget, one_line
+
+WORSE = {"GREEN": 0, "UNKNOWN": 1, "YELLOW": 2, "RED": 3}
+URGENT = ("P0", "P1")
+SECONDS = 10.0
+
+
+def webhook(site: Site) -> str:
+    """The address of the site's webhook.
+
+    Raises:
+        SiteError: the site file names no variable, it is not set, or holds something else than an https
+            or loopback address.
+    """
+    name = site.notify_env
+    if name is None:
+        raise SiteError(
+            site.file, "notify_env", "is required by --notify: the variable that holds the webhook's URL"
+        )
+    url = environment_value(name)
+    if url is None:
+        raise SiteError(site.file, "notify_env", f"set the environment variable {name}")
+    parts = urlsplit(url)
+    if not parts.hostname or not (
+        parts.scheme == "https" or (parts.scheme == "http" and _loopback(parts.hostname))
+    ):
+        raise SiteError(site.file, "notify_env", f"{name} must hold an https:// address, or http:// on loopback")
+    return url
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def notify(url: str, folder: Path, content: Mapping[str, Any], previous: Mapping[str, Any] | None) -> str | None:
+    """Posts what changed since the last message; returns the text posted, None when there was nothing to say.
+
+    Args:
+        folder: the site's folder of outputs, where what was said is kept in `.notified.json`.
+        content: the report as `report.json`.
+        previous: the last `report.json` of the phase, for its status where nothing was said yet.
+
+    Raises:
+        SourceError: the message was not delivered; the next call tries again.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder / ".notified.lock"):
+        path = folder / ".notified.json"
+        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"phases": {}, "alerts": {}}
+        if content["as_of"] < said["phases"].get(content["phase"], {}).get("as_of", ""):
+            return None
+        lines, state = news(said, content, previous)
+        text = "\n".join(lines) or None
+        if text:
+            _post(url, text)
+        _keep(path, state)
+        return text
+
+
+def news(
+    said: Mapping[str, Any], content: Mapping[str, Any], previous: Mapping[str, Any] | None
+) -> tuple[list[str], dict[str, Any]]:
+    """The lines of the message, none where nothing is new, and what will have been said after it.
+
+    An alert ends only when its reading was measured again, over at least the stretch that it fired on.
+    """
+    phase, status = content["phase"], content["status"]
+    latest = phase_named(phase).latest.total_seconds()
+    blind = {row["id"] for row in content["readings"] if row["status"] == "unknown"}
+    open_now = {a["id"]: a for a in content["alerts"] if a["priority"] in URGENT}
+    known: dict[str, Any] = dict(said["alerts"])
+    begun = [a for a in open_now.values() if a["priority"] < known.get(a["id"], {"priority": "P9"})["priority"]]
+    ended = [
+        name
+        for name, row in known.items()
+        if name not in open_now and row["reading"] not in blind and row["latest_s"] <= latest
+    ]
+    lines = [f"began: {a['priority']} {_safe(_title(a))}: {_safe(a['action'])}" for a in begun]
+    lines += [f"ended: {known[name]['priority']} {_safe(known[name]['title'])}" for name in ended]
+    was = _status_before(said, phase, previous)
+    if lines or (was is not None and WORSE[status] > WORSE[was]):
+        changed = f" (was {was})" if was and was != status else ""
+        advice = content["recommendation"].replace("_", " ")
+        lines.insert(0, f"{_safe(content.get('title', content['site']))}, {phase}: {status}{changed}, {advice}")
+    for a in begun:
+        known[a["id"]] = {
+            "priority": a["priority"],
+            "title": _title(a),
+            "reading": a["reading"],
+            "latest_s": latest,
+        }
+    alerts = {name: row for name, row in sorted(known.items()) if name not in ended}
+    phases = {**said["phases"], phase: {"status": status, "as_of": content["as_of"]}}
+    return lines, {"phases": phases, "alerts": alerts}
+
+
+def _title(alert: Mapping[str, Any]) -> str:
+    return str(alert.get("title") or alert["id"])
+
+
+def _status_before(said: Mapping[str, Any], phase: str, previous: Mapping[str, Any] | None) -> str | None:
+    """The status last said of the phase, else that of its last report, else the last of any phase."""
+    if phase in said["phases"]:
+        return str(said["phases"][phase]["status"])
+    if previous is not None:
+        return str(previous["status"])
+    newest = max(said["phases"].values(), key=lambda row: row["as_of"], default=None)
+    return str(newest["status"]) if newest else None
+
+
+def _safe(text: Any) -> str:
+    """Text of a stranger for Slack: one line, and nothing in it is a link, a mention or a command."""
+    return one_line(str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _post(url: str, text: str) -> None:
+    parts = urlsplit(url)
+    base = f"{parts.scheme}://{parts.netloc}{parts.path}"
+    message = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    try:
+        with Api("webhook", base, budget=Budget(SECONDS)) as api:
+            api.post("", message, parse_qsl(parts.query, keep_blank_values=True))
+    except SourceError as error:
+        reason = error.reason.replace(url, "***")
+        for secret in (word for word in (parts.path, *parts.path.split("/"), parts.query) if len(word) > 7):
+            reason = reason.replace(secret, "***")
+        raise SourceError("webhook", f"not notified: {reason}") from None
+
+
+def _keep(path: Path, state: Mapping[str, Any]) -> None:
+    beside = path.with_name(f".notified.{os.getpid()}.part")
+    beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
+    beside.replace(path)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Holds a lock that goes away with its process, so that two reports at once do not say the same."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

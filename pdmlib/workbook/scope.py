@@ -1,0 +1,80 @@
+"""The scope of a report: from what a person asks, a site file says and the platform knows."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pdmlib.errors import CallError, SourceError
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import Scope, incident_scope, scope_of
+from pdmlib.phases.window import Window, now, parse_time
+from pdmlib.site.site import Site
+
+
+def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of an incident report."""
+    moment = moment_of(site, as_of)
+    deployed = _deployment(site, moment, deployed_at)
+    window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
+    return incident_scope(site.zone, deployed, window, moment)
+
+
+def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
+    """Start and end of an alert or incident of the site's latest reports, ISO times; no end: still so.
+
+    Raises:
+        CallError: no latest report knows the id.
+    """
+    known: dict[str, tuple[str, str]] = {}
+    for path in sorted((out / site.site).glob("*/latest/report.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        known |= {row["id"]: (row["since"] or content["window"]["start"], "") for row in content["alerts"]}
+        for row in content["tables"].get("incidents", []):
+            known[f"incident:{row['start']}"] = (row["start"], row["end"] or "")
+    if alert not in known:
+        raise CallError(
+            f"--alert: {alert!r} is not in the latest reports; they know {', '.join(sorted(known)) or 'none'}"
+        )
+    return known[alert]
+
+
+def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of a phase; the deployment is the site file's, else the platform's newest one.
+
+    Raises:
+        CallError: no deployment is known, or as-of lies before it.
+    """
+    moment = moment_of(site, as_of)
+    return scope_of(site.zone, phase_named(phase), _deployment(site, moment, deployed_at), moment)
+
+
+def moment_of(site: Site, as_of: str) -> datetime:
+    """The moment to look from: as asked, else now, or the demo's own clock."""
+    return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
+
+
+def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:
+    known = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
+    if known is None:
+        raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
+    return known
+
+
+def _newest(site: Site, moment: datetime) -> datetime | None:
+    if site.source("vercel") is None:
+        return None
+    from pdmlib.sources import vercel
+
+    return vercel.newest_deployment(site, moment)
+
+
+def looking_scope(site: Site, as_of: str = "", deployed_at: str = "") -> Scope:
+    """The scope of one collection: the last day, whether a deployment is known yet or not."""
+    moment = moment_of(site, as_of)
+    try:
+        deployed = _deployment(site, moment, deployed_at)
+    except (CallError, SourceError):
+        deployed = moment - timedelta(days=1)
+    return scope_of(site.zone, phase_named("daily"), deployed, moment)

@@ -1,0 +1,223 @@
+"""Is it up, and for how much of the time was it."""
+
+from datetime import timedelta
+
+import pytest
+
+from pdmlib.analysis.availability.stability import (
+    METRICS,
+    app_up,
+    downtime_events,
+    downtime_minutes,
+    findings,
+    health_ok,
+    incidents,
+    uptime_pct,
+    uptime_segments,
+)
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import State, Status
+from pdmlib.verdict.ladder import reading_of
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
+
+DAY_LATER = DEPLOYED + timedelta(days=1)
+METRIC = {m.id: m for m in METRICS}
+
+
+def day1(probes: list[dict[str, object]], **more: object) -> Case:
+    return a_case({"probes": probes, **more}, phase="day1", as_of=DAY_LATER)  # type: ignore[dict-item]
+
+
+def status(case: Case, name: str) -> Status:
+    return reading_of(METRIC[name], METRIC[name].measure(case), case.site, case.scope.phase.name).status
+
+
+@pytest.mark.parametrize("first_missing", [0, 100, 276])
+def test_rule_5_288_slots_one_down_and_12_missing(first_missing: int) -> None:
+    moments = every(5, DEPLOYED, DAY_LATER)
+    gone = set(moments[first_missing : first_missing + 12])
+    probes = [p for p in the_probes(5, DEPLOYED, DAY_LATER, [moments[50]]) if p["checked_at"] not in gone]
+    found = uptime_pct(day1(probes))
+    assert found.value == pytest.approx(99.64, abs=0.005)
+    assert (found.low, found.high) == (pytest.approx(95.49, abs=0.005), pytest.approx(99.65, abs=0.005))
+    assert found.coverage_pct == pytest.approx(100 * 276 / 288)
+
+
+def test_rule_5_time_counts_and_not_probes() -> None:
+    hour = DEPLOYED + timedelta(hours=1)
+    down = every(1, DEPLOYED, DEPLOYED + timedelta(minutes=30))
+    probes = the_probes(1, DEPLOYED, hour, down) + the_probes(5, hour, DAY_LATER)
+    assert uptime_pct(day1(probes)).value == pytest.approx(97.9, abs=0.05)
+
+
+def test_rule_5_without_probes_uptime_is_unknown() -> None:
+    found = uptime_pct(day1([]))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+
+
+def test_rule_5_a_week_at_99_9_percent_has_10_08_minutes() -> None:
+    case = a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER)})
+    assert "allows 10.08 min" in (downtime_minutes(case).evidence or "")
+
+
+def test_rule_5_a_probe_missing_now_and_then_is_bridged() -> None:
+    probes = [p for i, p in enumerate(the_probes(5, DEPLOYED, DAY_LATER)) if i % 10 != 5]
+    assert uptime_pct(day1(probes)).coverage_pct == 100
+
+
+def test_rule_5_degraded_is_up_and_reported_beside() -> None:
+    probes = the_probes(5, DEPLOYED, DAY_LATER)
+    probes[10] = {**probes[10], "status": "degraded"}
+    found = uptime_pct(day1(probes))
+    assert found.value == 100
+    assert "5 min of it degraded" in (found.evidence or "")
+
+
+def test_rule_5_it_passes_only_when_the_lower_bound_meets_the_target() -> None:
+    whole = the_probes(5, DEPLOYED, DAY_LATER)
+    assert status(day1(whole), "uptime_pct") is Status.PASS
+    assert uptime_pct(day1(whole[:200])).value == 100
+    assert status(day1(whole[:200]), "uptime_pct") is Status.WARN
+
+
+@pytest.mark.parametrize(("down", "expected"), [(2, Status.PASS), (6, Status.WARN), (11, Status.FAIL)])
+def test_99_9_passes_99_5_is_tolerated_and_less_fails(down: int, expected: Status) -> None:
+    probes = the_probes(5, DEPLOYED, WEEK_LATER, every(5, DEPLOYED, WEEK_LATER)[100 : 100 + down])
+    assert status(a_case({"probes": probes}), "uptime_pct") is expected
+
+
+def test_the_sites_own_target_is_held_against_the_lower_bound() -> None:
+    site = a_site(targets={"uptime_pct": {"week1": 99.99}})
+    probes = the_probes(5, DEPLOYED, WEEK_LATER, every(5, DEPLOYED, WEEK_LATER)[100:101])
+    assert status(a_case({"probes": probes}, site=site), "uptime_pct") is Status.WARN
+
+
+def test_a_table_that_cannot_be_read_gives_its_reason() -> None:
+    gap = a_gap("postgres", "hidden by row-level security", "table:public.uptime_logs")
+    found = uptime_pct(day1([], gaps=[gap]))
+    assert (found.state, found.reason) == (State.ERROR, "hidden by row-level security")
+
+
+def test_a_site_without_a_probe_log_says_so() -> None:
+    found = uptime_pct(a_case(site=a_site(uptime=None)))
+    assert found.state is State.NOT_CONFIGURED
+
+
+def test_our_own_probes_serve_where_the_application_keeps_none() -> None:
+    probes = the_probes(10, DEPLOYED, DAY_LATER, target="/api/health")
+    found = uptime_pct(a_case({"probes": probes}, phase="day1", as_of=DAY_LATER, site=a_site(uptime=None)))
+    assert (found.value, found.coverage_pct, found.source) == (100, 100, "app")
+
+
+def test_down_time_on_both_sides_of_a_gap_is_one_outage() -> None:
+    moments = every(5, DEPLOYED, DAY_LATER)
+    probes = the_probes(5, DEPLOYED, DAY_LATER, [moments[10], moments[20]])
+    kept = [p for i, p in enumerate(probes) if not 10 < i < 20]
+    case = day1(kept)
+    assert downtime_events(case).value == 1
+    assert downtime_minutes(case).value == 10
+    assert downtime_minutes(case).high == pytest.approx(55)
+
+
+def test_incidents_tell_start_end_and_minutes() -> None:
+    down = [at("2025-03-03T20:00"), at("2025-03-03T20:05")]
+    rows = incidents(day1(the_probes(5, DEPLOYED, DAY_LATER, down)))
+    assert rows == [
+        {
+            "start": "2025-03-03T20:00:00Z",
+            "end": "2025-03-03T20:10:00Z",
+            "minutes": 10.0,
+            "reading": "app_up",
+            "priority": "P0",
+            "status": "recovered",
+        }
+    ]
+
+
+def test_an_outage_that_lasts_is_open_and_a_rollback_criterion() -> None:
+    case = day1(the_probes(5, DEPLOYED, DAY_LATER, every(5, DAY_LATER - timedelta(minutes=40), DAY_LATER)))
+    assert [(r["end"], r["minutes"], r["status"]) for r in incidents(case)] == [(None, 40.0, "open")]
+    (found,) = findings(case)
+    assert (found.id, found.rollback, found.active) == ("incident:2025-03-04T14:20:00Z", True, True)
+    assert "earliest 2025-03-04T16:00:00Z" in found.becomes_green
+
+
+def test_an_outage_of_days_ago_is_an_incident_and_no_finding() -> None:
+    case = a_case(
+        {"probes": the_probes(5, DEPLOYED, WEEK_LATER, every(5, at("2025-03-05T10:00"), at("2025-03-05T10:20")))}
+    )
+    assert len(incidents(case)) == 1
+    assert findings(case) == []
+
+
+def test_a_short_outage_in_the_latest_part_is_no_rollback() -> None:
+    case = day1(the_probes(5, DEPLOYED, DAY_LATER, [DAY_LATER - timedelta(minutes=30)]))
+    assert findings(case) == []
+
+
+def test_time_without_probes_that_hides_the_uptime_is_found() -> None:
+    probes = [
+        p
+        for p in the_probes(5, DEPLOYED, WEEK_LATER)
+        if not at("2025-03-08T08:00") <= p["checked_at"] < at("2025-03-08T10:00")
+    ]
+    (found,) = findings(a_case({"probes": probes}))
+    assert (found.id, found.value, found.active) == ("uptime:unprobed", 120.0, False)
+    assert "10.1 min" in found.becomes_green
+
+
+def test_segments_cover_the_window_once() -> None:
+    probes = the_probes(5, DEPLOYED, DAY_LATER, [DEPLOYED + timedelta(hours=2)])[6:200]
+    table = uptime_segments(day1(probes))
+    assert list(table["state"]) == ["unknown", "up", "down", "up", "unknown"]
+    assert table["start"].iloc[0] == DEPLOYED and table["end"].iloc[-1] == DAY_LATER
+    assert list(table["start"].iloc[1:]) == list(table["end"].iloc[:-1])
+
+
+def probe(target: str, text: str, said: str = "up", **more: str) -> dict[str, object]:
+    return {"target": target, "checked_at": at(text), "status": said, **more}
+
+
+def test_the_newest_probe_of_the_page_says_whether_it_is_up() -> None:
+    case = day1([probe("/", "2025-03-04T14:59", "down"), probe("/", "2025-03-04T14:59:30")])
+    assert app_up(case).value is True
+
+
+def test_a_health_endpoint_that_is_down_fails_the_check_and_calls_for_a_rollback() -> None:
+    case = day1([probe("/", "2025-03-04T14:59"), probe("/api/health", "2025-03-04T14:59", "down", detail="503")])
+    assert (app_up(case).value, health_ok(case).value) == (True, False)
+    assert "503" in (health_ok(case).evidence or "")
+    reading = reading_of(METRIC["health_ok"], health_ok(case), case.site, "day1")
+    assert (reading.status, reading.critical, reading.rollback) == (Status.FAIL, True, True)
+
+
+def test_degraded_is_healthy_enough() -> None:
+    assert health_ok(day1([probe("/api/health/detailed", "2025-03-04T14:59", "degraded")])).value is True
+
+
+def test_a_report_of_the_past_asks_the_applications_own_log_and_says_so() -> None:
+    case = day1([*the_probes(5, DEPLOYED, DAY_LATER), probe("/", "2025-06-01T10:00", "down")])
+    found = app_up(case)
+    assert (found.value, found.source) == (True, "postgres")
+    assert "uptime_logs up at 14:55" in (found.evidence or "")
+
+
+def test_old_probes_do_not_say_that_it_is_up_now() -> None:
+    found = app_up(day1(the_probes(5, DEPLOYED, DAY_LATER - timedelta(hours=1))))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+    assert "within 10 minutes" in (found.reason or "")
+
+
+def test_a_failed_source_is_the_reason() -> None:
+    found = app_up(a_case({"gaps": [a_gap("app", "connection refused")]}, coverage={"app": "failed"}))
+    assert (found.state, found.reason) == (State.ERROR, "connection refused")
+
+
+def test_the_three_probes_of_a_report_are_no_uptime_of_a_week() -> None:
+    """Three seconds of 10,080 minutes seen up are not 100 %, and not `nothing probed the application` either."""
+    seconds = [WEEK_LATER - timedelta(seconds=n) for n in (3, 2, 1)]
+    probes = [{"target": "/api/health", "checked_at": moment, "status": "up"} for moment in seconds]
+    case = a_case({"probes": probes}, site=a_site(uptime=None))
+    assert uptime_pct(case).value is None
+    assert downtime_minutes(case).value is None
+    assert findings(case) == []

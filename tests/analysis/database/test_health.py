@@ -1,0 +1,301 @@
+"""The database's readings (truth rules 1 and 11)."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pdmlib.analysis.database import health
+from pdmlib.frames.readings import Priority, State, Status
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+SITE = a_site(queries=[{"name": "lookup", "title": "Lookup", "sql": "SELECT 1", "limit_ms": 50}])
+
+
+def samples(metric, *values, start=DEPLOYED, every=HOUR):
+    return [{"metric": metric, "at": start + i * every, "value": v} for i, v in enumerate(values)]
+
+
+def measure(name, case):
+    return next(m for m in health.metrics(case.site) if m.id == name).measure(case)
+
+
+def host(*rows, **more):
+    return a_case({"host_metrics": [r for group in rows for r in group]}, **more)
+
+
+def the_cpu(*busy_pct, every=HOUR):
+    """Counters of a host that was busy by these percentages from one sample to the next."""
+    seconds = every.total_seconds()
+    idle, total = [0.0], [0.0]
+    for pct in busy_pct:
+        idle.append(idle[-1] + seconds * (100 - pct) / 100)
+        total.append(total[-1] + seconds)
+    return samples("cpu_idle_s", *idle, every=every) + samples("cpu_all_s", *total, every=every)
+
+
+def step(case, name):
+    metric = next(m for m in health.metrics(case.site) if m.id == name)
+    found = metric.measure(case)
+    return next((limit for limit in metric.limits if limit.reached(found)), None)
+
+
+def test_cpu_is_averaged_by_time_and_its_peak_says_when():
+    """30, 90 and 60 % for an hour each: 60 % on average; the peak ended 11:00 in Chicago."""
+    case = host(the_cpu(30, 90, 60))
+    average, peak = measure("db_cpu_pct", case), measure("db_cpu_peak_pct", case)
+    assert average.value == pytest.approx(60)
+    assert average.coverage_pct == pytest.approx(100 * 3 / 168, abs=0.01)
+    assert peak.value == pytest.approx(90)
+    assert peak.evidence == "2025-03-03 11:00 America/Chicago, average of 60 min"
+
+
+def test_one_scrape_is_no_cpu_and_says_why():
+    found = measure("db_cpu_pct", host(samples("cpu_idle_s", 5.0), samples("cpu_all_s", 9.0)))
+    assert found.state is State.NO_DATA
+    assert found.reason == f"one sample only, and a load needs two; {health.COLLECT}"
+
+
+def test_rule_11_a_restart_is_said():
+    rows = samples("cpu_idle_s", 0.0, 900.0, 10.0, 1810.0), samples("cpu_all_s", 0.0, 3600.0, 20.0, 3620.0)
+    found = measure("db_cpu_pct", host(*rows))
+    assert found.value == pytest.approx(62.5)
+    assert found.reason == "1 stretches discarded: a counter fell, the host was restarted"
+
+
+@pytest.mark.parametrize(("pct", "status"), [(69, None), (70, Status.WARN), (80, Status.WARN), (81, Status.FAIL)])
+def test_the_limits_of_cpu_are_the_guides(pct, status):
+    found = step(host(the_cpu(pct)), "db_cpu_pct")
+    assert (found.status if found else None) is status
+
+
+def test_connections_are_those_of_the_newest_sample_and_their_share_that_of_the_most():
+    case = host(samples("connections", 20, 45, 27), samples("max_connections", 60, 60, 60))
+    assert measure("db_connections", case).value == 27
+    assert measure("db_connections_pct", case).value == pytest.approx(75)
+    assert step(case, "db_connections_pct").status is Status.WARN
+
+
+def test_without_the_platform_the_databases_own_gauges_serve():
+    gauges = [
+        {"metric": m, "at": WEEK_LATER, "value": v} for m, v in (("connections", 12), ("max_connections", 60))
+    ]
+    found = measure("db_connections", a_case({"database_gauges": gauges}))
+    assert (found.value, found.source) == (12, "postgres")
+
+
+def test_storage_is_told_in_both_units():
+    case = host(samples("disk_used_bytes", 2e9), samples("disk_size_bytes", 8e9))
+    assert measure("db_storage_gb", case).value == 2
+    assert measure("db_storage_pct", case).value == 25
+    assert measure("db_storage_gb", case).evidence == "2.00 of 8.00 GB"
+
+
+def test_queries_are_the_difference_of_a_counter():
+    assert measure("db_queries_total", host(samples("queries_total", 1000, 1400, 2500))).value == 1500
+
+
+def test_cache_hits_are_those_of_the_window():
+    """19,000 hits and 1,000 reads between the looks: 95 %; the lifetime figure was 99.9 %."""
+    looks = [("blks_hit", 1e9, DEPLOYED), ("blks_hit", 1e9 + 19_000, WEEK_LATER), ("blks_read", 1e6, DEPLOYED),
+             ("blks_read", 1e6 + 1_000, WEEK_LATER)]  # fmt: skip
+    gauges = [{"metric": m, "at": at, "value": v} for m, v, at in looks]
+    found = measure("db_cache_hit_pct", a_case({"database_gauges": gauges}))
+    assert found.value == pytest.approx(95, abs=0.01)
+    one = measure("db_cache_hit_pct", a_case({"database_gauges": gauges[:1]}))
+    assert one.state is State.NO_DATA
+
+
+# Connection errors
+
+
+def unreachable(reason, **frames):
+    case = a_case({**frames, "gaps": [a_gap("postgres", reason)]})
+    answers = [
+        replace(c, status="failed", detail=reason) if c.source == "postgres" else c
+        for c in case.collection.coverage
+    ]
+    return replace(case, collection=replace(case.collection, coverage=tuple(answers)))
+
+
+def test_a_refused_connection_is_a_measurement_and_asks_for_rollback():
+    case = unreachable("cannot connect: db.example:5432: Connection refused")
+    found = measure("db_connection_errors", case)
+    assert (found.state, found.value) == (State.MEASURED, 1)
+    limit = step(case, "db_connection_errors")
+    assert (limit.priority, limit.critical, limit.rollback) == (Priority.P0, True, True)
+    assert limit.action == "Check Supabase status, restart if needed"
+
+
+@pytest.mark.parametrize(
+    ("reason", "down"),
+    [
+        ("cannot connect: h:5432: timeout expired", True),
+        ("cannot connect: h:5432: FATAL: sorry, too many clients already", True),
+        ("cannot connect: h:5432: FATAL: remaining connection slots are reserved for SUPERUSER", True),
+        ("cannot connect: h:5432: FATAL: password authentication failed for user", False),
+        ("cannot connect: h:5432: root certificate file does not exist", False),
+        ("role postgres is a superuser; give the monitor a role of its own", False),
+        ("not read: the time for this source was used up", False),
+    ],
+)
+def test_a_fault_of_the_monitor_is_no_fault_of_the_database(reason, down):
+    assert health.is_connection_failure(reason) is down
+
+
+def test_a_wrong_password_leaves_the_reading_unknown():
+    found = measure("db_connection_errors", unreachable("cannot connect: h:1: password authentication failed"))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+
+
+def test_samples_of_a_database_that_is_down_are_counted():
+    found = measure("db_connection_errors", host(samples("db_up", 1, 0, 0, 1)))
+    assert (found.value, found.evidence) == (2, "2 of 4 samples found it down")
+
+
+def test_the_failure_of_now_is_no_error_of_an_earlier_day():
+    case = unreachable("cannot connect: h:1: refused", host_metrics=samples("db_up", 1, 1))
+    day = case.at(case.scope.days[0].window)
+    assert measure("db_connection_errors", day).value == 0
+    assert measure("db_connection_errors", case).value == 1
+
+
+def test_the_platforms_word_counts():
+    state = {"vendor": "supabase", "kind": "service", "item": "db", "status": "UNHEALTHY", "ok": False}
+    found = measure("db_connection_errors", a_case({"vendor_states": [state]}))
+    assert (found.value, found.evidence) == (1, "the platform says db is UNHEALTHY")
+
+
+def test_a_connection_of_our_own_without_any_sign_is_a_zero():
+    found = measure("db_connection_errors", a_case())
+    assert (found.value, found.evidence) == (0, "a connection of our own succeeded")
+
+
+def test_todays_connection_says_nothing_of_a_window_long_past():
+    past = [a_gap("postgres", "a report of the past", "database_gauges", "no_data")]
+    found = measure("db_connection_errors", a_case({"gaps": past}))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+
+
+def test_nobody_watching_is_unknown():
+    found = measure("db_connection_errors", a_case(coverage={"postgres": "absent"}))
+    assert found.value is None
+
+
+# Critical queries
+
+
+def runs(role, *times, rows=1):
+    return [{"query": "lookup", "role": role, "run": i, "ms": t, "rows": rows} for i, t in enumerate(times)]
+
+
+def timed(*groups, **more):
+    return measure("query_lookup_ms", a_case({"query_timings": [r for g in groups for r in g], **more}, site=SITE))
+
+
+def test_a_critical_query_is_the_median_as_the_applications_role():
+    found = timed(runs("monitor", 10, 10, 10), runs("application", 30, 258, 40))
+    assert found.value == 40
+    assert found.evidence == "as role application 40.0 ms; as role monitor 10.0 ms; budget 50 ms"
+
+
+def test_a_run_that_returned_no_row_is_unknown():
+    found = timed(runs("monitor", 10.0), runs("application", 4.6, rows=0))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+    assert "returned no row" in found.reason
+
+
+def test_a_query_that_could_not_be_timed_says_why():
+    gap = a_gap("postgres", "statement timeout", "query:lookup")
+    assert timed(gaps=[gap]).reason == "statement timeout"
+
+
+@pytest.mark.parametrize(("ms", "status"), [(35, None), (36, Status.WARN), (50, Status.FAIL)])
+def test_seven_tenths_of_the_budget_warn(ms, status):
+    found = step(a_case({"query_timings": runs("monitor", ms)}, site=SITE), "query_lookup_ms")
+    assert (found.status if found else None) is status
+
+
+# Statements and checks
+
+
+def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1"):
+    return {"at": at, "role": "app", "queryid": "1", "toplevel": True, "query": query, "calls": calls,
+            "total_ms": total_ms, "mean_ms": total_ms / calls, "stddev_ms": 1.0, "since": DEPLOYED - 30 * DAY,
+            "rows": calls, "hit_blocks": 4 * calls, "read_blocks": 0,
+            "temp_blocks": 0, "wal_bytes": 0}  # fmt: skip
+
+
+def looked(*rows):
+    return a_case({"statements": rows})
+
+
+def test_a_statement_above_a_tenth_of_a_second_between_two_looks_is_slow():
+    """1000 calls of 10 ms before; 100 calls of 300 ms since: the lifetime mean would be 36 ms."""
+    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
+    found = measure("db_slow_queries", case)
+    assert (found.value, found.samples) == (1, 1)
+    assert found.evidence.startswith("300 ms over 100 calls: SELECT * FROM offers")
+
+
+def test_one_look_gives_lifetime_figures_and_no_verdict():
+    found = measure("db_slow_queries", looked(a_look(WEEK_LATER, 100, 40_000)))
+    assert found.value is None
+    assert found.reason.startswith("lifetime figures only (1 statements above 100 ms)")
+
+
+def test_a_regressed_statement_is_a_finding_with_both_means_and_a_stable_name():
+    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
+    (found,) = health.findings(case)
+    assert found.id.startswith("query:app:select-from-offers-where-status-")
+    assert "10.0 ms before, 300.0 ms now over 100 calls" in found.evidence
+    assert (found.priority, found.becomes_green) == (Priority.P1, "its mean is under 13.0 ms (now 300.0 ms)")
+    (again,) = health.findings(case)
+    assert again == found
+
+
+def test_a_statement_of_more_than_a_second_goes_on_the_backlog():
+    case = looked(a_look(DEPLOYED - HOUR, 100, 150_000), a_look(WEEK_LATER, 200, 300_000))
+    (found,) = health.findings(case)
+    assert (found.priority, found.action) == (Priority.P2, "Add to optimization backlog")
+
+
+def a_check(name, severity, **more):
+    row = {"check": name, "object": "public.offers", "severity": severity, "evidence": "seen", "action": "Mend it"}
+    return {**row, **more}
+
+
+def test_checks_that_fail_or_warn_are_findings_and_unknown_ones_are_not():
+    rows = [
+        a_check("blocking", "fail"),
+        a_check("bloat", "warn"),
+        a_check("horizon", "unknown", unknown_reason="no right"),
+    ]
+    case = a_case({"database_findings": rows})
+    found = health.findings(case)
+    assert [(f.id, f.priority) for f in found] == [
+        ("database:bloat:public.offers", Priority.P2),
+        ("database:blocking:public.offers", Priority.P1),
+    ]
+    assert measure("db_findings", case).value == 2
+
+
+def test_the_time_of_a_critical_query_is_told_once_by_its_reading():
+    row = a_check("critical_query", "fail", object="lookup", unit="ms")
+    assert health.findings(a_case({"database_findings": [row]}, site=SITE)) == []
+
+
+def test_the_table_of_checks_is_worst_first_and_gives_the_reason_of_the_unknown():
+    rows = [a_check("bloat", "pass"), a_check("horizon", "unknown", evidence=None, unknown_reason="no right"),
+            a_check("blocking", "fail")]  # fmt: skip
+    table = health.database_findings(a_case({"database_findings": rows}))
+    assert [row["severity"] for row in table] == ["fail", "unknown", "pass"]
+    assert table[1]["detail"] == "no right"
+    assert set(table[0]) == {"check", "object", "severity", "detail", "action"}
+
+
+def test_the_series_of_cpu_is_one_row_a_stretch():
+    series = health.cpu_series(host(the_cpu(30, 90)))
+    assert list(series.columns) == ["at", "end", "cpu_pct"]
+    assert list(series["cpu_pct"]) == pytest.approx([30, 90])

@@ -1,0 +1,206 @@
+"""Statements before and after a deployment: verdicts on hand-made counters, and on real load."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from pdmlib.analysis.database import statements
+from pdmlib.analysis.database.statement_deltas import grouped, spent
+from pdmlib.frames.frame import frame
+from tests.builders import DEPLOYED, a_case
+
+S0, S1, S2 = DEPLOYED - timedelta(days=2), DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(days=1)
+QUERY = "SELECT * FROM public.orders WHERE customer = $1"
+
+
+def an_entry(at: datetime, calls: float, mean_ms: float, **changes: Any) -> dict[str, Any]:
+    """One entry of pg_stat_statements at one look, by default of the same statement, without deviation."""
+    entry = {"at": at, "role": "authenticated", "queryid": "1", "toplevel": True, "query": QUERY, "calls": calls,
+             "total_ms": calls * mean_ms, "mean_ms": mean_ms, "stddev_ms": 0.0, "rows": calls,
+             "hit_blocks": 4 * calls, "read_blocks": 0.0, "temp_blocks": 0.0, "wal_bytes": 0.0}  # fmt: skip
+    return {**entry, **changes}
+
+
+def a_gauge(metric: str, at: datetime, value: float | None = None, **changes: Any) -> dict[str, Any]:
+    return {"metric": metric, "at": at, "value": value, **changes}
+
+
+def judged(*entries: dict[str, Any], gauges: tuple[dict[str, Any], ...] = ()) -> dict[str, Any]:
+    """The one row that comes of these entries."""
+    rows = statements.compare(a_case({"statements": entries, "database_gauges": gauges}))
+    assert len(rows) == 1
+    return rows[0]
+
+
+def test_the_deviation_of_a_window_is_recovered_from_its_two_ends() -> None:
+    """Times 1, 3 before and 2, 4, 9 after: the last three have mean 5 and deviations 3, 1, 4, squares 26."""
+    older = frame("statements", [an_entry(S1, 2, 2.0, stddev_ms=1.0)])
+    all_five = pd.Series([1.0, 3, 2, 4, 9])
+    newer = frame("statements", [an_entry(S2, 5, all_five.mean(), stddev_ms=all_five.std(ddof=0))])
+    window = spent(older, newer).iloc[0]
+    assert window["calls"] == 3
+    assert window["total_ms"] == pytest.approx(15)
+    assert window["m2"] == pytest.approx(26)
+
+
+def test_a_mean_that_grew_beyond_chance_is_regressed() -> None:
+    """100 calls of 10 ms by S1, then 100 of 200 ms: the mean of all is 105, the change +1900 %."""
+    row = judged(an_entry(S1, 100, 10.0), an_entry(S2, 200, 105.0))
+    assert (row["verdict"], row["regressed"]) == ("REGRESSED", True)
+    assert row["calls"] == 100
+    assert row["mean_ms"] == pytest.approx(200)
+    assert row["before_mean_ms"] == pytest.approx(10)
+    assert row["change_pct"] == pytest.approx(1900)
+
+
+def test_one_look_gives_lifetime_figures_and_no_verdict() -> None:
+    row = judged(an_entry(S2, 100, 500.0))
+    assert row["verdict"] == statements.LIFETIME
+    assert row["regressed"] is False
+    assert row["before_mean_ms"] is None
+    assert "one look" in row["reason"]
+
+
+def test_no_look_since_the_deployment_gives_no_verdict() -> None:
+    row = judged(an_entry(S0, 50, 10.0), an_entry(S1, 100, 500.0))
+    assert row["regressed"] is False
+    assert "since the deployment" in row["reason"]
+
+
+def test_few_calls_are_too_few_however_slow() -> None:
+    """19 calls of 5 s after 100 of 10 ms."""
+    row = judged(an_entry(S1, 100, 10.0), an_entry(S2, 119, (1000 + 19 * 5000) / 119))
+    assert row["verdict"] == "TOO_FEW"
+
+
+def test_a_noisy_mean_is_stable() -> None:
+    """Means 90 and 130 with a deviation of 400 over 100 calls each: t is 0.7."""
+    row = judged(an_entry(S1, 100, 90.0, stddev_ms=400.0), an_entry(S2, 200, 110.0, stddev_ms=400.5))
+    assert row["verdict"] == "STABLE"
+
+
+def test_the_change_of_load_is_volume_and_latency_and_nothing_else() -> None:
+    """A day with 1000 calls of 10 ms, then a day with 3000 of 20 ms: 10 s to 60 s.
+
+    2000 calls more at 10 ms are 20 s, 3000 calls 10 ms slower are 30 s.
+    """
+    start = S1 - timedelta(days=1)
+    after = S1 + timedelta(days=1)
+    row = judged(
+        an_entry(start, 1000, 10.0), an_entry(S1, 2000, 10.0), an_entry(after, 5000, (20_000 + 60_000) / 5000)
+    )
+    assert row["volume_ms"] == pytest.approx(20_000)
+    assert row["latency_ms"] == pytest.approx(30_000)
+
+
+def test_more_calls_at_the_same_mean_are_volume_not_regression() -> None:
+    """2000 calls a day of 1000 ms, then 6000: 4,000 s more in a day of 86,400 s is over one percent."""
+    start, after = S1 - timedelta(days=1), S1 + timedelta(days=1)
+    row = judged(an_entry(start, 1000, 1000.0), an_entry(S1, 3000, 1000.0), an_entry(after, 9000, 1000.0))
+    assert (row["verdict"], row["regressed"]) == ("VOLUME_UP", False)
+
+
+def test_a_new_id_for_the_same_text_is_the_same_statement() -> None:
+    old = an_entry(S2, 100, 10.0)
+    row = judged(an_entry(S1, 100, 10.0), old, an_entry(S2, 80, 10.0, queryid="2"))
+    assert row["verdict"] == "REKEYED"
+    assert row["calls"] == 80
+
+
+def test_in_lists_of_any_length_are_one_statement() -> None:
+    lists = [an_entry(S2, 10, 1.0, queryid=str(n), query=f"SELECT 1 FROM t WHERE id IN ({', '.join(['$1'] * n)})")
+             for n in (1, 2, 5)]  # fmt: skip
+    case = a_case({"statements": lists})
+    assert grouped(case, spent(None, case["statements"]))["calls"].tolist() == [30]
+
+
+def test_an_entry_that_was_evicted_and_made_again_is_uncertain() -> None:
+    """Calls rise from 30 to 50, but the blocks fell: it is another entry, and 20 is no count of the window."""
+    row = judged(an_entry(S1, 30, 50.0, hit_blocks=4000.0), an_entry(S2, 50, 50.0, hit_blocks=56.0))
+    assert row["verdict"] == "UNCERTAIN"
+    assert row["calls"] == 50
+
+
+def test_what_is_gone_while_transactions_roll_back_may_be_timing_out() -> None:
+    entries = (an_entry(S0, 100, 10.0), an_entry(S1, 2100, 10.0), an_entry(S2, 2100, 10.0))
+    quiet = [a_gauge("xact_rollback", at, 7.0) for at in (S0, S1, S2)]
+    assert judged(*entries, gauges=tuple(quiet))["verdict"] == "GONE"
+    failing = (*quiet[:2], a_gauge("xact_rollback", S2, 47.0))
+    assert judged(*entries, gauges=failing)["verdict"] == "GONE_MAYBE_TIMEOUT"
+
+
+def test_evictions_make_what_is_new_or_gone_uncertain() -> None:
+    gauges = (a_gauge("statements_dealloc", S1, 0.0), a_gauge("statements_dealloc", S2, 2.0))
+    other = an_entry(S1, 100, 10.0, queryid="9", query="SELECT 2 FROM other")
+    rows = statements.compare(
+        a_case({"statements": [other, {**other, "at": S2}, an_entry(S2, 40, 10.0)], "database_gauges": gauges})
+    )
+    verdicts = {row["query"]: row["verdict"] for row in rows}
+    assert verdicts[QUERY] == "UNCERTAIN"
+
+
+def test_the_index_that_is_gone_is_named_with_the_statement_that_makes_it_again() -> None:
+    index = {"object": "public.orders_customer", "detail": "unique btree public.orders (customer)"}
+    gauges = (a_gauge("index", S1, **index), a_gauge("index", S2, object="public.x", detail="btree public.x (id)"))
+    row = judged(an_entry(S1, 100, 1.0), an_entry(S2, 200, 100.0, hit_blocks=400 + 100 * 1640), gauges=gauges)
+    assert row["regressed"]
+    assert "4 -> 1640 blocks per call" in row["reason"]
+    assert "index public.orders_customer on public.orders (customer) is gone" in row["reason"]
+    assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.orders (customer);" in row["reason"]
+
+
+def test_another_plan_counts_on_a_database_that_has_little_to_do_and_is_not_urgent() -> None:
+    """From 5 to 90 blocks and 0.04 to 0.6 ms a call: 448 ms of a day, but nearly all of the database's time."""
+    row = judged(an_entry(S1, 100, 0.04, hit_blocks=500), an_entry(S2, 900, 0.54, hit_blocks=500 + 800 * 90))
+    assert (row["verdict"], statements.urgent(row)) == ("REGRESSED", False)
+    quiet = judged(an_entry(S1, 100, 0.04, hit_blocks=500), an_entry(S2, 900, 0.54, hit_blocks=4500))
+    assert quiet["verdict"] == "STABLE"
+
+
+def test_a_few_more_blocks_do_not_explain_a_long_wait() -> None:
+    """11 blocks more, at most 1.1 ms of work, and 600 ms slower: versions of a row that others hold."""
+    row = judged(an_entry(S1, 100, 1.0, hit_blocks=300), an_entry(S2, 1100, 546.0, hit_blocks=300 + 1000 * 14))
+    assert "3 -> 14 blocks per call, so the work is the same: it waits" in row["reason"]
+
+
+def test_a_table_that_grew_as_its_blocks_did_is_named_and_no_plan_is_blamed() -> None:
+    rows = [a_gauge("n_live_tup", at, count, object="public.orders") for at, count in ((S1, 1000), (S2, 5000))]
+    entries = an_entry(S1, 100, 10.0, hit_blocks=10_000), an_entry(S2, 1100, 50.0, hit_blocks=10_000 + 500_000)
+    row = judged(*entries, gauges=tuple(rows))
+    assert "100 -> 500 blocks per call: public.orders has grown from about 1000 to 5000 rows" in row["reason"]
+    same = [a_gauge("n_live_tup", at, 1000, object="public.orders") for at in (S1, S2)]
+    assert "its plan changed or an index is gone" in judged(*entries, gauges=tuple(same))["reason"]
+
+
+def slower_together(before_ms: float, after_ms: float) -> list[dict[str, Any]]:
+    """Rows of four statements whose means over all calls went from one to the other with the same blocks."""
+    entries = []
+    for number, calls in enumerate((400, 300, 200, 100)):
+        one = {"queryid": str(number), "query": f"SELECT {'abcd'[number]} FROM t{number}"}
+        entries += [an_entry(S1, calls, before_ms, **one), an_entry(S2, 2 * calls, after_ms, **one)]
+    return statements.compare(a_case({"statements": entries}))
+
+
+def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
+    """Four statements, all from 100 to 300 ms with the same blocks: one finding, on the heaviest."""
+    rows = slower_together(100.0, 200.0)
+    assert [row["verdict"] for row in rows] == ["REGRESSED", "SATURATION", "SATURATION", "SATURATION"]
+    assert "saturated" in rows[0]["reason"]
+
+
+def test_an_idle_server_whose_machine_was_busy_is_not_saturated() -> None:
+    """All three times slower, by 0.2 ms a call and 0.2 s of a day: nobody waits for it and nothing is loaded."""
+    assert {row["verdict"] for row in slower_together(0.1, 0.2)} == {"STABLE"}
+
+
+def test_load_by_role_adds_up() -> None:
+    start, after = S1 - timedelta(days=1), S1 + timedelta(days=1)
+    entries = [an_entry(start, 10, 10.0), an_entry(S1, 1010, 10.0), an_entry(after, 3010, 20.0)]
+    (row,) = statements.load(a_case({"statements": entries}))
+    change = row["total_ms"] - row["expected_ms"]
+    assert row["role"] == "authenticated"
+    assert row["volume_ms"] + row["latency_ms"] + row["new_ms"] + row["gone_ms"] == pytest.approx(change)

@@ -1,0 +1,95 @@
+"""Requests of a window from several sources."""
+
+from datetime import timedelta
+
+from pdmlib.analysis.traffic.populations import populations, tiled
+from pdmlib.phases.window import Window
+from tests.builders import DEPLOYED, a_case
+
+HOUR = timedelta(hours=1)
+
+
+def a_bucket(at, seconds, requests, status=200, source="vercel", rate=1.0, route=None):
+    return {
+        "source": source, "at": at, "interval_s": seconds, "route": route,
+        "status": status, "requests": requests, "sample_rate": rate,
+    }  # fmt: skip
+
+
+def test_overlapping_buckets_are_counted_once():
+    """Hours count most of the window; five minutes inside them are left out, those after them fill the edge."""
+    hours = [a_bucket(DEPLOYED + i * HOUR, 3600, 100) for i in range(2)]
+    fine = [a_bucket(DEPLOYED + HOUR + timedelta(minutes=5 * i), 300, 9) for i in range(15)]
+    case = a_case({"request_counts": hours + fine}).at(Window(DEPLOYED, DEPLOYED + timedelta(hours=2, minutes=20)))
+    assert tiled(case, "vercel")["requests"].sum() == 2 * 100 + 3 * 9
+
+
+def test_a_bucket_that_starts_before_the_window_is_left_out():
+    case = a_case({"request_counts": [a_bucket(DEPLOYED - timedelta(minutes=30), 3600, 100)]})
+    assert tiled(case, "vercel").empty
+
+
+def test_crashes_and_5xx_are_failures():
+    """Of 100 requests one crashed (-1), two were 502; a 404 is no failure."""
+    rows = [a_bucket(DEPLOYED, 3600, n, status) for status, n in ((200, 90), (404, 7), (502, 2), (-1, 1))]
+    (found,) = populations(a_case({"request_counts": rows}))
+    assert (found.requests, found.failures, found.sampled) == (100, 3, 100)
+
+
+def test_an_undeclared_sample_rate_leaves_the_sample_unknown():
+    (found,) = populations(a_case({"request_counts": [a_bucket(DEPLOYED, 3600, 100, rate=None)]}))
+    assert found.sampled is None
+
+
+def test_rows_of_all_routes_are_not_added_to_those_of_each():
+    rows = [
+        a_bucket(DEPLOYED, 3600, 10),
+        a_bucket(DEPLOYED, 3600, 6, route="/a"),
+        a_bucket(DEPLOYED, 3600, 4, route="/b"),
+    ]
+    (found,) = populations(a_case({"request_counts": rows}))
+    assert found.requests == 10
+
+
+def test_raw_logs_come_before_the_platform_and_the_platform_before_traces():
+    case = a_case()
+    span = {"source": "sentry", "start": case.window.start, "end": case.window.end, "requests": 10_000.0,
+            "failures": 40.0, "samples": 500, "sample_rate": 0.05}  # fmt: skip
+    rows = [a_bucket(DEPLOYED, 3600, 5), a_bucket(DEPLOYED, 3600, 7, source="requests")]
+    found = list(populations(a_case({"request_counts": rows, "latencies": [span]})))
+    assert [p.source for p in found] == ["requests", "vercel", "sentry"]
+    assert found[2].sampled == 500
+
+
+def test_a_few_minutes_at_both_ends_do_not_stand_for_the_hours_between():
+    """Ten hours of 100, and the minutes of the first and the last of them: 1000, not 120."""
+    window = Window(DEPLOYED, DEPLOYED + 10 * HOUR)
+    hours = [a_bucket(DEPLOYED + i * HOUR, 3600, 100) for i in range(10)]
+    minutes = [a_bucket(DEPLOYED + h * HOUR + timedelta(minutes=i), 60, 1) for h in (0, 9) for i in range(60)]
+    (found,) = populations(a_case({"request_counts": minutes + hours}).at(window))
+    assert (found.requests, found.coverage_pct(window)) == (1000, 100)
+
+
+def test_a_quiet_hour_is_counted_and_a_silence_of_more_than_six_hours_is_not():
+    """Hours 0 and 2 of four: three are covered. Hours 0 and 9 of ten: two of ten."""
+    rows = [a_bucket(DEPLOYED, 3600, 1), a_bucket(DEPLOYED + 2 * HOUR, 3600, 1)]
+    four, ten = Window(DEPLOYED, DEPLOYED + 4 * HOUR), Window(DEPLOYED, DEPLOYED + 10 * HOUR)
+    (found,) = populations(a_case({"request_counts": rows}).at(four))
+    assert found.coverage_pct(four) == 75
+    rows = [a_bucket(DEPLOYED, 3600, 1), a_bucket(DEPLOYED + 9 * HOUR, 3600, 1)]
+    (found,) = populations(a_case({"request_counts": rows}).at(ten))
+    assert found.coverage_pct(ten) == 20
+
+
+def test_counts_come_before_a_sample_scaled_up():
+    """The platform's row of response times has a sample and no count; its buckets have both."""
+    case = a_case()
+    span = {
+        "source": "vercel",
+        "start": case.window.start,
+        "end": case.window.end,
+        "samples": 900,
+        "sample_rate": 1.0,
+    }
+    (found,) = populations(a_case({"request_counts": [a_bucket(DEPLOYED, 3600, 7)], "latencies": [span]}))
+    assert (found.requests, found.failures) == (7, 0)

@@ -1,0 +1,122 @@
+"""The replay: which reports fall due in five weeks, and that each sees its own time and nothing later."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdmlib.cli import replay
+from pdmlib.phases.phase import EXTRAS, PHASES
+from pdmlib.phases.window import Window
+from pdmlib.site.load import load_site
+from pdmlib.site.site import Site
+from pdmlib.storage import history
+from tests.acceptance.conftest import command
+from tests.builders import DEPLOYED, at
+
+DEMO = Path("params/demo.yaml")
+
+
+def the_demo() -> Site:
+    return load_site(DEMO, offline=True)
+
+
+def test_five_weeks_bring_every_report_of_the_guides_timeline() -> None:
+    """Deployed on Monday 3 March; on the 9th the clocks of Chicago change: 8 o'clock is 14:00, then 13:00 UTC."""
+    due = list(replay.reports(the_demo(), DEPLOYED, DEPLOYED + replay.LENGTH))
+    assert Counter(name for name, _ in due) == {
+        "hour1": 1, "day1": 1, "daily": 7, "week1": 1, "weekly-review": 5, "month1": 1, "ongoing": 5,
+        "database": 1, "dashboard": 1,
+    }  # fmt: skip
+    mornings = [moment for name, moment in due if name == "daily"]
+    assert mornings == [at(f"2025-03-{day:02}T{14 if day < 9 else 13}:00") for day in range(4, 11)]
+    assert [m.day for name, m in due if name == "weekly-review"] == [10, 17, 24, 31, 7]
+    assert {name for name, _ in due} | {"incident"} == {phase.name for phase in (*PHASES, *EXTRAS)}
+
+
+def test_collections_are_each_five_minutes_in_the_first_hour_then_hourly() -> None:
+    found = [step.at for step in replay.steps(the_demo(), DEPLOYED, timedelta(days=2))]
+    first = [moment for moment in found if moment < DEPLOYED + timedelta(hours=1)]
+    assert len(first) == 11
+    assert len(found) == 11 + 48
+    assert found == sorted(set(found))
+
+
+def test_every_report_has_a_step_and_a_day_without_one_is_looked_at_all_the_same() -> None:
+    found = replay.steps(the_demo(), DEPLOYED)
+    assert sum(len(step.reports) for step in found) == 23
+    assert sum(step.daily for step in found) == 35
+
+
+def test_the_month_has_its_own_clock_and_history(tmp_path: Path) -> None:
+    site = load_site(replay.month_site(DEMO, tmp_path, at("2025-04-07T15:00")), offline=True)
+    assert site.demo and site.demo.clock == at("2025-04-07T15:00")
+    assert site.history == str(tmp_path / "demo" / "history")
+
+
+def of(out: Path, phase: str, stamp: str) -> dict[str, Any]:
+    return json.loads((out / "demo" / phase / stamp / "report.json").read_text(encoding="utf-8"))
+
+
+def value(report: dict[str, Any], reading: str) -> Any:
+    return next(r["value"] for r in report["readings"] if r["id"] == reading)
+
+
+@pytest.mark.slow
+def test_two_replayed_days_are_stopped_go_on_and_each_report_sees_its_own_time(tmp_path: Path) -> None:
+    call = command("demo", "--replay", "--days", 2, "--out", tmp_path)
+    with subprocess.Popen(
+        call, stderr=subprocess.PIPE, text=True, env={**os.environ, "COLUMNS": "200"}
+    ) as stopped:
+        assert stopped.stderr is not None
+        for line in stopped.stderr:
+            if "hour1" in line:
+                break
+        stopped.send_signal(signal.SIGINT)
+        assert "the same call goes on from there" in stopped.communicate(timeout=60)[1]
+    assert stopped.returncode == 130
+    first = (tmp_path / "demo/hour1/20250303T160000Z/report.json").read_bytes()
+    assert subprocess.run(call, timeout=300, capture_output=True).returncode == 0
+    assert (tmp_path / "demo/hour1/20250303T160000Z/report.json").read_bytes() == first
+
+    written = sorted(
+        str(path.parent.relative_to(tmp_path / "demo")) for path in tmp_path.glob("demo/*/2*/report.json")
+    )
+    assert written == [
+        "daily/20250304T140000Z", "daily/20250305T140000Z", "day1/20250304T150000Z", "hour1/20250303T160000Z",
+        "incident/20250305T140000Z",
+    ]  # fmt: skip
+    hour, day = of(tmp_path, "hour1", "20250303T160000Z"), of(tmp_path, "day1", "20250304T150000Z")
+    assert value(hour, "db_storage_gb") < value(day, "db_storage_gb")
+    assert value(hour, "db_cpu_pct") is not None and value(hour, "issues_critical") == 0
+    calm, outage = of(tmp_path, "daily", "20250304T140000Z"), of(tmp_path, "daily", "20250305T140000Z")
+    assert (calm["tables"]["incidents"], len(outage["tables"]["incidents"])) == ([], 1)
+    assert value(calm, "requests_total") != value(outage, "requests_total")
+    assert {row["change"] for row in outage["tables"]["changes"]} >= {"new", "still open"}
+    host = history.recall(tmp_path / "demo/history", Window(DEPLOYED, DEPLOYED + replay.LENGTH))["host_metrics"]
+    counter = host[host["metric"] == "cpu_all_s"].sort_values("at")["value"]
+    assert counter.is_monotonic_increasing
+    incident = of(tmp_path, "incident", "20250305T140000Z")
+    assert [row["after"] for row in incident["tables"]["verification"] if row["metric"] == "Uptime"] != [None]
+    assert incident["window"]["start"] == outage["tables"]["incidents"][0]["start"]
+
+
+@pytest.mark.slow
+def test_the_history_of_a_replay_ends_where_it_stands(tmp_path: Path) -> None:
+    """A report of the first day, from a history whose database was moved to each look."""
+    subprocess.run(command("demo", "--replay", "--days", 1, "--out", tmp_path), timeout=300, check=True)
+    folder = tmp_path / "demo" / "history"
+    assert history.newest(folder) == DEPLOYED + timedelta(days=1)
+    kept = history.recall(folder, Window(DEPLOYED, DEPLOYED + replay.LENGTH))
+    assert kept["host_metrics"]["at"].max() < DEPLOYED + timedelta(days=1)
+    assert kept["host_metrics"]["at"].nunique() == 12 + 23
+    looks = sorted(kept["database_gauges"]["at"].unique())
+    assert looks == [DEPLOYED + timedelta(hours=1), DEPLOYED + timedelta(hours=23), DEPLOYED + timedelta(days=1)]

@@ -1,0 +1,68 @@
+"""Words of a report: numbers readable, strangers' text harmless."""
+
+import pytest
+from markupsafe import Markup
+
+from pdmlib.frames.readings import Measurement, Reading, State, Status
+from pdmlib.report.words import markdown, number, of_limit, one_line, sentences
+
+HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (None, "ms", "not measured"),
+        (0.0, "count", "0"),
+        (99.7651, "%", "99.77 %"),
+        (1234.5, "ms", "1,234 ms"),
+        (3, "count", "3"),
+        (True, "bool", "yes"),
+        ("OPERATIONAL", "", "OPERATIONAL"),
+    ],
+)
+def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, text: str) -> None:
+    assert number(value, unit) == text
+
+
+def test_hostile_text_becomes_plain_text_in_markdown() -> None:
+    text = str(markdown(HOSTILE))
+    assert "<img" not in text
+    assert "\\|" in text
+    assert "\\[a\\]" in text
+    assert "\\`code\\`" in text
+    assert not any(line.startswith("# ") for line in text.split("\n"))
+
+
+def test_what_opens_no_tag_stays_readable() -> None:
+    assert str(markdown('p95 < 1000, >= 99.9 & it\'s "ok"')) == 'p95 < 1000, >= 99.9 & it\'s "ok"'
+    assert str(markdown("<b>&lt;&#60;</b>")).count("<") == 0
+    assert "&lt;" in str(markdown("<https://x>"))
+    assert str(markdown("> quoted")) == "&gt; quoted"
+    assert str(markdown("&lt;script&gt;")) == "&amp;lt;script&amp;gt;"
+
+
+def test_markup_of_our_own_passes_as_it_is() -> None:
+    assert markdown(Markup("| a |")) == "| a |"
+
+
+def test_text_is_cut_and_stripped_of_control_characters() -> None:
+    assert one_line("a\x1b[31m\nb") == "a [31m b"
+    assert len(one_line("x" * 1000)) == 300
+
+
+def test_a_share_stands_in_brackets_only_where_it_was_measured() -> None:
+    share = Reading("x", "x", "%", "s", Status.INFO, "", Measurement(State.MEASURED, 45.0))
+    assert of_limit(share, "the limit") == "(45 % of the limit)"
+    unknown = Reading("x", "x", "%", "s", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    assert of_limit(unknown, "the limit") == of_limit(None, "the limit") == ""
+
+
+def test_a_space_beside_a_value_stays() -> None:
+    assert str(markdown(" ")) == " "
+    assert str(markdown(" - failed:  twice\t")) == " - failed: twice "
+
+
+def test_a_sentence_is_not_cut_where_a_title_is() -> None:
+    assert sentences("x" * 1000) == "x" * 1000
+    assert len(sentences("x" * 9000)) == len(str(markdown("x" * 9000))) == 1500

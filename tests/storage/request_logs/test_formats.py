@@ -1,0 +1,280 @@
+"""Every format says the same of the same requests."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from pdmlib.errors import SiteError
+from pdmlib.site.load import load_site
+from pdmlib.site.tables import Requests
+from pdmlib.storage.request_logs import files
+from pdmlib.storage.request_logs.ingest import ingest
+from tests.storage.request_logs.logs import START, line, site_of, table_of, write
+
+REQUESTS = [
+    ("a1", START, "/portal", 200, 120.5),
+    ("a2", START + timedelta(seconds=1), "/api/jobs/123", 500, 2000.0),
+    ("a3", START + timedelta(minutes=90), "/login", 404, 3.25),
+]
+EXPECTED = [
+    (at.replace(tzinfo=None), route, status, ms)
+    for (_, at, _, status, ms), route in zip(REQUESTS, ("/portal", "/api/jobs/[id]", "/login"), strict=True)
+]
+COLUMNS = {"time": "when", "path": "uri", "status": "code", "duration_ms": "took", "request_id": "rid"}
+
+
+def held(tmp_path: Path) -> list[tuple[Any, ...]]:
+    return sorted((row[0], row[1], row[3], row[4]) for row in table_of(tmp_path / "store"))
+
+
+def record(request: str, at: datetime, path: str, status: int, ms: float) -> dict[str, Any]:
+    return {"when": at.isoformat(), "uri": path, "code": status, "took": ms, "rid": request}
+
+
+def test_json_lines_with_fields_of_their_own(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.jsonl", [record(*request) for request in REQUESTS])
+    ingest(site_of(format="json", columns=COLUMNS), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_json_fields_inside_objects(tmp_path: Path) -> None:
+    rows = [{"req": {"uri": r[2], "at": r[1].isoformat()}, "res": {"code": r[3], "took": r[4]}} for r in REQUESTS]
+    columns = {"time": "req.at", "path": "req.uri", "status": "res.code", "duration_ms": "res.took"}
+    ingest(site_of(format="json", columns=columns), [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_a_json_array(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    log.write_text(json.dumps([record(*request) for request in REQUESTS], indent=2))
+    ingest(site_of(format="json", columns=COLUMNS), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9), (None, 1), (None, 10**3), (None, 10**9)],
+)
+def test_times_in_every_unit(tmp_path: Path, unit: str | None, factor: int) -> None:
+    rows = [{**record(*r), "when": round(r[1].timestamp()) * factor} for r in REQUESTS]
+    asked = site_of(format="json", columns=COLUMNS, time_unit=unit)
+    ingest(asked, [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+
+
+def test_durations_in_seconds(tmp_path: Path) -> None:
+    rows = [{**record(*r), "took": r[4] / 1000} for r in REQUESTS]
+    asked = site_of(format="json", columns=COLUMNS, duration_unit="s")
+    ingest(asked, [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
+
+
+def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
+    rows = ["when,uri,code,took,rid"]
+    rows += [f"{at.isoformat()},{path},{status},{ms},{request}" for request, at, path, status, ms in REQUESTS]
+    rows += ["2026-03-09T23:00:00Z,/x,abc,5,a4", "one,two,three,four,five,six,seven"]
+    report = ingest(
+        site_of(format="csv", columns=COLUMNS), [write(tmp_path / "log.csv", rows)], tmp_path / "store"
+    )
+    assert held(tmp_path) == EXPECTED
+    assert (report.lines, report.rejected) == (5, 2)
+
+
+@pytest.mark.slow
+def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_path: Path) -> None:
+    """1.2 GB of lines in a few hundred kB; a session has 0.7 GB."""
+    with duckdb.connect() as connection:
+        rows = "SELECT 1 AS \"timestamp\", repeat('x', 6000) AS message FROM range(200000)"
+        connection.execute(f"COPY ({rows}) TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
+    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == ("vercel-logs", "lines")
+
+
+def test_parquet_and_zstd_files(tmp_path: Path) -> None:
+    with duckdb.connect() as connection:
+        connection.execute('CREATE TABLE log ("when" TIMESTAMPTZ, uri TEXT, code INT, took DOUBLE, rid TEXT)')
+        connection.executemany(
+            "INSERT INTO log VALUES (?, ?, ?, ?, ?)", [list(record(*r).values()) for r in REQUESTS]
+        )
+        connection.execute(f"COPY log TO '{tmp_path}/log.parquet'")
+        connection.execute(f"COPY log TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
+    ingest(site_of(format="parquet", columns=COLUMNS), [tmp_path / "log.parquet"], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    again = ingest(site_of(format="json", columns=COLUMNS), [tmp_path / "log.ndjson.zst"], tmp_path / "store")
+    assert (again.requests, again.duplicates) == (0, 3)
+
+
+def test_combined_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
+    rows = [
+        f'10.0.0.1 - frank [{at - timedelta(hours=5):%d/%b/%Y:%H:%M:%S} -0500] "GET {path}?q=1 HTTP/1.1" {status} '
+        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms / 1000:.5f}'
+        for _, at, path, status, ms in REQUESTS
+    ]
+    log = write(tmp_path / "access.log", [*rows, "garbage", '1.1.1.1 - - [bad time] "GET / HTTP/1.1" 200 1', ""])
+    report = ingest(site_of(format="combined", columns={}), [log], tmp_path / "store")
+    assert [row[:3] for row in held(tmp_path)] == [row[:3] for row in EXPECTED]
+    assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
+    assert (report.lines, report.rejected, report.requests) == (5, 2, 3)
+    assert any("xxxxxxx" in example for example in report.examples)
+
+
+def span(request: str, at: datetime, path: str, status: int, ms: float, **more: Any) -> dict[str, Any]:
+    start = round(at.timestamp()) * 10**9
+    row = {
+        "traceId": "7bba9f33", "spanId": request, "name": f"GET {path}", "kind": "server",
+        "startTimeUnixNano": str(start), "endTimeUnixNano": str(start + round(ms * 10**6)),
+        "attributes": [{"key": "http.status_code", "value": {"intValue": str(status)}}],
+    }  # fmt: skip
+    return {**row, **more}
+
+
+def statusless(request: str, **more: Any) -> dict[str, Any]:
+    return {**span(request, START, "/portal", 200, 5.0), "attributes": [], **more}
+
+
+def payload(spans: list[dict[str, Any]]) -> dict[str, Any]:
+    resource = {"attributes": [{"key": "vercel.deploymentId", "value": {"stringValue": "dpl_1"}}]}
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_traces_count_server_spans_only(tmp_path: Path, indent: int | None) -> None:
+    inner = span("a9", START, "SELECT 1", 200, 5, kind="internal", parentSpanId="a1")
+    log = tmp_path / "traces.json"
+    log.write_text(json.dumps(payload([*[span(*r) for r in REQUESTS], inner]), indent=indent) + "\n")
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    assert (report.lines, report.excluded) == (4, 1)
+    assert {row[6] for row in table_of(tmp_path / "store")} == {"dpl_1"}
+
+
+def test_a_span_that_failed_without_a_status_is_a_failure(tmp_path: Path) -> None:
+    failed, unknown = statusless("a1", status={"code": "STATUS_CODE_ERROR"}), statusless("a2")
+    log = write(tmp_path / "traces.ndjson", [payload([failed]), payload([unknown]), '{"resourceSpans": [{"re'])
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert {row[3] for row in table_of(tmp_path / "store")} == {-1, None}
+    assert report.rejected == 1
+
+
+def test_a_trace_drain_among_log_drains_is_refused_with_its_name(tmp_path: Path) -> None:
+    write(tmp_path / "drain" / "spans.ndjson", [payload([span(*REQUESTS[0])])])
+    write(tmp_path / "drain" / "logs.ndjson", [line("a")])
+    report = ingest(site_of(), [tmp_path / "drain"], tmp_path / "store")
+    assert report.requests == 1
+    assert report.failed == (("spans.ndjson", "is vercel-traces; the site says format: vercel-logs"),)
+
+
+def test_a_log_drain_as_array_several_arrays_and_a_cut_array(tmp_path: Path) -> None:
+    one, two = [line("a"), line("b")], [line("c")]
+    (tmp_path / "1.json").write_text(json.dumps(one, indent=1))
+    write(tmp_path / "2.json", [json.dumps(one), json.dumps(two)])
+    (tmp_path / "3.json").write_text(json.dumps([line("d"), line("e"), line("f")])[:-40])
+    report = ingest(site_of(), [tmp_path / f"{n}.json" for n in (1, 2, 3)], tmp_path / "store")
+    assert report.requests == 5
+    assert report.rejected == 1
+    assert report.failed == ()
+
+
+def test_the_duration_of_a_log_drain_is_only_read_where_the_site_says_its_field(tmp_path: Path) -> None:
+    ingest(site_of(columns={}), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
+    assert table_of(tmp_path / "store")[0][4] is None
+
+
+def test_a_field_that_is_not_ours_is_a_mistake_of_the_site_file(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(
+        "site: x\ntitle: X\ntime_zone: UTC\nsources: {}\nrequests: {format: json, columns: {duration: took}}\n"
+    )
+    with pytest.raises(SiteError, match=r"requests\.columns: duration: not one of time, path"):
+        load_site(site)
+
+
+def test_a_csv_without_the_column_of_the_time_is_told_with_those_it_has(tmp_path: Path) -> None:
+    log = write(tmp_path / "log.csv", ["when,uri", "2026-03-09T22:00:00Z,/portal"])
+    report = ingest(site_of(format="csv", columns={"time": "stamp", "path": "uri"}), [log], tmp_path / "store")
+    assert report.failed[0][0] == "log.csv"
+    assert report.failed[0][1].startswith("no column stamp for requests.columns.time; it has ['when', 'uri'")
+
+
+def test_times_before_2000_and_negative_durations_are_rejected(tmp_path: Path) -> None:
+    rows = [line("a", at=datetime(1971, 1, 1, tzinfo=UTC)), line("b", ms=-4.0), line("c")]
+    report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    assert (report.rejected, report.requests) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    "bad", [{"status": 70000}, {"duration_ms": 1e16}, {"duration_ms": 1e300}, {"time": 9e18}, {"time": 1e30}]
+)
+def test_one_impossible_number_rejects_its_line_and_not_its_file(tmp_path: Path, bad: dict[str, float]) -> None:
+    good = {"time": 1773093600000, "path": "/a", "status": 200, "duration_ms": 5}
+    log = write(tmp_path / "log.ndjson", [good, {**good, "path": "/b", **bad}])
+    report = ingest(site_of(format="json", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.rejected, report.failed) == (1, 1, ())
+    assert report.examples[0].endswith("(/b)")
+
+
+def test_an_impossible_time_of_a_drain_rejects_its_line_and_not_its_file(tmp_path: Path) -> None:
+    rows = [line("a"), line("b", timestamp=2**63 - 1, proxied={"timestamp": 2**63 - 1})]
+    report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    assert (report.requests, report.rejected) == (1, 1)
+
+
+@pytest.mark.parametrize("none", ["", "-"])
+def test_an_id_that_is_empty_or_a_dash_is_none(tmp_path: Path, none: str) -> None:
+    row = {"time": 1773093600000, "path": "/a", "status": 200, "duration_ms": none, "request_id": none}
+    log = write(tmp_path / "log.ndjson", [row, {**row, "path": "/b"}, row])
+    report = ingest(site_of(format="json", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.duplicates, report.rejected) == (3, 0, 0)
+    drain = write(tmp_path / "drain" / "log.ndjson", [line("", id="1"), line("", path="/b", id="2")])
+    assert ingest(site_of(), [drain], tmp_path / "drains").requests == 2
+
+
+@pytest.mark.parametrize("form", ["csv", "array", "lines"])
+def test_every_rejected_line_says_why(tmp_path: Path, form: str) -> None:
+    if form == "csv":
+        log = tmp_path / "log.csv"
+        log.write_text(f"time,path,status,duration_ms\n{START.isoformat()},/jobs/7,abc,5\n,/b,200,5\n")
+    else:
+        rows = [{"time": START.isoformat(), "path": "/jobs/7", "status": "abc"}, {"path": "/b", "status": 200}]
+        text = json.dumps(rows) if form == "array" else "".join(json.dumps(row) + "\n" for row in rows)
+        log = tmp_path / "log.json"
+        log.write_text(text)
+    report = ingest(site_of(format="csv" if form == "csv" else "json", columns={}), [log], tmp_path / "store")
+    assert (report.rejected, len(report.examples)) == (2, 2)
+    assert f"{log.name}: a status or duration that is no number (/jobs/[id])" in report.examples
+
+
+def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_status_in_other_ways(
+    tmp_path: Path,
+) -> None:
+    begin = int(START.timestamp() * 1e9)
+    spans = [
+        {"spanId": "1", "kind": 0, "parentSpanId": "0" * 16, "name": "GET",
+         "attributes": [{"key": "url.full", "value": {"stringValue": "https://shop.example/jobs/7?a=b"}},
+                        {"key": "http.status_code", "value": {"doubleValue": 503.0}}]},
+        {"spanId": "2", "kind": "SPAN_KIND_UNSPECIFIED", "parentSpanId": "1", "name": "GET /x"},
+        {"spanId": "3", "kind": "internal", "name": "GET /x"},
+    ]  # fmt: skip
+    times = {"traceId": "t", "startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + 5_000_000)}
+    payload = {"resourceSpans": [{"scopeSpans": [{"spans": [{**times, **span} for span in spans]}]}]}
+    log = write(tmp_path / "trace.json", [payload])
+    report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert (report.requests, report.excluded) == (1, 2)
+    assert table_of(tmp_path / "store")[0][1:5] == ("/jobs/[id]", "user", 503, 5.0)
+
+
+def test_a_quote_in_the_request_of_an_access_log(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.log", [r'1.2.3.4 - - [09/Mar/2026:12:00:00 +0000] "GET /a?q=\"x\" HTTP/1.1" 200 5'])
+    assert ingest(site_of(format="combined", columns={}), [log], tmp_path / "store").requests == 1
+    assert table_of(tmp_path / "store")[0][1] == "/a"
+
+
+def test_objects_that_are_indented(tmp_path: Path) -> None:
+    log = tmp_path / "log.json"
+    log.write_text("\n".join(json.dumps(line(request), indent=2) for request in "ab"))
+    assert ingest(site_of(), [log], tmp_path / "store").requests == 2

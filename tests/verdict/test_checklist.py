@@ -1,0 +1,103 @@
+"""The guide's boxes: a box is ticked only when what it says is so."""
+
+from typing import Any
+
+from pdmlib.frames.readings import Finding, Measurement, Priority, Reading, State, Status
+from pdmlib.verdict.checklist import BOXES, checklist
+from tests.builders import a_site
+
+
+def reading(name: str, value: Any, status: Status = Status.INFO, **measured: Any) -> Reading:
+    return Reading(name, name, "count", "x", status, "", Measurement(State.MEASURED, value, **measured))
+
+
+def states(
+    phase: str, *readings: Reading, findings: tuple[Finding, ...] = (), days: tuple[dict[str, Any], ...] = ()
+) -> dict[str, str]:
+    return {row["box"]: row["state"] for row in checklist(phase, readings, a_site(), findings, days)}
+
+
+def a_day(date: str, complete: bool = True, **trends: str) -> dict[str, Any]:
+    flat = dict.fromkeys(("requests", "error_rate_pct", "latency_avg_ms", "latency_p95_ms"), "flat")
+    return {"date": date, "complete": complete, **{f"{k}_trend": v for k, v in {**flat, **trends}.items()}}
+
+
+def test_a_count_without_a_limit_does_not_tick_a_box_that_says_none():
+    """One outage is not `No overnight outages`, and three recurring issues are not `No recurring patterns`."""
+    assert states("week1", reading("downtime_events", 1))["No overnight outages"] == "failed"
+    assert states("week1", reading("downtime_events", 0))["No overnight outages"] == "done"
+    assert states("hour1", reading("issues_recurring", 3))["No recurring error patterns"] == "failed"
+
+
+def test_an_abandoned_feature_is_not_used():
+    """The finding decides, although the count itself has no limit."""
+    gone = Finding("feature:orders:abandoned", "Orders: not used", Priority.P2, "feature_orders", "", "", "")
+    boxes = states("week1", reading("feature_orders", 0), findings=(gone,))
+    assert boxes["No abandoned features"] == "failed"
+    assert states("week1", reading("feature_orders", 4))["No abandoned features"] == "done"
+
+
+def test_more_tickets_than_before_are_not_a_normal_volume():
+    """The trend decides where a count has no limit."""
+    boxes = states("day1", reading("tickets_total", 40, trend="up"), reading("page_views", 9, trend="down"))
+    assert boxes["Support tickets normal volume"] == "failed"
+    assert boxes["No unusual drop in activity"] == "failed"
+
+
+def test_what_is_not_measured_is_left_to_a_person():
+    """An unknown reading ticks nothing."""
+    missing = Reading("downtime_events", "x", "count", "x", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    assert states("week1", missing)["No overnight outages"] == "manual"
+
+
+def test_any_error_in_the_tracker_forbids_to_say_there_was_none():
+    """26 errors of known issues are not `No 500 errors`, though none of them is critical."""
+    seen = (reading("errors_total", 26), reading("issues_critical", 0, Status.PASS))
+    rows = {row["box"]: row for row in checklist("hour1", seen, a_site())}
+    box = rows["No 500 errors in Sentry"]
+    assert (box["state"], box["reading"], box["reason"]) == ("failed", "errors_total", "errors_total: 26")
+    assert states("hour1", reading("errors_total", 0))["No 500 errors in Sentry"] == "done"
+
+
+def test_the_newest_whole_day_decides_on_spikes_and_drops():
+    calm, day = a_day("2025-03-05"), "No unusual spikes or drops"
+    assert states("daily", days=(a_day("2025-03-04", requests="up"), calm))[day] == "done"
+    for trend in ("up", "down"):
+        assert states("daily", days=(calm, a_day("2025-03-06", requests=trend)))[day] == "failed"
+    partial = a_day("2025-03-07", complete=False, requests="unknown")
+    assert states("daily", days=(calm, partial))[day] == "done"
+    rows = checklist("daily", (), a_site(), (), (a_day("2025-03-06", requests="up"),))
+    assert next(r for r in rows if r["box"] == day)["reason"] == "2025-03-06 up"
+
+
+def test_a_trend_is_concerning_when_two_days_running_rose():
+    stable, trend = "Metrics stable or improving", "No concerning trends (rising errors, response times)"
+    once = (a_day("2025-03-05"), a_day("2025-03-06", error_rate_pct="up"))
+    assert [states("daily", days=once)[box] for box in (stable, trend)] == ["failed", "done"]
+    twice = (a_day("2025-03-05", error_rate_pct="up"), a_day("2025-03-06", error_rate_pct="up"))
+    assert states("daily", days=twice)[trend] == "failed"
+    slower = Finding("route:x", "GET /x became slower", Priority.P1, "latency_p95_ms", "", "", "")
+    assert states("daily", findings=(slower,), days=once)[trend] == "failed"
+
+
+def test_no_day_and_no_baseline_leave_a_box_to_a_person():
+    assert states("daily")["No unusual spikes or drops"] == "manual"
+    assert (
+        states("daily", days=(a_day("2025-03-06", requests="unknown"),))["No unusual spikes or drops"] == "manual"
+    )
+    assert states("day1", reading("tickets_total", 4))["Support tickets normal volume"] == "manual"
+    assert states("day1", reading("tickets_total", 4, trend="flat"))["Support tickets normal volume"] == "done"
+
+
+def test_what_nobody_used_is_not_shown_to_work():
+    assert states("day1", reading("portal_logins", 0))["Users can login successfully"] == "manual"
+    assert states("day1", reading("portal_logins", 3))["Users can login successfully"] == "done"
+
+
+def test_every_box_names_what_decided_it_or_is_left_to_a_person():
+    """No box of any phase is ticked or failed by nothing."""
+    seen = [reading(n, 1, Status.PASS, trend="flat") for _, _, names in sum(BOXES.values(), ()) for n in names]
+    for phase in BOXES:
+        for row in checklist(phase, seen, a_site(), (), (a_day("2025-03-06"),)):
+            assert (row["reading"] is None) == (row["reason"] == "a person decides"), row
+            assert row["reading"] is not None or row["state"] == "manual", row
