@@ -39,9 +39,11 @@ PHASES: dict[str, tuple[str, ...]] = {
     "ongoing": ("report", "ongoing", *LATE),
 }
 
-# What names a row, so that one more row is one difference: its id, else these of its columns.
-NAMES = ("check", "object", "item", "box", "query", "role", "job", "feature", "ticket", "integration", "source",
-         "metric", "date", "route", "issue", "what")  # fmt: skip
+# What names a row, so that one row more or less does not shift the others: its id, else these of its columns.
+NAMES = (
+    *("check", "object", "item", "box", "query", "role", "job", "feature", "ticket"),
+    *("integration", "source", "metric", "date", "route", "issue", "what"),
+)
 # What two records of the same commit differ in, as paths.
 LIVE = re.compile(
     r"generated_at$|\[\w+\]\.seconds$"  # when and how long was collected
@@ -50,14 +52,13 @@ LIVE = re.compile(
     r"|tables\.(plans|queries)\[.*\]\.(\w+_ms|share_pct|change_pct)$|\[query:.*\]\.value$"
     r"|tables\.queries order$"  # by what they took
     # Counters of the database's own start: blocks from disk lie near the limit, so the check comes and goes.
-    r"|\[(database:|db_)?cache_hit(:|_pct)?\]|checklist\[Implement additional caching"
+    # How many findings there are counts it; the findings themselves are compared.
+    r"|readings\[db_findings\]\.(value|evidence)$|\[(database:|db_)?cache_hit(:|_pct)?\]"
+    r"|checklist\[Implement additional caching"
     r"|\[unused_index\]|\[rollbacks(/sessions_killed)?\]|\[drift/setting (port|unix_socket_directories)(#\d+)?\]"
 )
-# The same within texts: ports, folders of a run, how many checks and findings there are with those that go.
-TEXT = re.compile(
-    r"(?<=127\.0\.0\.1:)\d+|(?<=port )\d+|/run-\w+"
-    r"|\d+(?= results, )|\d+(?= of them unknown)|(?<=, and )\d+(?= more)"
-)
+# The same within texts: ports, folders of a run, how many more findings a summary names.
+TEXT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=port )\d+|/run-\w+|(?<=, and )\d+(?= more)")
 # Texts that tell what the database's queries took, and how.
 TIMED = re.compile(r"tables\.(queries|database_findings)\[|\[query:")
 TIMES = re.compile(r"[\d.,]+( -> [\d.,]+)? ms|\(x[\d.]+\)|[\d.]+ % of the database's time")
