@@ -6,19 +6,25 @@ one. A job without any row is told apart from one that missed its slots.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.cron_schedules import TIME, expand, matched, runs_of
+from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, by_name, matched, runs_of, slots_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
 from pdmlib.phases.phase import AFTER_HOUR1
 from pdmlib.phases.window import iso
+from pdmlib.site.schedules import Timed, is_same, periods_before
 from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
@@ -38,9 +44,9 @@ def slots(case: Case) -> pd.DataFrame:
     """Slots of every job in the window: job, expected_at, state, started_at, seconds, error.
 
     States: ok, late, failed, hung (no end within its timeout), missed, running, pending (may still
-    start), duplicate (a further run of a slot), disabled, never_logged (a slot of a job that has
-    no row at all), not_due (the job has no slot here; `expected_at` is its next one). Empty when
-    the log could not be read.
+    start), not_understood (ended in a word that nobody has declared), duplicate (a further run of a
+    slot), disabled, never_logged (a slot of a job that has no row at all), not_due (the job has no
+    slot here; `expected_at` is its next one). Empty when the log could not be read.
     """
     cron = case.site.cron
     if cron is None or not cron.jobs or unreadable(case):
@@ -48,8 +54,9 @@ def slots(case: Case) -> pd.DataFrame:
     runs = _runs(case)
     off = _disabled(case)
     due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"].unique()))
-    names, busy = [job.name for job in cron.jobs], set(due["job"].unique())
-    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in busy], off)])
+    jobs, busy = by_name(cron.jobs), set(due["job"].unique())
+    names = list(jobs)
+    found = pd.concat([due, _idle(case, {name: jobs[name] for name in names if name not in busy}, off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
@@ -64,14 +71,14 @@ def _disabled(case: Case) -> set[str]:
     return {job.name for job in jobs if off & {job.name, *job.aliases}}
 
 
-def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
+def _idle(case: Case, jobs: Mapping[str, list[Job]], off: set[str]) -> pd.DataFrame:
     """A row for each job without a slot in the window, with its next one."""
-    following = [expand(job.schedule, job.time_zone, case.window)[:1] for job in jobs]
+    following = [next(iter(slots_of(entries, case.window)), pd.NaT) for entries in jobs.values()]
     return pd.DataFrame(
         {
-            "job": [job.name for job in jobs],
-            "expected_at": pd.Series([slots[0] if slots else pd.NaT for slots in following], dtype=TIME),
-            "state": ["disabled" if job.name in off else "not_due" for job in jobs],
+            "job": list(jobs),
+            "expected_at": pd.Series(following, dtype=TIME),
+            "state": ["disabled" if name in off else "not_due" for name in jobs],
             "started_at": pd.Series([pd.NaT] * len(jobs), dtype=TIME),
             "seconds": np.nan,
             "error": None,
@@ -83,7 +90,7 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
     """What became of each slot."""
     now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
-    limit = table["job"].map({job.name: job.timeout_s for job in cron.jobs})
+    limit = table["limit"]
     ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
@@ -94,6 +101,7 @@ def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: 
         "never_logged": idle & ~table["job"].isin(logged),
         "missed": idle,
         "failed": table["outcome"] == "failed",
+        UNCLEAR: table["outcome"] == UNCLEAR,
         "running": table["outcome"].isna() & (now < ends),
         "hung": table["outcome"].isna(),
         "late": late,
@@ -153,8 +161,21 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
     if isinstance(found, Measurement):
         return found
     hit = found[found["state"].isin(states)]
+    unclear = 0 if "missed" in states else int((found["state"] == UNCLEAR).sum())
+    if unclear:
+        return _at_least(case, len(hit), unclear, found)
     each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
     return _measured(case, len(hit), found, f"{len(hit)} of {len(found)} runs: {each}" if len(hit) else None)
+
+
+def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
+    """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
+    why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
+    text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
+    bounds = {"low": float(hit), "high": float(hit + unclear), "evidence": text, "samples": len(found)}
+    if not hit:
+        return replace(Measurement.missing(State.NOT_UNDERSTOOD, f"{text}; {why}", "postgres"), **bounds)
+    return replace(_measured(case, hit, found, text), low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
 
 
 def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
@@ -187,26 +208,32 @@ def table(case: Case) -> list[dict[str, Any]]:
     if case.site.cron is None:
         return []
     found, runs = slots(case), None if unreadable(case) else _runs(case)
-    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.jobs]
+    jobs = by_name(case.site.cron.jobs)
+    return [_row(case, entries, found[found["job"] == name], runs) for name, entries in jobs.items()]
 
 
-def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": job.name, "schedule": job.schedule}
+def _row(case: Case, entries: list[Job], mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
+    name = entries[0].name
+    row: dict[str, Any] = {"job": name, "schedule": _schedule([(job.schedule, job.time_zone) for job in entries])}
     due = _expected(mine)
     if runs is None:
-        planned = [slot for slot in expand(job.schedule, job.time_zone, case.window) if slot < case.window.end]
+        planned = [slot for slot in slots_of(entries, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
     if (due["state"] == "never_logged").any():
         return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
-    ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
+    ran = runs[(runs["job"] == name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
     states = due["state"].value_counts().to_dict()
-    row |= {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
+    counted = {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
+    unclear = states.get(UNCLEAR, 0)
+    row |= {key: count or None for key, count in counted.items()} if unclear else counted
     row |= {state: states.get(state, 0) for state in ("missed", "late", "running")}
     row["avg_seconds"] = due.loc[due["state"].isin(GOOD), "seconds"].mean()
     row["last_run"] = ran.max() if len(ran) else None
     row["last_error"] = str(errors.iloc[-1])[:300] if len(errors) else None
+    if unclear:
+        row["last_error"] = f"{unclear} runs ended in a word that is not understood"
     return json_row(row)
 
 
@@ -217,46 +244,84 @@ def drift(case: Case) -> list[dict[str, Any]]:
     """Rows of `cron_drift`: jobs whose name or schedule differs between site file, platform and log.
 
     Columns job, site (schedule), platform (schedule), log (runs), reason; None where it is not there.
-    A list that could not be read says nothing.
+    A list that could not be read says nothing. Schedules are held against each other by their slots.
     """
     cron = case.site.cron
     if cron is None:
         return []
-    site = {job.name: job for job in cron.jobs}
+    site = {name: _timed(entries) for name, entries in by_name(cron.jobs).items()}
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
-    rows = [_drifted(name, site.get(name), platform, logged) for name in names]
+    rows = [_drifted(case, name, site.get(name), platform, logged) for name in names]
     return [row for row in rows if row["reason"]]
 
 
-def _platform(case: Case) -> dict[str, str] | None:
-    """Schedules of the platform by job name, the last part of their path; None when they were not read."""
+def _timed(entries: Sequence[Job]) -> list[Timed]:
+    return [(job.schedule, job.time_zone) for job in entries]
+
+
+def _schedule(timed: Sequence[Timed]) -> str:
+    """Schedules as a table shows them, with the zone of those that are not in UTC."""
+    return "; ".join(dict.fromkeys(text if zone == "UTC" else f"{text} ({zone})" for text, zone in timed))
+
+
+def _platform(case: Case) -> dict[str, list[Timed]] | None:
+    """Schedules of the platform by job name; None when they were not read. A platform fires in UTC."""
     if not case.answered("vercel", "platform_crons"):
         return None
-    names = {alias: job.name for job in (case.site.cron.jobs if case.site.cron else ()) for alias in job.aliases}
-    crons = case["platform_crons"]
-    last = crons["path"].str.rstrip("/").str.rsplit("/", n=1).str[-1].replace(names)
-    return dict(zip(last, crons["schedule"], strict=True))
+    crons, found = case["platform_crons"], {}
+    names = _names_of(crons["path"].unique(), case.site.cron.jobs if case.site.cron else ())
+    for path, schedule in zip(crons["path"], crons["schedule"], strict=True):
+        found.setdefault(names[path], []).append((schedule, "UTC"))
+    return found
+
+
+def _names_of(paths: Sequence[str], jobs: Sequence[Job]) -> dict[str, str]:
+    """The job of each path: the one whose path it is, else the one that its last part or its query names.
+
+    A path of no job goes by its last part, and as a whole where several end alike.
+    """
+    declared = {job.path: job.name for job in jobs if job.path}
+    known = {name: job.name for job in jobs for name in (*job.aliases, job.name)}
+    found = {path: declared.get(path) or next((known[p] for p in _parts(path) if p in known), None) for path in paths}
+    ends = Counter(_end(path) for path, name in found.items() if name is None)
+    return {path: name or (_end(path) if ends[_end(path)] == 1 else path) for path, name in found.items()}
+
+
+def _parts(path: str) -> list[str]:
+    """What of a path may be a job's name: the values of its query, then its last part."""
+    parts = urlsplit(path)
+    return [*(value for _, value in parse_qsl(parts.query)), parts.path.rstrip("/").rpartition("/")[2]]
+
+
+def _end(path: str) -> str:
+    parts = urlsplit(path)
+    last = parts.path.rstrip("/").rpartition("/")[2]
+    return f"{last}?{parts.query}" if parts.query else last
 
 
 def _drifted(
-    name: str, job: Job | None, platform: dict[str, str] | None, logged: dict[str, int] | None
+    case: Case,
+    name: str,
+    site: list[Timed] | None,
+    platform: Mapping[str, list[Timed]] | None,
+    logged: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     there, runs = (platform or {}).get(name), (logged or {}).get(name)
     reasons = []
-    if job is None:
+    if site is None:
         reasons.append("not in the site file")
     if platform is not None and there is None:
         reasons.append("not scheduled on the platform")
     if logged is not None and runs is None:
         reasons.append("no row in the log")
-    if job is not None and there is not None and job.schedule != there:
+    if site is not None and there is not None and not is_same(site, there, case.window.start):
         reasons.append("the schedules differ")
     return {
         "job": name,
-        "site": job.schedule if job else None,
-        "platform": there,
+        "site": _schedule(site) if site else None,
+        "platform": _schedule(there) if there else None,
         "log": f"{runs} runs" if runs is not None else None,
         "reason": "; ".join(reasons),
     }
@@ -317,12 +382,15 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
         where = "the platform schedules it, so its route does not write the log or cannot"
     else:
         where = "the platform does not schedule it"
+    reach = _reach(case, job)
+    never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
+    holds = "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
     return Finding(
         id=f"cron:{job}:never_logged",
-        title=f"{job} never logged a run",
+        title=f"{job} {never}",
         priority=Priority.P2,
         reading="cron_runs_expected",
-        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, now or before, "
+        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, {holds}, "
         f"while other jobs have rows; {where}.",
         action=INSTRUMENT,
         becomes_green=f"the log holds a run of {job} (now 0)",
@@ -330,6 +398,14 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
         value=len(silent),
         threshold="> 0",
     )
+
+
+def _reach(case: Case, job: str) -> datetime | None:
+    """Where the log begins, when that is too late to say of a job that it never ran; else None."""
+    jobs = by_name(case.site.cron.jobs if case.site.cron else ())
+    wanted = [periods_before(e.schedule, e.time_zone, case.scope.window.start) for e in jobs.get(job, ())]
+    first = case["cron_logs"]["started_at"].min()
+    return first.to_pydatetime() if wanted and not pd.isna(first) and first > min(wanted) else None
 
 
 _ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)

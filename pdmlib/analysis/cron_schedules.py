@@ -1,55 +1,52 @@
-"""Cron schedules expanded into slots, and runs of the cron log matched to them one to one."""
+"""Runs of the cron log, and the slots of the jobs that they are matched to one to one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from cronsim import CronSim
 
 from pdmlib.phases.window import Window
+from pdmlib.site.schedules import expand
 from pdmlib.site.tables import Cron, Job
 
 TIME = "datetime64[us, UTC]"
-DONE = ("completed", "success", "succeeded", "ok", "finished")
-FAILED = ("failed", "failure", "error", "timeout")
+ENDED = ("completed", "failed")
+UNCLEAR = "not_understood"
 RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
 
 
-@lru_cache(maxsize=4096)
-def expand(schedule: str, zone: str, window: Window) -> tuple[datetime, ...]:
-    """The moments in a window at which a schedule is due in its own zone, and the first one after it.
+def by_name(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:
+    """The entries of each job, in the site file's order: one that has two schedules has two."""
+    found: dict[str, list[Job]] = {}
+    for job in jobs:
+        found.setdefault(job.name, []).append(job)
+    return found
 
-    Over a change of the clock it does as cron: a job of a fixed hour runs once, one of every hour
-    or minute runs with the time that passes.
-    """
-    found: list[datetime] = []
-    # Started within a repeated hour, the expansion would not know that the job has run already.
-    for moment in CronSim(schedule, (window.start - timedelta(hours=3)).astimezone(ZoneInfo(zone))):
-        due = moment.astimezone(UTC)
-        if due >= window.start:
-            found.append(due)
-        if due >= window.end:
-            break
-    return tuple(found)
+
+def slots_of(entries: Sequence[Job], window: Window) -> dict[datetime, float]:
+    """The slots of a job in a window and the first one after each of its schedules, each with its timeout."""
+    found: dict[datetime, float] = {}
+    for job in entries:
+        for slot in expand(job.schedule, job.time_zone, window):
+            found[slot] = max(job.timeout_s, found.get(slot, 0.0))
+    return dict(sorted(found.items()))
 
 
 def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
     """Runs in the cron log, as known at a moment: a run is one (job, started_at), whatever rows it wrote.
 
-    `outcome` is completed, failed, or NaN as long as no row of its end is there; aliases have
-    their job's name.
+    `outcome` is completed, failed, not_understood (it ended in a word that nobody has declared), or NaN
+    as long as no row of its end is there; aliases have their job's name.
     """
     names = {alias: job.name for job in jobs for alias in job.aliases}
     logs = logs.dropna(subset=["job", "started_at"])
     logs = logs[logs["started_at"] <= until]
-    status = logs["status"].str.lower()
-    ended = status.isin(DONE + FAILED) & (logs["completed_at"].isna() | (logs["completed_at"] <= until))
-    outcome = pd.Series("completed", index=logs.index).where(status.isin(DONE), "failed").where(ended)
+    known = logs["completed_at"].isna() | (logs["completed_at"] <= until)
+    ended, unclear = logs["status"].isin(ENDED) & known, logs["status"].isna() & known
+    outcome = logs["status"].where(ended).mask(unclear, UNCLEAR)
     length = (logs["completed_at"] - logs["started_at"]).dt.total_seconds()
     rows = pd.DataFrame(
         {
@@ -62,30 +59,33 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
             "attempts": logs["attempts"].where(ended),
         }
     )
-    rows = rows.assign(has_ended=ended).sort_values(["job", "started_at", "has_ended", "ended_at"])
+    says = 2 * ended.astype(int) + unclear.astype(int)
+    rows = rows.assign(says=says).sort_values(["job", "started_at", "says", "ended_at"])
     return rows.groupby(["job", "started_at"], as_index=False).tail(1)[list(RUN_COLUMNS)].reset_index(drop=True)
 
 
 def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Slots of jobs in a window, each with its run: job, expected_at, nth, and the columns of `runs_of`.
+    """Slots of jobs in a window, each with its run: job, expected_at, limit, nth, and the columns of `runs_of`.
 
     A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
-    0 for a slot's first run or for none, and counts on for further runs of the same slot.
+    0 for a slot's first run or for none, and counts on for further runs of the same slot; `limit`
+    is the slot's timeout in seconds.
     """
-    plans = [expand(job.schedule, job.time_zone, window) for job in jobs]
-    due = [[slot for slot in slots if slot < window.end] for slots in plans]
+    plans = {name: slots_of(entries, window) for name, entries in by_name(jobs).items()}
+    due = {name: [slot for slot in slots if slot < window.end] for name, slots in plans.items()}
     started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
     number = np.full(len(runs), -1)
-    for job, slots, inside in zip(jobs, plans, due, strict=True):
-        mine = np.flatnonzero(owner == job.name)
-        place = np.searchsorted(_edges(slots, cron.early_s), started[mine], side="right") - 1
-        number[mine] = np.where(place < len(inside), place, -1)
-    counts = [len(inside) for inside in due]
+    for name, slots in plans.items():
+        mine = np.flatnonzero(owner == name)
+        place = np.searchsorted(_edges(list(slots), cron.early_s), started[mine], side="right") - 1
+        number[mine] = np.where(place < len(due[name]), place, -1)
+    counts = [len(inside) for inside in due.values()]
     plan = pd.DataFrame(
         {
-            "job": pd.Series(np.repeat([job.name for job in jobs], counts), dtype=runs["job"].dtype),
+            "job": pd.Series(np.repeat(list(due), counts), dtype=runs["job"].dtype),
             "slot": np.concatenate([np.arange(count) for count in counts]).astype("int64"),
-            "expected_at": pd.Series([slot for inside in due for slot in inside], dtype=TIME),
+            "expected_at": pd.Series([slot for inside in due.values() for slot in inside], dtype=TIME),
+            "limit": [plans[name][slot] for name, inside in due.items() for slot in inside],
         }
     )
     ran = runs.assign(slot=number)[number >= 0].sort_values("started_at")
@@ -94,7 +94,7 @@ def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window)
     return table.assign(nth=table["nth"].fillna(0).astype(int))
 
 
-def _edges(slots: tuple[datetime, ...], early_s: float) -> np.ndarray:
+def _edges(slots: Sequence[datetime], early_s: float) -> np.ndarray:
     """From when on a run counts for each slot, in microseconds; never before the middle to the slot before."""
     moments = np.array([slot.timestamp() for slot in slots])
     early = min(early_s, float(np.diff(moments).min()) / 2) if len(moments) > 1 else early_s

@@ -8,15 +8,18 @@ reads to a `Vocabulary` and an `Unclear`; what these do not know becomes None in
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from pdmlib.frames.frame import frame
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
+MOST_EXAMPLES, OTHERS = 20, "others"  # different examples of one thing that a person would read through
 # Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -40,7 +43,7 @@ class Vocabulary:
 
     def of(self, theirs: Any) -> str | None:
         """Our word for theirs; None when it is not understood."""
-        return self._known.get(_plain(theirs))
+        return None if theirs is None else self._known.get(_plain(theirs))
 
 
 class Unclear:
@@ -53,6 +56,7 @@ class Unclear:
     def __init__(self, source: str) -> None:
         self._source = source
         self._rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._distinct: Counter[tuple[str, str]] = Counter()
 
     def note(
         self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1
@@ -67,6 +71,9 @@ class Unclear:
             mend: the line of the site file that would explain it; empty where none can.
         """
         shown = " ".join(str(example).split())[:EXAMPLE_LENGTH]
+        if (item, what, shown) not in self._rows and self._distinct[item, what] >= MOST_EXAMPLES:
+            shown, mend = OTHERS, ""
+        self._distinct[item, what] += (item, what, shown) not in self._rows
         row = self._rows.setdefault(
             (item, what, shown),
             {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,
@@ -113,3 +120,11 @@ class Unclear:
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frame `not_understood`; nothing where all was understood."""
         return {"not_understood": frame("not_understood", self._rows.values())} if self._rows else {}
+
+
+def mend_line(*path: str, value: Any, note: str = "") -> str:
+    """A line of the site file, such as `uptime: {words: {down: [error]}}`, and behind it what else could stand there."""
+    for key in reversed(path):
+        value = {key: value}
+    line = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
+    return line.strip()[1:-1] + (f"  # {note}" if note else "")
