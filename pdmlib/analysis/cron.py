@@ -7,24 +7,23 @@ one. A job without any row is told apart from one that missed its slots.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, by_name, matched, runs_of, slots_of
+from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, runs_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
 from pdmlib.phases.phase import AFTER_HOUR1
 from pdmlib.phases.window import iso
-from pdmlib.site.schedules import Timed, is_same, periods_before
+from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
@@ -49,36 +48,36 @@ def slots(case: Case) -> pd.DataFrame:
     slot here; `expected_at` is its next one). Empty when the log could not be read.
     """
     cron = case.site.cron
-    if cron is None or not cron.jobs or unreadable(case):
+    if cron is None or not cron.expected or unreadable(case):
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
     runs = _runs(case)
     off = _disabled(case)
-    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"].unique()))
-    jobs, busy = by_name(cron.jobs), set(due["job"].unique())
-    names = list(jobs)
-    found = pd.concat([due, _idle(case, {name: jobs[name] for name in names if name not in busy}, off)])
+    jobs = cron.expected
+    due = _states(case, cron, matched(jobs, cron, runs, case.window), off, set(runs["job"].unique()))
+    names, busy = [job.name for job in jobs], set(due["job"].unique())
+    found = pd.concat([due, _idle(case, [job for job in jobs if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
 def _runs(case: Case) -> pd.DataFrame:
-    jobs = case.site.cron.jobs if case.site.cron else ()
+    jobs = case.site.cron.expected if case.site.cron else ()
     return runs_of(case["cron_logs"], jobs, case.scope.as_of)
 
 
 def _disabled(case: Case) -> set[str]:
-    settings, jobs = case["cron_settings"], case.site.cron.jobs if case.site.cron else ()
+    settings, jobs = case["cron_settings"], case.site.cron.expected if case.site.cron else ()
     off = set(settings.loc[settings["enabled"] == False, "job"])  # noqa: E712
     return {job.name for job in jobs if off & {job.name, *job.aliases}}
 
 
-def _idle(case: Case, jobs: Mapping[str, list[Job]], off: set[str]) -> pd.DataFrame:
+def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
     """A row for each job without a slot in the window, with its next one."""
-    following = [next(iter(slots_of(entries, case.window)), pd.NaT) for entries in jobs.values()]
+    following = [slots_of(job, case.window)[:1] for job in jobs]
     return pd.DataFrame(
         {
-            "job": list(jobs),
-            "expected_at": pd.Series(following, dtype=TIME),
-            "state": ["disabled" if name in off else "not_due" for name in jobs],
+            "job": [job.name for job in jobs],
+            "expected_at": pd.Series([slots[0] if slots else pd.NaT for slots in following], dtype=TIME),
+            "state": ["disabled" if job.name in off else "not_due" for job in jobs],
             "started_at": pd.Series([pd.NaT] * len(jobs), dtype=TIME),
             "seconds": np.nan,
             "error": None,
@@ -90,7 +89,7 @@ def _idle(case: Case, jobs: Mapping[str, list[Job]], off: set[str]) -> pd.DataFr
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
     """What became of each slot."""
     now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
-    limit = table["limit"]
+    limit = table["job"].map({job.name: job.timeout_s for job in cron.expected})
     ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
@@ -172,10 +171,9 @@ def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measur
     """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
     why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
     text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
-    bounds = {"low": float(hit), "high": float(hit + unclear), "evidence": text, "samples": len(found)}
-    if not hit:
-        return replace(Measurement.missing(State.NOT_UNDERSTOOD, f"{text}; {why}", "postgres"), **bounds)
-    return replace(_measured(case, hit, found, text), low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
+    known = _measured(case, hit, found, text)
+    known = replace(known, low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
+    return known if hit else replace(known, state=State.NOT_UNDERSTOOD, value=None)
 
 
 def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
@@ -208,21 +206,19 @@ def table(case: Case) -> list[dict[str, Any]]:
     if case.site.cron is None:
         return []
     found, runs = slots(case), None if unreadable(case) else _runs(case)
-    jobs = by_name(case.site.cron.jobs)
-    return [_row(case, entries, found[found["job"] == name], runs) for name, entries in jobs.items()]
+    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
 
 
-def _row(case: Case, entries: list[Job], mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
-    name = entries[0].name
-    row: dict[str, Any] = {"job": name, "schedule": _schedule([(job.schedule, job.time_zone) for job in entries])}
+def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"job": job.name, "schedule": _schedule(timed(job))}
     due = _expected(mine)
     if runs is None:
-        planned = [slot for slot in slots_of(entries, case.window) if slot < case.window.end]
+        planned = [slot for slot in slots_of(job, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
     if (due["state"] == "never_logged").any():
         return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
-    ran = runs[(runs["job"] == name) & (runs["started_at"] < case.window.end)]["started_at"]
+    ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
     states = due["state"].value_counts().to_dict()
     counted = {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
@@ -249,7 +245,7 @@ def drift(case: Case) -> list[dict[str, Any]]:
     cron = case.site.cron
     if cron is None:
         return []
-    site = {name: _timed(entries) for name, entries in by_name(cron.jobs).items()}
+    site = {job.name: timed(job) for job in cron.expected}
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
@@ -257,48 +253,33 @@ def drift(case: Case) -> list[dict[str, Any]]:
     return [row for row in rows if row["reason"]]
 
 
-def _timed(entries: Sequence[Job]) -> list[Timed]:
-    return [(job.schedule, job.time_zone) for job in entries]
-
-
-def _schedule(timed: Sequence[Timed]) -> str:
+def _schedule(schedules: Sequence[Timed]) -> str:
     """Schedules as a table shows them, with the zone of those that are not in UTC."""
-    return "; ".join(dict.fromkeys(text if zone == "UTC" else f"{text} ({zone})" for text, zone in timed))
+    return "; ".join(dict.fromkeys(text if zone == "UTC" else f"{text} ({zone})" for text, zone in schedules))
 
 
 def _platform(case: Case) -> dict[str, list[Timed]] | None:
     """Schedules of the platform by job name; None when they were not read. A platform fires in UTC."""
     if not case.answered("vercel", "platform_crons"):
         return None
-    crons, found = case["platform_crons"], {}
+    crons = case["platform_crons"]
+    found: dict[str, list[Timed]] = {}
     names = _names_of(crons["path"].unique(), case.site.cron.jobs if case.site.cron else ())
     for path, schedule in zip(crons["path"], crons["schedule"], strict=True):
         found.setdefault(names[path], []).append((schedule, "UTC"))
     return found
 
 
-def _names_of(paths: Sequence[str], jobs: Sequence[Job]) -> dict[str, str]:
+def _names_of(paths: Iterable[str], jobs: Sequence[Job]) -> dict[str, str]:
     """The job of each path: the one whose path it is, else the one that its last part or its query names.
 
-    A path of no job goes by its last part, and as a whole where several end alike.
+    A path of no job goes by its end, and as a whole where several end alike.
     """
     declared = {job.path: job.name for job in jobs if job.path}
     known = {name: job.name for job in jobs for name in (*job.aliases, job.name)}
-    found = {path: declared.get(path) or next((known[p] for p in _parts(path) if p in known), None) for path in paths}
-    ends = Counter(_end(path) for path, name in found.items() if name is None)
-    return {path: name or (_end(path) if ends[_end(path)] == 1 else path) for path, name in found.items()}
-
-
-def _parts(path: str) -> list[str]:
-    """What of a path may be a job's name: the values of its query, then its last part."""
-    parts = urlsplit(path)
-    return [*(value for _, value in parse_qsl(parts.query)), parts.path.rstrip("/").rpartition("/")[2]]
-
-
-def _end(path: str) -> str:
-    parts = urlsplit(path)
-    last = parts.path.rstrip("/").rpartition("/")[2]
-    return f"{last}?{parts.query}" if parts.query else last
+    found = {p: declared.get(p) or next((known[n] for n in names_in(p) if n in known), None) for p in paths}
+    ends = Counter(end_of(path) for path, name in found.items() if name is None)
+    return {path: name or (end_of(path) if ends[end_of(path)] == 1 else path) for path, name in found.items()}
 
 
 def _drifted(
@@ -384,7 +365,9 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
         where = "the platform does not schedule it"
     reach = _reach(case, job)
     never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
-    holds = "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
+    holds = (
+        "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
+    )
     return Finding(
         id=f"cron:{job}:never_logged",
         title=f"{job} {never}",
@@ -402,10 +385,11 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
 
 def _reach(case: Case, job: str) -> datetime | None:
     """Where the log begins, when that is too late to say of a job that it never ran; else None."""
-    jobs = by_name(case.site.cron.jobs if case.site.cron else ())
-    wanted = [periods_before(e.schedule, e.time_zone, case.scope.window.start) for e in jobs.get(job, ())]
+    mine = next((one for one in (case.site.cron.expected if case.site.cron else ()) if one.name == job), None)
     first = case["cron_logs"]["started_at"].min()
-    return first.to_pydatetime() if wanted and not pd.isna(first) and first > min(wanted) else None
+    if mine is None or pd.isna(first) or first <= periods_before(mine, case.scope.window.start):
+        return None
+    return cast(datetime, first.to_pydatetime())
 
 
 _ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)

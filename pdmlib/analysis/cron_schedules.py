@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from pdmlib.phases.window import Window
-from pdmlib.site.schedules import expand
+from pdmlib.site.schedules import slots_of
 from pdmlib.site.tables import Cron, Job
 
 TIME = "datetime64[us, UTC]"
 ENDED = ("completed", "failed")
 UNCLEAR = "not_understood"
 RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
-
-
-def by_name(jobs: Iterable[Job]) -> Mapping[str, list[Job]]:
-    """The entries of each job, in the site file's order: one that has two schedules has two."""
-    found: dict[str, list[Job]] = {}
-    for job in jobs:
-        found.setdefault(job.name, []).append(job)
-    return found
-
-
-def slots_of(entries: Sequence[Job], window: Window) -> dict[datetime, float]:
-    """The slots of a job in a window and the first one after each of its schedules, each with its timeout."""
-    found: dict[datetime, float] = {}
-    for job in entries:
-        for slot in expand(job.schedule, job.time_zone, window):
-            found[slot] = max(job.timeout_s, found.get(slot, 0.0))
-    return dict(sorted(found.items()))
 
 
 def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
@@ -65,27 +48,25 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
 
 
 def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Slots of jobs in a window, each with its run: job, expected_at, limit, nth, and the columns of `runs_of`.
+    """Slots of jobs in a window, each with its run: job, expected_at, nth, and the columns of `runs_of`.
 
     A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
-    0 for a slot's first run or for none, and counts on for further runs of the same slot; `limit`
-    is the slot's timeout in seconds.
+    0 for a slot's first run or for none, and counts on for further runs of the same slot.
     """
-    plans = {name: slots_of(entries, window) for name, entries in by_name(jobs).items()}
-    due = {name: [slot for slot in slots if slot < window.end] for name, slots in plans.items()}
+    plans = [slots_of(job, window) for job in jobs]
+    due = [[slot for slot in slots if slot < window.end] for slots in plans]
     started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
     number = np.full(len(runs), -1)
-    for name, slots in plans.items():
-        mine = np.flatnonzero(owner == name)
-        place = np.searchsorted(_edges(list(slots), cron.early_s), started[mine], side="right") - 1
-        number[mine] = np.where(place < len(due[name]), place, -1)
-    counts = [len(inside) for inside in due.values()]
+    for job, slots, inside in zip(jobs, plans, due, strict=True):
+        mine = np.flatnonzero(owner == job.name)
+        place = np.searchsorted(_edges(slots, cron.early_s), started[mine], side="right") - 1
+        number[mine] = np.where(place < len(inside), place, -1)
+    counts = [len(inside) for inside in due]
     plan = pd.DataFrame(
         {
-            "job": pd.Series(np.repeat(list(due), counts), dtype=runs["job"].dtype),
+            "job": pd.Series(np.repeat([job.name for job in jobs], counts), dtype=runs["job"].dtype),
             "slot": np.concatenate([np.arange(count) for count in counts]).astype("int64"),
-            "expected_at": pd.Series([slot for inside in due.values() for slot in inside], dtype=TIME),
-            "limit": [plans[name][slot] for name, inside in due.items() for slot in inside],
+            "expected_at": pd.Series([slot for inside in due for slot in inside], dtype=TIME),
         }
     )
     ran = runs.assign(slot=number)[number >= 0].sort_values("started_at")
@@ -94,7 +75,7 @@ def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window)
     return table.assign(nth=table["nth"].fillna(0).astype(int))
 
 
-def _edges(slots: Sequence[datetime], early_s: float) -> np.ndarray:
+def _edges(slots: tuple[datetime, ...], early_s: float) -> np.ndarray:
     """From when on a run counts for each slot, in microseconds; never before the middle to the slot before."""
     moments = np.array([slot.timestamp() for slot in slots])
     early = min(early_s, float(np.diff(moments).min()) / 2) if len(moments) > 1 else early_s

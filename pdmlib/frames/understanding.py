@@ -17,6 +17,7 @@ import pandas as pd
 import yaml
 
 from pdmlib.frames.frame import frame
+from pdmlib.site.terms import word as term
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
 MOST_EXAMPLES, OTHERS = 20, "others"  # different examples of one thing that a person would read through
@@ -24,10 +25,6 @@ MOST_EXAMPLES, OTHERS = 20, "others"  # different examples of one thing that a p
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Word = str | int | float | bool
-
-
-def _plain(word: Any) -> str:
-    return str(word).strip().casefold()
 
 
 class Vocabulary:
@@ -39,11 +36,11 @@ class Vocabulary:
 
     def __init__(self, words: Mapping[str, Iterable[Word]]) -> None:
         self.ours = tuple(words)
-        self._known = {_plain(theirs): ours for ours, all_theirs in words.items() for theirs in all_theirs}
+        self._known = {term(theirs): ours for ours, all_theirs in words.items() for theirs in all_theirs}
 
     def of(self, theirs: Any) -> str | None:
         """Our word for theirs; None when it is not understood."""
-        return None if theirs is None else self._known.get(_plain(theirs))
+        return None if theirs is None else self._known.get(term(theirs))
 
 
 class Unclear:
@@ -123,7 +120,7 @@ class Unclear:
 
 
 def mend_line(*path: str, value: Any, note: str = "") -> str:
-    """A line of the site file, such as `uptime: {words: {down: [error]}}`, and behind it what else could stand there."""
+    """A line of the site file, such as `uptime: {words: {down: [error]}}`, and a note behind it."""
     for key in reversed(path):
         value = {key: value}
     line = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)

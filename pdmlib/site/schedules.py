@@ -1,4 +1,4 @@
-"""Cron schedules as the moments that they make."""
+"""Cron schedules as the moments that they make, and which job a path of the platform calls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -76,3 +77,19 @@ def is_same(ours: Iterable[Timed], theirs: Iterable[Timed], near: datetime) -> b
 def _slots(schedules: frozenset[Timed], start: datetime) -> tuple[datetime, ...]:
     found = {slot for text, zone in schedules for slot in islice(_following(text, zone, start), ALIKE)}
     return tuple(sorted(found)[:ALIKE])
+
+
+def names_in(path: str) -> list[str]:
+    """What of a path may be a job's name: the values of its query, then its last part."""
+    parts = urlsplit(path)
+    return [*(value for _, value in parse_qsl(parts.query)), _last(parts.path)]
+
+
+def end_of(path: str) -> str:
+    """The last part of a path, with its query."""
+    parts = urlsplit(path)
+    return f"{_last(parts.path)}?{parts.query}" if parts.query else _last(parts.path)
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rpartition("/")[2]

@@ -105,7 +105,9 @@ def _shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bu
     code, body, error = None, b"", None
     began = time.perf_counter()
     try:
-        with httpx.Client(verify=tls(), timeout=timeout, headers={**HEADERS, **headers}, trust_env=False) as client:
+        with httpx.Client(
+            verify=tls(), timeout=timeout, headers={**HEADERS, **headers}, trust_env=False
+        ) as client:
             code, body = _fetch(client, base, endpoint.path, began + left)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"

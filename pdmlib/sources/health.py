@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pdmlib.frames.understanding import Unclear, Vocabulary
-from pdmlib.site.vendors import Expectation
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.site.terms import word
+from pdmlib.site.vendors import Expect
 from pdmlib.sources.http import one_line
 
 WORDS = Vocabulary(
@@ -25,7 +26,6 @@ WORDS = Vocabulary(
 )
 SWITCHES = ("ok", "healthy")  # keys of a JSON body whose true or false says all
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
-SHORT = 200  # characters: a text body up to this length is compared whole, a longer one is searched
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
 
@@ -57,7 +57,7 @@ class Endpoint:
 
     path: str
     health: bool
-    expected: Expectation | None = None
+    expected: Expect | None = None
     mask: Mask = one_line
 
     @property
@@ -99,9 +99,7 @@ def _page(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     return ("down", f"HTTP {code}") if code >= 500 else (None, _code(endpoint, shot, unclear))
 
 
-def _as_expected(
-    endpoint: Endpoint, expected: Expectation, shot: Shot, said: str | None, unclear: Unclear
-) -> Judged:
+def _as_expected(endpoint: Endpoint, expected: Expect, shot: Shot, said: str | None, unclear: Unclear) -> Judged:
     if _met(expected, shot):
         return "up", None
     if shot.code in TOKENS:
@@ -110,38 +108,35 @@ def _as_expected(
     return ("degraded" if WORDS.of(said) == "degraded" and shot.code in (200, 503) else "down"), detail
 
 
-def _met(expected: Expectation, shot: Shot) -> bool:
+def _met(expected: Expect, shot: Shot) -> bool:
     code = shot.code or 0
     if code not in expected.status if expected.status else not 200 <= code < 300:
         return False
-    if expected.text is not None and not _reads(shot.text, expected.text):
+    if expected.text is not None and " ".join(expected.text.split()).casefold() not in shot.text.casefold():
         return False
-    return expected.json_body is None or _holds(_parsed(shot.body), expected.json_body)
-
-
-def _reads(text: str, expected: str) -> bool:
-    text, expected = text.casefold(), " ".join(expected.split()).casefold()
-    return text == expected if len(text) <= SHORT else expected in text
+    return not expected.body or _holds(_parsed(shot.body), expected.body)
 
 
 def _holds(found: Any, expected: Any) -> bool:
-    """Whether a JSON value holds what is expected: of an object the keys named, of anything else all."""
+    """Whether a JSON value is one that is expected: of an object the keys named, of a list any of its values."""
     if isinstance(expected, Mapping):
         return isinstance(found, dict) and all(k in found and _holds(found[k], v) for k, v in expected.items())
-    if isinstance(expected, str) and isinstance(found, str):
-        return found.strip().casefold() == expected.strip().casefold()
-    return type(found) is type(expected) and bool(found == expected)
+    if isinstance(expected, list):
+        return any(_holds(found, one) for one in expected)
+    return word(found) == word(expected)
 
 
 def _token(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
     text = f"HTTP {shot.code}, needs a token"
-    unclear.note(endpoint.item, "needs a token", f"HTTP {shot.code}",
-                 mend="sources.app.headers_env: {Authorization: NAME_OF_A_VARIABLE}")  # fmt: skip
+    mend = mend_line("sources", "app", "headers_env", value={"Authorization": "NAME_OF_A_VARIABLE"})
+    unclear.note(endpoint.item, "needs a token", f"HTTP {shot.code}", mend=mend)
     return text
 
 
 def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
-    unclear.note(endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=_expect(endpoint, {"status": [shot.code]}))
+    unclear.note(
+        endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=_expect(endpoint, {"status": [shot.code]})
+    )
     return f"HTTP {shot.code}, and the site file does not say what that means"
 
 
@@ -152,7 +147,7 @@ def _unknown_word(endpoint: Endpoint, said: str, unclear: Unclear) -> str:
 
 
 def _expect(endpoint: Endpoint, what: Mapping[str, Any]) -> str:
-    return "sources.app.expect: " + json.dumps({endpoint.path: what}, ensure_ascii=False).replace('"', "")
+    return mend_line("sources", "app", "expect", value={endpoint.path: what})
 
 
 def _word(shot: Shot) -> str | None:
@@ -186,7 +181,9 @@ def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -
     if not endpoint.health:
         return []
     body = said_in(shot.body)
-    found = next((body[key] for key in ("checks", "components") if isinstance(body.get(key), dict)), {})
+    found: dict[str, Any] = next(
+        (body[key] for key in ("checks", "components") if isinstance(body.get(key), dict)), {}
+    )
     return [_component(endpoint, str(n), entry, at, unclear) for n, entry in list(found.items())[:MOST_COMPONENTS]]
 
 

@@ -96,8 +96,14 @@ def _state(case: Case, live: pd.DataFrame) -> Measurement:
 
 def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
     """Why what the newest probes say is not known."""
-    said = "; ".join(f"{t}: {d}" for t, d in zip(probes["target"], probes["detail"], strict=True) if not pd.isna(d))
-    why = said or case.unclear(source, "uptime." if source == "postgres" else "") or "what the newest probes say is not understood"
+    said = "; ".join(
+        f"{t}: {d}" for t, d in zip(probes["target"], probes["detail"], strict=True) if not pd.isna(d)
+    )
+    why = (
+        said
+        or case.unclear(source, "uptime." if source == "postgres" else "")
+        or "what the newest probes say is not understood"
+    )
     return Measurement.missing(State.NOT_UNDERSTOOD, why[:300], source)
 
 
@@ -106,7 +112,12 @@ def _rows(probes: pd.DataFrame) -> list[tuple[str, str, datetime]]:
 
 
 def _measured(
-    case: Case, value: float | None, found: Uptime, evidence: str, low: float | None = None, high: float | None = None
+    case: Case,
+    value: float | None,
+    found: Uptime,
+    evidence: str,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Measurement:
     return Measurement(
         State.MEASURED,

@@ -1,54 +1,49 @@
-"""Which column of a site's table is which of ours, and what its times, words and numbers stand for."""
+"""Reading a site's table: which column is which of ours, and what its times, words and numbers stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.tables import TableBlock
 from pdmlib.site.terms import Terms
-from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, literal, written
-from pdmlib.sources.postgres.visibility import Ledger, Sight
+from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, qualified
 
+ROWS = 100_000
+TABLE_S = 8.0
+MOST_ODD = 1000  # rows at impossible times that are counted: more would tell a reader no more
 LISTED = 25  # columns named in a gap: enough to recognise the right one
 TEXT = 500  # characters of a stranger's text that are read
 # Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
 EARLIEST, LATEST = "1990-01-01", "2100-01-01"
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
-
-
-class Names(Protocol):
-    """What laying out a table needs of its reader."""
-
-    @property
-    def site(self) -> Site: ...
-    @property
-    def ledger(self) -> Ledger: ...
-    @property
-    def say(self) -> Callable[[str, str, str], None]: ...
-    @property
-    def unclear(self) -> Unclear: ...
-
+A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
+A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
+# What a column can hold at all: beyond it the row is a mistake.
+NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "uptime": {"response_ms": (0, A_DAY_MS)},
+    "cron": {"duration_ms": (0, A_YEAR_MS), "attempts": (0, 1_000_000)},
+    "tickets": {"rating": (1, 5)},
+    "integration_checks": {"response_ms": (0, A_DAY_MS)},
+}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A table whose columns are known: ours -> theirs, those that are there and can be read.
-
-    Attributes:
-        numbers: our column -> the least and the most that it can be.
-    """
+    """A table whose columns are known: ours -> theirs, those that are there and can be read."""
 
     block: TableBlock
     sight: Sight
     columns: Mapping[str, str]
-    numbers: Mapping[str, tuple[float, float]]
 
     @property
     def key(self) -> str:
@@ -77,7 +72,9 @@ class Layout:
     @cached_property
     def vocabularies(self) -> Mapping[str, Vocabulary]:
         """The words of each column that has some: those declared, and those that need no explaining."""
-        return {ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns}
+        return {
+            ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns
+        }
 
     def selected(self) -> Iterator[Any]:
         """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
@@ -96,7 +93,7 @@ class Layout:
         odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
         for ours in odd:
             unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
-        for ours, (low, high) in self.numbers.items():
+        for ours, (low, high) in NUMBERS.get(self.key, {}).items():
             if clean[ours] is not None:
                 clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
                 odd |= {ours} if clean[ours] is None else set()
@@ -117,18 +114,78 @@ def moment_of(terms: Terms) -> str:
     return next(name for name in terms.required if name.endswith("_at"))
 
 
+@dataclass(frozen=True)
+class Reader:
+    """What the readers of application tables share.
+
+    Attributes:
+        say: adds a gap (item, state, reason).
+        unclear: what was read and not understood.
+    """
+
+    session: Session
+    site: Site
+    scope: Scope
+    ledger: Ledger
+    say: Callable[[str, str, str], None]
+    unclear: Unclear
+
+    def rows(self, sight: Sight, query: Any, parameters: Mapping[str, Any]) -> list[Row]:
+        """The rows of a query on one table, policies let in where they show every row."""
+        policies = sight.state == BY_POLICY
+        return self.session.rows(query, parameters, timeout_s=TABLE_S, row_security=policies)
+
+    def layout(self, block: TableBlock) -> Layout:
+        """The columns of a table as its block of the site file names them.
+
+        Raises:
+            SourceError: not every row of it is seen, or it lacks what it cannot do without.
+        """
+        return _laid_out(self, block)
+
+    def select(self, layout: Layout, start: datetime, end: datetime) -> list[Row]:
+        """Rows of a table whose time lies in `[start, end)`, in our words; newest first where the cap cuts.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        table = layout.block.table
+        query = compose(
+            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
+            parts=joined(list(layout.selected())),
+            table=identifier(qualified(table)),
+            inside=inside(layout.time, layout.type_of(layout.moment), layout.zone),
+            time=identifier(layout.time),
+            cap=written(str(ROWS + 1)),
+        )
+        found = self.rows(layout.sight, query, {"start": start, "end": end})
+        if len(found) > ROWS:
+            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
+        self._count_odd_times(layout)
+        return [layout.understood(row, self.unclear) for row in found[:ROWS]]
+
+    def _count_odd_times(self, layout: Layout) -> None:
+        """Counts rows that lie at an impossible time, and so in no window."""
+        query = compose(
+            "SELECT count(*) AS rows, min({c}::text) AS example FROM "
+            "(SELECT {c} FROM {table} WHERE NOT {known} LIMIT {most}) AS odd",
+            c=identifier(layout.time), table=identifier(qualified(layout.block.table)),
+            known=possible(layout.time), most=written(str(MOST_ODD)),
+        )  # fmt: skip
+        found = self.rows(layout.sight, query, {})[0]
+        if found["rows"]:
+            item = f"{layout.key}.{layout.moment}"
+            self.unclear.note(item, "out of range", found["example"], taken_for="not read", count=found["rows"])
+
+
 def mend_words(key: str, ours: tuple[str, ...], theirs: Any) -> str:
     """The line that would explain a word: with one of ours as an example, the others named behind it."""
     first, *others = ours
     return mend_line(key, "words", first, value=[theirs], note=f"or {', '.join(others)}")
 
 
-def laid_out(reader: Names, block: TableBlock, numbers: Mapping[str, tuple[float, float]]) -> Layout:
-    """The columns of a table that are there; a name of the site file that is not there is a gap of its own.
-
-    Raises:
-        SourceError: a column is missing without which the table tells nothing, or its times have no zone.
-    """
+def _laid_out(reader: Reader, block: TableBlock) -> Layout:
+    """The columns of a table that are there; a name of the site file that is not there is a gap of its own."""
     terms, sight = block.terms, reader.ledger.readable(block.table)
     names = {column.name: block.candidates(column.name) for column in terms.columns}
     found = {ours: next((n for n in theirs if n in sight.columns), None) for ours, theirs in names.items()}
@@ -139,9 +196,9 @@ def laid_out(reader: Names, block: TableBlock, numbers: Mapping[str, tuple[float
     lost = [ours for ours, theirs in block.columns.items() if theirs and ours not in columns]
     if lost:
         reader.say(f"table:{block.table}:columns", "error", _lacking(block, sight, lost))
-    layout = Layout(block, sight, columns, {})
+    layout = Layout(block, sight, columns)
     check_time(layout.time, layout.type_of(layout.moment))
-    return Layout(block, sight, dict(_zoned(layout, reader)), numbers)
+    return Layout(block, sight, dict(_zoned(layout, reader)))
 
 
 def _lacking(block: TableBlock, sight: Sight, ours: Iterable[str]) -> str:
@@ -157,7 +214,7 @@ def _lacking(block: TableBlock, sight: Sight, ours: Iterable[str]) -> str:
     return f"{sight.table} has no column {lacking}; it has {has}{more}; say which one it is: {mend}"
 
 
-def _zoned(layout: Layout, reader: Names) -> Iterator[tuple[str, str]]:
+def _zoned(layout: Layout, reader: Reader) -> Iterator[tuple[str, str]]:
     """The columns whose times have a zone, declared or stored, and those that hold no times."""
     for ours, theirs in layout.columns.items():
         kind = layout.type_of(ours)
@@ -207,7 +264,9 @@ def value(column: str, kind: str, zone: str | None) -> Any:
     """A column as we read it: times in UTC, lists and JSON as JSON text, numbers as floats, lengths as ms."""
     name = identifier(column)
     if is_time(kind):
-        moment = compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
+        moment = (
+            compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
+        )
         return compose("CASE WHEN {known} THEN {m} END", known=possible(column), m=moment)
     if kind.endswith("[]") or kind in ("json", "jsonb"):
         return compose("to_jsonb({c})::text", c=name)

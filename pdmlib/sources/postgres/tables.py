@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,94 +13,13 @@ from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
-from pdmlib.phases.scope import Scope
 from pdmlib.site.schedules import periods_before
-from pdmlib.site.site import Site
-from pdmlib.site.tables import Feature, FeatureKind, TableBlock
+from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
 from pdmlib.sources.postgres import mapping
-from pdmlib.sources.postgres.mapping import Layout
-from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, written
-from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, feature_tables, qualified
-
-ROWS = 100_000
-TABLE_S = 8.0
-QUARTER_S = 900
-MOST_ODD = 1000  # rows at impossible times that are counted, no more: they are as many as make one look
-A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
-A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
-
-# What a column can hold at all: beyond it the row is a mistake.
-NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
-    "uptime": {"response_ms": (0, A_DAY_MS)},
-    "cron": {"duration_ms": (0, A_YEAR_MS), "attempts": (0, 1_000_000)},
-    "tickets": {"rating": (1, 5)},
-    "integration_checks": {"response_ms": (0, A_DAY_MS)},
-}
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What the readers of application tables share.
-
-    Attributes:
-        say: adds a gap (item, state, reason).
-        unclear: what was read and not understood.
-    """
-
-    session: Session
-    site: Site
-    scope: Scope
-    ledger: Ledger
-    say: Callable[[str, str, str], None]
-    unclear: Unclear
-
-    def rows(self, sight: Sight, query: Any, parameters: Mapping[str, Any]) -> list[Row]:
-        """The rows of a query on one table, policies let in where they show every row."""
-        policies = sight.state == BY_POLICY
-        return self.session.rows(query, parameters, timeout_s=TABLE_S, row_security=policies)
-
-    def layout(self, block: TableBlock) -> Layout:
-        """The columns of a table as its block of the site file names them.
-
-        Raises:
-            SourceError: not every row of it is seen, or it lacks what it cannot do without.
-        """
-        return mapping.laid_out(self, block, NUMBERS.get(block.terms.block, {}))
-
-    def select(self, layout: Layout, start: datetime, end: datetime) -> list[Row]:
-        """Rows of a table whose time lies in `[start, end)`, in our words; newest first where the cap cuts.
-
-        Raises:
-            SourceError: the table cannot be read.
-        """
-        table = layout.block.table
-        query = compose(
-            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
-            parts=joined(list(layout.selected())),
-            table=identifier(qualified(table)),
-            inside=mapping.inside(layout.time, layout.type_of(layout.moment), layout.zone),
-            time=identifier(layout.time),
-            cap=written(str(ROWS + 1)),
-        )
-        found = self.rows(layout.sight, query, {"start": start, "end": end})
-        if len(found) > ROWS:
-            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
-        self._count_odd_times(layout)
-        return [layout.understood(row, self.unclear) for row in found[:ROWS]]
-
-    def _count_odd_times(self, layout: Layout) -> None:
-        """Counts rows that lie at an impossible time, and so in no window."""
-        query = compose(
-            "SELECT count(*) AS rows, min({c}::text) AS example FROM "
-            "(SELECT {c} FROM {table} WHERE NOT {known} LIMIT {most}) AS odd",
-            c=identifier(layout.time), table=identifier(qualified(layout.block.table)),
-            known=mapping.possible(layout.time), most=written(str(MOST_ODD)),
-        )  # fmt: skip
-        found = self.rows(layout.sight, query, {})[0]
-        if found["rows"]:
-            item = f"{layout.key}.{layout.moment}"
-            self.unclear.note(item, "out of range", found["example"], taken_for="not read", count=found["rows"])
+from pdmlib.sources.postgres.mapping import Layout, Reader
+from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
 
 
 def probes(reader: Reader) -> pd.DataFrame:
@@ -164,7 +82,7 @@ def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str
         if early < begin:
             names = [name for job in silent for name in (job.name, *job.aliases)]
             found += _newest(reader, layout, early, begin, names)
-        found += _oldest(reader, layout)
+        found += [row for row in _oldest(reader, layout) if row["started_at"] < start and row not in found]
     except SourceError as error:
         reader.say(f"table:{layout.block.table}:before", "error", error.reason)
     return found
@@ -229,7 +147,9 @@ def tickets(reader: Reader) -> pd.DataFrame:
     layout = reader.layout(block)
     if not {"category", "tags"} & layout.columns.keys():
         mend = mend_line("tickets", "columns", value={"category": "<its name>"})
-        reader.say(CATEGORIES, "error", f"{block.table} has neither category nor tags; say which one it is: {mend}")
+        reader.say(
+            CATEGORIES, "error", f"{block.table} has neither category nor tags; say which one it is: {mend}"
+        )
     rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
     marks = Vocabulary(block.categories)
     return frame("tickets", [_ticket(reader, row, place, marks) for place, row in enumerate(rows, 1)])
@@ -267,16 +187,19 @@ def app_alerts(reader: Reader) -> pd.DataFrame:
 
 
 def _alert(row: Row) -> Row:
-    return {"at": row["triggered_at"], **{name: row[name] for name in ("alert", "severity", "resolved", "message")}}
+    return {
+        "at": row["triggered_at"],
+        **{name: row[name] for name in ("alert", "severity", "resolved", "message")},
+    }
 
 
 def integration_checks(reader: Reader) -> pd.DataFrame:
     """The application's checks of its integrations in the window; degraded is no failure."""
-    block = reader.site.block("integration_checks")
+    block, window = reader.site.block("integration_checks"), reader.scope.window
     if block is None:
         return frame("integration_checks")
-    layout = reader.layout(block)
-    return frame("integration_checks", [_check(row) for row in reader.select(layout, reader.scope.window.start, reader.scope.window.end)])
+    rows = reader.select(reader.layout(block), window.start, window.end)
+    return frame("integration_checks", [_check(row) for row in rows])
 
 
 def _check(row: Row) -> Row:
@@ -371,7 +294,7 @@ def _seconds(layout: Layout) -> Any:
 
 
 def _interval(layout: Layout, row: Row, unclear: Unclear) -> Row:
-    """An interval's row; a count over rows of which one is empty or impossible is missing, and they are counted."""
+    """An interval's row; what is counted over rows of which one is empty or impossible is missing."""
     blank = {name: row.pop(f"no_{name}") for name in ("visitor", "pages", "seconds")}
     for ours, name in (("visitor", "visitor"), ("pages", "pages"), ("duration_s", "seconds")):
         if blank[name] and ours in layout.columns:
@@ -403,13 +326,12 @@ def _counted(reader: Reader, feature: Feature) -> list[Row]:
         where = f"{feature.value_column or 'amount'} IS NOT NULL"
         mend = mend_line("features", value=[{"name": feature.name, "where": where}])
         reader.unclear.note(f"features.{feature.name}", "no number", "null", mend=mend, count=blank)
-    return [
-        {"feature": feature.name, "at": pd.Timestamp(row["bin"], unit="s", tz="UTC"), **_amount(row)} for row in rows
-    ]
+    return [_bin(feature, row) for row in rows]
 
 
-def _amount(row: Row) -> Row:
-    return {"amount": row["amount"], "blank": row["blank"] or None}
+def _bin(feature: Feature, row: Row) -> Row:
+    at = pd.Timestamp(row["bin"], unit="s", tz="UTC")
+    return {"feature": feature.name, "at": at, "amount": row["amount"], "blank": row["blank"] or None}
 
 
 def _counted_rows(reader: Reader, feature: Feature, span: Mapping[str, datetime]) -> list[Row]:
@@ -427,10 +349,9 @@ def _counted_by_sql(reader: Reader, feature: Feature, span: Mapping[str, datetim
     look = compose("SELECT at FROM {author} LIMIT 0", author=author)
     kind = reader.session.kinds(look, span, row_security=policies)["at"]
     _check_zone(reader, feature, "its sql", "at", kind)
-    moment = compose("timezone({z}, at::timestamp)", z=mapping.literal(feature.time_zone or "UTC"))
-    moment = moment if mapping.is_naive(kind) else written("at")
-    query = compose(_BINNED, moment=moment, rows=author)
-    return reader.session.rows(query, span, timeout_s=TABLE_S, row_security=policies)
+    zoned = compose("timezone({z}, at::timestamp)", z=literal(feature.time_zone or "UTC"))
+    query = compose(_BINNED, moment=zoned if mapping.is_naive(kind) else written("at"), rows=author)
+    return reader.session.rows(query, span, timeout_s=mapping.TABLE_S, row_security=policies)
 
 
 def _check_zone(reader: Reader, feature: Feature, table: str, column: str, kind: str) -> None:
