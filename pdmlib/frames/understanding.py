@@ -8,7 +8,6 @@ reads to a `Vocabulary` and an `Unclear`; what these do not know becomes None in
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +19,6 @@ from pdmlib.frames.frame import frame
 from pdmlib.site.terms import word as term
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
-MOST_EXAMPLES, OTHERS = 20, "others"  # different examples of one thing that a person would read through
 # Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -53,7 +51,6 @@ class Unclear:
     def __init__(self, source: str) -> None:
         self._source = source
         self._rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self._distinct: Counter[tuple[str, str]] = Counter()
 
     def note(
         self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1
@@ -68,9 +65,6 @@ class Unclear:
             mend: the line of the site file that would explain it; empty where none can.
         """
         shown = " ".join(str(example).split())[:EXAMPLE_LENGTH]
-        if (item, what, shown) not in self._rows and self._distinct[item, what] >= MOST_EXAMPLES:
-            shown, mend = OTHERS, ""
-        self._distinct[item, what] += (item, what, shown) not in self._rows
         row = self._rows.setdefault(
             (item, what, shown),
             {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,

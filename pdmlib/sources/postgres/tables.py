@@ -152,7 +152,15 @@ def tickets(reader: Reader) -> pd.DataFrame:
         )
     rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
     marks = Vocabulary(block.categories)
+    rows = [{**row, "status": _ticket_status(layout, row)} for row in rows]
     return frame("tickets", [_ticket(reader, row, place, marks) for place, row in enumerate(rows, 1)])
+
+
+def _ticket_status(layout: Layout, row: Row) -> str | None:
+    """What the ticket says; where it says nothing, one that was resolved is closed."""
+    if row["status"] or "resolved_at" not in layout.columns or "resolved_at" in row["odd"]:
+        return row["status"]
+    return "closed" if row["resolved_at"] else None if "status" in layout.columns else "open"
 
 
 def _ticket(reader: Reader, row: Row, place: int, marks: Vocabulary) -> Row:
