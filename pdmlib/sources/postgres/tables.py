@@ -158,8 +158,9 @@ def tickets(reader: Reader) -> pd.DataFrame:
 
 def _ticket_status(layout: Layout, row: Row) -> str | None:
     """What the ticket says; where it says nothing, one that was resolved is closed."""
-    if row["status"] or "resolved_at" not in layout.columns or "resolved_at" in row["odd"]:
-        return row["status"]
+    said: str | None = row["status"]
+    if said or "resolved_at" not in layout.columns or "resolved_at" in row["odd"]:
+        return said
     return "closed" if row["resolved_at"] else None if "status" in layout.columns else "open"
 
 
