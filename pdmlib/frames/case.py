@@ -19,6 +19,7 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +93,10 @@ class Case:
         rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
         if rows.empty:
             return None
-        first = rows.sort_values("count", ascending=False).iloc[0]
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        return (
-            f"not understood: {first['item']} {first['example']!r} ({first['what']}, {first['count']} times){more}"
+        first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")
+        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in first)
+        return f"not understood: {', '.join(each)}" + (
+            f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         )
 
     def missing(
