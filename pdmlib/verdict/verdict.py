@@ -17,6 +17,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Measurement, Reading, Status
+from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window
 from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
@@ -69,6 +70,11 @@ class Verdict:
     def unknown(self) -> tuple[Reading, ...]:
         """What could not be measured."""
         return tuple(reading for reading in self.readings if reading.status is Status.UNKNOWN)
+
+    @property
+    def not_understood(self) -> list[dict[str, Any]]:
+        """What was read and not understood, most often first: the rows of `report.json`."""
+        return json_rows(self.case["not_understood"].sort_values("count", ascending=False, kind="stable"))
 
     @property
     def recommendation_text(self) -> str:
@@ -195,6 +201,10 @@ def summarise(verdict: Verdict) -> str:
     unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
+    unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))
+    if unclear:
+        more = f" and {len(unclear) - 4} more" if len(unclear) > 4 else ""
+        text += f"\n\nNot understood: {', '.join(unclear[:4])}{more}; what rests on it is not known."
     missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
     if missing:
         named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
