@@ -97,9 +97,7 @@ def session_duration_s(case: Case) -> Measurement:
 def _nothing(case: Case) -> Measurement:
     if case.site.activity is None:
         return case.missing("vercel", "activity", "no source counts visitors of this window")
-    return case.missing(
-        "postgres", f"table:{case.site.activity.sessions_table}", "no session falls into the window"
-    )
+    return case.missing("postgres", f"table:{case.site.activity.table}", "no session falls into the window")
 
 
 def _row(
