@@ -107,7 +107,7 @@ def _row(
     table = case["activity"]
     if window is not None:
         table = table[(table["start"] == window.start) & (table["end"] == window.end) & table[column].notna()]
-        for name in (source,) if source else PREFERENCE:
+        for name in (source,) if source else (*PREFERENCE, *sorted({*table["source"]} - {*PREFERENCE})):
             rows = table[table["source"] == name]
             if len(rows):
                 return str(name), rows.iloc[0]
