@@ -14,6 +14,7 @@ from pdmlib.analysis.product import activity, costs, features, feedback
 from pdmlib.analysis.traffic.days import daily
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding
+from pdmlib.phases.phase import Phase
 from pdmlib.site.site import Site
 
 
@@ -35,9 +36,10 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     )
 
 
-def metrics_of(site: Site, phase: str) -> tuple[Metric, ...]:
+def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
     """The metrics that a phase's report shows."""
-    return tuple(metric for metric in all_metrics(site) if not metric.phases or phase in metric.phases)
+    shown = (metric for metric in all_metrics(site) if metric.topic in phase.topics)
+    return tuple(metric for metric in shown if not metric.phases or phase.name in metric.phases)
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.cron_schedules import TIME, expand, matched, runs_of
+from pdmlib.analysis.cron_schedules import TIME, matched, runs_of, slots_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.tables import Cron, Job
 
@@ -43,30 +43,30 @@ def slots(case: Case) -> pd.DataFrame:
     the log could not be read.
     """
     cron = case.site.cron
-    if cron is None or not cron.jobs or unreadable(case):
+    if cron is None or not cron.expected or unreadable(case):
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
     runs = _runs(case)
     off = _disabled(case)
-    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"].unique()))
-    names, busy = [job.name for job in cron.jobs], set(due["job"].unique())
-    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in busy], off)])
+    due = _states(case, cron, matched(cron.expected, cron, runs, case.window), off, set(runs["job"].unique()))
+    names, busy = [job.name for job in cron.expected], set(due["job"].unique())
+    found = pd.concat([due, _idle(case, [job for job in cron.expected if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
 def _runs(case: Case) -> pd.DataFrame:
-    jobs = case.site.cron.jobs if case.site.cron else ()
+    jobs = case.site.cron.expected if case.site.cron else ()
     return runs_of(case["cron_logs"], jobs, case.scope.as_of)
 
 
 def _disabled(case: Case) -> set[str]:
-    settings, jobs = case["cron_settings"], case.site.cron.jobs if case.site.cron else ()
+    settings, jobs = case["cron_settings"], case.site.cron.expected if case.site.cron else ()
     off = set(settings.loc[settings["enabled"] == False, "job"])  # noqa: E712
     return {job.name for job in jobs if off & {job.name, *job.aliases}}
 
 
 def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
     """A row for each job without a slot in the window, with its next one."""
-    following = [expand(job.schedule, job.time_zone, case.window)[:1] for job in jobs]
+    following = [slots_of(job, case.window)[:1] for job in jobs]
     return pd.DataFrame(
         {
             "job": [job.name for job in jobs],
@@ -83,7 +83,7 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
     """What became of each slot."""
     now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
-    limit = table["job"].map({job.name: job.timeout_s for job in cron.jobs})
+    limit = table["job"].map({job.name: job.timeout_s for job in cron.expected})
     ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
@@ -187,14 +187,14 @@ def table(case: Case) -> list[dict[str, Any]]:
     if case.site.cron is None:
         return []
     found, runs = slots(case), None if unreadable(case) else _runs(case)
-    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.jobs]
+    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
 
 
 def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": job.name, "schedule": job.schedule}
+    row: dict[str, Any] = {"job": job.name, "schedule": ", ".join(job.schedules)}
     due = _expected(mine)
     if runs is None:
-        planned = [slot for slot in expand(job.schedule, job.time_zone, case.window) if slot < case.window.end]
+        planned = [slot for slot in slots_of(job, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
     if (due["state"] == "never_logged").any():
@@ -222,7 +222,7 @@ def drift(case: Case) -> list[dict[str, Any]]:
     cron = case.site.cron
     if cron is None:
         return []
-    site = {job.name: job for job in cron.jobs}
+    site = {job.name: job for job in cron.expected}
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
@@ -234,7 +234,8 @@ def _platform(case: Case) -> dict[str, str] | None:
     """Schedules of the platform by job name, the last part of their path; None when they were not read."""
     if not case.answered("vercel", "platform_crons"):
         return None
-    names = {alias: job.name for job in (case.site.cron.jobs if case.site.cron else ()) for alias in job.aliases}
+    jobs = case.site.cron.expected if case.site.cron else ()
+    names = {alias: job.name for job in jobs for alias in job.aliases}
     crons = case["platform_crons"]
     last = crons["path"].str.rstrip("/").str.rsplit("/", n=1).str[-1].replace(names)
     return dict(zip(last, crons["schedule"], strict=True))
@@ -251,11 +252,11 @@ def _drifted(
         reasons.append("not scheduled on the platform")
     if logged is not None and runs is None:
         reasons.append("no row in the log")
-    if job is not None and there is not None and job.schedule != there:
+    if job is not None and there is not None and there not in job.schedules:
         reasons.append("the schedules differ")
     return {
         "job": name,
-        "site": job.schedule if job else None,
+        "site": ", ".join(job.schedules) if job else None,
         "platform": there,
         "log": f"{runs} runs" if runs is not None else None,
         "reason": "; ".join(reasons),
@@ -337,11 +338,11 @@ FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=("missed"
 OK, LATE = partial(runs_in, states=("ok",)), partial(runs_in, states=("late",))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", phases=AFTER_HOUR1),
-    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", phases=AFTER_HOUR1),
-    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", phases=AFTER_HOUR1),
+    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", topic=Topic.DAYS),
+    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", topic=Topic.DAYS),
+    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", topic=Topic.DAYS),
 )

@@ -38,6 +38,13 @@ def expand(schedule: str, zone: str, window: Window) -> tuple[datetime, ...]:
     return tuple(found)
 
 
+def slots_of(job: Job, window: Window) -> tuple[datetime, ...]:
+    """The moments in a window at which a job is due by any of its schedules, and the first one after it."""
+    due = sorted({slot for schedule in job.schedules for slot in expand(schedule, job.time_zone, window)})
+    inside = sum(slot < window.end for slot in due)
+    return tuple(due[: inside + 1])
+
+
 def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
     """Runs in the cron log, as known at a moment: a run is one (job, started_at), whatever rows it wrote.
 
@@ -72,7 +79,7 @@ def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window)
     A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
     0 for a slot's first run or for none, and counts on for further runs of the same slot.
     """
-    plans = [expand(job.schedule, job.time_zone, window) for job in jobs]
+    plans = [slots_of(job, window) for job in jobs]
     due = [[slot for slot in slots if slot < window.end] for slots in plans]
     started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
     number = np.full(len(runs), -1)

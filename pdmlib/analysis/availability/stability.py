@@ -13,7 +13,7 @@ from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import App
 
@@ -249,7 +249,7 @@ _UPTIME = (
     Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
 
-UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", phases=AFTER_HOUR1)
+UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
@@ -263,9 +263,9 @@ METRICS: tuple[Metric, ...] = (
         downtime_minutes,
         target="what the uptime target allows",
         better="lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", phases=AFTER_HOUR1
+        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
     ),
 )

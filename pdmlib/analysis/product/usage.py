@@ -106,7 +106,7 @@ def full_days(case: Case) -> list[Day]:
 def silence(case: Case, found: Amounts) -> Silence:
     """Full days of nothing up to the window's end; holidays and incident days of nothing tell nothing."""
     days = full_days(case)
-    apart = {*case.site.holidays, *case.site.incident_days}
+    apart = {d.date for d in days if d.date in case.site.holidays or d.date in case.site.incident_days}
     tail = Window(days[-1].window.end, case.window.end) if days else case.window
     run: list[Day] = []
     for day in reversed(days if found.within(tail) == 0 else []):

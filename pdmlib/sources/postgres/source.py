@@ -14,7 +14,7 @@ import pandas as pd
 
 from pdmlib.frames.frame import frame, merge
 from pdmlib.phases.scope import Scope
-from pdmlib.site.site import Site
+from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.sources.live import PAST, is_live
 from pdmlib.sources.postgres import checks
 from pdmlib.sources.postgres import tables as application
@@ -89,18 +89,18 @@ class _Pass:
                 self.say(f"table:{sight.table}", "error", sight.reason or sight.state)
 
     def _tables(self, reader: Reader) -> None:
-        site = reader.site
-        cron = site.cron
+        cron = reader.site.cron
+        tables = {name: block.table for name in TABLE_BLOCKS if (block := reader.site.block(name))}
         for name, table, read in (
             ("feature_counts", None, application.feature_counts),
-            ("probes", site.uptime and site.uptime.table, application.probes),
-            ("cron_logs", cron and cron.table, application.cron_logs),
+            ("probes", tables.get("uptime"), application.probes),
+            ("cron_logs", tables.get("cron"), application.cron_logs),
             ("cron_settings", cron and cron.settings_table, application.cron_settings),
-            ("tickets", site.tickets and site.tickets.table, application.tickets),
-            ("payments", site.tables.payments, application.payments),
-            ("activity", site.activity and site.activity.sessions_table, application.activity),
-            ("app_alerts", site.tables.app_alerts, application.app_alerts),
-            ("integration_checks", site.tables.integration_checks, application.integration_checks),
+            ("tickets", tables.get("tickets"), application.tickets),
+            ("payments", tables.get("payments"), application.payments),
+            ("activity", tables.get("activity"), application.activity),
+            ("app_alerts", tables.get("app_alerts"), application.app_alerts),
+            ("integration_checks", tables.get("integration_checks"), application.integration_checks),
         ):
             self._add(name, f"table:{table}", partial(read, reader))
 

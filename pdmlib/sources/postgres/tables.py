@@ -93,7 +93,7 @@ def probes(reader: Reader) -> pd.DataFrame:
         return frame("probes")
     columns = {"checked_at": "checked_at", "status": "status", "response_ms": "response_time", "detail": "errors"}
     start, end = min(scope.previous.start, scope.window.start), scope.window.end
-    if scope.phase.name == "incident":
+    if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
     rows = reader.select(uptime.table, columns, "checked_at", start, end, ("response_ms", "detail"))
     return frame("probes", [{**row, "target": "uptime_logs", "detail": _words(row.get("detail"))} for row in rows])
@@ -188,9 +188,10 @@ def _items(text: str | None) -> list[str]:
 
 def app_alerts(reader: Reader) -> pd.DataFrame:
     """Alerts that the application raised itself, since the baseline began."""
-    table = reader.site.tables.app_alerts
-    if table is None:
+    block = reader.site.block("app_alerts")
+    if block is None:
         return frame("app_alerts")
+    table = block.table
     columns = {
         "alert": "alert_name",
         "severity": "severity",
@@ -205,9 +206,10 @@ def app_alerts(reader: Reader) -> pd.DataFrame:
 
 def integration_checks(reader: Reader) -> pd.DataFrame:
     """The application's checks of its integrations in the window."""
-    table = reader.site.tables.integration_checks
-    if table is None:
+    block = reader.site.block("integration_checks")
+    if block is None:
         return frame("integration_checks")
+    table = block.table
     columns = {
         "integration": "integration_name",
         "at": "check_time",
@@ -225,9 +227,10 @@ def payments(reader: Reader) -> pd.DataFrame:
 
     An integer amount is taken for minor units; any other for the currency's main unit of a hundred.
     """
-    table = reader.site.tables.payments
-    if table is None:
+    block = reader.site.block("payments")
+    if block is None:
         return frame("payments")
+    table = block.table
     columns = {
         "payment": "id",
         "created_at": "created_at",
@@ -251,9 +254,7 @@ def activity(reader: Reader) -> pd.DataFrame:
     block, spans = reader.site.activity, reader.scope.spans
     if block is None:
         return frame("activity")
-    sight = reader.ledger.readable(
-        block.sessions_table, ["started_at", "visitor_id", "pages_visited", "duration_seconds"]
-    )
+    sight = reader.ledger.readable(block.table, ["started_at", "visitor_id", "pages_visited", "duration_seconds"])
     query = compose(
         """
         SELECT s.a AS start, s.b AS "end", t.* FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
@@ -265,7 +266,7 @@ def activity(reader: Reader) -> pd.DataFrame:
           FROM {table} WHERE started_at >= {a} AND started_at < {b}
         ) AS t ORDER BY 1, 2
         """,
-        table=identifier(qualified(block.sessions_table)),
+        table=identifier(qualified(block.table)),
         a=_bound("s.a", sight.columns["started_at"], block.time_zone),
         b=_bound("s.b", sight.columns["started_at"], block.time_zone),
     )
