@@ -27,10 +27,10 @@ INSIDE = {
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
     "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
-    " / availability cron traffic / compare cron_schedules metric",
+    " / availability cron traffic / compare cron_schedules limits / metric",
     "analysis.compare": "change / baseline same_hours",
     "analysis.traffic": "days hourly routes / populations",
-    "analysis.availability": "incident stability / uptime",
+    "analysis.availability": "incident / stability / uptime",
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pdmlib.analysis.availability.uptime import LOG, Outage, Uptime, interval_of, outages, pooled, uptime
 from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
@@ -20,7 +21,6 @@ SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
-TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
 LEAST_KNOWN = 0.01
 RECENT = timedelta(hours=1)
@@ -160,7 +160,7 @@ def downtime_events(case: Case) -> Measurement:
 
 
 def _target(case: Case) -> float:
-    return case.site.targets.get("uptime_pct", {}).get(case.scope.phase.name, TARGET_PCT)
+    return target_of(case, UPTIME) or 0.0
 
 
 def _minutes(seconds: float) -> str:
@@ -245,21 +245,23 @@ def _unprobed(case: Case) -> list[Finding]:
 
 _DOWN = (Limit("==", False, Status.FAIL, Priority.P0, SYSTEM_DOWN, critical=True, rollback=True),)
 _UPTIME = (
-    Limit("<", TOLERATED_PCT, Status.FAIL, action=PREVENT),
-    Limit("<", TARGET_PCT, Status.WARN, action=PREVENT, of="low"),
+    Limit("<", 99.5, Status.FAIL, action=PREVENT),
+    Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
+
+UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
     Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
-    Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS),
+    UPTIME,
     Metric(
         "downtime_minutes",
         "Downtime",
         "min",
         SECTION,
         downtime_minutes,
-        target="<= 0.1 % of the window",
+        target="what the uptime target allows",
         better="lower",
         topic=Topic.DAYS,
     ),
