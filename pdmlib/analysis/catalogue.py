@@ -15,6 +15,7 @@ from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.routes import routes
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding
+from pdmlib.phases.phase import Phase
 from pdmlib.site.site import Site
 
 
@@ -36,9 +37,10 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     )
 
 
-def metrics_of(site: Site, phase: str) -> tuple[Metric, ...]:
+def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
     """The metrics that a phase's report shows."""
-    return tuple(metric for metric in all_metrics(site) if not metric.phases or phase in metric.phases)
+    shown = (metric for metric in all_metrics(site) if metric.topic in phase.topics)
+    return tuple(metric for metric in shown if not metric.phases or phase.name in metric.phases)
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (

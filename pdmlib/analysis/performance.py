@@ -18,14 +18,14 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.days import daily as daily
 from pdmlib.analysis.traffic.hourly import hourly as hourly
 from pdmlib.analysis.traffic.populations import (
-    PREFERENCE,
-    TIMED,
     Population,
     all_routes,
+    counting,
     population,
     populations,
     spanned,
     tiled,
+    timing,
 )
 from pdmlib.analysis.traffic.routes import FAILING_PCT, PRACTICAL_FACTOR, PRACTICAL_RISE
 from pdmlib.analysis.traffic.routes import routes as routes
@@ -60,7 +60,7 @@ def latency(case: Case, column: str) -> Measurement:
     Raw logs come before traces, traces before the platform; without them the window's probes,
     which are no requests of users and are labelled `probe`. Never an average of percentiles.
     """
-    for source in TIMED:
+    for source in timing(case):
         row = spanned(case, source)
         if row is not None and not pd.isna(row[column]):
             return _of_row(case, source, row, column)
@@ -247,7 +247,7 @@ def requests_per_min_peak(case: Case) -> Measurement:
 def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     """Requests of each interval of at least a minute inside the window, by source, best source first."""
     counts, spans = case["request_counts"], case["latencies"]
-    counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in PREFERENCE])
+    counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in counting(case)])
     counts = counts[counts["interval_s"] >= 60]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
@@ -260,13 +260,13 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
         (spans["seconds"] >= 60) & (spans["seconds"] <= 3600), ["source", "at", "seconds", "requests"]
     ]
     both = pd.concat([counts, spans], ignore_index=True)
-    for source in (*PREFERENCE, "sentry"):
+    for source in counting(case):
         yield source, both[both["source"] == source]
 
 
 def timeouts(case: Case) -> Measurement:
     """Requests that the platform gave up on (504, 524)."""
-    for source in PREFERENCE:
+    for source in counting(case):
         counts = tiled(case, source)
         if counts["status"].notna().any():
             lost = counts.loc[counts["status"].isin(TIMED_OUT), "requests"].sum()

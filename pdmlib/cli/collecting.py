@@ -12,6 +12,7 @@ from rich.console import Console
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
+from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
@@ -91,7 +92,7 @@ def status(
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
-        deployed = given or scope_for(load_site(site), "daily", iso(moment)).deployed_at
+        deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)
         Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))

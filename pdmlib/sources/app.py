@@ -38,7 +38,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     block = site.source("app")
     assert isinstance(block, App)
     targets = [(block.page, False), (block.health, True)]
-    parts = [(path, _prober(block, path, health, scope)) for path, health in targets]
+    parts = [(path, _prober(block, path, health, scope)) for path, health in targets if path]
     if block.detailed:
         parts.append(("detailed", _prober(block, block.detailed, True, scope, optional=True)))
     return threads.read("app", live.live(site, scope, "app", parts))

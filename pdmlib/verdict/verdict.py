@@ -79,7 +79,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -94,7 +94,7 @@ def judge(case: Case) -> Verdict:
     actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
-    if phase == "incident":
+    if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
     tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
     draft = Verdict(
@@ -141,7 +141,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")

@@ -12,7 +12,7 @@ from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segmen
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import App
 
@@ -252,7 +252,7 @@ _UPTIME = (
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
     Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
-    Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", phases=AFTER_HOUR1),
+    Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS),
     Metric(
         "downtime_minutes",
         "Downtime",
@@ -261,9 +261,9 @@ METRICS: tuple[Metric, ...] = (
         downtime_minutes,
         target="<= 0.1 % of the window",
         better="lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", phases=AFTER_HOUR1
+        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
     ),
 )

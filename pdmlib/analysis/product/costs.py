@@ -16,11 +16,11 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import all_routes
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, State, Value
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Cost, Site
 
 SECTION = "costs"
-PHASES = ("weekly-review", "month1")
 VENDORS = {"vercel": "Vercel", "twilio": "Twilio", "stripe": "Stripe fees"}
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 30.4375}
 FEWEST_DAYS = 5
@@ -172,7 +172,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             SECTION,
             partial(vendor_cost, name=name),
             better="lower",
-            phases=PHASES,
+            topic=Topic.COSTS,
         )
         for name, title in VENDORS.items()
         if name not in told and name not in site.unused
@@ -185,7 +185,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             SECTION,
             partial(site_cost, cost=c),
             better="lower",
-            phases=PHASES,
+            topic=Topic.COSTS,
         )
         for c in site.costs
     ]

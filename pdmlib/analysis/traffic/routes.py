@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.traffic.populations import TIMED, failures
+from pdmlib.analysis.traffic.populations import failures, timing
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window
@@ -56,7 +56,7 @@ def routes(case: Case) -> list[dict[str, Any]]:
 def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[str | None, pd.DataFrame]:
     table = case["latencies"]
     table = table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].notna()]
-    for name in (source,) if source else TIMED:
+    for name in (source,) if source else timing(case):
         rows = table[table["source"] == name]
         if len(rows):
             return name, _with_counts(case, window, rows)

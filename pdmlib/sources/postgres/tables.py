@@ -93,7 +93,7 @@ def probes(reader: Reader) -> pd.DataFrame:
         return frame("probes")
     columns = {"checked_at": "checked_at", "status": "status", "response_ms": "response_time", "detail": "errors"}
     start, end = min(scope.previous.start, scope.window.start), scope.window.end
-    if scope.phase.name == "incident":
+    if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
     rows = reader.select(uptime.table, columns, "checked_at", start, end, ("response_ms", "detail"))
     return frame("probes", [{**row, "target": "uptime_logs", "detail": _words(row.get("detail"))} for row in rows])
