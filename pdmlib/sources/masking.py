@@ -18,8 +18,8 @@ _KINDS = (
     (
         "(token)",
         re.compile(
-            r"\b(?:(?:[srp]k|rk)_(?:live|test)|re|sbp|sb_secret|sntr[yus]+|whsec|gh[pousr]|xox[abp]|AKIA|Bearer|Basic)"
-            r"[_ -]?[\w+/=.-]{8,}"
+            r"\b(?:(?:[srp]k_(?:live|test)|re|sbp|sb_secret|sntr[yus]+|whsec|gh[pousr])_|xox[abp]-|AKIA|(?:Bearer|Basic) )"
+            r"(?=\S*\d)[\w+/=.-]{8,}"
         ),
     ),
     ("(token)", re.compile(r"\b(?=[\w+/=]*\d)(?=[\w+/=]*[A-Za-z])(?![0-9a-f]{8}-)[\w+/=]{24,}")),

@@ -1,9 +1,10 @@
-"""How each table of a site is understood: one real row, the words it uses, and what would mend what is not seen."""
+"""How each table of a site is understood: one real row, its words, and what would mend what is not seen."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
@@ -133,10 +134,10 @@ def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> U
         words = tuple(_words(session, plan, sight, columns))
     except SourceError as error:
         rows, words, problem = [], (), problem or error.reason
+    if columns and not rows:
+        problem = problem or "no rows"
     said = tuple(_said(ours, found[ours], plan, sight, rows, zone) for ours in plan.wanted)
-    return Understood(
-        plan.key, sight.table, said, words, problem or (None if rows or not columns else "no rows"), mend
-    )
+    return Understood(plan.key, sight.table, said, words, problem, mend)
 
 
 def _mend(sight: Sight) -> str | None:
@@ -144,7 +145,7 @@ def _mend(sight: Sight) -> str | None:
     if sight.state != FILTERED or not sight.grant:
         return sight.grant
     name = sight.table.split(".")[-1]
-    return f"{sight.grant} -- or a view of the owner's, granted to this role alone: CREATE VIEW pdm_{name} AS SELECT .."
+    return f"{sight.grant} -- or a view of the owner's, granted to this role alone: CREATE VIEW pdm_{name} AS .."
 
 
 def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str | None, str | None]:
@@ -155,10 +156,7 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
     sought = "; ".join(f"{ours} (looked for {', '.join(plan.wanted[ours])})" for ours in missing)
     hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
     if hidden:
-        return (
-            f"the role may not read {', '.join(hidden)}",
-            sight.grant or f"GRANT SELECT ON {sight.table} TO <role>;",
-        )
+        return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
     mend = f"{plan.key}: {{columns: {{{', '.join(f'{ours}: <its name>' for ours in missing)}}}}}"
     return f"no column for {sought}; it has {', '.join(sight.columns)}", mend
 
@@ -205,7 +203,7 @@ def _times(sight: Sight, columns: Mapping[str, str]) -> dict[str, str]:
     return {ours: kind for ours, kind in kinds.items() if kind.startswith(("timestamp", "date"))}
 
 
-def _order(sight: Sight, columns: Mapping[str, str]) -> object:
+def _order(sight: Sight, columns: Mapping[str, str]) -> Any:
     first = next(iter(_times(sight, columns)), None)
     return compose("ORDER BY {c} DESC NULLS LAST", c=identifier(columns[first])) if first else written("")
 
@@ -214,7 +212,7 @@ def _is_naive(kind: str) -> bool:
     return not kind.startswith("timestamp with time zone")
 
 
-def _moment(column: str, kind: str, zone: str | None) -> object:
+def _moment(column: str, kind: str, zone: str | None) -> Any:
     """A time as a moment, one that Python can hold; a naive one needs its zone."""
     if _is_naive(kind) and not zone:
         return written("NULL::timestamptz")
