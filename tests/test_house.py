@@ -34,15 +34,15 @@ INSIDE = {
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel"
+    "sources": "catalogue / app postgres resend stripe supabase twilio / health live sentry vercel"
     " / http masking threads",
-    "sources.postgres": "explain source / checks / tables timings / snapshot visibility / session",
+    "sources.postgres": "explain source / checks / tables timings / mapping snapshot / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
     " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
-    "site": "load notes / site / calendar tables vendors / tree / environment types / terms",
+    "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
 }
 HOMES = {
