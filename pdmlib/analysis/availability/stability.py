@@ -162,7 +162,7 @@ def uptime_pct(case: Case) -> Measurement:
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
     value = 100 * working / found.known if found.known else None
-    return _certain(case, _measured(case, value, found, text, low, high), found, high < TOLERATED_PCT)
+    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
 
 
 def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
