@@ -21,7 +21,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
@@ -397,11 +397,11 @@ FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=("missed"
 OK, LATE = partial(runs_in, states=("ok",)), partial(runs_in, states=("late",))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", phases=AFTER_HOUR1),
-    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", phases=AFTER_HOUR1),
-    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", phases=AFTER_HOUR1),
+    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", topic=Topic.DAYS),
+    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", topic=Topic.DAYS),
+    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", topic=Topic.DAYS),
 )

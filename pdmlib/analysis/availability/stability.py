@@ -10,10 +10,11 @@ import pandas as pd
 
 from pdmlib.analysis.availability.uptime import LOG, UNCLEAR, Outage, Uptime, interval_of, outages, pooled, uptime
 from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import App
 
@@ -21,7 +22,6 @@ SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
-TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
 LEAST_KNOWN = 0.01
 RECENT = timedelta(hours=1)
@@ -162,7 +162,7 @@ def uptime_pct(case: Case) -> Measurement:
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
     value = 100 * working / found.known if found.known else None
-    return _certain(case, _measured(case, value, found, text, low, high), found, high < TOLERATED_PCT)
+    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
 
 
 def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
@@ -202,7 +202,7 @@ def downtime_events(case: Case) -> Measurement:
 
 
 def _target(case: Case) -> float:
-    return case.site.targets.get("uptime_pct", {}).get(case.scope.phase.name, TARGET_PCT)
+    return target_of(case, UPTIME) or 0.0
 
 
 def _minutes(seconds: float) -> str:
@@ -287,25 +287,27 @@ def _unprobed(case: Case) -> list[Finding]:
 
 _DOWN = (Limit("==", False, Status.FAIL, Priority.P0, SYSTEM_DOWN, critical=True, rollback=True),)
 _UPTIME = (
-    Limit("<", TOLERATED_PCT, Status.FAIL, action=PREVENT),
-    Limit("<", TARGET_PCT, Status.WARN, action=PREVENT, of="low"),
+    Limit("<", 99.5, Status.FAIL, action=PREVENT),
+    Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
+
+UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
     Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
-    Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", phases=AFTER_HOUR1),
+    UPTIME,
     Metric(
         "downtime_minutes",
         "Downtime",
         "min",
         SECTION,
         downtime_minutes,
-        target="<= 0.1 % of the window",
+        target="what the uptime target allows",
         better="lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", phases=AFTER_HOUR1
+        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
     ),
 )

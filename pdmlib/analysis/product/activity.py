@@ -18,7 +18,7 @@ from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Measurement, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, day_of
 
 SECTION = "activity"
@@ -117,7 +117,7 @@ def _row(
     table = case["activity"]
     if window is not None:
         table = table[(table["start"] == window.start) & (table["end"] == window.end) & table[column].notna()]
-        for name in (source,) if source else PREFERENCE:
+        for name in (source,) if source else (*PREFERENCE, *sorted({*table["source"]} - {*PREFERENCE})):
             rows = table[table["source"] == name]
             if len(rows):
                 return str(name), rows.iloc[0]
@@ -159,12 +159,10 @@ METRICS: tuple[Metric, ...] = (
         _DROP,
         "no drop",
         "higher",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
-    Metric(
-        "page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", phases=AFTER_HOUR1
-    ),
-    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, phases=AFTER_HOUR1),
+    Metric("page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", topic=Topic.DAYS),
+    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, topic=Topic.DAYS),
     Metric(
         "bounce_rate_pct",
         "Bounce rate",
@@ -174,6 +172,6 @@ METRICS: tuple[Metric, ...] = (
         _RISE,
         "no rise",
         "lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
 )

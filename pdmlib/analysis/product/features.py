@@ -28,6 +28,7 @@ from pdmlib.analysis.product.usage import (
 )
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.phases.phase import EXTRAS, PHASES, Topic
 from pdmlib.phases.window import Day, Window
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature
@@ -38,7 +39,6 @@ TEST = "Test the feature manually, document the result"
 PROMOTE = "Promote the underutilized feature"
 UNLIKELY = 0.05
 NEARLY_A_DAY = timedelta(hours=20)
-PHASES_WITH = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 
 
 @dataclass(frozen=True)
@@ -293,12 +293,12 @@ def _logins(site: Site) -> Iterator[Metric]:
     for feature in [f for f in site.features if f.kind == "login"][:1]:
         measure = partial(amount, feature=feature)
         yield Metric(
-            "portal_logins", feature.title, "count", "activity", measure, better="higher", phases=PHASES_WITH
+            "portal_logins", feature.title, "count", "activity", measure, better="higher", topic=Topic.USE
         )
 
 
 def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
-    targets = {phase: target_of(site, feature, phase) for phase in PHASES_WITH}
+    targets = {phase: target_of(site, feature, phase) for phase in _phases_of_use()}
     plain = tuple(phase for phase, target in targets.items() if target is None)
     for phase, target in targets.items():
         if target is not None:
@@ -308,7 +308,13 @@ def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
         yield _metric(feature, (), "", plain)
 
 
+def _phases_of_use() -> list[str]:
+    return [phase.name for phase in (*PHASES, *EXTRAS) if Topic.USE in phase.topics]
+
+
 def _metric(feature: Feature, limits: tuple[Limit, ...], target: str, phases: tuple[str, ...]) -> Metric:
     measure = partial(amount, feature=feature)
     name = f"feature_{feature.name}"
-    return Metric(name, feature.title, "count", SECTION, measure, limits, target, "higher", phases=phases)
+    return Metric(
+        name, feature.title, "count", SECTION, measure, limits, target, "higher", topic=Topic.USE, phases=phases
+    )

@@ -32,7 +32,7 @@ def probes(reader: Reader) -> pd.DataFrame:
     if uptime is None:
         return frame("probes")
     start, end = min(scope.previous.start, scope.window.start), scope.window.end
-    if scope.phase.name == "incident":
+    if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
     return frame("probes", [_probe(row) for row in reader.select(reader.layout(uptime), start, end)])
 
