@@ -99,6 +99,10 @@ class Case:
             f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         )
 
+    def is_without(self, found: Measurement) -> bool:
+        """Whether a measurement is of a source that the site does without, so that no report has a line of it."""
+        return found.state is State.NOT_CONFIGURED and found.source in self.site.unused
+
     def missing(
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
     ) -> Measurement:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
-from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
+from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
@@ -86,7 +86,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
+    metrics = metrics_in(case)
     readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -127,7 +127,8 @@ def judge(case: Case) -> Verdict:
 def _incident_tables(
     case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
 ) -> dict[str, list[dict[str, Any]]]:
-    known = {metric.id: metric for metric in metrics}
+    known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}
+    shown = {metric.id: metric.title for metric in metrics}
 
     def measured(name: str, window: Window) -> Measurement:
         return measure_once(case.at(window), known[name])
@@ -137,7 +138,7 @@ def _incident_tables(
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
         "criteria": incident.criteria(case, metrics, readings),
-        "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
+        "verification": incident.verification(case, measured, shown),
     }
 
 
@@ -148,7 +149,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
+    metrics = metrics_in(case)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ import yaml
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Status
+from pdmlib.phases.phase import PHASES
+from pdmlib.report.text import report_markdown
 from pdmlib.site.load import load_site
+from pdmlib.site.notes import Notes
 from pdmlib.sources import catalogue
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.scope import scope_for
 from tests.acceptance import helpdesk
+from tests.acceptance.conftest import pdm
 from tests.servers import MONITOR, Bench, Database
 from tests.sources.loopback import Reply, Vendor, routed, vendor
 
@@ -38,16 +43,16 @@ def app() -> Iterator[Vendor]:
         yield running
 
 
-Judge = Callable[[dict[str, Any]], Verdict]
+Judge = Callable[..., Verdict]
 
 
 @pytest.fixture
 def judged(desk: Database, tmp_path: Path) -> Judge:
-    def judged(tree: dict[str, Any]) -> Verdict:
+    def judged(tree: dict[str, Any], phase: str = "week1") -> Verdict:
         path = tmp_path / "helpdesk.yaml"
         path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
         site = load_site(path, {"BENCH_URL": desk.url(MONITOR)})
-        scope = scope_for(site, "week1", helpdesk.AS_OF)
+        scope = scope_for(site, phase, helpdesk.AS_OF)
         return judge(Case(site, scope, catalogue.collect(site, scope), scope.window))
 
     return judged
@@ -183,3 +188,51 @@ def test_up_and_error_in_an_uptime_log_are_known_and_unknown_time_with_bounds_th
     assert uptime.measurement.low == pytest.approx(100 * (10080 - 108) / 10080)
     assert uptime.measurement.high == 100
     assert "'error'" in str(uptime.reason) and "'timeout'" in str(uptime.reason)
+
+
+VENDORS = ("Sentry", "Vercel", "Supabase", "Stripe", "Twilio", "Resend")
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
+def test_sources_that_the_site_does_without_have_no_reading_and_no_table_row(
+    judged: Judge, app: Vendor, phase: str
+) -> None:
+    verdict = judged(helpdesk.declared(app.url), phase)
+    unused = set(verdict.case.site.unused)
+    assert [r.id for r in verdict.readings if r.measurement.source in unused] == []
+    assert verdict.tables["integrations"] == []
+    told = f"{verdict.summary} {verdict.confidence_reasons} {verdict.tables['action_items']}"
+    assert [name for name in VENDORS if name.lower() in told.lower()] == []
+    assert "does without" not in report_markdown(verdict, Notes())
+
+
+def test_a_report_shows_in_all_its_files_what_was_not_understood_and_the_line_that_explains_it(
+    desk: Database, app: Vendor, tmp_path: Path
+) -> None:
+    """By the command, as a person runs it: the words of a stranger are escaped where they could do harm."""
+    site = tmp_path / "helpdesk.yaml"
+    tree = helpdesk.declared(app.url)
+    tree["uptime"]["words"] = {"up": ["alive"], "degraded": ["slow"]}
+    site.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+    done = pdm(
+        "report",
+        "week1",
+        "--site",
+        site,
+        "--as-of",
+        helpdesk.AS_OF,
+        "--out",
+        tmp_path,
+        environ={"BENCH_URL": desk.url(MONITOR)},
+    )
+    assert done.code == 0, done.stderr
+    folder = tmp_path / "helpdesk/week1/latest"
+    content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    found = {row["example"]: row for row in content["not_understood"]}
+    assert {example: row["count"] for example, row in found.items()} == {"error": 48, "timeout": 60}
+    assert (content["status"], found["error"]["item"]) == ("YELLOW", "uptime.status")
+    assert next(r for r in content["readings"] if r["id"] == "sources_read")["status"] == "unknown"
+    for name in ("report.html", "report.md"):
+        text = (folder / name).read_text(encoding="utf-8")
+        assert "uptime.status" in text and "words" in text and "timeout" in text, name
+    assert "## Not Understood" in (folder / "report.md").read_text(encoding="utf-8")
