@@ -52,6 +52,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},
 }
