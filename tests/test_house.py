@@ -38,9 +38,9 @@ INSIDE = {
     " / http masking threads",
     "sources.postgres": "explain source / checks / tables timings / mapping snapshot / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
-    "storage": "history reports request_logs",
+    "storage": "history reports request_logs / engine",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
-    " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
+    " / formats reader routes / remote / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
     "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
