@@ -8,8 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.availability.uptime import LOG, UNCLEAR, Outage, Uptime, interval_of, outages, pooled, uptime
-from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.availability.uptime import (
+    LOG,
+    UNCLEAR,
+    Outage,
+    Uptime,
+    interval_of,
+    outages,
+    pooled,
+    uptime,
+    uptime_segments,
+)
 from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
@@ -162,7 +171,7 @@ def uptime_pct(case: Case) -> Measurement:
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
     value = 100 * working / found.known if found.known else None
-    return _certain(case, _measured(case, value, found, text, low, high), found, high < TOLERATED_PCT)
+    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
 
 
 def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
