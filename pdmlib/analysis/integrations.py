@@ -27,7 +27,7 @@ FIX_PAYMENTS = "Check Stripe integration, fix immediately"
 TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
 DECLINED = ("issuer_declined", "blocked")
 BROKEN_KINDS = ("account", "service", "webhook", "domain")
-WELL = ("up", "ok", "healthy", "operational")
+UNWELL = ("degraded", "down")
 SMS_DONE, SMS_LOST = ("delivered", "read", "sent"), ("failed", "undelivered")
 _DELIVERY_GRACE = timedelta(minutes=5)
 _SIGNS_OF_LIFE = {
@@ -47,6 +47,10 @@ def integration(case: Case, name: str) -> Measurement:
         return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
+    unclear = int(_checks(case, name)["success"].isna().sum())
+    if unclear:
+        why = f"{unclear} checks by the application ended in a word that is not understood"
+        return Measurement.missing(State.NOT_UNDERSTOOD, why, "postgres")
     if not _heard(case, name):
         return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
     logs = case["vendor_states"]
@@ -107,7 +111,8 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     checks = _checks(case, name)
     bad = checks[checks["success"] == False]  # noqa: E712
     enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
-    if bad.empty or (checks["success"].iloc[-1] and enough == len(checks)):
+    known = checks["success"].dropna()
+    if bad.empty or (bool(known.iloc[-1]) and enough == len(checks)):
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
@@ -126,10 +131,10 @@ def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
     names = [name, *_OTHER_NAMES.get(name, ())]
     checks = case.within("health_checks", "checked_at").sort_values("checked_at")
     checks = checks[checks["component"].isin(names)].groupby("component").tail(1)
-    for row in checks[~checks["status"].isin(WELL)].to_dict("records"):
+    for row in checks[checks["status"].isin(UNWELL)].to_dict("records"):
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
         says = f"the health endpoint says {row['component']} is"
-        yield Cause(f"{says} {row['status']}{detail}", f"{says} {WELL[0]}")
+        yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
 
 
 def _failed_payments(case: Case) -> Iterator[Cause]:

@@ -19,26 +19,6 @@ from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
 
 
-def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False) -> None:
-    """Check every source of a site: configured, reachable, allowed, how fast."""
-    with caught(debug), ready_site(site, as_of) as (loaded, _):
-        from rich.table import Table
-
-        from pdmlib.sources import catalogue
-
-        scope = looking_scope(loaded, as_of)
-        with console.status("asking every source"):
-            found = catalogue.collect(loaded, scope)
-        shown = Table("Source", "Answered", "Seconds", "Rows", "Detail", title=f"{loaded.title} ({site})")
-        for row in found.coverage:
-            shown.add_row(row.source, row.status, f"{row.seconds:.2f}", f"{row.rows:,}", row.detail or "")
-        Console(highlight=False, markup=False).print(shown)
-        if not any(row.status in ("ok", "partial") for row in found.coverage):
-            raise typer.Exit(3)
-        if any(row.status == "failed" for row in found.coverage):
-            raise typer.Exit(1)
-
-
 def collect(
     site: SiteOption = DEMO_SITE,
     as_of: AsOf = "",
