@@ -22,7 +22,8 @@ ROOMS = (
 INSIDE = {
     "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status telemetry",
+    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status survey telemetry",
+    "workbook.survey": "features shapes zones / look rhythm / guess words",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
@@ -35,7 +36,7 @@ INSIDE = {
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
     "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel / http masking threads",
-    "sources.postgres": "explain source / checks / tables timings / snapshot visibility / session",
+    "sources.postgres": "explain source survey / checks / tables timings / snapshot visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
