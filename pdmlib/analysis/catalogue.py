@@ -12,7 +12,6 @@ from pdmlib.analysis.database import health, plans
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.product import activity, costs, features, feedback
 from pdmlib.analysis.traffic.days import daily
-from pdmlib.analysis.traffic.routes import routes
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding
 from pdmlib.phases.phase import Phase
@@ -60,7 +59,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "cron": cron.table,
     "cron_drift": cron.drift,
     "daily": daily,
-    "routes": routes,
+    "routes": performance.routes,
     "before_after": before_after,
     "top_errors": errors.top_errors,
     "incidents": stability.incidents,

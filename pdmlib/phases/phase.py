@@ -177,7 +177,11 @@ INCIDENT = Phase(
 )
 
 PHASES: tuple[Phase, ...] = (HOUR1, DAY1, DAILY, WEEK1, WEEKLY_REVIEW, MONTH1, ONGOING)
-EXTRAS: tuple[Phase, ...] = (DATABASE, DASHBOARD, INCIDENT)
+EXTRAS: tuple[Phase, ...] = (
+    DATABASE,
+    DASHBOARD,
+    INCIDENT,
+)
 
 
 def phase_named(name: str) -> Phase:

@@ -18,7 +18,15 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
-from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio, vercel
+from pdmlib.sources import (
+    app,
+    resend,
+    sentry,
+    stripe,
+    supabase,
+    twilio,
+    vercel,
+)
 from pdmlib.sources.postgres import source
 from pdmlib.sources.threads import Frames, as_finished, reason_of
 

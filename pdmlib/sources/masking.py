@@ -18,8 +18,8 @@ _KINDS = (
     (
         "(token)",
         re.compile(
-            r"\b(?:(?:[srp]k_(?:live|test)|re|sbp|sb_secret|sntr[yus]+|whsec|gh[pousr])_|xox[abp]-|AKIA"
-            r"|(?:Bearer|Basic) )"
+            r"\b(?:(?:[srp]k_(?:live|test)|re|sbp|sb_secret|sntr[yus]+|whsec|gh[pousr])_"
+            r"|xox[abp]-|AKIA|(?:Bearer|Basic) )"
             r"(?=\S*\d)[\w+/=.-]{8,}"
         ),
     ),

@@ -13,6 +13,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
@@ -21,7 +22,7 @@ from pdmlib.phases.window import Window
 from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import as_step, in_force, reading_of, shown
+from pdmlib.verdict.ladder import as_step, reading_of, shown
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
 _RECOMMENDATIONS = {
@@ -129,7 +130,7 @@ def _incident_tables(
         "timeline": incident.timeline(case),
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
-        "criteria": incident.criteria(readings),
+        "criteria": incident.criteria(case, metrics, readings),
         "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
     }
 
