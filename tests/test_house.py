@@ -35,7 +35,7 @@ INSIDE = {
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / health live sentry vercel"
+    "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
     " / http masking threads",
     "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",

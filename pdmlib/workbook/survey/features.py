@@ -12,7 +12,7 @@ from pdmlib.workbook.survey.look import Look
 
 MOST = 30  # features written; further tables are named in a comment
 # Bookkeeping of frameworks: Rails, Django, Prisma, Laravel, Flyway, Liquibase, Alembic, Knex, TypeORM, Sequelize,
-# goose, Drizzle and Ecto; queues and sessions of Active Job, GoodJob, Oban, Celery, NextAuth and connect-pg-simple.
+# goose, Drizzle, Ecto; queues and sessions of Active Job, GoodJob, Oban, Celery, NextAuth, connect-pg-simple.
 BOOKKEEPING = re.compile(
     r"""^(schema_migrations|ar_internal_metadata|active_storage_\w+|action_text_\w+|solid_\w+|good_job\w*|delayed_jobs
     |django_(migrations|session|content_type|admin_log|site|celery\w*)|auth_(permission|group\w*|user_\w+)
