@@ -41,7 +41,7 @@ INSIDE = {
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
     " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
-    "site": "load notes / site / calendar tables vendors / tree / environment types / terms",
+    "site": "load notes / site / calendar tables vendors / mistakes / tree / environment types / terms",
     "phases": "due scope / phase window",
 }
 HOMES = {

@@ -36,6 +36,7 @@ from pdmlib.site.types import (
     Url,
     Zone,
     one_of,
+    shown,
     unique,
 )
 from pdmlib.site.vendors import Source, Sources
@@ -71,7 +72,7 @@ class Step(Part):
     @model_validator(mode="after")
     def _compares_what_has_an_order(self) -> Step:
         if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
-            raise MisplacedError(("edge",), f"{self.edge!r} is not a number, which {self.op} needs")
+            raise MisplacedError(("edge",), f"{shown(self.edge)} is not a number, which {self.op} needs")
         return self
 
 
