@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,14 @@ PASTED = ("log_format",)
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offline: bool = False) -> Site:
+def load_site(
+    path: str | Path, environ: Mapping[str, str] | None = None, offline: bool = False, tolerant: bool = False
+) -> Site:
     """The site of a YAML file, with its secrets from the environment.
 
     Args:
         offline: the site is only looked at, never asked: variables that are not set do not matter.
+        tolerant: a source whose variables are not set is switched off and named in `unset`; the others are there.
 
     Raises:
         SiteError: the file cannot be read, a key is unknown, a value is of the wrong kind, or an environment
@@ -42,14 +45,30 @@ def load_site(path: str | Path, environ: Mapping[str, str] | None = None, offlin
     tree = read_tree(file)
     wanted = {name: node for name, node in _variables(tree) if node is not tree.child("notify_env")}
     absent = [name for name in wanted if not environ.get(name)]
-    if absent and not offline:
+    if absent and not offline and not tolerant:
         text = f"set the environment variables {', '.join(absent)} (or enabled: false for their source)"
         raise SiteError(file, "sources", text, wanted[absent[0]].line)
-    filled = {**environ, **dict.fromkeys(absent, UNSET)} if offline else environ
+    filled = {**environ, **dict.fromkeys(absent, UNSET)} if offline or tolerant else environ
     _check_variables(file, tree)
     site = validated(Site, file, tree, _filled(tree, filled))
+    if tolerant:
+        site = _without(site, _unset(tree, absent))
     secrets = {name: SecretStr(filled[name]) for name in _secret_names(site) if name in filled}
     return site.model_copy(update={"secrets": secrets, "file": file})
+
+
+def _unset(tree: Node, absent: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Source -> those of its variables that are not set."""
+    sources = tree.child("sources")
+    blocks = sources.value.items() if sources and isinstance(sources.value, dict) else ()
+    missing = {name: tuple(v for v, _ in _variables(block) if v in absent) for name, block in blocks}
+    return {name: variables for name, variables in missing.items() if variables}
+
+
+def _without(site: Site, unset: Mapping[str, tuple[str, ...]]) -> Site:
+    """The site with those sources switched off, and why."""
+    off = {name: getattr(site.sources, name).model_copy(update={"enabled": False}) for name in unset}
+    return site.model_copy(update={"sources": site.sources.model_copy(update=off), "unset": unset})
 
 
 def variables_of(path: str | Path) -> tuple[str, ...]:

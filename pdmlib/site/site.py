@@ -183,6 +183,7 @@ class Site(Part):
     )
     demo: Demo | None = Field(default=None, description="the embedded production; only the demo site has one")
     secrets: Mapping[str, SecretStr] = Field(default={}, exclude=True)
+    unset: Mapping[str, tuple[str, ...]] = Field(default={}, exclude=True)
     file: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")

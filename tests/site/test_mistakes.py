@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from time import monotonic
+from time import process_time
 
 import pytest
 
@@ -23,10 +23,10 @@ def refused(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = 
     """The one error of a site file of four good lines and these."""
     path = tmp_path / "shop.yaml"
     path.write_bytes(HEAD.encode() + (text if isinstance(text, bytes) else text.encode()))
-    began = monotonic()
+    began = process_time()
     with pytest.raises(SiteError) as caught:
         load_site(path, environ or {})
-    assert monotonic() - began < 1
+    assert process_time() - began < 1
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).isprintable()
     return caught.value

@@ -13,14 +13,15 @@ from functools import partial
 import pandas as pd
 
 from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.sources.live import PAST, is_live
 from pdmlib.sources.postgres import checks
 from pdmlib.sources.postgres import tables as application
+from pdmlib.sources.postgres.mapping import Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, session
 from pdmlib.sources.postgres.snapshot import gauges, own_cost, statements, taken_at
-from pdmlib.sources.postgres.tables import Reader
 from pdmlib.sources.postgres.timings import query_plans, query_timings
 from pdmlib.sources.postgres.visibility import Ledger, ledger
 from pdmlib.sources.threads import reason_of
@@ -44,6 +45,7 @@ class _Pass:
     def __init__(self, site: Site, scope: Scope, opened: Session) -> None:
         self.site, self.scope, self.session = site, scope, opened
         self.gaps: list[Row] = []
+        self.unclear = Unclear(SOURCE)
         self.found: list[Frames] = []
 
     def say(self, item: str, state: str, reason: str) -> None:
@@ -55,7 +57,7 @@ class _Pass:
         at = taken_at(self.site, self.scope)
         seen = ledger(self.session, self.site)
         self._seen(seen)
-        self._tables(Reader(self.session, self.site, self.scope, seen, self.say))
+        self._tables(Reader(self.session, self.site, self.scope, seen, self.say, self.unclear))
         if is_live(self.site, self.scope):
             self._live(at, seen)
         else:
@@ -63,7 +65,7 @@ class _Pass:
                 self.say(item, "no_data", PAST)
             for query in self.site.queries:
                 self.say(f"query:{query.name}", "no_data", PAST)
-        self.found.append({"gaps": frame("gaps", self.gaps)})
+        self.found += [{"gaps": frame("gaps", self.gaps)}, self.unclear.frames()]
         return merge(self.found)
 
     def _live(self, at: datetime, seen: Ledger) -> None:
