@@ -22,7 +22,7 @@ ROOMS = (
 INSIDE = {
     "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status telemetry",
+    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status telemetry / shipped",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
