@@ -25,11 +25,11 @@ INSIDE = {
     "workbook": "watch / kernel / lab report / execute gather notify scope status telemetry",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
-    "verdict": "changes / verdict / status / alerts / actions checklist ladder",
+    "verdict": "changes / verdict / status / alerts / present / actions checklist ladder",
     "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
-    " / availability cron traffic / compare cron_schedules metric",
+    " / availability cron / traffic / compare cron_schedules metric",
     "analysis.compare": "change / baseline same_hours",
-    "analysis.traffic": "days hourly routes / populations",
+    "analysis.traffic": "days hourly routes stretches / populations",
     "analysis.availability": "incident stability / uptime",
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",

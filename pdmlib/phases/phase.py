@@ -14,7 +14,7 @@ class Phase:
 
     Attributes:
         length: of the window since the deployment, or back from the as-of time for rolling phases.
-        latest: length of the window's latest part, on which alerts fire.
+        latest: length of the window's latest part, in which what happens seldom is looked for.
         cadence: how often `watch` collects.
     """
 

@@ -22,6 +22,8 @@ from pdmlib.sources import live, threads
 from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
+# What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
+AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
@@ -47,28 +49,45 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
 def _prober(block: App, path: str, health: bool, scope: Scope, optional: bool = False) -> Any:
     def probe() -> threads.Frames:
         shots = [_spaced(block, path, budget, n) for n in range(block.probes)]
+        if any(_judged(shot, _said(shot.body) if health else {}, health)[0] == "down" for shot in shots):
+            shots += [_later(block, path, budget, wait) for wait in AGAIN_S]
         if optional and all(shot.code == 404 for shot in shots):
             return {"probes": frame("probes"), **threads.gaps("app", {"detailed": f"404: no endpoint at {path}"})}
+        moments = [scope.seen_at - timedelta(seconds=before) for before in _before_the_end(shots)]
         return merge(_rows(path, shot, health, moment) for shot, moment in zip(shots, moments, strict=True))
 
     budget = Budget()
-    moments = [scope.seen_at - timedelta(seconds=block.probes - n) for n in range(block.probes)]
     return probe
+
+
+def _before_the_end(shots: list[Shot]) -> list[float]:
+    """Seconds by which each probe counts as taken before the scope's end: a second apart, or as they were."""
+    return [max(len(shots) - n, 1 + shots[-1].at - shot.at) for n, shot in enumerate(shots)]
 
 
 @dataclass(frozen=True)
 class Shot:
-    """What one request brought: a status code and a body, or the error in words."""
+    """What one request brought: a status code and a body, or the error in words.
+
+    Attributes:
+        at: when it was made, by a steady clock in whole seconds.
+    """
 
     code: int | None
     body: bytes
     ms: float
     error: str | None = None
+    at: int = 0
 
 
 def _spaced(block: App, path: str, budget: Budget, number: int) -> Shot:
     if number:
         time.sleep(PAUSE_S)
+    return _shoot(block.base_url, path, budget)
+
+
+def _later(block: App, path: str, budget: Budget, wait_s: float) -> Shot:
+    time.sleep(wait_s)
     return _shoot(block.base_url, path, budget)
 
 
@@ -87,7 +106,7 @@ def _shoot(base: str, path: str, budget: Budget) -> Shot:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         error = one_line(f"the connection failed: {failure or type(failure).__name__}")
-    return Shot(code, body, 1000 * (time.perf_counter() - began), error)
+    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began))
 
 
 def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes]:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
-from pdmlib.phases.scope import Scope
+from pdmlib.phases.scope import PRESENT, Scope
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, literal, written
@@ -84,7 +84,7 @@ class Reader:
 
 
 def probes(reader: Reader) -> pd.DataFrame:
-    """The application's own uptime probes, from the window before to the window's end.
+    """The application's own uptime probes, from the window before to an hour after it, which tells what is over.
 
     An incident is held against the week before the deployment and what came after.
     """
@@ -92,7 +92,7 @@ def probes(reader: Reader) -> pd.DataFrame:
     if uptime is None:
         return frame("probes")
     columns = {"checked_at": "checked_at", "status": "status", "response_ms": "response_time", "detail": "errors"}
-    start, end = min(scope.previous.start, scope.window.start), scope.window.end
+    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + PRESENT)
     if scope.phase.name == "incident":
         start, end = min(start, scope.before.start), scope.after.end
     rows = reader.select(uptime.table, columns, "checked_at", start, end, ("response_ms", "detail"))
