@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Measurement
+from pdmlib.phases.phase import Topic
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Metric:
         alerts: an alert may fire on what holds at present.
         holds: whether what is measured at present is confirmed and still so; without it, it is.
         events: frame, time column and number of the newest events that are its present, where an hour has fewer.
-        phases: phase names; empty for all.
+        topic: what it is about; a phase names the topics that it shows.
+        phases: names of the phases of that topic that show it, where a target differs; empty for all.
     """
 
     id: str
@@ -34,6 +36,7 @@ class Metric:
     better: str = "neither"
     rate: str = ""
     alerts: bool = True
+    topic: Topic = Topic.NOW
     phases: tuple[str, ...] = ()
     events: tuple[str, str, int] | None = None
     holds: Callable[[Case], bool] = lambda _: True

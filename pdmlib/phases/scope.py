@@ -7,14 +7,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
-from pdmlib.phases.phase import DAY, Phase, phase_named
+from pdmlib.phases.phase import DAY, INCIDENT, Phase
 from pdmlib.phases.window import Day, Window, day_of, days_between, local_day
 
 BASELINE = timedelta(days=28)
 FRESH = timedelta(minutes=15)
-# What a decision rests on is the last hour of data, in the first hour its last quarter: a mean over a day or a
-# week is not the present (the guide judges a running deployment by what it does now).
-PRESENT, PRESENT_OF_FIRST_HOUR = timedelta(hours=1), timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -47,13 +44,12 @@ class Scope:
 
         What came after an incident's window decides whether it is over, and is its present.
         """
-        length = PRESENT_OF_FIRST_HOUR if self.phase.name == "hour1" else PRESENT
-        return self.known.last(length)
+        return self.known.last(self.phase.present)
 
     @property
     def known(self) -> Window:
         """The window, and what is known of the time after an incident's."""
-        return Window(self.window.start, self.after.end) if self.phase.name == "incident" else self.window
+        return Window(self.window.start, self.after.end) if self.phase.named_window else self.window
 
     @property
     def before(self) -> Window:
@@ -114,7 +110,7 @@ class Scope:
     @property
     def asked_at(self) -> datetime:
         """As of when stand-ins of vendors answer: an incident is compared with what came after it."""
-        return self.as_of if self.phase.name == "incident" else self.seen_at
+        return self.as_of if self.phase.named_window else self.seen_at
 
     @property
     def days_done(self) -> int:
@@ -135,10 +131,9 @@ class Scope:
 
 def incident_scope(zone: ZoneInfo, deployed_at: datetime, window: Window, as_of: datetime) -> Scope:
     """The scope of an incident: the window that a person names, whatever was deployed when."""
-    phase = phase_named("incident")
     end = min(deployed_at, window.start)
     days = days_between(day_of(window.start, zone).date, day_of(window.end, zone).date, zone)
-    return Scope(phase, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
+    return Scope(INCIDENT, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
 
 
 def scope_of(zone: ZoneInfo, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Priority, Value
 from pdmlib.site.site import Site
-from pdmlib.verdict.ladder import in_force
 from pdmlib.verdict.present import now_of
 
 

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from pdmlib import stats
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.readings import (
     FEWEST_EVENTS,
@@ -22,7 +23,6 @@ from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site, Step
 
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
-_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 
 
 def as_step(limit: Limit) -> Step:
@@ -59,32 +59,6 @@ def _is_key(metric: Metric, found: Measurement, site: Site) -> bool:
     if metric.id in KEY_READINGS:
         return found.source not in site.unused
     return urgent and metric.alerts and found.state not in (State.NOT_DUE, State.NOT_CONFIGURED)
-
-
-def in_force(metric: Metric, site: Site, phase: str) -> Metric:
-    """The metric with the site's own limits, else with the site's target for the phase."""
-    if metric.id in site.limits:
-        steps = tuple(
-            Limit(
-                s.op,
-                s.edge,
-                Status(s.status),
-                Priority(s.priority) if s.priority else None,
-                s.action,
-                s.critical,
-                s.rollback,
-            )
-            for s in site.limits[metric.id]
-        )
-        mildest = steps[-1]
-        words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
-        return replace(metric, limits=steps, target=words)
-    target = site.targets.get(metric.id, {}).get(phase)
-    if target is None or not metric.limits or metric.limits[-1].of not in ("value", "low"):
-        return metric
-    *worse, mildest = metric.limits
-    aimed = replace(mildest, edge=target)
-    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
 
 
 def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:

@@ -14,17 +14,18 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
-from pdmlib.phases.scope import PRESENT
+from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.site.site import Site
 from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import as_step, in_force, reading_of, shown
+from pdmlib.verdict.ladder import as_step, reading_of, shown
 from pdmlib.verdict.present import measure_once, now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
@@ -84,7 +85,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -99,7 +100,7 @@ def judge(case: Case) -> Verdict:
     actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
-    if phase == "incident":
+    if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
     tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
     draft = Verdict(
@@ -146,7 +147,7 @@ def _incident_tables(
         "timeline": incident.timeline(case),
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
-        "criteria": incident.criteria(readings),
+        "criteria": incident.criteria(case, metrics, readings),
         "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
     }
 
@@ -158,7 +159,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")
@@ -197,7 +198,7 @@ def summarise(verdict: Verdict) -> str:
     """One or two paragraphs of facts: what the verdict is, why, and what could not be seen."""
     scope = verdict.case.scope
     part = "" if scope.complete else f" so far ({scope.days_done} of {len(scope.days)} days are over)"
-    verb = "is" if scope.as_of - scope.present.end <= PRESENT else "was"
+    verb = "is" if scope.as_of - scope.present.end <= HOUR else "was"
     lines = [f"{verdict.case.site.title} {verb} {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
     over = [row for row in verdict.incidents if row["end"]]
     lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
