@@ -36,10 +36,9 @@ INSIDE = {
     """,
     "workbook": """
         watch
-        kernel
-        doctor lab report
-        execute gather notify scope status survey telemetry
-        shipped
+        kernel lab
+        doctor execute report
+        gather notify scope shipped status survey telemetry
     """,
     "workbook.survey": """
         features shapes zones
@@ -65,23 +64,23 @@ INSIDE = {
         verdict
         status
         alerts
+        present
         actions checklist ladder
     """,
     "analysis": """
         catalogue
         product
-        coverage database deployment integrations performance
-        confounders errors
-        availability cron traffic
-        compare cron_schedules limits
-        metric
+        coverage database integrations performance
+        availability confounders errors
+        cron deployment limits traffic
+        compare cron_schedules metric
     """,
     "analysis.compare": """
         change
         baseline same_hours
     """,
     "analysis.traffic": """
-        days hourly routes
+        days hourly routes stretches
         populations
     """,
     "analysis.availability": """
@@ -108,11 +107,10 @@ INSIDE = {
         http masking threads
     """,
     "sources.postgres": """
-        explain source survey
-        checks
-        tables timings
-        mapping snapshot
-        visibility
+        source
+        checks tables
+        explain mapping survey timings
+        snapshot visibility
         session
     """,
     "sources.postgres.checks": """
@@ -120,8 +118,8 @@ INSIDE = {
         result
     """,
     "storage": """
-        history reports request_logs
-        engine
+        history request_logs
+        engine reports
     """,
     "storage.request_logs": """
         figures
@@ -129,10 +127,9 @@ INSIDE = {
         days workers
         parse
         files
-        formats reader routes
-        remote
+        reader remote
         manifests s3
-        addresses fingerprints histogram json_repair progress
+        addresses fingerprints formats histogram json_repair progress routes
     """,
     "frames": """
         case
@@ -143,10 +140,9 @@ INSIDE = {
     "site": """
         load notes
         schedules site
-        calendar tables vendors
-        tree
-        environment types
-        terms
+        calendar tables tree vendors
+        types
+        environment terms
     """,
     "phases": """
         due scope
