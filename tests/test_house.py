@@ -20,10 +20,10 @@ ROOMS = (
 
 # Inside a room, highest first; what shares a line knows nothing of each other.
 INSIDE = {
-    "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
+    "cli": "main / collecting init / doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status survey telemetry",
-    "workbook.survey": "features shapes zones / look rhythm / guess words",
+    "workbook": "watch / kernel / doctor init lab report / execute gather notify scope site_draft status telemetry / survey",
+    "workbook.survey": "database / features jobs queries shapes zones / look rhythm / guess words",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
