@@ -20,6 +20,7 @@ ROOMS = (
 
 # Inside a room, highest first, a floor a line; what shares a line knows nothing of each other.
 INSIDE = {
+<<<<<<< HEAD
     "cli": """
         main
         collecting doctor
@@ -148,6 +149,33 @@ INSIDE = {
         due scope
         phase window
     """,
+=======
+    "cli": "main / collecting init / doctor / demo lab logs reports / live_table options production replay status_table",
+    "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
+    "workbook": "watch / kernel / doctor init lab report / execute gather notify scope site_draft status telemetry / survey",
+    "workbook.survey": "database / features jobs queries shapes zones / look rhythm / guess words",
+    "report": "page tables / html / columns / cells text / charts document words",
+    "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
+    "verdict": "changes / verdict / status / alerts / actions checklist ladder",
+    "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
+    " / availability cron traffic / compare cron_schedules limits / metric",
+    "analysis.compare": "change / baseline same_hours",
+    "analysis.traffic": "days hourly routes / populations",
+    "analysis.availability": "incident / stability / uptime",
+    "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
+    " / causes host statement_deltas",
+    "analysis.product": "features / activity costs feedback usage",
+    "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
+    " / http masking threads",
+    "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot / visibility / session",
+    "sources.postgres.checks": "application schema server sessions storage / result",
+    "storage": "history reports request_logs",
+    "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
+    " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
+    "frames": "case / collection rows understanding / frame / readings schemas statement_text",
+    "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
+    "phases": "due scope / phase window",
+>>>>>>> init
 }
 HOMES = {
     "matplotlib": {"report.charts"},
