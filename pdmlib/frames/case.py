@@ -66,6 +66,21 @@ class Case:
         """The same case, looking at the latest part of its window."""
         return self.at(self.scope.latest)
 
+    def present(self) -> Case:
+        """The same case, looking at the last hour of data."""
+        return self.at(self.scope.present)
+
+    def with_events(self, events: tuple[str, str, int]) -> Window:
+        """The present, made longer within the latest part until it holds so many rows of a frame.
+
+        Args:
+            events: name of the frame, its time column, and how many of its rows tell enough.
+        """
+        name, column, count = events
+        moments = self.within(name, column, self.scope.latest)[column].sort_values()
+        first = moments.iloc[max(0, len(moments) - count)].to_pydatetime() if len(moments) else self.window.end
+        return Window(min(first, self.scope.present.start), self.scope.present.end)
+
     def at(self, window: Window) -> Case:
         """The same case, looking at another window; the same object for the same window."""
         if window not in self._seen:

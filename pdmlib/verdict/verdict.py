@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
@@ -17,14 +18,18 @@ from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Measurement, Reading, Status
-from pdmlib.phases.window import Window
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
+from pdmlib.phases.phase import HOUR
+from pdmlib.phases.window import Window, parse_time
+from pdmlib.site.site import Site
 from pdmlib.verdict.actions import actions_of
-from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
+from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.checklist import checklist
 from pdmlib.verdict.ladder import as_step, reading_of, shown
+from pdmlib.verdict.present import measure_once, now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
+MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
     "continue": "Continue normal monitoring",
     "enhanced_monitoring": "Enhanced monitoring needed",
@@ -81,7 +86,7 @@ def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
     metrics = metrics_of(case.site, case.scope.phase)
-    readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
+    readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
     findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
@@ -116,6 +121,18 @@ def judge(case: Case) -> Verdict:
         tables,
     )
     return replace(draft, summary=summarise(draft))
+
+
+def _reading(case: Case, metric: Metric, site: Site) -> Reading:
+    """A metric's reading of the window; what makes a report RED or calls for a rollback must hold at present."""
+    phase = case.scope.phase.name
+    found = reading_of(metric, measure_once(case, metric), site, phase)
+    if not (found.critical or found.rollback):
+        return found
+    now = now_of(case, in_force(metric, site, phase))
+    if now is None:
+        return replace(found, critical=False, rollback=False)
+    return replace(found, critical=now.step.critical, rollback=now.step.rollback)
 
 
 def _incident_tables(
@@ -155,7 +172,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
             }
         }
     )
-    after = [reading_of(m, measure_once(case, m), site, phase) for m in metrics]
+    after = [_reading(case, m, site) for m in metrics]
     status = status_of(after, alerts_of(case, metrics, verdict.findings, site), verdict.incidents)
     before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
     now = {"status": status} | {r.id: r.status.value for r in after}
@@ -169,11 +186,22 @@ def _next_check(case: Case, status: str) -> datetime:
     return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
 
 
+def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """An incident that is over, in the past tense."""
+    start, end = (parse_time(incident[edge]).astimezone(zone) for edge in ("start", "end"))
+    what = "It was down" if incident["reading"] == "app_up" else "Too many requests failed"
+    until = f"{end:%H:%M %Z}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M %Z}"
+    return f"{what} from {start:%Y-%m-%d %H:%M} to {until} and has recovered."
+
+
 def summarise(verdict: Verdict) -> str:
     """One or two paragraphs of facts: what the verdict is, why, and what could not be seen."""
     scope = verdict.case.scope
     part = "" if scope.complete else f" so far ({scope.days_done} of {len(scope.days)} days are over)"
-    lines = [f"{verdict.case.site.title} is {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
+    verb = "is" if scope.as_of - scope.present.end <= HOUR else "was"
+    lines = [f"{verdict.case.site.title} {verb} {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
+    over = [row for row in verdict.incidents if row["end"]]
+    lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
         f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"

@@ -13,6 +13,7 @@ from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.phases.phase import HOUR
 from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
@@ -23,7 +24,7 @@ from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
 
 
 def probes(reader: Reader) -> pd.DataFrame:
-    """The application's own uptime probes, from the window before to the window's end.
+    """The application's own uptime probes, from the window before to an hour after it, which tells what is over.
 
     An incident is held against the week before the deployment and what came after. A row with anything
     in it that is not understood has no status.
@@ -31,7 +32,7 @@ def probes(reader: Reader) -> pd.DataFrame:
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None:
         return frame("probes")
-    start, end = min(scope.previous.start, scope.window.start), scope.window.end
+    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + HOUR)
     if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
     return frame("probes", [_probe(row) for row in reader.select(reader.layout(uptime), start, end)])
