@@ -26,7 +26,7 @@ INSIDE = {
     "workbook.survey": "features shapes zones / look rhythm / guess words",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
-    "verdict": "changes / verdict / status / alerts / present / actions checklist ladder",
+    "verdict": "changes / verdict / status symptoms / alerts / present / causes checklist ladder / links",
     "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
     " / availability cron / traffic / compare cron_schedules limits / metric",
     "analysis.compare": "change / baseline same_hours",
