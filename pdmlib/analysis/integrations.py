@@ -306,7 +306,8 @@ def _undelivered(case: Case) -> pd.DataFrame:
 
 def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `integrations`: integration, status, notes, source."""
-    return [_row(title, integration(case, name)) for name, title in TITLES.items()]
+    found = {title: integration(case, name) for name, title in TITLES.items()}
+    return [_row(title, one) for title, one in found.items() if not case.is_without(one)]
 
 
 def _row(title: str, found: Measurement) -> dict[str, Any]:

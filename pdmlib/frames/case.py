@@ -19,6 +19,7 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,11 +108,15 @@ class Case:
         rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
         if rows.empty:
             return None
-        first = rows.sort_values("count", ascending=False).iloc[0]
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        return (
-            f"not understood: {first['item']} {first['example']!r} ({first['what']}, {first['count']} times){more}"
+        first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")
+        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in first)
+        return f"not understood: {', '.join(each)}" + (
+            f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         )
+
+    def is_without(self, found: Measurement) -> bool:
+        """Whether a measurement is of a source that the site does without, so that no report has a line of it."""
+        return found.state is State.NOT_CONFIGURED and found.source in self.site.unused
 
     def missing(
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
-from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
+from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
+from pdmlib.frames.rows import json_rows
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.site.site import Site
@@ -82,6 +83,11 @@ class Verdict:
         return tuple(reading for reading in self.readings if reading.status is Status.UNKNOWN)
 
     @property
+    def not_understood(self) -> list[dict[str, Any]]:
+        """What was read and not understood, most often first: the rows of `report.json`."""
+        return json_rows(self.case["not_understood"].sort_values("count", ascending=False, kind="stable"))
+
+    @property
     def recommendation_text(self) -> str:
         """The recommendation in the guide's words."""
         return _RECOMMENDATIONS[self.recommendation]
@@ -90,7 +96,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
+    metrics = metrics_in(case)
     readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -158,7 +164,8 @@ def _standing(
 def _incident_tables(
     case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
 ) -> dict[str, list[dict[str, Any]]]:
-    known = {metric.id: metric for metric in metrics}
+    known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}
+    shown = {metric.id: metric.title for metric in metrics}
 
     def measured(name: str, window: Window) -> Measurement:
         return measure_once(case.at(window), known[name])
@@ -168,7 +175,7 @@ def _incident_tables(
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
         "criteria": incident.criteria(case, metrics, readings),
-        "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
+        "verification": incident.verification(case, measured, shown),
     }
 
 
@@ -179,7 +186,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
+    metrics = metrics_in(case)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")
@@ -245,6 +252,10 @@ def summarise(verdict: Verdict) -> str:
     unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
+    unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))
+    if unclear:
+        more = f" and {len(unclear) - 4} more" if len(unclear) > 4 else ""
+        text += f"\n\nNot understood: {', '.join(unclear[:4])}{more}; what rests on it is not known."
     missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
     if missing:
         named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")

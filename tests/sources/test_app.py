@@ -214,8 +214,9 @@ def test_components_are_told_one_by_one() -> None:
     }
     assert rows["status"].dropna().to_dict() == known
     assert [row[:2] for row in unclear(found)] == [
-        ("app./detail.mail", "unknown word"), ("app./detail.mail.responseTime", "out of range"),
-    ]  # fmt: skip
+        ("app./detail.mail", "unknown word"),
+        ("app./detail.mail.responseTime", "out of range"),
+    ]
     assert rows.loc["stripe", "detail"] == "Request rate limit exceeded"
     assert rows.loc["memory", "value"] == 50
     assert rows.loc["database", "response_ms"] == 45

@@ -29,6 +29,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 
 SECTION = "stability"
@@ -426,6 +427,14 @@ _UPTIME = (
 )
 
 UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
+
+
+def metrics(site: Site) -> tuple[Metric, ...]:
+    """The metrics of stability; a health check that the site does not have has none."""
+    app = site.source("app")
+    asked = not isinstance(app, App) or app.health or app.detailed
+    return tuple(metric for metric in METRICS if asked or metric.id != "health_ok")
+
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),

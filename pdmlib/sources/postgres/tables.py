@@ -170,7 +170,7 @@ def _ticket(reader: Reader, row: Row, place: int, marks: Vocabulary) -> Row:
     said = [*([row["category"]] if row["category"] else []), *_items(row["tags"])]
     category = next((ours for theirs in said if (ours := marks.of(theirs))), None)
     if said and category is None:
-        mend = mend_line("tickets", "categories", marks.ours[0], value=[said[0]], note="or a category of your own")
+        mend = mend_line("tickets", "categories", "|".join(marks.ours), value=[said[0]])
         reader.unclear.note(CATEGORIES, "unknown word", said[0], mend=mend)
     found = {name: row[name] for name in SCHEMAS["tickets"].columns}
     ticket = f"#{place}" if row["ticket"] is None else str(row["ticket"])
