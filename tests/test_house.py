@@ -62,10 +62,11 @@ INSIDE = {
     "verdict": """
         changes
         verdict
-        status
+        status symptoms
         alerts
         present
-        actions checklist ladder
+        causes checklist ladder
+        links
     """,
     "analysis": """
         catalogue
