@@ -64,9 +64,8 @@ INSIDE = {
         verdict
         status symptoms
         alerts
-        present
-        causes checklist ladder
-        links
+        causes present
+        checklist ladder links
     """,
     "analysis": """
         catalogue
