@@ -27,6 +27,7 @@ from pdmlib.cli.options import (
 )
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time
@@ -178,7 +179,7 @@ def _announce(written: Written) -> None:
     for alert in content["alerts"][:5]:
         console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
     for row in content["coverage"]:
-        if row["status"] != "ok":
+        if row["status"] != Answer.OK:
             console.print(
                 f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
             )

@@ -29,6 +29,20 @@ class State(StrEnum):
     NOT_CONFIGURED = "not_configured"
 
 
+class Answer(StrEnum):
+    """How a source answered as a whole."""
+
+    OK = "ok"
+    PARTIAL = "partial"  # something that was asked for is a gap
+    FAILED = "failed"
+    NOT_CONFIGURED = "not_configured"
+
+    @property
+    def heard(self) -> bool:
+        """Whether the source gave anything."""
+        return self in (Answer.OK, Answer.PARTIAL)
+
+
 class Status(StrEnum):
     """How a reading is judged."""
 

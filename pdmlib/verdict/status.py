@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Priority, Reading, Status
+from pdmlib.frames.readings import Answer, Priority, Reading, Status
 from pdmlib.verdict.alerts import Alert
 
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
@@ -53,7 +53,7 @@ def confidence_of(case: Case, readings: Iterable[Reading], rivals: Iterable[str]
         for r in readings
         if r.id in KEY_READINGS and r.status is Status.UNKNOWN
     ]
-    medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status != "ok"]
+    medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status is not Answer.OK]
     for reading in readings:
         covered = reading.measurement.coverage_pct
         if reading.id in KEY_READINGS and covered is not None and covered < 99.5:

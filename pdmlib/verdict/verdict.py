@@ -193,7 +193,7 @@ def summarise(verdict: Verdict) -> str:
     elif verdict.status == "GREEN":
         lines.append("No limit was broken and nothing was found.")
     text = " ".join(lines)
-    unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
+    unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]

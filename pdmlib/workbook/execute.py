@@ -14,6 +14,7 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 from pdmlib.errors import CallError, ReportError
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
 from pdmlib.site.site import Site
@@ -37,7 +38,7 @@ class Written:
     @property
     def blind(self) -> bool:
         """Whether no source at all could be read."""
-        return not any(row["status"] in ("ok", "partial") for row in self.content["coverage"])
+        return not any(Answer(row["status"]).heard for row in self.content["coverage"])
 
 
 def write_report(

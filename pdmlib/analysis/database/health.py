@@ -17,7 +17,7 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.phases.window import iso
@@ -157,11 +157,16 @@ def _signs_now(case: Case) -> list[str]:
     signs = [
         f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
     ]
-    heard = any(answer.status in ("ok", "partial") for answer in case.collection.coverage)
+    heard = any(answer.status.heard for answer in case.collection.coverage)
     for answer in case.collection.coverage:
         detail = answer.detail or ""
         # Where nothing at all answers, the fault may as well lie on this side.
-        if heard and answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
+        if (
+            heard
+            and answer.source == "postgres"
+            and answer.status is Answer.FAILED
+            and is_connection_failure(detail)
+        ):
             signs.append(detail)
     return signs
 
