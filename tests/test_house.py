@@ -22,7 +22,8 @@ ROOMS = (
 INSIDE = {
     "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status telemetry",
+    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status survey telemetry",
+    "workbook.survey": "features shapes zones / look rhythm / guess words",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
@@ -34,13 +35,13 @@ INSIDE = {
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / health live sentry vercel"
+    "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
     " / http masking threads",
-    "sources.postgres": "explain source / checks / tables timings / mapping snapshot / visibility / session",
+    "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
-    "storage": "history reports request_logs",
+    "storage": "history reports request_logs / engine",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
-    " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
+    " / formats reader routes / remote / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
     "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
@@ -53,6 +54,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},
 }

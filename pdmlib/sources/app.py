@@ -36,16 +36,23 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     """
     block = site.source("app")
     assert isinstance(block, App)
-    headers = {name: site.secret(variable) for name, variable in block.headers_env.items()}
+    headers = headers_of(site, block)
     asked = [(block.page, False), (block.health, True), (block.detailed, True)]
     probers = [
-        _Prober(block, _endpoint(block, path, health, headers), headers, scope) for path, health in asked if path
+        _Prober(block, endpoint_of(block, path, health, headers), headers, scope) for path, health in asked if path
     ]
     parts = [(prober.item, prober.frames) for prober in probers]
     return threads.read("app", live.live(site, scope, "app", parts))
 
 
-def _endpoint(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+def headers_of(site: Site, block: App) -> dict[str, str]:
+    """The request headers that the site file names, with their secret values."""
+    return {name: site.secret(variable) for name, variable in block.headers_env.items()}
+
+
+def endpoint_of(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+    """A path to ask, with what the site file expects there."""
+
     def masked(text: str) -> str:
         for secret in sorted(headers.values(), key=len, reverse=True):
             text = text.replace(secret, "***")
@@ -87,7 +94,7 @@ class _Prober:
     def _spaced(self, budget: Budget, number: int) -> Shot:
         if number:
             time.sleep(PAUSE_S)
-        return _shoot(self.block.base_url, self.endpoint, self.headers, budget)
+        return shoot(self.block.base_url, self.endpoint, self.headers, budget)
 
     def _rows(self, shot: Shot, at: datetime, unclear: Unclear) -> threads.Frames:
         status, detail = judged(self.endpoint, shot, unclear)
@@ -99,7 +106,8 @@ class _Prober:
         }
 
 
-def _shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
+def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
+    """What one request brings."""
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
     code, body, error = None, b"", None

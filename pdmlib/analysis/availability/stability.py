@@ -8,8 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.availability.uptime import LOG, UNCLEAR, Outage, Uptime, interval_of, outages, pooled, uptime
-from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.availability.uptime import (
+    LOG,
+    UNCLEAR,
+    Outage,
+    Uptime,
+    interval_of,
+    outages,
+    pooled,
+    uptime,
+    uptime_segments,
+)
 from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
