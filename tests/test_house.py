@@ -37,7 +37,8 @@ INSIDE = {
     "analysis.product": "features / activity costs feedback usage",
     "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
     " / http masking threads",
-    "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot / visibility / session",
+    "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot"
+    " / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs / engine",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
