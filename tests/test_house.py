@@ -43,7 +43,7 @@ INSIDE = {
     "storage": "history reports request_logs / engine",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
     " / formats reader routes / remote / manifests s3 / addresses fingerprints histogram json_repair progress",
-    "frames": "case / collection rows understanding / frame / readings schemas statement_text",
+    "frames": "case / collection rows understanding / frame / readings schemas statement_text states",
     "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
 }

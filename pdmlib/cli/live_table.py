@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.frames.readings import Answer, Status
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import DASHBOARD
 from pdmlib.report import words
 from pdmlib.report.words import SHAPES
@@ -30,7 +31,12 @@ SHOWN = (
     "payment_failures",
     "webhooks_pending",
 )
-COLOURS = {"GREEN": "green", "YELLOW": "yellow", "RED": "red", "UNKNOWN": "white"}
+COLOURS = {
+    ReportStatus.GREEN: "green",
+    ReportStatus.YELLOW: "yellow",
+    ReportStatus.RED: "red",
+    ReportStatus.UNKNOWN: "white",
+}
 STYLES = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.UNKNOWN: "magenta"}
 ANSWERS = {
     Answer.OK: "✓ ok",

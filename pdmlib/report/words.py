@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.states import Outcome, ReportStatus
 
 OPEN = "open: nothing noted"
 MARKS = {Status.PASS: "✓", Status.WARN: "⚠", Status.FAIL: "✗", Status.INFO: "·", Status.UNKNOWN: "?"}
@@ -20,14 +21,19 @@ WORDS = {
     Status.INFO: "info",
     Status.UNKNOWN: "UNKNOWN",
 }
-SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
-LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
-STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
+SHAPES = {ReportStatus.GREEN: "●", ReportStatus.YELLOW: "▲", ReportStatus.RED: "■", ReportStatus.UNKNOWN: "?"}
+LIGHTS = {ReportStatus.GREEN: "🟢", ReportStatus.YELLOW: "🟡", ReportStatus.RED: "🔴", ReportStatus.UNKNOWN: "⚪"}
+STABILITY = {
+    ReportStatus.GREEN: "STABLE",
+    ReportStatus.YELLOW: "NEEDS ATTENTION",
+    ReportStatus.RED: "UNSTABLE",
+    ReportStatus.UNKNOWN: "NOT KNOWN",
+}
 OUTCOMES = {
-    "SUCCESSFUL": "✓ SUCCESSFUL",
-    "PARTIAL": "⚠️ PARTIAL",
-    "FAILED": "✗ FAILED",
-    "UNKNOWN": "? NOT KNOWN YET",
+    Outcome.SUCCESSFUL: "✓ SUCCESSFUL",
+    Outcome.PARTIAL: "⚠️ PARTIAL",
+    Outcome.FAILED: "✗ FAILED",
+    Outcome.UNKNOWN: "? NOT KNOWN YET",
 }
 LINE, SENTENCES = 300, 1500
 ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}

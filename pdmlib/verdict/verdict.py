@@ -18,6 +18,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Measurement, Reading, Status
+from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.window import Window
 from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
@@ -26,10 +27,10 @@ from pdmlib.verdict.ladder import as_step, reading_of, shown
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
 _RECOMMENDATIONS = {
-    "continue": "Continue normal monitoring",
-    "enhanced_monitoring": "Enhanced monitoring needed",
-    "investigate": "Investigate issues",
-    "rollback": "Rollback",
+    Recommendation.CONTINUE: "Continue normal monitoring",
+    Recommendation.WATCH: "Enhanced monitoring needed",
+    Recommendation.INVESTIGATE: "Investigate issues",
+    Recommendation.ROLLBACK: "Rollback",
 }
 
 
@@ -48,10 +49,10 @@ class Verdict:
     findings: tuple[Finding, ...]
     incidents: tuple[Mapping[str, Any], ...]
     rivals: tuple[str, ...]
-    status: str
-    recommendation: str
-    outcome: str | None
-    confidence: str
+    status: ReportStatus
+    recommendation: Recommendation
+    outcome: Outcome | None
+    confidence: Confidence
     confidence_reasons: tuple[str, ...]
     next_check: datetime
     summary: str
@@ -164,9 +165,9 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
     ]
 
 
-def _next_check(case: Case, status: str) -> datetime:
+def _next_check(case: Case, status: ReportStatus) -> datetime:
     wait = case.scope.phase.next_check
-    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
+    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status is ReportStatus.RED else wait)
 
 
 def summarise(verdict: Verdict) -> str:
@@ -190,7 +191,7 @@ def summarise(verdict: Verdict) -> str:
     if troubles:
         more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
         lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
-    elif verdict.status == "GREEN":
+    elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found.")
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]

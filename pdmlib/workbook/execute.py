@@ -15,6 +15,7 @@ from jupyter_client.manager import KernelManager
 
 from pdmlib.errors import CallError, ReportError
 from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
 from pdmlib.site.site import Site
@@ -31,9 +32,9 @@ class Written:
     content: Mapping[str, Any]
 
     @property
-    def status(self) -> str:
-        """GREEN, YELLOW, RED or UNKNOWN."""
-        return str(self.content["status"])
+    def status(self) -> ReportStatus:
+        """What the report says of the whole."""
+        return ReportStatus(self.content["status"])
 
     @property
     def blind(self) -> bool:
