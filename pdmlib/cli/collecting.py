@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
 from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import DAILY
@@ -18,6 +18,7 @@ from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def collect(

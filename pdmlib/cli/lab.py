@@ -10,11 +10,12 @@ from typing import Any
 
 import typer
 
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, console
 from pdmlib.cli.production import production_of
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def lab(

@@ -12,16 +12,18 @@ from rich.console import Console
 
 from pdmlib.errors import CallError, PdmError, SiteError
 from pdmlib.frames.states import ReportStatus
+from pdmlib.workbook.shipped import site_file
 
 console = Console(stderr=True, highlight=False)
-DEMO_SITE = "params/demo.yaml"
 FAIL_ON = {
     "red": (ReportStatus.RED,),
     "yellow": (ReportStatus.RED, ReportStatus.YELLOW),
     "unknown": (ReportStatus.RED, ReportStatus.YELLOW, ReportStatus.UNKNOWN),
 }
 EXIT_OF = {ReportStatus.RED: 10, ReportStatus.YELLOW: 11, ReportStatus.UNKNOWN: 12}
-SiteOption = Annotated[str, typer.Option("--site", help="The site's YAML file.", envvar="SITE")]
+SiteOption = Annotated[
+    str, typer.Option("--site", help="The site's YAML file.", envvar="SITE", callback=site_file)
+]
 
 AsOf = Annotated[
     str, typer.Option("--as-of", help="ISO time to report as of; default now (the demo: its own clock).")

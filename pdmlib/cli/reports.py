@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from pdmlib.cli.options import (
-    DEMO_SITE,
     EXIT_OF,
     FAIL_ON,
     AsOf,
@@ -37,6 +36,7 @@ from pdmlib.site.site import Site
 from pdmlib.workbook.execute import Written
 from pdmlib.workbook.gather import gather, history_folder
 from pdmlib.workbook.scope import incident_scope_for, scope_for, span_of
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def report(

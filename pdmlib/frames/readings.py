@@ -70,6 +70,9 @@ class Priority(StrEnum):
     P2 = "P2"
 
 
+ORDER = {Priority.P0: 0, Priority.P1: 1, Priority.P2: 2}
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One measured value, or the reason why there is none.
@@ -157,7 +160,11 @@ Ladder = tuple[Limit, ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """A judged measurement: the row of `report.json`."""
+    """A judged measurement: the row of `report.json`.
+
+    Attributes:
+        key: without it no report is GREEN.
+    """
 
     id: str
     title: str
@@ -171,6 +178,7 @@ class Reading:
     reason: str | None = None
     action: str = ""
     becomes_green: str | None = None
+    key: bool = False
 
     @property
     def value(self) -> Value:

@@ -9,8 +9,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Priority, Reading, Status
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.verdict.alerts import Alert
-
-KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
+from pdmlib.verdict.ladder import KEY_READINGS
 
 
 def status_of(
@@ -23,7 +22,7 @@ def status_of(
     troubled = any(r.status in (Status.WARN, Status.FAIL) for r in readings)
     if alerts or troubled or any(i["priority"] in (Priority.P0, Priority.P1) for i in incidents):
         return ReportStatus.YELLOW
-    if any(r.id in KEY_READINGS and r.status is Status.UNKNOWN for r in readings):
+    if any(r.key and r.status is Status.UNKNOWN for r in readings):
         return ReportStatus.UNKNOWN
     return ReportStatus.GREEN
 
@@ -61,11 +60,7 @@ def confidence_of(
 ) -> tuple[Confidence, tuple[str, ...]]:
     """high, medium or low, with the reasons: coverage, sample sizes, rival explanations."""
     readings = list(readings)
-    low = [
-        f"{r.title} is unknown: {r.reason}"
-        for r in readings
-        if r.id in KEY_READINGS and r.status is Status.UNKNOWN
-    ]
+    low = [f"{r.title} is unknown: {r.reason}" for r in readings if r.key and r.status is Status.UNKNOWN]
     medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status is not Answer.OK]
     for reading in readings:
         covered = reading.measurement.coverage_pct

@@ -151,8 +151,11 @@ class Report:
         return tables.table("what_if", flipped(self.verdict, reading, edge), "Nothing would flip.")
 
     def coverage(self) -> Html:
-        """How each source answered."""
-        return tables.coverage(self.case.collection.coverage)
+        """How each source answered, and what was read and not understood."""
+        answered = tables.coverage(self.case.collection.coverage).html
+        empty = "Everything that was read was understood."
+        unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
+        return Html(f"{answered}<h3>Not understood</h3>{unclear}")
 
     def chart(self, name: str) -> Any:
         """A picture by name."""

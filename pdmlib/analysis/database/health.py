@@ -32,6 +32,7 @@ RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 FEWEST_BLOCKS = 10_000
+FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _NOT_THE_SERVER = re.compile(
@@ -147,28 +148,72 @@ def _connected(case: Case) -> bool:
 
 
 def _signs_now(case: Case) -> list[str]:
+    return [*_platform_says(case, ok=False), *_refused(case)]
+
+
+def _platform_says(case: Case, ok: bool) -> list[str]:
+    """What the platform says of the database itself, well or not."""
     states = case["vendor_states"]
-    down = states[
+    told = states[
         (states["vendor"] == "supabase")
         & (states["kind"] == "service")
         & states["item"].isin(["db", "db_postgres_user"])
-        & (states["ok"] == False)  # noqa: E712
+        & (states["ok"] == ok)
     ]
-    signs = [
-        f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
+    return [f"the platform says {i} is {s}" for i, s in zip(told["item"], told["status"], strict=True)]
+
+
+def _refused(case: Case) -> list[str]:
+    """Why the database could not be reached from here, after several tries.
+
+    Where nothing at all answers, the fault may as well lie on this side.
+    """
+    answers = case.collection.coverage
+    heard = any(answer.status.heard for answer in answers)
+    lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
+    return [detail for detail in lost if heard and is_connection_failure(detail)]
+
+
+def _component_up(case: Case) -> str | None:
+    """A health endpoint that finds the database well, seen by the application itself."""
+    checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
+    newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
+    well = bool((newest["status"] == "up").any())
+    return "the application's health endpoint finds its database well" if well else None
+
+
+def down_confirmed(case: Case) -> bool:
+    """Whether the database is down now: three looks in a row, or one witness that no other contradicts."""
+    samples = host.in_window(case, "db_up")["value"].tail(FEWEST_LOOKS)
+    if len(samples) == FEWEST_LOOKS and (samples == 0).all():
+        return True
+    refused, told = _refused(case), _platform_says(case, ok=False)
+    if refused and not told:
+        return not (_component_up(case) or _platform_says(case, ok=True))
+    return bool(told) and (bool(refused) or not _connected(case))
+
+
+def _doubtful(case: Case) -> list[Finding]:
+    """A sign that the database is down which another witness contradicts: to be looked into."""
+    signs = _signs_now(case)
+    if not signs or down_confirmed(case.present()):
+        return []
+    told = _platform_says(case, ok=True)
+    against = _component_up(case) or (told[0] if told else "a connection of our own succeeded")
+    return [
+        Finding(
+            id="database:unconfirmed",
+            title="The database may be down",
+            priority=Priority.P1,
+            reading="db_connection_errors",
+            evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
+            action="Find out which of the witnesses is wrong before restarting anything",
+            becomes_green=f"no witness finds it down (now {len(signs)})",
+            value=len(signs),
+            threshold="0 witnesses",
+            owner=case.site.people.owners.get("database"),
+        )
     ]
-    heard = any(answer.status.heard for answer in case.collection.coverage)
-    for answer in case.collection.coverage:
-        detail = answer.detail or ""
-        # Where nothing at all answers, the fault may as well lie on this side.
-        if (
-            heard
-            and answer.source == "postgres"
-            and answer.status is Answer.FAILED
-            and is_connection_failure(detail)
-        ):
-            signs.append(detail)
-    return signs
 
 
 def is_connection_failure(reason: str) -> bool:
@@ -340,7 +385,8 @@ def findings(case: Case) -> list[Finding]:
         table["check"] == "query_regression"
     )
     bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
-    return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
+    checked = [_checked(case, row) for row in bad.to_dict("records")]
+    return [*(f for f in statement if f), *checked, *_doubtful(case)]
 
 
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
@@ -494,7 +540,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
     CONNECTIONS,
     Metric(
-        "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
+        "db_connection_errors",
+        "Connection errors",
+        "count",
+        SECTION,
+        db_connection_errors,
+        _DOWN,
+        "0",
+        "lower",
+        holds=down_confirmed,
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
