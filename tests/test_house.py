@@ -22,6 +22,7 @@ ROOMS = (
 INSIDE = {
     "cli": """
         main
+        init
         collecting doctor
         demo lab logs reports
         live_table options production replay status_table
@@ -36,14 +37,15 @@ INSIDE = {
     """,
     "workbook": """
         watch
-        kernel lab
-        doctor execute report
-        gather notify scope shipped status survey telemetry
+        init kernel lab
+        doctor execute report site_draft
+        gather notify opening scope shipped status survey telemetry
     """,
     "workbook.survey": """
+        database
         features shapes zones
-        look rhythm
-        guess words
+        jobs look rhythm
+        guess queries words
     """,
     "report": """
         page tables
@@ -139,7 +141,7 @@ INSIDE = {
     """,
     "site": """
         load notes
-        schedules site
+        mistakes schedules site
         calendar tables tree vendors
         types
         environment terms

@@ -17,6 +17,7 @@ from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
 from pdmlib.workbook.shipped import DEMO_SITE
 
@@ -90,7 +91,7 @@ def status(
         from pdmlib.storage import history
         from pdmlib.workbook import status
 
-        loaded = load_site(site, offline=True)
+        loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)

@@ -7,12 +7,18 @@ document, an image or a whole text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from pdmlib.errors import SourceError
+from pdmlib.phases.window import now
+from pdmlib.site.site import LOOPBACK
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
+from pdmlib.sources.postgres.snapshot import statements
 from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, sights
 
 SAMPLE = 2_000  # newest rows of a table: some days of most logs, less than a megabyte
@@ -257,7 +263,7 @@ def hours_of(session: Session, table: Table, column: Column) -> list[int]:
         )
     query = compose(
         "SELECT extract(hour FROM c)::int AS hour, count(*) AS rows, min(c)::date AS first, max(c)::date AS last "
-        "FROM (SELECT {c}::timestamp AS c FROM {source} LIMIT {n}) AS some GROUP BY 1",
+        "FROM (SELECT {c}::timestamp AS c FROM {source} LIMIT {n}) AS sample GROUP BY 1",
         c=identifier(column.name),
         source=source,
         n=written(str(2 * SPREAD)),
@@ -287,6 +293,48 @@ def starts_of(session: Session, table: Table, job: str, time: str) -> dict[str, 
     for row in reversed(rows):
         found.setdefault(str(row["job"]), []).append(row["at"])
     return found
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One entry of pg_stat_statements, its constants left out of the text."""
+
+    text: str
+    calls: int
+    mean_ms: float
+
+
+def statements_of(session: Session) -> list[Statement]:
+    """What other roles ran in this database, most time first; nothing where that cannot be seen."""
+    try:
+        found = statements(session, now(), lambda *_: None)
+    except SourceError:
+        return []
+    rows = found[found["query"].notna()].sort_values("total_ms", ascending=False)
+    return [
+        Statement(str(text), int(calls), float(mean))
+        for text, calls, mean in zip(rows["query"], rows["calls"], rows["mean_ms"], strict=True)
+    ]
+
+
+def is_sound(session: Session, query: str, parameters: Mapping[str, str]) -> bool:
+    """Whether the server would plan a query, each parameter taken from a row by a query of its own."""
+    try:
+        rows = {name: session.rows(compose("{q}", q=written(text)))[0] for name, text in parameters.items()}
+        values = {name: next(iter(row.values())) for name, row in rows.items()}
+        session.rows(compose("EXPLAIN {q}", q=written(query)), values)
+    except (SourceError, IndexError):
+        return False
+    return True
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address leads to this machine, where no TLS is needed."""
+    try:
+        host = str(conninfo_to_dict(url).get("host") or "localhost")
+    except ProgrammingError:
+        return False
+    return host in LOOPBACK or host.startswith("/")
 
 
 def words_in(table: Table, column: Column) -> Iterator[tuple[str, int]]:
