@@ -59,6 +59,7 @@ class Trend(StrEnum):
     UP = "up"
     DOWN = "down"
     FLAT = "flat"  # moved by less than matters, or by no more than chance does
+    NEW = "new"  # there was none before
     UNKNOWN = "unknown"
 
 
@@ -93,7 +94,7 @@ class Measurement:
     high: float | None = None
     baseline: float | None = None
     change_pct: float | None = None
-    trend: str = "unknown"
+    trend: Trend = Trend.UNKNOWN
     source: str | None = None
     window: Window | None = None
     coverage_pct: float | None = None

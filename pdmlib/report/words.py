@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Outcome, ReportStatus
 
 OPEN = "open: nothing noted"
@@ -39,7 +39,7 @@ OUTCOMES = {
     Outcome.UNKNOWN: "? NOT KNOWN YET",
 }
 LINE, SENTENCES = 300, 1500
-ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
+ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
@@ -102,9 +102,9 @@ def judged(reading: Reading | None) -> str:
     return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
 
 
-def arrow(trend: str | None) -> str:
+def arrow(trend: Trend | None) -> str:
     """A trend as an arrow; `?` where the data do not tell."""
-    return ARROWS.get(trend or "unknown", "?")
+    return ARROWS.get(trend or Trend.UNKNOWN, "?")
 
 
 def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d %b %Y %H:%M %Z") -> str:
