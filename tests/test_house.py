@@ -135,7 +135,7 @@ INSIDE = {
         case
         collection rows understanding
         frame
-        readings schemas statement_text
+        readings schemas statement_text states
     """,
     "site": """
         load notes
