@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -36,6 +37,10 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Entry point of the `pdm` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe of ASCII gets escapes in place of what it cannot show.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     application()()
