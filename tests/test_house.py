@@ -24,7 +24,7 @@ INSIDE = {
         main
         init
         collecting doctor
-        demo lab logs reports
+        demo lab logs reports schema
         live_table options production replay status_table
     """,
     "demo": """
@@ -140,6 +140,7 @@ INSIDE = {
         readings schemas statement_text
     """,
     "site": """
+        reference
         load notes
         schedules site
         calendar tables vendors

@@ -16,7 +16,12 @@ def pdm(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     code = "from pdmlib.cli.main import main; main()"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environ}
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, timeout=100
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=environment,
+        timeout=100,
     )
 
 
