@@ -142,12 +142,10 @@ INSIDE = {
     "site": """
         reference
         load notes
-        schedules site
-        calendar tables vendors
-        mistakes
-        tree
-        environment types
-        terms
+        mistakes schedules site
+        calendar tables tree vendors
+        types
+        environment terms
     """,
     "phases": """
         due scope
