@@ -22,7 +22,7 @@ INSIDE = {
         main
         init
         collecting doctor
-        demo lab logs reports
+        demo lab logs reports schema
         live_table options production replay status_table
     """,
     "demo": """
@@ -138,6 +138,7 @@ INSIDE = {
         readings schemas statement_text states
     """,
     "site": """
+        reference
         load notes
         mistakes schedules site
         calendar tables tree vendors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
@@ -47,6 +48,20 @@ def secret_variables(site: str) -> tuple[str, ...]:
     return variables_of(site)
 
 
+def check_out(out: Path) -> None:
+    """Fails where the folder of the outputs cannot be written to, before anything is asked; creates nothing.
+
+    Raises:
+        CallError: names the folder and why.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise CallError(f"--out: {out} cannot be written to: {error.strerror}") from None
+
+
 @contextmanager
 def caught(debug: bool) -> Iterator[None]:
     """Turns expected failures into one line and an exit code."""
@@ -57,6 +72,12 @@ def caught(debug: bool) -> Iterator[None]:
             raise
         console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, SiteError | CallError) else 1) from None
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        console.print(f"pdm: {where}{error.strerror or error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; nothing half-written is left")
         raise typer.Exit(130) from None

@@ -21,6 +21,7 @@ from pdmlib.cli.options import (
     Out,
     SiteOption,
     caught,
+    check_out,
     console,
     secret_variables,
 )
@@ -107,6 +108,7 @@ def _report(
 ) -> Written:
     from pdmlib.workbook.telemetry import watched
 
+    check_out(out)
     with ThreadPoolExecutor(2) as pool, production_of(site, as_of, pool) as production:
         from pdmlib.workbook.execute import write_report
         from pdmlib.workbook.kernel import Kernel
@@ -119,7 +121,7 @@ def _report(
             loaded = open_site(site)
             webhook = webhook_of(loaded) if notify else None
             scope = scope_of(loaded)
-            _check_notes(loaded, scope, notes)
+            notes = _notes_of(loaded, scope, notes)
             production.keep_history(history_folder(loaded, out))
             production.look_back(scope.asked_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
@@ -138,13 +140,19 @@ def _report(
             return written
 
 
-def _check_notes(site: Site, scope: Scope, given: str) -> None:
-    """Fails on wrong notes before any source is asked."""
-    from pdmlib.site.notes import load_notes, notes_path
+def _notes_of(site: Site, scope: Scope, given: str) -> str:
+    """The path of the notes, empty where there are none; fails on wrong ones before any source is asked."""
+    from pdmlib.site.notes import load_notes, notes_path, notes_places
 
     if given and not Path(given).is_file():
         raise CallError(f"--notes: {given} is not a file")
-    load_notes(notes_path(site, scope.phase.name, given))
+    path = notes_path(site, scope.phase.name, given)
+    load_notes(path)
+    if path.exists():
+        return str(path.resolve())
+    places = " nor ".join(map(str, notes_places(site, scope.phase.name)))
+    console.print(f"no notes: neither {places} is there", style="dim", markup=False, soft_wrap=True)
+    return ""
 
 
 def webhook_of(site: Site) -> str:
