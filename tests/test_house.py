@@ -22,8 +22,8 @@ INSIDE = {
         main
         init
         collecting doctor
-        demo lab logs reports schema
-        live_table options production replay status_table
+        demo lab logs reports
+        live_table options production replay schema status_table
     """,
     "demo": """
         __main__
@@ -138,8 +138,7 @@ INSIDE = {
         readings schemas statement_text states
     """,
     "site": """
-        reference
-        load notes
+        load notes reference
         mistakes schedules site
         calendar tables tree vendors
         types
