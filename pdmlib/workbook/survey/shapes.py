@@ -282,7 +282,9 @@ def _sessions(look: Look) -> Taken | None:
 def _payments(look: Look) -> Taken | None:
     time = look.pick(PAYMENTS, "created_at", _time, "") or look.made
     status = look.status(PAYMENTS, "status", "status|state|result|outcome|paid")
-    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise")
+    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise") or _only_decimal(
+        look
+    )
     if time is None or status is None or amount is None:
         return None
     currency = look.pick(PAYMENTS, "currency", lambda c: c.is_text, "currenc|^cur$", (status.name,))
@@ -302,6 +304,12 @@ def _payments(look: Look) -> Taken | None:
         "payment": look.pick(PAYMENTS, "payment", lambda c: c.single, "^id$|payment|reference"),
     }
     return _taken(look, PAYMENTS, columns, signs)
+
+
+def _only_decimal(look: Look) -> Column | None:
+    """The one column of decimal numbers, which a table of payments has for its amounts."""
+    found = [column for column in look.table.columns if column.type == "numeric"]
+    return found[0] if len(found) == 1 else None
 
 
 def _alerts(look: Look) -> Taken | None:
