@@ -17,7 +17,7 @@ from pdmlib.sources.masking import masked
 from pdmlib.sources.threads import as_finished
 
 # Where frameworks and platforms put a health check: Next.js and Express by habit, Kubernetes, Rails and Laravel
-# (/up), Spring Boot (/actuator), ASP.NET Core (/health), packages of Django (/ht/, /healthcheck), health+json.
+# (/up), Spring Boot (/actuator), ASP.NET Core and health+json (/health), packages of Django (/ht/, /healthcheck).
 USUAL = (
     "/api/health",
     "/healthz",

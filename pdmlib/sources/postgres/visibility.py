@@ -122,7 +122,7 @@ def named_tables(site: Site) -> dict[str, str]:
     ]
     tables.append((site.cron.settings_table if site.cron else None, "cron.settings_table"))
     tables += [(t, f"features.{f.name}") for f in site.features for t in feature_tables(f)]
-    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql).values()]
+    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql)]
     found: dict[str, str] = {}
     for table, key in tables:
         if table:
@@ -132,7 +132,7 @@ def named_tables(site: Site) -> dict[str, str]:
 
 def feature_tables(feature: Feature) -> tuple[str, ...]:
     """The tables that a feature is counted from."""
-    return (feature.table,) if feature.table else tuple(tables_of(feature.sql or "").values())
+    return (feature.table,) if feature.table else tables_of(feature.sql or "")
 
 
 def ledger(session: Session, site: Site) -> Ledger:

@@ -49,7 +49,7 @@ def proposed(
 
 def _runnable(statement: Statement, known: Mapping[str, str], taken: set[str]) -> Proposed | None:
     text = statement.text.strip().rstrip(";")
-    tables = list(dict.fromkeys(tables_of(text).values()))
+    tables = list(dict.fromkeys(tables_of(text)))
     names = [known.get(table.split(".")[-1].lower()) for table in tables]
     if (
         statement.calls < FEWEST_CALLS
