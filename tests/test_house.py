@@ -110,8 +110,8 @@ INSIDE = {
     """,
     "sources.postgres": """
         source
-        checks tables
-        explain mapping survey timings
+        checks explain tables
+        mapping survey timings
         snapshot visibility
         session
     """,
