@@ -109,7 +109,11 @@ def _endpoints(url: str) -> tuple[Answered, list[Answered]] | None:
 def _prompt(question: Question) -> str:
     options = f" [{', '.join(question.options)}]" if question.options else ""
     while True:
-        answer = str(typer.prompt(f"{question.text}{options}", default=question.guess or "", err=True)).strip()
+        try:
+            given = typer.prompt(f"{question.text}{options}", default=question.guess or "", err=True)
+        except typer.Abort:
+            raise CallError("nobody answered; --yes takes the guesses") from None
+        answer = str(given).strip()
         if not answer or not question.options or answer in question.options:
             return answer
 

@@ -247,6 +247,79 @@ def test_a_superuser_may_look_but_is_not_written_into_the_file(
     assert "allow_superuser" not in Path("params/other.yaml").read_text()
 
 
+def test_names_that_a_site_file_cannot_hold_and_words_that_name_people_stay_out_of_it(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = """CREATE TABLE "up time\n# log" (at timestamptz DEFAULT now(), status text)"""
+    agents = """CREATE TABLE support_cases (id serial PRIMARY KEY, opened_at timestamptz, status text,
+      priority text, "how urgent?" text, area text)"""
+    rows = """INSERT INTO support_cases (opened_at, status, priority, area)
+      SELECT now() - n * interval '1 h', 'open',
+      (ARRAY['low', 'high'])[1 + n % 2], (ARRAY['ana@example.org', 'bo@example.org'])[1 + n % 2]
+      FROM generate_series(1, 40) AS n"""
+    grant = f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}"
+    _, site = _drafted(database, (odd, agents, rows, grant), monkeypatch)
+    text = Path("params/other.yaml").read_text()
+    assert site.tickets is not None and site.tickets.table == "public.support_cases"
+    assert "example.org" not in text and "\n# log" not in text
+    assert "its name cannot stand in a site file" in text
+
+
+def test_a_log_of_one_row_a_run_with_a_boolean_is_enough_for_cron(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = "CREATE TABLE job_history (job_key text, ran_at timestamptz, was_ok boolean)"
+    rows = """INSERT INTO job_history SELECT 'nightly', date_trunc('day', now(), 'UTC') - n * interval '1 day'
+      + interval '2 h 15 min', n <> 3 FROM generate_series(1, 25) AS n"""
+    hourly = """INSERT INTO job_history SELECT 'hourly', date_trunc('hour', now()) - n * interval '1 h'
+      + interval '7 min', true FROM generate_series(1, 300) AS n"""
+    grant = f"GRANT SELECT ON job_history TO {MONITOR}"
+    _, site = _drafted(database, (made, rows, hourly, grant), monkeypatch)
+    assert site.cron is not None and site.cron.table == "public.job_history"
+    assert site.cron.words == {"completed": ("true",), "failed": ("false",)}
+    assert {job.name: job.schedules for job in site.cron.jobs} == {
+        "nightly": ("15 2 * * *",),
+        "hourly": ("7 * * * *",),
+    }
+    assert _doctor()[0] == 0
+
+
+def test_tables_that_the_role_may_not_read_are_named_with_the_sql_that_lets_it(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = [statement for statement in PRISMA if not statement.startswith("GRANT")]
+    done, _ = _drafted(database, world, monkeypatch)
+    assert "not looked into: public.HealthCheck" in done.stdout.split("Still to be told")[1]
+    database.run(*(line for line in done.stdout.splitlines() if line.startswith("GRANT SELECT")))
+    assert _init("--yes", "--site", "params/other.yaml", "--overwrite").exit_code == 0
+    uptime = load_site("params/other.yaml", offline=True).uptime
+    assert uptime is not None and uptime.table == "public.HealthCheck"
+
+
+def test_nobody_to_ask_is_one_line(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database.run(*PRISMA, "ANALYZE")
+    monkeypatch.setenv("DATABASE_URL", database.url(MONITOR))
+    done = _init("--site", "params/other.yaml")
+    assert done.exit_code == 2 and "--yes" in done.stderr
+    assert not Path("params/other.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "format_"),
+    [
+        ("a.log", '203.0.113.9 - - [10/Mar/2025:15:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "x"', "combined"),
+        ("a.json", '{"time": "2025-03-10T15:00:00Z", "path": "/"}', "json"),
+        ("a.ndjson", '{"id": "1", "deploymentId": "d", "proxy": {"path": "/"}}', "vercel-logs"),
+        ("a.csv", "time,path,status", "csv"),
+    ],
+)
+def test_the_format_of_a_log_is_told_by_its_first_line(folder: Path, name: str, line: str, format_: str) -> None:
+    Path(name).write_text(line + "\n")
+    assert _init("--yes", "--log", name, "--site", "params/other.yaml").exit_code == 0
+    requests = load_site("params/other.yaml", offline=True).requests
+    assert requests is not None and requests.format == format_
+
+
 def test_no_value_of_a_row_but_words_stands_in_the_file(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

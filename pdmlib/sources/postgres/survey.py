@@ -56,6 +56,9 @@ PLATFORM = (
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _TEXTS = ("text", "character varying", "character", "citext", "name", "uuid", '"char"', "bpchar")
+# What a site file takes for the name of a table or a column.
+WRITABLE = re.compile(r"[^\W\d][\w$]*")
+UNWRITABLE = "its name cannot stand in a site file; a view with a plain name can"
 # What a row's own moment is not called: when it was changed last, or what it speaks of.
 NOT_MADE = re.compile(
     r"updat|modif|chang|touch|edit|expir|due|birth|valid|until|schedul|deadline|last|delet|archiv|synced",
@@ -179,7 +182,10 @@ def survey(session: Session) -> Survey:
     columns: dict[str, list[Column]] = {}
     for row in session.named("survey_columns", {"tables": list(listed)}):
         facts = {name: value for name, value in row.items() if name not in ("object", "labels")}
-        columns.setdefault(row["object"], []).append(Column(labels=tuple(dict.fromkeys(row["labels"])), **facts))
+        if WRITABLE.fullmatch(row["name"]):
+            columns.setdefault(row["object"], []).append(
+                Column(labels=tuple(dict.fromkeys(row["labels"])), **facts)
+            )
     found = [
         _sampled(session, seen[name], tuple(columns.get(name, ())), row, number < MOST_TABLES)
         for number, (name, row) in enumerate(listed.items())
@@ -190,9 +196,10 @@ def survey(session: Session) -> Survey:
 
 def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: Row, wanted: bool) -> Table:
     estimate = row["estimate"] if row["estimate"] is not None and row["estimate"] >= 0 else None
-    table = Table(sight, columns, estimate, row["secured"], problem=sight.reason if not sight.whole else None)
+    problem = _problem(sight, wanted)
+    table = Table(sight, columns, estimate, row["secured"], problem=problem)
     readable = [column for column in columns if column.name in sight.columns and _is_short(column)]
-    if not sight.whole or not wanted or not readable:
+    if problem or not readable:
         return table
     try:
         rows = session.rows(
@@ -201,6 +208,15 @@ def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: R
     except SourceError as error:
         return Table(sight, columns, estimate, row["secured"], problem=error.reason)
     return Table(sight, columns, estimate, row["secured"], tuple(rows))
+
+
+def _problem(sight: Sight, wanted: bool) -> str | None:
+    """Why a table is not to be sampled."""
+    if not all(WRITABLE.fullmatch(part) for part in sight.table.split(".")):
+        return UNWRITABLE
+    if not sight.whole:
+        return sight.reason
+    return None if wanted else f"not looked into: it is beyond the first {MOST_TABLES}"
 
 
 def _is_short(column: Column) -> bool:

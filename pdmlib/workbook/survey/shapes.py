@@ -18,7 +18,7 @@ from pdmlib.site.terms import (
     UPTIME,
     Terms,
 )
-from pdmlib.sources.postgres.survey import Column, Table, words_in
+from pdmlib.sources.postgres.survey import UNWRITABLE, Column, Table, words_in
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.rhythm import interval
 from pdmlib.workbook.survey.words import meaning
@@ -72,7 +72,8 @@ class _Signs:
 
 def assigned(tables: Iterable[Table]) -> dict[str, Taken]:
     """Block -> the table that is most like it; a table stands for one block only."""
-    found = [taken for table in tables for shape in SHAPES if (taken := shape(Look(table)))]
+    looks = [Look(table) for table in tables if table.problem != UNWRITABLE]
+    found = [taken for look in looks for shape in SHAPES if (taken := shape(look))]
     chosen: dict[str, Taken] = {}
     for taken in sorted(found, key=lambda t: (-t.points, t.table.name)):
         if taken.terms.block not in chosen and taken.table.name not in {t.table.name for t in chosen.values()}:
