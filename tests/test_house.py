@@ -105,7 +105,7 @@ INSIDE = {
     "sources": """
         catalogue endpoints
         app postgres resend stripe supabase twilio
-        health live sentry vercel
+        accounts health live sentry vercel
         http masking threads
     """,
     "sources.postgres": """

@@ -16,9 +16,10 @@ from pdmlib.errors import CallError, PdmError, SourceError
 from pdmlib.site.environment import environment_value
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
+from pdmlib.sources.accounts import SentryProject, sentry_projects
 from pdmlib.sources.endpoints import Answered
 from pdmlib.sources.postgres.session import session
-from pdmlib.sources.postgres.survey import Table, is_loopback
+from pdmlib.sources.postgres.survey import Table, is_loopback, supabase_ref
 from pdmlib.workbook.site_draft import Draft, inline
 from pdmlib.workbook.survey.database import Seen, look
 
@@ -61,6 +62,22 @@ def _look(variable: str, url: str, sslmode: str) -> Seen:
     site = Site.model_validate(tree).model_copy(update={"secrets": {variable: SecretStr(url)}})
     with session(site, LOOK_S) as opened:
         return look(opened)
+
+
+def sentry_projects_seen(base_url: str) -> tuple[SentryProject, ...]:
+    """The projects that the token of the environment may see; none without one.
+
+    Raises:
+        SourceError: Sentry refused or could not be asked.
+    """
+    token = environment_value("SENTRY_AUTH_TOKEN")
+    return tuple(sentry_projects(base_url, token)) if token else ()
+
+
+def supabase_project(variable: str) -> str | None:
+    """The reference of the Supabase project whose database a variable leads to."""
+    url = environment_value(variable)
+    return supabase_ref(url) if url else None
 
 
 def name_of(file: Path | None, url: str | None) -> str:

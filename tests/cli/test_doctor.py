@@ -109,8 +109,9 @@ def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
         line.split("│")[2:5] for line in shown.stdout.splitlines() if line.count("│") == 5 and "status" in line
     ]
     assert sorted(tuple(cell.strip() for cell in row) for row in words if row[1].strip() == "1") == [
-        ("Open", "1", "open"), ("zzz", "1", "NOT UNDERSTOOD"),
-    ]  # fmt: skip
+        ("Open", "1", "open"),
+        ("zzz", "1", "NOT UNDERSTOOD"),
+    ]
     assert "eyJ" not in shown.stdout and "(token)" in shown.stdout
     assert "ana@example.com" not in shown.stdout
 

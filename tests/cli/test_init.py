@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from pdmlib.cli.main import application
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
+from pdmlib.sources.postgres.survey import supabase_ref
 from pdmlib.workbook.init import DATABASE_VARIABLES, VENDOR_VARIABLES
 from tests.servers import ADMIN, MONITOR, Database
 from tests.sources.loopback import Reply, routed, vendor
@@ -24,7 +25,7 @@ from tests.workbook.worlds import DJANGO, HELPDESK, PAGILA, PRISMA, RAILS
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, in an environment without any address or key."""
-    for name in (*DATABASE_VARIABLES, *VENDOR_VARIABLES):
+    for name in (*DATABASE_VARIABLES, *VENDOR_VARIABLES, "SENTRY_AUTH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -77,15 +78,20 @@ def test_a_helpdesk_with_other_names_and_words_is_recognised_by_its_rows(
     assert (cron.columns["completed_at"], cron.columns["status"]) == ("ended", "outcome")
     assert cron.words == {"completed": ("done",), "failed": ("crash",)}
     assert {job.name: job.schedules for job in cron.jobs} == {
-        "sync-mails": ("*/10 * * * *",), "daily-digest": ("30 3 * * *",),
-    }  # fmt: skip
+        "sync-mails": ("*/10 * * * *",),
+        "daily-digest": ("30 3 * * *",),
+    }
     assert (tickets.table, tickets.columns["created_at"], tickets.columns["resolved_at"]) == (
-        "desk.cases", "raised_on", "solved_on",
-    )  # fmt: skip
+        "desk.cases",
+        "raised_on",
+        "solved_on",
+    )
     assert tickets.words["closed"] == ("solved",) and tickets.words["urgent"] == ("p1",)
     assert (payments.table, payments.columns["created_at"], payments.columns["status"]) == (
-        "desk.payments_in", "paid_on", "state",
-    )  # fmt: skip
+        "desk.payments_in",
+        "paid_on",
+        "state",
+    )
     assert payments.words == {"succeeded": ("paid",), "failed": ("declined",)}
     assert _counted(site) == {"desk.articles_read": "read_on"}
 
@@ -318,6 +324,45 @@ def test_the_format_of_a_log_is_told_by_its_first_line(folder: Path, name: str, 
     assert _init("--yes", "--log", name, "--site", "params/other.yaml").exit_code == 0
     requests = load_site("params/other.yaml", offline=True).requests
     assert requests is not None and requests.format == format_
+
+
+def test_the_project_of_sentry_that_is_called_like_the_site_is_proposed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Sentry's API answers "List Your Projects".
+    projects = [{"slug": name, "organization": {"slug": "acme"}} for name in ("billing", "help-desk", "www")]
+    monkeypatch.setenv("SENTRY_AUTH_TOKEN", "sntryu_0123456789abcdef")
+    with vendor(routed({"/api/0/projects/": lambda call: Reply(projects)})) as running:
+        _init("--yes", "--site", "params/helpdesk.yaml", "--sentry-url", running.url)
+        assert running.asked("/api/0/projects/")[0].headers["Authorization"] == "Bearer sntryu_0123456789abcdef"
+    sentry = load_site("params/helpdesk.yaml", offline=True).sources.sentry
+    assert sentry is not None and (sentry.organization, sentry.project) == ("acme", "help-desk")
+    assert "sntryu_" not in Path("params/helpdesk.yaml").read_text() + Path(".env.example").read_text()
+
+
+def test_a_sentry_that_refuses_costs_nothing_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENTRY_AUTH_TOKEN", "sntryu_0123456789abcdef")
+    with vendor(routed({"/api/0/projects/": Reply({"detail": "Invalid token"}, 401)})) as running:
+        done = _init("--yes", "--site", "params/helpdesk.yaml", "--sentry-url", running.url)
+    assert done.exit_code == 0 and "Invalid token" in done.stderr
+    assert load_site("params/helpdesk.yaml", offline=True).sources.sentry is None
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("postgresql://postgres:x@db.abcdefghijklmnopqrst.supabase.co:5432/postgres", "abcdefghijklmnopqrst"),
+        (
+            "postgresql://pdm_monitor.abcdefghijklmnopqrst:x@aws-0-eu-central-1.pooler.supabase.com:6543/postgres",
+            "abcdefghijklmnopqrst",
+        ),
+        ("postgresql://u:x@db.example.com/x", None),
+        ("not an address", None),
+    ],
+)
+def test_a_database_of_supabase_is_known_by_its_address(url: str, expected: str | None) -> None:
+    # The addresses as Supabase's documentation of connection strings gives them.
+    assert supabase_ref(url) == expected
 
 
 def test_no_value_of_a_row_but_words_stands_in_the_file(

@@ -353,6 +353,18 @@ def is_loopback(url: str) -> bool:
     return host in LOOPBACK or host.startswith("/")
 
 
+def supabase_ref(url: str) -> str | None:
+    """The project's reference where an address is Supabase's, direct or through its pooler."""
+    try:
+        found = conninfo_to_dict(url)
+    except ProgrammingError:
+        return None
+    direct = re.fullmatch(r"db\.([a-z]{20})\.supabase\.co", str(found.get("host")))
+    pooled = re.fullmatch(r"\w+\.([a-z]{20})", str(found.get("user")))
+    match = direct or (pooled if "supabase.com" in str(found.get("host")) else None)
+    return match[1] if match else None
+
+
 def words_in(table: Table, column: Column) -> Iterator[tuple[str, int]]:
     """The words of a column in the sample and how many rows have each, commonest first; then those never seen."""
     counts: dict[str, int] = {}
