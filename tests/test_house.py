@@ -141,12 +141,10 @@ INSIDE = {
     """,
     "site": """
         load notes
-        schedules site
-        calendar tables vendors
-        mistakes
-        tree
-        environment types
-        terms
+        mistakes schedules site
+        calendar tables tree vendors
+        types
+        environment terms
     """,
     "phases": """
         due scope
