@@ -139,6 +139,24 @@ class Draft:
     is_database: bool = False
 
     @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Why tables are not counted -> their names."""
+        found: dict[str, list[str]] = {}
+        for feature in self.features:
+            if not feature.is_live:
+                unzoned = feature.counted.time.is_naive and feature.zone is None
+                why = "the zone of their times is not known" if unzoned else "not asked for, or too many"
+                found.setdefault(why, []).append(feature.counted.table.name)
+        for name, why in self.uncounted.items():
+            found.setdefault(why, []).append(name)
+        return found
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the page or the health check refused us (RFC 9110: 401, 403)."""
+        return any(answer.code in (401, 403) for answer in (self.page, self.health) if answer)
+
+    @property
     def sources(self) -> dict[str, bool]:
         """Source -> whether there is a sign of it here; the rest is written as unused."""
         variables = self.told.set_variables
@@ -197,6 +215,10 @@ def draft(
     if health is None and told.url:
         asked.of(
             Question("sources.app.health", "No usual health check answers. At which path is one? (none: -)", "-")
+        )
+    if whole.wants_token:
+        asked.of(
+            Question("sources.app.headers_env", "The health check wants a token: which header, which variable?")
         )
     return whole if seen is None else _with_database(whole, seen, asked)
 

@@ -127,7 +127,7 @@ def test_pagila_gives_the_tables_that_have_a_time_of_their_own(
     }
     assert not any((site.uptime, site.cron, site.tickets, site.payments, site.activity))
     text = Path("params/other.yaml").read_text()
-    assert "public.film is not counted: no time of its own" in text
+    assert "# not counted, no time of its own: public.actor, public.customer_list, public.film" in text
     assert "payment_p2022" not in text + done.stdout
 
 
@@ -324,6 +324,14 @@ def test_the_format_of_a_log_is_told_by_its_first_line(folder: Path, name: str, 
     assert _init("--yes", "--log", name, "--site", "params/other.yaml").exit_code == 0
     requests = load_site("params/other.yaml", offline=True).requests
     assert requests is not None and requests.format == format_
+
+
+def test_a_health_check_that_wants_a_token_is_asked_about(folder: Path) -> None:
+    with vendor(routed({"/": Reply("<h1>Hello</h1>"), "/api/health": Reply({"error": "no"}, 401)})) as running:
+        done = _init("--yes", "--url", running.url, "--site", "params/other.yaml")
+    assert "sources.app.headers_env" in done.stdout.split("Still to be told")[1]
+    app = load_site("params/other.yaml", offline=True).sources.app
+    assert app is not None and app.health == "/api/health" and not app.headers_env
 
 
 def test_the_project_of_sentry_that_is_called_like_the_site_is_proposed(
