@@ -103,13 +103,13 @@ INSIDE = {
     "sources": """
         catalogue endpoints
         app postgres resend stripe supabase twilio
-        health live sentry vercel
+        accounts health live sentry vercel
         http masking threads
     """,
     "sources.postgres": """
         source
-        checks tables
-        explain mapping survey timings
+        checks explain tables
+        mapping survey timings
         snapshot visibility
         session
     """,

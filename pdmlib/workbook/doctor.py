@@ -36,9 +36,9 @@ class Examination:
 
     @property
     def code(self) -> int:
-        """Exit code: 0 all is read and understood, 1 something is not, 3 no source answered."""
+        """Exit code: 0 all is read and understood, 1 something is not, 3 there is nothing to read."""
         coverage = self.found.coverage
-        if not any(row.status.heard for row in coverage):
+        if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
