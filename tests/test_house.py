@@ -34,7 +34,9 @@ INSIDE = {
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel / http threads",
+    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel"
+    " / specifications / answers / http threads",
+    "sources.specifications": "sentry",
     "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs",
