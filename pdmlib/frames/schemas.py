@@ -42,14 +42,15 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "latencies": Schema(
         "one interval, one route (NaN: all): percentiles of the interval's own requests, never averaged; "
-        "requests and failures extrapolated by the vendor, samples as stored, timed: those with a response time "
-        "where not all have one; low and high: 95 % order statistics",
+        "requests, failures (5xx) and refused (4xx) extrapolated by the vendor, samples as stored, timed: those "
+        "with a response time where not all have one; low and high: 95 % order statistics",
         ("source", "start", "end", "route"),
         _columns(
             "source:text start:time end:time route:text p50_ms:float p95_ms:float p99_ms:float avg_ms:float "
             "p50_low_ms:float p50_high_ms:float p95_low_ms:float p95_high_ms:float "
             "p99_low_ms:float p99_high_ms:float "
-            "requests:float failures:float refused:float samples:int timed:int sample_rate:float confidence:text complete:bool"
+            "requests:float failures:float refused:float samples:int timed:int sample_rate:float "
+            "confidence:text complete:bool"
         ),
     ),
     "same_hours": Schema(

@@ -313,10 +313,8 @@ def _issues(project: _Project, scope: Scope) -> threads.Frames:
     releases = _last_releases(project, scope)
     issues = {issue.short_id: issue for found in lists for issue in found if issue.short_id}
     rows = [_counted(issue, counts, releases) for issue in issues.values()]
-    full = [q for q, found in zip(queries, lists, strict=True) if len(found) >= PAGE * ISSUE_PAGES]
-    lost = {
-        "issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues{' new since the deployment' * (full == [queries[1]])} were read"
-    }
+    full = any(len(found) >= PAGE * ISSUE_PAGES for found in lists)
+    lost = {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues were read"}
     return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if full else {})}
 
 

@@ -336,7 +336,7 @@ def test_percentiles_rest_on_the_requests_that_have_a_time():
 
 
 def test_rule_13_a_finding_lists_what_else_may_explain_it():
-    other = {"source": "vercel", "deployment": "dpl_2", "ready_at": DEPLOYED + DAY, "target": "production"}
+    other = {"source": "vercel", "deployment": "dpl_2", "live_at": DEPLOYED + DAY, "target": "production"}
     other |= {"state": "READY", "created_at": DEPLOYED + DAY}
     rows = two_weeks_of("/a", 400.0, 1200.0)
     (found,) = performance.findings(a_case({"latencies": rows, "deployments": [other]}))
