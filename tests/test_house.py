@@ -36,7 +36,7 @@ INSIDE = {
     "analysis.product": "features / activity costs feedback usage",
     "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel"
     " / specifications / answers / http threads",
-    "sources.specifications": "sentry vercel",
+    "sources.specifications": "sentry supabase vercel",
     "sources.vercel": "source / metrics moves / platform",
     "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
