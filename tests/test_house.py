@@ -20,31 +20,33 @@ ROOMS = (
 
 # Inside a room, highest first; what shares a line knows nothing of each other.
 INSIDE = {
-    "cli": "main / collecting / demo lab logs reports / live_table options production replay status_table",
+    "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / lab report / execute gather notify scope status telemetry",
+    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status survey telemetry",
+    "workbook.survey": "features shapes zones / look rhythm / guess words",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
     "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
-    " / availability cron traffic / compare cron_schedules metric",
+    " / availability cron traffic / compare cron_schedules limits / metric",
     "analysis.compare": "change / baseline same_hours",
     "analysis.traffic": "days hourly routes / populations",
-    "analysis.availability": "incident stability / uptime",
+    "analysis.availability": "incident / stability / uptime",
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel"
-    " / specifications / answers / http threads",
+    "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
+    " / specifications / answers / http masking threads",
     "sources.specifications": "sentry supabase vercel",
     "sources.vercel": "source / metrics moves / platform",
-    "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
+    "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot"
+    " / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
-    "storage": "history reports request_logs",
+    "storage": "history reports request_logs / engine",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
-    " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
+    " / formats reader routes / remote / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
-    "site": "load notes / site / tables vendors / environment types",
+    "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
 }
 HOMES = {
@@ -55,6 +57,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},
 }

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.confounders import deployments_between as deployments_between
-from pdmlib.analysis.confounders import rivals as rivals
+from pdmlib.analysis.confounders import deployments_between
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.analysis import limits
 from pdmlib.analysis.compare.baseline import change
 from pdmlib.analysis.compare.change import beside, practical_pct, rate_before
 from pdmlib.analysis.errors import unheard
@@ -26,9 +27,8 @@ FIX_PAYMENTS = "Check Stripe integration, fix immediately"
 TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
 DECLINED = ("issuer_declined", "blocked")
 BROKEN_KINDS = ("account", "service", "webhook", "domain")
-WELL = ("up", "ok", "healthy", "operational")
+UNWELL = ("degraded", "down")
 SMS_DONE, SMS_LOST = ("delivered", "read", "sent"), ("failed", "undelivered")
-CONCERNING_PCT = 2.0
 _DELIVERY_GRACE = timedelta(minutes=5)
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
@@ -47,6 +47,10 @@ def integration(case: Case, name: str) -> Measurement:
         return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
+    unclear = int(_checks(case, name)["success"].isna().sum())
+    if unclear:
+        why = f"{unclear} checks by the application ended in a word that is not understood"
+        return Measurement.missing(State.NOT_UNDERSTOOD, why, "postgres")
     if not _heard(case, name):
         return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
     logs = case["vendor_states"]
@@ -87,9 +91,9 @@ def causes_of(case: Case, name: str) -> Iterator[Cause]:
         yield from _failed_payments(case)
         yield from _late_events(case)
     if name == "twilio":
-        yield from _surely_above(case, sms_failed_pct(case), "messages", "of text messages failed")
+        yield from _surely_above(case, SMS_FAILED, sms_failed_pct(case), "messages", "of text messages failed")
     if name == "resend":
-        yield from _surely_above(case, email_bounce_pct(case), "emails", "of emails bounced")
+        yield from _surely_above(case, EMAIL_BOUNCE, email_bounce_pct(case), "emails", "of emails bounced")
 
 
 def _broken_states(case: Case, name: str) -> Iterator[Cause]:
@@ -107,7 +111,8 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     checks = _checks(case, name)
     bad = checks[checks["success"] == False]  # noqa: E712
     enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
-    if bad.empty or (checks["success"].iloc[-1] and enough == len(checks)):
+    known = checks["success"].dropna()
+    if bad.empty or (bool(known.iloc[-1]) and enough == len(checks)):
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
@@ -126,10 +131,10 @@ def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
     names = [name, *_OTHER_NAMES.get(name, ())]
     checks = case.within("health_checks", "checked_at").sort_values("checked_at")
     checks = checks[checks["component"].isin(names)].groupby("component").tail(1)
-    for row in checks[~checks["status"].isin(WELL)].to_dict("records"):
+    for row in checks[checks["status"].isin(UNWELL)].to_dict("records"):
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
         says = f"the health endpoint says {row['component']} is"
-        yield Cause(f"{says} {row['status']}{detail}", f"{says} {WELL[0]}")
+        yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
 
 
 def _failed_payments(case: Case) -> Iterator[Cause]:
@@ -148,14 +153,15 @@ def _late_events(case: Case) -> Iterator[Cause]:
         yield Cause(f"{found.value} webhook events are not delivered", f"these {found.value} events are delivered")
 
 
-def _surely_above(case: Case, found: Measurement, noun: str, what: str) -> Iterator[Cause]:
-    if found.low is None or found.low <= CONCERNING_PCT or not isinstance(found.value, float):
+def _surely_above(case: Case, metric: Metric, found: Measurement, noun: str, what: str) -> Iterator[Cause]:
+    most = limits.target_of(case, metric)
+    if most is None or found.low is None or found.low <= most or not isinstance(found.value, float):
         return
     trials = found.samples or 0
     lost = round(found.value * trials / 100)
     if lost < FEWEST_EVENTS:
         return
-    enough = stats.trials_to_doubt(lost, trials, CONCERNING_PCT / 100, case.level)
+    enough = stats.trials_to_doubt(lost, trials, most / 100, case.level)
     yield Cause(f"{found.value:.1f} % {what} ({found.evidence})", f"{enough - trials} more {noun} without a loss")
 
 
@@ -297,10 +303,17 @@ _PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True
 # The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
 _LOSSES = (
     Limit(">", 5, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", CONCERNING_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
-    Limit(">", CONCERNING_PCT, Status.WARN, action=CHECK),
+    Limit(">", 2, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 2, Status.WARN, action=CHECK),
 )
 _UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
+
+SMS_FAILED = Metric(
+    "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, _LOSSES, "<= 2", "lower", "messages"
+)
+EMAIL_BOUNCE = Metric(
+    "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, _LOSSES, "<= 2", "lower", "emails"
+)
 
 METRICS: tuple[Metric, ...] = (
     *(
@@ -308,12 +321,8 @@ METRICS: tuple[Metric, ...] = (
         for name, title in TITLES.items()
     ),
     Metric("payment_failures", "Payment failures", "count", SECTION, payment_failures, _PAYMENTS, "0", "lower"),
-    Metric(
-        "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, _LOSSES, "<= 2", "lower", "messages"
-    ),
-    Metric(
-        "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, _LOSSES, "<= 2", "lower", "emails"
-    ),
+    SMS_FAILED,
+    EMAIL_BOUNCE,
     Metric(
         "webhooks_pending",
         "Webhooks not delivered",

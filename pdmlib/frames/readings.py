@@ -39,6 +39,15 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Trend(StrEnum):
+    """Which way a value moved against its baseline."""
+
+    UP = "up"
+    DOWN = "down"
+    FLAT = "flat"  # moved by less than matters, or by no more than chance does
+    UNKNOWN = "unknown"
+
+
 class Priority(StrEnum):
     """The guide's three alert classes, most urgent first."""
 

@@ -126,6 +126,8 @@ def _failed(name: str, reason: str, seconds: float) -> _Part:
 
 
 def _absent(site: Site, name: str) -> _Part:
+    if name in site.unset:
+        return _failed(name, f"set {', '.join(site.unset[name])}", 0.0)
     off = getattr(site.sources, name) is not None
     file = site.file or "the site file"
     reason = f"switched off in {file}" if off else f"{file} has no block sources.{name}"

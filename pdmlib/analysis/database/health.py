@@ -10,11 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.database import causes, counters, host, statements
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
@@ -283,9 +285,37 @@ def queries(case: Case) -> list[dict[str, Any]]:
     return statements.compare(case)
 
 
+@once
+def checks(case: Case) -> pd.DataFrame:
+    """Rows of `database_findings`; where a reading tells of the same thing, its ladder grades both."""
+    table = counters.checks(case)
+    by_name: dict[tuple[str, str | None], Metric] = {
+        ("connections", None): CONNECTIONS,
+        ("cache_hit", None): CACHE_HIT,
+    }
+    by_name |= {("critical_query", query.name): _query_metric(query) for query in case.site.queries}
+    rows = [
+        _graded(case, row, by_name.get((row["check"], _text(row["object"])))) for row in table.to_dict("records")
+    ]
+    return frame("database_findings", rows)
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def _graded(case: Case, row: dict[Any, Any], metric: Metric | None) -> dict[Any, Any]:
+    if metric is None or pd.isna(row["value"]) or row["severity"] == "unknown":
+        return row
+    metric = limits.for_case(case, metric)
+    step = next((limit for limit in metric.limits if limit.holds(float(row["value"]))), None)
+    graded = {"severity": step.status.value if step else "pass", "threshold": f"{metric.target} {metric.unit}"}
+    return row | graded | {"action": row["action"] if step else None}
+
+
 def database_findings(case: Case) -> list[dict[str, Any]]:
     """Rows of `database_findings`: what the checks of the database found, worst first."""
-    table = counters.checks(case)
+    table = checks(case)
     detail = table["evidence"].fillna(table["unknown_reason"])
     order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
@@ -300,7 +330,7 @@ def visibility(case: Case) -> list[dict[str, Any]]:
 def findings(case: Case) -> list[Finding]:
     """Statements that regressed, are slow or may time out, and what the checks of the database found."""
     statement = [_statement(case, row) for row in queries(case)]
-    table = counters.checks(case)
+    table = checks(case)
     spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
         table["check"] == "query_regression"
     )
@@ -405,7 +435,7 @@ def _found(row: dict[str, Any]) -> str:
 
 def db_findings(case: Case) -> Measurement:
     """How many of the database's checks warn or fail."""
-    table = counters.checks(case)
+    table = checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
     bad = table["severity"].isin(["fail", "warn"])
@@ -438,27 +468,32 @@ _CACHE = (
 )
 _SLOW = (Limit(">", 0, Status.WARN, action=BACKLOG),)
 
+CPU = Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower")
+CONNECTIONS = Metric(
+    "db_connections_pct",
+    "Connections in use, peak",
+    "%",
+    SECTION,
+    db_connections_pct,
+    _CONNECTIONS,
+    "< 70",
+    "lower",
+)
+STORAGE = Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower")
+CACHE_HIT = Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher")
+
 METRICS: tuple[Metric, ...] = (
-    Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower"),
+    CPU,
     Metric("db_cpu_peak_pct", "CPU, peak", "%", SECTION, db_cpu_peak_pct, _PEAK, "<= 80", "lower"),
     Metric("db_memory_pct", "Memory, average", "%", SECTION, db_memory_pct, _MEMORY, "< 80", "lower"),
     Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
-    Metric(
-        "db_connections_pct",
-        "Connections in use, peak",
-        "%",
-        SECTION,
-        db_connections_pct,
-        _CONNECTIONS,
-        "< 70",
-        "lower",
-    ),
+    CONNECTIONS,
     Metric(
         "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
     ),
-    Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower"),
+    STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
-    Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher"),
+    CACHE_HIT,
     Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),
     Metric("db_slow_queries", "Slow queries", "count", SECTION, db_slow_queries, _SLOW, "0", "lower"),
     Metric(
@@ -479,11 +514,11 @@ def metrics(site: Site) -> tuple[Metric, ...]:
 
 
 def _query_metric(query: Query) -> Metric:
-    limits = (
+    ladder = (
         Limit(">=", query.limit_ms, Status.FAIL, Priority.P2, BACKLOG),
         Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
     )
     return Metric(
-        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), limits,
+        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), ladder,
         f"< {query.limit_ms:g}", "lower",
     )  # fmt: skip

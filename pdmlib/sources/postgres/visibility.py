@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.statement_text import tables_of
-from pdmlib.site.site import Site
+from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Feature
 from pdmlib.sources.postgres.session import SOURCE, Capability, Row, Session
 
@@ -113,17 +114,13 @@ def _others(can: Capability) -> Row:
 def named_tables(site: Site) -> dict[str, str]:
     """Every table that a site names, `schema.table` -> the key of the site file that names it first."""
     tables: list[tuple[str | None, str]] = [
-        (site.uptime.table if site.uptime else None, "uptime.table"),
-        (site.cron.table if site.cron else None, "cron.table"),
-        (site.cron.settings_table if site.cron else None, "cron.settings_table"),
-        (site.tickets.table if site.tickets else None, "tickets.table"),
-        (site.activity.sessions_table if site.activity else None, "activity.sessions_table"),
-        (site.tables.payments, "tables.payments"),
-        (site.tables.app_alerts, "tables.app_alerts"),
-        (site.tables.integration_checks, "tables.integration_checks"),
+        (block.table, f"{name}.{'sessions_table' if name == 'activity' else 'table'}")
+        for name in TABLE_BLOCKS
+        if (block := site.block(name))
     ]
+    tables.append((site.cron.settings_table if site.cron else None, "cron.settings_table"))
     tables += [(t, f"features.{f.name}") for f in site.features for t in feature_tables(f)]
-    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql).values()]
+    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql)]
     found: dict[str, str] = {}
     for table, key in tables:
         if table:
@@ -133,7 +130,7 @@ def named_tables(site: Site) -> dict[str, str]:
 
 def feature_tables(feature: Feature) -> tuple[str, ...]:
     """The tables that a feature is counted from."""
-    return (feature.table,) if feature.table else tuple(tables_of(feature.sql or "").values())
+    return (feature.table,) if feature.table else tables_of(feature.sql or "")
 
 
 def ledger(session: Session, site: Site) -> Ledger:
@@ -142,27 +139,34 @@ def ledger(session: Session, site: Site) -> Ledger:
     Raises:
         SourceError: the catalogue could not be read.
     """
-    keys = named_tables(site)
+    return Ledger(session.can, sights(session, named_tables(site)))
+
+
+def sights(session: Session, keys: Mapping[str, str]) -> dict[str, Sight]:
+    """What the session's role sees of some tables.
+
+    Args:
+        keys: `schema.table` -> what names it.
+    """
     wanted = {"tables": list(keys)}
     tables = {row["object"]: row for row in session.named("tables", wanted)}
     columns: dict[str, list[Row]] = {}
     for row in session.named("columns", wanted):
         columns.setdefault(row["object"], []).append(row)
     role = session.can.role
-    sights = {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
-    return Ledger(session.can, sights)
+    return {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
 
 
 def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row]) -> Sight:
     if row is None:
         return Sight(table, ABSENT, f"{table} does not exist (named by {key} in the site file)")
-    schema = table.split(".")[0]
+    schema, quoted = row["schema"], row["quoted"]
     if not row["in_schema"]:
-        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {table} TO {role};"
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {quoted} TO {role};"
         return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant)
     may = {c["name"]: c["type"] for c in columns if c["selectable"]}
     if not may and not row["selectable"]:
-        return Sight(table, DENIED, f"permission denied for {table}", f"GRANT SELECT ON {table} TO {role};")
+        return Sight(table, DENIED, f"permission denied for {table}", f"GRANT SELECT ON {quoted} TO {role};")
     state, why, fix = _rows_seen(table, role, row)
     hidden = frozenset(c["name"] for c in columns if not c["selectable"])
     estimate = row["estimate"] if row["estimate"] >= 0 else None
@@ -176,7 +180,7 @@ def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | 
         return BY_POLICY, f"a policy lets role {role} see every row", None
     why = "a restrictive policy hides rows of" if row["permissive"] else "row-level security hides"
     reason = f"{why} {table} from role {role}"
-    name = table.replace(".", "_")
-    policy = f"CREATE POLICY pdm_reads_{name} ON {table} FOR SELECT TO {role} USING (true);"
+    name = re.sub(r"\W", "_", table).lower()
+    policy = f"CREATE POLICY pdm_reads_{name} ON {row['quoted']} FOR SELECT TO {role} USING (true);"
     bypass = f"ALTER ROLE {role} BYPASSRLS;"
     return FILTERED, reason, bypass if row["restrictive"] else f"{policy} -- or: {bypass}"

@@ -108,7 +108,7 @@ def test_of_several_times_the_earliest_counts_and_missing_ones_do_not_matter(sho
 
 def test_a_feature_may_be_counted_by_sql_of_the_site(shop: Database) -> None:
     sql = "SELECT created_at AS at, amount FROM public.orders WHERE created_at >= %(start)s AND status LIKE 'p%'"
-    block = {"name": "paid", "title": "Paid", "kind": "sum", "sql": sql}
+    block = {"name": "paid", "title": "Paid", "kind": "sum", "sql": sql, "time_zone": "UTC"}
     assert sum(counted(collected(shop, features=[block])).values()) == 50
 
 
@@ -207,8 +207,10 @@ def test_the_other_tables_come_in_the_shape_of_their_frames(shop: Database) -> N
     found = collected(
         shop, cron={}, uptime={"table": "public.uptime_logs"}, tickets={}, activity={"time_zone": "UTC"}
     )
-    assert sorted(found["cron_logs"]["status"]) == ["completed", "started", "started"]
-    assert found["cron_logs"]["started_at"].min() == at("2025-03-01T14:59")  # the newest before the two days
+    starts = found["cron_logs"].query("status == 'started'")["started_at"]
+    # The run, the newest before the two days, and the log's oldest: so far back does it tell.
+    assert sorted(starts) == [at("2025-03-01T14:29"), at("2025-03-01T14:59"), at("2025-03-04T10:00")]
+    assert list(found["cron_logs"]["status"]).count("completed") == 1
     (probe,) = found["probes"].to_dict("records")
     assert (probe["status"], probe["detail"], probe["target"]) == ("down", "no answer; late", "uptime_logs")
     (ticket,) = found["tickets"].to_dict("records")
@@ -249,6 +251,21 @@ def test_a_critical_query_is_timed_five_times_as_the_monitor_and_as_the_applicat
     plan = json.loads(runs["plan"].dropna().iloc[0])
     assert plan["Node Type"] == "Seq Scan"
     assert "'?'" in plan["Filter"]
+
+
+def test_a_kept_plan_has_the_names_of_its_tables_and_no_value_in_any_expression(shop: Database) -> None:
+    shop.run(
+        'CREATE TABLE public."2nd Order\'s" AS SELECT * FROM public.orders',
+        'GRANT SELECT ON public."2nd Order\'s" TO pdm_monitor',
+    )
+    picked = "WHERE status <> 'planted' ORDER BY status = 'planted'"
+    sql = f"""SELECT status FROM public."2nd Order's" {picked}"""
+    found = source.collect(*now_scope(shop, queries=[{**QUERY, "sql": sql, "parameters": {}}]))
+    plan = found["query_timings"]["plan"].dropna().iloc[0]
+    assert "planted" not in plan
+    sort = json.loads(plan)
+    assert sort["Sort Key"] == ["((status = '?'::text))"]
+    assert sort["Plans"][0]["Relation Name"] == "2nd Order's"
 
 
 def test_a_parameter_without_a_row_is_a_gap_of_its_query(shop: Database) -> None:
