@@ -181,6 +181,7 @@ class Finding:
         reading: id of the reading it belongs to.
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
+        fix: a statement that mends it, where one is known.
     """
 
     id: str
@@ -197,6 +198,7 @@ class Finding:
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
+    fix: str | None = None
 
     @property
     def rule(self) -> str:

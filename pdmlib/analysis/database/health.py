@@ -462,7 +462,7 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
     limit = "nothing" if pd.isna(row["threshold"]) else row["threshold"]
     return Finding(
         id=f"database:{row['check']}:{name}",
-        title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
+        title=_titled(row["check"], name, row["evidence"]),
         priority=Priority.P1 if severe else Priority.P2,
         reading=f"query_{name}_ms"
         if row["check"] == "critical_query"
@@ -474,6 +474,12 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         threshold=limit,
         owner=case.site.people.owners.get("database"),
     )
+
+
+def _titled(check: str, name: str, evidence: Any) -> str:
+    if check == "drift" and str(evidence).startswith("gone: "):
+        return f"{name.capitalize()} is gone"
+    return f"Database check {check}: {name}" if name else f"Database check {check}"
 
 
 def _found(row: dict[str, Any]) -> str:
