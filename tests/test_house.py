@@ -23,7 +23,7 @@ INSIDE = {
         init
         collecting doctor
         demo lab logs reports
-        live_table options production replay status_table
+        live_table options production replay schema status_table
     """,
     "demo": """
         __main__
@@ -103,13 +103,13 @@ INSIDE = {
     "sources": """
         catalogue endpoints
         app postgres resend stripe supabase twilio
-        health live sentry vercel
+        accounts health live sentry vercel
         http masking threads
     """,
     "sources.postgres": """
         source
-        checks tables
-        explain mapping survey timings
+        checks explain tables
+        mapping survey timings
         snapshot visibility
         session
     """,
@@ -135,10 +135,10 @@ INSIDE = {
         case
         collection rows understanding
         frame
-        readings schemas statement_text
+        readings schemas statement_text states
     """,
     "site": """
-        load notes
+        load notes reference
         mistakes schedules site
         calendar tables tree vendors
         types

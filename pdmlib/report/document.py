@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Finding, Reading
+from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause
@@ -95,7 +95,7 @@ def _reading(reading: Reading, window: Window) -> dict[str, Any]:
         "high": _plain(found.high),
         "baseline": _plain(found.baseline),
         "change_pct": _plain(found.change_pct),
-        "trend": "up" if found.trend == "new" else found.trend,
+        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
         "source": found.source,
         "window": _window(found.window or window),
         "coverage_pct": _plain(found.coverage_pct),
