@@ -63,8 +63,10 @@ def _source_name(name: str) -> str:
     return name
 
 
-Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"enum": list(AREAS)})]
-SourceName = Annotated[str, AfterValidator(_source_name), WithJsonSchema({"enum": list(SOURCE_NAMES)})]
+Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"type": "string", "enum": list(AREAS)})]
+SourceName = Annotated[
+    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
+]
 
 
 class Step(Part):
@@ -110,7 +112,9 @@ class People(Part):
     """Who prepares reports and who owns what."""
 
     prepared_by: str | None = Field(default=None, description="who prepares the reports")
-    owners: Mapping[Area, str] = Field(default={}, description="area -> whom its action items go to")
+    owners: Mapping[Area, str] = Field(
+        default={}, description=f"area ({', '.join(AREAS)}) -> whom its action items go to"
+    )
 
 
 class Demo(Part):
@@ -142,7 +146,6 @@ class Site(Part):
     holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
         default_factory=lambda: Holidays.model_validate({}),
         description="days off, which no baseline learns from: a list of days, or a block",
-        json_schema_extra={"type": ["object", "array"]},
     )
     incident_days: tuple[Day, ...] = Field(default=(), description="days that no baseline learns from")
     maintenance: tuple[Maintenance, ...] = Field(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
@@ -16,7 +17,7 @@ from pdmlib.sources.endpoints import Answered, answers_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
-WELL = ("ok", "not_configured")
+WELL = (Answer.OK, Answer.NOT_CONFIGURED)
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Examination:
     def code(self) -> int:
         """Exit code: 0 all is read and understood, 1 something is not, 3 there is nothing to read."""
         coverage = self.found.coverage
-        if all(row.status == "not_configured" for row in coverage):
+        if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
