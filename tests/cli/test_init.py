@@ -282,6 +282,15 @@ def test_names_that_a_site_file_cannot_hold_and_words_that_name_people_stay_out_
     assert "its name cannot stand in a site file" in text
 
 
+def test_a_second_log_whose_rows_come_by_the_clock_is_nothing_that_users_do(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, site = _drafted(database, (*HELPDESK, *PRISMA), monkeypatch)
+    assert site.uptime is not None and site.uptime.table == "desk.beats"
+    assert set(_counted(site)) == {"desk.articles_read", "public.Order", "public.User"}
+    assert "# not counted, its rows come by the clock: public.HealthCheck" in Path("params/other.yaml").read_text()
+
+
 def test_rows_that_stopped_long_ago_tell_no_zone_and_are_asked_about(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
