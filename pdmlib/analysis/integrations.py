@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -195,6 +195,16 @@ def payment_failures(case: Case) -> Measurement:
     )
 
 
+def _first_lost(case: Case) -> datetime | None:
+    lost = _lost_payments(case)["created_at"]
+    return lost.min().to_pydatetime() if len(lost) else None
+
+
+def _oldest_undelivered(case: Case) -> datetime | None:
+    late = _undelivered(case)["created_at"]
+    return late.min().to_pydatetime() if len(late) else None
+
+
 def _attempts(case: Case) -> int:
     return int((case.within("payments", "created_at")["source"] == "stripe").sum())
 
@@ -275,10 +285,7 @@ def webhooks_pending(case: Case) -> Measurement:
     """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
-    events = case["webhook_events"]
-    made = events["created_at"]
-    inside = (made >= case.scope.window.start) & (made < case.window.end - _DELIVERY_GRACE)
-    late = events[inside & (events["pending"].isna() | (events["pending"] > 0))]
+    late = _undelivered(case)
     types = ", ".join(sorted(late["type"].dropna().unique())[:3])
     oldest = f"; the oldest from {late['created_at'].min():%Y-%m-%d %H:%M} UTC ({types})" if len(late) else ""
     return Measurement(
@@ -288,6 +295,13 @@ def webhooks_pending(case: Case) -> Measurement:
         window=case.window,
         evidence=f"{len(late)} not delivered{oldest}",
     )
+
+
+def _undelivered(case: Case) -> pd.DataFrame:
+    events = case["webhook_events"]
+    made = events["created_at"]
+    inside = (made >= case.scope.window.start) & (made < case.window.end - _DELIVERY_GRACE)
+    return events[inside & (events["pending"].isna() | (events["pending"] > 0))]
 
 
 def table(case: Case) -> list[dict[str, Any]]:
@@ -369,6 +383,7 @@ METRICS: tuple[Metric, ...] = (
         "0",
         "lower",
         events=PRESENT_PAYMENTS,
+        began=_first_lost,
     ),
     SMS_FAILED,
     EMAIL_BOUNCE,
@@ -381,5 +396,6 @@ METRICS: tuple[Metric, ...] = (
         _UNDELIVERED,
         "0",
         "lower",
+        began=_oldest_undelivered,
     ),
 )

@@ -12,6 +12,7 @@ from rich.console import Console
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
@@ -41,7 +42,7 @@ def collect(
         added = history.append(folder, found)
         print(f"{added} samples added to {folder}")
         for row in found.coverage:
-            if row.status != "ok":
+            if row.status is not Answer.OK:
                 console.print(f"  {row.source} {row.status}: {row.detail or ''}", markup=False)
 
 

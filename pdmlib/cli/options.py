@@ -12,11 +12,16 @@ import typer
 from rich.console import Console
 
 from pdmlib.errors import CallError, PdmError, SiteError
+from pdmlib.frames.states import ReportStatus
 from pdmlib.workbook.shipped import site_file
 
 console = Console(stderr=True, highlight=False)
-FAIL_ON = {"red": ("RED",), "yellow": ("RED", "YELLOW"), "unknown": ("RED", "YELLOW", "UNKNOWN")}
-EXIT_OF = {"RED": 10, "YELLOW": 11, "UNKNOWN": 12}
+FAIL_ON = {
+    "red": (ReportStatus.RED,),
+    "yellow": (ReportStatus.RED, ReportStatus.YELLOW),
+    "unknown": (ReportStatus.RED, ReportStatus.YELLOW, ReportStatus.UNKNOWN),
+}
+EXIT_OF = {ReportStatus.RED: 10, ReportStatus.YELLOW: 11, ReportStatus.UNKNOWN: 12}
 SiteOption = Annotated[
     str, typer.Option("--site", help="The site's YAML file.", envvar="SITE", callback=site_file)
 ]

@@ -27,6 +27,8 @@ from pdmlib.cli.options import (
 )
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
+from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time
@@ -180,13 +182,15 @@ def _import_ahead() -> None:
 
 def _announce(written: Written) -> None:
     content = written.content
-    colour = {"GREEN": "green", "YELLOW": "yellow", "RED": "red"}.get(written.status, "white")
+    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}.get(
+        written.status, "white"
+    )
     console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
     console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
     for alert in content["alerts"][:5]:
         console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
     for row in content["coverage"]:
-        if row["status"] != "ok":
+        if row["status"] != Answer.OK:
             console.print(
                 f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
             )

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
+from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.site.site import Site
 
 OPEN = "open: nothing noted"
@@ -24,17 +25,22 @@ WORDS = {
     Status.INFO: "info",
     Status.UNKNOWN: "UNKNOWN",
 }
-SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
-LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
-STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
+SHAPES = {ReportStatus.GREEN: "●", ReportStatus.YELLOW: "▲", ReportStatus.RED: "■", ReportStatus.UNKNOWN: "?"}
+LIGHTS = {ReportStatus.GREEN: "🟢", ReportStatus.YELLOW: "🟡", ReportStatus.RED: "🔴", ReportStatus.UNKNOWN: "⚪"}
+STABILITY = {
+    ReportStatus.GREEN: "STABLE",
+    ReportStatus.YELLOW: "NEEDS ATTENTION",
+    ReportStatus.RED: "UNSTABLE",
+    ReportStatus.UNKNOWN: "NOT KNOWN",
+}
 OUTCOMES = {
-    "SUCCESSFUL": "✓ SUCCESSFUL",
-    "PARTIAL": "⚠️ PARTIAL",
-    "FAILED": "✗ FAILED",
-    "UNKNOWN": "? NOT KNOWN YET",
+    Outcome.SUCCESSFUL: "✓ SUCCESSFUL",
+    Outcome.PARTIAL: "⚠️ PARTIAL",
+    Outcome.FAILED: "✗ FAILED",
+    Outcome.UNKNOWN: "? NOT KNOWN YET",
 }
 LINE, SENTENCES = 300, 1500
-ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
+ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
@@ -97,9 +103,9 @@ def judged(reading: Reading | None) -> str:
     return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
 
 
-def arrow(trend: str | None) -> str:
+def arrow(trend: Trend | None) -> str:
     """A trend as an arrow; `?` where the data do not tell."""
-    return ARROWS.get(trend or "unknown", "?")
+    return ARROWS.get(trend or Trend.UNKNOWN, "?")
 
 
 def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d %b %Y %H:%M %Z") -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 
 from pdmlib.frames.understanding import mend_line
 from pdmlib.site.site import SOURCE_NAMES
+from pdmlib.sources.accounts import SentryProject
 from pdmlib.sources.endpoints import Answered, chosen
 from pdmlib.sources.postgres.survey import Column, words_in
 from pdmlib.workbook.survey.database import Seen
@@ -77,6 +79,9 @@ class Told:
     calls: tuple[Call, ...] = ()
     project: tuple[str, str] | None = None
     log_format: str | None = None
+    sentry: tuple[SentryProject, ...] = ()
+    sentry_url: str | None = None
+    supabase_ref: str | None = None
     set_variables: frozenset[str] = frozenset()
 
 
@@ -120,6 +125,7 @@ class Draft:
     told: Told
     title: str
     zone: Guess
+    sentry: SentryProject | None
     page: Answered | None
     health: Answered | None
     detailed: Answered | None
@@ -133,12 +139,31 @@ class Draft:
     is_database: bool = False
 
     @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Why tables are not counted -> their names."""
+        found: dict[str, list[str]] = {}
+        for feature in self.features:
+            if not feature.is_live:
+                unzoned = feature.counted.time.is_naive and feature.zone is None
+                why = "the zone of their times is not known" if unzoned else "not asked for, or too many"
+                found.setdefault(why, []).append(feature.counted.table.name)
+        for name, why in self.uncounted.items():
+            found.setdefault(why, []).append(name)
+        return found
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the page or the health check refused us (RFC 9110: 401, 403)."""
+        return any(answer.code in (401, 403) for answer in (self.page, self.health) if answer)
+
+    @property
     def sources(self) -> dict[str, bool]:
         """Source -> whether there is a sign of it here; the rest is written as unused."""
         variables = self.told.set_variables
         return {
             "app": self.told.url is not None,
             "postgres": self.is_database,
+            "sentry": self.sentry is not None,
             "vercel": self.told.project is not None,
             "stripe": "STRIPE_API_KEY" in variables,
             "resend": "RESEND_API_KEY" in variables,
@@ -160,6 +185,7 @@ class Draft:
         """Environment variables that the file names, and what each holds."""
         found = {self.told.database_env: "postgresql://pdm_monitor:<password>@<host>:5432/<database>"}
         named = {
+            "sentry": {"SENTRY_AUTH_TOKEN": "a token with event:read, org:read and project:releases"},
             "vercel": {"VERCEL_TOKEN": "a token of the team"},
             "stripe": {"STRIPE_API_KEY": "a restricted key that may only read"},
             "resend": {"RESEND_API_KEY": "a full-access key: a sending key cannot read"},
@@ -177,12 +203,37 @@ def draft(
     health, detailed = chosen(there)
     title = asked.of(Question("title", "How do reports call the site?", told.site.replace("-", " ").title()))
     zone = _home(told, seen, asked)
-    whole = Draft(told, title or told.site, zone, page, health, detailed)
+    whole = Draft(
+        told=told,
+        title=title or told.site,
+        zone=zone,
+        sentry=_sentry(told, asked),
+        page=page,
+        health=health,
+        detailed=detailed,
+    )
     if health is None and told.url:
         asked.of(
             Question("sources.app.health", "No usual health check answers. At which path is one? (none: -)", "-")
         )
+    if whole.wants_token:
+        asked.of(
+            Question("sources.app.headers_env", "The health check wants a token: which header, which variable?")
+        )
     return whole if seen is None else _with_database(whole, seen, asked)
+
+
+def _sentry(told: Told, asked: Asked) -> SentryProject | None:
+    """The project of the error tracker: the one that is called most like the site."""
+    names = {f"{found.organization}/{found.project}": found for found in told.sentry}
+    if not names:
+        return None
+    near = get_close_matches(told.site, [found.project for found in told.sentry], n=1, cutoff=0.5)
+    like = next((name for name, found in names.items() if found.project in near), None)
+    guess = like or (next(iter(names)) if len(names) == 1 else None)
+    return names.get(
+        asked.of(Question("sources.sentry", "Which project of Sentry is it?", guess, tuple(names))) or ""
+    )
 
 
 def _home(told: Told, seen: Seen | None, asked: Asked) -> Guess:
@@ -199,9 +250,10 @@ def _home(told: Told, seen: Seen | None, asked: Asked) -> Guess:
 
 def _with_database(whole: Draft, seen: Seen, asked: Asked) -> Draft:
     taken = {
-        key: found for key, found in seen.taken.items()
+        key: found
+        for key, found in seen.taken.items()
         if asked.agrees(key, f"{found.table.name} looks like {key} ({', '.join(found.signs)}). Is it?")
-    }  # fmt: skip
+    }
     wanted = _wanted(seen, asked)
     zones = _zones(whole, seen, taken, wanted, asked)
     blocks = tuple(_block(key, found, zones, asked) for key, found in taken.items())
@@ -209,13 +261,17 @@ def _with_database(whole: Draft, seen: Seen, asked: Asked) -> Draft:
     cron = taken.get("cron")
     logged = _logged(seen, zones[cron.table.name], cron) if cron else {}
     switch = (seen.switch[0].name, seen.switch[1].name, seen.switch[2].name) if seen.switch and cron else None
-    return Draft(
-        told=whole.told, title=whole.title, zone=whole.zone, page=whole.page, health=whole.health,
-        detailed=whole.detailed, blocks=blocks, features=features,
+    return replace(
+        whole,
+        blocks=blocks,
+        features=features,
         jobs=tuple(expected_jobs(logged, {}, whole.told.calls)) if cron else (),
         unlogged=tuple(never_logged(logged, whole.told.calls)),
-        switch=switch, queries=seen.queries, uncounted=seen.uncounted, is_database=True,
-    )  # fmt: skip
+        switch=switch,
+        queries=seen.queries,
+        uncounted=seen.uncounted,
+        is_database=True,
+    )
 
 
 def _naive(found: Taken) -> list[Column]:
