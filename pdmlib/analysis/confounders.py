@@ -21,7 +21,7 @@ def rivals(case: Case) -> list[str]:
 
 
 def deployments_between(case: Case) -> list[dict[str, object]]:
-    """Moves of traffic to another deployment, of the platform and declared, in the window beside the judged one."""
+    """Moves of traffic to another deployment, of the platform and declared, within the window."""
     table, scope = case["deployments"], case.scope
     others = ((table["live_at"] - scope.deployed_at).abs() > NEAR) & (table["live_at"] >= scope.window.start)
     ours = table["source"].isin(("vercel", "site")) & (table["target"] == "production")
