@@ -36,7 +36,7 @@ INSIDE = {
     " / causes host statement_deltas",
     "analysis.product": "features / activity costs feedback usage",
     "sources": "catalogue endpoints / app postgres resend stripe supabase twilio / health live sentry vercel"
-    " / specifications / answers / http masking threads",
+    " / specifications / fields / http masking threads",
     "sources.specifications": "sentry supabase vercel",
     "sources.vercel": "source / metrics moves / platform",
     "sources.postgres": "explain source survey / checks / tables timings / mapping snapshot"

@@ -18,7 +18,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
 from pdmlib.sources import threads
-from pdmlib.sources.answers import entries
+from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api, Budget
 from pdmlib.sources.live import live
 from pdmlib.sources.specifications import supabase as said

@@ -314,7 +314,7 @@ VERCEL_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/v2/observability/schema": {"metrics": st.just(VERCEL["/v2/observability/schema"]["metrics"])},
     "/v1/query/web-analytics/visits/count": {"data.visitors": count(), "data.pageviews": count()},
 }
-VERCEL_KEYS = ("id", "accountId", "timestamp", "next", "rollingRelease", "route", "path", "schedule")
+VERCEL_KEYS = ("id", "accountId", "timestamp", "next", "route", "path", "schedule")
 
 # Supabase: the Management API of 2026-06-01, and Prometheus' text format
 
