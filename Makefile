@@ -63,7 +63,7 @@ incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO
 dashboard: $(VENV)/.ready ## the page of eight widgets
 	@$(PDM) report dashboard $(REPORT)
 
-.PHONY: collect watch status doctor lab demo replay
+.PHONY: collect watch status init doctor lab demo replay
 collect: $(VENV)/.ready ## one collection into the history
 	@$(PDM) collect $(COMMON) --out $(OUT)
 
@@ -72,6 +72,9 @@ watch: $(VENV)/.ready ## collect at the phase's pace, until Ctrl-C
 
 status: $(VENV)/.ready ## which phase the site is in, what is due and when
 	@$(PDM) status $(COMMON) --out $(OUT)
+
+init: $(VENV)/.ready ## draft a site file from what is there: URL=<address> DATABASE_ENV=<variable> YES=1
+	@$(PDM) init $(if $(filter-out params/demo.yaml,$(SITE)),--site $(SITE)) $(if $(URL),--url $(URL)) $(if $(DATABASE_ENV),--database-env $(DATABASE_ENV)) $(if $(YES),--yes)
 
 doctor: $(VENV)/.ready ## check every source of the site
 	@$(PDM) doctor $(COMMON)
@@ -85,7 +88,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow postgres check format bench proof lock
+.PHONY: test test-slow postgres check format bench proof reference lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -109,6 +112,9 @@ bench: $(VENV)/.ready-dev ## benchmarks
 
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
+
+reference: $(VENV)/.ready ## write docs/site-file.md and the JSON Schema of site files anew
+	@$(VENV)/bin/python -m pdmlib.site.reference
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock

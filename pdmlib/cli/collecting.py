@@ -10,13 +10,16 @@ import typer
 from rich.console import Console
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def collect(
@@ -39,7 +42,7 @@ def collect(
         added = history.append(folder, found)
         print(f"{added} samples added to {folder}")
         for row in found.coverage:
-            if row.status != "ok":
+            if row.status is not Answer.OK:
                 console.print(f"  {row.source} {row.status}: {row.detail or ''}", markup=False)
 
 
@@ -88,7 +91,7 @@ def status(
         from pdmlib.storage import history
         from pdmlib.workbook import status
 
-        loaded = load_site(site, offline=True)
+        loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)

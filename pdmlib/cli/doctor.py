@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, console
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.doctor import Examination, examine
 from pdmlib.workbook.scope import looking_scope
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def doctor(

@@ -29,6 +29,20 @@ class State(StrEnum):
     NOT_CONFIGURED = "not_configured"
 
 
+class Answer(StrEnum):
+    """How a source answered as a whole."""
+
+    OK = "ok"
+    PARTIAL = "partial"  # something that was asked for is a gap
+    FAILED = "failed"
+    NOT_CONFIGURED = "not_configured"
+
+    @property
+    def heard(self) -> bool:
+        """Whether the source gave anything."""
+        return self in (Answer.OK, Answer.PARTIAL)
+
+
 class Status(StrEnum):
     """How a reading is judged."""
 
@@ -45,6 +59,7 @@ class Trend(StrEnum):
     UP = "up"
     DOWN = "down"
     FLAT = "flat"  # moved by less than matters, or by no more than chance does
+    NEW = "new"  # there was none before
     UNKNOWN = "unknown"
 
 
@@ -54,6 +69,9 @@ class Priority(StrEnum):
     P0 = "P0"
     P1 = "P1"
     P2 = "P2"
+
+
+ORDER = {Priority.P0: 0, Priority.P1: 1, Priority.P2: 2}
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,7 @@ class Measurement:
     high: float | None = None
     baseline: float | None = None
     change_pct: float | None = None
-    trend: str = "unknown"
+    trend: Trend = Trend.UNKNOWN
     source: str | None = None
     window: Window | None = None
     coverage_pct: float | None = None
@@ -143,7 +161,11 @@ Ladder = tuple[Limit, ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """A judged measurement: the row of `report.json`."""
+    """A judged measurement: the row of `report.json`.
+
+    Attributes:
+        key: without it no report is GREEN.
+    """
 
     id: str
     title: str
@@ -157,6 +179,7 @@ class Reading:
     reason: str | None = None
     action: str = ""
     becomes_green: str | None = None
+    key: bool = False
 
     @property
     def value(self) -> Value:
@@ -173,6 +196,7 @@ class Finding:
         reading: id of the reading it belongs to.
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
+        fix: a statement that mends it, where one is known.
     """
 
     id: str
@@ -189,6 +213,7 @@ class Finding:
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
+    fix: str | None = None
 
     @property
     def rule(self) -> str:

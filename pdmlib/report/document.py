@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema
 
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Finding, Reading
-from pdmlib.frames.rows import json_rows
+from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
 from pdmlib.verdict.alerts import Alert
+from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -41,9 +41,10 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "summary": verdict.summary,
         "readings": [_reading(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
+        "causes": [_cause(cause) for cause in verdict.causes],
         "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
-        "not_understood": json_rows(case["not_understood"]),
+        "not_understood": verdict.not_understood,
         "coverage": [
             {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
             for c in case.collection.coverage
@@ -94,7 +95,7 @@ def _reading(reading: Reading, window: Window) -> dict[str, Any]:
         "high": _plain(found.high),
         "baseline": _plain(found.baseline),
         "change_pct": _plain(found.change_pct),
-        "trend": "up" if found.trend == "new" else found.trend,
+        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
         "source": found.source,
         "window": _window(found.window or window),
         "coverage_pct": _plain(found.coverage_pct),
@@ -127,6 +128,23 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "since": iso(finding.since) if finding.since else None,
         "active": finding.active,
         "rivals": list(finding.rivals),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "id": cause.id,
+        "title": cause.title,
+        "priority": cause.priority.value,
+        "since": iso(cause.since) if cause.since else None,
+        "status": cause.status.value,
+        "chain": list(cause.chain),
+        "evidence": cause.evidence,
+        "action": cause.action,
+        "fix": cause.fix,
+        "owner": cause.owner,
+        "due": cause.due,
+        "becomes_green": cause.becomes_green,
     }
 
 

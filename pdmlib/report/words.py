@@ -9,9 +9,13 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
+from pdmlib.frames.states import Outcome, ReportStatus
 
 OPEN = "open: nothing noted"
+# Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
+# stranger holds it, since all that is not printable is taken out of those.
+ABSENT = Markup("\x00")
 MARKS = {Status.PASS: "✓", Status.WARN: "⚠", Status.FAIL: "✗", Status.INFO: "·", Status.UNKNOWN: "?"}
 WORDS = {
     Status.PASS: "PASS",
@@ -20,17 +24,22 @@ WORDS = {
     Status.INFO: "info",
     Status.UNKNOWN: "UNKNOWN",
 }
-SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
-LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
-STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
+SHAPES = {ReportStatus.GREEN: "●", ReportStatus.YELLOW: "▲", ReportStatus.RED: "■", ReportStatus.UNKNOWN: "?"}
+LIGHTS = {ReportStatus.GREEN: "🟢", ReportStatus.YELLOW: "🟡", ReportStatus.RED: "🔴", ReportStatus.UNKNOWN: "⚪"}
+STABILITY = {
+    ReportStatus.GREEN: "STABLE",
+    ReportStatus.YELLOW: "NEEDS ATTENTION",
+    ReportStatus.RED: "UNSTABLE",
+    ReportStatus.UNKNOWN: "NOT KNOWN",
+}
 OUTCOMES = {
-    "SUCCESSFUL": "✓ SUCCESSFUL",
-    "PARTIAL": "⚠️ PARTIAL",
-    "FAILED": "✗ FAILED",
-    "UNKNOWN": "? NOT KNOWN YET",
+    Outcome.SUCCESSFUL: "✓ SUCCESSFUL",
+    Outcome.PARTIAL: "⚠️ PARTIAL",
+    Outcome.FAILED: "✗ FAILED",
+    Outcome.UNKNOWN: "? NOT KNOWN YET",
 }
 LINE, SENTENCES = 300, 1500
-ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
+ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
@@ -57,12 +66,24 @@ def signed(pct: float) -> str:
 
 
 def shown(reading: Reading | None) -> str:
-    """A reading's value, or why there is none."""
+    """A reading's value, or why there is none; `ABSENT` for one that this report does not have."""
     if reading is None:
-        return "not in this report"
+        return ABSENT
     if reading.value is None:
         return f"not measured ({reading.reason})"
     return number(reading.value, reading.unit)
+
+
+def as_word(reading: Reading | None, yes: str, no: str) -> str:
+    """A reading that is true or false in a template's own words, or why there is none."""
+    if reading is None or not isinstance(reading.value, bool):
+        return shown(reading)
+    return yes if reading.value else no
+
+
+def in_brackets(reading: Reading | None) -> str:
+    """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
+    return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""
 
 
 def of_limit(reading: Reading | None, limit: str) -> str:
@@ -81,9 +102,9 @@ def judged(reading: Reading | None) -> str:
     return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
 
 
-def arrow(trend: str | None) -> str:
+def arrow(trend: Trend | None) -> str:
     """A trend as an arrow; `?` where the data do not tell."""
-    return ARROWS.get(trend or "unknown", "?")
+    return ARROWS.get(trend or Trend.UNKNOWN, "?")
 
 
 def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d %b %Y %H:%M %Z") -> str:

@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from pdmlib.errors import SiteError
+from pdmlib.site.mistakes import validated
 from pdmlib.site.site import Site
+from pdmlib.site.tree import read_tree
 
 
 class _Part(BaseModel):
@@ -56,9 +56,17 @@ class Notes(_Part):
     action_items: tuple[ActionNote, ...] = ()
 
 
+def notes_places(site: Site, phase: str) -> tuple[Path, ...]:
+    """Where the analyst's notes for a phase are looked for, in order: beside the site file, then in params/."""
+    name = f"{site.site}-{phase}.yaml"
+    places = (Path(site.file).parent / "notes" / name, Path("params") / "notes" / name)
+    return tuple({place.resolve(): place for place in places}.values())
+
+
 def notes_path(site: Site, phase: str, given: str = "") -> Path:
-    """Where the analyst's notes for a phase are looked for: the file that is given, else beside the site file."""
-    return Path(given) if given else Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
+    """The notes for a phase: the file that is given, else the first that is there, else where it belongs."""
+    places = (Path(given),) if given else notes_places(site, phase)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def load_notes(path: Path) -> Notes:
@@ -69,12 +77,5 @@ def load_notes(path: Path) -> Notes:
     """
     if not path.exists():
         return Notes()
-    try:
-        return Notes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as error:
-        raise SiteError(str(path), "file", f"not YAML: {getattr(error, 'problem', None) or 'not text'}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        allowed = ", ".join(Notes.model_fields)
-        message = f"unknown key; allowed are {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise SiteError(str(path), ".".join(map(str, first["loc"])) or "file", message) from None
+    tree = read_tree(str(path), empty=True)
+    return validated(Notes, str(path), tree, tree.plain())

@@ -36,6 +36,7 @@ from pdmlib.site.types import (
     Url,
     Zone,
     one_of,
+    shown,
     unique,
 )
 from pdmlib.site.vendors import Source, Sources
@@ -46,13 +47,26 @@ TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+# Who can own what: the areas that action items belong to.
+AREAS = ("application", "cron", "database", "features", "integrations", "support")
+
+
+def _area(name: str) -> str:
+    if name not in AREAS:
+        raise ValueError(one_of(name, AREAS, "an area"))
+    return name
+
+
 def _source_name(name: str) -> str:
     if name not in SOURCE_NAMES:
         raise ValueError(one_of(name, SOURCE_NAMES, "a source"))
     return name
 
 
-SourceName = Annotated[str, AfterValidator(_source_name), WithJsonSchema({"enum": list(SOURCE_NAMES)})]
+Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"type": "string", "enum": list(AREAS)})]
+SourceName = Annotated[
+    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
+]
 
 
 class Step(Part):
@@ -71,7 +85,7 @@ class Step(Part):
     @model_validator(mode="after")
     def _compares_what_has_an_order(self) -> Step:
         if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
-            raise MisplacedError(("edge",), f"{self.edge!r} is not a number, which {self.op} needs")
+            raise MisplacedError(("edge",), f"{shown(self.edge)} is not a number, which {self.op} needs")
         return self
 
 
@@ -98,7 +112,9 @@ class People(Part):
     """Who prepares reports and who owns what."""
 
     prepared_by: str | None = Field(default=None, description="who prepares the reports")
-    owners: Mapping[str, str] = Field(default={}, description="area -> whom its action items go to")
+    owners: Mapping[Area, str] = Field(
+        default={}, description=f"area ({', '.join(AREAS)}) -> whom its action items go to"
+    )
 
 
 class Demo(Part):
@@ -130,7 +146,6 @@ class Site(Part):
     holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
         default_factory=lambda: Holidays.model_validate({}),
         description="days off, which no baseline learns from: a list of days, or a block",
-        json_schema_extra={"type": ["object", "array"]},
     )
     incident_days: tuple[Day, ...] = Field(default=(), description="days that no baseline learns from")
     maintenance: tuple[Maintenance, ...] = Field(

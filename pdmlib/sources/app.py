@@ -22,6 +22,8 @@ from pdmlib.sources.health import Endpoint, Shot, components, judged
 from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
+# What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
+AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
@@ -86,7 +88,9 @@ class _Prober:
         if self._is_detailed and not self.endpoint.expected and all(shot.code == 404 for shot in shots):
             missing = {self.item: f"404: no endpoint at {self.endpoint.path}"}
             return {"probes": frame("probes"), **threads.gaps("app", missing)}
-        moments = [self.scope.seen_at - timedelta(seconds=count - n) for n in range(count)]
+        if any(judged(self.endpoint, shot, Unclear("app"))[0] == "down" for shot in shots):
+            shots += [self._later(budget, wait_s) for wait_s in AGAIN_S]
+        moments = [self.scope.seen_at - timedelta(seconds=before) for before in _before_the_end(shots)]
         unclear = Unclear("app")
         rows = [self._rows(shot, moment, unclear) for shot, moment in zip(shots, moments, strict=True)]
         return merge([*rows, unclear.frames()])
@@ -94,6 +98,10 @@ class _Prober:
     def _spaced(self, budget: Budget, number: int) -> Shot:
         if number:
             time.sleep(PAUSE_S)
+        return shoot(self.block.base_url, self.endpoint, self.headers, budget)
+
+    def _later(self, budget: Budget, wait_s: float) -> Shot:
+        time.sleep(wait_s)
         return shoot(self.block.base_url, self.endpoint, self.headers, budget)
 
     def _rows(self, shot: Shot, at: datetime, unclear: Unclear) -> threads.Frames:
@@ -104,6 +112,11 @@ class _Prober:
             "probes": frame("probes", [{**probe, "detail": detail}]),
             "health_checks": frame("health_checks", checks),
         }
+
+
+def _before_the_end(shots: list[Shot]) -> list[float]:
+    """Seconds by which each probe counts as taken before the scope's end: a second apart, or as they were."""
+    return [max(len(shots) - n, 1 + shots[-1].at - shot.at) for n, shot in enumerate(shots)]
 
 
 def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
@@ -123,7 +136,7 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
-    return Shot(code, body, 1000 * (time.perf_counter() - began), error)
+    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began))
 
 
 def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
@@ -16,7 +17,7 @@ from pdmlib.sources.endpoints import Answered, answers_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
-ANSWERED, WELL = ("ok", "partial"), ("ok", "not_configured")
+WELL = (Answer.OK, Answer.NOT_CONFIGURED)
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Examination:
 
     @property
     def code(self) -> int:
-        """Exit code: 0 all is read and understood, 1 something is not, 3 no source answered."""
+        """Exit code: 0 all is read and understood, 1 something is not, 3 there is nothing to read."""
         coverage = self.found.coverage
-        if not any(row.status in ANSWERED for row in coverage):
+        if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1

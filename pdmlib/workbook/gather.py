@@ -8,6 +8,7 @@ from time import monotonic
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
@@ -44,11 +45,11 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
     try:
         found = collect(site, scope, requests_folder(site, out))
     except SourceError as error:
-        row = Coverage("requests", "failed", 0, round(monotonic() - started, 2), error.reason)
+        row = Coverage("requests", Answer.FAILED, 0, round(monotonic() - started, 2), error.reason)
         return Collection(collected.frames, (*collected.coverage, row))
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]
-    status = "failed" if len(whole) else "partial" if len(gaps) else "ok"
+    status = Answer.FAILED if len(whole) else Answer.PARTIAL if len(gaps) else Answer.OK
     detail = "; ".join(gaps["reason"].head(3)) or None
     rows = sum(len(table) for name, table in found.items() if name != "gaps")
     row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)

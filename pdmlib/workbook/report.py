@@ -15,14 +15,15 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.report import document, html, tables, text, words
 from pdmlib.report.html import Html
-from pdmlib.site.load import load_site
 from pdmlib.site.notes import Notes, load_notes, notes_path
 from pdmlib.site.site import Site
 from pdmlib.storage import history
 from pdmlib.storage.reports import previous_report
+from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.gather import gather
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
 
@@ -37,6 +38,11 @@ class Report:
     verdict: Verdict
     notes: Notes
     generated_at: datetime
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """What everything found comes from, most urgent first."""
+        return self.verdict.causes
 
     @property
     def _scope(self) -> Scope:
@@ -61,7 +67,8 @@ class Report:
 
     def highlights(self) -> Html:
         """What went well and what did not, from the notes and the facts."""
-        return self._list([*self.notes.highlights, *text.highlights(self.verdict)])
+        told = [*self.notes.highlights, *text.highlights(self.verdict)]
+        return self._list(told, f"{text.nothing(self.verdict)}.")
 
     def readings(self, *sections: str, most: int | None = None) -> Html:
         """The readings of the sections, judged; a slide shows at most so many."""
@@ -85,8 +92,8 @@ class Report:
         return tables.table(f"{name}_glance", self.verdict.tables[name][:most])
 
     def top_findings(self, most: int) -> Html:
-        """The findings, most urgent first, a line each; a slide shows at most so many."""
-        lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in self.verdict.findings]
+        """The causes of what was found, most urgent first, a line each; a slide shows at most so many."""
+        lines = [f"{c.priority.value} {c.title}: {c.evidence}" for c in self.verdict.causes]
         return self._list(lines, "No finding.", most)
 
     def tiles(self, *names: str) -> Html:
@@ -121,11 +128,11 @@ class Report:
         return self._list(lines, "No cost was measured.", 3)
 
     def issues(self, priority: str) -> Html:
-        """Findings and incidents of a priority and what became of them."""
+        """Causes and incidents of a priority and what became of them."""
         wanted = Priority(priority)
-        found = [f for f in self.verdict.findings if f.priority is wanted]
+        found = [cause for cause in self.verdict.causes if cause.priority is wanted]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
-        shown = tables.findings(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
+        shown = tables.causes(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
         return Html((tables.table("incidents", rows).html if rows else "") + shown)
 
     def alerts(self) -> Html:
@@ -151,8 +158,11 @@ class Report:
         return tables.table("what_if", flipped(self.verdict, reading, edge), "Nothing would flip.")
 
     def coverage(self) -> Html:
-        """How each source answered."""
-        return tables.coverage(self.case.collection.coverage)
+        """How each source answered, and what was read and not understood."""
+        answered = tables.coverage(self.case.collection.coverage).html
+        empty = "Everything that was read was understood."
+        unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
+        return Html(f"{answered}<h3>Not understood</h3>{unclear}")
 
     def chart(self, name: str) -> Any:
         """A picture by name."""
@@ -197,7 +207,7 @@ def open_report(
     Raises:
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
-    loaded = load_site(site, offline=bool(collection))
+    loaded = open_site(site, offline=bool(collection))
     return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out, notes)
 
 
@@ -227,6 +237,6 @@ def open_incident(
     notes: str = "",
 ) -> Report:
     """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
-    loaded = load_site(site, offline=bool(collection))
+    loaded = open_site(site, offline=bool(collection))
     scope = incident_scope_for(loaded, start, end, as_of, deployed_at)
     return _opened(loaded, scope, collection, out, notes)

@@ -17,7 +17,7 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.phases.window import iso
@@ -31,7 +31,9 @@ SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
+WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
 FEWEST_BLOCKS = 10_000
+FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _NOT_THE_SERVER = re.compile(
@@ -147,23 +149,72 @@ def _connected(case: Case) -> bool:
 
 
 def _signs_now(case: Case) -> list[str]:
+    return [*_platform_says(case, ok=False), *_refused(case)]
+
+
+def _platform_says(case: Case, ok: bool) -> list[str]:
+    """What the platform says of the database itself, well or not."""
     states = case["vendor_states"]
-    down = states[
+    told = states[
         (states["vendor"] == "supabase")
         & (states["kind"] == "service")
         & states["item"].isin(["db", "db_postgres_user"])
-        & (states["ok"] == False)  # noqa: E712
+        & (states["ok"] == ok)
     ]
-    signs = [
-        f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
+    return [f"the platform says {i} is {s}" for i, s in zip(told["item"], told["status"], strict=True)]
+
+
+def _refused(case: Case) -> list[str]:
+    """Why the database could not be reached from here, after several tries.
+
+    Where nothing at all answers, the fault may as well lie on this side.
+    """
+    answers = case.collection.coverage
+    heard = any(answer.status.heard for answer in answers)
+    lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
+    return [detail for detail in lost if heard and is_connection_failure(detail)]
+
+
+def _component_up(case: Case) -> str | None:
+    """A health endpoint that finds the database well, seen by the application itself."""
+    checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
+    newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
+    well = bool((newest["status"] == "up").any())
+    return "the application's health endpoint finds its database well" if well else None
+
+
+def down_confirmed(case: Case) -> bool:
+    """Whether the database is down now: three looks in a row, or one witness that no other contradicts."""
+    samples = host.in_window(case, "db_up")["value"].tail(FEWEST_LOOKS)
+    if len(samples) == FEWEST_LOOKS and (samples == 0).all():
+        return True
+    refused, told = _refused(case), _platform_says(case, ok=False)
+    if refused and not told:
+        return not (_component_up(case) or _platform_says(case, ok=True))
+    return bool(told) and (bool(refused) or not _connected(case))
+
+
+def _doubtful(case: Case) -> list[Finding]:
+    """A sign that the database is down which another witness contradicts: to be looked into."""
+    signs = _signs_now(case)
+    if not signs or down_confirmed(case.present()):
+        return []
+    told = _platform_says(case, ok=True)
+    against = _component_up(case) or (told[0] if told else "a connection of our own succeeded")
+    return [
+        Finding(
+            id="database:unconfirmed",
+            title="The database may be down",
+            priority=Priority.P1,
+            reading="db_connection_errors",
+            evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
+            action="Find out which of the witnesses is wrong before restarting anything",
+            becomes_green=f"no witness finds it down (now {len(signs)})",
+            value=len(signs),
+            threshold="0 witnesses",
+            owner=case.site.people.owners.get("database"),
+        )
     ]
-    heard = any(answer.status in ("ok", "partial") for answer in case.collection.coverage)
-    for answer in case.collection.coverage:
-        detail = answer.detail or ""
-        # Where nothing at all answers, the fault may as well lie on this side.
-        if heard and answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
-            signs.append(detail)
-    return signs
 
 
 def is_connection_failure(reason: str) -> bool:
@@ -305,11 +356,11 @@ def _text(value: Any) -> str | None:
 
 
 def _graded(case: Case, row: dict[Any, Any], metric: Metric | None) -> dict[Any, Any]:
-    if metric is None or pd.isna(row["value"]) or row["severity"] == "unknown":
+    if metric is None or pd.isna(row["value"]) or row["severity"] == Status.UNKNOWN:
         return row
     metric = limits.for_case(case, metric)
     step = next((limit for limit in metric.limits if limit.holds(float(row["value"]))), None)
-    graded = {"severity": step.status.value if step else "pass", "threshold": f"{metric.target} {metric.unit}"}
+    graded = {"severity": step.status if step else Status.PASS, "threshold": f"{metric.target} {metric.unit}"}
     return row | graded | {"action": row["action"] if step else None}
 
 
@@ -317,7 +368,7 @@ def database_findings(case: Case) -> list[dict[str, Any]]:
     """Rows of `database_findings`: what the checks of the database found, worst first."""
     table = checks(case)
     detail = table["evidence"].fillna(table["unknown_reason"])
-    order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
+    order = table["severity"].map({status: place for place, status in enumerate(WORST_FIRST)})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
     return json_rows(table[["check", "object", "severity", "detail", "action"]])
 
@@ -334,8 +385,9 @@ def findings(case: Case) -> list[Finding]:
     spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
         table["check"] == "query_regression"
     )
-    bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
-    return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
+    bad = table[table["severity"].isin([Status.FAIL, Status.WARN]) & ~spoken].sort_values(["check", "object"])
+    checked = [_checked(case, row) for row in bad.to_dict("records")]
+    return [*(f for f in statement if f), *checked, *_doubtful(case)]
 
 
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
@@ -406,12 +458,12 @@ _READING_OF = {
 
 
 def _checked(case: Case, row: dict[str, Any]) -> Finding:
-    severe = row["severity"] == "fail"
+    severe = row["severity"] == Status.FAIL
     name = row["object"] if not pd.isna(row["object"]) else ""
     limit = "nothing" if pd.isna(row["threshold"]) else row["threshold"]
     return Finding(
         id=f"database:{row['check']}:{name}",
-        title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
+        title=_titled(row["check"], name, row["evidence"]),
         priority=Priority.P1 if severe else Priority.P2,
         reading=f"query_{name}_ms"
         if row["check"] == "critical_query"
@@ -423,6 +475,12 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         threshold=limit,
         owner=case.site.people.owners.get("database"),
     )
+
+
+def _titled(check: str, name: str, evidence: Any) -> str:
+    if check == "drift" and str(evidence).startswith("gone: "):
+        return f"{name.capitalize()} is gone"
+    return f"Database check {check}: {name}" if name else f"Database check {check}"
 
 
 def _found(row: dict[str, Any]) -> str:
@@ -438,8 +496,8 @@ def db_findings(case: Case) -> Measurement:
     table = checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
-    bad = table["severity"].isin(["fail", "warn"])
-    unknown = int((table["severity"] == "unknown").sum())
+    bad = table["severity"].isin([Status.FAIL, Status.WARN])
+    unknown = int((table["severity"] == Status.UNKNOWN).sum())
     text = f"{len(table)} results, {unknown} of them unknown"
     return Measurement(State.MEASURED, int(bad.sum()), samples=len(table), source="postgres", evidence=text)
 
@@ -489,7 +547,15 @@ METRICS: tuple[Metric, ...] = (
     Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
     CONNECTIONS,
     Metric(
-        "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
+        "db_connection_errors",
+        "Connection errors",
+        "count",
+        SECTION,
+        db_connection_errors,
+        _DOWN,
+        "0",
+        "lower",
+        holds=down_confirmed,
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),

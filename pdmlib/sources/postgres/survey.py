@@ -7,12 +7,18 @@ document, an image or a whole text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 from pdmlib.errors import SourceError
+from pdmlib.phases.window import now
+from pdmlib.site.site import LOOPBACK
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
+from pdmlib.sources.postgres.snapshot import statements
 from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, sights
 
 SAMPLE = 2_000  # newest rows of a table: some days of most logs, less than a megabyte
@@ -50,6 +56,9 @@ PLATFORM = (
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _TEXTS = ("text", "character varying", "character", "citext", "name", "uuid", '"char"', "bpchar")
+# What a site file takes for the name of a table or a column.
+WRITABLE = re.compile(r"[^\W\d][\w$]*")
+UNWRITABLE = "its name cannot stand in a site file; a view with a plain name can"
 # What a row's own moment is not called: when it was changed last, or what it speaks of.
 NOT_MADE = re.compile(
     r"updat|modif|chang|touch|edit|expir|due|birth|valid|until|schedul|deadline|last|delet|archiv|synced",
@@ -173,7 +182,10 @@ def survey(session: Session) -> Survey:
     columns: dict[str, list[Column]] = {}
     for row in session.named("survey_columns", {"tables": list(listed)}):
         facts = {name: value for name, value in row.items() if name not in ("object", "labels")}
-        columns.setdefault(row["object"], []).append(Column(labels=tuple(dict.fromkeys(row["labels"])), **facts))
+        if WRITABLE.fullmatch(row["name"]):
+            columns.setdefault(row["object"], []).append(
+                Column(labels=tuple(dict.fromkeys(row["labels"])), **facts)
+            )
     found = [
         _sampled(session, seen[name], tuple(columns.get(name, ())), row, number < MOST_TABLES)
         for number, (name, row) in enumerate(listed.items())
@@ -184,9 +196,10 @@ def survey(session: Session) -> Survey:
 
 def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: Row, wanted: bool) -> Table:
     estimate = row["estimate"] if row["estimate"] is not None and row["estimate"] >= 0 else None
-    table = Table(sight, columns, estimate, row["secured"], problem=sight.reason if not sight.whole else None)
+    problem = _problem(sight, wanted)
+    table = Table(sight, columns, estimate, row["secured"], problem=problem)
     readable = [column for column in columns if column.name in sight.columns and _is_short(column)]
-    if not sight.whole or not wanted or not readable:
+    if problem or not readable:
         return table
     try:
         rows = session.rows(
@@ -195,6 +208,15 @@ def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: R
     except SourceError as error:
         return Table(sight, columns, estimate, row["secured"], problem=error.reason)
     return Table(sight, columns, estimate, row["secured"], tuple(rows))
+
+
+def _problem(sight: Sight, wanted: bool) -> str | None:
+    """Why a table is not to be sampled."""
+    if not all(WRITABLE.fullmatch(part) for part in sight.table.split(".")):
+        return UNWRITABLE
+    if not sight.whole:
+        return sight.reason
+    return None if wanted else f"not looked into: it is beyond the first {MOST_TABLES}"
 
 
 def _is_short(column: Column) -> bool:
@@ -257,7 +279,7 @@ def hours_of(session: Session, table: Table, column: Column) -> list[int]:
         )
     query = compose(
         "SELECT extract(hour FROM c)::int AS hour, count(*) AS rows, min(c)::date AS first, max(c)::date AS last "
-        "FROM (SELECT {c}::timestamp AS c FROM {source} LIMIT {n}) AS some GROUP BY 1",
+        "FROM (SELECT {c}::timestamp AS c FROM {source} LIMIT {n}) AS sample GROUP BY 1",
         c=identifier(column.name),
         source=source,
         n=written(str(2 * SPREAD)),
@@ -287,6 +309,60 @@ def starts_of(session: Session, table: Table, job: str, time: str) -> dict[str, 
     for row in reversed(rows):
         found.setdefault(str(row["job"]), []).append(row["at"])
     return found
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One entry of pg_stat_statements, its constants left out of the text."""
+
+    text: str
+    calls: int
+    mean_ms: float
+
+
+def statements_of(session: Session) -> list[Statement]:
+    """What other roles ran in this database, most time first; nothing where that cannot be seen."""
+    try:
+        found = statements(session, now(), lambda *_: None)
+    except SourceError:
+        return []
+    rows = found[found["query"].notna()].sort_values("total_ms", ascending=False)
+    return [
+        Statement(str(text), int(calls), float(mean))
+        for text, calls, mean in zip(rows["query"], rows["calls"], rows["mean_ms"], strict=True)
+    ]
+
+
+def is_sound(session: Session, query: str, parameters: Mapping[str, str]) -> bool:
+    """Whether the server would plan a query, each parameter taken from a row by a query of its own."""
+    try:
+        rows = {name: session.rows(compose("{q}", q=written(text)))[0] for name, text in parameters.items()}
+        values = {name: next(iter(row.values())) for name, row in rows.items()}
+        session.rows(compose("EXPLAIN {q}", q=written(query)), values)
+    except (SourceError, IndexError):
+        return False
+    return True
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address leads to this machine, where no TLS is needed."""
+    try:
+        host = str(conninfo_to_dict(url).get("host") or "localhost")
+    except ProgrammingError:
+        return False
+    return host in LOOPBACK or host.startswith("/")
+
+
+def supabase_ref(url: str) -> str | None:
+    """The project's reference where an address is Supabase's, direct or through its pooler."""
+    try:
+        found = conninfo_to_dict(url)
+    except ProgrammingError:
+        return None
+    direct = re.fullmatch(r"db\.([a-z]{20})\.supabase\.co", str(found.get("host")))
+    pooled = re.fullmatch(r"\w+\.([a-z]{20})", str(found.get("user")))
+    match = direct or (pooled if "supabase.com" in str(found.get("host")) else None)
+    return match[1] if match else None
 
 
 def words_in(table: Table, column: Column) -> Iterator[tuple[str, int]]:

@@ -29,6 +29,7 @@ class Sight:
         columns: column -> type, those that the role may read.
         hidden: columns that are there and that the role may not read.
         kind: relkind of the catalogue (r table, v view ..).
+        quoted: the table's name as SQL writes it.
         grant: the SQL that would let the role see it.
     """
 
@@ -40,6 +41,7 @@ class Sight:
     hidden: frozenset[str] = frozenset()
     kind: str = "r"
     estimate: float | None = None
+    quoted: str = ""
 
     @property
     def whole(self) -> bool:
@@ -163,14 +165,15 @@ def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row])
     schema, quoted = row["schema"], row["quoted"]
     if not row["in_schema"]:
         grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {quoted} TO {role};"
-        return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant)
+        return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant, quoted=quoted)
     may = {c["name"]: c["type"] for c in columns if c["selectable"]}
     if not may and not row["selectable"]:
-        return Sight(table, DENIED, f"permission denied for {table}", f"GRANT SELECT ON {quoted} TO {role};")
+        grant = f"GRANT SELECT ON {quoted} TO {role};"
+        return Sight(table, DENIED, f"permission denied for {table}", grant, quoted=quoted)
     state, why, fix = _rows_seen(table, role, row)
     hidden = frozenset(c["name"] for c in columns if not c["selectable"])
     estimate = row["estimate"] if row["estimate"] >= 0 else None
-    return Sight(table, state, why, fix, may, hidden, row["kind"], estimate)
+    return Sight(table, state, why, fix, may, hidden, row["kind"], estimate, quoted)
 
 
 def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | None]:

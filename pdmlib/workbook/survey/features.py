@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pdmlib.site.tables import FeatureKind
-from pdmlib.sources.postgres.survey import NOT_MADE, Column, Table
+from pdmlib.sources.postgres.survey import NOT_MADE, UNWRITABLE, Column, Table
 from pdmlib.workbook.survey.look import Look
 
 MOST = 30  # features written; further tables are named in a comment
@@ -50,18 +50,13 @@ def counted(tables: Iterable[Table]) -> Iterator[Counted]:
     names: set[str] = set()
     for table in sorted(tables, key=lambda t: (-(t.estimate or len(t.rows)), t.name)):
         time = Look(table).made
-        if time is None or not _is_writable(table, time):
+        if time is None or table.problem == UNWRITABLE:
             continue
         name = _slug(table.name, names)
         names.add(name)
         kind = FeatureKind.LOGIN if re.search("log_?in|sign_?in", name) else FeatureKind.CREATE
         goals = tuple(c for c in table.columns if c.is_time and c is not time and _is_goal(table, c))
         yield Counted(table, time, kind, name, name.replace("_", " ").replace("-", " ").capitalize(), goals)
-
-
-def _is_writable(table: Table, time: Column) -> bool:
-    """Whether names can stand in a site file as they are: letters, digits, _ and $."""
-    return all(re.fullmatch(r"[^\W\d][\w$]*", part) for part in (*table.name.split("."), time.name))
 
 
 def _is_goal(table: Table, column: Column) -> bool:

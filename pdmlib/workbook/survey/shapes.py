@@ -18,7 +18,7 @@ from pdmlib.site.terms import (
     UPTIME,
     Terms,
 )
-from pdmlib.sources.postgres.survey import Column, Table, words_in
+from pdmlib.sources.postgres.survey import UNWRITABLE, Column, Table, words_in
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.rhythm import interval
 from pdmlib.workbook.survey.words import meaning
@@ -72,7 +72,8 @@ class _Signs:
 
 def assigned(tables: Iterable[Table]) -> dict[str, Taken]:
     """Block -> the table that is most like it; a table stands for one block only."""
-    found = [taken for table in tables for shape in SHAPES if (taken := shape(Look(table)))]
+    looks = [Look(table) for table in tables if table.problem != UNWRITABLE]
+    found = [taken for look in looks for shape in SHAPES if (taken := shape(look))]
     chosen: dict[str, Taken] = {}
     for taken in sorted(found, key=lambda t: (-t.points, t.table.name)):
         if taken.terms.block not in chosen and taken.table.name not in {t.table.name for t in chosen.values()}:
@@ -282,7 +283,9 @@ def _sessions(look: Look) -> Taken | None:
 def _payments(look: Look) -> Taken | None:
     time = look.pick(PAYMENTS, "created_at", _time, "") or look.made
     status = look.status(PAYMENTS, "status", "status|state|result|outcome|paid")
-    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise")
+    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise") or _only_decimal(
+        look
+    )
     if time is None or status is None or amount is None:
         return None
     currency = look.pick(PAYMENTS, "currency", lambda c: c.is_text, "currenc|^cur$", (status.name,))
@@ -302,6 +305,12 @@ def _payments(look: Look) -> Taken | None:
         "payment": look.pick(PAYMENTS, "payment", lambda c: c.single, "^id$|payment|reference"),
     }
     return _taken(look, PAYMENTS, columns, signs)
+
+
+def _only_decimal(look: Look) -> Column | None:
+    """The one column of decimal numbers, which a table of payments has for its amounts."""
+    found = [column for column in look.table.columns if column.type == "numeric"]
+    return found[0] if len(found) == 1 else None
 
 
 def _alerts(look: Look) -> Taken | None:
