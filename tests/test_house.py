@@ -33,8 +33,10 @@ INSIDE = {
     "analysis.availability": "incident stability / uptime",
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
+    "analysis.integrations": "operational / emails messages payments / shares",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / live sentry vercel / http threads",
+    "sources": "catalogue / app postgres resend stripe supabase twilio / live permissions sentry vercel webhooks"
+    " / answers http threads",
     "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs",

@@ -85,28 +85,45 @@ class Postgres(Source):
 
 
 class Stripe(Source):
-    """Stripe's API with a restricted, read-only key."""
+    """Stripe's API with a restricted, read-only key.
+
+    Attributes:
+        webhook_hosts: where the application's own webhook endpoints lie, when not at the site's own host.
+        faults: reasons of failed payments that are not understood without, by whose fault they are.
+    """
 
     base_url: Url = "https://api.stripe.com"
     key_env: EnvName = "STRIPE_API_KEY"
     api_version: str = "2026-06-24.dahlia"
+    webhook_hosts: tuple[str, ...] = ()
+    faults: Mapping[Literal["customer", "ours"], tuple[str, ...]] = {}
 
 
 class Twilio(Source):
-    """Twilio's messaging and monitor APIs."""
+    """Twilio's messaging and monitor APIs.
+
+    Attributes:
+        faults: error codes of lost messages that are not understood without, by whose fault they are.
+    """
 
     base_url: Url = "https://api.twilio.com"
     monitor_url: Url = "https://monitor.twilio.com"
     account_sid: str
     user_env: EnvName = "TWILIO_API_KEY"
     password_env: EnvName = "TWILIO_API_SECRET"
+    faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = {}
 
 
 class Resend(Source):
-    """Resend's API with a full-access key."""
+    """Resend's API with a full-access key.
+
+    Attributes:
+        webhook_hosts: where the application's own webhook endpoints lie, when not at the site's own host.
+    """
 
     base_url: Url = "https://api.resend.com"
     key_env: EnvName = "RESEND_API_KEY"
+    webhook_hosts: tuple[str, ...] = ()
 
 
 class Sources(Part):
