@@ -16,9 +16,15 @@ class PdmError(Exception):
 class SiteError(PdmError):
     """A wrong key or value in a YAML file."""
 
-    def __init__(self, file: str, key: str, allowed: str) -> None:
-        super().__init__(f"{file}: {key}: {allowed}")
-        self.file, self.key, self.allowed = file, key, allowed
+    def __init__(self, file: str, key: str, allowed: str, line: int | None = None) -> None:
+        where = f"line {line}: " if line else ""
+        super().__init__(_one_line(f"{file}: {where}{key}: {allowed}"))
+        self.file, self.key, self.allowed, self.line = file, key, allowed, line
+
+
+def _one_line(text: str) -> str:
+    """A text whose line ends and control characters are written as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class CallError(PdmError):

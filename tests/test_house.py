@@ -20,30 +20,30 @@ ROOMS = (
 
 # Inside a room, highest first; what shares a line knows nothing of each other.
 INSIDE = {
-    "cli": "main / collecting / demo lab logs reports / live_table options production replay status_table",
+    "cli": "main / collecting doctor / demo lab logs reports / live_table options production replay status_table",
     "demo": "__main__ / cache server / database vendors / exchange history rows / world / scenarios workload",
-    "workbook": "watch / kernel / lab report / execute gather notify scope status telemetry",
+    "workbook": "watch / kernel / doctor lab report / execute gather notify scope status telemetry",
     "report": "page tables / html / columns / cells text / charts document words",
     "report.charts": "catalogue / series / cron timeline / adoption bars clock days uptime / picture",
     "verdict": "changes / verdict / status / alerts / actions checklist ladder",
     "analysis": "catalogue / product / coverage database deployment integrations performance / confounders errors"
-    " / availability cron traffic / compare cron_schedules metric",
+    " / availability cron traffic / compare cron_schedules limits / metric",
     "analysis.compare": "change / baseline same_hours",
     "analysis.traffic": "days hourly routes / populations",
-    "analysis.availability": "incident stability / uptime",
+    "analysis.availability": "incident / stability / uptime",
     "analysis.database": "health / counters / drift plans / gauge_deltas / statements"
     " / causes host statement_deltas",
     "analysis.integrations": "operational / emails messages payments / shares",
     "analysis.product": "features / activity costs feedback usage",
-    "sources": "catalogue / app postgres resend stripe supabase twilio / live permissions sentry vercel webhooks"
-    " / answers http threads",
-    "sources.postgres": "source / checks / tables timings / snapshot visibility / session",
+    "sources": "catalogue / app postgres resend stripe supabase twilio"
+    " / health live permissions sentry vercel webhooks / answers http masking threads",
+    "sources.postgres": "explain source / checks / tables timings / mapping snapshot / visibility / session",
     "sources.postgres.checks": "application schema server sessions storage / result",
     "storage": "history reports request_logs",
     "storage.request_logs": "figures / ingest matching percentiles / days workers / parse / files"
     " / formats reader routes / engine / manifests s3 / addresses fingerprints histogram json_repair progress",
     "frames": "case / collection rows understanding / frame / readings schemas statement_text",
-    "site": "load notes / site / tables vendors / environment types",
+    "site": "load notes / schedules site / calendar tables vendors / tree / environment types / terms",
     "phases": "due scope / phase window",
 }
 HOMES = {

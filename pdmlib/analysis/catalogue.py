@@ -13,9 +13,9 @@ from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.product import activity, costs, features, feedback
 from pdmlib.analysis.traffic.days import daily
-from pdmlib.analysis.traffic.routes import routes
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding
+from pdmlib.phases.phase import Phase
 from pdmlib.site.site import Site
 
 
@@ -37,9 +37,10 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     )
 
 
-def metrics_of(site: Site, phase: str) -> tuple[Metric, ...]:
+def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
     """The metrics that a phase's report shows."""
-    return tuple(metric for metric in all_metrics(site) if not metric.phases or phase in metric.phases)
+    shown = (metric for metric in all_metrics(site) if metric.topic in phase.topics)
+    return tuple(metric for metric in shown if not metric.phases or phase.name in metric.phases)
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
@@ -59,7 +60,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "cron": cron.table,
     "cron_drift": cron.drift,
     "daily": daily,
-    "routes": routes,
+    "routes": performance.routes,
     "before_after": before_after,
     "top_errors": errors.top_errors,
     "incidents": stability.incidents,

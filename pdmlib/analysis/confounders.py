@@ -8,7 +8,7 @@ from datetime import timedelta
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
-from pdmlib.phases.window import day_of
+from pdmlib.phases.window import day_of, days_between
 
 SHIFT = 2.0
 NEAR = timedelta(minutes=30)
@@ -59,8 +59,9 @@ def _days(case: Case) -> Iterator[str]:
     scope, zone = case.scope, case.site.zone
     dates = [day.date for day in scope.days if day.window.start < scope.as_of]
     first = day_of(scope.before.start, zone).date
-    compared = [d for d in case.site.holidays if first <= d < dates[0]] if dates else []
-    for day in (d for d in case.site.holidays if d in dates):
+    earlier = days_between(first, dates[0], zone)[:-1] if dates else ()
+    compared = [day.date for day in earlier if day.date in case.site.holidays]
+    for day in (d for d in dates if d in case.site.holidays):
         yield f"{day.isoformat()} in the window is a holiday"
     for day in compared:
         yield f"{day.isoformat()} in the seven days before the deployment was a holiday"

@@ -6,19 +6,24 @@ one. A job without any row is told apart from one that missed its slots.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.cron_schedules import TIME, expand, matched, runs_of
+from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, runs_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
+from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
@@ -38,35 +43,36 @@ def slots(case: Case) -> pd.DataFrame:
     """Slots of every job in the window: job, expected_at, state, started_at, seconds, error.
 
     States: ok, late, failed, hung (no end within its timeout), missed, running, pending (may still
-    start), duplicate (a further run of a slot), disabled, never_logged (a slot of a job that has
-    no row at all), not_due (the job has no slot here; `expected_at` is its next one). Empty when
-    the log could not be read.
+    start), not_understood (ended in a word that nobody has declared), duplicate (a further run of a
+    slot), disabled, never_logged (a slot of a job that has no row at all), not_due (the job has no
+    slot here; `expected_at` is its next one). Empty when the log could not be read.
     """
     cron = case.site.cron
-    if cron is None or not cron.jobs or unreadable(case):
+    if cron is None or not cron.expected or unreadable(case):
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
     runs = _runs(case)
     off = _disabled(case)
-    due = _states(case, cron, matched(cron.jobs, cron, runs, case.window), off, set(runs["job"].unique()))
-    names, busy = [job.name for job in cron.jobs], set(due["job"].unique())
-    found = pd.concat([due, _idle(case, [job for job in cron.jobs if job.name not in busy], off)])
+    jobs = cron.expected
+    due = _states(case, cron, matched(jobs, cron, runs, case.window), off, set(runs["job"].unique()))
+    names, busy = [job.name for job in jobs], set(due["job"].unique())
+    found = pd.concat([due, _idle(case, [job for job in jobs if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
 def _runs(case: Case) -> pd.DataFrame:
-    jobs = case.site.cron.jobs if case.site.cron else ()
+    jobs = case.site.cron.expected if case.site.cron else ()
     return runs_of(case["cron_logs"], jobs, case.scope.as_of)
 
 
 def _disabled(case: Case) -> set[str]:
-    settings, jobs = case["cron_settings"], case.site.cron.jobs if case.site.cron else ()
+    settings, jobs = case["cron_settings"], case.site.cron.expected if case.site.cron else ()
     off = set(settings.loc[settings["enabled"] == False, "job"])  # noqa: E712
     return {job.name for job in jobs if off & {job.name, *job.aliases}}
 
 
 def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
     """A row for each job without a slot in the window, with its next one."""
-    following = [expand(job.schedule, job.time_zone, case.window)[:1] for job in jobs]
+    following = [slots_of(job, case.window)[:1] for job in jobs]
     return pd.DataFrame(
         {
             "job": [job.name for job in jobs],
@@ -83,7 +89,7 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
     """What became of each slot."""
     now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
-    limit = table["job"].map({job.name: job.timeout_s for job in cron.jobs})
+    limit = table["job"].map({job.name: job.timeout_s for job in cron.expected})
     ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
@@ -94,6 +100,7 @@ def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: 
         "never_logged": idle & ~table["job"].isin(logged),
         "missed": idle,
         "failed": table["outcome"] == "failed",
+        UNCLEAR: table["outcome"] == UNCLEAR,
         "running": table["outcome"].isna() & (now < ends),
         "hung": table["outcome"].isna(),
         "late": late,
@@ -153,8 +160,20 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
     if isinstance(found, Measurement):
         return found
     hit = found[found["state"].isin(states)]
+    unclear = 0 if "missed" in states else int((found["state"] == UNCLEAR).sum())
+    if unclear:
+        return _at_least(case, len(hit), unclear, found)
     each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
     return _measured(case, len(hit), found, f"{len(hit)} of {len(found)} runs: {each}" if len(hit) else None)
+
+
+def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
+    """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
+    why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
+    text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
+    known = _measured(case, hit, found, text)
+    known = replace(known, low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
+    return known if hit else replace(known, state=State.NOT_UNDERSTOOD, value=None)
 
 
 def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
@@ -187,14 +206,14 @@ def table(case: Case) -> list[dict[str, Any]]:
     if case.site.cron is None:
         return []
     found, runs = slots(case), None if unreadable(case) else _runs(case)
-    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.jobs]
+    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
 
 
 def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": job.name, "schedule": job.schedule}
+    row: dict[str, Any] = {"job": job.name, "schedule": _schedule(timed(job))}
     due = _expected(mine)
     if runs is None:
-        planned = [slot for slot in expand(job.schedule, job.time_zone, case.window) if slot < case.window.end]
+        planned = [slot for slot in slots_of(job, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
     if (due["state"] == "never_logged").any():
@@ -202,11 +221,15 @@ def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) ->
     ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
     states = due["state"].value_counts().to_dict()
-    row |= {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
+    counted = {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
+    unclear = states.get(UNCLEAR, 0)
+    row |= {key: count or None for key, count in counted.items()} if unclear else counted
     row |= {state: states.get(state, 0) for state in ("missed", "late", "running")}
     row["avg_seconds"] = due.loc[due["state"].isin(GOOD), "seconds"].mean()
     row["last_run"] = ran.max() if len(ran) else None
     row["last_error"] = str(errors.iloc[-1])[:300] if len(errors) else None
+    if unclear:
+        row["last_error"] = f"{unclear} runs ended in a word that is not understood"
     return json_row(row)
 
 
@@ -217,46 +240,69 @@ def drift(case: Case) -> list[dict[str, Any]]:
     """Rows of `cron_drift`: jobs whose name or schedule differs between site file, platform and log.
 
     Columns job, site (schedule), platform (schedule), log (runs), reason; None where it is not there.
-    A list that could not be read says nothing.
+    A list that could not be read says nothing. Schedules are held against each other by their slots.
     """
     cron = case.site.cron
     if cron is None:
         return []
-    site = {job.name: job for job in cron.jobs}
+    site = {job.name: timed(job) for job in cron.expected}
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
-    rows = [_drifted(name, site.get(name), platform, logged) for name in names]
+    rows = [_drifted(case, name, site.get(name), platform, logged) for name in names]
     return [row for row in rows if row["reason"]]
 
 
-def _platform(case: Case) -> dict[str, str] | None:
-    """Schedules of the platform by job name, the last part of their path; None when they were not read."""
+def _schedule(schedules: Sequence[Timed]) -> str:
+    """Schedules as a table shows them, with the zone of those that are not in UTC."""
+    return "; ".join(dict.fromkeys(text if zone == "UTC" else f"{text} ({zone})" for text, zone in schedules))
+
+
+def _platform(case: Case) -> dict[str, list[Timed]] | None:
+    """Schedules of the platform by job name; None when they were not read. A platform fires in UTC."""
     if not case.answered("vercel", "platform_crons"):
         return None
-    names = {alias: job.name for job in (case.site.cron.jobs if case.site.cron else ()) for alias in job.aliases}
     crons = case["platform_crons"]
-    last = crons["path"].str.rstrip("/").str.rsplit("/", n=1).str[-1].replace(names)
-    return dict(zip(last, crons["schedule"], strict=True))
+    found: dict[str, list[Timed]] = {}
+    names = _names_of(crons["path"].unique(), case.site.cron.jobs if case.site.cron else ())
+    for path, schedule in zip(crons["path"], crons["schedule"], strict=True):
+        found.setdefault(names[path], []).append((schedule, "UTC"))
+    return found
+
+
+def _names_of(paths: Iterable[str], jobs: Sequence[Job]) -> dict[str, str]:
+    """The job of each path: the one whose path it is, else the one that its last part or its query names.
+
+    A path of no job goes by its end, and as a whole where several end alike.
+    """
+    declared = {job.path: job.name for job in jobs if job.path}
+    known = {name: job.name for job in jobs for name in (*job.aliases, job.name)}
+    found = {p: declared.get(p) or next((known[n] for n in names_in(p) if n in known), None) for p in paths}
+    ends = Counter(end_of(path) for path, name in found.items() if name is None)
+    return {path: name or (end_of(path) if ends[end_of(path)] == 1 else path) for path, name in found.items()}
 
 
 def _drifted(
-    name: str, job: Job | None, platform: dict[str, str] | None, logged: dict[str, int] | None
+    case: Case,
+    name: str,
+    site: list[Timed] | None,
+    platform: Mapping[str, list[Timed]] | None,
+    logged: Mapping[str, int] | None,
 ) -> dict[str, Any]:
     there, runs = (platform or {}).get(name), (logged or {}).get(name)
     reasons = []
-    if job is None:
+    if site is None:
         reasons.append("not in the site file")
     if platform is not None and there is None:
         reasons.append("not scheduled on the platform")
     if logged is not None and runs is None:
         reasons.append("no row in the log")
-    if job is not None and there is not None and job.schedule != there:
+    if site is not None and there is not None and not is_same(site, there, case.window.start):
         reasons.append("the schedules differ")
     return {
         "job": name,
-        "site": job.schedule if job else None,
-        "platform": there,
+        "site": _schedule(site) if site else None,
+        "platform": _schedule(there) if there else None,
         "log": f"{runs} runs" if runs is not None else None,
         "reason": "; ".join(reasons),
     }
@@ -317,12 +363,17 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
         where = "the platform schedules it, so its route does not write the log or cannot"
     else:
         where = "the platform does not schedule it"
+    reach = _reach(case, job)
+    never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
+    holds = (
+        "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
+    )
     return Finding(
         id=f"cron:{job}:never_logged",
-        title=f"{job} never logged a run",
+        title=f"{job} {never}",
         priority=Priority.P2,
         reading="cron_runs_expected",
-        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, now or before, "
+        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, {holds}, "
         f"while other jobs have rows; {where}.",
         action=INSTRUMENT,
         becomes_green=f"the log holds a run of {job} (now 0)",
@@ -332,16 +383,25 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
     )
 
 
+def _reach(case: Case, job: str) -> datetime | None:
+    """Where the log begins, when that is too late to say of a job that it never ran; else None."""
+    mine = next((one for one in (case.site.cron.expected if case.site.cron else ()) if one.name == job), None)
+    first = case["cron_logs"]["started_at"].min()
+    if mine is None or pd.isna(first) or first <= periods_before(mine, case.scope.window.start):
+        return None
+    return cast(datetime, first.to_pydatetime())
+
+
 _ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)
 FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=("missed",))
 OK, LATE = partial(runs_in, states=("ok",)), partial(runs_in, states=("late",))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, phases=AFTER_HOUR1),
-    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", phases=AFTER_HOUR1),
-    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", phases=AFTER_HOUR1),
-    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", phases=AFTER_HOUR1),
-    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", phases=AFTER_HOUR1),
+    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, topic=Topic.DAYS),
+    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", topic=Topic.DAYS),
+    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", topic=Topic.DAYS),
+    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", topic=Topic.DAYS),
+    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", topic=Topic.DAYS),
 )

@@ -1,55 +1,35 @@
-"""Cron schedules expanded into slots, and runs of the cron log matched to them one to one."""
+"""Runs of the cron log, and the slots of the jobs that they are matched to one to one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from cronsim import CronSim
 
 from pdmlib.phases.window import Window
+from pdmlib.site.schedules import slots_of
 from pdmlib.site.tables import Cron, Job
 
 TIME = "datetime64[us, UTC]"
-DONE = ("completed", "success", "succeeded", "ok", "finished")
-FAILED = ("failed", "failure", "error", "timeout")
+ENDED = ("completed", "failed")
+UNCLEAR = "not_understood"
 RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
-
-
-@lru_cache(maxsize=4096)
-def expand(schedule: str, zone: str, window: Window) -> tuple[datetime, ...]:
-    """The moments in a window at which a schedule is due in its own zone, and the first one after it.
-
-    Over a change of the clock it does as cron: a job of a fixed hour runs once, one of every hour
-    or minute runs with the time that passes.
-    """
-    found: list[datetime] = []
-    # Started within a repeated hour, the expansion would not know that the job has run already.
-    for moment in CronSim(schedule, (window.start - timedelta(hours=3)).astimezone(ZoneInfo(zone))):
-        due = moment.astimezone(UTC)
-        if due >= window.start:
-            found.append(due)
-        if due >= window.end:
-            break
-    return tuple(found)
 
 
 def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
     """Runs in the cron log, as known at a moment: a run is one (job, started_at), whatever rows it wrote.
 
-    `outcome` is completed, failed, or NaN as long as no row of its end is there; aliases have
-    their job's name.
+    `outcome` is completed, failed, not_understood (it ended in a word that nobody has declared), or NaN
+    as long as no row of its end is there; aliases have their job's name.
     """
     names = {alias: job.name for job in jobs for alias in job.aliases}
     logs = logs.dropna(subset=["job", "started_at"])
     logs = logs[logs["started_at"] <= until]
-    status = logs["status"].str.lower()
-    ended = status.isin(DONE + FAILED) & (logs["completed_at"].isna() | (logs["completed_at"] <= until))
-    outcome = pd.Series("completed", index=logs.index).where(status.isin(DONE), "failed").where(ended)
+    known = logs["completed_at"].isna() | (logs["completed_at"] <= until)
+    ended, unclear = logs["status"].isin(ENDED) & known, logs["status"].isna() & known
+    outcome = logs["status"].where(ended).mask(unclear, UNCLEAR)
     length = (logs["completed_at"] - logs["started_at"]).dt.total_seconds()
     rows = pd.DataFrame(
         {
@@ -62,7 +42,8 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
             "attempts": logs["attempts"].where(ended),
         }
     )
-    rows = rows.assign(has_ended=ended).sort_values(["job", "started_at", "has_ended", "ended_at"])
+    says = 2 * ended.astype(int) + unclear.astype(int)
+    rows = rows.assign(says=says).sort_values(["job", "started_at", "says", "ended_at"])
     return rows.groupby(["job", "started_at"], as_index=False).tail(1)[list(RUN_COLUMNS)].reset_index(drop=True)
 
 
@@ -72,7 +53,7 @@ def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window)
     A run belongs to the slot it follows, or comes before by at most the early tolerance. `nth` is
     0 for a slot's first run or for none, and counts on for further runs of the same slot.
     """
-    plans = [expand(job.schedule, job.time_zone, window) for job in jobs]
+    plans = [slots_of(job, window) for job in jobs]
     due = [[slot for slot in slots if slot < window.end] for slots in plans]
     started, owner = runs["started_at"].astype("int64").to_numpy(), runs["job"].to_numpy()
     number = np.full(len(runs), -1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Measurement
+from pdmlib.phases.phase import Topic
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Metric:
         better: "lower", "higher" or "neither": which direction is good.
         rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
         alerts: an alert may fire on the latest part of the window.
-        phases: phase names; empty for all.
+        topic: what it is about; a phase names the topics that it shows.
+        phases: names of the phases of that topic that show it, where a target differs; empty for all.
     """
 
     id: str
@@ -32,4 +34,5 @@ class Metric:
     better: str = "neither"
     rate: str = ""
     alerts: bool = True
+    topic: Topic = Topic.NOW
     phases: tuple[str, ...] = ()

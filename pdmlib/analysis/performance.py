@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.analysis import limits
 from pdmlib.analysis.compare.baseline import Change, change
 from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
@@ -18,17 +19,16 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.days import daily as daily
 from pdmlib.analysis.traffic.hourly import hourly as hourly
 from pdmlib.analysis.traffic.populations import (
-    PREFERENCE,
-    TIMED,
     Population,
     all_routes,
+    counting,
     population,
     populations,
     spanned,
     tiled,
+    timing,
 )
-from pdmlib.analysis.traffic.routes import FAILING_PCT, PRACTICAL_FACTOR, PRACTICAL_RISE
-from pdmlib.analysis.traffic.routes import routes as routes
+from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status
 
@@ -41,8 +41,6 @@ WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 TIMED_OUT = (504, 524)
-CRITICAL_P95_MS = 2000
-CRITICAL_ERROR_PCT = 5
 SHOWN = (
     "latency_avg_ms",
     "latency_p50_ms",
@@ -60,7 +58,7 @@ def latency(case: Case, column: str) -> Measurement:
     Raw logs come before traces, traces before the platform; without them the window's probes,
     which are no requests of users and are labelled `probe`. Never an average of percentiles.
     """
-    for source in TIMED:
+    for source in timing(case):
         row = spanned(case, source)
         if row is not None and not pd.isna(row[column]):
             return _of_row(case, source, row, column)
@@ -247,7 +245,7 @@ def requests_per_min_peak(case: Case) -> Measurement:
 def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     """Requests of each interval of at least a minute inside the window, by source, best source first."""
     counts, spans = case["request_counts"], case["latencies"]
-    counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in PREFERENCE])
+    counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in counting(case)])
     counts = counts[counts["interval_s"] >= 60]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
@@ -260,13 +258,13 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
         (spans["seconds"] >= 60) & (spans["seconds"] <= 3600), ["source", "at", "seconds", "requests"]
     ]
     both = pd.concat([counts, spans], ignore_index=True)
-    for source in (*PREFERENCE, "sentry"):
+    for source in counting(case):
         yield source, both[both["source"] == source]
 
 
 def timeouts(case: Case) -> Measurement:
     """Requests that the platform gave up on (504, 524)."""
-    for source in PREFERENCE:
+    for source in counting(case):
         counts = tiled(case, source)
         if counts["status"].notna().any():
             lost = counts.loc[counts["status"].isin(TIMED_OUT), "requests"].sum()
@@ -294,6 +292,11 @@ def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
     ]
 
 
+def routes(case: Case) -> list[dict[str, Any]]:
+    """Rows of `routes`; a route fails from the error rate on that is the whole's target."""
+    return routes_failing_from(case, limits.target_of(case, ERROR_RATE) or 0.0)
+
+
 def findings(case: Case) -> list[Finding]:
     """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
     latest = {row["route"]: row for row in routes(case.latest())}
@@ -309,7 +312,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
     found = Finding(
         id=f"route:{row['route']}:slower",
         title=f"{row['route']} became {now / before:.1f} times slower",
-        priority=Priority.P1 if now > CRITICAL_P95_MS else Priority.P2,
+        priority=Priority.P1 if limits.fails(case, P95, now) else Priority.P2,
         reading="latency_p95_ms",
         evidence=f"p95 of {row['route']}: {before:.0f} ms before, {now:.0f} ms now "
         f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
@@ -324,12 +327,12 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
 
 def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_error_rate_pct"], row["error_rate_pct"]
-    goal = max(FAILING_PCT, PRACTICAL_FACTOR * before)
+    goal = max(limits.target_of(case, ERROR_RATE) or 0.0, PRACTICAL_FACTOR * before)
     often = f"{now / before:.1f} times as often" if before else "and did not before"
     found = Finding(
         id=f"route:{row['route']}:failing",
         title=f"{row['route']} fails {often}",
-        priority=Priority.P1 if now > CRITICAL_ERROR_PCT else Priority.P2,
+        priority=Priority.P1 if limits.fails(case, ERROR_RATE, now) else Priority.P2,
         reading="error_rate_pct",
         evidence=f"{before:.2f} % of the requests of {row['route']} failed before, {now:.2f} % of "
         f"{row['requests']:,.0f} do now.",
@@ -355,18 +358,18 @@ def _of_route(case: Case, route: str, found: Finding) -> Finding:
 
 def _response(title: str, name: str, target: float, critical: float, priority: Priority | None) -> Metric:
     """The guide's 24-hour table: target, warning up to the critical edge, critical beyond it."""
-    limits = (
+    ladder = (
         Limit(">", critical, Status.FAIL, priority, SLOW, critical=True),
         Limit(">=", target, Status.WARN, action=SLOW),
     )
     measure = partial(latency, column=name.removeprefix("latency_"))
-    return Metric(name, title, "ms", SECTION, measure, limits, f"< {target:g}", "lower")
+    return Metric(name, title, "ms", SECTION, measure, ladder, f"< {target:g}", "lower")
 
 
 _ERRORS = (
-    Limit(">", CRITICAL_ERROR_PCT, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
+    Limit(">", 5, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
     Limit(">", 1, Status.FAIL, Priority.P1, CAUSE, critical=True),
-    Limit(">=", FAILING_PCT, Status.WARN, Priority.P2, WATCH),
+    Limit(">=", 0.5, Status.WARN, Priority.P2, WATCH),
 )
 _TRAFFIC = (
     Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),
@@ -375,24 +378,27 @@ _TRAFFIC = (
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)
 
+P95 = _response("Response time p95", "latency_p95_ms", 1000, 2000, Priority.P1)
+ERROR_RATE = Metric(
+    "error_rate_pct",
+    "Error rate",
+    "% of requests",
+    SECTION,
+    error_rate_pct,
+    _ERRORS,
+    "< 0.5",
+    "lower",
+    rate="requests",
+)
+
 METRICS: tuple[Metric, ...] = (
     _response("Response time p50", "latency_p50_ms", 300, 500, None),
-    _response("Response time p95", "latency_p95_ms", 1000, CRITICAL_P95_MS, Priority.P1),
+    P95,
     _response("Response time p99", "latency_p99_ms", 2000, 5000, None),
     Metric(
         "latency_avg_ms", "Response time average", "ms", SECTION, partial(latency, column="avg_ms"), better="lower"
     ),
-    Metric(
-        "error_rate_pct",
-        "Error rate",
-        "% of requests",
-        SECTION,
-        error_rate_pct,
-        _ERRORS,
-        "< 0.5",
-        "lower",
-        rate="requests",
-    ),
+    ERROR_RATE,
     Metric("requests_total", "Requests", "count", TRAFFIC, requests_total),
     Metric("requests_per_min_peak", "Requests per minute, peak", "per min", TRAFFIC, requests_per_min_peak),
     Metric(

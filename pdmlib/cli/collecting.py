@@ -12,30 +12,11 @@ from rich.console import Console
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
+from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
-
-
-def doctor(site: SiteOption = DEMO_SITE, as_of: AsOf = "", debug: Debug = False) -> None:
-    """Check every source of a site: configured, reachable, allowed, how fast."""
-    with caught(debug), ready_site(site, as_of) as (loaded, _):
-        from rich.table import Table
-
-        from pdmlib.sources import catalogue
-
-        scope = looking_scope(loaded, as_of)
-        with console.status("asking every source"):
-            found = catalogue.collect(loaded, scope)
-        shown = Table("Source", "Answered", "Seconds", "Rows", "Detail", title=f"{loaded.title} ({site})")
-        for row in found.coverage:
-            shown.add_row(row.source, row.status, f"{row.seconds:.2f}", f"{row.rows:,}", row.detail or "")
-        Console(highlight=False, markup=False).print(shown)
-        if not any(row.status in ("ok", "partial") for row in found.coverage):
-            raise typer.Exit(3)
-        if any(row.status == "failed" for row in found.coverage):
-            raise typer.Exit(1)
 
 
 def collect(
@@ -111,7 +92,7 @@ def status(
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
-        deployed = given or scope_for(load_site(site), "daily", iso(moment)).deployed_at
+        deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)
         Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))

@@ -38,11 +38,17 @@ def lab(
 
 
 @contextmanager
-def ready_site(site: str, as_of: str, out: Path | None = None) -> Iterator[tuple[Site, Any]]:
-    """The site and its demo production, started, with what that kept in the history under `out`."""
+def ready_site(
+    site: str, as_of: str, out: Path | None = None, tolerant: bool = False
+) -> Iterator[tuple[Site, Any]]:
+    """The site and its demo production, started, with what that kept in the history under `out`.
+
+    Args:
+        tolerant: a source whose environment variables are not set is switched off instead of an error.
+    """
     with ThreadPoolExecutor(1) as pool, production_of(site, as_of, pool) as production:
         production.ready(lambda text: console.print(text, style="dim"))
-        loaded = load_site(site)
+        loaded = load_site(site, tolerant=tolerant)
         if out is not None:
             production.keep_history(history_folder(loaded, out))
         yield loaded, production

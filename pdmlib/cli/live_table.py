@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.frames.readings import Status
-from pdmlib.phases.phase import phase_named
+from pdmlib.phases.phase import DASHBOARD
 from pdmlib.report import words
 from pdmlib.report.words import SHAPES
 from pdmlib.verdict.status import KEY_READINGS
@@ -100,7 +100,7 @@ def _judged(verdict: Verdict) -> tuple[RenderableType, ...]:
     site, zone = verdict.case.site, verdict.case.site.zone
     head = Text(f"{SHAPES[verdict.status]} {verdict.status} ", f"bold {COLOURS[verdict.status]}")
     head.append(f"{site.title}: {verdict.recommendation_text.lower()} · ", "default")
-    head.append(f"last {phase_named('dashboard').length // timedelta(hours=1)} h to ", "dim")
+    head.append(f"last {DASHBOARD.length // timedelta(hours=1)} h to ", "dim")
     head.append(words.local(verdict.case.scope.as_of, zone), "dim")
     alerts = [
         Text(f"■ {a.priority.value} {words.one_line(a.title)}: {words.one_line(a.action)}") for a in verdict.alerts

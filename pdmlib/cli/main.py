@@ -6,8 +6,9 @@ import sys
 
 import typer
 
-from pdmlib.cli.collecting import collect, doctor, status, watch
+from pdmlib.cli.collecting import collect, status, watch
 from pdmlib.cli.demo import demo
+from pdmlib.cli.doctor import doctor
 from pdmlib.cli.lab import lab
 from pdmlib.cli.logs import compact, ingest
 from pdmlib.cli.reports import incident, report

@@ -20,7 +20,7 @@ from pdmlib.demo import Production
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.frame import merge
 from pdmlib.phases.due import due_times
-from pdmlib.phases.phase import PHASES
+from pdmlib.phases.phase import DAILY, EXTRAS, INCIDENT, PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, stamp
 from pdmlib.site.site import Site
@@ -35,8 +35,6 @@ LENGTH = timedelta(days=35)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 FAST, FAST_UNTIL = timedelta(minutes=5), HOUR
 NO_HISTORY_OF_THEIR_OWN = ("app", "supabase")
-# Reports that no day of the guide's timeline asks for, with the phase at whose end they are written.
-BESIDE = {"month1": ("database",), "ongoing": ("dashboard",)}
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def reports(site: Site, deployed_at: datetime, end: datetime) -> Iterator[tuple[
     for phase in PHASES:
         times = [at for at in due_times(phase, deployed_at, end, site.zone) if at <= end]
         yield from ((phase.name, at) for at in times)
-        yield from ((name, times[-1]) for name in BESIDE.get(phase.name, ()) if times)
+        yield from ((extra.name, times[-1]) for extra in EXTRAS if extra.beside == phase.name and times)
 
 
 def month_site(site: Path, folder: Path, clock: datetime) -> Path:
@@ -123,7 +121,7 @@ class Replay:
             self._keep()
         for name in missing:
             written = self._report(scope_for(self.site, name, iso(step.at)))
-            if name == "daily":
+            if name == DAILY.name:
                 self._incidents(written.content, step.at)
 
     def _keep(self) -> None:
@@ -140,7 +138,7 @@ class Replay:
 
     def _incidents(self, content: Mapping[str, Any], at: datetime) -> None:
         """The report of the first incident of P0 or P1 that is over and has none yet."""
-        folder = self.out / self.site.site / "incident"
+        folder = self.out / self.site.site / INCIDENT.name
         told = [json.loads((path / "report.json").read_text(encoding="utf-8")) for path in reports_of(folder)]
         known = {report["window"]["start"] for report in told}
         for row in content["tables"]["incidents"]:

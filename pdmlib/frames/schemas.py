@@ -91,7 +91,9 @@ SCHEMAS: Mapping[str, Schema] = {
         ("deployment", "at", "text"),
         _columns("deployment:text at:time level:text text:text"),
     ),
-    "platform_crons": Schema("one schedule known to the platform", ("path",), _columns("path:text schedule:text")),
+    "platform_crons": Schema(
+        "one schedule known to the platform", ("path", "schedule"), _columns("path:text schedule:text")
+    ),
     "cron_logs": Schema(
         "one row of the application's cron log, as stored (a run writes two)",
         (),
@@ -101,9 +103,10 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "cron_settings": Schema("one job's switch", ("job",), _columns("job:text enabled:bool")),
     "feature_counts": Schema(
-        "amount of one feature in one quarter of an hour; quarters with nothing have no row",
+        "amount of one feature in one quarter of an hour; quarters with nothing have no row; blank: rows in it "
+        "whose amount is not understood and left out",
         ("feature", "at"),
-        _columns("feature:text at:time amount:float"),
+        _columns("feature:text at:time amount:float blank:float"),
     ),
     "activity": Schema(
         "distinct visitors and sessions of one interval (a local day, or a whole window: never summed)",

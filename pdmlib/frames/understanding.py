@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from pdmlib.frames.frame import frame
+from pdmlib.site.terms import word as term
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
 EXAMPLES = 5  # of one thing: what changed its unit or format is another example in each of thousands of rows
@@ -23,10 +25,6 @@ EXAMPLES = 5  # of one thing: what changed its unit or format is another example
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 Word = str | int | float | bool
-
-
-def _plain(word: Any) -> str:
-    return str(word).strip().casefold()
 
 
 class Vocabulary:
@@ -38,11 +36,11 @@ class Vocabulary:
 
     def __init__(self, words: Mapping[str, Iterable[Word]]) -> None:
         self.ours = tuple(words)
-        self._known = {_plain(theirs): ours for ours, all_theirs in words.items() for theirs in all_theirs}
+        self._known = {term(theirs): ours for ours, all_theirs in words.items() for theirs in all_theirs}
 
     def of(self, theirs: Any) -> str | None:
         """Our word for theirs; None when it is not understood."""
-        return self._known.get(_plain(theirs))
+        return None if theirs is None else self._known.get(term(theirs))
 
 
 class Unclear:
@@ -122,3 +120,11 @@ class Unclear:
     def frames(self) -> dict[str, pd.DataFrame]:
         """The frame `not_understood`; nothing where all was understood."""
         return {"not_understood": frame("not_understood", self._rows.values())} if self._rows else {}
+
+
+def mend_line(*path: str, value: Any, note: str = "") -> str:
+    """A line of the site file, such as `uptime: {words: {down: [error]}}`, and a note behind it."""
+    for key in reversed(path):
+        value = {key: value}
+    line = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
+    return line.strip()[1:-1] + (f"  # {note}" if note else "")

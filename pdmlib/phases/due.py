@@ -6,40 +6,46 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from pdmlib.phases.phase import Phase
+from pdmlib.phases.phase import DAY, Due, Phase
 from pdmlib.phases.window import day_of, parse_time
 
-MORNING = time(8)
-DAY = timedelta(days=1)
-DAILY_UNTIL, ONGOING_FROM = 7 * DAY, 30 * DAY
+MORNING = time(8)  # the guide's morning check, in the site's zone
+WEEK_1, MONTH_1 = 7 * DAY, 30 * DAY
+MONDAY = 0
+# How late a report may be before it was missed: until it falls due again. One that comes once stays due.
+PERIODS = {Due.MORNINGS_OF_WEEK_1: DAY, Due.MONDAYS: 7 * DAY, Due.MORNINGS_AFTER_MONTH_1: DAY}
+FOR_EVER = 3650 * DAY
+
+
+def period(phase: Phase) -> timedelta:
+    """How long a report that is due stays due before it was missed."""
+    return PERIODS.get(phase.due, FOR_EVER)
 
 
 def due_times(phase: Phase, deployed_at: datetime, moment: datetime, zone: ZoneInfo) -> Iterable[datetime]:
-    """When a phase's report is due, up to the first time after the moment.
-
-    Once at the end of a phase that begins with the deployment; else in the mornings of the site:
-    daily in week 1, on Mondays from then on, and every day after month 1.
-    """
-    if not phase.rolling:
+    """When a phase's report is due, up to the first time after the moment."""
+    if phase.due is Due.NEVER:
+        return
+    if phase.due is Due.AT_THE_END:
         yield deployed_at + phase.length
         return
     morning = _next_morning(deployed_at, zone)
-    while morning <= max(moment, deployed_at + ONGOING_FROM) + 8 * DAY:
-        if _is_due(phase.name, morning.astimezone(zone), deployed_at.astimezone(zone)):
+    while morning <= max(moment, deployed_at + MONTH_1) + WEEK_1 + DAY:
+        if _is_due(phase.due, morning.astimezone(zone), deployed_at.astimezone(zone)):
             yield morning
             if morning > moment:
                 return
         morning = _next_morning(morning, zone)
 
 
-def _is_due(name: str, morning: datetime, deployed_at: datetime) -> bool:
+def _is_due(due: Due, morning: datetime, deployed_at: datetime) -> bool:
     """Whether a report is due on a local morning; days are those of the wall's clock, whatever their length."""
     since = morning.replace(tzinfo=None) - deployed_at.replace(tzinfo=None)
-    if name == "daily":
-        return since <= DAILY_UNTIL
-    if name == "weekly-review":
-        return morning.weekday() == 0
-    return since > ONGOING_FROM
+    if due is Due.MORNINGS_OF_WEEK_1:
+        return since <= WEEK_1
+    if due is Due.MONDAYS:
+        return morning.weekday() == MONDAY
+    return since > MONTH_1
 
 
 def _next_morning(moment: datetime, zone: ZoneInfo) -> datetime:

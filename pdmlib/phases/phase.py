@@ -1,141 +1,187 @@
-"""The phases of the guide: which window each looks at, how often, and what comes next."""
+"""The phases of the guide, a row each: everything that a phase is.
+
+A new phase is one row here (in `PHASES` or `EXTRAS`), a notebook and a Markdown template of its name.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, StrEnum, auto
 
 from pdmlib.errors import CallError
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
-@dataclass(frozen=True)
+
+class Topic(StrEnum):
+    """What a metric is about, as far as it decides in which phases it is shown."""
+
+    NOW = "now"  # what an hour can tell
+    DAYS = "days"  # what needs a day: uptime, cron, activity, tickets
+    USE = "use"  # how features are used
+    COSTS = "costs"
+
+
+class Due(Enum):
+    """When the report of a phase falls due."""
+
+    AT_THE_END = auto()  # once, when the phase is over
+    MORNINGS_OF_WEEK_1 = auto()
+    MONDAYS = auto()
+    MORNINGS_AFTER_MONTH_1 = auto()
+    NEVER = auto()  # only when somebody asks for it
+
+
+@dataclass(frozen=True, kw_only=True)
 class Phase:
     """One phase: a row of the guide's timeline.
 
     Attributes:
-        length: of the window since the deployment, or back from the as-of time for rolling phases.
+        title, question: head of the report.
+        length: of the window since the deployment, or back from the as-of time where `rolling`.
         latest: length of the window's latest part, on which alerts fire.
         cadence: how often `watch` collects.
+        next_check: how long after a report the next one is advised.
+        looks: how often the same growing data are judged, which every interval allows for.
+        topics: which metrics the report shows.
+        outcome: whether the phase ends as a success or a failure.
+        due: when its report falls due.
+        slides: whether the notebook is written as slides too.
+        refresh_s: how often a browser loads the page anew; 0 for never.
+        named_window: a person names the window, whatever was deployed when.
+        beside: the phase at whose end a replay writes this report too; empty for none.
     """
 
     name: str
     title: str
     question: str
     length: timedelta
-    rolling: bool
-    latest: timedelta
-    cadence: timedelta
-    next_check: timedelta
-    checklist: tuple[str, ...] = ()
+    rolling: bool = False
+    latest: timedelta = DAY
+    cadence: timedelta = DAY
+    next_check: timedelta = DAY
+    looks: int = 1
+    topics: tuple[Topic, ...] = (Topic.NOW, Topic.DAYS, Topic.USE)
+    outcome: bool = False
+    due: Due = Due.AT_THE_END
+    slides: bool = False
+    refresh_s: int = 0
+    named_window: bool = False
+    beside: str = ""
 
-    @property
-    def looks(self) -> int:
-        """How often growing data are judged: at each collection of the first hour, else once."""
-        return round(self.length / self.cadence) if self.name == "hour1" else 1
 
+ALL_TOPICS = tuple(Topic)
+FIVE_MINUTES = timedelta(minutes=5)  # the guide's pace while a deployment is fresh
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-
-PHASES: tuple[Phase, ...] = (
-    Phase(
-        "hour1",
-        "1-Hour Post-Deployment Report",
-        "Is the deployment safe to leave running?",
-        HOUR,
-        False,
-        HOUR,
-        timedelta(minutes=5),
-        timedelta(minutes=10),
-    ),
-    Phase(
-        "day1",
-        "24-Hour Post-Deployment Report",
-        "Did the deployment survive its first day?",
-        DAY,
-        False,
-        HOUR,
-        timedelta(minutes=30),
-        timedelta(hours=1),
-    ),
-    Phase(
-        "daily",
-        "Daily Monitoring",
-        "Is anything different from the last seven days?",
-        DAY,
-        True,
-        DAY,
-        timedelta(hours=8),
-        timedelta(hours=8),
-    ),
-    Phase(
-        "week1",
-        "Week 1 Post-Deployment Summary",
-        "Was the deployment a success?",
-        7 * DAY,
-        False,
-        DAY,
-        timedelta(hours=8),
-        DAY,
-    ),
-    Phase(
-        "weekly-review",
-        "Weekly Review",
-        "What changed this week, and what do we do about it?",
-        7 * DAY,
-        True,
-        DAY,
-        DAY,
-        7 * DAY,
-    ),
-    Phase(
-        "month1",
-        "Month 1 Comprehensive Review",
-        "Does the system meet its targets, and how long will it hold?",
-        30 * DAY,
-        False,
-        DAY,
-        DAY,
-        7 * DAY,
-    ),
-    Phase(
-        "ongoing",
-        "Ongoing Operations",
-        "Is operation normal today and this week?",
-        7 * DAY,
-        True,
-        DAY,
-        DAY,
-        DAY,
-    ),
+HOUR1 = Phase(
+    name="hour1",
+    title="1-Hour Post-Deployment Report",
+    question="Is the deployment safe to leave running?",
+    length=HOUR,
+    latest=HOUR,
+    cadence=FIVE_MINUTES,
+    next_check=timedelta(minutes=10),
+    looks=HOUR // FIVE_MINUTES,
+    topics=(Topic.NOW,),
+)
+DAY1 = Phase(
+    name="day1",
+    title="24-Hour Post-Deployment Report",
+    question="Did the deployment survive its first day?",
+    length=DAY,
+    latest=HOUR,
+    cadence=timedelta(minutes=30),
+    next_check=HOUR,
+)
+DAILY = Phase(
+    name="daily",
+    title="Daily Monitoring",
+    question="Is anything different from the last seven days?",
+    length=DAY,
+    rolling=True,
+    cadence=8 * HOUR,
+    next_check=8 * HOUR,
+    due=Due.MORNINGS_OF_WEEK_1,
+)
+WEEK1 = Phase(
+    name="week1",
+    title="Week 1 Post-Deployment Summary",
+    question="Was the deployment a success?",
+    length=7 * DAY,
+    cadence=8 * HOUR,
+    outcome=True,
+)
+WEEKLY_REVIEW = Phase(
+    name="weekly-review",
+    title="Weekly Review",
+    question="What changed this week, and what do we do about it?",
+    length=7 * DAY,
+    rolling=True,
+    next_check=7 * DAY,
+    topics=ALL_TOPICS,
+    due=Due.MONDAYS,
+    slides=True,
+)
+MONTH1 = Phase(
+    name="month1",
+    title="Month 1 Comprehensive Review",
+    question="Does the system meet its targets, and how long will it hold?",
+    length=30 * DAY,
+    next_check=7 * DAY,
+    topics=ALL_TOPICS,
+    outcome=True,
+)
+ONGOING = Phase(
+    name="ongoing",
+    title="Ongoing Operations",
+    question="Is operation normal today and this week?",
+    length=7 * DAY,
+    rolling=True,
+    due=Due.MORNINGS_AFTER_MONTH_1,
+)
+DATABASE = Phase(
+    name="database",
+    title="Database Analysis",
+    question="Which query did the deployment break?",
+    length=30 * DAY,
+    topics=(Topic.NOW, Topic.DAYS),
+    due=Due.NEVER,
+    beside="month1",
+)
+DASHBOARD = Phase(
+    name="dashboard",
+    title="Monitoring Dashboard",
+    question="How is it right now?",
+    length=DAY,
+    rolling=True,
+    latest=HOUR,
+    cadence=FIVE_MINUTES,
+    next_check=FIVE_MINUTES,
+    topics=(Topic.NOW, Topic.DAYS),
+    due=Due.NEVER,
+    refresh_s=60,
+    beside="ongoing",
+)
+INCIDENT = Phase(
+    name="incident",
+    title="Incident Report",
+    question="What happened, whom did it hit, and is it over?",
+    length=HOUR,
+    latest=HOUR,
+    cadence=FIVE_MINUTES,
+    next_check=timedelta(minutes=15),
+    topics=(Topic.NOW, Topic.DAYS),
+    due=Due.NEVER,
+    named_window=True,
 )
 
+PHASES: tuple[Phase, ...] = (HOUR1, DAY1, DAILY, WEEK1, WEEKLY_REVIEW, MONTH1, ONGOING)
 EXTRAS: tuple[Phase, ...] = (
-    Phase(
-        "database", "Database Analysis", "Which query did the deployment break?", 30 * DAY, False, DAY, DAY, DAY
-    ),
-    Phase(
-        "dashboard",
-        "Monitoring Dashboard",
-        "How is it right now?",
-        DAY,
-        True,
-        HOUR,
-        timedelta(minutes=5),
-        timedelta(minutes=5),
-    ),
-    Phase(
-        "incident",
-        "Incident Report",
-        "What happened, whom did it hit, and is it over?",
-        HOUR,
-        False,
-        HOUR,
-        timedelta(minutes=5),
-        timedelta(minutes=15),
-    ),
+    DATABASE,
+    DASHBOARD,
+    INCIDENT,
 )
-
-AFTER_HOUR1 = tuple(phase.name for phase in (*PHASES, *EXTRAS) if phase.name != "hour1")
 
 
 def phase_named(name: str) -> Phase:
@@ -153,4 +199,4 @@ def phase_named(name: str) -> Phase:
 def phase_at(deployed_at: datetime, moment: datetime) -> Phase:
     """The phase that a site is in: the shortest since the deployment that is not over, else `ongoing`."""
     since = sorted((p for p in PHASES if not p.rolling), key=lambda p: p.length)
-    return next((p for p in since if moment < deployed_at + p.length), phase_named("ongoing"))
+    return next((p for p in since if moment < deployed_at + p.length), ONGOING)

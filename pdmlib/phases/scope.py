@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
-from pdmlib.phases.phase import DAY, Phase, phase_named
+from pdmlib.phases.phase import DAY, INCIDENT, Phase
 from pdmlib.phases.window import Day, Window, day_of, days_between, local_day
 
 BASELINE = timedelta(days=28)
@@ -96,7 +96,7 @@ class Scope:
     @property
     def asked_at(self) -> datetime:
         """As of when stand-ins of vendors answer: an incident is compared with what came after it."""
-        return self.as_of if self.phase.name == "incident" else self.seen_at
+        return self.as_of if self.phase.named_window else self.seen_at
 
     @property
     def days_done(self) -> int:
@@ -117,10 +117,9 @@ class Scope:
 
 def incident_scope(zone: ZoneInfo, deployed_at: datetime, window: Window, as_of: datetime) -> Scope:
     """The scope of an incident: the window that a person names, whatever was deployed when."""
-    phase = phase_named("incident")
     end = min(deployed_at, window.start)
     days = days_between(day_of(window.start, zone).date, day_of(window.end, zone).date, zone)
-    return Scope(phase, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
+    return Scope(INCIDENT, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
 
 
 def scope_of(zone: ZoneInfo, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:

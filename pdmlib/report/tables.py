@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.frames.readings import Finding, Reading, Status
 from pdmlib.report import cells, words
-from pdmlib.report.columns import COLUMNS, C
+from pdmlib.report.columns import COLUMNS, C, Column
 from pdmlib.report.html import Html, grid, render
 from pdmlib.verdict.alerts import Alert
 
@@ -17,7 +17,14 @@ def table(
     name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
 ) -> Html:
     """The rows of a report table as HTML; a sentence where there are none."""
-    return grid(COLUMNS[name], [_with_unit(row) for row in rows], empty, most)
+    listed = [_with_unit(row) for row in rows]
+    return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most)
+
+
+def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:
+    """Columns of a table for which nobody wrote any: its keys, each as it is."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return tuple(Column(key, key.replace("_", " ").capitalize(), cells.amount) for key in keys)
 
 
 def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,123 +3,212 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
-from pdmlib.site.tables import Activity, Cron, Feature, Query, Requests, Tables, Tickets, Uptime
-from pdmlib.site.types import EnvName, Moment, Part, Slug, Url, Zone
+from pdmlib.phases.window import Window
+from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
+from pdmlib.site.tables import (
+    Activity,
+    AppAlerts,
+    Cron,
+    Feature,
+    IntegrationChecks,
+    Payments,
+    Query,
+    Requests,
+    TableBlock,
+    Tables,
+    Tickets,
+    Uptime,
+)
+from pdmlib.site.types import (
+    Day,
+    EnvName,
+    MisplacedError,
+    Moment,
+    Part,
+    PhaseName,
+    Slug,
+    Url,
+    Zone,
+    one_of,
+    unique,
+)
 from pdmlib.site.vendors import Source, Sources
 
-SOURCE_NAMES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
+SOURCE_NAMES = tuple(Sources.model_fields)
+# The blocks that each name one table of the application.
+TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts", "integration_checks")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def _source_name(name: str) -> str:
+    if name not in SOURCE_NAMES:
+        raise ValueError(one_of(name, SOURCE_NAMES, "a source"))
+    return name
+
+
+SourceName = Annotated[str, AfterValidator(_source_name), WithJsonSchema({"enum": list(SOURCE_NAMES)})]
 
 
 class Step(Part):
     """One step of a ladder that overrides a metric's own."""
 
-    op: Literal[">", ">=", "<", "<=", "==", "!="]
-    edge: float | bool | str
-    status: Literal["warn", "fail"]
-    priority: Literal["P0", "P1", "P2"] | None = None
-    action: str = ""
-    critical: bool = False
-    rollback: bool = False
+    op: Literal[">", ">=", "<", "<=", "==", "!="] = Field(description="how the value is compared with the edge")
+    edge: float | bool | str = Field(description="a number; a word or true and false for readings that are one")
+    status: Literal["warn", "fail"] = Field(description="what the reading is where the step holds")
+    priority: Literal["P0", "P1", "P2"] | None = Field(
+        default=None, description="priority of its alert; absent: no alert"
+    )
+    action: str = Field(default="", description="what to do then")
+    critical: bool = Field(default=False, description="`true` makes the report RED")
+    rollback: bool = Field(default=False, description="`true` makes the recommendation a rollback")
+
+    @model_validator(mode="after")
+    def _compares_what_has_an_order(self) -> Step:
+        if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
+            raise MisplacedError(("edge",), f"{self.edge!r} is not a number, which {self.op} needs")
+        return self
 
 
 class Cost(Part):
     """A cost that no vendor's API tells."""
 
-    name: Slug
-    title: str
-    amount: float
-    currency: str = "USD"
-    per: Literal["day", "week", "month"] = "month"
+    name: Slug = Field(description="its reading is cost_<name>")
+    title: str = Field(description="how reports call it")
+    amount: float = Field(description="how much")
+    currency: str = Field(default="USD", description="the currency's three letters")
+    per: Literal["day", "week", "month"] = Field(default="month", description="for how long that is")
 
 
 class Capacity(Part):
     """Limits of the plan that the site runs on, for capacity planning; absent: not judged."""
 
-    storage_gb: float | None = None
-    connections: int | None = None
-    requests_per_min: float | None = None
-    monthly_cost: float | None = None
+    storage_gb: float | None = Field(default=None, description="gigabytes of the database's disk")
+    connections: int | None = Field(default=None, description="connections that the database takes")
+    requests_per_min: float | None = Field(default=None, description="requests that the platform serves")
+    monthly_cost: float | None = Field(default=None, description="what a month may cost")
 
 
 class People(Part):
-    """Who prepares reports and who owns what: area -> name."""
+    """Who prepares reports and who owns what."""
 
-    prepared_by: str | None = None
-    owners: Mapping[str, str] = {}
+    prepared_by: str | None = Field(default=None, description="who prepares the reports")
+    owners: Mapping[str, str] = Field(default={}, description="area -> whom its action items go to")
 
 
 class Demo(Part):
     """The embedded production behind the demo site."""
 
-    scenario: str = "rough"
-    seed: int = 20250303
-    clock: Moment
+    scenario: str = Field(default="rough", description="what befalls it; `pdm demo --list` names them")
+    seed: int = Field(default=20250303, description="of its random numbers")
+    clock: Moment = Field(description="what time it is there")
 
 
 class Site(Part):
-    """Everything known of one application.
+    """Everything known of one application."""
 
-    Attributes:
-        deployed_at: the deployment to judge; absent: the newest production deployment of the platform.
-        unused: sources that this site does without, so that their absence is not a gap.
-        limits: metric id -> its ladder, replacing the built-in one.
-        targets: metric id -> phase -> target value, for uptime, error rate and response time.
-        notify_env: variable with the address of a Slack-compatible webhook; needed by `--notify` alone.
-        practical_pct: metric id -> smallest change in percent worth an arrow; 10 where not given.
-    """
-
-    site: Slug
-    title: str
-    time_zone: Zone
-    url: Url | None = None
-    deployed_at: Moment | None = None
-    unused: tuple[
-        Literal["app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend"], ...
-    ] = ()
-    holidays: tuple[date, ...] = ()
-    incident_days: tuple[date, ...] = ()
-    sources: Sources
-    uptime: Uptime | None = None
-    cron: Cron | None = None
-    features: tuple[Feature, ...] = ()
-    queries: tuple[Query, ...] = ()
-    tickets: Tickets | None = None
-    activity: Activity | None = None
-    tables: Tables = Tables()
-    requests: Requests | None = None
-    limits: Mapping[str, tuple[Step, ...]] = {}
-    targets: Mapping[str, Mapping[str, float]] = {}
-    practical_pct: Mapping[str, float] = {}
-    costs: tuple[Cost, ...] = ()
-    capacity: Capacity = Capacity()
-    people: People = People()
-    links: Mapping[str, Url] = {}
-    history: str | None = None
-    notify_env: EnvName | None = None
-    demo: Demo | None = None
+    site: Slug = Field(description="its name: that of its folder under outputs/")
+    title: str = Field(description="how reports call it")
+    time_zone: Zone = Field(description="days and times in reports; any IANA name")
+    url: Url | None = Field(default=None, description="where people find it")
+    deployed_at: Moment | None = Field(
+        default=None,
+        description="the deployment to judge; absent: the newest that `deployments` or the platform knows",
+    )
+    deployments: tuple[Deployment, ...] = Field(
+        default=(),
+        description="further deployments; a report is about the newest at its time, the others are its rivals",
+    )
+    unused: tuple[SourceName, ...] = Field(
+        default=(), description="sources that this site does without; any other that is absent is a gap"
+    )
+    holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
+        default_factory=lambda: Holidays.model_validate({}),
+        description="days off, which no baseline learns from: a list of days, or a block",
+        json_schema_extra={"type": ["object", "array"]},
+    )
+    incident_days: tuple[Day, ...] = Field(default=(), description="days that no baseline learns from")
+    maintenance: tuple[Maintenance, ...] = Field(
+        default=(), description="times that are neither downtime nor usual"
+    )
+    events: tuple[Event, ...] = Field(
+        default=(), description="what else may explain a change: each is named as a rival"
+    )
+    sources: Sources = Field(description="where the site is measured")
+    uptime: Uptime | None = Field(default=None, description="the application's own probe log")
+    cron: Cron | None = Field(default=None, description="the cron log and the jobs expected in it")
+    features: tuple[Feature, ...] = Field(
+        default=(), description="what users do, counted in the application's tables"
+    )
+    queries: tuple[Query, ...] = Field(default=(), description="critical queries, timed against their limits")
+    tickets: Tickets | None = Field(default=None, description="the support tickets")
+    activity: Activity | None = Field(default=None, description="the application's web sessions")
+    payments: Payments | None = Field(default=None, description="payments as the application stored them")
+    integration_checks: IntegrationChecks | None = Field(
+        default=None, description="the application's own checks of its integrations"
+    )
+    app_alerts: AppAlerts | None = Field(default=None, description="alerts that the application raised itself")
+    tables: Tables = Field(
+        default_factory=lambda: Tables.model_validate({}), description="the last three by the table's name alone"
+    )
+    requests: Requests | None = Field(default=None, description="raw request logs")
+    limits: Mapping[str, tuple[Step, ...]] = Field(
+        default={}, description="reading -> its ladder of limits, worst first, in place of the built-in one"
+    )
+    targets: Mapping[str, Mapping[PhaseName, float]] = Field(
+        default={}, description="reading -> phase -> the edge to pass in it"
+    )
+    practical_pct: Mapping[str, Annotated[float, Field(ge=0)]] = Field(
+        default={}, description="reading -> smallest change in per cent that is worth an arrow; 10 where not given"
+    )
+    costs: tuple[Cost, ...] = Field(default=(), description="costs that no vendor's API tells")
+    capacity: Capacity = Field(
+        default_factory=lambda: Capacity.model_validate({}), description="limits of the plan that the site runs on"
+    )
+    people: People = Field(
+        default_factory=lambda: People.model_validate({}), description="who prepares reports and who owns what"
+    )
+    links: Mapping[str, Url] = Field(default={}, description="name -> address of a page that reports link to")
+    history: str | None = Field(
+        default=None, description="folder of the collected samples; absent: under outputs/"
+    )
+    notify_env: EnvName | None = Field(
+        default=None, description="variable of a Slack-compatible webhook's address, for `--notify`"
+    )
+    demo: Demo | None = Field(default=None, description="the embedded production; only the demo site has one")
     secrets: Mapping[str, SecretStr] = Field(default={}, exclude=True)
+    unset: Mapping[str, tuple[str, ...]] = Field(default={}, exclude=True)
     file: str = Field(default="", exclude=True)
 
     @model_validator(mode="after")
     def _names_meet(self) -> Site:
-        names = [f.name for f in self.features]
-        for twice in {n for n in names if names.count(n) > 1}:
-            raise ValueError(f"features: {twice} is there twice")
-        jobs = [j.name for j in self.cron.jobs] if self.cron else []
-        for twice in {n for n in jobs if jobs.count(n) > 1}:
-            raise ValueError(f"cron: jobs: {twice} is there twice")
-        for feature in self.features:
-            if feature.attempts and feature.attempts not in names:
-                raise ValueError(f"features: {feature.name}: attempts: no feature is called {feature.attempts}")
+        features = [f.name for f in self.features]
+        unique("features", features)
+        unique("queries", [q.name for q in self.queries])
+        unique("costs", [c.name for c in self.costs])
+        for position, feature in enumerate(self.features):
+            if feature.attempts and feature.attempts not in features:
+                text = one_of(feature.attempts, features, "a feature")
+                raise MisplacedError(("features", position, "attempts"), text)
+        for name in Tables.model_fields:
+            if getattr(self.tables, name) and getattr(self, name):
+                raise MisplacedError(("tables", name), f"is there twice, also as {name}")
         return self
+
+    def block(self, name: str) -> TableBlock | None:
+        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
+        found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
+        return found
+
+    def maintenance_in(self, window: Window) -> tuple[Window, ...]:
+        """Declared maintenance that meets a window, in order."""
+        found = [span for part in self.maintenance for span in part.within(window, self.zone)]
+        return tuple(sorted(found, key=lambda span: (span.start, span.end)))
 
     @property
     def zone(self) -> ZoneInfo:

@@ -5,135 +5,225 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from pdmlib.site.types import EnvName, Identifier, Part, Url
+from pdmlib.site.types import (
+    EnvName,
+    HeaderName,
+    Identifier,
+    MisplacedError,
+    Part,
+    Url,
+    UrlPath,
+    listed,
+    one_of,
+)
+
+Status = Annotated[int, Field(ge=100, le=599)]
 
 
 class Source(Part):
     """What every source has: a switch."""
 
-    enabled: bool = True
+    enabled: bool = Field(
+        default=True, description="`false` switches the source off: it is a gap, and needs no secret"
+    )
+
+
+class Expect(Part):
+    """What "up" looks like at one path; what is given must hold, what is absent is not looked at."""
+
+    status: Annotated[
+        tuple[Status, ...],
+        BeforeValidator(listed),
+        Field(json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}),
+    ] = Field(default=(), description="one status code or several; absent: any of 200 to 299")
+    text: str | None = Field(default=None, description="a text that the answer must hold, compared without case")
+    body: Mapping[str, JsonValue] = Field(
+        default={},
+        alias="json",
+        description="keys of the JSON answer and their values; a list names several that will do",
+    )
 
 
 class App(Source):
     """The application's own endpoints, probed from here."""
 
-    base_url: Url
-    page: str = "/"
-    health: str = "/api/health"
-    detailed: str | None = "/api/health/detailed"
-    probes: Annotated[int, Field(ge=1, le=20)] = 3
+    base_url: Url = Field(description="the application's address, where the paths below begin")
+    page: UrlPath | None = Field(
+        default="/", description="a page that users see; `null` where none is to be probed"
+    )
+    health: UrlPath | None = Field(
+        default="/api/health", description="the health check; `null` where there is none"
+    )
+    detailed: UrlPath | None = Field(
+        default="/api/health/detailed",
+        description="the health check that names its parts; `null` where there is none",
+    )
+    probes: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=3, description="how often each path is probed in a look"
+    )
+    expect: Mapping[UrlPath, Expect] = Field(
+        default={},
+        description="path -> what up looks like; absent: any 2xx, unless a body that is understood says else",
+    )
+    headers_env: Mapping[HeaderName, EnvName] = Field(
+        default={}, description="request header -> environment variable that holds its secret value"
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that are probed."""
+        return tuple(path for path in (self.page, self.health, self.detailed) if path)
+
+    @model_validator(mode="after")
+    def _expects_what_it_probes(self) -> App:
+        for path in self.expect:
+            if path not in self.paths:
+                raise MisplacedError(("expect", path), one_of(path, self.paths, "page, health or detailed"))
+        return self
 
 
 class Sentry(Source):
-    """Sentry's web API; `trace_sample_rate` is what the application's SDKs are set to."""
+    """Sentry's web API."""
 
-    base_url: Url = "https://us.sentry.io"
-    organization: str
-    project: str
-    environment: str = "production"
-    token_env: EnvName = "SENTRY_AUTH_TOKEN"
-    trace_sample_rate: Annotated[float, Field(gt=0, le=1)] | None = None
-    span_query: str = "is_transaction:true span.op:http.server"
-    error_query: str = "level:[error,fatal]"
-    security_words: tuple[str, ...] = (
-        "unauthorized",
-        "forbidden",
-        "csrf",
-        "xss",
-        "sql injection",
-        "injection",
-        "permission denied",
-        "jwt",
-        "token leak",
-        "signature",
-        "security",
+    base_url: Url = Field(default="https://us.sentry.io", description="the region's address, or your own Sentry's")
+    organization: str = Field(description="the organization's slug")
+    project: str = Field(description="the project's slug or number")
+    environment: str = Field(default="production", description="the environment whose events count")
+    token_env: EnvName = Field(
+        default="SENTRY_AUTH_TOKEN", description="variable of a token with event:read, org:read, project:releases"
+    )
+    trace_sample_rate: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        default=None, description="what the application's SDK samples; absent: rates from spans are unknown"
+    )
+    span_query: str = Field(
+        default="is_transaction:true span.op:http.server",
+        description="the spans that are requests, in Sentry's search",
+    )
+    error_query: str = Field(
+        default="level:[error,fatal]", description="the events that are errors, in Sentry's search"
+    )
+    security_words: tuple[str, ...] = Field(
+        default=(
+            "unauthorized",
+            "forbidden",
+            "csrf",
+            "xss",
+            "sql injection",
+            "injection",
+            "permission denied",
+            "jwt",
+            "token leak",
+            "signature",
+            "security",
+        ),
+        description="words in a title that make an issue one of security",
     )
 
 
 class Vercel(Source):
     """Vercel's REST API."""
 
-    base_url: Url = "https://api.vercel.com"
-    team: str | None = None
-    project: str
-    token_env: EnvName = "VERCEL_TOKEN"
-    environment: str = "production"
+    base_url: Url = Field(default="https://api.vercel.com", description="Vercel's address")
+    team: str | None = Field(default=None, description="the team's id or slug; absent: a personal account")
+    project: str = Field(description="the project's id or name")
+    token_env: EnvName = Field(default="VERCEL_TOKEN", description="variable of a token of that team")
+    environment: str = Field(
+        default="production", description="the environment whose deployments and requests count"
+    )
 
 
 class Supabase(Source):
     """Supabase's metrics endpoint and management API."""
 
-    metrics_url: Url
-    metrics_user: str = "service_role"
-    metrics_key_env: EnvName = "SUPABASE_METRICS_KEY"
-    management_url: Url = "https://api.supabase.com"
-    project_ref: str
-    management_token_env: EnvName = "SUPABASE_ACCESS_TOKEN"
+    metrics_url: Url = Field(description="https://<project>.supabase.co/customer/v1/privileged/metrics")
+    metrics_user: str = Field(default="service_role", description="the user of that endpoint")
+    metrics_key_env: EnvName = Field(default="SUPABASE_METRICS_KEY", description="variable of that endpoint's key")
+    management_url: Url = Field(default="https://api.supabase.com", description="the management API's address")
+    project_ref: str = Field(description="the project's reference of 20 letters")
+    management_token_env: EnvName = Field(
+        default="SUPABASE_ACCESS_TOKEN", description="variable of a management token"
+    )
 
 
 class Postgres(Source):
     """A read-only role on the application's database."""
 
-    url_env: EnvName = "DATABASE_URL"
-    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = "verify-full"
-    ca_file: str | None = None
-    application_role: Identifier | None = None
-    application_claims: Mapping[str, str] = {}
-    allow_superuser: bool = False
+    url_env: EnvName = Field(
+        default="DATABASE_URL", description="variable of postgresql://user:password@host:5432/name"
+    )
+    sslmode: Literal["disable", "require", "verify-ca", "verify-full"] = Field(
+        default="verify-full", description="how the server is proved, as in libpq"
+    )
+    ca_file: str | None = Field(default=None, description="path of the provider's certificate authority")
+    application_role: Identifier | None = Field(
+        default=None, description="role of the application; critical queries are timed as this role too"
+    )
+    application_claims: Mapping[str, str] = Field(
+        default={}, description="claims of the token that row-level security sees while they are timed"
+    )
+    allow_superuser: bool = Field(
+        default=False, description="`true` lets a superuser in; a monitoring role is better"
+    )
 
 
 class Stripe(Source):
-    """Stripe's API with a restricted, read-only key.
+    """Stripe's API."""
 
-    Attributes:
-        webhook_hosts: where the application's own webhook endpoints lie, when not at the site's own host.
-        faults: reasons of failed payments that are not understood without, by whose fault they are.
-    """
-
-    base_url: Url = "https://api.stripe.com"
-    key_env: EnvName = "STRIPE_API_KEY"
-    api_version: str = "2026-06-24.dahlia"
-    webhook_hosts: tuple[str, ...] = ()
-    faults: Mapping[Literal["customer", "ours"], tuple[str, ...]] = {}
+    base_url: Url = Field(default="https://api.stripe.com", description="Stripe's address")
+    key_env: EnvName = Field(
+        default="STRIPE_API_KEY", description="variable of a restricted key that may only read"
+    )
+    api_version: str = Field(
+        default="2026-06-24.dahlia", description="the version of the API that answers are read by"
+    )
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="where the application's own webhook endpoints lie, when not at the site's own host",
+    )
+    faults: Mapping[Literal["customer", "ours"], tuple[str, ...]] = Field(
+        default={},
+        description="outcomes and failure codes that are not understood without, by whose fault they are",
+    )
 
 
 class Twilio(Source):
-    """Twilio's messaging and monitor APIs.
+    """Twilio's messaging and monitor APIs."""
 
-    Attributes:
-        faults: error codes of lost messages that are not understood without, by whose fault they are.
-    """
-
-    base_url: Url = "https://api.twilio.com"
-    monitor_url: Url = "https://monitor.twilio.com"
-    account_sid: str
-    user_env: EnvName = "TWILIO_API_KEY"
-    password_env: EnvName = "TWILIO_API_SECRET"
-    faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = {}
+    base_url: Url = Field(default="https://api.twilio.com", description="the messaging API's address")
+    monitor_url: Url = Field(default="https://monitor.twilio.com", description="the monitor API's address")
+    account_sid: str = Field(description="the account's id, AC..")
+    user_env: EnvName = Field(default="TWILIO_API_KEY", description="variable of the API key's id, SK..")
+    password_env: EnvName = Field(default="TWILIO_API_SECRET", description="variable of the API key's secret")
+    faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = Field(
+        default={}, description="error codes of lost messages not understood without, by whose fault they are"
+    )
 
 
 class Resend(Source):
-    """Resend's API with a full-access key.
+    """Resend's API."""
 
-    Attributes:
-        webhook_hosts: where the application's own webhook endpoints lie, when not at the site's own host.
-    """
-
-    base_url: Url = "https://api.resend.com"
-    key_env: EnvName = "RESEND_API_KEY"
-    webhook_hosts: tuple[str, ...] = ()
+    base_url: Url = Field(default="https://api.resend.com", description="Resend's address")
+    key_env: EnvName = Field(
+        default="RESEND_API_KEY", description="variable of a full-access key: a sending key cannot read"
+    )
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="where the application's own webhook endpoints lie, when not at the site's own host",
+    )
 
 
 class Sources(Part):
-    """The blocks of the sources; a source left out is reported as not configured."""
+    """Where the site is measured; a source left out is reported as not configured unless it is `unused`."""
 
-    app: App | None = None
-    sentry: Sentry | None = None
-    vercel: Vercel | None = None
-    supabase: Supabase | None = None
-    postgres: Postgres | None = None
-    stripe: Stripe | None = None
-    twilio: Twilio | None = None
-    resend: Resend | None = None
+    app: App | None = Field(default=None, description="the application's own endpoints")
+    sentry: Sentry | None = Field(default=None, description="errors, releases and response times")
+    vercel: Vercel | None = Field(default=None, description="deployments, builds, requests and scheduled calls")
+    supabase: Supabase | None = Field(default=None, description="the database host's processor, memory and disk")
+    postgres: Postgres | None = Field(
+        default=None, description="the database: its health, queries and the tables below"
+    )
+    stripe: Stripe | None = Field(default=None, description="payments and webhooks")
+    twilio: Twilio | None = Field(default=None, description="text messages")
+    resend: Resend | None = Field(default=None, description="e-mail")

@@ -5,20 +5,20 @@ An application that does not answer is a measurement (down), not a source that c
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import httpx
 
 from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
+from pdmlib.sources.health import Endpoint, Shot, components, judged
 from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
@@ -26,67 +26,95 @@ CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
 HEADERS = {"User-Agent": agent(), "Cache-Control": "no-cache"}
-UP = ("ok", "healthy", "operational", "up", "pass")
-DEGRADED = ("degraded", "warning", "warn")
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `probes` and `health_checks`: each endpoint asked `probes` times, a little apart.
 
-    A probe counts as taken at the end of the scope, its rounds a second apart.
+    A probe counts as taken at the end of the scope, its rounds a second apart. A path that the site
+    file sets to null is not asked.
     """
     block = site.source("app")
     assert isinstance(block, App)
-    targets = [(block.page, False), (block.health, True)]
-    parts = [(path, _prober(block, path, health, scope)) for path, health in targets]
-    if block.detailed:
-        parts.append(("detailed", _prober(block, block.detailed, True, scope, optional=True)))
+    headers = {name: site.secret(variable) for name, variable in block.headers_env.items()}
+    asked = [(block.page, False), (block.health, True), (block.detailed, True)]
+    probers = [
+        _Prober(block, _endpoint(block, path, health, headers), headers, scope) for path, health in asked if path
+    ]
+    parts = [(prober.item, prober.frames) for prober in probers]
     return threads.read("app", live.live(site, scope, "app", parts))
 
 
-def _prober(block: App, path: str, health: bool, scope: Scope, optional: bool = False) -> Any:
-    def probe() -> threads.Frames:
-        shots = [_spaced(block, path, budget, n) for n in range(block.probes)]
-        if optional and all(shot.code == 404 for shot in shots):
-            return {"probes": frame("probes"), **threads.gaps("app", {"detailed": f"404: no endpoint at {path}"})}
-        return merge(_rows(path, shot, health, moment) for shot, moment in zip(shots, moments, strict=True))
+def _endpoint(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+    def masked(text: str) -> str:
+        for secret in sorted(headers.values(), key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return one_line(text)
 
-    budget = Budget()
-    moments = [scope.seen_at - timedelta(seconds=block.probes - n) for n in range(block.probes)]
-    return probe
+    return Endpoint(path, health, block.expect.get(path), masked)
 
 
 @dataclass(frozen=True)
-class Shot:
-    """What one request brought: a status code and a body, or the error in words."""
+class _Prober:
+    """Asks one endpoint a few times and tells what it said."""
 
-    code: int | None
-    body: bytes
-    ms: float
-    error: str | None = None
+    block: App
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    scope: Scope
+
+    @property
+    def _is_detailed(self) -> bool:
+        return self.endpoint.path == self.block.detailed
+
+    @property
+    def item(self) -> str:
+        """How its gap is called."""
+        return "detailed" if self._is_detailed else self.endpoint.path
+
+    def frames(self) -> threads.Frames:
+        """What the endpoint answered; a detailed endpoint that is not there is a gap."""
+        budget, count = Budget(), self.block.probes
+        shots = [self._spaced(budget, number) for number in range(count)]
+        if self._is_detailed and not self.endpoint.expected and all(shot.code == 404 for shot in shots):
+            missing = {self.item: f"404: no endpoint at {self.endpoint.path}"}
+            return {"probes": frame("probes"), **threads.gaps("app", missing)}
+        moments = [self.scope.seen_at - timedelta(seconds=count - n) for n in range(count)]
+        unclear = Unclear("app")
+        rows = [self._rows(shot, moment, unclear) for shot, moment in zip(shots, moments, strict=True)]
+        return merge([*rows, unclear.frames()])
+
+    def _spaced(self, budget: Budget, number: int) -> Shot:
+        if number:
+            time.sleep(PAUSE_S)
+        return _shoot(self.block.base_url, self.endpoint, self.headers, budget)
+
+    def _rows(self, shot: Shot, at: datetime, unclear: Unclear) -> threads.Frames:
+        status, detail = judged(self.endpoint, shot, unclear)
+        probe = {"target": self.endpoint.path, "checked_at": at, "status": status, "response_ms": shot.ms}
+        checks = components(self.endpoint, shot, at, unclear)
+        return {
+            "probes": frame("probes", [{**probe, "detail": detail}]),
+            "health_checks": frame("health_checks", checks),
+        }
 
 
-def _spaced(block: App, path: str, budget: Budget, number: int) -> Shot:
-    if number:
-        time.sleep(PAUSE_S)
-    return _shoot(block.base_url, path, budget)
-
-
-def _shoot(base: str, path: str, budget: Budget) -> Shot:
+def _shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
     code, body, error = None, b"", None
-    client = httpx.Client(verify=tls(), timeout=timeout, headers=HEADERS, trust_env=False)
     began = time.perf_counter()
     try:
-        with client:
-            code, body = _fetch(client, base, path, began + left)
+        with httpx.Client(
+            verify=tls(), timeout=timeout, headers={**HEADERS, **headers}, trust_env=False
+        ) as client:
+            code, body = _fetch(client, base, endpoint.path, began + left)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"
     except httpx.TimeoutException:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        error = one_line(f"the connection failed: {failure or type(failure).__name__}")
+        error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
     return Shot(code, body, 1000 * (time.perf_counter() - began), error)
 
 
@@ -96,10 +124,15 @@ def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int,
     for _ in range(HOPS):
         with client.stream("GET", url) as response:
             following = response.next_request
-            if following is None or following.url.netloc != url.netloc:
+            if following is None or not _is_same_host(url, following.url):
                 return response.status_code, _start_of(response, end)
             url = following.url
     raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
+
+
+def _is_same_host(url: httpx.URL, following: httpx.URL) -> bool:
+    """Whether the headers that we send may go there, too: the same host and port, and never from TLS to none."""
+    return following.netloc == url.netloc and (following.scheme == url.scheme or following.scheme == "https")
 
 
 def _start_of(response: httpx.Response, end: float) -> bytes:
@@ -111,71 +144,3 @@ def _start_of(response: httpx.Response, end: float) -> bytes:
         if time.perf_counter() > end:
             raise httpx.ReadTimeout("too slow", request=response.request)
     return body[:MAX_BYTES]
-
-
-def _rows(path: str, shot: Shot, health: bool, at: datetime) -> threads.Frames:
-    said = _said(shot.body) if health else {}
-    status, detail = _judged(shot, said, health)
-    probe = {"target": path, "checked_at": at, "status": status, "response_ms": shot.ms, "detail": detail}
-    checks = [_check(path, name, entry, at) for name, entry in _components(said).items()]
-    return {"probes": frame("probes", [probe]), "health_checks": frame("health_checks", checks)}
-
-
-def _judged(shot: Shot, said: Mapping[str, Any], health: bool) -> tuple[str, str | None]:
-    """Status by code and body, and what to say of it; degraded with a 503 is degraded, not down."""
-    if shot.code is None:
-        return "down", shot.error
-    code = f"HTTP {shot.code}"
-    if not health:
-        return ("up", None) if shot.code < 400 else ("down", code)
-    word = said.get("status")
-    if not isinstance(word, str):
-        return "down", f"{code}, the body names no status"
-    status = _status(word)
-    if status == "degraded" and shot.code in (200, 503):
-        return status, one_line(f"{code}, {word}")
-    if status == "up" and shot.code < 400:
-        return status, None
-    return "down", one_line(f"{code}, {word}")
-
-
-def _status(word: Any) -> str:
-    text = str(word).lower()
-    return "up" if text in UP else "degraded" if text in DEGRADED else "down"
-
-
-def _said(body: bytes) -> Mapping[str, Any]:
-    """The JSON object of a health endpoint, its `data` where it is wrapped; empty when there is none."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    if isinstance(found, dict) and "status" not in found and isinstance(found.get("data"), dict):
-        found = found["data"]
-    return found if isinstance(found, dict) else {}
-
-
-def _components(said: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key in ("checks", "components"):
-        found = said.get(key)
-        if isinstance(found, dict):
-            return {str(n): e if isinstance(e, dict) else {"status": e} for n, e in list(found.items())[:50]}
-    return {}
-
-
-def _check(path: str, name: str, entry: Mapping[str, Any], at: datetime) -> dict[str, Any]:
-    details = entry.get("details")
-    said = entry.get("error") or entry.get("message")
-    return {
-        "target": path,
-        "component": one_line(name),
-        "checked_at": at,
-        "status": _status(entry.get("status")),
-        "response_ms": _number(entry.get("responseTime")),
-        "value": _number(details.get("usagePercentage")) if isinstance(details, dict) else None,
-        "detail": one_line(said) if isinstance(said, str) else None,
-    }
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

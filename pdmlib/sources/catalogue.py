@@ -18,7 +18,15 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
-from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio, vercel
+from pdmlib.sources import (
+    app,
+    resend,
+    sentry,
+    stripe,
+    supabase,
+    twilio,
+    vercel,
+)
 from pdmlib.sources.postgres import source
 from pdmlib.sources.threads import Frames, as_finished, reason_of
 
@@ -125,6 +133,8 @@ def _failed(name: str, reason: str, seconds: float) -> _Part:
 
 
 def _absent(site: Site, name: str) -> _Part:
+    if name in site.unset:
+        return _failed(name, f"set {', '.join(site.unset[name])}", 0.0)
     off = getattr(site.sources, name) is not None
     file = site.file or "the site file"
     reason = f"switched off in {file}" if off else f"{file} has no block sources.{name}"

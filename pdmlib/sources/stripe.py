@@ -16,7 +16,7 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.understanding import Unclear, Vocabulary
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, day_of
@@ -269,7 +269,7 @@ NEITHER = "neither the customer's fault nor ours"
 
 
 def _mend(reason: str) -> str:
-    return f"sources.stripe.faults: {{customer: [{reason[:40]}]}}"
+    return mend_line("sources", "stripe", "faults", value={"customer": [reason[:40]]}, note="or ours")
 
 
 A = TypeVar("A", bound=Answer)

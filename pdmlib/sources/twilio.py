@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.understanding import Unclear, Vocabulary
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
@@ -280,7 +280,8 @@ def _fault(message: Message, codes: Vocabulary, unclear: Unclear) -> str | None:
         unclear.note("messages.error_code", "no reason", "null", taken_for=NEITHER)
         return None
     code = int(message.error_code)
-    return unclear.word("messages.error_code", code, codes, mend=f"sources.twilio.faults: {{recipient: [{code}]}}")
+    mend = mend_line("sources", "twilio", "faults", value={"recipient": [code]}, note="or ours")
+    return unclear.word("messages.error_code", code, codes, mend=mend)
 
 
 NEITHER = "neither the recipient's fault nor ours"

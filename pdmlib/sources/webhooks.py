@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from pdmlib.frames.understanding import Unclear
+from pdmlib.frames.understanding import Unclear, mend_line
 from pdmlib.site.site import Site
 from pdmlib.sources.http import one_line
 
@@ -63,7 +63,7 @@ def _note(vendor: str, candidates: Iterable[Endpoint], unclear: Unclear) -> None
         "several hosts, none of them the site's",
         ", ".join(sorted({host(e.url) for e in candidates})),
         taken_for="not judged",
-        mend=f"sources.{vendor}.webhook_hosts: [{first}]",
+        mend=mend_line("sources", vendor, "webhook_hosts", value=[first]),
     )
 
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Value
 from pdmlib.site.site import Site
-from pdmlib.verdict.ladder import in_force, step_of
+from pdmlib.verdict.ladder import step_of
 
 ORDER = {Priority.P0: 0, Priority.P1: 1, Priority.P2: 2}
 

@@ -6,13 +6,13 @@ from bisect import bisect_left
 from dataclasses import replace
 
 from pdmlib import stats
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.readings import (
     FEWEST_EVENTS,
     OPERATORS,
     Limit,
     Measurement,
-    Priority,
     Reading,
     State,
     Status,
@@ -20,8 +20,6 @@ from pdmlib.frames.readings import (
 )
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site, Step
-
-_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
 
 
 def as_step(limit: Limit) -> Step:
@@ -47,32 +45,6 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
         becomes_green=_becomes_green(metric, found, level),
     )  # fmt: skip
-
-
-def in_force(metric: Metric, site: Site, phase: str) -> Metric:
-    """The metric with the site's own limits, else with the site's target for the phase."""
-    if metric.id in site.limits:
-        steps = tuple(
-            Limit(
-                s.op,
-                s.edge,
-                Status(s.status),
-                Priority(s.priority) if s.priority else None,
-                s.action,
-                s.critical,
-                s.rollback,
-            )
-            for s in site.limits[metric.id]
-        )
-        mildest = steps[-1]
-        words = f"{_OPPOSITE[mildest.op]} {mildest.edge}"
-        return replace(metric, limits=steps, target=words)
-    target = site.targets.get(metric.id, {}).get(phase)
-    if target is None or not metric.limits or metric.limits[-1].of not in ("value", "low"):
-        return metric
-    *worse, mildest = metric.limits
-    aimed = replace(mildest, edge=target)
-    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
 
 
 def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:

@@ -38,7 +38,7 @@ def recommendation_of(status: str, alerts: Iterable[Alert]) -> str:
 
 def outcome_of(case: Case, status: str) -> str | None:
     """What the week or month was; UNKNOWN as long as it is not over, for better or worse."""
-    if case.scope.phase.name not in ("week1", "month1"):
+    if not case.scope.phase.outcome:
         return None
     if not case.scope.complete:
         return "UNKNOWN"

@@ -13,6 +13,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
@@ -21,7 +22,7 @@ from pdmlib.phases.window import Window
 from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import as_step, in_force, reading_of, shown
+from pdmlib.verdict.ladder import as_step, reading_of, shown
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
 _RECOMMENDATIONS = {
@@ -79,7 +80,7 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
@@ -94,7 +95,7 @@ def judge(case: Case) -> Verdict:
     actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
-    if phase == "incident":
+    if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
     tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
     draft = Verdict(
@@ -129,7 +130,7 @@ def _incident_tables(
         "timeline": incident.timeline(case),
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
-        "criteria": incident.criteria(readings),
+        "criteria": incident.criteria(case, metrics, readings),
         "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
     }
 
@@ -141,7 +142,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, phase)
+    metrics = metrics_of(case.site, case.scope.phase)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")

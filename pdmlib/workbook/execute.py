@@ -100,7 +100,7 @@ def _fill(
         "notes": notes,
         "write_to": str(beside.resolve()),
     }
-    if scope.phase.name == "incident":
+    if scope.phase.named_window:
         parameters |= {"start": scope.window.start.isoformat(), "end": scope.window.end.isoformat()}
     say("executing the notebook")
     with ThreadPoolExecutor(1) as meanwhile:
@@ -110,9 +110,8 @@ def _fill(
     say("writing the report")
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
-    refresh_s = 60 if scope.phase.name == "dashboard" else 0
-    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", refresh_s)
-    if scope.phase.name == "weekly-review":
+    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", scope.phase.refresh_s)
+    if scope.phase.slides:
         page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
 
 

@@ -19,7 +19,7 @@ def gather(
     """What the sources answer now, together with the site's history of the same weeks."""
     from pdmlib.sources.catalogue import collect
 
-    collected = _with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
+    collected = with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
     return with_past(collected, site, scope, out)
 
 
@@ -32,7 +32,7 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
     return history.with_history(collected, history_folder(site, out), span, needed)
 
 
-def _with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
     """A collection with what the site's own request logs tell of the same windows."""
     if site.requests is None:
         return collected

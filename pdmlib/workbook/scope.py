@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pdmlib.errors import CallError, SourceError
-from pdmlib.phases.phase import phase_named
+from pdmlib.phases.phase import DAILY, phase_named
 from pdmlib.phases.scope import Scope, incident_scope, scope_of
 from pdmlib.phases.window import Window, now, parse_time
 from pdmlib.site.site import Site
@@ -77,4 +77,4 @@ def looking_scope(site: Site, as_of: str = "", deployed_at: str = "") -> Scope:
         deployed = _deployment(site, moment, deployed_at)
     except (CallError, SourceError):
         deployed = moment - timedelta(days=1)
-    return scope_of(site.zone, phase_named("daily"), deployed, moment)
+    return scope_of(site.zone, DAILY, deployed, moment)

@@ -10,14 +10,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.phases.due import DAY, due_times
+from pdmlib.phases.due import due_times, period
 from pdmlib.phases.phase import PHASES, Phase, phase_at
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.storage.reports import reports_of
-
-# How late a report may be before it is missed; one that comes once is due until it is written.
-PERIODS = {"daily": DAY, "weekly-review": 7 * DAY, "ongoing": DAY}
-LATE = 3650 * DAY
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,7 @@ def _due(phase: Phase, deployed_at: datetime, moment: datetime, zone: ZoneInfo, 
     if not past:
         return Due(phase, following, "not yet", written, (), following)
     known = [parse_time(path.name) for path in reports_of(folder)]
-    ends = [*past[1:], past[-1] + PERIODS.get(phase.name, LATE)]
+    ends = [*past[1:], past[-1] + period(phase)]
     slots = [Window(at, end) for at, end in zip(past, ends, strict=True) if end <= moment]
     missed = tuple(slot.start for slot in slots if not any(slot.contains(at) for at in known))
     done = written is not None and parse_time(written["as_of"]) >= past[-1]

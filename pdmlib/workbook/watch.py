@@ -23,7 +23,7 @@ from pdmlib.errors import CallError, PdmError, ReportError, SiteError, SourceErr
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.frame import merge
-from pdmlib.phases.phase import PHASES, Phase, phase_at
+from pdmlib.phases.phase import DASHBOARD, PHASES, Phase, phase_at
 from pdmlib.phases.scope import BASELINE, Scope
 from pdmlib.phases.window import Window, iso, now
 from pdmlib.report import document
@@ -39,7 +39,7 @@ from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.notify import notify
 from pdmlib.workbook.scope import scope_for
 
-SCREEN = "dashboard"
+SCREEN = DASHBOARD.name
 DASHBOARDS = 3
 
 

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pdmlib.analysis import cron
-from pdmlib.analysis.cron_schedules import expand
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, Priority, State
 from pdmlib.phases.window import Window, local_day
+from pdmlib.site.schedules import expand
 from pdmlib.site.site import Site
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, at, every
 

@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import yaml
 
 from pdmlib.frames.collection import Collection
 from pdmlib.sources import app
 from pdmlib.sources.live import PAST
 from tests.builders import a_site
-from tests.sources.loopback import Reply, Vendor, routed, the_scope, the_site, vendor
+from tests.sources.loopback import SECRET, Reply, Vendor, routed, the_scope, the_site, vendor
 
 HEALTHY = {"status": "healthy", "checks": {"database": {"status": "healthy", "responseTime": 48}}}
 
@@ -20,9 +21,12 @@ def probed(routes: dict[str, Any], **block: Any) -> tuple[Collection, Vendor]:
         return Collection(app.collect(site, the_scope())), server
 
 
+MISSING = None
+
+
 def of(found: Collection, target: str) -> dict[str, Any]:
-    table = found["probes"]
-    return dict(table[table["target"] == target].iloc[0])
+    table = found["probes"].astype(object)
+    return dict(table.where(table.notna(), MISSING)[table["target"] == target].iloc[0])
 
 
 @pytest.mark.parametrize(
@@ -39,25 +43,128 @@ def of(found: Collection, target: str) -> dict[str, Any]:
         ({"status": "unhealthy"}, 503, "down"),
         ({"status": "healthy"}, 503, "down"),
         ({"status": "degraded"}, 500, "down"),
-        ({"fine": True}, 200, "down"),
-        ("<html>healthy</html>", 200, "down"),
-        ("", 200, "down"),
-        ([1], 200, "down"),
-        ({"status": "healthy"}, 404, "down"),
+        ({"status": " UP "}, 200, "up"),
+        ({"status": "Healthy"}, 200, "up"),
+        ({"status": "DOWN"}, 200, "down"),
+        ({"status": "OUT_OF_SERVICE"}, 503, "down"),
+        ({"ok": False}, 200, "down"),
+        ("Unhealthy", 200, "down"),
+        ("Degraded", 200, "degraded"),
+        ("no", 500, "down"),
     ],
 )
 def test_a_health_endpoint_is_judged_by_body_and_code(body: Any, code: int, status: str) -> None:
+    """The words of the IETF's draft health+json, of Spring Boot and of ASP.NET Core."""
     found, _ = probed({"/api/health": Reply(body, code)})
     assert of(found, "/api/health")["status"] == status
+    assert unclear(found) == []
 
 
-@pytest.mark.parametrize(("code", "status"), [(200, "up"), (404, "down"), (500, "down"), (503, "down")])
+def unclear(found: Collection) -> list[tuple[Any, ...]]:
+    rows = found["not_understood"]
+    return list(rows[["item", "what", "count", "example", "taken_for"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("OK", 200),
+        ({"ok": True}, 200),
+        ("", 204),
+        ("<!doctype html><p>fine</p>", 200),
+        ({"fine": 1}, 200),
+        ([1], 200),
+    ],
+)
+def test_rule_14_a_2xx_is_up_unless_a_body_that_is_understood_says_otherwise(body: Any, code: int) -> None:
+    found, _ = probed({"/api/health": Reply(body, code)})
+    assert of(found, "/api/health")["status"] == "up"
+    assert unclear(found) == []
+
+
+def test_rule_14_an_unknown_word_is_up_and_not_understood_and_the_line_that_explains_it_does() -> None:
+    found, _ = probed({"/api/health": {"status": "SERVING"}}, probes=2)
+    assert of(found, "/api/health")["status"] == "up"
+    assert unclear(found) == [("app./api/health", "unknown word", 2, "SERVING", "up")]
+    (mend,) = found["not_understood"]["mend"]
+    block = yaml.safe_load(mend)["sources"]["app"]
+    explained, _ = probed({"/api/health": {"status": "SERVING"}}, **block)
+    assert (of(explained, "/api/health")["status"], unclear(explained)) == ("up", [])
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health"])
+@pytest.mark.parametrize("code", [401, 403])
+def test_rule_14_an_answer_that_asks_for_a_token_says_nothing_of_the_application(path: str, code: int) -> None:
+    found, _ = probed({path: Reply({"status": "down"}, code)})
+    row = of(found, path)
+    assert (row["status"], row["detail"]) == (MISSING, f"HTTP {code}, needs a token")
+    assert unclear(found) == [(f"app.{path}", "needs a token", 1, f"HTTP {code}", "unknown")]
+    assert "headers_env" in found["not_understood"]["mend"].iloc[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health"])
+@pytest.mark.parametrize("code", [404, 405, 429])
+def test_a_code_that_the_site_file_does_not_explain_is_unknown_until_it_does(path: str, code: int) -> None:
+    found, _ = probed({path: Reply("nothing here", code)})
+    assert of(found, path)["status"] is MISSING
+    assert unclear(found) == [(f"app.{path}", "unknown answer", 1, f"HTTP {code}", "unknown")]
+    block = yaml.safe_load(found["not_understood"]["mend"].iloc[0])["sources"]["app"]
+    explained, _ = probed({path: Reply("nothing here", code)}, **block)
+    assert (of(explained, path)["status"], unclear(explained)) == ("up", [])
+
+
+@pytest.mark.parametrize(
+    ("expected", "body", "code", "status"),
+    [
+        ({"status": [200, 204]}, {"status": "unhealthy"}, 200, "up"),
+        ({"status": 204}, "", 200, "down"),
+        ({"status": [200]}, "gone", 404, "down"),
+        ({"status": [200]}, "no", 401, None),
+        ({"text": "all good"}, "<p>All  good</p>", 200, "up"),
+        ({"text": "OK"}, "maintenance", 200, "down"),
+        ({"json": {"ok": True}}, {"ok": True, "more": 1}, 200, "up"),
+        ({"json": {"ok": True}}, {"ok": False}, 200, "down"),
+        ({"json": {"state": ["serving", "warm"]}}, {"state": "WARM"}, 200, "up"),
+        ({"json": {"ok": True}}, "OK", 200, "down"),
+        ({"json": {"status": "fine"}}, {"status": "degraded"}, 503, "degraded"),
+    ],
+)
+def test_what_the_site_file_expects_decides(expected: Any, body: Any, code: int, status: str | None) -> None:
+    found, _ = probed({"/api/health": Reply(body, code)}, expect={"/api/health": expected})
+    said = of(found, "/api/health")["status"]
+    assert said == status or (status is None and said is MISSING)
+
+
+@pytest.mark.parametrize(("code", "status"), [(200, "up"), (500, "down"), (503, "down")])
 def test_a_page_is_judged_by_its_code(code: int, status: str) -> None:
     found, _ = probed({"/": Reply("<h1>x</h1>", code)})
     row = of(found, "/")
     assert row["status"] == status
     assert row["response_ms"] > 0
     assert status == "up" or row["detail"] == f"HTTP {code}"
+
+
+@pytest.mark.parametrize("path", ["page", "health", "detailed"])
+def test_a_path_that_is_null_is_not_asked(path: str) -> None:
+    paths = {"page": "/", "health": "/api/health", "detailed": "/more"}
+    found, server = probed({"/more": HEALTHY}, **{**paths, path: None})
+    asked = {call.path for call in server.calls}
+    assert asked == set(paths.values()) - {paths[path]} == set(found["probes"]["target"])
+
+
+def test_the_headers_of_the_site_file_are_sent_masked_and_never_taken_to_another_host() -> None:
+    with vendor(routed({"/": "x"})) as other:
+        routes = {
+            "/api/health": Reply("", 302, {"Location": "/inside"}),
+            "/inside": lambda call: Reply({"status": f"bad {call.headers['X-Health-Token']}"}, 500),
+            "/": Reply("", 302, {"Location": f"{other.url}/"}),
+        }
+        found, server = probed(routes, headers_env={"X-Health-Token": "SENTRY_AUTH_TOKEN"})
+        assert {call.headers.get("X-Health-Token") for call in server.calls} == {SECRET}
+        assert other.calls == []
+    detail = of(found, "/api/health")["detail"]
+    assert detail == "HTTP 500, bad ***"
+    assert SECRET not in "".join(table.to_csv() for table in found.frames.values())
 
 
 def test_each_endpoint_is_probed_as_often_as_the_site_says_and_counts_for_the_end_of_the_scope() -> None:
@@ -74,11 +181,25 @@ def test_components_are_told_one_by_one() -> None:
         "stripe": {"status": "degraded", "error": "Request rate\nlimit exceeded"},
         "memory": {"status": "healthy", "details": {"usagePercentage": 50, "rss": 310}},
         "cache": "unhealthy",
+        "queue": True,
+        "mail": {"status": "SERVING", "responseTime": -1},
+        "search": [{"status": "pass"}],
     }
     body = {"status": "degraded", "checks": checks}
     found, _ = probed({"/detail": Reply(body, 503)}, detailed="/detail")
     rows = found["health_checks"].query("target == '/detail'").set_index("component")
-    assert rows["status"].to_dict() == {"database": "up", "stripe": "degraded", "memory": "up", "cache": "down"}
+    known = {
+        "database": "up",
+        "stripe": "degraded",
+        "memory": "up",
+        "cache": "down",
+        "queue": "up",
+        "search": "up",
+    }
+    assert rows["status"].dropna().to_dict() == known
+    assert [row[:2] for row in unclear(found)] == [
+        ("app./detail.mail", "unknown word"), ("app./detail.mail.responseTime", "out of range"),
+    ]  # fmt: skip
     assert rows.loc["stripe", "detail"] == "Request rate limit exceeded"
     assert rows.loc["memory", "value"] == 50
     assert rows.loc["database", "response_ms"] == 45

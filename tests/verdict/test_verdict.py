@@ -188,7 +188,7 @@ def test_a_good_week_is_no_success_before_it_is_over() -> None:
 
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
 def test_a_reading_is_there_once_in_every_phase(phase: str) -> None:
-    ids = [metric.id for metric in metrics_of(SITE, phase)]
+    ids = [metric.id for metric in metrics_of(SITE, phase_named(phase))]
     assert len(ids) == len(set(ids))
 
 

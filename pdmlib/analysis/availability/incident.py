@@ -12,13 +12,17 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.analysis.availability.stability import UPTIME
 from pdmlib.analysis.availability.uptime import pooled
+from pdmlib.analysis.limits import rollback_edge, target_of
+from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, Reading, State, Status
 from pdmlib.phases.window import Window, iso
 
 Measured = Callable[[str, Window], Measurement]
 BEFORE = timedelta(days=1)
+WEEK = timedelta(days=7)
 AROUND = timedelta(hours=1)
 PROCEDURE: tuple[tuple[str, str, timedelta | None], ...] = (
     (
@@ -33,7 +37,7 @@ PROCEDURE: tuple[tuple[str, str, timedelta | None], ...] = (
 )
 CRITERIA = (
     ("app_up", "The health check fails"),
-    ("error_rate_pct", "The error rate is above 5 %"),
+    ("error_rate_pct", "The error rate is above {}"),
     ("db_connection_errors", "Connections to the database fail"),
     ("payment_failures", "Payments fail"),
 )
@@ -116,7 +120,7 @@ def impact(case: Case, measured: Measured) -> list[dict[str, Any]]:
         _impact("Requests failed", failed, rate.reason),
         _impact("Requests in the window", rate.samples, rate.reason),
         _impact("Minutes of downtime", down.value, down.reason),
-        _impact("Share of the week's error budget burned", _budget(down), down.reason),
+        _impact("Share of the week's error budget burned", _budget(case, down), down.reason),
         *_features(case),
     ]
 
@@ -125,9 +129,11 @@ def _impact(what: str, value: Any, reason: str | None) -> dict[str, Any]:
     return {"what": what, "value": f"not measured: {reason}" if value is None else value}
 
 
-def _budget(down: Measurement) -> str | None:
-    """Downtime against what 99.9 % of a week leaves: 10.08 minutes."""
-    return None if down.value is None else f"{float(down.value) / 10.08:.0%}"
+def _budget(case: Case, down: Measurement) -> str | None:
+    """Downtime against what the uptime target leaves of a week: 10.08 minutes at 99.9 %."""
+    target = target_of(case, UPTIME)
+    left = 0.0 if target is None else (100 - target) / 100 * WEEK / timedelta(minutes=1)
+    return f"{float(down.value) / left:.0%}" if down.value is not None and left > 0 else None
 
 
 def _features(case: Case) -> list[dict[str, Any]]:
@@ -150,10 +156,15 @@ def response(case: Case) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def criteria(readings: Iterable[Reading]) -> list[dict[str, Any]]:
+def criteria(case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]) -> list[dict[str, Any]]:
     """The guide's rollback criteria and whether each holds; None: it could not be measured."""
     known = {reading.id: reading for reading in readings}
-    return [_criterion(known.get(name), text) for name, text in CRITERIA]
+    edges = {metric.id: rollback_edge(case, metric) for metric in metrics}
+    return [_criterion(known.get(name), text.format(_edge_words(edges.get(name)))) for name, text in CRITERIA]
+
+
+def _edge_words(edge: float | None) -> str:
+    return "a limit for a rollback, of which there is none" if edge is None else f"{edge:g} %"
 
 
 def _criterion(reading: Reading | None, text: str) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.availability.uptime import LOG, Outage, Uptime, interval_of, outages, pooled, uptime
+from pdmlib.analysis.availability.uptime import LOG, UNCLEAR, Outage, Uptime, interval_of, outages, pooled, uptime
 from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import App
 
@@ -20,7 +22,6 @@ SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
-TARGET_PCT, TOLERATED_PCT = 99.9, 99.5
 OUTAGE = timedelta(minutes=5)
 LEAST_KNOWN = 0.01
 RECENT = timedelta(hours=1)
@@ -28,10 +29,15 @@ UNCONFIGURED = "the site file has no uptime block, and too few other probes are 
 
 
 def app_up(case: Case) -> Measurement:
-    """Whether the application answered at the window's end: its page, else any of its endpoints."""
+    """Whether the application answered at the window's end: its page, else any of its endpoints.
+
+    An endpoint that gives an answer which is not understood decides nothing where another one does.
+    """
     block = case.site.source("app")
     page = block.page if isinstance(block, App) else "/"
     live = _fresh(case)
+    known = live[live["status"].notna() & (live["target"] != LOG)]
+    live = live if known.empty else known
     return _state(case, live[live["target"] == page] if (live["target"] == page).any() else live)
 
 
@@ -53,7 +59,7 @@ def _fresh(case: Case) -> pd.DataFrame:
     at = probes["checked_at"]
     own = probes["target"] != LOG
     inside = (at >= end - reach) & ((at < end) | (own & (at <= end + late)))
-    return probes[inside & probes["status"].notna()].groupby("target").tail(1)
+    return probes[inside].groupby("target").tail(1)
 
 
 def _health_targets(case: Case) -> tuple[str, ...]:
@@ -72,6 +78,9 @@ def _state(case: Case, live: pd.DataFrame) -> Measurement:
     if live.empty:
         minutes = 2 * interval_of(case).total_seconds() / 60
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
+    unclear = live[live["status"].isna()]
+    if len(unclear) == len(live) or (len(unclear) and source == "app" and not (live["status"] == "down").any()):
+        return _unclear(case, unclear, source)
     down = live[live["status"] == "down"]
     said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(live))
     details = down["detail"].dropna()
@@ -85,12 +94,30 @@ def _state(case: Case, live: pd.DataFrame) -> Measurement:
     )
 
 
+def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
+    """Why what the newest probes say is not known."""
+    said = "; ".join(
+        f"{t}: {d}" for t, d in zip(probes["target"], probes["detail"], strict=True) if not pd.isna(d)
+    )
+    why = (
+        said
+        or case.unclear(source, "uptime." if source == "postgres" else "")
+        or "what the newest probes say is not understood"
+    )
+    return Measurement.missing(State.NOT_UNDERSTOOD, why[:300], source)
+
+
 def _rows(probes: pd.DataFrame) -> list[tuple[str, str, datetime]]:
     return list(zip(probes["target"], probes["status"], probes["checked_at"], strict=True))
 
 
 def _measured(
-    case: Case, value: float, found: Uptime, evidence: str, low: float | None = None, high: float | None = None
+    case: Case,
+    value: float | None,
+    found: Uptime,
+    evidence: str,
+    low: float | None = None,
+    high: float | None = None,
 ) -> Measurement:
     return Measurement(
         State.MEASURED,
@@ -108,7 +135,8 @@ def _measured(
 def _known(case: Case) -> Uptime | None:
     """Uptime, None when next to nothing is known: the few probes of a report say nothing of a week."""
     found = uptime(case)
-    return found if found is not None and found.known >= LEAST_KNOWN * found.total else None
+    enough = found is not None and found.total > 0 and found.known + found.unclear >= LEAST_KNOWN * found.total
+    return found if enough else None
 
 
 def _unknown(case: Case) -> Measurement:
@@ -129,9 +157,24 @@ def uptime_pct(case: Case) -> Measurement:
         f"Up {_minutes(working)}{degraded}, down {_minutes(found.down)}, unknown {_minutes(found.unknown)}; "
         f"{found.probes} probes, one every {interval_of(case).total_seconds() / 60:g} min"
     )
+    if found.maintenance:
+        text += f"; {_minutes(found.maintenance)} of maintenance are left out"
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
-    return _measured(case, 100 * working / found.known, found, text, low, high)
+    value = 100 * working / found.known if found.known else None
+    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
+
+
+def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
+    """A measurement, without its value where words are not understood that could change what it means."""
+    if not found.unclear:
+        return measured
+    why = f"{_minutes(found.unclear)} of probes in words that are not understood"
+    if sure and measured.value is not None:
+        return replace(measured, evidence=f"{measured.evidence}; of the rest {why}")
+    said = case.unclear("postgres", "uptime.")
+    reason = f"{why}; {measured.evidence}" + (f"; {said}" if said else "")
+    return replace(measured, state=State.NOT_UNDERSTOOD, value=None, reason=reason)
 
 
 def downtime_minutes(case: Case) -> Measurement:
@@ -143,9 +186,8 @@ def downtime_minutes(case: Case) -> Measurement:
     text = (
         f"{_minutes(found.down)} down; the target of {_target(case):g} % allows {allowed:.2f} min in this window"
     )
-    return _measured(
-        case, found.down / 60, found, text, low=found.down / 60, high=(found.down + found.unknown) / 60
-    )
+    low, high = found.down / 60, (found.down + found.unknown) / 60
+    return _certain(case, _measured(case, found.down / 60, found, text, low, high), found, sure=found.down > 0)
 
 
 def downtime_events(case: Case) -> Measurement:
@@ -156,11 +198,11 @@ def downtime_events(case: Case) -> Measurement:
     events = outages(case)
     longest = max((event.down for event in events), default=timedelta(0))
     text = f"the longest outage took {_minutes(longest.total_seconds())}" if events else "no outage"
-    return _measured(case, len(events), found, text)
+    return _certain(case, _measured(case, len(events), found, text), found, sure=bool(events))
 
 
 def _target(case: Case) -> float:
-    return case.site.targets.get("uptime_pct", {}).get(case.scope.phase.name, TARGET_PCT)
+    return target_of(case, UPTIME) or 0.0
 
 
 def _minutes(seconds: float) -> str:
@@ -218,10 +260,10 @@ def _outage(case: Case, event: Outage) -> Finding:
 
 def _unprobed(case: Case) -> list[Finding]:
     found, target = _known(case), _target(case)
-    if found is None or found.low_pct >= target or found.high_pct < target:
+    if found is None or found.unclear >= found.unknown or found.low_pct >= target or found.high_pct < target:
         return []
     gaps = uptime_segments(case)
-    gaps = gaps[gaps["state"] == "unknown"].reset_index(drop=True)
+    gaps = gaps[gaps["state"].isin(("unknown", UNCLEAR))].reset_index(drop=True)
     longest = gaps.loc[(gaps["end"] - gaps["start"]).idxmax()]
     allowed = max(0.0, found.total * (100 - target) / 100 - found.down)
     unseen, most = _minutes(found.unknown), _minutes(allowed)
@@ -245,25 +287,27 @@ def _unprobed(case: Case) -> list[Finding]:
 
 _DOWN = (Limit("==", False, Status.FAIL, Priority.P0, SYSTEM_DOWN, critical=True, rollback=True),)
 _UPTIME = (
-    Limit("<", TOLERATED_PCT, Status.FAIL, action=PREVENT),
-    Limit("<", TARGET_PCT, Status.WARN, action=PREVENT, of="low"),
+    Limit("<", 99.5, Status.FAIL, action=PREVENT),
+    Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
+
+UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
     Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
-    Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", phases=AFTER_HOUR1),
+    UPTIME,
     Metric(
         "downtime_minutes",
         "Downtime",
         "min",
         SECTION,
         downtime_minutes,
-        target="<= 0.1 % of the window",
+        target="what the uptime target allows",
         better="lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", phases=AFTER_HOUR1
+        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
     ),
 )

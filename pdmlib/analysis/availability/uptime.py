@@ -1,7 +1,8 @@
 """Uptime is time: what each probe of the application vouches for, and the outages in it.
 
 A probe vouches for the time up to the next one if that comes within twice the interval, else for
-one interval; the rest is unknown, neither up nor down. `degraded` is up.
+one interval; the rest is unknown, neither up nor down. `degraded` is up. A probe whose word is not
+understood leaves its time unknown; planned maintenance is left out of the time that is judged.
 """
 
 from __future__ import annotations
@@ -16,17 +17,26 @@ from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
 WORKING = ("up", "degraded")
+SAID = (*WORKING, "down", "maintenance")
+UNCLEAR = "not_understood"
 BURST = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Uptime:
-    """Seconds of a window by state, with the probes behind them."""
+    """Seconds of a window by state, with the probes behind them.
+
+    Attributes:
+        unknown: what no probe vouches for, and what a probe says in a word that is not understood.
+        unclear: the second part of it.
+    """
 
     up: float
     degraded: float
     down: float
     unknown: float
+    maintenance: float
+    unclear: float
     probes: int
 
     @property
@@ -36,7 +46,7 @@ class Uptime:
 
     @property
     def total(self) -> float:
-        """Seconds of the window."""
+        """Seconds of the window, without planned maintenance."""
         return self.known + self.unknown
 
     @property
@@ -65,7 +75,7 @@ def pooled(case: Case) -> pd.DataFrame:
     probes = case["probes"]
     block = case.site.source("app")
     health = block.health if isinstance(block, App) else "/api/health"
-    wanted = probes["target"].isin([LOG, health]) & probes["status"].isin([*WORKING, "down"])
+    wanted = (probes["target"] == LOG) | ((probes["target"] == health) & probes["status"].isin(SAID))
     reach = 2 * interval_of(case)
     near = (probes["checked_at"] >= case.window.start - reach) & (probes["checked_at"] < case.window.end + reach)
     return probes[wanted & near & (probes["checked_at"] <= case.scope.as_of)].sort_values("checked_at")
@@ -83,7 +93,9 @@ def interval_of(case: Case) -> timedelta:
 
 @once
 def uptime_segments(case: Case) -> pd.DataFrame:
-    """The window cut where the state changes: start, end, state (up, degraded, down, unknown).
+    """The window cut where the state changes: start, end, state (up, degraded, down, maintenance, unknown).
+
+    What a probe says in a word that is not understood is `not_understood`.
 
     Empty when no probe says anything about the window.
     """
@@ -113,7 +125,7 @@ def _vouched(case: Case) -> list[tuple[datetime, datetime, str]]:
     moments = [m.to_pydatetime() for m in probes["checked_at"]]
     following = [*moments[1:], *(max(case.window.end, last) for last in moments[-1:])]
     ends = [n if n - m <= 2 * interval else m + interval for m, n in zip(moments, following, strict=True)]
-    return list(zip(moments, ends, probes["status"], strict=True))
+    return list(zip(moments, ends, probes["status"].fillna(UNCLEAR), strict=True))
 
 
 @once
@@ -125,8 +137,10 @@ def uptime(case: Case) -> Uptime | None:
     seconds = (segments["end"] - segments["start"]).dt.total_seconds().groupby(segments["state"]).sum()
     at = pooled(case)["checked_at"]
     counted = int(((at >= case.window.start) & (at < case.window.end)).sum())
-    up, degraded, down, unknown = (float(seconds.get(s, 0.0)) for s in ("up", "degraded", "down", "unknown"))
-    return Uptime(up, degraded, down, unknown, counted)
+    up, degraded, down, unknown, maintenance, unclear = (
+        float(seconds.get(state, 0.0)) for state in (*WORKING, "down", "unknown", "maintenance", UNCLEAR)
+    )
+    return Uptime(up, degraded, down, unknown + unclear, maintenance, unclear, counted)
 
 
 @once

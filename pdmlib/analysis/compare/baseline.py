@@ -80,7 +80,7 @@ def usable(case: Case, bucket: Window) -> bool:
     if bucket.end > scope.baseline.end or bucket.start < scope.baseline.start:
         return False
     dates = {bucket.start.astimezone(zone).date(), (bucket.end - timedelta(seconds=1)).astimezone(zone).date()}
-    return dates.isdisjoint(case.site.holidays) and dates.isdisjoint(case.site.incident_days)
+    return not any(day in case.site.holidays or day in case.site.incident_days for day in dates)
 
 
 def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:

@@ -438,25 +438,29 @@ _CACHE = (
 )
 _SLOW = (Limit(">", 0, Status.WARN, action=BACKLOG),)
 
+CPU = Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower")
+CONNECTIONS = Metric(
+    "db_connections_pct",
+    "Connections in use, peak",
+    "%",
+    SECTION,
+    db_connections_pct,
+    _CONNECTIONS,
+    "< 70",
+    "lower",
+)
+STORAGE = Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower")
+
 METRICS: tuple[Metric, ...] = (
-    Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower"),
+    CPU,
     Metric("db_cpu_peak_pct", "CPU, peak", "%", SECTION, db_cpu_peak_pct, _PEAK, "<= 80", "lower"),
     Metric("db_memory_pct", "Memory, average", "%", SECTION, db_memory_pct, _MEMORY, "< 80", "lower"),
     Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
-    Metric(
-        "db_connections_pct",
-        "Connections in use, peak",
-        "%",
-        SECTION,
-        db_connections_pct,
-        _CONNECTIONS,
-        "< 70",
-        "lower",
-    ),
+    CONNECTIONS,
     Metric(
         "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
     ),
-    Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower"),
+    STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
     Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher"),
     Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),

@@ -6,25 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from pdmlib.analysis.integrations.shares import (
-    CHECK,
-    CONCERNING_PCT,
-    LOSSES,
-    REFUSED_PCT,
-    Cause,
-    Share,
-    share_pct,
-    surely_above,
-)
+from pdmlib.analysis import limits
+from pdmlib.analysis.integrations.shares import CHECK, LOSSES, REFUSED_PCT, Cause, Share, share_pct, surely_above
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import ending, tile
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Limit, Measurement, Priority, State, Status
 
 SECTION = "integrations"
-# What the large mailbox providers ask of senders: below 0.1 % complaints, and never 0.3 % (Gmail's and Yahoo's
-# sender guidelines); beyond it they turn emails away.
-COMPLAINTS_WARN_PCT, COMPLAINTS_FAIL_PCT = 0.1, 0.3
 SENDING = r"POST /emails(?:/batch)?"  # the calls that hand emails over
 
 
@@ -39,21 +28,21 @@ def counted(case: Case) -> dict[str, int | None]:
 
 def email_bounce_pct(case: Case) -> Measurement:
     """Emails bounced, in percent of those sent."""
-    return _pct(case, "email_bounce_pct", ("bounced", "sent"), f"emails bounced{_kinds(case)}")
+    return _pct(case, BOUNCED, f"emails bounced{_kinds(case)}")
 
 
 def email_complaint_pct(case: Case) -> Measurement:
     """Emails that the recipient called spam, in percent of those delivered."""
-    part = ("complained", "delivered")
-    return _pct(case, "email_complaint_pct", part, "emails were called spam", COMPLAINTS_WARN_PCT)
+    return _pct(case, COMPLAINED, "emails were called spam")
 
 
 def email_failed_pct(case: Case) -> Measurement:
     """Emails that were never sent, in percent of those handed over."""
-    return _pct(case, "email_failed_pct", ("failed", "handed"), "emails failed", REFUSED_PCT)
+    return _pct(case, FAILED, "emails failed")
 
 
-def _pct(case: Case, metric: str, part: tuple[str, str], words: str, edge: float = CONCERNING_PCT) -> Measurement:
+def _pct(case: Case, metric: Metric, words: str) -> Measurement:
+    part = _PARTS[metric.id]
     if not case.answered("resend", "email_counts"):
         return case.missing("resend", "email_counts", "no email is known")
     now = _share(case, *part)
@@ -62,7 +51,7 @@ def _pct(case: Case, metric: str, part: tuple[str, str], words: str, edge: float
     if now.trials == 0:
         return case.missing("resend", "email_counts", f"no email was {part[1]} in the window")
     before = _share(case.at(case.scope.before), *part) or Share(0, 0)
-    return share_pct(case, metric, "resend", (now, before), words, edge)
+    return share_pct(case, metric, "resend", (now, before), words)
 
 
 def _untold(case: Case) -> Measurement:
@@ -109,56 +98,53 @@ def refused(case: Case) -> pd.DataFrame:
 
 def causes(case: Case) -> Iterator[Cause]:
     """Why Resend has issues: emails bounced, complained of, failed or refused."""
-    for part, edge, what in (
-        (("bounced", "sent"), CONCERNING_PCT, "of emails bounced"),
-        (("complained", "delivered"), COMPLAINTS_FAIL_PCT, "of emails were called spam"),
-        (("failed", "handed"), REFUSED_PCT, "of emails failed"),
-    ):
-        share = _share(case, *part)
+    for metric, what in ((BOUNCED, "bounced"), (COMPLAINED, "were called spam"), (FAILED, "failed")):
+        share, most = _share(case, *_PARTS[metric.id]), limits.target_of(case, metric)
         if share is not None and share.trials:
-            yield from surely_above(case, share, edge, "emails", what)
+            yield from surely_above(case, share, most, "emails", f"of emails {what}")
     rows = refused(case)
     share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))
-    for cause in surely_above(case, share, REFUSED_PCT, "emails", "of emails were refused when handed over"):
+    most = limits.target_of(case, FAILED)
+    for cause in surely_above(case, share, most, "emails", "of emails were refused when handed over"):
         codes = ", ".join(f"{n} with status {code}" for code, n in rows["code"].value_counts().head(3).items())
         yield Cause(f"{cause.words}: {codes}", cause.goal)
 
 
+# What the large mailbox providers ask of senders: below 0.1 % complaints, and never 0.3 % (Gmail's and Yahoo's
+# sender guidelines); beyond it they turn emails away.
 _COMPLAINTS = (
-    Limit(">", COMPLAINTS_FAIL_PCT, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", COMPLAINTS_WARN_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
-    Limit(">", COMPLAINTS_WARN_PCT, Status.WARN, action=CHECK),
+    Limit(">", 0.3, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", 0.1, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 0.1, Status.WARN, action=CHECK),
 )
 _FAILURES = (
-    Limit(">", CONCERNING_PCT, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", 2, Status.FAIL, Priority.P1, CHECK, of="low"),
     Limit(">", REFUSED_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
     Limit(">", REFUSED_PCT, Status.WARN, action=CHECK),
 )
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, LOSSES, "<= 2", "lower", "emails"
-    ),
-    Metric(
-        "email_complaint_pct",
-        "Emails called spam",
-        "%",
-        SECTION,
-        email_complaint_pct,
-        _COMPLAINTS,
-        "<= 0.1",
-        "lower",
-        "emails",
-    ),
-    Metric(
-        "email_failed_pct",
-        "Emails failed",
-        "%",
-        SECTION,
-        email_failed_pct,
-        _FAILURES,
-        "<= 0.5",
-        "lower",
-        "emails",
-    ),
+BOUNCED = Metric(
+    "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, LOSSES, "<= 2", "lower", "emails"
 )
+COMPLAINED = Metric(
+    "email_complaint_pct",
+    "Emails called spam",
+    "%",
+    SECTION,
+    email_complaint_pct,
+    _COMPLAINTS,
+    "<= 0.1",
+    "lower",
+    "emails",
+)
+FAILED = Metric(
+    "email_failed_pct", "Emails failed", "%", SECTION, email_failed_pct, _FAILURES, "<= 0.5", "lower", "emails"
+)
+# What each is a share of.
+_PARTS = {
+    "email_bounce_pct": ("bounced", "sent"),
+    "email_complaint_pct": ("complained", "delivered"),
+    "email_failed_pct": ("failed", "handed"),
+}
+
+METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)

@@ -7,17 +7,8 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.analysis.integrations.shares import (
-    CONCERNING_PCT,
-    JUMP_PCT,
-    LOSSES,
-    REFUSED_PCT,
-    Cause,
-    Share,
-    jump,
-    share_pct,
-    surely_above,
-)
+from pdmlib.analysis import limits
+from pdmlib.analysis.integrations.shares import LOSSES, REFUSED_PCT, Cause, Share, jump, share_pct, surely_above
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Measurement
@@ -32,24 +23,22 @@ SHOWN = 4  # codes that a line can name
 
 def sms_failed_pct(case: Case) -> Measurement:
     """Outbound messages lost by our fault or the carrier's, in percent of those with an end."""
-    return _lost_pct(case, "sms_failed_pct", "ours", "messages were lost by our fault or the carrier's")
+    return _lost_pct(case, FAILED, "ours", "messages were lost by our fault or the carrier's")
 
 
 def sms_refused_pct(case: Case) -> Measurement:
     """Outbound messages lost on the recipient's side (landline, opted out, unreachable), in percent likewise."""
-    return _lost_pct(case, "sms_refused_pct", "recipient", "messages were lost on the recipient's side")
+    return _lost_pct(case, REFUSED, "recipient", "messages were lost on the recipient's side")
 
 
-def _lost_pct(case: Case, metric: str, fault: str, words: str) -> Measurement:
+def _lost_pct(case: Case, metric: Metric, fault: str, words: str) -> Measurement:
     if not case.answered("twilio", "messages"):
         return case.missing("twilio", "messages", "no text message is known")
     now, before = lost(case, fault), lost(case.at(case.scope.before), fault)
     if now.trials == 0:
         return case.missing("twilio", "messages", "no outbound text message came to an end in the window")
     told = f"{words}{_codes(case, fault)}"
-    if fault == "ours":
-        return share_pct(case, metric, "twilio", (now, before), told)
-    return share_pct(case, metric, "twilio", (now, before), told, edge=None, practical=JUMP_PCT)
+    return share_pct(case, metric, "twilio", (now, before), told, jumps=metric is REFUSED)
 
 
 @once
@@ -78,7 +67,8 @@ def _codes(case: Case, fault: str) -> str:
 
 def causes(case: Case) -> Iterator[Cause]:
     """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
-    yield from surely_above(case, lost(case, "ours"), CONCERNING_PCT, "messages", "of text messages were lost")
+    most = limits.target_of(case, FAILED)
+    yield from surely_above(case, lost(case, "ours"), most, "messages", "of text messages were lost")
     yield from _stuck(case)
     yield from _alerts(case)
 
@@ -88,7 +78,8 @@ def _stuck(case: Case) -> Iterator[Cause]:
     rows = outbound(case)
     waiting = rows["status"].isin(WAITING) & (rows["created_at"] < case.window.end - STUCK)
     share = Share(int(waiting.sum()), len(rows))
-    for cause in surely_above(case, share, CONCERNING_PCT, "messages", "of text messages still wait to be sent"):
+    most = limits.target_of(case, FAILED)
+    for cause in surely_above(case, share, most, "messages", "of text messages still wait to be sent"):
         oldest = case.window.end - rows.loc[waiting, "created_at"].min()
         yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", "the queue is empty")
 
@@ -109,18 +100,18 @@ def alerts(rows: pd.DataFrame) -> str:
     return ", ".join(f"{n} of code {code}" for code, n in found.items())
 
 
-METRICS: tuple[Metric, ...] = (
-    Metric(
-        "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, LOSSES, "<= 2", "lower", "messages"
-    ),
-    Metric(
-        "sms_refused_pct",
-        "Text messages refused",
-        "%",
-        SECTION,
-        sms_refused_pct,
-        jump(CHECK_NUMBERS),
-        "no jump",
-        "lower",
-    ),
+FAILED = Metric(
+    "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, LOSSES, "<= 2", "lower", "messages"
 )
+REFUSED = Metric(
+    "sms_refused_pct",
+    "Text messages refused",
+    "%",
+    SECTION,
+    sms_refused_pct,
+    jump(CHECK_NUMBERS),
+    "no jump",
+    "lower",
+)
+
+METRICS: tuple[Metric, ...] = (FAILED, REFUSED)

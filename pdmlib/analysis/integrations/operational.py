@@ -102,6 +102,9 @@ def _doubts(case: Case, name: str) -> Iterator[str]:
         found = measure(case)
         if found.state is State.NOT_UNDERSTOOD and found.reason:
             yield found.reason
+    unclear = int(_checks(case, name)["success"].isna().sum())
+    if unclear:
+        yield f"{unclear} checks by the application ended in a word that is not understood"
     if _is_now(case):
         yield from filter(None, (case.unclear(name, item) for item in _REPORTED.get(name, ())))
 
@@ -127,7 +130,8 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     checks = _checks(case, name)
     bad = checks[checks["success"] == False]  # noqa: E712
     enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
-    if bad.empty or (checks["success"].iloc[-1] and enough == len(checks)):
+    known = checks["success"].dropna()
+    if bad.empty or (bool(known.iloc[-1]) and enough == len(checks)):
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
@@ -138,10 +142,9 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
 
 
 def _checks(case: Case, name: str) -> pd.DataFrame:
-    """Checks by the application that were understood, oldest first."""
+    """Checks by the application, oldest first."""
     checks = case.within("integration_checks", "at").sort_values("at")
-    ours = checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])
-    return checks[ours & checks["success"].notna()]
+    return checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
 
 
 def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
@@ -152,7 +155,7 @@ def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
     for row in found[found["status"].isin(UNWELL)].to_dict("records"):
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
         says = f"the health endpoint says {row['component']} is"
-        yield Cause(f"{says} {row['status']}{detail}", f"{says} {WELL[0]}")
+        yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
 
 
 def _told(case: Case, name: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Payments: those that fail by our fault, those that customers' banks decline, disputes, webhooks not delivered."""
+"""Payments: those that fail by our fault and those that are declined, disputes, webhooks not delivered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.analysis.integrations.shares import CHECK, JUMP_PCT, Cause, Share, jump, share_pct
+from pdmlib.analysis.integrations.shares import CHECK, Cause, Share, jump, share_pct
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
@@ -57,15 +57,9 @@ def payments_declined_pct(case: Case) -> Measurement:
     now = _declines(case)
     if now.trials == 0:
         return case.missing("stripe", "payments", "no payment came to an end in the window")
-    return share_pct(
-        case,
-        "payments_declined_pct",
-        "stripe",
-        (now, _declines(case.at(case.scope.before))),
-        "payments were declined by the customer's bank or by risk rules",
-        edge=None,
-        practical=JUMP_PCT,
-    )
+    shares = now, _declines(case.at(case.scope.before))
+    words = "payments were declined by the customer's bank or by risk rules"
+    return share_pct(case, DECLINED, "stripe", shares, words, jumps=True)
 
 
 def _attempts(case: Case) -> pd.DataFrame:
@@ -209,18 +203,20 @@ _PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True
 _UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
 _DISPUTES = (Limit(">", 0, Status.WARN, Priority.P2, ANSWER),)
 
+DECLINED = Metric(
+    "payments_declined_pct",
+    "Payments declined",
+    "%",
+    SECTION,
+    payments_declined_pct,
+    jump(CHECK_DECLINES),
+    "no jump",
+    "lower",
+)
+
 METRICS: tuple[Metric, ...] = (
     Metric("payment_failures", "Payment failures", "count", SECTION, payment_failures, _PAYMENTS, "0", "lower"),
-    Metric(
-        "payments_declined_pct",
-        "Payments declined",
-        "%",
-        SECTION,
-        payments_declined_pct,
-        jump(CHECK_DECLINES),
-        "no jump",
-        "lower",
-    ),
+    DECLINED,
     Metric(
         "webhooks_pending",
         "Webhooks not delivered",

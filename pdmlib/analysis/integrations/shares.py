@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pdmlib import stats
+from pdmlib.analysis import limits
 from pdmlib.analysis.compare.baseline import change
 from pdmlib.analysis.compare.change import beside, practical_pct, rate_before
+from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import FEWEST_EVENTS, Limit, Measurement, Priority, State, Status
 
 CHECK = "Check integration status and logs"
-# The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
-CONCERNING_PCT, FAILING_PCT = 2.0, 5.0
 # Calls that a vendor refuses and webhooks that do not answer are errors of the application: its own edge, 0.5 %.
 REFUSED_PCT = 0.5
-# Of customers' declines: nine of nine is the first that surely lies above. One person who tries a bad card four
-# times in a quiet hour does not.
-MOSTLY_PCT = 70.0
 JUMP_PCT = 100.0  # a share that doubled; smaller changes come with another mix of customers
 
+# The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
 LOSSES = (
-    Limit(">", FAILING_PCT, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", CONCERNING_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
-    Limit(">", CONCERNING_PCT, Status.WARN, action=CHECK),
+    Limit(">", 5, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", 2, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 2, Status.WARN, action=CHECK),
 )
 
 
@@ -56,22 +54,19 @@ class Share:
 
 
 def jump(action: str) -> tuple[Limit, ...]:
-    """The ladder of a share that is the customers' own: nearly all of it, or surely twice what it was."""
+    """The ladder of a share that is the customers' own: nearly all of it, or surely twice what it was.
+
+    Of 70 %, nine of nine is the first that surely lies above; one person who tries a bad card four times does not.
+    """
     return (
-        Limit(">", MOSTLY_PCT, Status.FAIL, Priority.P1, action, of="low"),
+        Limit(">", 70, Status.FAIL, Priority.P1, action, of="low"),
         Limit("==", "up", Status.WARN, Priority.P1, action, of="trend"),
         Limit("==", "new", Status.WARN, Priority.P1, action, of="trend"),
     )
 
 
 def share_pct(
-    case: Case,
-    metric: str,
-    source: str,
-    shares: tuple[Share, Share],
-    words: str,
-    edge: float | None = CONCERNING_PCT,
-    practical: float | None = None,
+    case: Case, metric: Metric, source: str, shares: tuple[Share, Share], words: str, jumps: bool = False
 ) -> Measurement:
     """A share of the window in percent, beside that of the week before.
 
@@ -80,15 +75,14 @@ def share_pct(
     Args:
         shares: of the window, and of the week before.
         words: what the events are, such as `text messages were lost`.
-        edge: of a share that is still well, in percent; None where any doubt leaves it unknown.
-        practical: smallest change that matters, in percent.
+        jumps: the share is judged by its change, which any doubt leaves unknown.
     """
     now, before = shares
     low, high = now.interval_pct(case.level)
     doubt = (
         f"{now.unclear} of {now.trials} are not understood: {case.unclear(source) or 'the reason is not known'}"
     )
-    if now.unclear and not _is_decided(now, low, edge):
+    if now.unclear and not _is_decided(now, low, limits.target_of(case, metric), jumps):
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, source)
     was = f"; before the deployment {before.events} of {before.trials}" if before.trials else ""
     found = Measurement(
@@ -105,22 +99,22 @@ def share_pct(
     if now.unclear or before.unclear:
         return found
     base = rate_before(now.trials, before.events, before.trials)
-    smallest = case.site.practical_pct.get(metric, practical) if practical else practical_pct(case, metric)
-    seen = change(now.events, base, "lower", smallest or 0.0, case.scope.phase.looks)
+    smallest = case.site.practical_pct.get(metric.id, JUMP_PCT) if jumps else practical_pct(case, metric.id)
+    seen = change(now.events, base, "lower", smallest, case.scope.phase.looks)
     return beside(found, seen, 100 * before.events / before.trials if before.trials else None)
 
 
-def _is_decided(now: Share, low: float, edge: float | None) -> bool:
+def _is_decided(now: Share, low: float, edge: float | None, jumps: bool) -> bool:
     """Whether a share is judged the same whatever its unclear part was."""
     if edge is None:
-        return low > MOSTLY_PCT
-    return low > edge or 100 * (now.events + now.unclear) / now.trials <= edge
+        return not jumps
+    return low > edge or (not jumps and 100 * (now.events + now.unclear) / now.trials <= edge)
 
 
-def surely_above(case: Case, now: Share, edge: float, noun: str, what: str) -> Iterator[Cause]:
+def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: str) -> Iterator[Cause]:
     """The cause that a share is surely above an edge, by more than one or two events."""
     low, _ = now.interval_pct(case.level)
-    if now.events < FEWEST_EVENTS or low <= edge:
+    if edge is None or now.events < FEWEST_EVENTS or low <= edge:
         return
     enough = stats.trials_to_doubt(now.events, now.trials, edge / 100, case.level)
     pct = 100 * now.events / now.trials

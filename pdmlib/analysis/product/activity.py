@@ -18,7 +18,7 @@ from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Measurement, State, Status
-from pdmlib.phases.phase import AFTER_HOUR1
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, day_of
 
 SECTION = "activity"
@@ -41,7 +41,7 @@ def page_views(case: Case) -> Measurement:
 def _count(case: Case, column: str) -> Measurement:
     source, now = _row(case, case.window, column)
     if now is None:
-        return _nothing(case)
+        return _nothing(case, "visitor" if column == "visitors" else "pages")
     value = int(now[column])
     base = _base(case, column, source)
     found = Measurement(State.MEASURED, value, source=source, window=case.window)
@@ -63,7 +63,7 @@ def bounce_rate_pct(case: Case) -> Measurement:
     """Sessions with one page, in percent of all sessions, with its Wilson interval."""
     source, now = _row(case, case.window, "bounced")
     if now is None or not now["sessions"]:
-        return _nothing(case)
+        return _nothing(case, "pages")
     sessions, bounced = int(now["sessions"]), int(now["bounced"])
     share = 100 * bounced / sessions
     low, high = (100 * bound for bound in stats.wilson(bounced, sessions))
@@ -82,7 +82,7 @@ def session_duration_s(case: Case) -> Measurement:
     """Average length of a session."""
     source, now = _row(case, case.window, "session_s")
     if now is None:
-        return _nothing(case)
+        return _nothing(case, "duration_s")
     sessions = None if pd.isna(now["sessions"]) else int(now["sessions"])
     found = Measurement(
         State.MEASURED, float(now["session_s"]), samples=sessions, source=source, window=case.window
@@ -94,11 +94,19 @@ def session_duration_s(case: Case) -> Measurement:
     return replace(found, baseline=base, change_pct=100 * (float(now["session_s"]) / base - 1))
 
 
-def _nothing(case: Case) -> Measurement:
-    if case.site.activity is None:
+def _nothing(case: Case, column: str) -> Measurement:
+    """Why there is no value: no source, a column that is not understood, one that is not there, or no session."""
+    block = case.site.activity
+    if block is None:
         return case.missing("vercel", "activity", "no source counts visitors of this window")
+    unclear = case.unclear("postgres", f"activity.{column}")
+    if unclear:
+        return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "postgres")
+    _, row = _row(case, case.window, "sessions", "postgres")
+    lacking = f"{block.table} has no column for {column}, or its sessions leave it empty"
+    empty = row is None or not row["sessions"]
     return case.missing(
-        "postgres", f"table:{case.site.activity.sessions_table}", "no session falls into the window"
+        "postgres", f"table:{block.table}", "no session falls into the window" if empty else lacking
     )
 
 
@@ -109,7 +117,7 @@ def _row(
     table = case["activity"]
     if window is not None:
         table = table[(table["start"] == window.start) & (table["end"] == window.end) & table[column].notna()]
-        for name in (source,) if source else PREFERENCE:
+        for name in (source,) if source else (*PREFERENCE, *sorted({*table["source"]} - {*PREFERENCE})):
             rows = table[table["source"] == name]
             if len(rows):
                 return str(name), rows.iloc[0]
@@ -151,12 +159,10 @@ METRICS: tuple[Metric, ...] = (
         _DROP,
         "no drop",
         "higher",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
-    Metric(
-        "page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", phases=AFTER_HOUR1
-    ),
-    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, phases=AFTER_HOUR1),
+    Metric("page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", topic=Topic.DAYS),
+    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, topic=Topic.DAYS),
     Metric(
         "bounce_rate_pct",
         "Bounce rate",
@@ -166,6 +172,6 @@ METRICS: tuple[Metric, ...] = (
         _RISE,
         "no rise",
         "lower",
-        phases=AFTER_HOUR1,
+        topic=Topic.DAYS,
     ),
 )

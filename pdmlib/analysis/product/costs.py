@@ -11,16 +11,17 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.database import host
+from pdmlib.analysis.database import health, host
+from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import all_routes
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, State, Value
+from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Cost, Site
 
 SECTION = "costs"
-PHASES = ("weekly-review", "month1")
 VENDORS = {"vercel": "Vercel", "twilio": "Twilio", "stripe": "Stripe fees"}
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 30.4375}
 FEWEST_DAYS = 5
@@ -112,7 +113,7 @@ def capacity(case: Case) -> list[dict[str, Any]]:
     return [_row(case, *line) for line in _lines(case)]
 
 
-def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None]]:
+def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None, Metric | None]]:
     plan, zone = case.site.capacity, case.site.zone
     span = Window(case.scope.baseline.start, case.window.end)
 
@@ -122,10 +123,16 @@ def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None]]:
 
     size, most = (host.newest(case, name) for name in ("disk_size_bytes", "max_connections"))
     storage = plan.storage_gb or (None if size is None else float(size["value"]) / GB)
-    yield "Database storage", "GB", daily(host.samples(case, "disk_used_bytes")) / GB, storage
+    yield "Database storage", "GB", daily(host.samples(case, "disk_used_bytes")) / GB, storage, health.STORAGE
     places = plan.connections or (None if most is None else float(most["value"]))
-    yield "Database connections, daily peak", "", daily(host.samples(case, "connections")), places
-    yield "Requests per minute, daily peak", "per min", daily(_requests_per_min(case)), plan.requests_per_min
+    yield (
+        "Database connections, daily peak",
+        "",
+        daily(host.samples(case, "connections")),
+        places,
+        health.CONNECTIONS,
+    )
+    yield "Requests per minute, daily peak", "per min", daily(_requests_per_min(case)), plan.requests_per_min, None
 
 
 def _requests_per_min(case: Case) -> pd.DataFrame:
@@ -137,7 +144,9 @@ def _requests_per_min(case: Case) -> pd.DataFrame:
     return total.assign(value=total["requests"] / (total["interval_s"] / 60))
 
 
-def _row(case: Case, what: str, unit: str, days: pd.Series, limit: float | None) -> dict[str, Any]:
+def _row(
+    case: Case, what: str, unit: str, days: pd.Series, limit: float | None, share: Metric | None
+) -> dict[str, Any]:
     now = float(days.iloc[-1]) if len(days) else None
     numbers = [float(day.toordinal()) for day in days.index]
     value, low, high = (7 * x for x in stats.slope(numbers, [float(v) for v in days]))
@@ -149,6 +158,7 @@ def _row(case: Case, what: str, unit: str, days: pd.Series, limit: float | None)
         "now": now,
         "used": now,
         "limit": limit,
+        "warn_pct": None if share is None else target_of(case, share),
         "per_week": _known(value, len(days)),
         "low": _known(low, len(days)),
         "high": _known(high, len(days)),
@@ -190,7 +200,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             SECTION,
             partial(vendor_cost, name=name),
             better="lower",
-            phases=PHASES,
+            topic=Topic.COSTS,
         )
         for name, title in VENDORS.items()
         if name not in told and name not in site.unused
@@ -203,7 +213,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             SECTION,
             partial(site_cost, cost=c),
             better="lower",
-            phases=PHASES,
+            topic=Topic.COSTS,
         )
         for c in site.costs
     ]

@@ -28,6 +28,7 @@ from pdmlib.analysis.product.usage import (
 )
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.phases.phase import EXTRAS, PHASES, Topic
 from pdmlib.phases.window import Day, Window
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature
@@ -38,7 +39,6 @@ TEST = "Test the feature manually, document the result"
 PROMOTE = "Promote the underutilized feature"
 UNLIKELY = 0.05
 NEARLY_A_DAY = timedelta(hours=20)
-PHASES_WITH = ("day1", "daily", "week1", "weekly-review", "month1", "ongoing")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def amount(case: Case, feature: Feature) -> Measurement:
     found = amounts(case, feature.name)
     if found is None:
         return case.missing("postgres", f"feature:{feature.name}", "the feature's table was not read")
-    scope, total = case.scope, found.within(case.window)
+    scope, total, blank = case.scope, found.within(case.window), found.blank(case.window)
+    if blank and not total:
+        why = f"{blank} rows without a number that is understood"
+        return Measurement.missing(State.NOT_UNDERSTOOD, why, "postgres")
     changed = change_of(case, feature, found)
     target = target_of(case.site, feature, scope.phase.name)
     early = target is not None and total < target and not scope.complete
@@ -78,8 +81,9 @@ def amount(case: Case, feature: Feature) -> Measurement:
         baseline=changed.baseline,
         change_pct=changed.change_pct,
         trend=changed.trend,
-        evidence=f"{total:g} in the window; {changed.words}",
-        judged=not early,
+        evidence=f"{total:g} in the window; {changed.words}"
+        + (f"; {blank} rows without a number that is understood are not in it" if blank else ""),
+        judged=not early and not blank,
     )
 
 
@@ -93,9 +97,9 @@ def _whole(value: float) -> float | int:
 
 
 def use_of(case: Case, feature: Feature) -> Use | None:
-    """How a feature is used in the case's window; None when its source was not seen."""
+    """How a feature is used in the case's window; None when its source was not seen or not understood."""
     found = amounts(case, feature.name)
-    if found is None:
+    if found is None or (found.blank(case.window) and not found.within(case.window)):
         return None
     quiet, total = silence(case, found), found.within(case.window)
     tried, rate = _attempts(case, feature, found, quiet, total)
@@ -159,7 +163,7 @@ def _row(case: Case, feature: Feature) -> dict[str, Any]:
         "abandoned": use is not None and use.state == "abandoned",
         "state": use.state if use else "unknown",
         "target": target,
-        "target_met": _met(case, use, target),
+        "target_met": _met(case, use, target, found),
         "reason": use.change.reason if use else amount(case, feature).reason,
     }
 
@@ -171,6 +175,8 @@ def _cell(case: Case, day: Day, found: Amounts | None) -> tuple[str, float | Non
     if found is None:
         return "no_data", None
     value = _whole(found.within(part))
+    if not value and found.blank(part):
+        return "no_data", None
     if part.seconds < day.window.seconds:
         return "partial", value
     return ("count" if value else "zero"), value
@@ -182,10 +188,11 @@ def _daily_avg(case: Case, found: Amounts) -> float | None:
     return round(found.within(Window(start, start + days * DAY)) / days, 2) if days else None
 
 
-def _met(case: Case, use: Use | None, target: float | None) -> bool | None:
+def _met(case: Case, use: Use | None, target: float | None, found: Amounts | None) -> bool | None:
     if use is None or target is None:
         return None
-    return True if use.total >= target else False if case.scope.complete else None
+    sure = case.scope.complete and not (found and found.blank(case.window))
+    return True if use.total >= target else False if sure else None
 
 
 def findings(case: Case) -> list[Finding]:
@@ -286,12 +293,12 @@ def _logins(site: Site) -> Iterator[Metric]:
     for feature in [f for f in site.features if f.kind == "login"][:1]:
         measure = partial(amount, feature=feature)
         yield Metric(
-            "portal_logins", feature.title, "count", "activity", measure, better="higher", phases=PHASES_WITH
+            "portal_logins", feature.title, "count", "activity", measure, better="higher", topic=Topic.USE
         )
 
 
 def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
-    targets = {phase: target_of(site, feature, phase) for phase in PHASES_WITH}
+    targets = {phase: target_of(site, feature, phase) for phase in _phases_of_use()}
     plain = tuple(phase for phase, target in targets.items() if target is None)
     for phase, target in targets.items():
         if target is not None:
@@ -301,7 +308,13 @@ def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
         yield _metric(feature, (), "", plain)
 
 
+def _phases_of_use() -> list[str]:
+    return [phase.name for phase in (*PHASES, *EXTRAS) if Topic.USE in phase.topics]
+
+
 def _metric(feature: Feature, limits: tuple[Limit, ...], target: str, phases: tuple[str, ...]) -> Metric:
     measure = partial(amount, feature=feature)
     name = f"feature_{feature.name}"
-    return Metric(name, feature.title, "count", SECTION, measure, limits, target, "higher", phases=phases)
+    return Metric(
+        name, feature.title, "count", SECTION, measure, limits, target, "higher", topic=Topic.USE, phases=phases
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,6 @@ ANSWER = "Respond to critical tickets"
 IMPROVE = "Review the tickets rated low"
 FEWEST_RATINGS = 5
 SHOWN = 50
-CLOSED = ("resolved", "closed")
 
 
 def tickets_of(case: Case, category: str | None = None) -> Measurement:
@@ -30,10 +30,35 @@ def tickets_of(case: Case, category: str | None = None) -> Measurement:
         return Measurement.missing(State.NOT_CONFIGURED, "the site file names no table of tickets", "postgres")
     if not case.answered("postgres", item):
         return case.missing("postgres", item, "the tickets were not read")
-    found = Measurement(State.MEASURED, _count(case, category), source="postgres", window=case.window)
+    unsorted = _unsorted(case) if category else 0
+    if category and (why := _uncategorised(case, category, unsorted)):
+        return why
+    number = _count(case, category)
+    found = Measurement(State.MEASURED, number, source="postgres", window=case.window)
     base = weeks_before(case, lambda earlier: float(_count(earlier, category)))
     better = "higher" if category == "positive" else "lower"
-    return counted(case, f"tickets_{category or 'total'}", found, base, better)
+    found = counted(case, f"tickets_{category or 'total'}", found, base, better)
+    if not unsorted:
+        return found
+    text = f"{number} at least: the category of {unsorted} more is not understood"
+    return replace(found, low=float(number), high=float(number + unsorted), evidence=text, judged=False)
+
+
+def _uncategorised(case: Case, category: str, unsorted: int) -> Measurement | None:
+    """Why tickets of a category cannot be counted; None when they can."""
+    gap = case.collection.gap("postgres", "tickets.category")
+    if gap:
+        return Measurement.missing(*gap, "postgres")
+    if not unsorted or _count(case, category):
+        return None
+    why = case.unclear("postgres", "tickets.category") or "categories that are not understood"
+    return Measurement.missing(State.NOT_UNDERSTOOD, f"{unsorted} tickets of no known category; {why}", "postgres")
+
+
+def _unsorted(case: Case) -> int:
+    """Tickets opened in the window that say what they are about in words that nobody has declared."""
+    rows = _opened(case)
+    return int((rows["category"].isna() & rows["tags"].notna()).sum())
 
 
 def _count(case: Case, category: str | None) -> int:
@@ -83,7 +108,7 @@ def tickets(case: Case) -> list[dict[str, Any]]:
 def findings(case: Case) -> list[Finding]:
     """Urgent tickets of the window that are still open."""
     rows = _opened(case)
-    urgent = rows[(rows["priority"] == "urgent") & ~rows["status"].isin(CLOSED) & rows["resolved_at"].isna()]
+    urgent = rows[(rows["priority"] == "urgent") & (rows["status"] == "open") & rows["resolved_at"].isna()]
     if urgent.empty:
         return []
     names = ", ".join(sorted(urgent["ticket"].astype(str))[:5])

@@ -22,16 +22,32 @@ ENOUGH_DAYS = 3
 
 @dataclass(frozen=True)
 class Amounts:
-    """Amounts of one feature by quarter of an hour, summed over any window."""
+    """Amounts of one feature by quarter of an hour, summed over any window.
+
+    Attributes:
+        blanks: rows whose amount is not understood, and which the sums leave out.
+    """
 
     moments: np.ndarray
     sums: np.ndarray
+    blanks: np.ndarray
 
     def within(self, window: Window) -> float:
         """The amount in a window; a quarter belongs to the window that holds its start."""
+        return self._of(self.sums, window)
+
+    def blank(self, window: Window) -> int:
+        """Rows in a window whose amount is not understood."""
+        return round(self._of(self.blanks, window))
+
+    def is_nothing(self, window: Window) -> bool:
+        """Whether a window is known to hold nothing."""
+        return self.within(window) == 0 and not self.blank(window)
+
+    def _of(self, sums: np.ndarray, window: Window) -> float:
         edges = [round(m.timestamp() * 1e6) for m in (window.start, window.end)]
         first, last = np.searchsorted(self.moments, edges)
-        return float(self.sums[last] - self.sums[first])
+        return float(sums[last] - sums[first])
 
 
 @dataclass(frozen=True)
@@ -57,7 +73,10 @@ def amounts(case: Case, name: str) -> Amounts | None:
     counts = case["feature_counts"]
     mine = counts[counts["feature"] == name].sort_values("at")
     moments = mine["at"].astype("int64").to_numpy()
-    return Amounts(moments, np.concatenate([[0.0], mine["amount"].fillna(0.0).cumsum().to_numpy()]))
+    sums, blanks = (
+        np.concatenate([[0.0], mine[column].fillna(0.0).cumsum().to_numpy()]) for column in ("amount", "blank")
+    )
+    return Amounts(moments, sums, blanks)
 
 
 def expected(case: Case, found: Amounts, part: Window) -> Baseline:
@@ -106,11 +125,11 @@ def full_days(case: Case) -> list[Day]:
 def silence(case: Case, found: Amounts) -> Silence:
     """Full days of nothing up to the window's end; holidays and incident days of nothing tell nothing."""
     days = full_days(case)
-    apart = {*case.site.holidays, *case.site.incident_days}
+    apart = {d.date for d in days if d.date in case.site.holidays or d.date in case.site.incident_days}
     tail = Window(days[-1].window.end, case.window.end) if days else case.window
     run: list[Day] = []
-    for day in reversed(days if found.within(tail) == 0 else []):
-        if found.within(day.window) > 0:
+    for day in reversed(days if found.is_nothing(tail) else []):
+        if not found.is_nothing(day.window):
             break
         if day.date not in apart:
             run.insert(0, day)

@@ -11,7 +11,7 @@ from typing import Any
 
 from pdmlib.analysis.compare.baseline import Baseline, Change, baseline, change, level_change
 from pdmlib.analysis.compare.change import practical_pct
-from pdmlib.analysis.traffic.populations import TIMED, population, populations, spanned
+from pdmlib.analysis.traffic.populations import population, populations, spanned, timing
 from pdmlib.frames.case import Case, once
 from pdmlib.phases.window import Day, Window, day_of, days_between
 
@@ -69,7 +69,7 @@ def _facts(case: Case) -> list[DayFacts]:
     days = [day for day in days_between(first, last, zone) if day.window.start < scope.as_of]
     whole = case.at(scope.window)
     counted = next((p.source for p in populations(whole)), "")
-    timed = next((s for s in TIMED if any(_has(case, s, d) for d in days[-8:])), "")
+    timed = next((s for s in timing(case) if any(_has(case, s, d) for d in days[-8:])), "")
     return [_of_day(case, day, counted, timed) for day in days]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pdmlib.analysis.traffic.populations import PREFERENCE, TIMED, tiled
+from pdmlib.analysis.traffic.populations import counting, tiled, timing
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
@@ -33,7 +33,7 @@ def _series_spans(case: Case) -> pd.DataFrame:
     table = table.assign(seconds=(table["end"] - table["start"]).dt.total_seconds())
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     table = table[inside & (table["seconds"] <= HOUR_S)]
-    source = next((s for s in TIMED if (table["source"] == s).any()), None)
+    source = next((s for s in timing(case) if (table["source"] == s).any()), None)
     table = table[table["source"] == source]
     length = table["seconds"].min() if case.window.seconds <= SHORT_S else table["seconds"].max()
     table = table[table["seconds"] == length]
@@ -42,7 +42,7 @@ def _series_spans(case: Case) -> pd.DataFrame:
 
 
 def _series_counts(case: Case) -> pd.DataFrame:
-    counts = next((c for c in (tiled(case, source) for source in PREFERENCE) if len(c)), tiled(case, ""))
+    counts = next((c for c in (tiled(case, source) for source in counting(case)) if len(c)), tiled(case, ""))
     longest = counts["interval_s"].max() if len(counts) else HOUR_S
     length = longest if case.window.seconds <= SHORT_S else max(longest, HOUR_S)
     counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"))

@@ -16,7 +16,9 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds, within
 from pdmlib.phases.window import Window
 
-PREFERENCE = ("requests", "vercel")
+# Best first: what counts each request itself, and what only samples them. Any other source comes between.
+COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
+# Best first: raw times of all requests, times of a sample of them, times per route of the platform.
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1
 SILENCE_S = 6 * 3600.0
@@ -49,9 +51,24 @@ class Population:
         return round(100 * self.covered_s / window.seconds, 2) if window.seconds else 0.0
 
 
+def counting(case: Case) -> tuple[str, ...]:
+    """The sources that count requests, best first."""
+    return (*COUNTED, *_others(case, {*COUNTED, *SAMPLED}), *SAMPLED)
+
+
+def timing(case: Case) -> tuple[str, ...]:
+    """The sources that tell response times, best first."""
+    return (*TIMED, *_others(case, set(TIMED)))
+
+
+def _others(case: Case, named: set[str]) -> list[str]:
+    seen = {*case["request_counts"]["source"].unique(), *case["latencies"]["source"].unique()}
+    return sorted(seen - named)
+
+
 def populations(case: Case) -> Iterator[Population]:
     """What each source counts in the case's window, best source first: raw logs, platform, traces."""
-    for source in (*PREFERENCE, "sentry"):
+    for source in counting(case):
         found = population(case, source)
         if found is not None:
             yield found

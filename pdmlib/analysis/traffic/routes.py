@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.traffic.populations import TIMED, failures
+from pdmlib.analysis.traffic.populations import failures, timing
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window
@@ -16,14 +16,16 @@ from pdmlib.phases.window import Window
 PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0
 SURE, SURE_LEVEL = 4.0, 6.3e-5
 FEWEST, FEWEST_FAILED = 50, 10
-FAILING_PCT = 0.5
 
 
 @once
-def routes(case: Case) -> list[dict[str, Any]]:
+def routes_failing_from(case: Case, failing_pct: float) -> list[dict[str, Any]]:
     """Rows of `routes`: each route's requests, errors and percentiles, p95 against the seven days before.
 
     `share_of_change_pct` is the part of all time added since the deployment that is spent in the route.
+
+    Args:
+        failing_pct: the error rate below which no route is called failing.
     """
     source, now = _route_rows(case, case.window)
     if now.empty:
@@ -46,7 +48,7 @@ def routes(case: Case) -> list[dict[str, Any]]:
             "share_of_change_pct": 100 * gained / gained.sum() if gained.sum() > 0 else float("nan"),
             "before_error_rate_pct": 100 * both["failures_before"] / both["requests_before"],
             "regressed": [_slower(row) for row in records],
-            "failing": [_fails_more(row) for row in records],
+            "failing": [_fails_more(row, failing_pct) for row in records],
             "samples": both["timed"],
         }
     )
@@ -56,7 +58,7 @@ def routes(case: Case) -> list[dict[str, Any]]:
 def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[str | None, pd.DataFrame]:
     table = case["latencies"]
     table = table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].notna()]
-    for name in (source,) if source else TIMED:
+    for name in (source,) if source else timing(case):
         rows = table[table["source"] == name]
         if len(rows):
             return name, _with_counts(case, window, rows)
@@ -92,16 +94,17 @@ def _slower(row: dict[str, Any]) -> bool:
     return rise >= math.log(PRACTICAL_RISE) and rise >= SURE * math.sqrt(sum(s for s in spreads if s))
 
 
-def _fails_more(row: dict[str, Any]) -> bool:
-    """Whether a route's share of failed requests doubled, to 0.5 % or more, as surely as by four standard errors.
+def _fails_more(row: dict[str, Any], failing_pct: float) -> bool:
+    """Whether a route's share of failed requests doubled, surely, to that percentage or more.
 
+    Surely is by four standard errors.
     What was looked at counts, not what is extrapolated from it.
     """
     counts = [row[f"{name}{side}"] for side in ("", "_before") for name in ("failures", "requests", "samples")]
     if any(pd.isna(count) for count in counts) or not (row["requests"] and row["requests_before"]):
         return False
     rate, before = (row[f"failures{side}"] / row[f"requests{side}"] for side in ("", "_before"))
-    if 100 * rate < FAILING_PCT or rate < PRACTICAL_FACTOR * before or rate * row["samples"] < FEWEST_FAILED:
+    if 100 * rate < failing_pct or rate < PRACTICAL_FACTOR * before or rate * row["samples"] < FEWEST_FAILED:
         return False
     seen, past = row["samples"], row["samples_before"]
     return stats.rate_ratio(rate * seen, seen, before * past, past, level=SURE_LEVEL)[0] > 1

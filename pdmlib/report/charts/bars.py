@@ -30,6 +30,7 @@ from pdmlib.report.charts.picture import (
 
 MOST_ROWS = 15
 TEN_YEARS = 3650
+FULL_PCT = 100.0  # of a limit that no ladder warns of, only being full is a warning
 
 
 @styled
@@ -195,7 +196,7 @@ def _cost_bar(ax: Axes, i: int, row: Row, rows: Sequence[Row]) -> str:
 
 @styled
 def capacity_line(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
-    """How much of each limit of the plan is used (`title`, `used`, `limit`, `unit`, `days_left`, `warn_pct` = 80).
+    """How much of each limit of the plan is used (`title`, `used`, `limit`, `unit`, `days_left`, `warn_pct`).
 
     A use or a limit that is not known gives a hatched line; `days_left` None: no growth that reaches it.
     """
@@ -223,11 +224,13 @@ def _capacity(ax: Axes, y: float, row: Row) -> str:
         word = "not measured" if used is None else f"{count_text(used)} {unit}".rstrip() + ", limit not known"
         beside(ax, y, word)
         return word
-    warn, share = number(row, "warn_pct") or 80.0, used / limit * 100
+    warn, share = number(row, "warn_pct"), used / limit * 100
+    full = share >= (FULL_PCT if warn is None else warn)
     boxes(ax, [(0, y - 0.2, 100, 0.4)], facecolor="#eef1f3", linewidth=0)
-    boxes(ax, [(0, y - 0.2, min(share, 100), 0.4)], facecolor=RED if share >= warn else SKY, linewidth=0)
-    ax.plot([warn, warn], [y - 0.32, y + 0.32], color=INK, linewidth=1.5, dashes=(3, 2))
+    boxes(ax, [(0, y - 0.2, min(share, 100), 0.4)], facecolor=RED if full else SKY, linewidth=0)
+    if warn is not None:
+        ax.plot([warn, warn], [y - 0.32, y + 0.32], color=INK, linewidth=1.5, dashes=(3, 2))
     word = f"{share:.0f} %: {count_text(used)} of {count_text(limit)} {unit}".rstrip()
     word += f", full in {left:,.0f} days" if left is not None and left <= TEN_YEARS else ""
-    beside(ax, y, plain(word, 42), bold=share >= warn)
+    beside(ax, y, plain(word, 42), bold=full)
     return word

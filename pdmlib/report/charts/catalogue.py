@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from pdmlib.analysis import cron
+from pdmlib.analysis import cron, limits, performance
 from pdmlib.analysis.availability.uptime import uptime_segments
 from pdmlib.analysis.database import health
 from pdmlib.analysis.product import costs, features
 from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.analysis.traffic.routes import routes
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.phases.window import Window
@@ -48,26 +47,36 @@ def _span(case: Case) -> Window:
     return Window(case.scope.previous.start, case.window.end)
 
 
-def _over_time(draw: Callable[..., Any], series: Callable[[Case], Any]) -> Callable[[Case], Any]:
-    """A chart of a series over the window and the same length before it."""
+def _over_time(
+    draw: Callable[..., Any],
+    series: Callable[[Case], Any],
+    edges: Callable[[Case], Mapping[str, Any]] | None = None,
+) -> Callable[[Case], Any]:
+    """A chart of a series over the window and the same length before it.
+
+    Args:
+        edges: what the chart takes of the ladder in force.
+    """
 
     def chart(case: Case) -> Any:
-        span = _span(case)
-        return draw(series(case.at(span)), case.scope.deployed_at, case.site.zone, window=span)
+        span, more = _span(case), edges(case) if edges else {}
+        return draw(series(case.at(span)), case.scope.deployed_at, case.site.zone, window=span, **more)
 
     return chart
 
 
 CHARTS: dict[str, Callable[[Case], Any]] = {
-    "response_time": _over_time(response_time, hourly),
-    "error_rate": _over_time(error_rate, hourly),
+    "response_time": _over_time(
+        response_time, hourly, lambda c: {"target_ms": limits.target_of(c, performance.P95)}
+    ),
+    "error_rate": _over_time(error_rate, hourly, lambda c: {"limits": limits.marks(c, performance.ERROR_RATE)}),
     "request_volume": _over_time(request_volume, hourly),
-    "database_cpu": _over_time(database_cpu, health.cpu_series),
+    "database_cpu": _over_time(database_cpu, health.cpu_series, lambda c: {"limits": limits.marks(c, health.CPU)}),
     "uptime": lambda c: uptime_strip(uptime_segments(c), c.site.zone, c.window),
     "adoption": lambda c: adoption_heatmap(_telling(features.adoption(c))),
     "cron": lambda c: cron_slots(cron.slots(c), c.site.zone, c.window),
     "days": lambda c: day_trend(daily(c)),
-    "routes": lambda c: routes_bar(routes(c)),
+    "routes": lambda c: routes_bar(performance.routes(c)),
     "queries": lambda c: query_bar(health.queries(c)),
     "costs": lambda c: cost_bars(costs.rows(c)),
     "capacity": lambda c: capacity_line(costs.capacity(c)),

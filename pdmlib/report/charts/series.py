@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from pdmlib.analysis.limits import Mark
 from pdmlib.phases.window import Window
 from pdmlib.report.charts.picture import (
     BLUE,
@@ -53,6 +54,7 @@ from pdmlib.report.charts.timeline import (
 FEW_REQUESTS = 100
 FEW_LOOK: Look = {"marker": "D", "color": SKY, "markerfacecolor": "white", "markersize": 5, "zorder": 2.7}
 HEIGHT = 3.3
+GROUNDS = {INK: "#fdf0d0", RED: "#f8dcd8"}  # behind what is beyond a limit, by the colour of its line
 
 
 @styled
@@ -60,7 +62,7 @@ def response_time(
     hourly: pd.DataFrame,
     deployed_at: datetime | None,
     zone: ZoneInfo,
-    target_ms: float = 1000,
+    target_ms: float | None = None,
     *,
     window: Window | None = None,
     reason: str = NO_ROWS,
@@ -77,17 +79,19 @@ def response_time(
         return nothing(title, reason)
     figure, ax = sheet(title, HEIGHT)
     peaks = {n: peak(line, n) for n in shown}
-    main = max([target_ms * 1.15, *(peaks[n][1] * 1.2 for n in shown if n != "p99")])
+    main = max([(target_ms or 0) * 1.15, *(peaks[n][1] * 1.2 for n in shown if n != "p99")])
     most = max(y for _, y in peaks.values())
     furnish(ax, line, main if most > 2.5 * main else max(main, most * 1.2), "ms", deployed_at)
     missing = hatch_gaps(ax, line, np.all([np.isnan(line.values[n]) for n in shown], axis=0), "no data", "//")
     looks = {"p50": (SKY, 1.4), "p95": (BLUE, 2.4), "p99": ("#8d969e", 1.1)}
     for name in shown:
         draw_line(ax, line, name, *looks[name])
-    draw_limit(ax, target_ms)
     newest = {n: last_value(line, n) for n in shown}
     labels = [(v, f"{n} {ms_text(v)}", MUTED if n == "p99" else BLUE) for n, v in newest.items()]
-    right_labels(ax, line, [*labels, (target_ms, f"p95 target {ms_text(target_ms)}", INK)])
+    if target_ms is not None:
+        draw_limit(ax, target_ms)
+        labels.append((target_ms, f"p95 target {ms_text(target_ms)}", INK))
+    right_labels(ax, line, labels)
     main_name = "p95" if "p95" in shown else shown[-1]
     peak_note(ax, line, peaks[main_name], f"highest {main_name} {ms_text(peaks[main_name][1])}")
     if most > 2.5 * main:
@@ -97,10 +101,10 @@ def response_time(
     said = ", ".join(
         f"{n} last {ms_text(newest[n])}, highest {ms_text(peaks[n][1])} at {line.text(peaks[n][0])}" for n in shown
     )
+    aim = "" if target_ms is None else f"; target for p95 {ms_text(target_ms)}"
     return Picture(
         figure,
-        f"{title} {line.span_text}: {said}; target for p95 {ms_text(target_ms)}."
-        f"{gap_note(missing)}{incomplete_note(line, shown)}",
+        f"{title} {line.span_text}: {said}{aim}.{gap_note(missing)}{incomplete_note(line, shown)}",
     )
 
 
@@ -109,12 +113,12 @@ def error_rate(
     hourly: pd.DataFrame,
     deployed_at: datetime | None,
     zone: ZoneInfo,
-    limits: Sequence[float] = (0.5, 1, 5),
+    limits: Sequence[Mark] = (),
     *,
     window: Window | None = None,
     reason: str = NO_ROWS,
 ) -> Picture:
-    """Errors in % of each bucket's requests (`at, requests, errors, error_rate_pct`), with the limits.
+    """Errors in % of each bucket's requests (`at, requests, errors, error_rate_pct`), mildest limit first.
 
     Columns `low` and `high` (percent), where given, are drawn as a band. Buckets with fewer than
     100 requests do not set the scale, those with errors are hollow diamonds (at the top edge when beyond
@@ -129,8 +133,8 @@ def error_rate(
     few = np.isfinite(rate) & (requests < FEW_REQUESTS)
     solid = _with_only(line, name, ~few) if np.isfinite(rate[~few]).any() else line
     x, most = peak(solid, name)
-    drawn = [v for v in limits if v <= max(most * 1.5, limits[0])]
-    top = max([most * 1.25, *(v * 1.15 for v in drawn), 0.1])
+    drawn = [m for m in limits if m is limits[0] or m.edge <= most * 1.5]
+    top = max([most * 1.25, *(m.edge * 1.15 for m in drawn), 0.1])
     furnish(ax, line, top, "% of requests", deployed_at)
     silent = np.isnan(rate) & (requests == 0)
     missing = hatch_gaps(ax, line, np.isnan(rate) & ~silent, "no data", "//")
@@ -142,19 +146,18 @@ def error_rate(
     draw_line(ax, solid, name, BLUE, 2)
     telling = few & (rate > 0)
     ax.plot(line.middles[telling], np.minimum(rate[telling], top), linestyle="none", clip_on=False, **FEW_LOOK)
-    words = dict(zip(limits, ("target", "P1", "rollback"), strict=False))
-    for value in drawn:
-        draw_limit(ax, value, INK if value == limits[0] else RED)
-    labels = [(v, f"{words.get(v, 'limit')} {v:g} %", INK if v == limits[0] else RED) for v in drawn]
+    labels = [(m.edge, f"{m.word} {m.edge:g} %", INK if m is limits[0] else RED) for m in drawn]
+    for value, _, color in labels:
+        draw_limit(ax, value, color)
     right_labels(ax, line, [*labels, (last_value(line, name), f"last {last_value(line, name):.2f} %", BLUE)])
     of = _of_requests(line, x)
     if most > 0:
         peak_note(ax, line, (x, most), f"highest {most:.2f} %{of}")
     rare = [(f"fewer than {FEW_REQUESTS} requests", FEW_LOOK)] if telling.any() else []
     key(figure, mark_key(line, [name], rare))
-    edges = ", ".join(f"{words.get(v, 'limit')} {v:g} %" for v in limits)
+    edges = "".join(f"; {m.word} {m.edge:g} %" for m in limits)
     notes = f"{_few_note(rate[telling])}{gap_note(missing)}{incomplete_note(line, [name])}"
-    said = f"last {last_value(line, name):.2f} %, highest {most:.2f} %{of} at {line.text(x)}; {edges}."
+    said = f"last {last_value(line, name):.2f} %, highest {most:.2f} %{of} at {line.text(x)}{edges}."
     return Picture(figure, f"{title} {line.span_text}: {said}{notes}")
 
 
@@ -217,31 +220,38 @@ def database_cpu(
     series: pd.DataFrame,
     deployed_at: datetime | None,
     zone: ZoneInfo,
+    limits: Sequence[Mark] = (),
     *,
     window: Window | None = None,
     reason: str = NO_ROWS,
 ) -> Picture:
-    """The database's processor, average of each interval in percent (`at, end, cpu_pct`), peak named."""
+    """The database's processor, average of each interval in percent (`at, end, cpu_pct`), peak named.
+
+    Above each limit, the mildest first, the ground is coloured.
+    """
     title = "Database processor"
     line = timeline(series, ("cpu_pct",), zone, window)
     if line is None or not line.has("cpu_pct"):
         return nothing(title, reason)
     figure, ax = sheet(f"{title}: average between samples, mostly {minutes_text(line.step / 60)}", HEIGHT)
     furnish(ax, line, 100, "% busy", deployed_at)
-    for low, high, color in ((70, 80, "#fdf0d0"), (80, 100, "#f8dcd8")):
-        ax.axhspan(low, high, color=color, linewidth=0, zorder=0.5)
-        draw_limit(ax, low, INK if low == 70 else RED)
+    labels = [
+        (m.edge, f"target < {m.edge:g} %" if m is limits[0] else f"{m.word} > {m.edge:g} %", color)
+        for m, color in zip(limits, (INK, *[RED] * len(limits)), strict=False)
+    ]
+    for (edge, _, color), end in zip(labels, [*(m.edge for m in limits[1:]), 100], strict=False):
+        ax.axhspan(edge, end, color=GROUNDS[color], linewidth=0, zorder=0.5)
+        draw_limit(ax, edge, color)
     missing = hatch_gaps(ax, line, np.isnan(line.values["cpu_pct"]), "no data", "//")
     draw_line(ax, line, "cpu_pct", BLUE, 2)
     x, most = peak(line, "cpu_pct")
     last = last_value(line, "cpu_pct")
     key(figure, mark_key(line, ["cpu_pct"]))
     peak_note(ax, line, (x, most), f"peak {most:.0f} % {line.text(x)}")
-    right_labels(
-        ax, line, [(70, "target < 70 %", INK), (80, "alert > 80 %", RED), (last, f"last {last:.0f} %", BLUE)]
-    )
+    right_labels(ax, line, [*labels, (last, f"last {last:.0f} %", BLUE)])
+    aims = "".join(f"; {words}" for _, words, _ in labels)
     return Picture(
         figure,
-        f"{title} {line.span_text}: last {last:.0f} %, peak {most:.0f} % at {line.text(x)}; target below 70 %, "
-        f"alert above 80 %.{gap_note(missing)}{incomplete_note(line, ['cpu_pct'])}",
+        f"{title} {line.span_text}: last {last:.0f} %, peak {most:.0f} % at {line.text(x)}{aims}."
+        f"{gap_note(missing)}{incomplete_note(line, ['cpu_pct'])}",
     )

@@ -129,6 +129,29 @@ class Session:
             RefusedError: the server refused it.
             SourceError: the connection is lost or the budget used up.
         """
+        with self._cursor(timeout_s, row_security, role, claims) as cursor:
+            cursor.execute(_composed(query), parameters, binary=binary)
+            found = cursor.fetchall()
+        self.cost.rows += len(found)
+        return found
+
+    def kinds(self, query: Query, parameters: Mapping[str, Any], row_security: bool = False) -> Mapping[str, str]:
+        """The type of each column that a query returns, as the catalogue writes it; empty for one that it adds.
+
+        Raises:
+            RefusedError, SourceError: as `rows`.
+        """
+        with self._cursor(CATALOG_S, row_security) as cursor:
+            cursor.execute(_composed(query), parameters)
+            columns = cursor.description or []
+        types = self._connection.adapters.types
+        return {c.name: kind.regtype if (kind := types.get(c.type_code)) else "" for c in columns}
+
+    @contextmanager
+    def _cursor(
+        self, timeout_s: float, row_security: bool, role: str | None = None, claims: str | None = None
+    ) -> Iterator[psycopg.Cursor[Row]]:
+        """A cursor in a read-only transaction with its limits set; what the server refuses is a SourceError."""
         left = self._deadline - time.monotonic()
         if left < 0.05:
             raise SourceError(SOURCE, "not read: the time for this source was used up")
@@ -144,15 +167,12 @@ class Session:
                     cursor.execute(_UNTRACKED)
                 if role:
                     _impersonate(cursor, role, claims)
-                cursor.execute(_composed(query), parameters, binary=binary)
-                found = cursor.fetchall()
+                yield cursor
         except psycopg.Error as error:
             raise self._failure(error) from None
         finally:
             self.cost.queries += 1
             self.cost.seconds += time.monotonic() - started
-        self.cost.rows += len(found)
-        return found
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
         """The rows of `sql/<name>.sql`."""

@@ -13,14 +13,15 @@ from functools import partial
 import pandas as pd
 
 from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
-from pdmlib.site.site import Site
+from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.sources.live import PAST, is_live
 from pdmlib.sources.postgres import checks
 from pdmlib.sources.postgres import tables as application
+from pdmlib.sources.postgres.mapping import Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, session
 from pdmlib.sources.postgres.snapshot import gauges, own_cost, statements, taken_at
-from pdmlib.sources.postgres.tables import Reader
 from pdmlib.sources.postgres.timings import query_plans, query_timings
 from pdmlib.sources.postgres.visibility import Ledger, ledger
 from pdmlib.sources.threads import reason_of
@@ -44,6 +45,7 @@ class _Pass:
     def __init__(self, site: Site, scope: Scope, opened: Session) -> None:
         self.site, self.scope, self.session = site, scope, opened
         self.gaps: list[Row] = []
+        self.unclear = Unclear(SOURCE)
         self.found: list[Frames] = []
 
     def say(self, item: str, state: str, reason: str) -> None:
@@ -55,7 +57,7 @@ class _Pass:
         at = taken_at(self.site, self.scope)
         seen = ledger(self.session, self.site)
         self._seen(seen)
-        self._tables(Reader(self.session, self.site, self.scope, seen, self.say))
+        self._tables(Reader(self.session, self.site, self.scope, seen, self.say, self.unclear))
         if is_live(self.site, self.scope):
             self._live(at, seen)
         else:
@@ -63,7 +65,7 @@ class _Pass:
                 self.say(item, "no_data", PAST)
             for query in self.site.queries:
                 self.say(f"query:{query.name}", "no_data", PAST)
-        self.found.append({"gaps": frame("gaps", self.gaps)})
+        self.found += [{"gaps": frame("gaps", self.gaps)}, self.unclear.frames()]
         return merge(self.found)
 
     def _live(self, at: datetime, seen: Ledger) -> None:
@@ -89,18 +91,18 @@ class _Pass:
                 self.say(f"table:{sight.table}", "error", sight.reason or sight.state)
 
     def _tables(self, reader: Reader) -> None:
-        site = reader.site
-        cron = site.cron
+        cron = reader.site.cron
+        tables = {name: block.table for name in TABLE_BLOCKS if (block := reader.site.block(name))}
         for name, table, read in (
             ("feature_counts", None, application.feature_counts),
-            ("probes", site.uptime and site.uptime.table, application.probes),
-            ("cron_logs", cron and cron.table, application.cron_logs),
+            ("probes", tables.get("uptime"), application.probes),
+            ("cron_logs", tables.get("cron"), application.cron_logs),
             ("cron_settings", cron and cron.settings_table, application.cron_settings),
-            ("tickets", site.tickets and site.tickets.table, application.tickets),
-            ("payments", site.tables.payments, application.payments),
-            ("activity", site.activity and site.activity.sessions_table, application.activity),
-            ("app_alerts", site.tables.app_alerts, application.app_alerts),
-            ("integration_checks", site.tables.integration_checks, application.integration_checks),
+            ("tickets", tables.get("tickets"), application.tickets),
+            ("payments", tables.get("payments"), application.payments),
+            ("activity", tables.get("activity"), application.activity),
+            ("app_alerts", tables.get("app_alerts"), application.app_alerts),
+            ("integration_checks", tables.get("integration_checks"), application.integration_checks),
         ):
             self._add(name, f"table:{table}", partial(read, reader))
 

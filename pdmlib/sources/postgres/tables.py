@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,125 +11,112 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
-from pdmlib.phases.scope import Scope
-from pdmlib.site.site import Site
+from pdmlib.frames.schemas import SCHEMAS
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
-from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, literal, written
-from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, feature_tables, qualified
-
-ROWS = 100_000
-TABLE_S = 8.0
-QUARTER_S = 900
-_TEXT = 500
-
-
-@dataclass(frozen=True)
-class Reader:
-    """What the readers of application tables share.
-
-    Attributes:
-        say: adds a gap (item, state, reason).
-    """
-
-    session: Session
-    site: Site
-    scope: Scope
-    ledger: Ledger
-    say: Callable[[str, str, str], None]
-
-    def rows(self, sight: Sight, query: Any, parameters: Mapping[str, Any]) -> list[Row]:
-        """The rows of a query on one table, policies let in where they show every row."""
-        policies = sight.state == BY_POLICY
-        return self.session.rows(query, parameters, timeout_s=TABLE_S, row_security=policies)
-
-    def select(
-        self,
-        table: str,
-        columns: Mapping[str, str],
-        time_column: str,
-        start: datetime,
-        end: datetime,
-        optional: tuple[str, ...] = (),
-        zone: str | None = "UTC",
-    ) -> list[Row]:
-        """Rows of a table whose time lies in `[start, end)`, newest first where the cap cuts.
-
-        Args:
-            columns: our name -> the table's column.
-            optional: columns of ours that the table may lack.
-            zone: of times stored without one.
-
-        Raises:
-            SourceError: the table or a column cannot be read whole.
-        """
-        needed = [c for ours, c in columns.items() if ours not in optional]
-        sight = self.ledger.readable(table, [time_column, *needed])
-        have = {ours: c for ours, c in columns.items() if c in sight.columns}
-        parts = [
-            compose("{v} AS {n}", v=_value(c, sight.columns[c], zone), n=identifier(n)) for n, c in have.items()
-        ]
-        query = compose(
-            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
-            parts=joined(parts),
-            table=identifier(qualified(table)),
-            inside=_inside(time_column, sight.columns[time_column], zone),
-            time=identifier(time_column),
-            cap=written(str(ROWS + 1)),
-        )
-        found = self.rows(sight, query, {"start": start, "end": end})
-        if len(found) > ROWS:
-            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
-        return found[:ROWS]
+from pdmlib.site.terms import CRON_SETTINGS
+from pdmlib.sources.postgres import mapping
+from pdmlib.sources.postgres.mapping import Layout, Reader
+from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
 
 
 def probes(reader: Reader) -> pd.DataFrame:
     """The application's own uptime probes, from the window before to the window's end.
 
-    An incident is held against the week before the deployment and what came after.
+    An incident is held against the week before the deployment and what came after. A row with anything
+    in it that is not understood has no status.
     """
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None:
         return frame("probes")
-    columns = {"checked_at": "checked_at", "status": "status", "response_ms": "response_time", "detail": "errors"}
     start, end = min(scope.previous.start, scope.window.start), scope.window.end
-    if scope.phase.name == "incident":
+    if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
-    rows = reader.select(uptime.table, columns, "checked_at", start, end, ("response_ms", "detail"))
-    return frame("probes", [{**row, "target": "uptime_logs", "detail": _words(row.get("detail"))} for row in rows])
+    return frame("probes", [_probe(row) for row in reader.select(reader.layout(uptime), start, end)])
+
+
+def _probe(row: Row) -> Row:
+    return {
+        "target": "uptime_logs",
+        "checked_at": row["checked_at"],
+        "status": None if row["odd"] else row["status"],
+        "response_ms": row["response_ms"],
+        "detail": "; ".join(_items(row["errors"])) or None,
+    }
 
 
 def cron_logs(reader: Reader) -> pd.DataFrame:
-    """Rows of the cron log from two days before the window to the grace after it; and each job's newest before."""
+    """Rows of the cron log from two days before the window to the grace after it; and each job's newest before.
+
+    A row with anything in it that is not understood has no status.
+    """
     cron, scope = reader.site.cron, reader.scope
     if cron is None:
         return frame("cron_logs")
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
-    columns = {
-        "job": "job_name",
-        "started_at": "started_at",
-        "completed_at": "completed_at",
-        "status": "status",
-        "duration_ms": "duration_ms",
-        "error": "error_message",
-        "attempts": "attempts",
-    }
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
-    optional = ("completed_at", "duration_ms", "error", "attempts")
-    rows = reader.select(cron.table, columns, "started_at", start, end, optional)
-    return frame("cron_logs", _runs_before(reader, cron.table, start) + rows)
+    layout = reader.layout(cron)
+    rows = [_run(row) for row in reader.select(layout, start, end)]
+    return frame("cron_logs", _runs_before(reader, layout, start, {row["job"] for row in rows}) + rows)
 
 
-def _runs_before(reader: Reader, table: str, start: datetime) -> list[Row]:
-    """The newest start of every job in the baseline: it tells a job that stopped from one that never logged."""
-    sight = reader.ledger.readable(table, ["job_name", "started_at"])
+def _run(row: Row) -> Row:
+    found = {name: row[name] for name in SCHEMAS["cron_logs"].columns}
+    return {**found, "status": None if row["odd"] else row["status"]}
+
+
+def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str]) -> list[Row]:
+    """The newest start of every job before the rows that are read, and the oldest row of the log.
+
+    They tell a job that stopped from one that never logged: for those not seen in the baseline the
+    look goes back over two periods of their schedules.
+    """
+    cron, begin = reader.site.cron, min(start, reader.scope.baseline.start)
+    found = _newest(reader, layout, begin, start)
+    known = known | {row["job"] for row in found}
+    silent = [job for job in (cron.expected if cron else ()) if not known & {job.name, *job.aliases}]
+    early = min((periods_before(job, reader.scope.window.start) for job in silent), default=begin)
+    try:
+        if early < begin:
+            names = [name for job in silent for name in (job.name, *job.aliases)]
+            found += _newest(reader, layout, early, begin, names)
+        found += [row for row in _oldest(reader, layout) if row["started_at"] < start and row not in found]
+    except SourceError as error:
+        reader.say(f"table:{layout.block.table}:before", "error", error.reason)
+    return found
+
+
+def _newest(
+    reader: Reader, layout: Layout, start: datetime, end: datetime, names: list[str] | None = None
+) -> list[Row]:
+    """The newest start of every job in a stretch; of some jobs where they are named."""
+    kind, job = layout.type_of(layout.moment), identifier(layout.columns["job"])
     query = compose(
-        "SELECT job_name::text AS job, max({value}) AS started_at, 'started' AS status FROM {table} "
-        "WHERE {inside} GROUP BY 1 ORDER BY 1 LIMIT 10000",
-        value=_value("started_at", sight.columns["started_at"], "UTC"),
-        table=identifier(qualified(table)),
-        inside=_inside("started_at", sight.columns["started_at"], "UTC"),
+        "SELECT {job}::text AS job, max({value}) AS started_at, 'started' AS status FROM {table} "
+        "WHERE {inside} AND {mine} GROUP BY 1 ORDER BY 1 LIMIT 10000",
+        job=job,
+        value=mapping.value(layout.time, kind, layout.zone),
+        table=identifier(qualified(layout.block.table)),
+        inside=mapping.inside(layout.time, kind, layout.zone),
+        mine=written("true") if names is None else compose("{job}::text = ANY(%(names)s)", job=job),
     )
-    return reader.rows(sight, query, {"start": min(start, reader.scope.baseline.start), "end": start})
+    return reader.rows(layout.sight, query, {"start": start, "end": end, "names": names})
+
+
+def _oldest(reader: Reader, layout: Layout) -> list[Row]:
+    """The oldest row of the log: so far back does it tell."""
+    query = compose(
+        "SELECT {job}::text AS job, {value} AS started_at, 'started' AS status FROM {table} "
+        "WHERE {known} ORDER BY {time} LIMIT 1",
+        job=identifier(layout.columns["job"]),
+        value=mapping.value(layout.time, layout.type_of(layout.moment), layout.zone),
+        table=identifier(qualified(layout.block.table)),
+        known=mapping.possible(layout.time),
+        time=identifier(layout.time),
+    )
+    return reader.rows(layout.sight, query, {})
 
 
 def cron_settings(reader: Reader) -> pd.DataFrame:
@@ -138,12 +124,19 @@ def cron_settings(reader: Reader) -> pd.DataFrame:
     cron = reader.site.cron
     if cron is None or cron.settings_table is None:
         return frame("cron_settings")
-    sight = reader.ledger.readable(cron.settings_table, ["job_name", "enabled"])
+    names = {c.name: cron.settings_columns.get(c.name, c.candidates[0]) for c in CRON_SETTINGS.columns}
+    sight = reader.ledger.readable(cron.settings_table, names.values())
     query = compose(
-        "SELECT job_name AS job, enabled FROM {table} ORDER BY 1 LIMIT 10000",
+        "SELECT {job} AS job, {enabled} AS enabled FROM {table} ORDER BY 1 LIMIT 10000",
+        job=identifier(names["job"]),
+        enabled=identifier(names["enabled"]),
         table=identifier(qualified(cron.settings_table)),
     )
     return frame("cron_settings", reader.rows(sight, query, {}))
+
+
+CATEGORIES = "tickets.category"
+"""The item of the gap of a table that says of no ticket what it is about."""
 
 
 def tickets(reader: Reader) -> pd.DataFrame:
@@ -151,30 +144,36 @@ def tickets(reader: Reader) -> pd.DataFrame:
     block = reader.site.tickets
     if block is None:
         return frame("tickets")
-    columns = {
-        "ticket": "ticket_number",
-        "created_at": "created_at",
-        "resolved_at": "resolved_at",
-        "priority": "priority",
-        "status": "status",
-        "rating": "customer_rating",
-        "summary": "escalation_reason",
-        "tags": "tags",
-    }
-    start, end = reader.scope.baseline.start, reader.scope.window.end
-    optional = ("resolved_at", "priority", "status", "rating", "summary", "tags")
-    rows = reader.select(block.table, columns, "created_at", start, end, optional)
-    return frame("tickets", [_ticket(row, block.categories) for row in rows])
+    layout = reader.layout(block)
+    if not {"category", "tags"} & layout.columns.keys():
+        mend = mend_line("tickets", "columns", value={"category": "<its name>"})
+        reader.say(
+            CATEGORIES, "error", f"{block.table} has neither category nor tags; say which one it is: {mend}"
+        )
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    marks = Vocabulary(block.categories)
+    rows = [{**row, "status": _ticket_status(layout, row)} for row in rows]
+    return frame("tickets", [_ticket(reader, row, place, marks) for place, row in enumerate(rows, 1)])
 
 
-def _words(text: str | None) -> str | None:
-    return "; ".join(_items(text)) or None
+def _ticket_status(layout: Layout, row: Row) -> str | None:
+    """What the ticket says; where it says nothing, one that was resolved is closed."""
+    said: str | None = row["status"]
+    if said or "resolved_at" not in layout.columns or "resolved_at" in row["odd"]:
+        return said
+    return "closed" if row["resolved_at"] else None if "status" in layout.columns else "open"
 
 
-def _ticket(row: Row, categories: Mapping[str, tuple[str, ...]]) -> Row:
-    tags = _items(row.get("tags"))
-    category = next((name for name, marks in categories.items() if set(marks) & set(tags)), None)
-    return {**row, "tags": ", ".join(tags) or None, "category": category}
+def _ticket(reader: Reader, row: Row, place: int, marks: Vocabulary) -> Row:
+    """A ticket; one whose category nobody has declared has its words in `tags` and no category."""
+    said = [*([row["category"]] if row["category"] else []), *_items(row["tags"])]
+    category = next((ours for theirs in said if (ours := marks.of(theirs))), None)
+    if said and category is None:
+        mend = mend_line("tickets", "categories", marks.ours[0], value=[said[0]], note="or a category of your own")
+        reader.unclear.note(CATEGORIES, "unknown word", said[0], mend=mend)
+    found = {name: row[name] for name in SCHEMAS["tickets"].columns}
+    ticket = f"#{place}" if row["ticket"] is None else str(row["ticket"])
+    return {**found, "ticket": ticket, "tags": ", ".join(said) or None, "category": category}
 
 
 def _items(text: str | None) -> list[str]:
@@ -188,36 +187,39 @@ def _items(text: str | None) -> list[str]:
 
 def app_alerts(reader: Reader) -> pd.DataFrame:
     """Alerts that the application raised itself, since the baseline began."""
-    table = reader.site.tables.app_alerts
-    if table is None:
+    block = reader.site.block("app_alerts")
+    if block is None:
         return frame("app_alerts")
-    columns = {
-        "alert": "alert_name",
-        "severity": "severity",
-        "at": "triggered_at",
-        "resolved": "resolved",
-        "message": "message",
+    layout = reader.layout(block)
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    return frame("app_alerts", [_alert(row) for row in rows])
+
+
+def _alert(row: Row) -> Row:
+    return {
+        "at": row["triggered_at"],
+        **{name: row[name] for name in ("alert", "severity", "resolved", "message")},
     }
-    start, end = reader.scope.baseline.start, reader.scope.window.end
-    rows = reader.select(table, columns, "triggered_at", start, end, ("severity", "resolved", "message"))
-    return frame("app_alerts", rows)
 
 
 def integration_checks(reader: Reader) -> pd.DataFrame:
-    """The application's checks of its integrations in the window."""
-    table = reader.site.tables.integration_checks
-    if table is None:
+    """The application's checks of its integrations in the window; degraded is no failure."""
+    block, window = reader.site.block("integration_checks"), reader.scope.window
+    if block is None:
         return frame("integration_checks")
-    columns = {
-        "integration": "integration_name",
-        "at": "check_time",
-        "success": "success",
-        "response_ms": "response_time_ms",
-        "error": "error_message",
+    rows = reader.select(reader.layout(block), window.start, window.end)
+    return frame("integration_checks", [_check(row) for row in rows])
+
+
+def _check(row: Row) -> Row:
+    known = row["status"] is not None and not row["odd"]
+    return {
+        "integration": row["name"],
+        "at": row["checked_at"],
+        "success": row["status"] != "down" if known else None,
+        "response_ms": row["response_ms"],
+        "error": row["error"],
     }
-    window = reader.scope.window
-    rows = reader.select(table, columns, "check_time", window.start, window.end, ("response_ms", "error"))
-    return frame("integration_checks", rows)
 
 
 def payments(reader: Reader) -> pd.DataFrame:
@@ -225,54 +227,92 @@ def payments(reader: Reader) -> pd.DataFrame:
 
     An integer amount is taken for minor units; any other for the currency's main unit of a hundred.
     """
-    table = reader.site.tables.payments
-    if table is None:
+    block = reader.site.block("payments")
+    if block is None:
         return frame("payments")
-    columns = {
-        "payment": "id",
-        "created_at": "created_at",
-        "status": "status",
-        "failure_code": "failure_code",
-        "amount_minor": "amount",
-        "currency": "currency",
+    layout = reader.layout(block)
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    is_minor = "amount" in layout.columns and layout.type_of("amount") in ("smallint", "integer", "bigint")
+    return frame("payments", [_payment(row, 1 if is_minor else 100, n) for n, row in enumerate(rows, 1)])
+
+
+def _payment(row: Row, minor: int, place: int) -> Row:
+    amount = row["amount"]
+    return {
+        "source": "database",
+        "payment": str(row["payment"] or f"#{place}"),
+        "created_at": row["created_at"],
+        "status": row["status"],
+        "failure_code": row["failure_code"],
+        "amount_minor": None if amount is None else round(minor * float(amount)),
+        "currency": row["currency"],
     }
-    start, end = reader.scope.baseline.start, reader.scope.window.end
-    optional = ("failure_code", "amount_minor", "currency")
-    rows = reader.select(table, columns, "created_at", start, end, optional)
-    minor = reader.ledger[table].columns.get("amount", "").endswith("int") or "integer" in (
-        reader.ledger[table].columns.get("amount", "")
-    )
-    found = frame("payments", [{**row, "source": "database"} for row in rows])
-    return found if minor else found.assign(amount_minor=(100 * found["amount_minor"]).round())
 
 
 def activity(reader: Reader) -> pd.DataFrame:
-    """Visitors, sessions and pages of each interval that a report names."""
+    """Visitors, sessions and pages of each interval that a report names.
+
+    What rests on a column that the table lacks, or that a row leaves empty, is missing.
+    """
     block, spans = reader.site.activity, reader.scope.spans
     if block is None:
         return frame("activity")
-    sight = reader.ledger.readable(
-        block.sessions_table, ["started_at", "visitor_id", "pages_visited", "duration_seconds"]
-    )
+    layout = reader.layout(block)
+    kind, zone = layout.type_of(layout.moment), layout.zone
     query = compose(
-        """
-        SELECT s.a AS start, s.b AS "end", t.* FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[])
-          AS s(a, b)
-        CROSS JOIN LATERAL (
-          SELECT count(DISTINCT visitor_id) AS visitors, count(*) AS sessions,
-                 sum(pages_visited)::float8 AS page_views,
-                 avg(duration_seconds)::float8 AS session_s, count(*) FILTER (WHERE pages_visited <= 1) AS bounced
-          FROM {table} WHERE started_at >= {a} AND started_at < {b}
-        ) AS t ORDER BY 1, 2
-        """,
-        table=identifier(qualified(block.sessions_table)),
-        a=_bound("s.a", sight.columns["started_at"], block.time_zone),
-        b=_bound("s.b", sight.columns["started_at"], block.time_zone),
+        _SESSIONS,
+        visitor=_column(layout, "visitor", "text"),
+        pages=_column(layout, "pages", "float8"),
+        seconds=_seconds(layout),
+        table=identifier(qualified(block.table)),
+        time=identifier(layout.time),
+        a=mapping.bound("s.a", kind, zone),
+        b=mapping.bound("s.b", kind, zone),
     )
-    found = reader.rows(sight, query, {"starts": [w.start for w in spans], "ends": [w.end for w in spans]})
-    return frame(
-        "activity", [{**row, "page_views": row["page_views"] or 0, "source": "postgres"} for row in found]
-    )
+    found = reader.rows(layout.sight, query, {"starts": [w.start for w in spans], "ends": [w.end for w in spans]})
+    return frame("activity", [_interval(layout, row, reader.unclear) for row in found])
+
+
+# Sessions may be open still, so that a length of nothing is none; pages and visitors are there from the start.
+_SESSIONS = """
+SELECT s.a AS start, s.b AS "end", t.* FROM unnest(%(starts)s::timestamptz[], %(ends)s::timestamptz[]) AS s(a, b)
+CROSS JOIN LATERAL (
+  SELECT count(*) AS sessions, count(DISTINCT visitor) AS visitors, count(*) - count(visitor) AS no_visitor,
+         coalesce(sum(pages) FILTER (WHERE pages >= 0), 0) AS page_views,
+         count(*) - count(*) FILTER (WHERE pages >= 0 AND pages < 1e9) AS no_pages,
+         count(*) FILTER (WHERE pages <= 1) AS bounced,
+         avg(seconds) FILTER (WHERE seconds >= 0 AND seconds < 1e9) AS session_s,
+         count(seconds) - count(*) FILTER (WHERE seconds >= 0 AND seconds < 1e9) AS no_seconds
+  FROM (SELECT {visitor} AS visitor, {pages} AS pages, {seconds} AS seconds
+        FROM {table} WHERE {time} >= {a} AND {time} < {b}) AS sessions
+) AS t ORDER BY 1, 2
+"""
+
+
+def _column(layout: Layout, ours: str, kind: str) -> Any:
+    if ours not in layout.columns:
+        return written(f"NULL::{kind}")
+    return compose("{c}::{kind}", c=identifier(layout.columns[ours]), kind=written(kind))
+
+
+def _seconds(layout: Layout) -> Any:
+    if "duration_s" in layout.columns or "ended_at" not in layout.columns:
+        return _column(layout, "duration_s", "float8")
+    ends, starts = identifier(layout.columns["ended_at"]), identifier(layout.time)
+    return compose("extract(epoch FROM {b} - {a})::float8", a=starts, b=ends)
+
+
+def _interval(layout: Layout, row: Row, unclear: Unclear) -> Row:
+    """An interval's row; what is counted over rows of which one is empty or impossible is missing."""
+    blank = {name: row.pop(f"no_{name}") for name in ("visitor", "pages", "seconds")}
+    for ours, name in (("visitor", "visitor"), ("pages", "pages"), ("duration_s", "seconds")):
+        if blank[name] and ours in layout.columns:
+            unclear.note(f"activity.{ours}", "empty or out of range", "null", count=blank[name])
+    if blank["visitor"]:
+        row |= {"visitors": None}
+    if blank["pages"]:
+        row |= {"page_views": None, "bounced": None}
+    return {**row, "source": "postgres"}
 
 
 def feature_counts(reader: Reader) -> pd.DataFrame:
@@ -289,18 +329,47 @@ def feature_counts(reader: Reader) -> pd.DataFrame:
 def _counted(reader: Reader, feature: Feature) -> list[Row]:
     scope = reader.scope
     span = {"start": scope.baseline.start, "split": scope.window.start, "end": scope.window.end}
-    if feature.sql:
-        query = compose(_BINNED, moment=written("at"), amount=written("sum(amount)"), rows=_author(feature.sql))
-        policies = reader.ledger.by_policy(feature_tables(feature))
-        rows = reader.session.rows(query, span, timeout_s=TABLE_S, row_security=policies)
-    else:
-        columns = [c for c in (*_times(feature), feature.value_column, feature.first_per) if c]
-        sight = reader.ledger.readable(str(feature.table), columns)
-        rows = reader.rows(sight, _query(feature, sight), span)
-    return [
-        {"feature": feature.name, "at": pd.Timestamp(row["bin"], unit="s", tz="UTC"), "amount": row["amount"]}
-        for row in rows
-    ]
+    rows = _counted_by_sql(reader, feature, span) if feature.sql else _counted_rows(reader, feature, span)
+    blank = sum(row["blank"] for row in rows)
+    if blank:
+        where = f"{feature.value_column or 'amount'} IS NOT NULL"
+        mend = mend_line("features", value=[{"name": feature.name, "where": where}])
+        reader.unclear.note(f"features.{feature.name}", "no number", "null", mend=mend, count=blank)
+    return [_bin(feature, row) for row in rows]
+
+
+def _bin(feature: Feature, row: Row) -> Row:
+    at = pd.Timestamp(row["bin"], unit="s", tz="UTC")
+    return {"feature": feature.name, "at": at, "amount": row["amount"], "blank": row["blank"] or None}
+
+
+def _counted_rows(reader: Reader, feature: Feature, span: Mapping[str, datetime]) -> list[Row]:
+    columns = [c for c in (*_times(feature), feature.value_column, feature.first_per) if c]
+    sight = reader.ledger.readable(str(feature.table), columns)
+    for column in _times(feature):
+        mapping.check_time(column, sight.columns[column])
+        _check_zone(reader, feature, sight.table, column, sight.columns[column])
+    return reader.rows(sight, _query(feature, sight), span)
+
+
+def _counted_by_sql(reader: Reader, feature: Feature, span: Mapping[str, datetime]) -> list[Row]:
+    author = _author(str(feature.sql))
+    policies = reader.ledger.by_policy(feature_tables(feature))
+    look = compose("SELECT at FROM {author} LIMIT 0", author=author)
+    kind = reader.session.kinds(look, span, row_security=policies)["at"]
+    _check_zone(reader, feature, "its sql", "at", kind)
+    zoned = compose("timezone({z}, at::timestamp)", z=literal(feature.time_zone or "UTC"))
+    query = compose(_BINNED, moment=zoned if mapping.is_naive(kind) else written("at"), rows=author)
+    return reader.session.rows(query, span, timeout_s=mapping.TABLE_S, row_security=policies)
+
+
+def _check_zone(reader: Reader, feature: Feature, table: str, column: str, kind: str) -> None:
+    if feature.time_zone or not mapping.is_naive(kind):
+        return
+    mend = mend_line("features", value=[{"name": feature.name, "time_zone": reader.site.time_zone}])
+    item = f"features.{feature.name}.{column}"
+    reader.unclear.note(item, "no zone", f"{column} {kind}", taken_for="not read", mend=mend)
+    raise SourceError(SOURCE, mapping.no_zone(table, column, kind, mend))
 
 
 # A quarter in which the window starts is two bins, so that what came before the deployment stays out of it.
@@ -309,7 +378,8 @@ SELECT greatest(
          floor(extract(epoch FROM {moment}) / 900) * 900,
          CASE WHEN {moment} >= %(split)s THEN extract(epoch FROM %(split)s::timestamptz) END
        )::float8 AS bin,
-       ({amount})::float8 AS amount
+       sum(amount)::float8 AS amount,
+       count(*) - count(amount) AS blank
 FROM {rows} WHERE {moment} >= %(start)s AND {moment} < %(end)s GROUP BY 1 ORDER BY 1
 """
 
@@ -323,58 +393,25 @@ def _times(feature: Feature) -> tuple[str, ...]:
 
 
 def _query(feature: Feature, sight: Sight) -> Any:
-    times = [_value(c, sight.columns[c], feature.time_zone) for c in _times(feature)]
+    times = [mapping.value(c, sight.columns[c], feature.time_zone) for c in _times(feature)]
     moment = times[0] if len(times) == 1 else compose("least({times})", times=joined(times))
     where = [compose("({where}\n)", where=written(feature.where))] if feature.where else []
     if len(times) == 1 and not feature.first_per:
         column = _times(feature)[0]
-        where.append(_inside(column, sight.columns[column], feature.time_zone))
-    summed = feature.kind is FeatureKind.SUM
+        where.append(mapping.inside(column, sight.columns[column], feature.time_zone))
     rows = compose(
         "(SELECT {moment} AS at, {amount} AS amount FROM {table} WHERE {where} {grouped}) AS rows",
         moment=compose("min({moment})", moment=moment) if feature.first_per else moment,
-        amount=identifier(str(feature.value_column)) if summed else written("1"),
+        amount=_summed(str(feature.value_column)) if feature.kind is FeatureKind.SUM else written("1"),
         table=identifier(sight.table),
         where=joined(where or [written("true")], " AND "),
         grouped=compose("GROUP BY {per}", per=identifier(feature.first_per)) if feature.first_per else written(""),
     )
-    return compose(_BINNED, moment=written("at"), amount=written("sum(amount)"), rows=rows)
+    return compose(_BINNED, moment=written("at"), rows=rows)
 
 
-def _value(column: str, kind: str, zone: str | None) -> Any:
-    """A column as we read it: times in UTC and finite, lists and JSON as JSON text, numbers as floats."""
-    name = identifier(column)
-    if kind.startswith("timestamp without") or kind == "date":
-        finite = "CASE WHEN isfinite({c}) THEN timezone({zone}, {c}::timestamp) END"
-        return compose(finite, c=name, zone=literal(zone or "UTC"))
-    if kind.startswith("timestamp"):
-        return compose("CASE WHEN isfinite({c}) THEN {c} END", c=name)
-    if kind.endswith("[]") or kind in ("json", "jsonb"):
-        return compose("to_jsonb({c})::text", c=name)
-    if kind in ("numeric", "real"):
-        return compose("{c}::float8", c=name)
-    if kind in ("boolean", "smallint", "integer", "bigint", "double precision"):
-        return name
-    return compose("left({c}::text, {n})", c=name, n=written(str(_TEXT)))
-
-
-def _inside(column: str, kind: str, zone: str | None) -> Any:
-    _check_time(column, kind)
+def _summed(column: str) -> Any:
+    """The number of a row, missing where it is none."""
     return compose(
-        "{c} >= {a} AND {c} < {b}",
-        c=identifier(column),
-        a=_bound("%(start)s", kind, zone),
-        b=_bound("%(end)s", kind, zone),
+        "CASE WHEN {c}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {c} END", c=identifier(column)
     )
-
-
-def _check_time(column: str, kind: str) -> None:
-    if not kind.startswith(("timestamp", "date")):
-        raise SourceError("postgres", f"column {column} is of type {kind}, and a time is needed")
-
-
-def _bound(moment: str, kind: str, zone: str | None) -> Any:
-    """An edge of a window in the column's own terms, so that an index on the column serves."""
-    if kind.startswith("timestamp with time zone"):
-        return written(f"{moment}::timestamptz")
-    return compose("timezone({zone}, {m}::timestamptz)", zone=literal(zone or "UTC"), m=written(moment))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.statement_text import tables_of
-from pdmlib.site.site import Site
+from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Feature
 from pdmlib.sources.postgres.session import SOURCE, Capability, Row, Session
 
@@ -113,15 +113,11 @@ def _others(can: Capability) -> Row:
 def named_tables(site: Site) -> dict[str, str]:
     """Every table that a site names, `schema.table` -> the key of the site file that names it first."""
     tables: list[tuple[str | None, str]] = [
-        (site.uptime.table if site.uptime else None, "uptime.table"),
-        (site.cron.table if site.cron else None, "cron.table"),
-        (site.cron.settings_table if site.cron else None, "cron.settings_table"),
-        (site.tickets.table if site.tickets else None, "tickets.table"),
-        (site.activity.sessions_table if site.activity else None, "activity.sessions_table"),
-        (site.tables.payments, "tables.payments"),
-        (site.tables.app_alerts, "tables.app_alerts"),
-        (site.tables.integration_checks, "tables.integration_checks"),
+        (block.table, f"{name}.{'sessions_table' if name == 'activity' else 'table'}")
+        for name in TABLE_BLOCKS
+        if (block := site.block(name))
     ]
+    tables.append((site.cron.settings_table if site.cron else None, "cron.settings_table"))
     tables += [(t, f"features.{f.name}") for f in site.features for t in feature_tables(f)]
     tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql).values()]
     found: dict[str, str] = {}

@@ -96,7 +96,7 @@ def test_a_known_failure_is_told_beside_what_is_not_understood() -> None:
 def test_the_line_that_mends_an_unknown_code_mends_it() -> None:
     failed = [charge(1, "2025-03-04T14:00"), debit(2, "moon_phase_wrong")]
     mend = told(charges=failed).case["not_understood"]["mend"].iloc[0]
-    assert mend == "sources.stripe.faults: {customer: [moon_phase_wrong]}"
+    assert mend == "sources: {stripe: {faults: {customer: [moon_phase_wrong]}}}  # or ours"
     found = told(charges=failed, faults={"customer": ["moon_phase_wrong"]})
     assert found.readings["payment_failures"].value == 0
     assert found.unclear() == {}
@@ -249,7 +249,7 @@ def test_hosts_that_the_site_does_not_name_are_judged_when_they_agree_and_asked_
     mixed = [hook(1, "https://a.example/h", "disabled"), hook(2, "https://b.example/h", "enabled")]
     found = told(webhook_endpoints=mixed)
     assert found.readings["integration_stripe"].status is Status.UNKNOWN
-    assert found.case["not_understood"]["mend"].tolist() == ["sources.stripe.webhook_hosts: [b.example]"]
+    assert found.case["not_understood"]["mend"].tolist() == ["sources: {stripe: {webhook_hosts: [b.example]}}"]
     assert (
         told(webhook_endpoints=mixed, webhook_hosts=["b.example"]).readings["integration_stripe"].value
         == "OPERATIONAL"

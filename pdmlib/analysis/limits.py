@@ -1,0 +1,101 @@
+"""The ladder in force: a metric's limits as the site and the phase of the report have them.
+
+The numbers of a ladder stand in the METRICS of an analysis and nowhere else. A finding, a table, a chart or a
+sentence that needs one asks here, so that a site's own limit moves all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Limit, Priority, Status, Value
+from pdmlib.site.site import Site, Step
+
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
+_ABSOLUTE = ("value", "low")  # a step of the baseline or the trend has no edge in the metric's own unit
+
+
+class Mark(NamedTuple):
+    """An edge of a ladder as a chart draws it.
+
+    Attributes:
+        word: `target` for the mildest edge, else what is beyond it: `rollback`, a priority, or a status.
+    """
+
+    edge: float
+    word: str
+
+
+def in_force(metric: Metric, site: Site, phase: str) -> Metric:
+    """The metric with the site's own limits, else with the site's target for the phase."""
+    if metric.id in site.limits:
+        return _with_own(metric, site.limits[metric.id])
+    target = site.targets.get(metric.id, {}).get(phase)
+    if target is None or not metric.limits or metric.limits[-1].of not in _ABSOLUTE:
+        return metric
+    *worse, mildest = metric.limits
+    aimed = replace(mildest, edge=target)
+    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
+
+
+def _with_own(metric: Metric, steps: Sequence[Step]) -> Metric:
+    limits = tuple(
+        Limit(
+            step.op,
+            step.edge,
+            Status(step.status),
+            priority=Priority(step.priority) if step.priority else None,
+            action=step.action,
+            critical=step.critical,
+            rollback=step.rollback,
+        )
+        for step in steps
+    )
+    words = f"{_OPPOSITE[limits[-1].op]} {limits[-1].edge}" if limits else ""
+    return replace(metric, limits=limits, target=words)
+
+
+def for_case(case: Case, metric: Metric) -> Metric:
+    """The metric with the ladder that is in force for the case's site and phase."""
+    return in_force(metric, case.site, case.scope.phase.name)
+
+
+def target_of(case: Case, metric: Metric) -> float | None:
+    """The edge of the mildest step in force, in the metric's unit; None where the ladder has none."""
+    edges = [edge for limit in for_case(case, metric).limits if (edge := _edge(limit)) is not None]
+    return edges[-1] if edges else None
+
+
+def fails(case: Case, metric: Metric, value: Value) -> bool:
+    """Whether a value of a part (a route, say) is beyond the worst failing step of the whole's ladder."""
+    worst = next(iter(for_case(case, metric).limits), None)
+    return worst is not None and worst.status is Status.FAIL and worst.holds(value)
+
+
+def rollback_edge(case: Case, metric: Metric) -> float | None:
+    """The edge beyond which the guide rolls back, as it is in force; None where no step says so."""
+    steps = (limit for limit in for_case(case, metric).limits if limit.rollback)
+    return next((edge for limit in steps if (edge := _edge(limit)) is not None), None)
+
+
+def marks(case: Case, metric: Metric) -> tuple[Mark, ...]:
+    """The edges in force, mildest first, for a chart to draw."""
+    found: dict[float, str] = {}
+    for limit in reversed(for_case(case, metric).limits):
+        edge = _edge(limit)
+        if edge is not None:
+            found.setdefault(edge, _word(limit) if found else "target")
+    return tuple(Mark(edge, word) for edge, word in found.items())
+
+
+def _word(limit: Limit) -> str:
+    return "rollback" if limit.rollback else (limit.priority or limit.status).value
+
+
+def _edge(limit: Limit) -> float | None:
+    number = isinstance(limit.edge, int | float) and not isinstance(limit.edge, bool)
+    return float(limit.edge) if number and limit.of in _ABSOLUTE else None

@@ -1,0 +1,104 @@
+"""The command that checks a site's sources and shows how what they say is understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pdmlib.cli.lab import ready_site
+from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, Out, SiteOption, caught, console
+from pdmlib.site.site import Site
+from pdmlib.sources.postgres.explain import Understood
+from pdmlib.workbook.doctor import Examination, examine
+from pdmlib.workbook.scope import looking_scope
+
+
+def doctor(
+    site: SiteOption = DEMO_SITE,
+    as_of: AsOf = "",
+    out: Out = Path("outputs"),
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Show a real row of each table, its words and each endpoint."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program; without values of rows.")] = False,
+    debug: Debug = False,
+) -> None:
+    """Check every source of a site: configured, reachable, allowed, how fast, and what is not understood."""
+    with caught(debug), ready_site(site, as_of, tolerant=True) as (loaded, _):
+        found = examined(loaded, as_of, out, explain)
+        if as_json:
+            print(json.dumps(found.as_json(), indent=2, default=str))
+        else:
+            show(found, explain)
+        if found.code:
+            raise typer.Exit(found.code)
+
+
+def examined(site: Site, as_of: str, out: Path, explain: bool) -> Examination:
+    """What the doctor finds, with the name of each source as it ends."""
+    scope = looking_scope(site, as_of)
+    with console.status("asking every source") as spinner:
+        return examine(site, scope, out, explain, lambda name, how: spinner.update(f"{name}: {how}"))
+
+
+def show(found: Examination, explain: bool) -> None:
+    """Prints what the doctor found."""
+    screen = Console(highlight=False, markup=False)
+    for part in (_sources(found), *_mends(found), *(_explained(found) if explain else ()), *_unclear(found)):
+        screen.print(part)
+
+
+def _sources(found: Examination) -> RenderableType:
+    title = f"{found.site.title} ({found.site.file})"
+    rows = ((r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.detail or "") for r in found.found.coverage)
+    return _table(title, ("Source", "Answered", "Seconds", "Rows", "Detail"), rows)
+
+
+def _mends(found: Examination) -> Iterator[RenderableType]:
+    for item, reason, sql in found.grants():
+        yield Text(f"{item}: {reason}\n  mend: {sql}")
+
+
+def _unclear(found: Examination) -> Iterator[RenderableType]:
+    rows = found.found["not_understood"]
+    if len(rows):
+        names = ("source", "item", "what", "count", "example", "taken_for", "mend")
+        values = ([str(row[name]) for name in names] for row in rows.fillna("").to_dict("records"))
+        yield _table("Not understood", [name.replace("_", " ").capitalize() for name in names], values)
+
+
+def _explained(found: Examination) -> Iterator[RenderableType]:
+    if endpoints := found.endpoints():
+        rows = ([str(value if value is not None else "") for value in row.values()] for row in endpoints)
+        yield _table("Endpoints", ("Path", "Asked", "Taken for", "Median ms", "Said"), rows)
+    for table in found.tables:
+        yield _one_table(table)
+
+
+def _one_table(table: Understood) -> RenderableType:
+    parts: list[RenderableType] = [Text(f"{table.key}: {table.table}", style="bold")]
+    if table.problem:
+        parts.append(Text(f"  {table.problem}" + (f"\n  mend: {table.mend}" if table.mend else "")))
+    if table.columns:
+        rows = ((s.ours, s.theirs or "-", s.value or "", s.meaning) for s in table.columns)
+        parts.append(Padding(_table(None, ("Ours", "Theirs", "Newest row", "Taken for"), rows), (0, 0, 0, 2)))
+    if table.words:
+        words = ((w.ours, w.theirs, f"{w.count:,}", w.taken_for or "NOT UNDERSTOOD") for w in table.words)
+        parts.append(Padding(_table(None, ("Ours", "Word", "Rows", "Taken for"), words), (0, 0, 0, 2)))
+    return Group(*parts, "")
+
+
+def _table(title: str | None, names: Any, rows: Any) -> Table:
+    shown = Table(*names, title=title)
+    for row in rows:
+        shown.add_row(*row)
+    return shown

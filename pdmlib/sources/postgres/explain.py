@@ -1,0 +1,242 @@
+"""How each table of a site is understood: one real row, its words, and what would mend what is not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.understanding import Vocabulary
+from pdmlib.site.site import TABLE_BLOCKS, Site
+from pdmlib.site.tables import Cron, Feature, TableBlock
+from pdmlib.site.terms import CRON_SETTINGS, Column
+from pdmlib.sources.masking import masked
+from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
+
+LOOK_S = 4.0  # a table without an index on its time is sorted for this; longer would weigh on the application
+RECENT = 5_000  # rows whose words are counted: some days of most logs
+WORDS = 20  # words of a column that are shown; a column with more is not one of words
+NOT_READ = "not read: say in which zone its times are, time_zone:"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One column of a table as it is understood.
+
+    Attributes:
+        theirs: the table's column; None where it has none.
+        value: of the newest row, masked and short.
+        meaning: what the value was taken for.
+    """
+
+    ours: str
+    theirs: str | None
+    value: str | None = None
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Used:
+    """One word of a column, how often the newest rows have it, and our word for it; None: not understood."""
+
+    ours: str
+    theirs: str
+    count: int
+    taken_for: str | None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How one table of the site file is understood.
+
+    Attributes:
+        key: the block of the site file.
+        problem: why it cannot be read, and mend what would let it.
+    """
+
+    key: str
+    table: str
+    columns: tuple[Said, ...] = ()
+    words: tuple[Used, ...] = ()
+    problem: str | None = None
+    mend: str | None = None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """One table to explain: the columns that are looked for, and how its words and times are read."""
+
+    key: str
+    table: str
+    wanted: Mapping[str, tuple[str, ...]]
+    required: tuple[str, ...]
+    words: Mapping[str, Vocabulary]
+    zone: str | None
+
+
+def explain(session: Session, site: Site) -> list[Understood]:
+    """Every table that the site file names, as its newest row is understood.
+
+    Raises:
+        SourceError: the database's catalogue cannot be read.
+    """
+    seen = ledger(session, site)
+    return [_explained(session, site.zone, plan, seen.sights[qualified(plan.table)]) for plan in _plans(site)]
+
+
+def _plans(site: Site) -> Iterator[_Plan]:
+    for name in TABLE_BLOCKS:
+        block = site.block(name)
+        if block is not None:
+            yield _plan(name, block)
+            if isinstance(block, Cron) and block.settings_table:
+                yield _settings(block, block.settings_table)
+    for feature in site.features:
+        for table in feature_tables(feature):
+            yield _counted(feature, table)
+
+
+def _plan(key: str, block: TableBlock) -> _Plan:
+    terms = block.terms
+    wanted = {column.name: block.candidates(column.name) for column in terms.columns}
+    words = {ours: Vocabulary(block.spoken(ours)) for ours in terms.words}
+    return _Plan(key, block.table, wanted, terms.required, words, block.time_zone)
+
+
+def _settings(block: Cron, table: str) -> _Plan:
+    def names(column: Column) -> tuple[str, ...]:
+        declared = block.settings_columns.get(column.name)
+        return (declared,) if declared else column.candidates
+
+    wanted = {column.name: names(column) for column in CRON_SETTINGS.columns}
+    return _Plan("cron.settings_table", table, wanted, CRON_SETTINGS.required, {}, None)
+
+
+def _counted(feature: Feature, table: str) -> _Plan:
+    times = feature.time_columns or tuple(filter(None, (feature.time_column,)))
+    wanted = {f"time {n}" if n else "time": (column,) for n, column in enumerate(times)} if feature.table else {}
+    if feature.value_column:
+        wanted["value"] = (feature.value_column,)
+    return _Plan(f"features.{feature.name}", table, wanted, tuple(wanted), {}, feature.time_zone)
+
+
+def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> Understood:
+    found = {ours: next((c for c in names if c in sight.columns), None) for ours, names in plan.wanted.items()}
+    if not sight.whole:
+        return Understood(plan.key, sight.table, (), (), sight.reason, _mend(sight))
+    columns = {ours: theirs for ours, theirs in found.items() if theirs}
+    problem, mend = _lacking(plan, sight, columns)
+    try:
+        rows = _newest(session, plan, sight, columns, 1) if columns else []
+        words = tuple(_words(session, plan, sight, columns))
+    except SourceError as error:
+        rows, words, problem = [], (), problem or error.reason
+    if columns and not rows:
+        problem = problem or "no rows"
+    said = tuple(_said(ours, found[ours], plan, sight, rows, zone) for ours in plan.wanted)
+    return Understood(plan.key, sight.table, said, words, problem, mend)
+
+
+def _mend(sight: Sight) -> str | None:
+    """What would let the role see the rows: the grant or policy, or a view where rows are hidden."""
+    if sight.state != FILTERED or not sight.grant:
+        return sight.grant
+    name = sight.table.split(".")[-1]
+    return f"{sight.grant} -- or a view of the owner's, granted to this role alone: CREATE VIEW pdm_{name} AS .."
+
+
+def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """All columns that are missing at once, those that the table has, and the line that would name them."""
+    missing = [ours for ours in plan.required if ours not in columns]
+    if not missing:
+        return None, None
+    sought = "; ".join(f"{ours} (looked for {', '.join(plan.wanted[ours])})" for ours in missing)
+    hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
+    if hidden:
+        return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
+    mend = f"{plan.key}: {{columns: {{{', '.join(f'{ours}: <its name>' for ours in missing)}}}}}"
+    return f"no column for {sought}; it has {', '.join(sight.columns)}", mend
+
+
+def _newest(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, str], count: int) -> list[Row]:
+    shown = [
+        compose("left({c}::text, 200) AS {n}", c=identifier(c), n=identifier(ours)) for ours, c in columns.items()
+    ]
+    shown += [
+        compose("{m} AS {n}", m=_moment(columns[ours], kind, plan.zone), n=identifier(f"{ours}@"))
+        for ours, kind in _times(sight, columns).items()
+    ]
+    query = compose(
+        "SELECT {shown} FROM {table} {order} LIMIT {n}",
+        shown=joined(shown),
+        table=identifier(sight.table),
+        order=_order(sight, columns),
+        n=written(str(count)),
+    )
+    return session.rows(query, {}, timeout_s=LOOK_S, row_security=sight.state == BY_POLICY)
+
+
+def _words(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> Iterator[Used]:
+    for ours, vocabulary in plan.words.items():
+        if ours not in columns:
+            continue
+        query = compose(
+            "SELECT word, count(*) AS count FROM "
+            "(SELECT left({c}::text, 80) AS word FROM {table} {order} LIMIT {n}) AS newest "
+            "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}",
+            c=identifier(columns[ours]),
+            table=identifier(sight.table),
+            order=_order(sight, columns),
+            n=written(str(RECENT)),
+            most=written(str(WORDS)),
+        )
+        for row in session.rows(query, {}, timeout_s=LOOK_S, row_security=sight.state == BY_POLICY):
+            theirs = "null" if row["word"] is None else masked(row["word"])
+            yield Used(ours, theirs, row["count"], None if row["word"] is None else vocabulary.of(row["word"]))
+
+
+def _times(sight: Sight, columns: Mapping[str, str]) -> dict[str, str]:
+    kinds = {ours: sight.columns[theirs] for ours, theirs in columns.items()}
+    return {ours: kind for ours, kind in kinds.items() if kind.startswith(("timestamp", "date"))}
+
+
+def _order(sight: Sight, columns: Mapping[str, str]) -> Any:
+    first = next(iter(_times(sight, columns)), None)
+    return compose("ORDER BY {c} DESC NULLS LAST", c=identifier(columns[first])) if first else written("")
+
+
+def _is_naive(kind: str) -> bool:
+    return not kind.startswith("timestamp with time zone")
+
+
+def _moment(column: str, kind: str, zone: str | None) -> Any:
+    """A time as a moment, one that Python can hold; a naive one needs its zone."""
+    if _is_naive(kind) and not zone:
+        return written("NULL::timestamptz")
+    moment = identifier(column)
+    if _is_naive(kind):
+        moment = compose("timezone({z}, {c}::timestamp)", z=literal(str(zone)), c=moment)
+    return compose("CASE WHEN {m} BETWEEN '1990-01-01' AND '2100-01-01' THEN {m} END", m=moment)
+
+
+def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[Row], zone: ZoneInfo) -> Said:
+    if theirs is None:
+        return Said(ours, None, None, "the table has none")
+    raw = rows[0][ours] if rows else None
+    if raw is None:
+        return Said(ours, theirs, None, "null" if rows else "")
+    return Said(ours, theirs, masked(raw), _meaning(ours, raw, plan, sight.columns[theirs], rows[0], zone))
+
+
+def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneInfo) -> str:
+    if f"{ours}@" in row:
+        moment = row[f"{ours}@"]
+        if moment is not None:
+            return f"{moment.astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
+        return f"{NOT_READ} {zone.key}?" if _is_naive(kind) and not plan.zone else "not a time that can be"
+    if ours in plan.words:
+        return plan.words[ours].of(raw) or "not understood"
+    return "as it is"

@@ -1,0 +1,296 @@
+"""Reading a site's table: which column is which of ours, and what its times, words and numbers stand for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
+from pdmlib.site.tables import TableBlock
+from pdmlib.site.terms import Terms
+from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, qualified
+
+ROWS = 100_000
+TABLE_S = 8.0
+MOST_ODD = 1000  # rows at impossible times that are counted: more would tell a reader no more
+LISTED = 25  # columns named in a gap: enough to recognise the right one
+TEXT = 500  # characters of a stranger's text that are read
+# Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
+EARLIEST, LATEST = "1990-01-01", "2100-01-01"
+LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
+PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
+A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
+A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
+# What a column can hold at all: beyond it the row is a mistake.
+NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "uptime": {"response_ms": (0, A_DAY_MS)},
+    "cron": {"duration_ms": (0, A_YEAR_MS), "attempts": (0, 1_000_000)},
+    "tickets": {"rating": (1, 5)},
+    "integration_checks": {"response_ms": (0, A_DAY_MS)},
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table whose columns are known: ours -> theirs, those that are there and can be read."""
+
+    block: TableBlock
+    sight: Sight
+    columns: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """The block of the site file."""
+        return self.block.terms.block
+
+    @property
+    def moment(self) -> str:
+        """Our column that places a row in time."""
+        return moment_of(self.block.terms)
+
+    @property
+    def time(self) -> str:
+        """The site's column that places a row in time."""
+        return self.columns[self.moment]
+
+    @property
+    def zone(self) -> str | None:
+        """The zone of times stored without one."""
+        return self.block.time_zone
+
+    def type_of(self, ours: str) -> str:
+        """The type of a column, as the catalogue has it."""
+        return self.sight.columns[self.columns[ours]]
+
+    @cached_property
+    def vocabularies(self) -> Mapping[str, Vocabulary]:
+        """The words of each column that has some: those declared, and those that need no explaining."""
+        return {
+            ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns
+        }
+
+    def selected(self) -> Iterator[Any]:
+        """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
+        for ours, theirs in self.columns.items():
+            kind = self.type_of(ours)
+            yield compose("{v} AS {n}", v=value(theirs, kind, self.zone), n=identifier(ours))
+            if is_time(kind):
+                yield compose(
+                    "CASE WHEN NOT {known} THEN {c}::text END AS {n}",
+                    known=possible(theirs), c=identifier(theirs), n=identifier(f"{ours}?"),
+                )  # fmt: skip
+
+    def understood(self, row: Row, unclear: Unclear) -> Row:
+        """A row in our words; what is not understood of it is None, counted, and named in `odd`."""
+        clean: Row = {column.name: row.get(column.name) for column in self.block.terms.columns}
+        odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
+        for ours in odd:
+            unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
+        for ours, (low, high) in NUMBERS.get(self.key, {}).items():
+            if clean[ours] is not None:
+                clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
+                odd |= {ours} if clean[ours] is None else set()
+        for ours, vocabulary in self.vocabularies.items():
+            clean[ours] = self._word(ours, clean[ours], vocabulary, unclear)
+        return {**clean, "odd": odd}
+
+    def _word(self, ours: str, theirs: Any, vocabulary: Vocabulary, unclear: Unclear) -> str | None:
+        found = vocabulary.of(theirs)
+        if found is None and (theirs is not None or ours == "status"):
+            unclear.note(f"{self.key}.{ours}", "unknown word", "null" if theirs is None else theirs,
+                         mend="" if theirs is None else mend_words(self.key, vocabulary.ours, theirs))  # fmt: skip
+        return found
+
+
+def moment_of(terms: Terms) -> str:
+    """Our column that places a row of a block in time: the first that it needs."""
+    return next(name for name in terms.required if name.endswith("_at"))
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What the readers of application tables share.
+
+    Attributes:
+        say: adds a gap (item, state, reason).
+        unclear: what was read and not understood.
+    """
+
+    session: Session
+    site: Site
+    scope: Scope
+    ledger: Ledger
+    say: Callable[[str, str, str], None]
+    unclear: Unclear
+
+    def rows(self, sight: Sight, query: Any, parameters: Mapping[str, Any]) -> list[Row]:
+        """The rows of a query on one table, policies let in where they show every row."""
+        policies = sight.state == BY_POLICY
+        return self.session.rows(query, parameters, timeout_s=TABLE_S, row_security=policies)
+
+    def layout(self, block: TableBlock) -> Layout:
+        """The columns of a table as its block of the site file names them.
+
+        Raises:
+            SourceError: not every row of it is seen, or it lacks what it cannot do without.
+        """
+        return _laid_out(self, block)
+
+    def select(self, layout: Layout, start: datetime, end: datetime) -> list[Row]:
+        """Rows of a table whose time lies in `[start, end)`, in our words; newest first where the cap cuts.
+
+        Raises:
+            SourceError: the table cannot be read.
+        """
+        table = layout.block.table
+        query = compose(
+            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
+            parts=joined(list(layout.selected())),
+            table=identifier(qualified(table)),
+            inside=inside(layout.time, layout.type_of(layout.moment), layout.zone),
+            time=identifier(layout.time),
+            cap=written(str(ROWS + 1)),
+        )
+        found = self.rows(layout.sight, query, {"start": start, "end": end})
+        if len(found) > ROWS:
+            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
+        self._count_odd_times(layout)
+        return [layout.understood(row, self.unclear) for row in found[:ROWS]]
+
+    def _count_odd_times(self, layout: Layout) -> None:
+        """Counts rows that lie at an impossible time, and so in no window."""
+        query = compose(
+            "SELECT count(*) AS rows, min({c}::text) AS example FROM "
+            "(SELECT {c} FROM {table} WHERE NOT {known} LIMIT {most}) AS odd",
+            c=identifier(layout.time), table=identifier(qualified(layout.block.table)),
+            known=possible(layout.time), most=written(str(MOST_ODD)),
+        )  # fmt: skip
+        found = self.rows(layout.sight, query, {})[0]
+        if found["rows"]:
+            item = f"{layout.key}.{layout.moment}"
+            self.unclear.note(item, "out of range", found["example"], taken_for="not read", count=found["rows"])
+
+
+def mend_words(key: str, ours: tuple[str, ...], theirs: Any) -> str:
+    """The line that would explain a word: with one of ours as an example, the others named behind it."""
+    first, *others = ours
+    return mend_line(key, "words", first, value=[theirs], note=f"or {', '.join(others)}")
+
+
+def _laid_out(reader: Reader, block: TableBlock) -> Layout:
+    """The columns of a table that are there; a name of the site file that is not there is a gap of its own."""
+    terms, sight = block.terms, reader.ledger.readable(block.table)
+    names = {column.name: block.candidates(column.name) for column in terms.columns}
+    found = {ours: next((n for n in theirs if n in sight.columns), None) for ours, theirs in names.items()}
+    columns = {ours: theirs for ours, theirs in found.items() if theirs}
+    needed = [ours for ours in terms.required if ours not in columns]
+    if needed:
+        raise SourceError(SOURCE, _lacking(block, sight, needed))
+    lost = [ours for ours, theirs in block.columns.items() if theirs and ours not in columns]
+    if lost:
+        reader.say(f"table:{block.table}:columns", "error", _lacking(block, sight, lost))
+    layout = Layout(block, sight, columns)
+    check_time(layout.time, layout.type_of(layout.moment))
+    return Layout(block, sight, dict(_zoned(layout, reader)))
+
+
+def _lacking(block: TableBlock, sight: Sight, ours: Iterable[str]) -> str:
+    """Which columns a table lacks, each with what it would be for, and those that it has."""
+    wanted = {name: (block.candidates(name) or (name,))[0] for name in ours}
+    hidden = [theirs for theirs in wanted.values() if theirs in sight.hidden]
+    if hidden:
+        return f"permission denied for column {', '.join(hidden)} of {sight.table}"
+    lacking = " and ".join(f"{theirs} ({name})" if theirs != name else name for name, theirs in wanted.items())
+    has = ", ".join(list(sight.columns)[:LISTED])
+    more = f" and {len(sight.columns) - LISTED} more" if len(sight.columns) > LISTED else ""
+    mend = mend_line(block.terms.block, "columns", value=dict.fromkeys(wanted, "<its name>"))
+    return f"{sight.table} has no column {lacking}; it has {has}{more}; say which one it is: {mend}"
+
+
+def _zoned(layout: Layout, reader: Reader) -> Iterator[tuple[str, str]]:
+    """The columns whose times have a zone, declared or stored, and those that hold no times."""
+    for ours, theirs in layout.columns.items():
+        kind = layout.type_of(ours)
+        if layout.zone or not is_naive(kind):
+            yield ours, theirs
+            continue
+        mend = mend_line(layout.key, "time_zone", value=reader.site.time_zone)
+        reader.unclear.note(f"{layout.key}.{ours}", "no zone", f"{theirs} {kind}", taken_for="not read", mend=mend)
+        if ours == layout.moment:
+            raise SourceError(SOURCE, no_zone(layout.sight.table, theirs, kind, mend))
+
+
+def no_zone(table: str, column: str, kind: str, mend: str) -> str:
+    """Why times without a zone are not read, and the line that would let them be."""
+    return (
+        f"{table}.{column} is a {kind} and the site file does not say in which zone its times are; "
+        f"add the right one, for example {mend}"
+    )
+
+
+def is_time(kind: str) -> bool:
+    """Whether a type holds moments."""
+    return kind.startswith("timestamp") or kind == "date"
+
+
+def is_naive(kind: str) -> bool:
+    """Whether a type holds moments without their zone."""
+    return kind.startswith("timestamp without") or kind == "date"
+
+
+def check_time(column: str, kind: str) -> None:
+    """Fails unless a column holds moments.
+
+    Raises:
+        SourceError: it does not.
+    """
+    if not is_time(kind):
+        raise SourceError(SOURCE, f"column {column} is of type {kind}, and a time is needed")
+
+
+def possible(column: str) -> Any:
+    """Whether a time can be one: `infinity` and the year 10000 cannot."""
+    return compose("({c} >= {a} AND {c} < {b})", c=identifier(column), a=literal(EARLIEST), b=literal(LATEST))
+
+
+def value(column: str, kind: str, zone: str | None) -> Any:
+    """A column as we read it: times in UTC, lists and JSON as JSON text, numbers as floats, lengths as ms."""
+    name = identifier(column)
+    if is_time(kind):
+        moment = (
+            compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
+        )
+        return compose("CASE WHEN {known} THEN {m} END", known=possible(column), m=moment)
+    if kind.endswith("[]") or kind in ("json", "jsonb"):
+        return compose("to_jsonb({c})::text", c=name)
+    if kind == "interval":
+        return compose("(1000 * extract(epoch FROM {c}))::float8", c=name)
+    if kind in ("numeric", "real"):
+        return compose(
+            "CASE WHEN {c} BETWEEN -{most} AND {most} THEN {c}::float8 WHEN {c} IS NOT NULL THEN 'NaN' END",
+            c=name, most=written(LARGEST if kind == "numeric" else "3e38"),
+        )  # fmt: skip
+    if kind in PLAIN:
+        return name
+    return compose("left({c}::text, {n})", c=name, n=written(str(TEXT)))
+
+
+def inside(column: str, kind: str, zone: str | None) -> Any:
+    """Whether a time lies in the window of the parameters `start` and `end`, in the column's own terms."""
+    check_time(column, kind)
+    start, end = bound("%(start)s", kind, zone), bound("%(end)s", kind, zone)
+    return compose("{c} >= {a} AND {c} < {b}", c=identifier(column), a=start, b=end)
+
+
+def bound(moment: str, kind: str, zone: str | None) -> Any:
+    """An edge of a window in the column's own terms, so that an index on the column serves."""
+    if not is_naive(kind):
+        return written(f"{moment}::timestamptz")
+    return compose("timezone({zone}, {m}::timestamptz)", zone=literal(zone or "UTC"), m=written(moment))

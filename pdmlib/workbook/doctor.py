@@ -1,0 +1,122 @@
+"""What the doctor finds: how sources answered, what was not understood, how tables and endpoints are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.collection import Collection
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import iso
+from pdmlib.site.site import Site
+from pdmlib.sources.postgres.explain import Understood
+from pdmlib.workbook.gather import with_requests
+
+ANSWERED, WELL = ("ok", "partial"), ("ok", "not_configured")
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the doctor found of a site.
+
+    Attributes:
+        tables: how each table is understood; only where that was asked for.
+    """
+
+    site: Site
+    scope: Scope
+    found: Collection
+    tables: tuple[Understood, ...] = ()
+
+    @property
+    def code(self) -> int:
+        """Exit code: 0 all is read and understood, 1 something is not, 3 no source answered."""
+        coverage = self.found.coverage
+        if not any(row.status in ANSWERED for row in coverage):
+            return 3
+        whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
+        return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
+
+    def grants(self) -> list[tuple[str, str, str]]:
+        """What of the database is not seen whole: the object, why, and the SQL that would mend it."""
+        seen = self.found["visibility"]
+        rows = seen[seen["reason"].notna() & seen["grant"].notna()]
+        return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
+
+    def endpoints(self) -> list[dict[str, Any]]:
+        """Each path of the application that was asked, and what was made of its answers."""
+        probes = self.found["probes"]
+        asked = probes[probes["target"].str.startswith("/")]
+        return [
+            {
+                "path": path,
+                "asked": len(rows),
+                "taken_for": _most(rows["status"]) or "not understood",
+                "median_ms": round(float(rows["response_ms"].median()), 1),
+                "said": _most(rows["detail"]),
+            }
+            for path, rows in asked.groupby("target", sort=False)
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for a program; without a value of a row, which is for the terminal alone."""
+        unclear = self.found["not_understood"]
+        return {
+            "site": self.site.site,
+            "file": self.site.file,
+            "as_of": iso(self.scope.as_of),
+            "healthy": self.code == 0,
+            "sources": [asdict(row) for row in self.found.coverage],
+            "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
+            "not_understood": unclear.astype(object).where(unclear.notna(), None).to_dict("records"),
+            "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
+            "endpoints": self.endpoints(),
+            "tables": [_without_values(table) for table in self.tables],
+        }
+
+
+def _most(column: Any) -> str | None:
+    """The commonest value; None where there is none."""
+    counted = column.dropna().value_counts()
+    return str(counted.index[0]) if len(counted) else None
+
+
+def _without_values(table: Understood) -> dict[str, Any]:
+    told = asdict(table)
+    columns = {said.ours: said.theirs for said in table.columns}
+    return {**told, "columns": columns, "words": [asdict(word) for word in table.words]}
+
+
+def examine(
+    site: Site,
+    scope: Scope,
+    out: Path,
+    explained: bool = False,
+    on_progress: Callable[[str, str], None] | None = None,
+) -> Examination:
+    """Asks every source of a site.
+
+    Args:
+        out: folder of the outputs, where request logs that were taken in lie.
+        explained: look at each table's newest row and words, too.
+    """
+    from pdmlib.sources import catalogue
+
+    found = with_requests(catalogue.collect(site, scope, on_progress=on_progress), site, scope, out)
+    return Examination(site, scope, found, _tables(site) if explained else ())
+
+
+def _tables(site: Site) -> tuple[Understood, ...]:
+    from pdmlib.sources.postgres.explain import explain
+    from pdmlib.sources.postgres.session import session
+
+    if site.source("postgres") is None:
+        return ()
+    try:
+        with session(site) as opened:
+            return tuple(explain(opened, site))
+    except SourceError as error:
+        return (Understood("sources.postgres", "the database", (), (), error.reason),)

@@ -1,0 +1,193 @@
+"""The doctor goes on, says all that is wrong at once with what mends it, and shows no secret of a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from pdmlib.cli.main import application
+from pdmlib.sources.masking import masked
+from tests.servers import BLIND, MONITOR, Database
+from tests.sources.loopback import Reply, routed, vendor
+
+TICKETS = """
+CREATE TABLE public.support_tickets
+  (id int, raised timestamp, status text, customer_rating int, escalation_reason text)
+"""
+ROWS = """
+INSERT INTO public.support_tickets VALUES
+  (1, '2026-01-05 09:00', 'Open', NULL, 'write to ana@example.com or +49 170 1234567'),
+  (2, '2026-01-05 10:30', 'zzz', 5, 'token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl')
+"""
+
+
+@pytest.fixture
+def helpdesk(database: Database) -> Database:
+    """Two tickets in a table with other names, which the monitoring role may read."""
+    database.run(TICKETS, ROWS, f"GRANT SELECT ON public.support_tickets TO {MONITOR}")
+    return database
+
+
+@contextmanager
+def _application() -> Iterator[str]:
+    with vendor(routed({"/": Reply("<h1>Hello</h1>"), "/api/health": {"status": "ok"}})) as running:
+        yield running.url
+
+
+def _file(folder: Path, url: str, **changes: Any) -> Path:
+    tree = {
+        "site": "desk",
+        "title": "Desk",
+        "time_zone": "Asia/Kolkata",
+        "unused": ["vercel", "supabase", "stripe", "twilio", "resend"],
+        "sources": {
+            "app": {"base_url": url, "detailed": None, "probes": 1},
+            "postgres": {"url_env": "DESK_DATABASE_URL", "sslmode": "disable"},
+        },
+        **changes,
+    }
+    path = folder / "desk.yaml"
+    path.write_text(yaml.safe_dump(tree))
+    return path
+
+
+def _doctor(path: Path, *options: str) -> Result:
+    arguments = ["doctor", "--site", str(path), "--out", str(path.parent / "out"), *options]
+    return CliRunner().invoke(application(), arguments, env={"COLUMNS": "200"})
+
+
+def _told(path: Path, *options: str) -> dict[str, Any]:
+    return dict(json.loads(_doctor(path, "--json", *options).stdout))
+
+
+def test_a_missing_variable_is_named_and_the_other_sources_are_still_asked(tmp_path: Path) -> None:
+    with _application() as url:
+        path = _file(tmp_path, url)
+        told = _told(path)
+    answered = {row["source"]: row["status"] for row in told["sources"]}
+    assert answered == {"app": "ok", "sentry": "not_configured", "postgres": "failed"}
+    assert told["variables_to_set"] == ["DESK_DATABASE_URL"]
+    assert next(r["detail"] for r in told["sources"] if r["source"] == "postgres") == "set DESK_DATABASE_URL"
+
+
+def test_a_source_that_failed_or_a_word_that_is_not_understood_is_exit_code_1(tmp_path: Path) -> None:
+    with _application() as url:
+        assert _doctor(_file(tmp_path, url)).exit_code == 1
+        assert _doctor(_file(tmp_path, url, sources={"app": {"base_url": url, "detailed": None}})).exit_code == 0
+
+
+def test_all_columns_that_are_missing_are_named_at_once_with_those_that_are_there(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    with _application() as url:
+        path = _file(tmp_path, url, uptime={"table": "public.support_tickets", "columns": {"status": "state"}})
+        told = _told(path, "--explain")
+    table = next(t for t in told["tables"] if t["key"] == "uptime")
+    for name in ("checked_at", "status (looked for state)", "raised", "customer_rating"):
+        assert name in table["problem"]
+    assert table["mend"] == "uptime: {columns: {checked_at: <its name>, status: <its name>}}"
+
+
+def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    block = {"table": "public.support_tickets", "columns": {"created_at": "raised"}, "time_zone": "UTC"}
+    with _application() as url:
+        shown = _doctor(_file(tmp_path, url, tickets=block), "--explain")
+    # 10:30 UTC is 16:00 in Kolkata, which is five hours and a half ahead the year round.
+    assert "Mon 05 Jan 2026 16:00:00 IST" in shown.stdout
+    words = [
+        line.split("│")[2:5] for line in shown.stdout.splitlines() if line.count("│") == 5 and "status" in line
+    ]
+    assert sorted(tuple(cell.strip() for cell in row) for row in words if row[1].strip() == "1") == [
+        ("Open", "1", "open"), ("zzz", "1", "NOT UNDERSTOOD"),
+    ]  # fmt: skip
+    assert "eyJ" not in shown.stdout and "(token)" in shown.stdout
+    assert "ana@example.com" not in shown.stdout
+
+
+def test_a_naive_time_without_a_declared_zone_is_said_to_be_unread(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    block = {"table": "public.support_tickets", "columns": {"created_at": "raised"}}
+    with _application() as url:
+        shown = _doctor(_file(tmp_path, url, tickets=block), "--explain")
+    assert "not read: say in which zone its times are" in shown.stdout
+
+
+@pytest.mark.parametrize("hidden", ["denied", "filtered"])
+def test_the_sql_that_would_let_the_role_see_a_table_is_printed(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch, hidden: str
+) -> None:
+    role = BLIND if hidden == "denied" else MONITOR
+    if hidden == "filtered":
+        helpdesk.run("ALTER TABLE public.support_tickets ENABLE ROW LEVEL SECURITY")
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(role))
+    with _application() as url:
+        told = _told(_file(tmp_path, url, tickets={"table": "public.support_tickets"}), "--explain")
+    mends = [row["mend"] for row in told["not_seen"] if row["object"] == "public.support_tickets"]
+    assert len(mends) == 1
+    statement = mends[0].split(" -- ")[0]
+    helpdesk.run(statement)
+    assert not [r for r in _again(tmp_path)["not_seen"] if r["object"] == "public.support_tickets"]
+
+
+def _again(folder: Path) -> dict[str, Any]:
+    return _told(folder / "desk.yaml")
+
+
+def test_json_holds_no_value_of_a_row(tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    block = {"table": "public.support_tickets", "columns": {"created_at": "raised"}, "time_zone": "UTC"}
+    with _application() as url:
+        shown = _doctor(_file(tmp_path, url, tickets=block), "--explain", "--json").stdout
+    assert "write to" not in shown and "10:30" not in shown
+    columns = json.loads(shown)["tables"][0]["columns"]
+    assert columns["created_at"] == "raised" and columns["priority"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "gone"),
+    [
+        ("mail Ana.Lee+x@mail.example.co.uk", "example"),
+        ("call (415) 555-2671", "555"),
+        ("call +91 98765 43210", "98765"),
+        ("9876543210", "98765"),
+        ("key sk_live_4eC39HqLyjWDarjtT1zdp7dc", "4eC39"),
+        ("postgresql://u:hunter22@db.example.com/x", "hunter22"),
+        ("from 203.0.113.7", "203.0"),
+        ("from 2001:db8:85a3:0:0:8a2e:370:7334", "8a2e"),
+        ("3f2504e0-4f89-41d3-9a0c-0305e82c3301", "9a0c"),
+        ("a\x1b[31mb\u202ec", "\x1b"),
+    ],
+)
+def test_what_names_a_person_or_opens_a_door_is_hidden(text: str, gone: str) -> None:
+    assert gone not in masked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-28 19:00:00.123+00",
+        "1234.50",
+        "TKT-2025-000123",
+        "nightly-report-for-customers",
+        "Timeout after 30000 ms",
+    ],
+)
+def test_what_harms_nobody_is_shown_as_it_is(text: str) -> None:
+    assert masked(text) == text
+
+
+def test_a_long_text_is_cut() -> None:
+    assert len(masked("word " * 100_000)) == 60
