@@ -1,4 +1,4 @@
-"""What a report makes of a vendor's answers: a server on loopback, the source that reads it, every reading and alert."""
+"""What a report makes of a vendor's answers: a server on loopback, the source, every reading and alert."""
 
 from __future__ import annotations
 

@@ -15,16 +15,27 @@ LATEST = DEPLOYED + timedelta(days=6, hours=12)
 
 
 def a_payment(name, status="succeeded", fault=None, at=DEPLOYED + HOUR, code=None, source="stripe"):
-    return {"source": source, "payment": name, "created_at": at, "status": status, "fault": fault,
-            "failure_code": code}  # fmt: skip
+    return {
+        "source": source,
+        "payment": name,
+        "created_at": at,
+        "status": status,
+        "fault": fault,
+        "failure_code": code,
+    }
 
 
 def messages(*statuses, at=DEPLOYED + HOUR, direction="outbound-api"):
     return [
-        {"message": f"{at}{direction}{i}", "created_at": at, "status": s, "direction": direction,
-         "fault": "ours" if s in ("failed", "undelivered") else None}
+        {
+            "message": f"{at}{direction}{i}",
+            "created_at": at,
+            "status": s,
+            "direction": direction,
+            "fault": "ours" if s in ("failed", "undelivered") else None,
+        }
         for i, s in enumerate(statuses)
-    ]  # fmt: skip
+    ]
 
 
 def a_count(sent, bounced, at=DEPLOYED + HOUR):
@@ -89,9 +100,11 @@ def test_states_of_now_say_nothing_of_a_window_that_ended_earlier():
 def test_a_declined_card_is_no_integration_failure():
     """Two cards declined, one blocked, one charge invalid: one failure of four told beside three declines."""
     rows = [
-        a_payment("a", "failed", "customer"), a_payment("b", "failed", "customer"),
-        a_payment("c", "failed", "customer"), a_payment("d", "failed", "ours", code="api_error"),
-    ]  # fmt: skip
+        a_payment("a", "failed", "customer"),
+        a_payment("b", "failed", "customer"),
+        a_payment("c", "failed", "customer"),
+        a_payment("d", "failed", "ours", code="api_error"),
+    ]
     found = payments.payment_failures(a_case({"payments": rows}))
     assert found.value == 1
     assert found.samples == 4

@@ -9,9 +9,19 @@ from tests.analysis.integrations.answered import Judged, judged
 from tests.sources.loopback import Call, Reply
 
 ZERO = dict.fromkeys(
-    ("sent", "delivered", "bounced", "bounced_permanent", "bounced_transient", "complained", "failed", "suppressed", "delivery_delayed"),
+    (
+        "sent",
+        "delivered",
+        "bounced",
+        "bounced_permanent",
+        "bounced_transient",
+        "complained",
+        "failed",
+        "suppressed",
+        "delivery_delayed",
+    ),
     0,
-)  # fmt: skip
+)
 DOMAIN = {"name": "mail.shop.example", "status": "verified", "capabilities": {"sending": "enabled"}}
 HOOK = {"id": "w1", "endpoint": "https://shop.example/api/hooks", "status": "enabled"}
 
@@ -65,7 +75,7 @@ def test_emails_that_fail_bounce_or_annoy_are_issues(counts: dict[str, int], wor
 def test_complaints_are_held_against_the_mailbox_providers_limits(
     complained: int, status: str, priority: str | None
 ) -> None:
-    """Of 10,000 delivered; Wilson's lower bound of 15 is 0.09 %, of 30 0.21 %, of 60 0.47 %; limits 0.1 and 0.3 %."""
+    """Of 10,000 delivered; lower bounds by Wilson: 15 are 0.09 %, 30 0.21 %, 60 0.47 %; limits 0.1 and 0.3 %."""
     found = told({"sent": 10_000, "delivered": 10_000, "complained": complained})
     assert found.readings["email_complaint_pct"].status == status
     fired = [a.priority for a in found.alerts if a.id in ("email_complaint_pct", "integration:resend")]
@@ -73,8 +83,15 @@ def test_complaints_are_held_against_the_mailbox_providers_limits(
 
 
 def log(n: int, status: int, endpoint: str = "/emails", **more: Any) -> dict[str, Any]:
-    return {"id": f"l{n}", "created_at": "2025-03-04 14:20:00.417+00", "endpoint": endpoint, "method": "POST",
-            "response_status": status, "user_agent": "resend-node:4.0.0", **more}  # fmt: skip
+    return {
+        "id": f"l{n}",
+        "created_at": "2025-03-04 14:20:00.417+00",
+        "endpoint": endpoint,
+        "method": "POST",
+        "response_status": status,
+        "user_agent": "resend-node:4.0.0",
+        **more,
+    }
 
 
 @pytest.mark.parametrize("status", [403, 422, 429, 500])
@@ -124,9 +141,15 @@ def test_an_unknown_state_is_not_well(odd: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     ("status", "value"),
-    [("verified", "OPERATIONAL"), ("partially_verified", "OPERATIONAL"), ("failed", "ISSUES"),
-     ("partially_failed", "ISSUES"), ("pending", "ISSUES"), ("not_started", "ISSUES")],
-)  # fmt: skip
+    [
+        ("verified", "OPERATIONAL"),
+        ("partially_verified", "OPERATIONAL"),
+        ("failed", "ISSUES"),
+        ("partially_failed", "ISSUES"),
+        ("pending", "ISSUES"),
+        ("not_started", "ISSUES"),
+    ],
+)
 def test_the_only_domain_is_judged_by_its_state(status: str, value: str) -> None:
     assert told(domains=[{**DOMAIN, "status": status}]).readings["integration_resend"].value == value
 
@@ -138,7 +161,16 @@ def test_a_second_domain_that_is_not_ready_or_does_not_send_is_no_issue() -> Non
 
 
 def test_bounces_are_told_by_their_kind() -> None:
-    found = told({"sent": 1000, "delivered": 990, "bounced": 10, "bounced_permanent": 7, "bounced_transient": 3,
-                  "suppressed": 4, "delivery_delayed": 2})  # fmt: skip
+    found = told(
+        {
+            "sent": 1000,
+            "delivered": 990,
+            "bounced": 10,
+            "bounced_permanent": 7,
+            "bounced_transient": 3,
+            "suppressed": 4,
+            "delivery_delayed": 2,
+        }
+    )
     said = str(found.readings["email_bounce_pct"].measurement.evidence)
     assert "7 for good, 3 for now, 4 suppressed, 2 delayed" in said

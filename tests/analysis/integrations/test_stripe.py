@@ -15,8 +15,14 @@ def epoch(text: str) -> int:
 
 
 def charge(n: int, created: str, **more: Any) -> dict[str, Any]:
-    return {"id": f"ch_{n}", "created": epoch(created), "status": "succeeded", "failure_code": None,
-            "outcome": {"type": "authorized"}, **more}  # fmt: skip
+    return {
+        "id": f"ch_{n}",
+        "created": epoch(created),
+        "status": "succeeded",
+        "failure_code": None,
+        "outcome": {"type": "authorized"},
+        **more,
+    }
 
 
 def debit(n: int, code: str | None, outcome: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -134,8 +140,16 @@ def test_without_a_week_before_nearly_all_declined_is_enough() -> None:
 
 def moved(n: int, kind: str, amount: int, fee: int, currency: str = "usd", **more: Any) -> dict[str, Any]:
     category = "fee" if kind.endswith("fee") else "charge"
-    return {"id": f"txn_{n}", "created": epoch("2025-03-04T12:00"), "type": kind, "amount": amount, "fee": fee,
-            "currency": currency, "reporting_category": category, **more}  # fmt: skip
+    return {
+        "id": f"txn_{n}",
+        "created": epoch("2025-03-04T12:00"),
+        "type": kind,
+        "amount": amount,
+        "fee": fee,
+        "currency": currency,
+        "reporting_category": category,
+        **more,
+    }
 
 
 def amounts(found: Judged) -> dict[str, float]:
@@ -145,9 +159,13 @@ def amounts(found: Judged) -> dict[str, float]:
 
 def test_fees_that_stand_in_the_amount_are_costs_too() -> None:
     """102.50 of charges, 40.00 of Stripe's own products, 11.00 of conversion: 153.50."""
-    found = told(balance_transactions=[
-        moved(1, "charge", 300_000, 10_250), moved(2, "stripe_fee", -4_000, 0), moved(3, "stripe_fx_fee", -1_100, 0),
-    ])  # fmt: skip
+    found = told(
+        balance_transactions=[
+            moved(1, "charge", 300_000, 10_250),
+            moved(2, "stripe_fee", -4_000, 0),
+            moved(3, "stripe_fx_fee", -1_100, 0),
+        ]
+    )
     assert amounts(found) == {"USD": 153.50}
 
 
@@ -176,9 +194,14 @@ def test_amounts_follow_stripes_list_of_currencies(currency: str, minor: int, ma
 
 @pytest.mark.parametrize(
     ("odd", "where"),
-    [({"fee": None}, "USD"), ({"fee": "NaN"}, "USD"), ({"type": None, "reporting_category": None}, "USD"),
-     ({"currency": None}, "?"), ({"currency": "dollars"}, "?")],
-)  # fmt: skip
+    [
+        ({"fee": None}, "USD"),
+        ({"fee": "NaN"}, "USD"),
+        ({"type": None, "reporting_category": None}, "USD"),
+        ({"currency": None}, "?"),
+        ({"currency": "dollars"}, "?"),
+    ],
+)
 def test_a_sum_with_an_entry_that_is_not_understood_is_unknown(odd: dict[str, Any], where: str) -> None:
     found = amounts(told(balance_transactions=[{**moved(1, "charge", 100, 30), **odd}]))
     assert list(found) == [where]
@@ -186,8 +209,14 @@ def test_a_sum_with_an_entry_that_is_not_understood_is_unknown(odd: dict[str, An
 
 
 def dispute(n: int, status: str, **more: Any) -> dict[str, Any]:
-    return {"id": f"dp_{n}", "created": epoch("2025-02-20T12:00"), "status": status, "reason": "fraudulent",
-            "evidence_details": {"due_by": epoch("2025-03-09T23:59")}, **more}  # fmt: skip
+    return {
+        "id": f"dp_{n}",
+        "created": epoch("2025-02-20T12:00"),
+        "status": status,
+        "reason": "fraudulent",
+        "evidence_details": {"due_by": epoch("2025-03-09T23:59")},
+        **more,
+    }
 
 
 @pytest.mark.parametrize("status", ["needs_response", "warning_needs_response", "appeal_needs_response"])

@@ -16,8 +16,15 @@ REFUSED = Reply({"code": 20003, "message": "Authenticate", "status": 401}, 401)
 
 def message(n: int, created: str = "2025-03-04T14:10", status: str = "delivered", **more: Any) -> dict[str, Any]:
     sent = None if status in ("queued", "failed") else format_datetime(at(created))
-    return {"sid": f"SM{n}", "date_created": format_datetime(at(created)), "date_sent": sent, "status": status,
-            "direction": "outbound-api", "error_code": None, **more}  # fmt: skip
+    return {
+        "sid": f"SM{n}",
+        "date_created": format_datetime(at(created)),
+        "date_sent": sent,
+        "status": status,
+        "direction": "outbound-api",
+        "error_code": None,
+        **more,
+    }
 
 
 def lost(n: int, code: int | None, status: str = "undelivered", **more: Any) -> dict[str, Any]:
@@ -109,8 +116,12 @@ def test_an_unknown_state_time_or_direction_is_not_counted_as_delivered_or_lost(
 
 
 def alert(n: int, code: str = "11200", when: str = "2025-03-04T14:10:00Z") -> dict[str, Any]:
-    return {"sid": f"NO{n}", "error_code": code, "date_generated": when,
-            "request_url": "https://shop.example/api/twilio?token=abc"}  # fmt: skip
+    return {
+        "sid": f"NO{n}",
+        "error_code": code,
+        "date_generated": when,
+        "request_url": "https://shop.example/api/twilio?token=abc",
+    }
 
 
 def test_a_webhook_of_ours_that_does_not_answer_is_an_issue_with_its_place() -> None:
