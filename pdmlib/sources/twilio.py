@@ -22,7 +22,7 @@ from pdmlib.sources.permissions import Optional
 
 PAGE = 1000
 KEPT = timedelta(days=30)  # how long the monitor keeps alerts
-UNSENT_PAGES = 10  # of 1,000 messages: about 20 of the 60 s that a source may take
+NEWEST = 10_000  # messages: ten pages, about 20 of the 60 s that a source may take
 HOSTS = ("api.twilio.com", "monitor.twilio.com")
 LOST = ("failed", "undelivered")
 
@@ -229,7 +229,7 @@ def _messages(reader: Reader, path: str, scope: Scope, codes: Vocabulary) -> thr
 
 _SIZE = ("PageSize", str(PAGE))
 NOT_REACHED = (
-    f"messages that failed before they were sent are known among the newest {UNSENT_PAGES * PAGE:,} only: "
+    f"messages that failed before they were sent are known among the newest {NEWEST:,} only: "
     "Twilio's filter leaves them out"
 )
 
@@ -237,13 +237,13 @@ NOT_REACHED = (
 def _newest(pages: Iterator[list[Any]], start: datetime) -> tuple[list[Any], bool]:
     """Entries of the newest pages back to a moment, and whether it was reached."""
     found: list[Any] = []
-    for count, page in enumerate(pages, start=1):
+    for page in pages:
         found += page
         times = (Message.of(entry, Unclear("twilio")) for entry in page)
         made = [m.date_created for m in times if m is not None and m.date_created is not None]
         if made and max(made) < start:
             return found, True
-        if count >= UNSENT_PAGES:
+        if len(found) >= NEWEST:
             return found, False
     return found, True
 
@@ -346,7 +346,7 @@ def _balance(reader: Reader, path: str) -> threads.Frames:
     if found is None or found.balance is None:
         return _states([])
     left = f"{found.balance:.2f} {found.currency or ''}".strip()
-    return _states([_state("balance", "balance", left, None, None)])
+    return _states([_state("balance", "left", left, None, None)])
 
 
 def _state(kind: str, item: str, status: str | None, ok: bool | None, detail: str | None) -> dict[str, Any]:

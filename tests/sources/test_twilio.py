@@ -111,7 +111,7 @@ def test_where_the_week_before_is_too_many_messages_away_the_filter_helps_and_wh
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A day beyond either end is asked for, since a message may be sent a day after it was made."""
-    monkeypatch.setattr(twilio, "UNSENT_PAGES", 2)
+    monkeypatch.setattr(twilio, "NEWEST", 2)
 
     def paged(call: Call) -> Reply:
         if call.one("DateSent>"):

@@ -116,13 +116,19 @@ def _broken_states(case: Case, name: str) -> Iterator[Cause]:
     states = case["vendor_states"]
     bad = states[(states["vendor"] == name) & states["kind"].isin(BROKEN_KINDS) & (states["ok"] == False)]  # noqa: E712
     for row in bad.to_dict("records"):
-        what, status = _named(row), row["status"]
-        yield Cause(f"{what} is {status}", f"{what} is no longer {status}")
+        what, more, status = *_named(row), row["status"]
+        yield Cause(f"{what} is {status}{more}", f"{what} is no longer {status}")
 
 
-def _named(row: Mapping[Any, Any]) -> str:
-    detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
-    return f"{row['kind']} {row['item']}{detail}"
+def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """What a state is of, and what tells it from others of its kind, in brackets: an endpoint's path and its id."""
+    kind, item = str(row["kind"]), str(row["item"])
+    if pd.isna(row["detail"]):
+        return f"{kind} {item}", ""
+    host, slash, path = str(row["detail"]).partition("/")
+    if kind.startswith("webhook"):
+        return f"{kind} {slash}{path}", f" ({item} at {host})"
+    return f"{kind} {item}", f" ({row['detail']})"
 
 
 def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
@@ -168,7 +174,8 @@ def _told(case: Case, name: str) -> Iterator[str]:
     if _is_now(case):
         states = case["vendor_states"]
         states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
-        yield from (f"{_named(row)}: {row['status']}" for row in states.head(SHOWN).to_dict("records"))
+        named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
+        yield from (f"{what} is {status}{more}" for what, more, status in named)
         yield from [f"{len(states) - SHOWN} more states"] if len(states) > SHOWN else []
 
 

@@ -163,7 +163,7 @@ def test_a_restricted_key_is_explained_once_and_loses_nothing_else() -> None:
     assert found.case["gaps"].empty
     assert found.case.collection.coverage[0].status == "ok"
     assert found.readings["integration_twilio"].value == "OPERATIONAL"
-    assert "key account (401: Authenticate): not readable with this key" in found.note("Twilio")
+    assert "key account is not readable with this key (401: Authenticate)" in found.note("Twilio")
 
 
 def test_a_key_that_can_read_nothing_of_the_window_is_no_sign_of_life() -> None:
@@ -196,4 +196,4 @@ def test_an_account_is_judged_by_its_state(status: str, value: str | None) -> No
 
 
 def test_what_is_left_of_the_money_is_told() -> None:
-    assert "balance balance: 12.50 USD" in told(many(20)).note("Twilio")
+    assert "balance left is 12.50 USD" in told(many(20)).note("Twilio")
