@@ -121,7 +121,7 @@ def _broken_states(case: Case, name: str) -> Iterator[Cause]:
 
 
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """What a state is of, and what tells it from others of its kind, in brackets: an endpoint's path and its id."""
+    """What a state is of, and in brackets what tells it from others of its kind."""
     kind, item = str(row["kind"]), str(row["item"])
     if pd.isna(row["detail"]):
         return f"{kind} {item}", ""
