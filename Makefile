@@ -63,7 +63,7 @@ incident-report: $(VENV)/.ready ## incident of a window: FROM=<ISO time> TO=<ISO
 dashboard: $(VENV)/.ready ## the page of eight widgets
 	@$(PDM) report dashboard $(REPORT)
 
-.PHONY: collect watch status doctor lab demo replay
+.PHONY: collect watch status init doctor lab demo replay
 collect: $(VENV)/.ready ## one collection into the history
 	@$(PDM) collect $(COMMON) --out $(OUT)
 
@@ -72,6 +72,9 @@ watch: $(VENV)/.ready ## collect at the phase's pace, until Ctrl-C
 
 status: $(VENV)/.ready ## which phase the site is in, what is due and when
 	@$(PDM) status $(COMMON) --out $(OUT)
+
+init: $(VENV)/.ready ## draft a site file from what is there: URL=<address> DATABASE_ENV=<variable> YES=1
+	@$(PDM) init $(if $(filter-out params/demo.yaml,$(SITE)),--site $(SITE)) $(if $(URL),--url $(URL)) $(if $(DATABASE_ENV),--database-env $(DATABASE_ENV)) $(if $(YES),--yes)
 
 doctor: $(VENV)/.ready ## check every source of the site
 	@$(PDM) doctor $(COMMON)

@@ -23,7 +23,7 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     """Every metric of a site, in the order of the report."""
     return (
         *coverage.METRICS,
-        *stability.METRICS,
+        *stability.metrics(site),
         *performance.METRICS,
         *deployment.METRICS,
         *errors.METRICS,
@@ -41,6 +41,12 @@ def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
     """The metrics that a phase's report shows."""
     shown = (metric for metric in all_metrics(site) if metric.topic in phase.topics)
     return tuple(metric for metric in shown if not metric.phases or phase.name in metric.phases)
+
+
+def metrics_in(case: Case) -> tuple[Metric, ...]:
+    """The metrics that a case's report shows: its phase's, but for those of sources that the site does without."""
+    shown = metrics_of(case.site, case.scope.phase)
+    return tuple(metric for metric in shown if not case.is_without(case.kept(metric.id, metric.measure)))
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (

@@ -311,30 +311,27 @@ def _drifted(
 def findings(case: Case) -> list[Finding]:
     """Jobs that failed or missed slots, and jobs that never logged a run."""
     found = slots(case)
-    lately = slots(case.latest())
     jobs = list(dict.fromkeys(found["job"]))
     return [
         finding
         for job in jobs
         for finding in (
-            _trouble(case, job, found[found["job"] == job], lately[lately["job"] == job], BAD, "failed"),
-            _trouble(case, job, found[found["job"] == job], lately[lately["job"] == job], ("missed",), "missed"),
+            _trouble(case, job, found[found["job"] == job], BAD, "failed"),
+            _trouble(case, job, found[found["job"] == job], ("missed",), "missed"),
             _never(case, job, found[found["job"] == job]),
         )
         if finding
     ]
 
 
-def _trouble(
-    case: Case, job: str, mine: pd.DataFrame, lately: pd.DataFrame, states: tuple[str, ...], word: str
-) -> Finding | None:
+def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], word: str) -> Finding | None:
     due, hit = _expected(mine), mine[mine["state"].isin(states)]
     if hit.empty:
         return None
     first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
-    now = int(lately["state"].isin(states).sum())
+    over = _good_since(mine, last)
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
@@ -343,13 +340,17 @@ def _trouble(
         evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first the one of {iso(first)}, "
         f"last that of {iso(last)}{why}.",
         action=RERUN,
-        becomes_green=f"no run {word} in the latest part of the window (now {now} of {len(_expected(lately))}): "
-        f"at the earliest {iso(last + case.scope.phase.latest)}",
+        becomes_green=f"its next run succeeds (now {over} of the runs due since {iso(last)} did)",
         since=first,
-        active=now > 0,
+        active=over == 0,
         value=len(hit),
         threshold="> 0",
     )
+
+
+def _good_since(mine: pd.DataFrame, last: datetime) -> int:
+    """How many later runs ended well: one that succeeded again shows that the job is mended."""
+    return int((mine["state"].isin(GOOD) & (mine["expected_at"] > last)).sum())
 
 
 def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:

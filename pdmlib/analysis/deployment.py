@@ -7,8 +7,6 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.analysis.confounders import deployments_between as deployments_between
-from pdmlib.analysis.confounders import rivals as rivals
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status

@@ -39,7 +39,7 @@ def in_force(metric: Metric, site: Site, phase: str) -> Metric:
         return metric
     *worse, mildest = metric.limits
     aimed = replace(mildest, edge=target)
-    return replace(metric, limits=(*worse, aimed), target=f"{_OPPOSITE[mildest.op]} {target:g}")
+    return replace(metric, limits=(*worse, aimed), target=_target(aimed))
 
 
 def _with_own(metric: Metric, steps: Sequence[Step]) -> Metric:
@@ -55,8 +55,12 @@ def _with_own(metric: Metric, steps: Sequence[Step]) -> Metric:
         )
         for step in steps
     )
-    words = f"{_OPPOSITE[limits[-1].op]} {limits[-1].edge}" if limits else ""
-    return replace(metric, limits=limits, target=words)
+    return replace(metric, limits=limits, target=_target(limits[-1]) if limits else "")
+
+
+def _target(mildest: Limit) -> str:
+    edge = _edge(mildest)
+    return f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:g}'}"
 
 
 def for_case(case: Case, metric: Metric) -> Metric:
@@ -66,7 +70,12 @@ def for_case(case: Case, metric: Metric) -> Metric:
 
 def target_of(case: Case, metric: Metric) -> float | None:
     """The edge of the mildest step in force, in the metric's unit; None where the ladder has none."""
-    edges = [edge for limit in for_case(case, metric).limits if (edge := _edge(limit)) is not None]
+    return target_edge(for_case(case, metric))
+
+
+def target_edge(metric: Metric) -> float | None:
+    """The edge of a metric's mildest step; None where its ladder has no number."""
+    edges = [edge for limit in metric.limits if (edge := _edge(limit)) is not None]
     return edges[-1] if edges else None
 
 

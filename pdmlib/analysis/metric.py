@@ -19,7 +19,9 @@ class Metric:
         target: what a pass looks like, in the guide's words, for the report.
         better: "lower", "higher" or "neither": which direction is good.
         rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
-        alerts: an alert may fire on the latest part of the window.
+        alerts: an alert may fire on what holds at present.
+        holds: whether what is measured at present is confirmed and still so; without it, it is.
+        events: frame, time column and number of the newest events that are its present, where an hour has fewer.
         topic: what it is about; a phase names the topics that it shows.
         phases: names of the phases of that topic that show it, where a target differs; empty for all.
     """
@@ -36,3 +38,5 @@ class Metric:
     alerts: bool = True
     topic: Topic = Topic.NOW
     phases: tuple[str, ...] = ()
+    events: tuple[str, str, int] | None = None
+    holds: Callable[[Case], bool] = lambda _: True

@@ -16,8 +16,6 @@ from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
-from pdmlib.analysis.traffic.days import daily as daily
-from pdmlib.analysis.traffic.hourly import hourly as hourly
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,

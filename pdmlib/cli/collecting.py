@@ -10,13 +10,15 @@ import typer
 from rich.console import Console
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
 from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def collect(
@@ -88,7 +90,7 @@ def status(
         from pdmlib.storage import history
         from pdmlib.workbook import status
 
-        loaded = load_site(site, offline=True)
+        loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)

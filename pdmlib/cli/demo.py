@@ -9,12 +9,13 @@ from typing import Annotated
 
 import typer
 
-from pdmlib.cli.options import DEMO_SITE, Debug, SiteOption, caught, console, secret_variables
+from pdmlib.cli.options import Debug, SiteOption, caught, console, secret_variables
 from pdmlib.errors import SiteError
 from pdmlib.site.environment import set_environment
 from pdmlib.site.load import load_site, read_demo
 from pdmlib.workbook.execute import Written
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def demo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, console
 from pdmlib.site.site import Site
+from pdmlib.sources.endpoints import Answered
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.doctor import Examination, examine
 from pdmlib.workbook.scope import looking_scope
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def doctor(
@@ -77,11 +79,19 @@ def _unclear(found: Examination) -> Iterator[RenderableType]:
 
 
 def _explained(found: Examination) -> Iterator[RenderableType]:
-    if endpoints := found.endpoints():
-        rows = ([str(value if value is not None else "") for value in row.values()] for row in endpoints)
-        yield _table("Endpoints", ("Path", "Asked", "Taken for", "Median ms", "Said"), rows)
+    if found.endpoints:
+        yield endpoints_table(found.endpoints)
     for table in found.tables:
         yield _one_table(table)
+
+
+def endpoints_table(answers: Iterable[Answered]) -> RenderableType:
+    """Paths, their answers and what these were taken for."""
+    rows = (
+        (a.path, str(a.code or "-"), a.said, f"{a.ms:.0f}", a.taken_for or "NOT UNDERSTOOD", a.detail or "")
+        for a in answers
+    )
+    return _table("Endpoints", ("Path", "Code", "Body begins", "ms", "Taken for", "Because"), rows)
 
 
 def _one_table(table: Understood) -> RenderableType:

@@ -10,11 +10,12 @@ from typing import Any
 
 import typer
 
-from pdmlib.cli.options import DEMO_SITE, AsOf, Debug, DeployedAt, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, console
 from pdmlib.cli.production import production_of
-from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
 from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.opening import open_site
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def lab(
@@ -48,7 +49,7 @@ def ready_site(
     """
     with ThreadPoolExecutor(1) as pool, production_of(site, as_of, pool) as production:
         production.ready(lambda text: console.print(text, style="dim"))
-        loaded = load_site(site, tolerant=tolerant)
+        loaded = open_site(site, tolerant=tolerant)
         if out is not None:
             production.keep_history(history_folder(loaded, out))
         yield loaded, production

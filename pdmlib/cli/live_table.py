@@ -13,7 +13,7 @@ from pdmlib.frames.readings import Status
 from pdmlib.phases.phase import DASHBOARD
 from pdmlib.report import words
 from pdmlib.report.words import SHAPES
-from pdmlib.verdict.status import KEY_READINGS
+from pdmlib.verdict.ladder import KEY_READINGS
 from pdmlib.verdict.verdict import Verdict
 from pdmlib.workbook.watch import Round
 

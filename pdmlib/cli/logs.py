@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pdmlib.cli.options import DEMO_SITE, Debug, Out, SiteOption, caught, console
+from pdmlib.cli.options import Debug, Out, SiteOption, caught, console
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder, requests_folder
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def ingest(

@@ -9,11 +9,12 @@ import typer
 from pdmlib.cli.collecting import collect, status, watch
 from pdmlib.cli.demo import demo
 from pdmlib.cli.doctor import doctor
+from pdmlib.cli.init import init
 from pdmlib.cli.lab import lab
 from pdmlib.cli.logs import compact, ingest
 from pdmlib.cli.reports import incident, report
 
-COMMANDS = (report, incident, demo, doctor, collect, watch, status, ingest, compact)
+COMMANDS = (report, incident, demo, init, doctor, collect, watch, status, ingest, compact)
 # What JupyterLab is started with goes through to it.
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -11,12 +11,14 @@ import typer
 from rich.console import Console
 
 from pdmlib.errors import CallError, PdmError, SiteError
+from pdmlib.workbook.shipped import site_file
 
 console = Console(stderr=True, highlight=False)
-DEMO_SITE = "params/demo.yaml"
 FAIL_ON = {"red": ("RED",), "yellow": ("RED", "YELLOW"), "unknown": ("RED", "YELLOW", "UNKNOWN")}
 EXIT_OF = {"RED": 10, "YELLOW": 11, "UNKNOWN": 12}
-SiteOption = Annotated[str, typer.Option("--site", help="The site's YAML file.", envvar="SITE")]
+SiteOption = Annotated[
+    str, typer.Option("--site", help="The site's YAML file.", envvar="SITE", callback=site_file)
+]
 
 AsOf = Annotated[
     str, typer.Option("--as-of", help="ISO time to report as of; default now (the demo: its own clock).")

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 
 from pdmlib.cli.options import (
-    DEMO_SITE,
     EXIT_OF,
     FAIL_ON,
     AsOf,
@@ -30,11 +29,12 @@ from pdmlib.errors import CallError, PdmError
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time
-from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
 from pdmlib.workbook.execute import Written
 from pdmlib.workbook.gather import gather, history_folder
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for, span_of
+from pdmlib.workbook.shipped import DEMO_SITE
 
 
 def report(
@@ -114,7 +114,7 @@ def _report(
             imported = pool.submit(_import_ahead)
             production.ready(lambda text: status.update(f"demo production: {text}"))
             kernel = stack.enter_context(Kernel(hidden))
-            loaded = load_site(site)
+            loaded = open_site(site)
             webhook = webhook_of(loaded) if notify else None
             scope = scope_of(loaded)
             _check_notes(loaded, scope, notes)

@@ -19,6 +19,7 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,21 @@ class Case:
         """The same case, looking at the latest part of its window."""
         return self.at(self.scope.latest)
 
+    def present(self) -> Case:
+        """The same case, looking at the last hour of data."""
+        return self.at(self.scope.present)
+
+    def with_events(self, events: tuple[str, str, int]) -> Window:
+        """The present, made longer within the latest part until it holds so many rows of a frame.
+
+        Args:
+            events: name of the frame, its time column, and how many of its rows tell enough.
+        """
+        name, column, count = events
+        moments = self.within(name, column, self.scope.latest)[column].sort_values()
+        first = moments.iloc[max(0, len(moments) - count)].to_pydatetime() if len(moments) else self.window.end
+        return Window(min(first, self.scope.present.start), self.scope.present.end)
+
     def at(self, window: Window) -> Case:
         """The same case, looking at another window; the same object for the same window."""
         if window not in self._seen:
@@ -92,11 +108,15 @@ class Case:
         rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
         if rows.empty:
             return None
-        first = rows.sort_values("count", ascending=False).iloc[0]
-        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-        return (
-            f"not understood: {first['item']} {first['example']!r} ({first['what']}, {first['count']} times){more}"
+        first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")
+        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in first)
+        return f"not understood: {', '.join(each)}" + (
+            f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         )
+
+    def is_without(self, found: Measurement) -> bool:
+        """Whether a measurement is of a source that the site does without, so that no report has a line of it."""
+        return found.state is State.NOT_CONFIGURED and found.source in self.site.unused
 
     def missing(
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"

@@ -39,12 +39,24 @@ class Status(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Trend(StrEnum):
+    """Which way a value moved against its baseline."""
+
+    UP = "up"
+    DOWN = "down"
+    FLAT = "flat"  # moved by less than matters, or by no more than chance does
+    UNKNOWN = "unknown"
+
+
 class Priority(StrEnum):
     """The guide's three alert classes, most urgent first."""
 
     P0 = "P0"
     P1 = "P1"
     P2 = "P2"
+
+
+ORDER = {Priority.P0: 0, Priority.P1: 1, Priority.P2: 2}
 
 
 @dataclass(frozen=True)
@@ -134,7 +146,11 @@ Ladder = tuple[Limit, ...]
 
 @dataclass(frozen=True)
 class Reading:
-    """A judged measurement: the row of `report.json`."""
+    """A judged measurement: the row of `report.json`.
+
+    Attributes:
+        key: without it no report is GREEN.
+    """
 
     id: str
     title: str
@@ -148,6 +164,7 @@ class Reading:
     reason: str | None = None
     action: str = ""
     becomes_green: str | None = None
+    key: bool = False
 
     @property
     def value(self) -> Value:

@@ -122,9 +122,9 @@ class Unclear:
         return {"not_understood": frame("not_understood", self._rows.values())} if self._rows else {}
 
 
-def mend_line(*path: str, value: Any, note: str = "") -> str:
-    """A line of the site file, such as `uptime: {words: {down: [error]}}`, and a note behind it."""
+def mend_line(*path: str, value: Any) -> str:
+    """A line of the site file, such as `uptime: {words: {down: [error]}}`."""
     for key in reversed(path):
         value = {key: value}
     line = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
-    return line.strip()[1:-1] + (f"  # {note}" if note else "")
+    return line.strip()[1:-1]

@@ -40,7 +40,8 @@ class Phase:
     Attributes:
         title, question: head of the report.
         length: of the window since the deployment, or back from the as-of time where `rolling`.
-        latest: length of the window's latest part, on which alerts fire.
+        present: the last part of the data, which alerts and decisions rest on: a mean over a day is not now.
+        latest: length of the window's latest part, in which what happens seldom is looked for.
         cadence: how often `watch` collects.
         next_check: how long after a report the next one is advised.
         looks: how often the same growing data are judged, which every interval allows for.
@@ -58,6 +59,7 @@ class Phase:
     question: str
     length: timedelta
     rolling: bool = False
+    present: timedelta = HOUR
     latest: timedelta = DAY
     cadence: timedelta = DAY
     next_check: timedelta = DAY
@@ -79,6 +81,7 @@ HOUR1 = Phase(
     title="1-Hour Post-Deployment Report",
     question="Is the deployment safe to leave running?",
     length=HOUR,
+    present=timedelta(minutes=15),
     latest=HOUR,
     cadence=FIVE_MINUTES,
     next_check=timedelta(minutes=10),

@@ -35,8 +35,21 @@ class Scope:
 
     @property
     def latest(self) -> Window:
-        """The window's latest part, on which alerts fire."""
+        """The window's latest part, long enough for what happens seldom: jobs, issues, single routes."""
         return self.window.last(self.phase.latest)
+
+    @property
+    def present(self) -> Window:
+        """The last hour of data: what alerts and decisions rest on, in every phase.
+
+        What came after an incident's window decides whether it is over, and is its present.
+        """
+        return self.known.last(self.phase.present)
+
+    @property
+    def known(self) -> Window:
+        """The window, and what is known of the time after an incident's."""
+        return Window(self.window.start, self.after.end) if self.phase.named_window else self.window
 
     @property
     def before(self) -> Window:
@@ -65,8 +78,8 @@ class Scope:
         """The intervals for which a source gives percentiles and distinct counts of their own.
 
         Percentiles and distinct counts cannot be added up, so each interval that a report names
-        is asked for by itself: the window, its latest part, the same length before it, the seven
-        days before the deployment, and each day of `review_days` as far as it has passed.
+        is asked for by itself: the window, its present, its latest part, the same length before it, the
+        seven days before the deployment, and each day of `review_days` as far as it has passed.
         """
         ends = (self.window.end, self.as_of)
         days = (
@@ -75,7 +88,8 @@ class Scope:
             if d.window.start < max(ends)
         )
         after = (self.after,) if self.after.seconds else ()
-        return tuple(dict.fromkeys((self.window, self.latest, self.previous, self.before, *after, *days)))
+        now = (self.present, self.latest)
+        return tuple(dict.fromkeys((self.window, *now, self.previous, self.before, *after, *days)))
 
     @property
     def after(self) -> Window:

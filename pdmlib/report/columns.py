@@ -146,6 +146,15 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("detail", "What was seen", cells.sentences),
         C("action", "What to do", cells.sentences),
     ),
+    "not_understood": (
+        C("source", "Source", cells.text),
+        C("item", "What was read", cells.text),
+        C("what", "What is wrong with it", cells.text),
+        C("example", "Example", cells.text),
+        C("count", "Times", cells.count, True),
+        C("taken_for", "Taken for", cells.text),
+        C("mend", "Line of the site file that explains it", cells.sentences),
+    ),
     "visibility": (
         C("object", "Object", cells.text),
         C("state", "The role sees", cells.text),

@@ -12,7 +12,6 @@ import jsonschema
 
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Finding, Reading
-from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window, iso
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.verdict import Verdict
@@ -43,7 +42,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in verdict.findings],
         "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
-        "not_understood": json_rows(case["not_understood"]),
+        "not_understood": verdict.not_understood,
         "coverage": [
             {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
             for c in case.collection.coverage

@@ -14,17 +14,18 @@ from pdmlib.verdict.verdict import Verdict
 
 
 def report_markdown(verdict: Verdict, notes: Notes) -> str:
-    """The phase's template of the guide, filled in."""
+    """The phase's template of the guide, filled in; lines about what the site does not have are left out."""
     site, scope = verdict.case.site, verdict.case.scope
     zone = site.zone
     template = _environment().get_template(f"{scope.phase.name}.md.j2")
-    return template.render(
+    text = template.render(
         v=verdict, site=site, scope=scope, notes=notes, tables=verdict.tables,
         r=verdict.reading, prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
         highlights=[*notes.highlights, *highlights(verdict)], next_steps=notes.next_steps or next_steps(verdict),
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
-    ) + "\n"  # fmt: skip
+    )  # fmt: skip
+    return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
 
 
 def highlights(verdict: Verdict) -> list[str]:
@@ -81,6 +82,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
         "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
+        "as_word": words.as_word, "in_brackets": words.in_brackets,
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

@@ -12,6 +12,9 @@ from markupsafe import Markup
 from pdmlib.frames.readings import Reading, Status
 
 OPEN = "open: nothing noted"
+# Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
+# stranger holds it, since all that is not printable is taken out of those.
+ABSENT = Markup("\x00")
 MARKS = {Status.PASS: "✓", Status.WARN: "⚠", Status.FAIL: "✗", Status.INFO: "·", Status.UNKNOWN: "?"}
 WORDS = {
     Status.PASS: "PASS",
@@ -57,12 +60,24 @@ def signed(pct: float) -> str:
 
 
 def shown(reading: Reading | None) -> str:
-    """A reading's value, or why there is none."""
+    """A reading's value, or why there is none; `ABSENT` for one that this report does not have."""
     if reading is None:
-        return "not in this report"
+        return ABSENT
     if reading.value is None:
         return f"not measured ({reading.reason})"
     return number(reading.value, reading.unit)
+
+
+def as_word(reading: Reading | None, yes: str, no: str) -> str:
+    """A reading that is true or false in a template's own words, or why there is none."""
+    if reading is None or not isinstance(reading.value, bool):
+        return shown(reading)
+    return yes if reading.value else no
+
+
+def in_brackets(reading: Reading | None) -> str:
+    """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
+    return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""
 
 
 def of_limit(reading: Reading | None, limit: str) -> str:

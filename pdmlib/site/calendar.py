@@ -55,13 +55,14 @@ def _public(country: str, subdivision: str | None) -> Any:
 
 
 def _unknown(country: str, subdivision: str | None) -> MisplacedError:
-    import holidays
+    # The public list of them would import the rules of every country, which takes two seconds.
+    from holidays.registry import EntityLoader
 
-    countries = holidays.list_supported_countries()
+    countries = sorted(code for code in EntityLoader.get_country_codes() if len(code) == 2)
     if country not in countries:
-        known = [name for name in countries if len(name) == 2]
-        return MisplacedError(("country",), one_of(country, known, "a country whose holidays are known"))
-    return MisplacedError(("subdivision",), one_of(str(subdivision), countries[country], f"a part of {country}"))
+        return MisplacedError(("country",), one_of(country, countries, "a country whose holidays are known"))
+    parts = _public(country, None).subdivisions
+    return MisplacedError(("subdivision",), one_of(str(subdivision), parts, f"a part of {country}"))
 
 
 def days_off(value: Any) -> Any:

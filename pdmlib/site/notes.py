@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from pdmlib.errors import SiteError
+from pdmlib.site.mistakes import validated
 from pdmlib.site.site import Site
+from pdmlib.site.tree import read_tree
 
 
 class _Part(BaseModel):
@@ -69,12 +69,5 @@ def load_notes(path: Path) -> Notes:
     """
     if not path.exists():
         return Notes()
-    try:
-        return Notes.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as error:
-        raise SiteError(str(path), "file", f"not YAML: {getattr(error, 'problem', None) or 'not text'}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        allowed = ", ".join(Notes.model_fields)
-        message = f"unknown key; allowed are {allowed}" if first["type"] == "extra_forbidden" else first["msg"]
-        raise SiteError(str(path), ".".join(map(str, first["loc"])) or "file", message) from None
+    tree = read_tree(str(path), empty=True)
+    return validated(Notes, str(path), tree, tree.plain())

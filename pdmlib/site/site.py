@@ -36,6 +36,7 @@ from pdmlib.site.types import (
     Url,
     Zone,
     one_of,
+    shown,
     unique,
 )
 from pdmlib.site.vendors import Source, Sources
@@ -46,12 +47,23 @@ TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
+# Who can own what: the areas that action items belong to.
+AREAS = ("application", "cron", "database", "features", "integrations", "support")
+
+
+def _area(name: str) -> str:
+    if name not in AREAS:
+        raise ValueError(one_of(name, AREAS, "an area"))
+    return name
+
+
 def _source_name(name: str) -> str:
     if name not in SOURCE_NAMES:
         raise ValueError(one_of(name, SOURCE_NAMES, "a source"))
     return name
 
 
+Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"enum": list(AREAS)})]
 SourceName = Annotated[str, AfterValidator(_source_name), WithJsonSchema({"enum": list(SOURCE_NAMES)})]
 
 
@@ -71,7 +83,7 @@ class Step(Part):
     @model_validator(mode="after")
     def _compares_what_has_an_order(self) -> Step:
         if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
-            raise MisplacedError(("edge",), f"{self.edge!r} is not a number, which {self.op} needs")
+            raise MisplacedError(("edge",), f"{shown(self.edge)} is not a number, which {self.op} needs")
         return self
 
 
@@ -98,7 +110,7 @@ class People(Part):
     """Who prepares reports and who owns what."""
 
     prepared_by: str | None = Field(default=None, description="who prepares the reports")
-    owners: Mapping[str, str] = Field(default={}, description="area -> whom its action items go to")
+    owners: Mapping[Area, str] = Field(default={}, description="area -> whom its action items go to")
 
 
 class Demo(Part):

@@ -18,8 +18,8 @@ from pdmlib.errors import SiteError
 from pdmlib.site.types import shown
 
 # A large site file has 20 kB, 2,000 values and five levels; these leave room and still take well under a second.
-MOST_BYTES = 1_000_000
-MOST_VALUES = 50_000
+MOST_BYTES = 500_000
+MOST_VALUES = 20_000
 DEEPEST = 40
 # Digits of a number: those that a float of 64 bits keeps, and more than any setting needs.
 MOST_DIGITS = 18
@@ -65,13 +65,21 @@ class Node:
         return None
 
 
-def read_tree(file: str) -> Node:
+def read_tree(file: str, empty: bool = False) -> Node:
     """The mapping that a YAML file holds.
+
+    Args:
+        empty: the file may hold nothing.
 
     Raises:
         SiteError: no regular file, not YAML, a key that is there twice, or more than a site file may hold.
     """
-    return _Reader(file).read(_content(file))
+    root = _Reader(file).read(_content(file))
+    if root is None and empty:
+        return Node({}, 1)
+    if root is None or not isinstance(root.value, dict):
+        raise SiteError(file, "file", "must be a mapping of keys such as site, title, time_zone, sources")
+    return root
 
 
 def _content(file: str) -> bytes:
@@ -116,7 +124,7 @@ class _Reader:
         self._anchors: dict[str, Node | None] = {}
         self._root: Node | None = None
 
-    def read(self, content: bytes) -> Node:
+    def read(self, content: bytes) -> Node | None:
         try:
             for event in yaml.parse(content, Loader=_LOADER):
                 self._take(event)
@@ -124,10 +132,6 @@ class _Reader:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "not text in UTF-8"
             raise SiteError(self._file, "file", f"not YAML: {problem}", mark.line + 1 if mark else None) from None
-        if self._root is None or not isinstance(self._root.value, dict):
-            raise SiteError(
-                self._file, "file", "must be a mapping of keys such as site, title, time_zone, sources"
-            )
         return self._root
 
     def _take(self, event: Any) -> None:

@@ -22,6 +22,8 @@ from pdmlib.sources.health import Endpoint, Shot, components, judged
 from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
+# What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
+AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
@@ -36,16 +38,23 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     """
     block = site.source("app")
     assert isinstance(block, App)
-    headers = {name: site.secret(variable) for name, variable in block.headers_env.items()}
+    headers = headers_of(site, block)
     asked = [(block.page, False), (block.health, True), (block.detailed, True)]
     probers = [
-        _Prober(block, _endpoint(block, path, health, headers), headers, scope) for path, health in asked if path
+        _Prober(block, endpoint_of(block, path, health, headers), headers, scope) for path, health in asked if path
     ]
     parts = [(prober.item, prober.frames) for prober in probers]
     return threads.read("app", live.live(site, scope, "app", parts))
 
 
-def _endpoint(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+def headers_of(site: Site, block: App) -> dict[str, str]:
+    """The request headers that the site file names, with their secret values."""
+    return {name: site.secret(variable) for name, variable in block.headers_env.items()}
+
+
+def endpoint_of(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+    """A path to ask, with what the site file expects there."""
+
     def masked(text: str) -> str:
         for secret in sorted(headers.values(), key=len, reverse=True):
             text = text.replace(secret, "***")
@@ -79,7 +88,9 @@ class _Prober:
         if self._is_detailed and not self.endpoint.expected and all(shot.code == 404 for shot in shots):
             missing = {self.item: f"404: no endpoint at {self.endpoint.path}"}
             return {"probes": frame("probes"), **threads.gaps("app", missing)}
-        moments = [self.scope.seen_at - timedelta(seconds=count - n) for n in range(count)]
+        if any(judged(self.endpoint, shot, Unclear("app"))[0] == "down" for shot in shots):
+            shots += [self._later(budget, wait_s) for wait_s in AGAIN_S]
+        moments = [self.scope.seen_at - timedelta(seconds=before) for before in _before_the_end(shots)]
         unclear = Unclear("app")
         rows = [self._rows(shot, moment, unclear) for shot, moment in zip(shots, moments, strict=True)]
         return merge([*rows, unclear.frames()])
@@ -87,7 +98,11 @@ class _Prober:
     def _spaced(self, budget: Budget, number: int) -> Shot:
         if number:
             time.sleep(PAUSE_S)
-        return _shoot(self.block.base_url, self.endpoint, self.headers, budget)
+        return shoot(self.block.base_url, self.endpoint, self.headers, budget)
+
+    def _later(self, budget: Budget, wait_s: float) -> Shot:
+        time.sleep(wait_s)
+        return shoot(self.block.base_url, self.endpoint, self.headers, budget)
 
     def _rows(self, shot: Shot, at: datetime, unclear: Unclear) -> threads.Frames:
         status, detail = judged(self.endpoint, shot, unclear)
@@ -99,7 +114,13 @@ class _Prober:
         }
 
 
-def _shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
+def _before_the_end(shots: list[Shot]) -> list[float]:
+    """Seconds by which each probe counts as taken before the scope's end: a second apart, or as they were."""
+    return [max(len(shots) - n, 1 + shots[-1].at - shot.at) for n, shot in enumerate(shots)]
+
+
+def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Shot:
+    """What one request brings."""
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
     code, body, error = None, b"", None
@@ -115,7 +136,7 @@ def _shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bu
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
-    return Shot(code, body, 1000 * (time.perf_counter() - began), error)
+    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began))
 
 
 def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes]:

@@ -32,7 +32,7 @@ from pdmlib.sources.threads import Frames, as_finished, reason_of
 
 LIMIT_S = 180.0
 SHOWN = 400
-CUT_OFF = "no probe found it up, and no other source answered either: the fault may lie on this side"
+CUT_OFF = "no probe found it up, and no other source on the web answered either: the fault may lie on this side"
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ def collect(
 def _cut_off(parts: Mapping[str, _Part], asked: Iterable[str]) -> bool:
     """Whether what looks like the application being down may as well be a network that does not let us out.
 
-    A refusal (4xx) of a vendor shows that it was reached.
+    A refusal (4xx) of a vendor shows that it was reached. A database may lie on this side of the way out.
     """
-    others = [parts[name].coverage for name in asked if name != "app"]
+    others = [parts[name].coverage for name in asked if name not in ("app", "postgres")]
     silent = all(c.status == "failed" and not (c.detail or "").startswith("4") for c in others)
     probes = parts["app"].frames.get("probes") if "app" in parts else None
-    return len(others) > 1 and silent and probes is not None and bool((probes["status"] == "down").all())
+    return len(others) > 0 and silent and probes is not None and bool((probes["status"] == "down").all())
 
 
 def _read(row: SourceRow, site: Site, scope: Scope) -> _Part:

@@ -34,12 +34,17 @@ Mask = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Shot:
-    """What one request brought: a status code and a body, or the error in words."""
+    """What one request brought: a status code and a body, or the error in words.
+
+    Attributes:
+        at: when it was made, by a steady clock in whole seconds.
+    """
 
     code: int | None
     body: bytes
     ms: float
     error: str | None = None
+    at: int = 0
 
     @property
     def text(self) -> str:

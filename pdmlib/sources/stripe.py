@@ -269,7 +269,7 @@ NEITHER = "neither the customer's fault nor ours"
 
 
 def _mend(reason: str) -> str:
-    return mend_line("sources", "stripe", "faults", value={"customer": [reason[:40]]}, note="or ours")
+    return mend_line("sources", "stripe", "faults", value={"customer": [reason[:40]]})
 
 
 A = TypeVar("A", bound=Answer)

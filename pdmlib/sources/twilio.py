@@ -280,7 +280,7 @@ def _fault(message: Message, codes: Vocabulary, unclear: Unclear) -> str | None:
         unclear.note("messages.error_code", "no reason", "null", taken_for=NEITHER)
         return None
     code = int(message.error_code)
-    mend = mend_line("sources", "twilio", "faults", value={"recipient": [code]}, note="or ours")
+    mend = mend_line("sources", "twilio", "faults", value={"recipient": [code]})
     return unclear.word("messages.error_code", code, codes, mend=mend)
 
 

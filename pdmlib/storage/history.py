@@ -13,12 +13,10 @@ import json
 import os
 import time
 import uuid
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -29,6 +27,7 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, parse_time, stamp
+from pdmlib.storage import engine
 
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
@@ -41,6 +40,8 @@ KEPT: Mapping[str, str] = {
 SPARSE = ("host_metrics", "database_gauges")
 LOOKS = ("statements", "database_gauges", "query_plans")
 LOOSE = 64
+# Groups of few rows, so that a report skips what lies outside its window.
+STORED = "COMPRESSION zstd, ROW_GROUP_SIZE 16384"
 TRIES, PAUSE = 40, 0.05
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
@@ -232,14 +233,12 @@ def _write(path: Path, table: pd.DataFrame) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _engine().cursor() as connection:
+        with engine.cursor() as connection:
             connection.register("rows", table)
-            connection.execute(
-                f"COPY rows TO '{_quoted(beside)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384)"
-            )
+            engine.save(connection, "FROM rows", beside, options=STORED)
         beside.replace(path)
     except (duckdb.IOException, OSError) as error:
-        raise ReportError(f"{path}: cannot be written: {_one_line(error)}") from None
+        raise ReportError(f"{path}: cannot be written: {engine.reason(error)}") from None
     finally:
         with suppress(OSError):
             beside.unlink()
@@ -258,7 +257,7 @@ def _ask(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame
             return _run(paths, query, bounds) if paths else None
         except duckdb.IOException as error:
             if not left:
-                raise ReportError(f"{months[0].parent}: cannot be read: {_one_line(error)}") from None
+                raise ReportError(f"{months[0].parent}: cannot be read: {engine.reason(error)}") from None
             # Another process has just merged away a file that was listed here.
             time.sleep(PAUSE)
     return None
@@ -306,29 +305,11 @@ def _sparse(name: str, seen: str) -> str:
 
 
 def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:
-    files = ", ".join(f"'{_quoted(path)}'" for path in paths)
-    source = f"read_parquet([{files}], union_by_name=true)"
-    with _engine().cursor() as connection, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        connection.execute("SET TimeZone = 'UTC'")
+    with engine.cursor() as connection:
         try:
-            return connection.execute(query.replace("{source}", source), bounds).df()
+            return engine.table(connection, query.replace("{source}", engine.parquet(paths)), bounds)
         except duckdb.InvalidInputException as error:
-            raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {_one_line(error)}") from None
-
-
-@cache
-def _engine() -> duckdb.DuckDBPyConnection:
-    """One engine a process; every use has a cursor of its own."""
-    return duckdb.connect()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+            raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {engine.reason(error)}") from None
 
 
 def _file_name(newest: pd.Timestamp) -> str:

@@ -1,139 +1,191 @@
-"""The guide's checklists, and which readings tick which box."""
+"""The guide's checklists: a box a row, with the readings that tick it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
-from pdmlib.frames.readings import Finding, Reading, Status
+from pdmlib.analysis.catalogue import all_metrics
+from pdmlib.analysis.limits import in_force, target_edge
+from pdmlib.frames.readings import Finding, Reading, Status, Trend
 from pdmlib.site.site import Site
 
-Box = tuple[str, str, tuple[str, ...]]
-EACH_FEATURE = "one box for each feature of the site's day grid"
-# Counts without a limit of their own: a box that says "No .." is only ticked at zero.
-NONE_OF = ("issues_recurring", "downtime_events", "tickets_bug", "errors_total")
-# Boxes that the trend of a reading decides, and the trend that forbids to tick them.
-STEADY = {
-    "Support tickets normal volume": "up",
-    "No unusual drop in activity": "down",
-    "Usage growing or stable": "down",
-}
-# Boxes that the days decide: readings, the trends that forbid to tick them, on how many of the newest whole days.
-DAYS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], int]] = {
-    "Metrics stable or improving": (("error_rate_pct", "latency_avg_ms", "latency_p95_ms"), ("up",), 1),
-    "No concerning trends (rising errors, response times)": (("error_rate_pct", "latency_p95_ms"), ("up",), 2),
-    "No unusual spikes or drops": (("requests_total",), ("up", "down"), 1),
-}
-# Boxes that nothing ticks where nothing happened; so is that of a feature.
-USED = (
-    "Users can login successfully",
-    "Core workflows working (create opportunity, etc.)",
-    "Features being used",
-)
+
+class BoxState(StrEnum):
+    """What became of a box."""
+
+    DONE = "done"
+    FAILED = "failed"
+    MANUAL = "manual"  # a person decides
+
+
+@dataclass(frozen=True)
+class Days:
+    """How the newest whole days decide a box.
+
+    Attributes:
+        bad: trends that forbid to tick it when each of those days has one of them.
+        newest: how many whole days are looked at.
+    """
+
+    bad: tuple[Trend, ...]
+    newest: int = 1
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box of the guide, and what ticks it. Without a reading a person decides.
+
+    Attributes:
+        text: in the guide's words; `{limit}` is the limit in force of the first reading, `{seconds}` the same
+            limit of a time in ms.
+        readings: ids of the readings that decide; one that ends in `*` stands for all that begin so.
+        none: ticked at zero only, for a count that has no limit of its own.
+        steady: the trend of a reading that forbids to tick it.
+        by_days: decided by the newest whole days instead of the whole window.
+        used: not ticked where nothing happened.
+        each_feature: stands for one box for each feature of the site's day grid.
+    """
+
+    section: str
+    text: str = ""
+    readings: tuple[str, ...] = ()
+    none: bool = False
+    steady: Trend | None = None
+    by_days: Days | None = None
+    used: bool = False
+    each_feature: bool = False
+
+
+MS_PER_S = 1000
 
 HOUR1: tuple[Box, ...] = (
-    ("System Health Check", "Application accessible at production URL", ("app_up",)),
-    ("System Health Check", "Health endpoint returning 200 OK", ("health_ok",)),
-    ("System Health Check", "No 500 errors in Sentry", ("errors_total",)),
-    ("System Health Check", "Response times < 1s (p95)", ("latency_p95_ms",)),
-    ("System Health Check", "No deployment errors in Vercel logs", ("deploy_errors",)),
-    ("Error Monitoring", "Error rate < 0.5%", ("error_rate_pct",)),
-    ("Error Monitoring", "No new critical/fatal errors", ("issues_critical",)),
-    ("Error Monitoring", "No recurring error patterns", ("issues_recurring",)),
-    ("Error Monitoring", "No security-related errors", ("issues_security",)),
-    ("Database Health", "Database connections stable", ("db_connections_pct",)),
-    ("Database Health", "CPU usage < 70%", ("db_cpu_pct",)),
-    ("Database Health", "Memory usage < 80%", ("db_memory_pct",)),
-    ("Database Health", "No connection errors", ("db_connection_errors",)),
-    ("Database Health", "Query performance acceptable", ("query_*", "db_slow_queries")),
-    ("Integration Health", "Stripe: Test payment processed", ()),
-    ("Integration Health", "Twilio: Test SMS delivered", ()),
-    ("Integration Health", "Resend: Test email delivered", ()),
-    ("Integration Health", "Webhooks receiving events", ("webhooks_pending",)),
-    (
+    Box("System Health Check", "Application accessible at production URL", ("app_up",)),
+    Box("System Health Check", "Health endpoint returning 200 OK", ("health_ok",)),
+    Box("System Health Check", "No 500 errors in Sentry", ("errors_total",), none=True),
+    Box("System Health Check", "Response times < {seconds:g}s (p95)", ("latency_p95_ms",)),
+    Box("System Health Check", "No deployment errors in Vercel logs", ("deploy_errors",)),
+    Box("Error Monitoring", "Error rate < {limit:g}%", ("error_rate_pct",)),
+    Box("Error Monitoring", "No new critical/fatal errors", ("issues_critical",)),
+    Box("Error Monitoring", "No recurring error patterns", ("issues_recurring",), none=True),
+    Box("Error Monitoring", "No security-related errors", ("issues_security",)),
+    Box("Database Health", "Database connections stable", ("db_connections_pct",)),
+    Box("Database Health", "CPU usage < {limit:g}%", ("db_cpu_pct",)),
+    Box("Database Health", "Memory usage < {limit:g}%", ("db_memory_pct",)),
+    Box("Database Health", "No connection errors", ("db_connection_errors",)),
+    Box("Database Health", "Query performance acceptable", ("query_*", "db_slow_queries")),
+    Box("Integration Health", "Stripe: Test payment processed"),
+    Box("Integration Health", "Twilio: Test SMS delivered"),
+    Box("Integration Health", "Resend: Test email delivered"),
+    Box("Integration Health", "Webhooks receiving events", ("webhooks_pending",)),
+    Box(
         "Integration Health",
         "No integration errors in logs",
         ("integration_stripe", "integration_twilio", "integration_resend"),
     ),
 )
 DAY1: tuple[Box, ...] = (
-    (
+    Box(
         "Performance Metrics",
         "Response times within targets",
         ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"),
     ),
-    ("Performance Metrics", "No timeouts (30s+)", ("timeouts",)),
-    ("Performance Metrics", "No memory issues", ("memory_limit_hits",)),
-    ("Performance Metrics", "No CPU throttling", ()),
-    ("Performance Metrics", "Bundle size unchanged (<300KB)", ("bundle_size_kb",)),
-    ("Cron Job Monitoring", "All cron jobs executed on schedule", ("cron_runs_missed", "cron_runs_late")),
-    ("Cron Job Monitoring", "No cron job failures", ("cron_runs_failed",)),
-    ("Cron Job Monitoring", "Execution times acceptable", ("cron_runs_failed", "cron_avg_seconds")),
-    ("Cron Job Monitoring", "Results as expected (data processed correctly)", ()),
-    ("User Activity Monitoring", "Users can login successfully", ("portal_logins",)),
-    ("User Activity Monitoring", "Core workflows working (create opportunity, etc.)", ("feature_*",)),
-    ("User Activity Monitoring", "No unusual drop in activity", ("unique_users", "page_views")),
-    ("User Activity Monitoring", "No complaints from users", ("tickets_bug",)),
-    ("User Activity Monitoring", "Support tickets normal volume", ("tickets_total",)),
-    ("Feature Usage Tracking", EACH_FEATURE, ()),
-    ("Feature Usage Tracking", "Customer portal accessible", ("app_up",)),
-    ("Feature Usage Tracking", "Analytics dashboards loading", ()),
+    Box("Performance Metrics", "No timeouts (30s+)", ("timeouts",)),
+    Box("Performance Metrics", "No memory issues", ("memory_limit_hits",)),
+    Box("Performance Metrics", "No CPU throttling"),
+    Box("Performance Metrics", "Bundle size unchanged (<{limit:g}KB)", ("bundle_size_kb",)),
+    Box("Cron Job Monitoring", "All cron jobs executed on schedule", ("cron_runs_missed", "cron_runs_late")),
+    Box("Cron Job Monitoring", "No cron job failures", ("cron_runs_failed",)),
+    Box("Cron Job Monitoring", "Execution times acceptable", ("cron_runs_failed", "cron_avg_seconds")),
+    Box("Cron Job Monitoring", "Results as expected (data processed correctly)"),
+    Box("User Activity Monitoring", "Users can login successfully", ("portal_logins",), used=True),
+    Box(
+        "User Activity Monitoring", "Core workflows working (create opportunity, etc.)", ("feature_*",), used=True
+    ),
+    Box(
+        "User Activity Monitoring",
+        "No unusual drop in activity",
+        ("unique_users", "page_views"),
+        steady=Trend.DOWN,
+    ),
+    Box("User Activity Monitoring", "No complaints from users", ("tickets_bug",), none=True),
+    Box("User Activity Monitoring", "Support tickets normal volume", ("tickets_total",), steady=Trend.UP),
+    Box("Feature Usage Tracking", each_feature=True),
+    Box("Feature Usage Tracking", "Customer portal accessible", ("app_up",)),
+    Box("Feature Usage Tracking", "Analytics dashboards loading"),
 )
 OVERNIGHT: tuple[Box, ...] = (
-    ("Overnight Health Check", "No overnight outages", ("downtime_events",)),
-    ("Overnight Health Check", "No spike in errors", ("error_rate_pct",)),
-    ("Overnight Health Check", "Cron jobs executed successfully", ("cron_runs_failed", "cron_runs_missed")),
-    ("Overnight Health Check", "Database health good", ("db_cpu_pct", "db_memory_pct", "db_connection_errors")),
-    (
+    Box("Overnight Health Check", "No overnight outages", ("downtime_events",), none=True),
+    Box("Overnight Health Check", "No spike in errors", ("error_rate_pct",)),
+    Box("Overnight Health Check", "Cron jobs executed successfully", ("cron_runs_failed", "cron_runs_missed")),
+    Box("Overnight Health Check", "Database health good", ("db_cpu_pct", "db_memory_pct", "db_connection_errors")),
+    Box(
         "Overnight Health Check",
         "Integration health good",
         ("integration_stripe", "integration_twilio", "integration_resend", "integration_supabase"),
     ),
-    ("Daily Metrics Review", "Metrics stable or improving", ()),
-    ("Daily Metrics Review", "No concerning trends (rising errors, response times)", ()),
-    ("Daily Metrics Review", "Traffic patterns normal", ("requests_per_min_avg",)),
-    ("Daily Metrics Review", "No unusual spikes or drops", ()),
-    ("Feature Adoption Tracking", "Features being used", ("feature_*",)),
-    ("Feature Adoption Tracking", "Usage growing or stable", ("feature_*",)),
-    ("Feature Adoption Tracking", "No abandoned features", ("feature_*",)),
-    ("Feature Adoption Tracking", "User feedback positive or neutral", ("support_rating",)),
-    ("Support Ticket Review", "Review all new support tickets", ()),
-    ("Support Ticket Review", "Identify deployment-related issues", ()),
-    ("Support Ticket Review", "Track recurring problems", ()),
-    ("Support Ticket Review", "Respond to critical tickets", ()),
+    Box(
+        "Daily Metrics Review",
+        "Metrics stable or improving",
+        ("error_rate_pct", "latency_avg_ms", "latency_p95_ms"),
+        by_days=Days((Trend.UP,)),
+    ),
+    Box(
+        "Daily Metrics Review",
+        "No concerning trends (rising errors, response times)",
+        ("error_rate_pct", "latency_p95_ms"),
+        by_days=Days((Trend.UP,), newest=2),
+    ),
+    Box("Daily Metrics Review", "Traffic patterns normal", ("requests_per_min_avg",)),
+    Box(
+        "Daily Metrics Review",
+        "No unusual spikes or drops",
+        ("requests_total",),
+        by_days=Days((Trend.UP, Trend.DOWN)),
+    ),
+    Box("Feature Adoption Tracking", "Features being used", ("feature_*",), used=True),
+    Box("Feature Adoption Tracking", "Usage growing or stable", ("feature_*",), steady=Trend.DOWN),
+    Box("Feature Adoption Tracking", "No abandoned features", ("feature_*",)),
+    Box("Feature Adoption Tracking", "User feedback positive or neutral", ("support_rating",)),
+    Box("Support Ticket Review", "Review all new support tickets"),
+    Box("Support Ticket Review", "Identify deployment-related issues"),
+    Box("Support Ticket Review", "Track recurring problems"),
+    Box("Support Ticket Review", "Respond to critical tickets"),
 )
 DAILY: tuple[Box, ...] = (
-    ("System Health", "Health endpoint: OK", ("health_ok",)),
-    ("System Health", "Error rate: <0.5%", ("error_rate_pct",)),
-    ("System Health", "Response time p95: <1s", ("latency_p95_ms",)),
-    ("System Health", "No critical errors in Sentry", ("issues_critical",)),
-    ("Database", "CPU usage: <70%", ("db_cpu_pct",)),
-    ("Database", "Memory usage: <80%", ("db_memory_pct",)),
-    ("Database", "No connection issues", ("db_connection_errors",)),
-    ("Database", "No slow queries (>100ms)", ("db_slow_queries",)),
-    ("Integrations", "Stripe: No errors", ("integration_stripe", "payment_failures")),
-    ("Integrations", "Twilio: No delivery failures", ("integration_twilio", "sms_failed_pct")),
-    ("Integrations", "Resend: No bounce rate spikes", ("integration_resend", "email_bounce_pct")),
-    ("Cron Jobs", "All jobs executed successfully", ("cron_runs_missed",)),
-    ("Cron Jobs", "No failures in last 24 hours", ("cron_runs_failed",)),
-    ("Feature Usage", EACH_FEATURE, ()),
-    ("Support", "Reviewed new tickets", ()),
-    ("Support", "No deployment-related issues", ()),
-    ("Support", "All critical tickets addressed", ()),
+    Box("System Health", "Health endpoint: OK", ("health_ok",)),
+    Box("System Health", "Error rate: <{limit:g}%", ("error_rate_pct",)),
+    Box("System Health", "Response time p95: <{seconds:g}s", ("latency_p95_ms",)),
+    Box("System Health", "No critical errors in Sentry", ("issues_critical",)),
+    Box("Database", "CPU usage: <{limit:g}%", ("db_cpu_pct",)),
+    Box("Database", "Memory usage: <{limit:g}%", ("db_memory_pct",)),
+    Box("Database", "No connection issues", ("db_connection_errors",)),
+    Box("Database", "No slow queries (>100ms)", ("db_slow_queries",)),
+    Box("Integrations", "Stripe: No errors", ("integration_stripe", "payment_failures")),
+    Box("Integrations", "Twilio: No delivery failures", ("integration_twilio", "sms_failed_pct")),
+    Box("Integrations", "Resend: No bounce rate spikes", ("integration_resend", "email_bounce_pct")),
+    Box("Cron Jobs", "All jobs executed successfully", ("cron_runs_missed",)),
+    Box("Cron Jobs", "No failures in last 24 hours", ("cron_runs_failed",)),
+    Box("Feature Usage", each_feature=True),
+    Box("Support", "Reviewed new tickets"),
+    Box("Support", "No deployment-related issues"),
+    Box("Support", "All critical tickets addressed"),
 )
 WEEKLY: tuple[Box, ...] = (
-    ("Week 2: Performance Optimization", "Optimize slow database queries", ("db_slow_queries",)),
-    ("Week 2: Performance Optimization", "Review and optimize API endpoints", ("latency_p95_ms",)),
-    ("Week 2: Performance Optimization", "Check bundle size and optimize if needed", ("bundle_size_kb",)),
-    ("Week 2: Performance Optimization", "Implement additional caching if beneficial", ("db_cache_hit_pct",)),
-    ("Week 3: Feature Refinement", "Analyze feature adoption", ("feature_*",)),
-    ("Week 3: Feature Refinement", "Gather user feedback on new features", ()),
-    ("Week 3: Feature Refinement", "Identify UX improvements", ()),
-    ("Week 3: Feature Refinement", "Plan feature enhancements", ()),
-    ("Week 4: Stability & Planning", "Month 1 comprehensive review", ()),
-    ("Week 4: Stability & Planning", "Capacity planning for growth", ("db_storage_pct", "db_connections_pct")),
-    ("Week 4: Stability & Planning", "Roadmap planning", ()),
-    ("Week 4: Stability & Planning", "Documentation updates", ()),
+    Box("Week 2: Performance Optimization", "Optimize slow database queries", ("db_slow_queries",)),
+    Box("Week 2: Performance Optimization", "Review and optimize API endpoints", ("latency_p95_ms",)),
+    Box("Week 2: Performance Optimization", "Check bundle size and optimize if needed", ("bundle_size_kb",)),
+    Box("Week 2: Performance Optimization", "Implement additional caching if beneficial", ("db_cache_hit_pct",)),
+    Box("Week 3: Feature Refinement", "Analyze feature adoption", ("feature_*",)),
+    Box("Week 3: Feature Refinement", "Gather user feedback on new features"),
+    Box("Week 3: Feature Refinement", "Identify UX improvements"),
+    Box("Week 3: Feature Refinement", "Plan feature enhancements"),
+    Box("Week 4: Stability & Planning", "Month 1 comprehensive review"),
+    Box("Week 4: Stability & Planning", "Capacity planning for growth", ("db_storage_pct", "db_connections_pct")),
+    Box("Week 4: Stability & Planning", "Roadmap planning"),
+    Box("Week 4: Stability & Planning", "Documentation updates"),
 )
 
 BOXES: dict[str, tuple[Box, ...]] = {
@@ -162,24 +214,31 @@ def checklist(
     known = {reading.id: reading for reading in readings}
     found = {finding.reading: finding.title for finding in findings if finding.active}
     whole = [row for row in days if row["complete"]]
+    edges = {m.id: target_edge(in_force(m, site, phase)) or target_edge(m) for m in all_metrics(site)}
     boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site)]
     return [
-        {"section": section, "box": box}
-        | (_by_days(box, whole, found) if box in DAYS else _state(box, _deciding(names, known), found))
-        for section, box, names in boxes
+        {"section": box.section, "box": _words(box, edges)}
+        | (_by_days(box, box.by_days, whole, found) if box.by_days else _state(box, _deciding(box, known), found))
+        for box in boxes
     ]
 
 
-def _expanded(row: Box, site: Site) -> list[Box]:
-    section, text, _ = row
-    if text != EACH_FEATURE:
-        return [row]
-    return [(section, feature.title, (f"feature_{feature.name}",)) for feature in site.features if feature.grid]
+def _expanded(box: Box, site: Site) -> list[Box]:
+    if not box.each_feature:
+        return [box]
+    features = [feature for feature in site.features if feature.grid]
+    return [replace(box, text=f.title, readings=(f"feature_{f.name}",), used=True) for f in features]
 
 
-def _deciding(names: tuple[str, ...], known: dict[str, Reading]) -> list[Reading]:
+def _words(box: Box, edges: Mapping[str, float | None]) -> str:
+    """The text with the limit that is in force; a feature's title is nobody's pattern."""
+    limit = edges.get(box.readings[0]) if box.readings and not box.each_feature else None
+    return box.text if limit is None else box.text.format(limit=limit, seconds=limit / MS_PER_S)
+
+
+def _deciding(box: Box, known: Mapping[str, Reading]) -> list[Reading]:
     found: list[Reading] = []
-    for name in names:
+    for name in box.readings:
         if name.endswith("*"):
             found += [reading for key, reading in known.items() if key.startswith(name[:-1])]
         elif name in known:
@@ -187,49 +246,50 @@ def _deciding(names: tuple[str, ...], known: dict[str, Reading]) -> list[Reading
     return found
 
 
-def _state(box: str, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
+def _state(box: Box, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
     """State of a box that readings decide, the one that decided it, and why it is not ticked."""
     if not readings:
-        return {"state": "manual", "reading": None, "reason": "a person decides"}
+        return {"state": BoxState.MANUAL, "reading": None, "reason": "a person decides"}
     failed = [(r, why) for r in readings if (why := _against(box, r, found))]
     unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
-    state = "failed" if failed else "manual" if unsure else "done"
     decided, reason = next(iter(failed or unsure), (readings[0], None))
-    return {"state": state, "reading": decided.id, "reason": reason}
+    return {"state": _decided(failed, unsure), "reading": decided.id, "reason": reason}
 
 
-def _against(box: str, reading: Reading, found: Mapping[str, str]) -> str | None:
+def _decided(failed: Iterable[Any], unsure: Iterable[Any]) -> BoxState:
+    return BoxState.FAILED if failed else BoxState.MANUAL if unsure else BoxState.DONE
+
+
+def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None:
     """Why a reading forbids to tick a box; None when it does not."""
     if reading.status in (Status.FAIL, Status.WARN):
         return reading.reason or reading.title
     if reading.status is Status.UNKNOWN:
         return None
-    if reading.id in NONE_OF and box.startswith("No ") and reading.value:
+    if box.none and reading.value:
         return f"{reading.title}: {reading.value}"
-    if reading.measurement.trend == STEADY.get(box, "none"):
+    if box.steady and reading.measurement.trend == box.steady:
         return f"{reading.title}: {reading.measurement.trend} against before"
     unjudged = reading.status is Status.INFO or reading.id.startswith("feature_")
     return found.get(reading.id) if unjudged else None
 
 
-def _unsure(box: str, reading: Reading) -> str | None:
+def _unsure(box: Box, reading: Reading) -> str | None:
     """Why a reading leaves a box to a person; None when it does not."""
     if reading.status is Status.UNKNOWN:
         return reading.reason or f"{reading.title} is not known"
-    if box in STEADY and reading.measurement.trend == "unknown":
+    if box.steady and reading.measurement.trend == Trend.UNKNOWN:
         return f"{reading.title}: {reading.value}; too little to say what is usual"
-    used = box in USED or box == reading.title
-    return f"{reading.title}: none in the window" if used and not reading.value else None
+    return f"{reading.title}: none in the window" if box.used and not reading.value else None
 
 
-def _by_days(box: str, whole: list[Mapping[str, Any]], found: Mapping[str, str]) -> dict[str, Any]:
+def _by_days(box: Box, rule: Days, whole: list[Mapping[str, Any]], found: Mapping[str, str]) -> dict[str, Any]:
     """State of a box that the newest whole days decide: failed where a trend was bad on all of them."""
-    names, bad, newest = DAYS[box]
-    days = whole[-newest:]
+    names, days = box.readings, whole[-rule.newest :]
     trends = {name: [row[f"{name.removesuffix('_total')}_trend"] for row in days] for name in names}
     said = {n: ", ".join(f"{d['date']} {t}" for d, t in zip(days, trends[n], strict=True)) for n in names}
-    failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(bad)]
+    failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(rule.bad)]
     failed += [(n, found[n]) for n in names if n in found]
-    unsure = [(n, said[n] or "no day is over yet") for n in names if not days or "unknown" in trends[n]]
+    unsure = [(n, said[n] or "no day is over yet") for n in names if not days or Trend.UNKNOWN in trends[n]]
     decided, reason = next(iter(failed or unsure), (names[0], None))
-    return {"state": "failed" if failed else "manual" if unsure else "done", "reading": decided, "reason": reason}
+    return {"state": _decided(failed, unsure), "reading": decided, "reason": reason}

@@ -13,6 +13,7 @@ from pdmlib.frames.readings import (
     OPERATORS,
     Limit,
     Measurement,
+    Priority,
     Reading,
     State,
     Status,
@@ -20,6 +21,8 @@ from pdmlib.frames.readings import (
 )
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site, Step
+
+KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
 
 
 def as_step(limit: Limit) -> Step:
@@ -32,7 +35,7 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     metric, level = in_force(metric, site, phase), stats.level_for_looks(phase_named(phase).looks)
     plain = Reading(
         metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
-        reason=found.reason,
+        reason=found.reason, key=_is_key(metric, found, site),
     )  # fmt: skip
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
@@ -45,6 +48,17 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
         becomes_green=_becomes_green(metric, found, level),
     )  # fmt: skip
+
+
+def _is_key(metric: Metric, found: Measurement, site: Site) -> bool:
+    """Whether no report is GREEN without this reading: behind a limit that wakes somebody, or that decides.
+
+    What the site does without, and what was not due, is no gap.
+    """
+    urgent = any(limit.rollback or limit.priority in (Priority.P0, Priority.P1) for limit in metric.limits)
+    if metric.id in KEY_READINGS:
+        return found.source not in site.unused
+    return urgent and metric.alerts and found.state not in (State.NOT_DUE, State.NOT_CONFIGURED)
 
 
 def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:

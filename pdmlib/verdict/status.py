@@ -8,8 +8,7 @@ from typing import Any
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority, Reading, Status
 from pdmlib.verdict.alerts import Alert
-
-KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
+from pdmlib.verdict.ladder import KEY_READINGS
 
 
 def status_of(readings: Iterable[Reading], alerts: Iterable[Alert], incidents: Iterable[Mapping[str, Any]]) -> str:
@@ -20,7 +19,7 @@ def status_of(readings: Iterable[Reading], alerts: Iterable[Alert], incidents: I
     troubled = any(r.status in (Status.WARN, Status.FAIL) for r in readings)
     if alerts or troubled or any(i["priority"] in ("P0", "P1") for i in incidents):
         return "YELLOW"
-    if any(r.id in KEY_READINGS and r.status is Status.UNKNOWN for r in readings):
+    if any(r.key and r.status is Status.UNKNOWN for r in readings):
         return "UNKNOWN"
     return "GREEN"
 
@@ -48,11 +47,7 @@ def outcome_of(case: Case, status: str) -> str | None:
 def confidence_of(case: Case, readings: Iterable[Reading], rivals: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """high, medium or low, with the reasons: coverage, sample sizes, rival explanations."""
     readings = list(readings)
-    low = [
-        f"{r.title} is unknown: {r.reason}"
-        for r in readings
-        if r.id in KEY_READINGS and r.status is Status.UNKNOWN
-    ]
+    low = [f"{r.title} is unknown: {r.reason}" for r in readings if r.key and r.status is Status.UNKNOWN]
     medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status != "ok"]
     for reading in readings:
         covered = reading.measurement.coverage_pct

@@ -8,23 +8,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
-from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_of
+from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Measurement, Reading, Status
-from pdmlib.phases.window import Window
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
+from pdmlib.frames.rows import json_rows
+from pdmlib.phases.phase import HOUR
+from pdmlib.phases.window import Window, parse_time
+from pdmlib.site.site import Site
 from pdmlib.verdict.actions import actions_of
-from pdmlib.verdict.alerts import ORDER, Alert, alerts_of, measure_once
+from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.checklist import checklist
 from pdmlib.verdict.ladder import as_step, reading_of, shown
+from pdmlib.verdict.present import measure_once, now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 
+MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
     "continue": "Continue normal monitoring",
     "enhanced_monitoring": "Enhanced monitoring needed",
@@ -72,6 +78,11 @@ class Verdict:
         return tuple(reading for reading in self.readings if reading.status is Status.UNKNOWN)
 
     @property
+    def not_understood(self) -> list[dict[str, Any]]:
+        """What was read and not understood, most often first: the rows of `report.json`."""
+        return json_rows(self.case["not_understood"].sort_values("count", ascending=False, kind="stable"))
+
+    @property
     def recommendation_text(self) -> str:
         """The recommendation in the guide's words."""
         return _RECOMMENDATIONS[self.recommendation]
@@ -80,8 +91,8 @@ class Verdict:
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
     phase = case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
-    readings = tuple(reading_of(metric, measure_once(case, metric), case.site, phase) for metric in metrics)
+    metrics = metrics_in(case)
+    readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
     findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
@@ -118,10 +129,23 @@ def judge(case: Case) -> Verdict:
     return replace(draft, summary=summarise(draft))
 
 
+def _reading(case: Case, metric: Metric, site: Site) -> Reading:
+    """A metric's reading of the window; what makes a report RED or calls for a rollback must hold at present."""
+    phase = case.scope.phase.name
+    found = reading_of(metric, measure_once(case, metric), site, phase)
+    if not (found.critical or found.rollback):
+        return found
+    now = now_of(case, in_force(metric, site, phase))
+    if now is None:
+        return replace(found, critical=False, rollback=False)
+    return replace(found, critical=now.step.critical, rollback=now.step.rollback)
+
+
 def _incident_tables(
     case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
 ) -> dict[str, list[dict[str, Any]]]:
-    known = {metric.id: metric for metric in metrics}
+    known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}
+    shown = {metric.id: metric.title for metric in metrics}
 
     def measured(name: str, window: Window) -> Measurement:
         return measure_once(case.at(window), known[name])
@@ -131,7 +155,7 @@ def _incident_tables(
         "impact": incident.impact(case, measured),
         "response": incident.response(case),
         "criteria": incident.criteria(case, metrics, readings),
-        "verification": incident.verification(case, measured, {m.id: m.title for m in known.values()}),
+        "verification": incident.verification(case, measured, shown),
     }
 
 
@@ -142,7 +166,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_of(case.site, case.scope.phase)
+    metrics = metrics_in(case)
     metric = next((m for m in metrics if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")
@@ -155,7 +179,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
             }
         }
     )
-    after = [reading_of(m, measure_once(case, m), site, phase) for m in metrics]
+    after = [_reading(case, m, site) for m in metrics]
     status = status_of(after, alerts_of(case, metrics, verdict.findings, site), verdict.incidents)
     before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
     now = {"status": status} | {r.id: r.status.value for r in after}
@@ -169,11 +193,22 @@ def _next_check(case: Case, status: str) -> datetime:
     return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
 
 
+def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
+    """An incident that is over, in the past tense."""
+    start, end = (parse_time(incident[edge]).astimezone(zone) for edge in ("start", "end"))
+    what = "It was down" if incident["reading"] == "app_up" else "Too many requests failed"
+    until = f"{end:%H:%M %Z}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M %Z}"
+    return f"{what} from {start:%Y-%m-%d %H:%M} to {until} and has recovered."
+
+
 def summarise(verdict: Verdict) -> str:
     """One or two paragraphs of facts: what the verdict is, why, and what could not be seen."""
     scope = verdict.case.scope
     part = "" if scope.complete else f" so far ({scope.days_done} of {len(scope.days)} days are over)"
-    lines = [f"{verdict.case.site.title} is {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
+    verb = "is" if scope.as_of - scope.present.end <= HOUR else "was"
+    lines = [f"{verdict.case.site.title} {verb} {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
+    over = [row for row in verdict.incidents if row["end"]]
+    lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
         f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"
@@ -196,6 +231,10 @@ def summarise(verdict: Verdict) -> str:
     unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
+    unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))
+    if unclear:
+        more = f" and {len(unclear) - 4} more" if len(unclear) > 4 else ""
+        text += f"\n\nNot understood: {', '.join(unclear[:4])}{more}; what rests on it is not known."
     missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
     if missing:
         named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")

@@ -12,6 +12,7 @@ from pdmlib.frames.collection import Collection
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
+from pdmlib.sources.endpoints import Answered, answers_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
@@ -23,13 +24,14 @@ class Examination:
     """What the doctor found of a site.
 
     Attributes:
-        tables: how each table is understood; only where that was asked for.
+        tables, endpoints: how each table and each answer is understood; only where that was asked for.
     """
 
     site: Site
     scope: Scope
     found: Collection
     tables: tuple[Understood, ...] = ()
+    endpoints: tuple[Answered, ...] = ()
 
     @property
     def code(self) -> int:
@@ -46,21 +48,6 @@ class Examination:
         rows = seen[seen["reason"].notna() & seen["grant"].notna()]
         return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
 
-    def endpoints(self) -> list[dict[str, Any]]:
-        """Each path of the application that was asked, and what was made of its answers."""
-        probes = self.found["probes"]
-        asked = probes[probes["target"].str.startswith("/")]
-        return [
-            {
-                "path": path,
-                "asked": len(rows),
-                "taken_for": _most(rows["status"]) or "not understood",
-                "median_ms": round(float(rows["response_ms"].median()), 1),
-                "said": _most(rows["detail"]),
-            }
-            for path, rows in asked.groupby("target", sort=False)
-        ]
-
     def as_json(self) -> dict[str, Any]:
         """The same for a program; without a value of a row, which is for the terminal alone."""
         unclear = self.found["not_understood"]
@@ -73,15 +60,12 @@ class Examination:
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
             "not_understood": unclear.astype(object).where(unclear.notna(), None).to_dict("records"),
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
-            "endpoints": self.endpoints(),
+            "endpoints": [
+                {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}
+                for a in self.endpoints
+            ],
             "tables": [_without_values(table) for table in self.tables],
         }
-
-
-def _most(column: Any) -> str | None:
-    """The commonest value; None where there is none."""
-    counted = column.dropna().value_counts()
-    return str(counted.index[0]) if len(counted) else None
 
 
 def _without_values(table: Understood) -> dict[str, Any]:
@@ -106,7 +90,9 @@ def examine(
     from pdmlib.sources import catalogue
 
     found = with_requests(catalogue.collect(site, scope, on_progress=on_progress), site, scope, out)
-    return Examination(site, scope, found, _tables(site) if explained else ())
+    if not explained:
+        return Examination(site, scope, found)
+    return Examination(site, scope, found, _tables(site), tuple(answers_of(site)))
 
 
 def _tables(site: Site) -> tuple[Understood, ...]:

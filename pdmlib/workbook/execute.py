@@ -17,8 +17,9 @@ from pdmlib.errors import CallError, ReportError
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
 from pdmlib.site.site import Site
+from pdmlib.workbook.shipped import shipped
 
-NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+NOTEBOOKS = shipped("notebooks")
 Progress = Callable[[str], None]
 
 

@@ -26,7 +26,7 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
         CallError: JupyterLab is not installed.
     """
     if find_spec("jupyterlab") is None:
-        raise CallError("JupyterLab is not installed; `make lab` installs it")
+        raise CallError("JupyterLab is not installed: pip install pdmlib[lab], or `make lab` in a checkout")
     process = subprocess.Popen(command(folder, options))
     try:
         return process.wait()

@@ -15,7 +15,6 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.report import document, html, tables, text, words
 from pdmlib.report.html import Html
-from pdmlib.site.load import load_site
 from pdmlib.site.notes import Notes, load_notes, notes_path
 from pdmlib.site.site import Site
 from pdmlib.storage import history
@@ -23,6 +22,7 @@ from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.gather import gather
+from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
 
@@ -151,8 +151,11 @@ class Report:
         return tables.table("what_if", flipped(self.verdict, reading, edge), "Nothing would flip.")
 
     def coverage(self) -> Html:
-        """How each source answered."""
-        return tables.coverage(self.case.collection.coverage)
+        """How each source answered, and what was read and not understood."""
+        answered = tables.coverage(self.case.collection.coverage).html
+        empty = "Everything that was read was understood."
+        unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
+        return Html(f"{answered}<h3>Not understood</h3>{unclear}")
 
     def chart(self, name: str) -> Any:
         """A picture by name."""
@@ -197,7 +200,7 @@ def open_report(
     Raises:
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
-    loaded = load_site(site, offline=bool(collection))
+    loaded = open_site(site, offline=bool(collection))
     return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out, notes)
 
 
@@ -227,6 +230,6 @@ def open_incident(
     notes: str = "",
 ) -> Report:
     """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
-    loaded = load_site(site, offline=bool(collection))
+    loaded = open_site(site, offline=bool(collection))
     scope = incident_scope_for(loaded, start, end, as_of, deployed_at)
     return _opened(loaded, scope, collection, out, notes)

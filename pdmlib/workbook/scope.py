@@ -9,8 +9,11 @@ from pathlib import Path
 from pdmlib.errors import CallError, SourceError
 from pdmlib.phases.phase import DAILY, phase_named
 from pdmlib.phases.scope import Scope, incident_scope, scope_of
-from pdmlib.phases.window import Window, now, parse_time
+from pdmlib.phases.window import Window, iso, now, parse_time
 from pdmlib.site.site import Site
+
+# The clock of who asks may run a little ahead of this machine's.
+CLOCKS_APART = timedelta(minutes=1)
 
 
 def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
@@ -51,8 +54,17 @@ def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") ->
 
 
 def moment_of(site: Site, as_of: str) -> datetime:
-    """The moment to look from: as asked, else now, or the demo's own clock."""
-    return parse_time(as_of) if as_of else site.demo.clock if site.demo else now()
+    """The moment to look from: as asked, else now, or the demo's own clock.
+
+    Raises:
+        CallError: it has not come yet, so nothing can be known of it.
+    """
+    if not as_of:
+        return site.demo.clock if site.demo else now()
+    moment = parse_time(as_of)
+    if site.demo is None and moment > now() + CLOCKS_APART:
+        raise CallError(f"as-of {iso(moment)} has not come yet: it is {iso(now())}")
+    return moment
 
 
 def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:

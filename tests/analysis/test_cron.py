@@ -157,12 +157,12 @@ def test_failures_carry_their_error_and_name_the_job() -> None:
     assert finding.action == "Check logs, re-run manually if needed"
 
 
-def test_a_missed_run_in_the_latest_part_is_active_and_says_when_it_turns_green() -> None:
-    case = a_day(hourly(but={23: []}))
-    (finding,) = cron.findings(case)
+def test_rule_16_a_job_is_mended_when_a_later_run_succeeds_and_not_before() -> None:
+    (finding,) = cron.findings(a_day(hourly(but={23: []})))
     assert (finding.id, finding.active) == ("cron:job:missed", True)
-    assert "now 1 of 1" in finding.becomes_green
-    assert "2025-03-04T15:00:00Z" in finding.becomes_green
+    (finding,) = cron.findings(a_day(hourly(but={12: []})))
+    assert (finding.id, finding.active) == ("cron:job:missed", False)
+    assert "its next run succeeds (now 11 of the runs due since" in finding.becomes_green
 
 
 def two_jobs() -> Site:
@@ -284,3 +284,123 @@ def test_a_job_that_stopped_before_the_window_is_missed_and_not_never_logged() -
     case = a_day(hourly(), before, site=two_jobs())
     assert states(case) == {"ok": 24, "missed": 24, "not_due": 1}
     assert next(r for r in cron.table(case) if r["job"] == "other")["last_run"] == "2025-02-26T15:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("site", "zone", "platform", "same"),
+    [
+        ("0 */1 * * *", "UTC", "0 * * * *", True),
+        ("0 8 * * MON", "UTC", "0 8 * * 1", True),
+        ("0 0 * * 7", "UTC", "0 0 * * SUN", True),
+        ("*/30 * * * *", "UTC", "0,30 * * * *", True),
+        ("30 13 * * *", "Asia/Kolkata", "0 8 * * *", True),
+        ("0 9 * * *", "America/Chicago", "0 15 * * *", False),  # the same in winter, an hour off in summer
+        ("0 8 * * *", "UTC", "0 9 * * *", False),
+        ("0 0 1 * *", "UTC", "0 0 2 * *", False),
+        ("0 0 1 1 *", "UTC", "0 0 1 7 *", False),
+    ],
+)
+def test_schedules_are_compared_by_the_slots_that_they_make(
+    site: str, zone: str, platform: str, same: bool
+) -> None:
+    job = one_job(site, time_zone=zone)
+    case = a_day(hourly(), site=job, platform_crons=[{"path": "/api/cron/job", "schedule": platform}])
+    assert [row["reason"] for row in cron.drift(case)] == ([] if same else ["the schedules differ"])
+
+
+def test_a_job_is_found_by_its_path_by_its_query_and_by_the_end_of_a_path() -> None:
+    jobs = [
+        {"name": "mail", "schedule": "0 * * * *", "path": "/api/cron/send?kind=mail"},
+        {"name": "digest", "schedule": ["0 8 * * *", "0 18 * * *"]},
+        {"name": "purge", "schedule": "0 3 * * *"},
+    ]
+    platform = [
+        {"path": "/api/cron/send?kind=mail", "schedule": "0 */1 * * *"},
+        {"path": "/api/cron?job=digest", "schedule": "0 8 * * *"},
+        {"path": "/api/cron?job=digest", "schedule": "0 18 * * *"},
+        {"path": "/api/cron/purge", "schedule": "0 3 * * *"},
+        {"path": "/api/cron/a/run", "schedule": "0 1 * * *"},
+        {"path": "/api/cron/b/run", "schedule": "0 2 * * *"},
+        {"path": "/api/cron?job=stray", "schedule": "0 4 * * *"},
+    ]
+    runs = [*hourly(job="mail"), *rows_of("digest", moment(3)), *rows_of("purge", moment(12))]
+    case = a_day(runs, site=a_site(cron={"jobs": jobs}), platform_crons=platform)
+    assert {row["job"]: row["platform"] for row in cron.drift(case)} == {
+        "/api/cron/a/run": "0 1 * * *",
+        "/api/cron/b/run": "0 2 * * *",
+        "cron?job=stray": "0 4 * * *",
+    }
+
+
+def test_one_path_with_one_schedule_more_than_the_site_file_differs() -> None:
+    platform = [{"path": "/api/cron/job", "schedule": text} for text in ("0 * * * *", "30 2 * * *")]
+    case = a_day(hourly(), site=one_job(), platform_crons=platform)
+    (row,) = cron.drift(case)
+    assert (row["reason"], row["platform"]) == ("the schedules differ", "0 * * * *; 30 2 * * *")
+
+
+def test_a_job_with_two_schedules_is_one_job_whose_slots_are_those_of_both() -> None:
+    """From 15:00 to 15:00 it is due at 18:00 by the first and at 18:00 and 8:00 by the second: two slots."""
+    site = a_site(cron={"jobs": [{"name": "job", "schedule": ["0 18 * * *", "0 8,18 * * *"]}]})
+    case = a_day(rows_of("job", moment(3)), site=site)
+    assert states(case) == {"ok": 1, "missed": 1}
+    (row,) = cron.table(case)
+    assert (row["expected"], row["ok"], row["missed"], row["schedule"]) == (2, 1, 1, "0 18 * * *; 0 8,18 * * *")
+
+
+def unclear_runs(*hours: int) -> dict[int, list[dict[str, Any]]]:
+    return {h: rows_of("job", moment(h), status=None) for h in hours}  # type: ignore[arg-type]
+
+
+def test_rule_14_a_run_that_ended_in_an_unknown_word_is_neither_failed_nor_missed_nor_well() -> None:
+    case = a_day(hourly(but=unclear_runs(3, 4)))
+    assert states(case) == {"ok": 22, "not_understood": 2}
+    failed, missed, ok = (MEASURES[f"cron_runs_{name}"](case) for name in ("failed", "missed", "ok"))
+    assert (failed.state, failed.value, failed.low, failed.high) == (State.NOT_UNDERSTOOD, None, 0, 2)
+    assert (missed.state, missed.value) == (State.MEASURED, 0)
+    assert (ok.value, ok.low, ok.high) == (22, 22, 24)
+    assert cron.findings(case) == []
+    (row,) = cron.table(case)
+    assert (row["ok"], row["failed"]) == (22, None)
+
+
+def test_rule_14_what_is_known_to_have_failed_stays_failed_beside_unknown_words() -> None:
+    case = a_day(hourly(but={**unclear_runs(3), 5: rows_of("job", moment(5), status="failed")}))
+    found = MEASURES["cron_runs_failed"](case)
+    assert (found.value, found.low, found.high) == (1, 1, 2)
+    assert "1 more ended in a word that is not understood" in str(found.evidence)
+
+
+def test_rule_14_without_one_word_that_is_understood_every_count_of_ends_is_unknown() -> None:
+    case = a_day(hourly(but=unclear_runs(*range(24))))
+    for name in ("cron_runs_ok", "cron_runs_failed", "cron_runs_late"):
+        assert MEASURES[name](case).state is State.NOT_UNDERSTOOD
+    assert MEASURES["cron_runs_expected"](case).value == 24
+    assert MEASURES["cron_avg_seconds"](case).value is None
+
+
+def test_rule_19_a_monthly_job_that_ran_in_october_and_not_in_november_is_missed() -> None:
+    site = a_site(
+        cron={"jobs": [{"name": "bills", "schedule": "0 2 1 * *"}, {"name": "job", "schedule": "0 * * * *"}]}
+    )
+    deployed, week_later = at("2025-10-30T15:00"), at("2025-11-06T15:00")
+    runs = rows_of("bills", at("2025-10-01T02:00"))
+    runs += [row for m in every(60, deployed, week_later) for row in rows_of("job", m)]
+    case = a_case({"cron_logs": runs}, deployed_at=deployed, as_of=week_later, site=site)
+    (finding,) = cron.findings(case)
+    assert (finding.id, finding.priority) == ("cron:bills:missed", Priority.P1)
+    assert MEASURES["cron_runs_missed"](case).value == 1
+
+
+def test_rule_19_never_is_said_only_of_a_log_that_reaches_back_two_periods() -> None:
+    site = a_site(
+        cron={"jobs": [{"name": "bills", "schedule": "0 2 1 * *"}, {"name": "job", "schedule": "0 * * * *"}]}
+    )
+    deployed, week_later = at("2025-10-30T15:00"), at("2025-11-06T15:00")
+    runs = [row for m in every(60, deployed, week_later) for row in rows_of("job", m)]
+    for oldest, title in (("2025-07-01", "bills never logged a run"), ("2025-10-10", "no run since 2025-10-10")):
+        log = [*rows_of("job", at(f"{oldest}T00:00")), *runs]
+        case = a_case({"cron_logs": log}, deployed_at=deployed, as_of=week_later, site=site)
+        (finding,) = cron.findings(case)
+        assert (finding.id, finding.priority) == ("cron:bills:never_logged", Priority.P2)
+        assert title in finding.title

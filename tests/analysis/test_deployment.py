@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from pdmlib.analysis import deployment
+from pdmlib.analysis.confounders import rivals
 from pdmlib.frames.readings import State
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, every
 
@@ -99,8 +100,8 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
         ],
     }
     site = a_site(holidays=[date(2025, 3, 5), date(2025, 2, 27), date(2025, 1, 1)])
-    rivals = deployment.rivals(a_case(frames, site=site))
-    assert rivals == [
+    found = rivals(a_case(frames, site=site))
+    assert found == [
         "1 more production deployments in the window: dpl_2 at 2025-03-04T15:00:00Z",
         "traffic is 3 times that of the seven days before the deployment",
         "supabase reports db as UNHEALTHY",
@@ -110,4 +111,4 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
 
 
 def test_without_anything_else_there_is_no_rival():
-    assert deployment.rivals(a_case({"deployments": [a_deployment()]})) == []
+    assert rivals(a_case({"deployments": [a_deployment()]})) == []

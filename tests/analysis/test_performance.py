@@ -6,6 +6,8 @@ import pytest
 
 from pdmlib import stats
 from pdmlib.analysis import performance
+from pdmlib.analysis.traffic.days import daily
+from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.readings import Measurement, Priority, State, Status
 from pdmlib.verdict.ladder import reading_of
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
@@ -245,14 +247,14 @@ def the_days(weekday, weekend):
 
 def test_rule_7_weekdays_of_200_and_weekends_of_20_have_no_arrow():
     """A plain seven-day mean says Monday +35 %, Saturday -87 %; nothing changed."""
-    rows = performance.daily(a_case({"request_counts": the_days(200, 20)}))
+    rows = daily(a_case({"request_counts": the_days(200, 20)}))
     assert [row["date"] for row in rows][:2] == ["2025-02-24", "2025-02-25"]
     assert {row["requests_trend"] for row in rows} == {"flat"}
     assert rows[-2]["requests_vs_7day_pct"] < -80
 
 
 def test_a_day_without_a_source_has_its_row_and_no_number():
-    rows = performance.daily(a_case())
+    rows = daily(a_case())
     assert len(rows) == 14
     assert rows[0]["requests"] is None
     assert (rows[0]["requests_trend"], rows[0]["coverage_pct"]) == ("unknown", 0)
@@ -260,7 +262,7 @@ def test_a_day_without_a_source_has_its_row_and_no_number():
 
 def test_a_day_that_is_not_over_has_no_arrow():
     case = a_case({"request_counts": the_days(200, 20)}, as_of=at("2025-03-05T18:00"))
-    last = performance.daily(case)[-1]
+    last = daily(case)[-1]
     assert (last["date"], last["complete"], last["requests_trend"]) == ("2025-03-05", False, "unknown")
     assert last["requests_vs_7day_pct"] is None
 
@@ -354,7 +356,7 @@ def test_a_route_without_a_past_has_no_change():
 
 def test_hours_carry_counts_percentiles_and_whether_they_are_complete():
     hours = [a_span(DEPLOYED + i * HOUR, DEPLOYED + (i + 1) * HOUR, complete=i == 0) for i in range(2)]
-    series = performance.hourly(a_case({"latencies": hours}))
+    series = hourly(a_case({"latencies": hours}))
     assert list(series.columns) == ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
     assert list(series["complete"]) == [True, False]
     assert series["error_rate_pct"].iloc[0] == pytest.approx(0.4)
@@ -367,7 +369,7 @@ def test_hours_of_buckets_of_minutes_are_added_up():
         for t in every(5, DEPLOYED, DEPLOYED + HOUR)
         for s, n in ((200, 9), (500, 1))
     ]
-    series = performance.hourly(a_case({"request_counts": rows}))
+    series = hourly(a_case({"request_counts": rows}))
     assert list(series["requests"]) == [120]
     assert series["error_rate_pct"].iloc[0] == 10
 

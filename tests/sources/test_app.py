@@ -175,6 +175,22 @@ def test_each_endpoint_is_probed_as_often_as_the_site_says_and_counts_for_the_en
     assert moments == [as_of - timedelta(seconds=2), as_of - timedelta(seconds=1)]
 
 
+def test_rule_15_what_looks_down_is_probed_again_over_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    found, _ = probed({"/": Reply("<h1>x</h1>", 500)})
+    table = found["probes"].sort_values("checked_at")
+    page = table[table["target"] == "/"]["checked_at"]
+    assert len(page) == 3
+    assert page.iloc[-1] - page.iloc[0] >= timedelta(seconds=10)
+    assert (table["target"] == "/api/health").sum() == 1, "what is up is not asked again"
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other tests do not wait between probes."""
+    monkeypatch.setattr(app, "AGAIN_S", (0.0, 0.0))
+
+
 def test_components_are_told_one_by_one() -> None:
     checks = {
         "database": {"status": "healthy", "responseTime": 45},
@@ -198,8 +214,9 @@ def test_components_are_told_one_by_one() -> None:
     }
     assert rows["status"].dropna().to_dict() == known
     assert [row[:2] for row in unclear(found)] == [
-        ("app./detail.mail", "unknown word"), ("app./detail.mail.responseTime", "out of range"),
-    ]  # fmt: skip
+        ("app./detail.mail", "unknown word"),
+        ("app./detail.mail.responseTime", "out of range"),
+    ]
     assert rows.loc["stripe", "detail"] == "Request rate limit exceeded"
     assert rows.loc["memory", "value"] == 50
     assert rows.loc["database", "response_ms"] == 45
@@ -251,7 +268,7 @@ def test_a_redirect_on_the_same_host_is_followed_and_one_elsewhere_is_an_answer(
 def test_a_redirect_without_end_is_down() -> None:
     found, server = probed({"/": Reply("", 302, {"Location": "/"})})
     assert of(found, "/")["status"] == "down"
-    assert len(server.asked("/")) == app.HOPS
+    assert len(server.asked("/")) == 3 * app.HOPS, "what looks down is asked three times"
 
 
 def test_no_probe_is_made_for_a_report_of_the_past() -> None:

@@ -136,12 +136,12 @@ def test_the_declared_rate_counts_where_the_vendor_tells_none_and_neither_is_inv
     assert undeclared["samples"].isna().all()
 
 
-def test_hours_cover_the_baseline_and_the_last_one_is_marked_incomplete() -> None:
+def test_hours_cover_the_baseline_and_the_last_one_is_the_present_asked_for_by_itself() -> None:
     table = collected(routed(routes()), "week1")[0]["latencies"]
     hours = table[(table["end"] - table["start"] == pd.Timedelta("1h")) & table["confidence"].notna()]
     hours = hours.sort_values("start")
     assert hours["start"].iloc[0] == at("2025-02-03T15:00")
-    assert not hours["complete"].iloc[-1]
+    assert hours["complete"].iloc[-1]
     assert hours["samples"].iloc[0] == 12
 
 

@@ -48,6 +48,15 @@ def test_samples_across_a_month_are_all_recalled(tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "host_metrics").iterdir()} == {"2025-01", "2025-02"}
 
 
+@pytest.mark.parametrize("name", ["it's", "out[1]", "50%?", "a*b", 'say "so"', "größe"])
+def test_a_history_may_lie_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    append(tmp_path / name, samples(24))
+    append(tmp_path / name, samples(30))
+    compact(tmp_path / name)
+    window = Window(START, START + timedelta(hours=3))
+    assert len(recall(tmp_path / name, window)["host_metrics"]) == 30
+
+
 def test_the_window_is_half_open(tmp_path: Path) -> None:
     append(tmp_path, samples(3))
     window = Window(START, START + timedelta(minutes=10))

@@ -96,7 +96,7 @@ def test_what_nobody_used_is_not_shown_to_work():
 
 def test_every_box_names_what_decided_it_or_is_left_to_a_person():
     """No box of any phase is ticked or failed by nothing."""
-    seen = [reading(n, 1, Status.PASS, trend="flat") for _, _, names in sum(BOXES.values(), ()) for n in names]
+    seen = [reading(n, 1, Status.PASS, trend="flat") for box in sum(BOXES.values(), ()) for n in box.readings]
     for phase in BOXES:
         for row in checklist(phase, seen, a_site(), (), (a_day("2025-03-06"),)):
             assert (row["reading"] is None) == (row["reason"] == "a person decides"), row

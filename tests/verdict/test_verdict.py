@@ -135,7 +135,8 @@ def test_rule_1_what_is_not_measured_is_unknown_with_its_reason(state: State, re
 
 def a_reading(name: str, status: Status, critical: bool = False) -> Reading:
     value = None if status is Status.UNKNOWN else 1
-    return Reading(name, name, "", "x", status, "", Measurement(State.MEASURED, value), critical)
+    key = name in ("uptime_pct", "app_up")
+    return Reading(name, name, "", "x", status, "", Measurement(State.MEASURED, value), critical, key=key)
 
 
 def an_alert(priority: Priority, rollback: bool = False) -> Alert:

@@ -115,10 +115,14 @@ def impact(case: Case, measured: Measured) -> list[dict[str, Any]]:
     users = None if row.empty or pd.isna(row["users"].iloc[0]) else int(row["users"].iloc[0])
     rate, down = measured("error_rate_pct", window), measured("downtime_minutes", window)
     failed = None if rate.value is None or rate.samples is None else round(float(rate.value) * rate.samples / 100)
-    return [
-        _impact("Users who met an error", users, "the error tracker does not say"),
+    tracked = [_impact("Users who met an error", users, "the error tracker does not say")]
+    asked = [
         _impact("Requests failed", failed, rate.reason),
         _impact("Requests in the window", rate.samples, rate.reason),
+    ]
+    return [
+        *(tracked if "sentry" not in case.site.unused else ()),
+        *(asked if not case.is_without(rate) else ()),
         _impact("Minutes of downtime", down.value, down.reason),
         _impact("Share of the week's error budget burned", _budget(case, down), down.reason),
         *_features(case),
@@ -160,7 +164,8 @@ def criteria(case: Case, metrics: Iterable[Metric], readings: Iterable[Reading])
     """The guide's rollback criteria and whether each holds; None: it could not be measured."""
     known = {reading.id: reading for reading in readings}
     edges = {metric.id: rollback_edge(case, metric) for metric in metrics}
-    return [_criterion(known.get(name), text.format(_edge_words(edges.get(name)))) for name, text in CRITERIA]
+    asked = [(name, text) for name, text in CRITERIA if name in edges]
+    return [_criterion(known.get(name), text.format(_edge_words(edges[name]))) for name, text in asked]
 
 
 def _edge_words(edge: float | None) -> str:
@@ -188,6 +193,7 @@ def verification(case: Case, measured: Measured, titles: Mapping[str, str]) -> l
     return [
         _verified(case.at(after), name, titles[name], *(measured(name, w) for w in (before, case.window, after)))
         for name in VERIFIED
+        if name in titles
     ]
 
 
@@ -204,7 +210,8 @@ def _verified(
         low, high = stats.rate_ratio(*counts[0], *counts[1])
         return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
     usual, now = float(before.value or 0), float(after.value or 0)
-    between = "" if after.low is None else f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)"
+    whole = after.low is not None and after.high is not None
+    between = f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)" if whole else ""
     return row | {
         "normal": (now if after.low is None else after.low) <= usual * NORMAL,
         "test": f"{now:.0f} ms{between} of {after.samples} requests; normal is up to {usual * NORMAL:.0f} ms, "

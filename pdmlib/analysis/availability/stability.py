@@ -5,26 +5,47 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from pdmlib.analysis.availability.uptime import LOG, UNCLEAR, Outage, Uptime, interval_of, outages, pooled, uptime
-from pdmlib.analysis.availability.uptime import uptime_segments as uptime_segments
+from pdmlib.analysis.availability.uptime import (
+    BURST,
+    LOG,
+    UNCLEAR,
+    Outage,
+    Uptime,
+    interval_of,
+    outages,
+    pooled,
+    uptime,
+    uptime_segments,
+)
 from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.populations import populations
+from pdmlib.analysis.traffic.stretches import stretches
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import Window, iso
+from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 
 SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
+LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
+ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 OUTAGE = timedelta(minutes=5)
 LEAST_KNOWN = 0.01
-RECENT = timedelta(hours=1)
+HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
+# One observation decides nothing: three probes, too far apart for one lost packet or one restart.
+ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
+# Requests that were served in the last minutes, at no more failures than would call for a rollback, contradict
+# probes that find nothing: then the way from here, or the endpoint, is at fault.
+SERVED_LATELY, FEWEST_SERVED, SERVED_PCT = timedelta(minutes=5), 20, 5.0
 UNCONFIGURED = "the site file has no uptime block, and too few other probes are known to tell"
 
 
@@ -33,33 +54,20 @@ def app_up(case: Case) -> Measurement:
 
     An endpoint that gives an answer which is not understood decides nothing where another one does.
     """
-    block = case.site.source("app")
-    page = block.page if isinstance(block, App) else "/"
-    live = _fresh(case)
-    known = live[live["status"].notna() & (live["target"] != LOG)]
-    live = live if known.empty else known
-    return _state(case, live[live["target"] == page] if (live["target"] == page).any() else live)
+    targets = {target: rows for target, rows in _targets(case).items() if target != LOG}
+    known = [target for target, rows in targets.items() if rows["status"].notna().any()] or list(targets)
+    asked = [_page(case)] if _page(case) in known else known
+    return _state(case, asked, _says_up(case, [t for t in _health_targets(case) if t not in asked]))
 
 
 def health_ok(case: Case) -> Measurement:
     """Whether no health endpoint said at the window's end that the application is down."""
-    live = _fresh(case)
-    return _state(case, live[live["target"].isin(_health_targets(case))])
+    return _state(case, [t for t in _health_targets(case) if t in _targets(case)], _served(case))
 
 
-def _fresh(case: Case) -> pd.DataFrame:
-    """The newest probe of each target within two intervals of the window's end.
-
-    Probes made for a report are stamped a moment after its as-of time.
-    """
-    reach = 2 * interval_of(case)
-    end = case.window.end
-    late = reach if end >= case.scope.seen_at else timedelta(0)
-    probes = case["probes"].sort_values("checked_at")
-    at = probes["checked_at"]
-    own = probes["target"] != LOG
-    inside = (at >= end - reach) & ((at < end) | (own & (at <= end + late)))
-    return probes[inside].groupby("target").tail(1)
+def _page(case: Case) -> str:
+    block = case.site.source("app")
+    return (block.page if isinstance(block, App) else None) or "/"
 
 
 def _health_targets(case: Case) -> tuple[str, ...]:
@@ -68,30 +76,129 @@ def _health_targets(case: Case) -> tuple[str, ...]:
     return tuple(path for path in named if path)
 
 
-def _state(case: Case, live: pd.DataFrame) -> Measurement:
-    """What the newest probes say; without live ones, what the application's own log says."""
-    live = live[live["target"] != LOG]
-    source = "app"
-    if live.empty:
-        fresh = _fresh(case)
-        live, source = fresh[fresh["target"] == LOG], "postgres"
-    if live.empty:
+def _targets(case: Case) -> dict[str, pd.DataFrame]:
+    """The newest probes of each target up to the window's end, oldest first: a burst, or the last three.
+
+    Probes made for a report are stamped a moment after its as-of time. The newest lies within two intervals of the
+    window's end, or tells nothing of it.
+    """
+    found: dict[str, pd.DataFrame] = case.kept("newest probes", _newest)
+    return found
+
+
+def _newest(case: Case) -> dict[str, pd.DataFrame]:
+    interval, end = interval_of(case), case.window.end
+    reach = 2 * interval
+    late = reach if end >= case.scope.seen_at else timedelta(0)
+    probes = case["probes"].sort_values("checked_at")
+    at, own = probes["checked_at"], probes["target"] != LOG
+    probes = probes[(at >= end - reach - ENOUGH_PROBES * interval) & ((at < end) | (own & (at <= end + late)))]
+    found = {str(target): rows for target, rows in probes.groupby("target")}
+    return {t: _last_few(rows) for t, rows in found.items() if rows["checked_at"].iloc[-1] >= end - reach}
+
+
+def _last_few(rows: pd.DataFrame) -> pd.DataFrame:
+    burst = rows[rows["checked_at"] >= rows["checked_at"].iloc[-1] - BURST]
+    return burst if len(burst) >= ENOUGH_PROBES else rows.tail(ENOUGH_PROBES)
+
+
+def _said(probes: pd.DataFrame) -> bool | None:
+    """Whether a target is up, by the majority of its newest probes; None where too few or too quick ones say no.
+
+    Of probes that are minutes apart the newest that found it up is enough, and one that did not is a doubt.
+    """
+    probes = probes[probes["status"].notna()]
+    if probes.empty:
+        return True
+    at, down = probes["checked_at"], probes["status"] == "down"
+    long = at.iloc[-1] - at.iloc[0]
+    mostly_up = bool(2 * down.sum() <= len(probes))
+    if long > BURST and (mostly_up or not down.iloc[-1]):
+        return None if down.iloc[-1] else True
+    if mostly_up:
+        return True
+    return False if len(probes) >= ENOUGH_PROBES and long >= LONG_ENOUGH else None
+
+
+def _says_up(case: Case, others: list[str]) -> str | None:
+    """An independent look that found the application up: another endpoint, or requests that it served."""
+    targets = _targets(case)
+    heard = [t for t in others if t in targets and targets[t]["status"].notna().any()]
+    up = next((t for t in heard if _said(targets[t])), None)
+    return f"{up} answers" if up else _served(case)
+
+
+def _served(case: Case) -> str | None:
+    """That requests of the last minutes were served, as they are counted; None when that is not known."""
+    found = next(populations(case.at(case.window.last(SERVED_LATELY))), None)
+    if found is None or found.failures is None or found.requests < FEWEST_SERVED:
+        return None
+    share = 100 * found.failures / found.requests
+    return f"{found.requests:.0f} requests were served, {share:.1f} % failed" if share <= SERVED_PCT else None
+
+
+def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
+    """What the newest probes say; without live ones, what the application's own log says.
+
+    It is down when most of at least three probes over at least ten seconds say so and no independent look says
+    otherwise; what is not confirmed is unknown. So is all where nothing at all could be reached from here.
+    """
+    targets, source = _targets(case), "app"
+    if not asked and _cut_off(case):
+        return case.missing("app")
+    if not asked and LOG in targets:
+        asked, source = [LOG], "postgres"
+    if not asked:
         minutes = 2 * interval_of(case).total_seconds() / 60
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
-    unclear = live[live["status"].isna()]
-    if len(unclear) == len(live) or (len(unclear) and source == "app" and not (live["status"] == "down").any()):
-        return _unclear(case, unclear, source)
-    down = live[live["status"] == "down"]
-    said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(live))
-    details = down["detail"].dropna()
+    probes = pd.concat([targets[t] for t in asked])
+    dark = [t for t in asked if targets[t]["status"].isna().all() or pd.isna(targets[t]["status"].iloc[-1])]
+    if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == "down").any()):
+        newest = pd.concat([targets[t].tail(1) for t in dark])
+        return _unclear(case, newest, source)
+    probes = probes[probes["status"].notna()]
+    states = [_said(targets[t]) for t in asked]
+    doubt = _doubt(probes, otherwise) if None in states or (False in states and otherwise) else None
+    if doubt and not (False in states and not otherwise):
+        return Measurement.missing(State.NO_DATA, doubt, source)
     return Measurement(
         State.MEASURED,
-        down.empty,
-        samples=len(live),
+        False not in states,
+        samples=len(probes),
         source=source,
         window=case.window,
-        evidence=said + (f" ({str(details.iloc[0])[:200]})" if len(details) else ""),
+        evidence=_evidence(probes),
     )
+
+
+def _cut_off(case: Case) -> bool:
+    """Whether nothing on the web could be reached: the way out from here may be at fault, whatever a log says."""
+    answers = [c.status for c in case.collection.coverage if c.source not in HERE and c.status != "not_configured"]
+    return len(answers) > 1 and set(answers) == {"failed"}
+
+
+def _evidence(probes: pd.DataFrame) -> str:
+    newest = probes.groupby("target", sort=False).tail(1)
+    said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
+    down = probes[probes["status"] == "down"]
+    details = down["detail"].dropna()
+    more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
+    return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
+
+
+def _doubt(probes: pd.DataFrame, otherwise: str | None) -> str:
+    why = f"while {otherwise}" if otherwise else "which are too few or too close together to decide"
+    return f"not confirmed, investigate: {_evidence(probes)}, {why}"
+
+
+def down_since(case: Case) -> datetime | None:
+    """The first probe of the present run that found the application down; None when the newest ones did not."""
+    events = outages(case.at(Window(case.scope.window.start, case.scope.present.end)))
+    if events and events[-1].end is None:
+        return events[-1].start
+    known = case["probes"]
+    down = known[(known["status"] == "down") & (known["checked_at"] >= case.scope.present.start)]
+    return None if down.empty else down["checked_at"].min().to_pydatetime()
 
 
 def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
@@ -210,52 +317,80 @@ def _minutes(seconds: float) -> str:
 
 
 def incidents(case: Case) -> list[dict[str, Any]]:
-    """Rows of `incidents`: start, end, minutes, reading, priority, status recovered or open."""
-    return [
-        {
-            "start": iso(event.start),
-            "end": iso(event.end) if event.end else None,
-            "minutes": round(event.down.total_seconds() / 60, 1),
-            "reading": "app_up",
-            "priority": Priority.P0.value,
-            "status": "recovered" if event.end else "open",
-        }
-        for event in outages(case)
-    ]
+    """Rows of `incidents`: start, end, minutes, reading, priority, status recovered or open; oldest first."""
+    rows = [_incident(case, e.start, e.end, e.down.total_seconds() / 60, "app_up") for e in outages(case)]
+    for found in stretches(case.at(case.scope.known), ROLLBACK_PCT):
+        minutes = ((found.end or case.window.end) - found.start).total_seconds() / 60
+        rows.append(_incident(case, found.start, found.end, minutes, "error_rate_pct"))
+    return sorted(rows, key=lambda row: (row["start"], row["reading"]))
+
+
+def _incident(case: Case, start: datetime, end: datetime | None, minutes: float, reading: str) -> dict[str, Any]:
+    return {
+        "start": iso(start),
+        "end": iso(end) if end else None,
+        "minutes": round(minutes, 1),
+        "reading": reading,
+        "priority": Priority.P0.value,
+        "status": "recovered" if end else "open",
+    }
 
 
 def findings(case: Case) -> list[Finding]:
-    """Outages of more than five minutes in the last hour, and time without probes that hides the uptime.
-
-    One that has recovered earlier is an incident of the window, and no reason for a rollback any more.
-    """
-    lately = [event for event in outages(case) if _lately(case, event) > OUTAGE]
-    return [_outage(case, event) for event in lately] + _unprobed(case)
-
-
-def _lately(case: Case, event: Outage) -> timedelta:
-    """The down time of an outage in the last hour of the window."""
-    inside = (event.end or case.window.end) - max(event.start, case.scope.latest.last(RECENT).start)
-    return min(event.down, inside)
+    """Outages of more than five minutes, open or over, doubts about one, and time without probes."""
+    long = [event for event in outages(case) if event.down > OUTAGE]
+    return [*(_outage(case, event) for event in long), *_doubtful(case), *_unprobed(case)]
 
 
 def _outage(case: Case, event: Outage) -> Finding:
-    minutes = event.down.total_seconds() / 60
-    until = f"until {iso(event.end)}" if event.end else "and has not been seen up since"
-    clear = (event.end or case.window.end) + RECENT
+    """An outage; one that is over is past tense, and one that few probes saw is not confirmed."""
+    minutes, zone = event.down.total_seconds() / 60, case.site.zone
+    lasts = event.end is None
+    sure = event.probes >= ENOUGH_PROBES and not (lasts and app_up(case.present()).value is True)
+    until = "and has not been seen up since" if event.end is None else f"until {_clock(event.end, zone)}"
+    title = f"Down for {minutes:.0f} minutes" if lasts else f"Was down for {minutes:.0f} minutes, recovered"
     return Finding(
         id=f"incident:{iso(event.start)}",
-        title=f"Outage of {minutes:.0f} minutes",
-        priority=Priority.P0,
+        title=title if sure or not lasts else f"May be down for {minutes:.0f} minutes",
+        priority=Priority.P0 if sure else Priority.P1,
         reading="app_up",
-        evidence=f"Probes found the application down for {minutes:.1f} minutes from {iso(event.start)} {until}.",
-        action=SYSTEM_DOWN,
-        becomes_green=f"no outage of more than 5 minutes in the last hour: at the earliest {iso(clear)}",
+        evidence=f"{event.probes} probes found the application down for {minutes:.1f} minutes "
+        f"from {event.start.astimezone(zone):%Y-%m-%d} {_clock(event.start, zone)} {until}.",
+        action=PREVENT if not lasts else SYSTEM_DOWN if sure else LOOK,
+        becomes_green=f"recovered {until}"
+        if not lasts
+        else f"a probe finds it up (now down for {minutes:.0f} min)",
         since=event.start,
+        active=lasts,
         value=round(minutes, 1),
         threshold="> 5 min",
-        rollback=True,
+        rollback=lasts and sure,
     )
+
+
+def _clock(moment: datetime, zone: ZoneInfo) -> str:
+    return f"{moment.astimezone(zone):%H:%M %Z}"
+
+
+def _doubtful(case: Case) -> list[Finding]:
+    """A sight of the application down that nothing confirms: to be looked into, and no reason for a rollback."""
+    seen = app_up(case.present())
+    if seen.state is State.MEASURED or not str(seen.reason).startswith("not confirmed"):
+        return []
+    return [
+        Finding(
+            id="app:unconfirmed",
+            title="The application may be down",
+            priority=Priority.P1,
+            reading="app_up",
+            evidence=f"{seen.reason}.",
+            action=LOOK,
+            becomes_green=f"most of at least {ENOUGH_PROBES} probes find it up",
+            since=down_since(case),
+            value=None,
+            threshold=f"most of {ENOUGH_PROBES} probes",
+        )
+    ]
 
 
 def _unprobed(case: Case) -> list[Finding]:
@@ -292,6 +427,14 @@ _UPTIME = (
 )
 
 UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
+
+
+def metrics(site: Site) -> tuple[Metric, ...]:
+    """The metrics of stability; a health check that the site does not have has none."""
+    app = site.source("app")
+    asked = not isinstance(app, App) or app.health or app.detailed
+    return tuple(metric for metric in METRICS if asked or metric.id != "health_ok")
+
 
 METRICS: tuple[Metric, ...] = (
     Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),

@@ -62,23 +62,34 @@ class Uptime:
 
 @dataclass(frozen=True)
 class Outage:
-    """Down time not interrupted by a sight of the application up; `end` None while it lasts."""
+    """Down time not interrupted by a sight of the application up; `end` None while it lasts.
+
+    Attributes:
+        probes: how many found it down.
+    """
 
     start: datetime
     end: datetime | None
     down: timedelta
+    probes: int = 0
 
 
 @once
 def pooled(case: Case) -> pd.DataFrame:
-    """Probes that tell of uptime, oldest first: the application's own log and our probes of its health."""
+    """Probes that tell of the window's uptime, oldest first."""
+    probes = _watched(case)
+    reach = 2 * interval_of(case)
+    first, end = case.window.start - reach, case.window.end + reach
+    return probes[probes["checked_at"].between(first, end, inclusive="left")]
+
+
+def _watched(case: Case) -> pd.DataFrame:
+    """Probes of any time up to the report's moment, oldest first: the application's log, ours of its health."""
     probes = case["probes"]
     block = case.site.source("app")
     health = block.health if isinstance(block, App) else "/api/health"
     wanted = (probes["target"] == LOG) | ((probes["target"] == health) & probes["status"].isin(SAID))
-    reach = 2 * interval_of(case)
-    near = (probes["checked_at"] >= case.window.start - reach) & (probes["checked_at"] < case.window.end + reach)
-    return probes[wanted & near & (probes["checked_at"] <= case.scope.as_of)].sort_values("checked_at")
+    return probes[wanted & (probes["checked_at"] <= case.scope.as_of)].sort_values("checked_at")
 
 
 def interval_of(case: Case) -> timedelta:
@@ -145,13 +156,29 @@ def uptime(case: Case) -> Uptime | None:
 
 @once
 def outages(case: Case) -> list[Outage]:
-    """Outages in the window; down time on both sides of a gap without a sight of `up` is one."""
+    """Outages in the window; down time on both sides of a gap without a sight of `up` is one.
+
+    One that lasts to the window's end is open, unless a later probe, of up to the report's moment, found it up.
+    """
     found: list[Outage] = []
     down, first, last = timedelta(0), None, None
     for start, end, state in uptime_segments(case).itertuples(index=False):
         if state == "down":
             first, last, down = first or start.to_pydatetime(), end.to_pydatetime(), down + (end - start)
         elif state in WORKING and first:
-            found.append(Outage(first, last, down))
+            found.append(_outage(case, first, last, down))
             down, first = timedelta(0), None
-    return [*found, Outage(first, None, down)] if first else found
+    return [*found, _outage(case, first, _up_again(case), down)] if first else found
+
+
+def _outage(case: Case, start: datetime, end: datetime | None, down: timedelta) -> Outage:
+    seen = pooled(case)
+    inside = (seen["checked_at"] >= start) & (seen["checked_at"] < (end or case.window.end))
+    return Outage(start, end, down, int((inside & (seen["status"] == "down")).sum()))
+
+
+def _up_again(case: Case) -> datetime | None:
+    """When the application was first seen up after the window's end, up to the report's moment."""
+    seen = _watched(case)
+    later = seen[(seen["checked_at"] >= case.window.end) & seen["status"].isin(WORKING)]
+    return later["checked_at"].min().to_pydatetime() if len(later) else None

@@ -93,7 +93,7 @@ def _grown_table(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Map
     """The table of a statement whose rows grew at least by the half of what its blocks did; empty for none."""
     blocks = blocks_per_call(row) / max(blocks_per_call(row, "_before"), 1.0)
     old, now = _rows_of(case, before), _rows_of(case, after)
-    names = {table.split(".")[-1] for table in tables_of(str(row["query"])).values()}
+    names = {table.split(".")[-1] for table in tables_of(str(row["query"]))}
     for table, rows in now.items():
         if table.split(".")[-1] in names and old.get(table, 0) > 0:
             factor = rows / old[table]

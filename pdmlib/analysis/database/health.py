@@ -10,11 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.database import causes, counters, host, statements
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
@@ -30,6 +32,7 @@ RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 FEWEST_BLOCKS = 10_000
+FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _NOT_THE_SERVER = re.compile(
@@ -145,23 +148,72 @@ def _connected(case: Case) -> bool:
 
 
 def _signs_now(case: Case) -> list[str]:
+    return [*_platform_says(case, ok=False), *_refused(case)]
+
+
+def _platform_says(case: Case, ok: bool) -> list[str]:
+    """What the platform says of the database itself, well or not."""
     states = case["vendor_states"]
-    down = states[
+    told = states[
         (states["vendor"] == "supabase")
         & (states["kind"] == "service")
         & states["item"].isin(["db", "db_postgres_user"])
-        & (states["ok"] == False)  # noqa: E712
+        & (states["ok"] == ok)
     ]
-    signs = [
-        f"the platform says {item} is {status}" for item, status in zip(down["item"], down["status"], strict=True)
+    return [f"the platform says {i} is {s}" for i, s in zip(told["item"], told["status"], strict=True)]
+
+
+def _refused(case: Case) -> list[str]:
+    """Why the database could not be reached from here, after several tries.
+
+    Where nothing at all answers, the fault may as well lie on this side.
+    """
+    answers = case.collection.coverage
+    heard = any(answer.status in ("ok", "partial") for answer in answers)
+    lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status == "failed"]
+    return [detail for detail in lost if heard and is_connection_failure(detail)]
+
+
+def _component_up(case: Case) -> str | None:
+    """A health endpoint that finds the database well, seen by the application itself."""
+    checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
+    newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
+    well = bool((newest["status"] == "up").any())
+    return "the application's health endpoint finds its database well" if well else None
+
+
+def down_confirmed(case: Case) -> bool:
+    """Whether the database is down now: three looks in a row, or one witness that no other contradicts."""
+    samples = host.in_window(case, "db_up")["value"].tail(FEWEST_LOOKS)
+    if len(samples) == FEWEST_LOOKS and (samples == 0).all():
+        return True
+    refused, told = _refused(case), _platform_says(case, ok=False)
+    if refused and not told:
+        return not (_component_up(case) or _platform_says(case, ok=True))
+    return bool(told) and (bool(refused) or not _connected(case))
+
+
+def _doubtful(case: Case) -> list[Finding]:
+    """A sign that the database is down which another witness contradicts: to be looked into."""
+    signs = _signs_now(case)
+    if not signs or down_confirmed(case.present()):
+        return []
+    told = _platform_says(case, ok=True)
+    against = _component_up(case) or (told[0] if told else "a connection of our own succeeded")
+    return [
+        Finding(
+            id="database:unconfirmed",
+            title="The database may be down",
+            priority=Priority.P1,
+            reading="db_connection_errors",
+            evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
+            action="Find out which of the witnesses is wrong before restarting anything",
+            becomes_green=f"no witness finds it down (now {len(signs)})",
+            value=len(signs),
+            threshold="0 witnesses",
+            owner=case.site.people.owners.get("database"),
+        )
     ]
-    heard = any(answer.status in ("ok", "partial") for answer in case.collection.coverage)
-    for answer in case.collection.coverage:
-        detail = answer.detail or ""
-        # Where nothing at all answers, the fault may as well lie on this side.
-        if heard and answer.source == "postgres" and answer.status == "failed" and is_connection_failure(detail):
-            signs.append(detail)
-    return signs
 
 
 def is_connection_failure(reason: str) -> bool:
@@ -283,9 +335,37 @@ def queries(case: Case) -> list[dict[str, Any]]:
     return statements.compare(case)
 
 
+@once
+def checks(case: Case) -> pd.DataFrame:
+    """Rows of `database_findings`; where a reading tells of the same thing, its ladder grades both."""
+    table = counters.checks(case)
+    by_name: dict[tuple[str, str | None], Metric] = {
+        ("connections", None): CONNECTIONS,
+        ("cache_hit", None): CACHE_HIT,
+    }
+    by_name |= {("critical_query", query.name): _query_metric(query) for query in case.site.queries}
+    rows = [
+        _graded(case, row, by_name.get((row["check"], _text(row["object"])))) for row in table.to_dict("records")
+    ]
+    return frame("database_findings", rows)
+
+
+def _text(value: Any) -> str | None:
+    return None if pd.isna(value) else str(value)
+
+
+def _graded(case: Case, row: dict[Any, Any], metric: Metric | None) -> dict[Any, Any]:
+    if metric is None or pd.isna(row["value"]) or row["severity"] == "unknown":
+        return row
+    metric = limits.for_case(case, metric)
+    step = next((limit for limit in metric.limits if limit.holds(float(row["value"]))), None)
+    graded = {"severity": step.status.value if step else "pass", "threshold": f"{metric.target} {metric.unit}"}
+    return row | graded | {"action": row["action"] if step else None}
+
+
 def database_findings(case: Case) -> list[dict[str, Any]]:
     """Rows of `database_findings`: what the checks of the database found, worst first."""
-    table = counters.checks(case)
+    table = checks(case)
     detail = table["evidence"].fillna(table["unknown_reason"])
     order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
@@ -300,12 +380,13 @@ def visibility(case: Case) -> list[dict[str, Any]]:
 def findings(case: Case) -> list[Finding]:
     """Statements that regressed, are slow or may time out, and what the checks of the database found."""
     statement = [_statement(case, row) for row in queries(case)]
-    table = counters.checks(case)
+    table = checks(case)
     spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
         table["check"] == "query_regression"
     )
     bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
-    return [f for f in statement if f] + [_checked(case, row) for row in bad.to_dict("records")]
+    checked = [_checked(case, row) for row in bad.to_dict("records")]
+    return [*(f for f in statement if f), *checked, *_doubtful(case)]
 
 
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
@@ -405,7 +486,7 @@ def _found(row: dict[str, Any]) -> str:
 
 def db_findings(case: Case) -> Measurement:
     """How many of the database's checks warn or fail."""
-    table = counters.checks(case)
+    table = checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
     bad = table["severity"].isin(["fail", "warn"])
@@ -450,6 +531,7 @@ CONNECTIONS = Metric(
     "lower",
 )
 STORAGE = Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower")
+CACHE_HIT = Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher")
 
 METRICS: tuple[Metric, ...] = (
     CPU,
@@ -458,11 +540,19 @@ METRICS: tuple[Metric, ...] = (
     Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
     CONNECTIONS,
     Metric(
-        "db_connection_errors", "Connection errors", "count", SECTION, db_connection_errors, _DOWN, "0", "lower"
+        "db_connection_errors",
+        "Connection errors",
+        "count",
+        SECTION,
+        db_connection_errors,
+        _DOWN,
+        "0",
+        "lower",
+        holds=down_confirmed,
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
-    Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher"),
+    CACHE_HIT,
     Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),
     Metric("db_slow_queries", "Slow queries", "count", SECTION, db_slow_queries, _SLOW, "0", "lower"),
     Metric(
@@ -483,11 +573,11 @@ def metrics(site: Site) -> tuple[Metric, ...]:
 
 
 def _query_metric(query: Query) -> Metric:
-    limits = (
+    ladder = (
         Limit(">=", query.limit_ms, Status.FAIL, Priority.P2, BACKLOG),
         Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
     )
     return Metric(
-        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), limits,
+        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), ladder,
         f"< {query.limit_ms:g}", "lower",
     )  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.statement_text import normalised
+from pdmlib.frames.statement_text import WITHHELD, normalised
 
 KEY = ["role", "queryid", "toplevel"]
 COUNTERS = ["calls", "total_ms", "rows", "hit_blocks", "read_blocks", "temp_blocks", "wal_bytes"]
@@ -51,7 +51,8 @@ def grouped(case: Case, table: pd.DataFrame) -> pd.DataFrame:
     """Entries of one role and one normalised text as one statement: IN lists and new ids after a migration."""
     texts = case["statements"].dropna(subset=["query"]).sort_values("at").groupby("queryid")["query"].last()
     query = table["queryid"].map(texts)
-    forms = {text: normalised(text) for text in query.dropna().unique()}
+    # Withheld texts are all alike, their statements are not.
+    forms = {text: normalised(text) for text in query.dropna().unique() if text != WITHHELD}
     text = query.map(forms).fillna("statement " + table["queryid"])
     mean = table["total_ms"] / table["calls"].where(table["calls"] > 0)
     group = ["role", "toplevel", "text"]

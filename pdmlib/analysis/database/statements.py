@@ -128,7 +128,7 @@ def load(case: Case, by: str = "role") -> list[dict[str, Any]]:
 
 
 def _features(case: Case, text: str) -> str:
-    tables = {table.split(".")[-1] for table in tables_of(text).values()}
+    tables = {table.split(".")[-1] for table in tables_of(text)}
     names = [f.name for f in case.site.features if f.table and f.table.split(".")[-1] in tables]
     return ", ".join(names) or "none"
 

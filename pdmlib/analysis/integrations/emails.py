@@ -7,7 +7,16 @@ from collections.abc import Iterator
 import pandas as pd
 
 from pdmlib.analysis import limits
-from pdmlib.analysis.integrations.shares import CHECK, LOSSES, REFUSED_PCT, Cause, Share, share_pct, surely_above
+from pdmlib.analysis.integrations.shares import (
+    CHECK,
+    LOSSES,
+    REFUSED_PCT,
+    Cause,
+    Share,
+    nothing,
+    share_pct,
+    surely_above,
+)
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import ending, tile
 from pdmlib.frames.case import Case, once
@@ -48,9 +57,9 @@ def _pct(case: Case, metric: Metric, words: str) -> Measurement:
     now = _share(case, *part)
     if now is None:
         return _untold(case)
-    if now.trials == 0:
-        return case.missing("resend", "email_counts", f"no email was {part[1]} in the window")
     before = _share(case.at(case.scope.before), *part) or Share(0, 0)
+    if now.trials == 0:
+        return nothing(case, "resend", "email_counts", before.trials, f"email was {part[1]}")
     return share_pct(case, metric, "resend", (now, before), words)
 
 
@@ -64,13 +73,13 @@ def _untold(case: Case) -> Measurement:
 def _share(case: Case, event: str, trial: str) -> Share | None:
     """A share of the emails of the window; None where either side is not known.
 
-    Nobody says whether what failed is among what was sent: `handed` is the most of both readings.
+    Nobody says whether what failed is among what was sent: `handed over` is the most of both readings.
     """
     found = counted(case)
-    events, trials = found[event], found["sent"] if trial == "handed" else found[trial]
+    events, trials = found[event], found["sent"] if trial == "handed over" else found[trial]
     if events is None or trials is None:
         return None
-    if trial == "handed":
+    if trial == "handed over":
         arrived = (found["delivered"] or 0) + (found["bounced"] or 0)
         trials = max(trials, arrived + events)
     return Share(events, max(trials, events))
@@ -144,7 +153,7 @@ FAILED = Metric(
 _PARTS = {
     "email_bounce_pct": ("bounced", "sent"),
     "email_complaint_pct": ("complained", "delivered"),
-    "email_failed_pct": ("failed", "handed"),
+    "email_failed_pct": ("failed", "handed over"),
 }
 
 METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)

@@ -8,7 +8,17 @@ from datetime import timedelta
 import pandas as pd
 
 from pdmlib.analysis import limits
-from pdmlib.analysis.integrations.shares import LOSSES, REFUSED_PCT, Cause, Share, jump, share_pct, surely_above
+from pdmlib.analysis.integrations.shares import (
+    LOSSES,
+    PRESENT_MESSAGES,
+    REFUSED_PCT,
+    Cause,
+    Share,
+    jump,
+    nothing,
+    share_pct,
+    surely_above,
+)
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Measurement
@@ -36,7 +46,7 @@ def _lost_pct(case: Case, metric: Metric, fault: str, words: str) -> Measurement
         return case.missing("twilio", "messages", "no text message is known")
     now, before = lost(case, fault), lost(case.at(case.scope.before), fault)
     if now.trials == 0:
-        return case.missing("twilio", "messages", "no outbound text message came to an end in the window")
+        return nothing(case, "twilio", "messages", before.trials, "outbound text message came to an end")
     told = f"{words}{_codes(case, fault)}"
     return share_pct(case, metric, "twilio", (now, before), told, jumps=metric is REFUSED)
 
@@ -101,7 +111,16 @@ def alerts(rows: pd.DataFrame) -> str:
 
 
 FAILED = Metric(
-    "sms_failed_pct", "Text messages lost", "%", SECTION, sms_failed_pct, LOSSES, "<= 2", "lower", "messages"
+    "sms_failed_pct",
+    "Text messages lost",
+    "%",
+    SECTION,
+    sms_failed_pct,
+    LOSSES,
+    "<= 2",
+    "lower",
+    "messages",
+    events=PRESENT_MESSAGES,
 )
 REFUSED = Metric(
     "sms_refused_pct",
@@ -112,6 +131,7 @@ REFUSED = Metric(
     jump(CHECK_NUMBERS),
     "no jump",
     "lower",
+    events=PRESENT_MESSAGES,
 )
 
 METRICS: tuple[Metric, ...] = (FAILED, REFUSED)

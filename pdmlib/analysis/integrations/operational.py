@@ -11,7 +11,7 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations import emails, messages, payments
-from pdmlib.analysis.integrations.shares import CHECK, Cause
+from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
@@ -181,12 +181,20 @@ def _told(case: Case, name: str) -> Iterator[str]:
 
 def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `integrations`: integration, status, notes, source."""
-    return [_row(title, integration(case, name)) for name, title in TITLES.items()]
+    found = {title: integration(case, name) for name, title in TITLES.items()}
+    return [_row(title, one) for title, one in found.items() if not case.is_without(one)]
 
 
 def _row(title: str, found: Measurement) -> dict[str, Any]:
     notes = found.reason or found.evidence
     return {"integration": title, "status": found.value, "notes": notes, "source": found.source}
+
+
+def _still(case: Case, name: str) -> bool:
+    """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom."""
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
+    now = case.at(case.with_events(events)) if events else case.latest()
+    return any(causes_of(now, name))
 
 
 def findings(case: Case) -> list[Finding]:
@@ -206,7 +214,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
                 action=CHECK,
                 becomes_green="; ".join(cause.goal for cause in causes),
-                active=any(causes_of(case.latest(), name)),
+                active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
                 owner=case.site.people.owners.get("integrations"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pandas as pd
 
-from pdmlib.analysis.integrations.shares import CHECK, Cause, Share, jump, share_pct
+from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
@@ -34,7 +34,8 @@ def payment_failures(case: Case) -> Measurement:
     payments = _attempts(case)
     ours, doubt = _ours(payments), _doubtful(case, payments)
     if payments.empty and not doubt:
-        return case.missing("stripe", "payments", "no payment was attempted in the window")
+        week = len(_attempts(case.at(case.scope.before)))
+        return nothing(case, "stripe", "payments", week, "payment was attempted")
     if doubt and ours.empty:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
     declined = payments[payments["fault"] == "customer"]
@@ -54,10 +55,9 @@ def payments_declined_pct(case: Case) -> Measurement:
     """Payments that the customer's bank or the risk rules declined, in percent of those with an end."""
     if not case.answered("stripe", "payments"):
         return case.missing("stripe", "payments", "no payment is known")
-    now = _declines(case)
+    shares = now, before = _declines(case), _declines(case.at(case.scope.before))
     if now.trials == 0:
-        return case.missing("stripe", "payments", "no payment came to an end in the window")
-    shares = now, _declines(case.at(case.scope.before))
+        return nothing(case, "stripe", "payments", before.trials, "payment came to an end")
     words = "payments were declined by the customer's bank or by risk rules"
     return share_pct(case, DECLINED, "stripe", shares, words, jumps=True)
 
@@ -212,10 +212,21 @@ DECLINED = Metric(
     jump(CHECK_DECLINES),
     "no jump",
     "lower",
+    events=PRESENT_PAYMENTS,
 )
 
 METRICS: tuple[Metric, ...] = (
-    Metric("payment_failures", "Payment failures", "count", SECTION, payment_failures, _PAYMENTS, "0", "lower"),
+    Metric(
+        "payment_failures",
+        "Payment failures",
+        "count",
+        SECTION,
+        payment_failures,
+        _PAYMENTS,
+        "0",
+        "lower",
+        events=PRESENT_PAYMENTS,
+    ),
     DECLINED,
     Metric(
         "webhooks_pending",

@@ -17,6 +17,10 @@ from pdmlib.frames.readings import FEWEST_EVENTS, Limit, Measurement, Priority, 
 CHECK = "Check integration status and logs"
 # Calls that a vendor refuses and webhooks that do not answer are errors of the application: its own edge, 0.5 %.
 REFUSED_PCT = 0.5
+# Of ten payments in a row one fails with 65 % where one in ten does, and of sixty messages the lower bound of 10 %
+# lost lies above the 2 % that carriers lose: fewer tell nothing, more is no longer the present.
+PRESENT_PAYMENTS = ("payments", "created_at", 10)
+PRESENT_MESSAGES = ("messages", "created_at", 60)
 JUMP_PCT = 100.0  # a share that doubled; smaller changes come with another mix of customers
 
 # The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
@@ -63,6 +67,19 @@ def jump(action: str) -> tuple[Limit, ...]:
         Limit("==", "up", Status.WARN, Priority.P1, action, of="trend"),
         Limit("==", "new", Status.WARN, Priority.P1, action, of="trend"),
     )
+
+
+def nothing(case: Case, source: str, item: str, week: int, what: str) -> Measurement:
+    """Nothing in the window: not due where the week before makes that likely, else silence that tells nothing.
+
+    Args:
+        week: how many there were in the week before the deployment.
+    """
+    due = week * case.window.seconds / case.scope.before.seconds
+    words = f"no {what} in the window, where {due:,.1f} were due by the week before"
+    if case.collection.gap(source, item) is None and stats.chance_of_none(due) >= stats.LEVEL:
+        return Measurement.missing(State.NOT_DUE, words, source)
+    return case.missing(source, item, words)
 
 
 def share_pct(

@@ -99,6 +99,37 @@ def _stretches(case: Case, source: str) -> pd.DataFrame:
 
 
 @once
+def buckets(case: Case) -> pd.DataFrame:
+    """Requests and failures of each of the finest buckets of the window, as the best source that tells both.
+
+    Columns at, end_at, requests, failures, in order; of a sample, what was really looked at.
+    """
+    parts = _around(case.window, case.scope.present)
+    for source in counting(case):
+        rows = pd.concat([_told(case.at(part), source) for part in parts], ignore_index=True)
+        if len(rows):
+            sums = rows.groupby(["at", "end_at"], as_index=False)[["requests", "failures"]].sum()
+            return sums.sort_values("at", ignore_index=True)
+    return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
+
+
+def _around(window: Window, present: Window) -> list[Window]:
+    """A window cut at the present, which is counted by the minute where the rest is by the hour."""
+    inside = present.clip(window)
+    cuts = [Window(window.start, inside.start), inside, Window(inside.end, window.end)]
+    return [part for part in (cuts if inside.seconds else [window]) if part.seconds > 0] or [window]
+
+
+def _told(case: Case, source: str) -> pd.DataFrame:
+    rows = tiled(case, source)
+    if rows["status"].isna().all():
+        rows = _stretches(case, source).dropna(subset=["failures"])
+    looked = rows["sample_rate"].fillna(1.0).to_numpy("float64")
+    counts = {name: rows[name].to_numpy("float64") * looked for name in ("requests", "failures")}
+    return rows[["at", "end_at"]].assign(**counts)
+
+
+@once
 def _all_stretches(case: Case, source: str) -> pd.DataFrame:
     table = _unrouted(case, source)
     table = table[table["requests"].notna()]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from pdmlib.report.charts.picture import (
     BLUE,
     HATCHED,
@@ -13,7 +15,6 @@ from pdmlib.report.charts.picture import (
     NO_ROWS,
     RED,
     SKY,
-    Axes,
     Picture,
     Row,
     beside,

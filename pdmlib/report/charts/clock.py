@@ -7,8 +7,10 @@ from itertools import pairwise
 from math import ceil
 from zoneinfo import ZoneInfo
 
+from matplotlib.axes import Axes
+
 from pdmlib.phases.window import days_between
-from pdmlib.report.charts.picture import MUTED, WIDTH, Axes, day_text
+from pdmlib.report.charts.picture import MUTED, WIDTH, day_text
 
 BY_DAY = 16 * 86400
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from pdmlib.phases.window import Window
 from pdmlib.report.charts.clock import time_axis
@@ -19,7 +20,6 @@ from pdmlib.report.charts.picture import (
     NO_ROWS,
     RED,
     SKY,
-    Axes,
     Look,
     Picture,
     beside,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from matplotlib.axes import Axes
+
 from pdmlib.report.charts.picture import (
     BLUE,
     HATCHED,
@@ -13,7 +15,6 @@ from pdmlib.report.charts.picture import (
     NO_ROWS,
     SKY,
     WIDTH,
-    Axes,
     Look,
     Picture,
     Row,

@@ -20,9 +20,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import matplotlib
-from matplotlib.axes import Axes as Axes
+from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.figure import Figure as Figure
+from matplotlib.figure import Figure
 
 INK, MUTED, RULE = "#1f2328", "#59626b", "#dfe3e6"
 BLUE, SKY, PALE = "#00518f", "#56a0d3", "#cfe2f1"

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 
 from pdmlib.frames.rows import microseconds
 from pdmlib.phases.window import Window
@@ -19,7 +20,6 @@ from pdmlib.report.charts.picture import (
     BLUE,
     INK,
     PAPER,
-    Axes,
     Look,
     boxes,
     count_text,

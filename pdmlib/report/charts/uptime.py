@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from pdmlib.phases.window import Day, Window, days_between
 from pdmlib.report.charts.picture import (
@@ -17,7 +18,6 @@ from pdmlib.report.charts.picture import (
     INK,
     NO_ROWS,
     RED,
-    Axes,
     Look,
     Picture,
     beside,

@@ -84,8 +84,10 @@ class Layout:
             if is_time(kind):
                 yield compose(
                     "CASE WHEN NOT {known} THEN {c}::text END AS {n}",
-                    known=possible(theirs), c=identifier(theirs), n=identifier(f"{ours}?"),
-                )  # fmt: skip
+                    known=possible(theirs),
+                    c=identifier(theirs),
+                    n=identifier(f"{ours}?"),
+                )
 
     def understood(self, row: Row, unclear: Unclear) -> Row:
         """A row in our words; what is not understood of it is None, counted, and named in `odd`."""
@@ -103,9 +105,12 @@ class Layout:
 
     def _word(self, ours: str, theirs: Any, vocabulary: Vocabulary, unclear: Unclear) -> str | None:
         found = vocabulary.of(theirs)
-        if found is None and (theirs is not None or ours == "status"):
-            unclear.note(f"{self.key}.{ours}", "unknown word", "null" if theirs is None else theirs,
-                         mend="" if theirs is None else mend_words(self.key, vocabulary.ours, theirs))  # fmt: skip
+        if found is None and theirs is not None:
+            mend = mend_words(self.key, vocabulary.ours, theirs)
+            said = str(theirs).lower() if isinstance(theirs, bool) else theirs
+            unclear.note(f"{self.key}.{ours}", "unknown word", said, mend=mend)
+        elif found is None and ours == "status":
+            unclear.note(f"{self.key}.{ours}", "no word", "null")
         return found
 
 
@@ -169,9 +174,11 @@ class Reader:
         query = compose(
             "SELECT count(*) AS rows, min({c}::text) AS example FROM "
             "(SELECT {c} FROM {table} WHERE NOT {known} LIMIT {most}) AS odd",
-            c=identifier(layout.time), table=identifier(qualified(layout.block.table)),
-            known=possible(layout.time), most=written(str(MOST_ODD)),
-        )  # fmt: skip
+            c=identifier(layout.time),
+            table=identifier(qualified(layout.block.table)),
+            known=possible(layout.time),
+            most=written(str(MOST_ODD)),
+        )
         found = self.rows(layout.sight, query, {})[0]
         if found["rows"]:
             item = f"{layout.key}.{layout.moment}"
@@ -179,9 +186,8 @@ class Reader:
 
 
 def mend_words(key: str, ours: tuple[str, ...], theirs: Any) -> str:
-    """The line that would explain a word: with one of ours as an example, the others named behind it."""
-    first, *others = ours
-    return mend_line(key, "words", first, value=[theirs], note=f"or {', '.join(others)}")
+    """The line that would explain a word; which of ours it is a person has to choose."""
+    return mend_line(key, "words", "|".join(ours), value=[theirs])
 
 
 def _laid_out(reader: Reader, block: TableBlock) -> Layout:
@@ -275,8 +281,9 @@ def value(column: str, kind: str, zone: str | None) -> Any:
     if kind in ("numeric", "real"):
         return compose(
             "CASE WHEN {c} BETWEEN -{most} AND {most} THEN {c}::float8 WHEN {c} IS NOT NULL THEN 'NaN' END",
-            c=name, most=written(LARGEST if kind == "numeric" else "3e38"),
-        )  # fmt: skip
+            c=name,
+            most=written(LARGEST if kind == "numeric" else "3e38"),
+        )
     if kind in PLAIN:
         return name
     return compose("left({c}::text, {n})", c=name, n=written(str(TEXT)))

@@ -31,6 +31,13 @@ from pdmlib.site.vendors import Postgres
 SOURCE = "postgres"
 BUDGET_S = 60.0
 CATALOG_S = 2.0
+# A server that cannot be reached is down only when three tries over ten seconds say so.
+AGAIN_S = (5.0, 5.0)
+_OUR_FAULT = re.compile(
+    r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name"
+    r"|unsupported startup parameter",
+    re.IGNORECASE,
+)
 POOLER_PORT = "6543"
 APPLICATION = f"pdm/{version('pdmlib')}"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
@@ -253,6 +260,18 @@ def _connect(block: Postgres, url: str) -> tuple[psycopg.Connection[Any], bool]:
 
 
 def _opened(settings: Mapping[str, Any]) -> psycopg.Connection[Any]:
+    """A connection; what looks like an unreachable server is tried again, since one refusal decides nothing."""
+    for wait_s in AGAIN_S:
+        try:
+            return _opened_once(settings)
+        except psycopg.OperationalError as error:
+            if _OUR_FAULT.search(str(error)):
+                raise
+            time.sleep(wait_s)
+    return _opened_once(settings)
+
+
+def _opened_once(settings: Mapping[str, Any]) -> psycopg.Connection[Any]:
     connection = psycopg.connect(make_conninfo("", **settings), autocommit=True, prepare_threshold=None)
     connection.read_only = True
     return connection

@@ -13,6 +13,7 @@ from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.phases.phase import HOUR
 from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
@@ -23,7 +24,7 @@ from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
 
 
 def probes(reader: Reader) -> pd.DataFrame:
-    """The application's own uptime probes, from the window before to the window's end.
+    """The application's own uptime probes, from the window before to an hour after it, which tells what is over.
 
     An incident is held against the week before the deployment and what came after. A row with anything
     in it that is not understood has no status.
@@ -31,7 +32,7 @@ def probes(reader: Reader) -> pd.DataFrame:
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None:
         return frame("probes")
-    start, end = min(scope.previous.start, scope.window.start), scope.window.end
+    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + HOUR)
     if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
     return frame("probes", [_probe(row) for row in reader.select(reader.layout(uptime), start, end)])
@@ -169,7 +170,7 @@ def _ticket(reader: Reader, row: Row, place: int, marks: Vocabulary) -> Row:
     said = [*([row["category"]] if row["category"] else []), *_items(row["tags"])]
     category = next((ours for theirs in said if (ours := marks.of(theirs))), None)
     if said and category is None:
-        mend = mend_line("tickets", "categories", marks.ours[0], value=[said[0]], note="or a category of your own")
+        mend = mend_line("tickets", "categories", "|".join(marks.ours), value=[said[0]])
         reader.unclear.note(CATEGORIES, "unknown word", said[0], mend=mend)
     found = {name: row[name] for name in SCHEMAS["tickets"].columns}
     ticket = f"#{place}" if row["ticket"] is None else str(row["ticket"])

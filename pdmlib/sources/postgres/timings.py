@@ -21,28 +21,26 @@ from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, writt
 from pdmlib.sources.postgres.visibility import Ledger
 
 RUNS = 5
-_KEPT = (
-    "Node Type",
-    "Schema",
-    "Relation Name",
-    "Index Name",
-    "Alias",
-    "Join Type",
-    "Filter",
-    "Index Cond",
-    "Recheck Cond",
-    "Hash Cond",
-    "Merge Cond",
-    "Join Filter",
-    "Sort Key",
-    "Group Key",
-    "Actual Rows",
-    "Actual Loops",
-    "Actual Total Time",
-    "Rows Removed by Filter",
-    "Shared Hit Blocks",
-    "Shared Read Blocks",
-    "Temp Written Blocks",
+# What is kept of a plan's node: names and counts as they are, and expressions without their literals.
+_KEPT = frozenset(
+    (
+        "Node Type",
+        "Schema",
+        "Relation Name",
+        "Index Name",
+        "Alias",
+        "Join Type",
+        "Actual Rows",
+        "Actual Loops",
+        "Actual Total Time",
+        "Rows Removed by Filter",
+        "Shared Hit Blocks",
+        "Shared Read Blocks",
+        "Temp Written Blocks",
+    )
+)
+_EXPRESSIONS = frozenset(
+    ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "Sort Key", "Group Key")
 )
 
 
@@ -89,7 +87,7 @@ def _shape(node: Row) -> Row:
 def _timed(
     session: Session, site: Site, scope: Scope, ledger: Ledger, query: Query, label: str, role: str | None
 ) -> list[Row]:
-    policies = ledger.by_policy(tables_of(query.sql).values())
+    policies = ledger.by_policy(tables_of(query.sql))
     parameters = {"as_of": scope.as_of}
     for name, text in query.parameters.items():
         parameters[name] = _parameter(session, query, name, text, scope, policies)
@@ -132,10 +130,16 @@ def _run(query: Query, label: str, number: int, run: Row) -> Row:
 def _kept(node: Row) -> Row:
     """The parts of a plan that name no person's data."""
     kept = {
-        key: redacted(value) if isinstance(value, str) else value for key, value in node.items() if key in _KEPT
+        key: _bare(value) if key in _EXPRESSIONS else value
+        for key, value in node.items()
+        if key in _KEPT or key in _EXPRESSIONS
     }
     plans = [_kept(child) for child in node.get("Plans", ())]
     return {**kept, "Plans": plans} if plans else kept
+
+
+def _bare(expressions: str | list[str]) -> str | list[str]:
+    return redacted(expressions) if isinstance(expressions, str) else [redacted(one) for one in expressions]
 
 
 def nodes(plan: Row) -> Iterator[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ class Sight:
         columns: column -> type, those that the role may read.
         hidden: columns that are there and that the role may not read.
         kind: relkind of the catalogue (r table, v view ..).
+        quoted: the table's name as SQL writes it.
         grant: the SQL that would let the role see it.
     """
 
@@ -39,6 +41,7 @@ class Sight:
     hidden: frozenset[str] = frozenset()
     kind: str = "r"
     estimate: float | None = None
+    quoted: str = ""
 
     @property
     def whole(self) -> bool:
@@ -119,7 +122,7 @@ def named_tables(site: Site) -> dict[str, str]:
     ]
     tables.append((site.cron.settings_table if site.cron else None, "cron.settings_table"))
     tables += [(t, f"features.{f.name}") for f in site.features for t in feature_tables(f)]
-    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql).values()]
+    tables += [(t, f"queries.{q.name}.sql") for q in site.queries for t in tables_of(q.sql)]
     found: dict[str, str] = {}
     for table, key in tables:
         if table:
@@ -129,7 +132,7 @@ def named_tables(site: Site) -> dict[str, str]:
 
 def feature_tables(feature: Feature) -> tuple[str, ...]:
     """The tables that a feature is counted from."""
-    return (feature.table,) if feature.table else tuple(tables_of(feature.sql or "").values())
+    return (feature.table,) if feature.table else tables_of(feature.sql or "")
 
 
 def ledger(session: Session, site: Site) -> Ledger:
@@ -138,31 +141,39 @@ def ledger(session: Session, site: Site) -> Ledger:
     Raises:
         SourceError: the catalogue could not be read.
     """
-    keys = named_tables(site)
+    return Ledger(session.can, sights(session, named_tables(site)))
+
+
+def sights(session: Session, keys: Mapping[str, str]) -> dict[str, Sight]:
+    """What the session's role sees of some tables.
+
+    Args:
+        keys: `schema.table` -> what names it.
+    """
     wanted = {"tables": list(keys)}
     tables = {row["object"]: row for row in session.named("tables", wanted)}
     columns: dict[str, list[Row]] = {}
     for row in session.named("columns", wanted):
         columns.setdefault(row["object"], []).append(row)
     role = session.can.role
-    sights = {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
-    return Ledger(session.can, sights)
+    return {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
 
 
 def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row]) -> Sight:
     if row is None:
         return Sight(table, ABSENT, f"{table} does not exist (named by {key} in the site file)")
-    schema = table.split(".")[0]
+    schema, quoted = row["schema"], row["quoted"]
     if not row["in_schema"]:
-        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {table} TO {role};"
-        return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant)
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {quoted} TO {role};"
+        return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant, quoted=quoted)
     may = {c["name"]: c["type"] for c in columns if c["selectable"]}
     if not may and not row["selectable"]:
-        return Sight(table, DENIED, f"permission denied for {table}", f"GRANT SELECT ON {table} TO {role};")
+        grant = f"GRANT SELECT ON {quoted} TO {role};"
+        return Sight(table, DENIED, f"permission denied for {table}", grant, quoted=quoted)
     state, why, fix = _rows_seen(table, role, row)
     hidden = frozenset(c["name"] for c in columns if not c["selectable"])
     estimate = row["estimate"] if row["estimate"] >= 0 else None
-    return Sight(table, state, why, fix, may, hidden, row["kind"], estimate)
+    return Sight(table, state, why, fix, may, hidden, row["kind"], estimate, quoted)
 
 
 def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | None]:
@@ -172,7 +183,7 @@ def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | 
         return BY_POLICY, f"a policy lets role {role} see every row", None
     why = "a restrictive policy hides rows of" if row["permissive"] else "row-level security hides"
     reason = f"{why} {table} from role {role}"
-    name = table.replace(".", "_")
-    policy = f"CREATE POLICY pdm_reads_{name} ON {table} FOR SELECT TO {role} USING (true);"
+    name = re.sub(r"\W", "_", table).lower()
+    policy = f"CREATE POLICY pdm_reads_{name} ON {row['quoted']} FOR SELECT TO {role} USING (true);"
     bypass = f"ALTER ROLE {role} BYPASSRLS;"
     return FILTERED, reason, bypass if row["restrictive"] else f"{policy} -- or: {bypass}"

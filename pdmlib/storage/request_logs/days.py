@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from pdmlib.storage.request_logs import engine
+from pdmlib.storage import engine
 from pdmlib.storage.request_logs.histogram import bucket_sql
 from pdmlib.storage.request_logs.parse import KEPT
 
@@ -46,7 +46,8 @@ class Merged:
 
 def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[date]:
     """The UTC days that new rows fall on, in order."""
-    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {_read(*parts)} WHERE verdict = {KEPT} ORDER BY day"
+    rows = engine.parquet(parts)
+    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {rows} WHERE verdict = {KEPT} ORDER BY day"
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
@@ -69,7 +70,8 @@ def merge(
         rows = f"""SELECT {_ROWS[table]} FROM together ANTI JOIN twice USING (id) UNION ALL
             (SELECT {_MERGED[table]} FROM together SEMI JOIN twice USING (id) GROUP BY id)"""
     engine.save(connection, f"SELECT * FROM ({rows}) ORDER BY moment", target)
-    total, held = _count(connection, _read(target)), _count(connection, _read(old)) if old else 0
+    total = _count(connection, engine.parquet([target]))
+    held = _count(connection, engine.parquet([old])) if old else 0
     return Merged(total, total - held, together - total)
 
 
@@ -84,16 +86,16 @@ def _come_together(
     inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
     names = _ROWS[table]
     numbered = names.replace(", id", ", hash(id, row_number() OVER (PARTITION BY id)) AS id")
-    new = f"FROM {_read(*parts)} WHERE {inside} AND"
+    new = f"FROM {engine.parquet(parts)} WHERE {inside} AND"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {numbered} {new} NOT named")
     sources = [f"SELECT {names} {new} named", "FROM numbered"]
-    sources += [f"SELECT {names} FROM {_read(old)}"] if old else []
+    sources += [f"SELECT {names} FROM {engine.parquet([old])}"] if old else []
     connection.execute(f"CREATE OR REPLACE TEMP VIEW together AS {' UNION ALL '.join(sources)}")
 
 
 def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], counted: Sequence[str]) -> None:
     """Writes the small tables of a day, each at its target, from that of `requests`, which is there."""
-    source = _read(targets["requests"])
+    source = engine.parquet([targets["requests"]])
     engine.save(
         connection,
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
@@ -123,10 +125,6 @@ STATISTICS = f"""
     CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
     count(ms) AS timed, {SUM_US} / 1000 / count(ms) AS avg_ms,
     quantile_cont(ms, 0.5) AS p50_ms, quantile_cont(ms, 0.95) AS p95_ms, quantile_cont(ms, 0.99) AS p99_ms"""
-
-
-def _read(*paths: Path) -> str:
-    return f"read_parquet({engine.files(paths)})"
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

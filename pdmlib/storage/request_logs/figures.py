@@ -16,7 +16,8 @@ from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
-from pdmlib.storage.request_logs import days, engine, manifests
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import days, manifests
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.histogram import Percentile, percentiles
 from pdmlib.storage.request_logs.ingest import store_of

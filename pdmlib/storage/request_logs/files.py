@@ -18,7 +18,8 @@ import duckdb
 from pdmlib.errors import CallError, SourceError
 from pdmlib.phases.window import now
 from pdmlib.site.tables import Requests
-from pdmlib.storage.request_logs import engine
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import remote
 from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE, WILD
 from pdmlib.storage.request_logs.fingerprints import (
     HEAD_BYTES,
@@ -101,7 +102,7 @@ def _relative(place: Path) -> str:
 
 
 def _remote(path: str) -> tuple[list[str], list[str]]:
-    inside: list[Listed] = engine.objects().listed(path)
+    inside: list[Listed] = remote.objects().listed(path)
     if not inside:
         raise CallError(f"{path}: no such object or folder")
     named = inside == [path] or re.search(WILD, path)
@@ -266,7 +267,7 @@ def _beginning(path: str) -> str:
         from pdmlib.storage.request_logs.formats import lines
 
         with engine.session() as connection:
-            engine.reach(connection, [path])
+            remote.reach(connection, [path])
             rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
         return "\n".join(str(row[0]) for row in rows)
     with _opened(path) as file:
@@ -277,7 +278,7 @@ def _beginning(path: str) -> str:
 def _opened(path: str) -> BinaryIO:
     """A file, or as much of an object as its beginning takes, packed or not."""
     if path.startswith(REMOTE):
-        return BytesIO(engine.objects().beginning(path, 2 * SAMPLE_BYTES))
+        return BytesIO(remote.objects().beginning(path, 2 * SAMPLE_BYTES))
     return Path(path).open("rb")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from pdmlib.site.tables import Requests
 from pdmlib.site.types import LOG_FIELDS
-from pdmlib.storage.request_logs.engine import files, identifier, literal, struct
+from pdmlib.storage.engine import files, identifier, literal, struct
 
 LARGEST_OBJECT = 64 * 1024 * 1024
 LONGEST_LINE = 8 * 1024 * 1024

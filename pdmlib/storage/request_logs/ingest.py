@@ -14,7 +14,8 @@ import duckdb
 from pdmlib.errors import SiteError, SourceError
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
-from pdmlib.storage.request_logs import days, engine, files, manifests, parse, workers
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import days, files, manifests, parse, workers
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.manifests import DayFiles, Manifest

@@ -13,7 +13,8 @@ import duckdb
 
 from pdmlib.errors import SourceError
 from pdmlib.site.tables import Requests
-from pdmlib.storage.request_logs import engine, formats, routes
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import formats, remote, routes
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.json_repair import mended
@@ -74,13 +75,13 @@ def read(
     views = first.dialect == "vercel-analytics"
     with engine.session(asked.memory_limit, spill) as connection, _watched(connection, on_share):
         try:
-            engine.reach(connection, paths)
+            remote.reach(connection, paths)
             known = _columns(connection, asked, first, paths)
             rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
-            engine.save(connection, rows, target, "lz4", "v1")
+            engine.save(connection, rows, target, options=engine.FLEETING)
             counts = dict(
                 connection.execute(
-                    f"SELECT verdict, count(*) FROM read_parquet({engine.files([target])}) GROUP BY verdict"
+                    f"SELECT verdict, count(*) FROM {engine.parquet([target])} GROUP BY verdict"
                 ).fetchall()
             )
             aside = _set_aside(connection, first)
@@ -178,7 +179,7 @@ def _examples(
     found += strange
     seen = STRANGE if strange else STRANGE - 1
     told = connection.execute(
-        f"SELECT * FROM read_parquet({engine.files([rows])}) WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}"
+        f"SELECT * FROM {engine.parquet([rows])} WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}"
     )
     columns = [column[0] for column in told.description]
     for values in told.fetchall():

@@ -13,7 +13,8 @@ from pdmlib.errors import SourceError
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.tables import Requests
-from pdmlib.storage.request_logs import engine, manifests
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import manifests
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.manifests import Manifest
 
@@ -37,10 +38,9 @@ class Held:
         paths = manifests.held(self.folder, self.manifest, table, window.start, window.end)
         if not paths:
             return []
-        source = f"read_parquet({engine.files(paths)})"
         given = {"start": _naive(window.start), "end": _naive(window.end), **more}
         try:
-            return self.connection.execute(query.replace("{source}", source), given).fetchall()
+            return self.connection.execute(query.replace("{source}", engine.parquet(paths)), given).fetchall()
         except duckdb.Error as error:
             raise SourceError(SOURCE, f"{self.folder}: {engine.reason(error)}") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from pdmlib.storage.request_logs.engine import literal
+from pdmlib.storage.engine import literal
 
 PLACEHOLDER = re.compile(r"\[(\.\.\.)?[^\[\]/]+\]")
 # A segment that names one thing and not a kind of things: digits, three digits anywhere, a run of

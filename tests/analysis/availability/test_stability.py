@@ -139,15 +139,18 @@ def test_an_outage_that_lasts_is_open_and_a_rollback_criterion() -> None:
     assert [(r["end"], r["minutes"], r["status"]) for r in incidents(case)] == [(None, 40.0, "open")]
     (found,) = findings(case)
     assert (found.id, found.rollback, found.active) == ("incident:2025-03-04T14:20:00Z", True, True)
-    assert "earliest 2025-03-04T16:00:00Z" in found.becomes_green
+    assert "now down for 40 min" in found.becomes_green
 
 
-def test_an_outage_of_days_ago_is_an_incident_and_no_finding() -> None:
+def test_rule_16_an_outage_that_ended_is_past_tense_and_calls_for_nothing_now() -> None:
     case = a_case(
         {"probes": the_probes(5, DEPLOYED, WEEK_LATER, every(5, at("2025-03-05T10:00"), at("2025-03-05T10:20")))}
     )
-    assert len(incidents(case)) == 1
-    assert findings(case) == []
+    assert [(row["minutes"], row["status"]) for row in incidents(case)] == [(20.0, "recovered")]
+    (found,) = findings(case)
+    assert (found.active, found.rollback, found.since) == (False, False, at("2025-03-05T10:00"))
+    assert found.title == "Was down for 20 minutes, recovered"
+    assert "from 2025-03-05 04:00 CST until 04:20 CST" in found.evidence, "Chicago is six hours behind in March"
 
 
 def test_a_short_outage_in_the_latest_part_is_no_rollback() -> None:
@@ -184,7 +187,8 @@ def test_the_newest_probe_of_the_page_says_whether_it_is_up() -> None:
 
 
 def test_a_health_endpoint_that_is_down_fails_the_check_and_calls_for_a_rollback() -> None:
-    case = day1([probe("/", "2025-03-04T14:59"), probe("/api/health", "2025-03-04T14:59", "down", detail="503")])
+    sick = [probe("/api/health", f"2025-03-04T14:59:{s}", "down", detail="503") for s in ("40", "45", "50")]
+    case = day1([probe("/", "2025-03-04T14:59"), *sick])
     assert (app_up(case).value, health_ok(case).value) == (True, False)
     assert "503" in (health_ok(case).evidence or "")
     reading = reading_of(METRIC["health_ok"], health_ok(case), case.site, "day1")
@@ -221,3 +225,74 @@ def test_the_three_probes_of_a_report_are_no_uptime_of_a_week() -> None:
     assert uptime_pct(case).value is None
     assert downtime_minutes(case).value is None
     assert findings(case) == []
+
+
+def shots(target: str, seconds: list[int], down: int) -> list[dict[str, object]]:
+    """Probes at so many seconds after 14:59, the last ones down."""
+    words = ["up"] * (len(seconds) - down) + ["down"] * down
+    return [probe(target, f"2025-03-04T14:59:{s:02}", word) for s, word in zip(seconds, words, strict=True)]
+
+
+THREE = [10, 15, 20]
+
+
+def served(requests: float, failed: float) -> list[dict[str, object]]:
+    """Requests of the last five minutes of the day, by the minute."""
+    row = {"source": "vercel", "interval_s": 60, "sample_rate": 1.0}
+    minutes = every(1, DAY_LATER - timedelta(minutes=5), DAY_LATER)
+    parts = [{"status": 200, "requests": (requests - failed) / 5}, {"status": 500, "requests": failed / 5}]
+    return [row | part | {"at": m} for m in minutes for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("page", "health", "up"),
+    [
+        pytest.param(shots("/", THREE, 1), shots("/api/health", THREE, 0), True, id="one of six lost"),
+        pytest.param(shots("/", THREE, 3), shots("/api/health", THREE, 3), False, id="both down for ten seconds"),
+        pytest.param(shots("/", THREE, 2), shots("/api/health", THREE, 2), False, id="two of three are most"),
+        pytest.param(shots("/", [10, 11, 12], 3), [], None, id="over two seconds only"),
+        pytest.param(shots("/", [10, 20], 2), [], None, id="two probes are too few"),
+        pytest.param(shots("/", THREE, 3), shots("/api/health", THREE, 0), None, id="health says otherwise"),
+    ],
+)
+def test_rule_15_it_is_down_when_three_probes_over_ten_seconds_say_so_and_nothing_says_otherwise(
+    page: list[dict[str, object]], health: list[dict[str, object]], up: bool | None
+) -> None:
+    case = day1([*page, *health])
+    assert app_up(case).value is up
+    (*_, doubt) = findings(case) or [None]
+    if up is None:
+        assert doubt is not None and (doubt.priority, doubt.rollback) == ("P1", False)
+        assert "not confirmed, investigate" in doubt.evidence
+    else:
+        assert doubt is None
+
+
+@pytest.mark.parametrize(("failed", "up"), [(2, None), (80, False)])
+def test_rule_15_requests_that_are_served_contradict_probes(failed: float, up: bool | None) -> None:
+    """2 of 100 requests of the last five minutes failed: it serves; 80 of 100: it does not."""
+    case = day1(shots("/", THREE, 3), request_counts=served(100, failed))
+    assert app_up(case).value is up
+
+
+def test_rule_15_one_probe_of_the_log_that_found_it_down_at_the_end_decides_nothing() -> None:
+    case = day1(the_probes(5, DEPLOYED, DAY_LATER, [DAY_LATER - timedelta(minutes=5)]))
+    assert app_up(case).value is None
+    down = every(5, DAY_LATER - timedelta(minutes=10), DAY_LATER)
+    assert app_up(day1(the_probes(5, DEPLOYED, DAY_LATER, down))).value is False, "two of the last three"
+
+
+def test_rule_15_nothing_on_the_web_answers_so_the_application_is_unknown_whatever_the_log_says() -> None:
+    web = dict.fromkeys(("app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend"), "failed")
+    gap = a_gap("app", "the fault may lie on this side")
+    probes = the_probes(5, DEPLOYED, DAY_LATER)
+    case = a_case({"probes": probes, "gaps": [gap]}, phase="day1", as_of=DAY_LATER, coverage=web)
+    assert (app_up(case).value, app_up(case).reason) == (None, "the fault may lie on this side")
+
+
+def test_rule_16_a_later_probe_decides_whether_an_outage_at_the_windows_end_is_open() -> None:
+    """Down from 40 minutes before the end of the window; one probe five minutes after it found it up."""
+    down = every(5, DAY_LATER - timedelta(minutes=40), DAY_LATER)
+    probes = the_probes(5, DEPLOYED, DAY_LATER + timedelta(minutes=10), down)
+    late = a_case({"probes": probes}, phase="day1", as_of=DAY_LATER + timedelta(minutes=30))
+    assert [row["status"] for row in incidents(late)] == ["recovered"]

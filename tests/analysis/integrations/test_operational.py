@@ -118,8 +118,18 @@ def test_any_failed_payment_asks_for_rollback():
     assert (limit.priority, limit.critical, limit.rollback) == (Priority.P0, True, True)
 
 
-def test_no_payment_is_no_data_and_not_zero_failures():
-    assert payments.payment_failures(a_case()).state is State.NO_DATA
+def test_no_payment_where_none_was_due_is_not_due_and_not_zero_failures():
+    found = payments.payment_failures(a_case())
+    assert (found.state, found.value) == (State.NOT_DUE, None)
+
+
+def test_rule_1_no_payment_where_several_were_due_is_silence_and_not_nothing_due():
+    """Seven in the week before: seven were due in this week, and none with a chance of 0.1 %."""
+    start = a_case().scope.before.start
+    rows = [a_payment(str(day)) | {"created_at": start + timedelta(days=day)} for day in range(7)]
+    found = payments.payment_failures(a_case({"payments": rows}))
+    assert (found.state, found.value) == (State.NO_DATA, None)
+    assert "where 7.0 were due" in found.reason
 
 
 def test_payments_of_the_applications_own_table_are_not_counted_again():
@@ -159,7 +169,7 @@ def test_bounces_are_in_percent_of_sent():
 
 
 def test_no_email_is_no_bounce_rate():
-    assert mails.email_bounce_pct(a_case({"email_counts": [a_count(0, 0)]})).state is State.NO_DATA
+    assert mails.email_bounce_pct(a_case({"email_counts": [a_count(0, 0)]})).value is None
 
 
 def test_events_younger_than_five_minutes_are_not_pending():

@@ -102,7 +102,7 @@ def test_a_known_failure_is_told_beside_what_is_not_understood() -> None:
 def test_the_line_that_mends_an_unknown_code_mends_it() -> None:
     failed = [charge(1, "2025-03-04T14:00"), debit(2, "moon_phase_wrong")]
     mend = told(charges=failed).case["not_understood"]["mend"].iloc[0]
-    assert mend == "sources: {stripe: {faults: {customer: [moon_phase_wrong]}}}  # or ours"
+    assert mend == "sources: {stripe: {faults: {customer: [moon_phase_wrong]}}}"
     found = told(charges=failed, faults={"customer": ["moon_phase_wrong"]})
     assert found.readings["payment_failures"].value == 0
     assert found.unclear() == {}

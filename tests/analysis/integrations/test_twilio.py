@@ -94,7 +94,7 @@ def test_what_is_not_understood_and_cannot_matter_leaves_the_share_known() -> No
 def test_the_line_that_mends_an_unknown_code_mends_it() -> None:
     texts = [lost(n, 39_999) for n in range(20)] + many(80)
     (mend,) = told(texts).case["not_understood"]["mend"]
-    assert mend == "sources: {twilio: {faults: {recipient: [39999]}}}  # or ours"
+    assert mend == "sources: {twilio: {faults: {recipient: [39999]}}}"
     assert told(texts, faults={"recipient": [39_999]}).readings["sms_failed_pct"].value == 0.0
 
 

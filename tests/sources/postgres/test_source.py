@@ -253,6 +253,21 @@ def test_a_critical_query_is_timed_five_times_as_the_monitor_and_as_the_applicat
     assert "'?'" in plan["Filter"]
 
 
+def test_a_kept_plan_has_the_names_of_its_tables_and_no_value_in_any_expression(shop: Database) -> None:
+    shop.run(
+        'CREATE TABLE public."2nd Order\'s" AS SELECT * FROM public.orders',
+        'GRANT SELECT ON public."2nd Order\'s" TO pdm_monitor',
+    )
+    picked = "WHERE status <> 'planted' ORDER BY status = 'planted'"
+    sql = f"""SELECT status FROM public."2nd Order's" {picked}"""
+    found = source.collect(*now_scope(shop, queries=[{**QUERY, "sql": sql, "parameters": {}}]))
+    plan = found["query_timings"]["plan"].dropna().iloc[0]
+    assert "planted" not in plan
+    sort = json.loads(plan)
+    assert sort["Sort Key"] == ["((status = '?'::text))"]
+    assert sort["Plans"][0]["Relation Name"] == "2nd Order's"
+
+
 def test_a_parameter_without_a_row_is_a_gap_of_its_query(shop: Database) -> None:
     shop.run("DELETE FROM public.orders")
     found = source.collect(*now_scope(shop, queries=[QUERY]))

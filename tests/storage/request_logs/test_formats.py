@@ -190,7 +190,7 @@ def test_a_field_that_is_not_ours_is_a_mistake_of_the_site_file(tmp_path: Path) 
     site.write_text(
         "site: x\ntitle: X\ntime_zone: UTC\nsources: {}\nrequests: {format: json, columns: {duration: took}}\n"
     )
-    with pytest.raises(SiteError, match=r"requests\.columns: duration: not one of time, path"):
+    with pytest.raises(SiteError, match=r"line 5: requests\.columns\.duration: .* did you mean duration_ms"):
         load_site(site)
 
 

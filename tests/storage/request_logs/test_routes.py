@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from pdmlib.storage.request_logs.engine import literal
+from pdmlib.storage.engine import literal
 from pdmlib.storage.request_logs.routes import kind, pattern_regex, route
 
 ROUTES = {

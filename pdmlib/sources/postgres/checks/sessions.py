@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pdmlib.frames.statement_text import redacted
-from pdmlib.sources.postgres.checks.result import FAIL, PASS, UNKNOWN, WARN, Look, Result, graded
+from pdmlib.sources.postgres.checks.result import FAIL, INFO, PASS, UNKNOWN, WARN, Look, Result, graded
 
 _SEEN_ONCE = "now, looked at once"
 
 
 def connections(look: Look) -> list[Result]:
-    """Client connections in percent of the slots that are not reserved: 70 % warns, 90 % fails."""
+    """Client connections in percent of the slots that are not reserved; the analysis grades them by its ladder."""
     row = look.rows("connections")[0]
     if row["hidden"]:
         reason = (
@@ -19,10 +19,9 @@ def connections(look: Look) -> list[Result]:
         return [Result("connections", None, UNKNOWN, row["backends"], "count", unknown_reason=reason)]
     used = 100 * row["clients"] / row["usable"]
     holders = f"top holder {row['holder']} ({row['holds']})" if row["holder"] else "no client"
-    severity = graded(used, 70, 90)
-    action = None if severity == PASS else "Lower the pool of the top holder before raising max_connections"
+    action = "Lower the pool of the top holder before raising max_connections"
     evidence = f"{row['clients']} of {row['usable']} usable slots; {holders}"
-    return [Result("connections", None, severity, used, "%", "< 70 %", _SEEN_ONCE, evidence, action)]
+    return [Result("connections", None, INFO, used, "%", None, _SEEN_ONCE, evidence, action)]
 
 
 def blocking(look: Look) -> list[Result]:

@@ -1,6 +1,8 @@
 -- How far the role sees each named table or view: one row each that exists. Source: pg_class, pg_policy.
 -- permissive: a policy that lets every row through applies to the role; restrictive: one that may hide rows does.
 SELECT n.nspname || '.' || c.relname AS object,
+       quote_ident(n.nspname) AS schema,
+       quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS quoted,
        c.relkind::text AS kind,
        has_schema_privilege(n.oid, 'USAGE') AS in_schema,
        has_table_privilege(c.oid, 'SELECT') AS selectable,

@@ -1,0 +1,95 @@
+"""Stretches of time in which too many requests failed: when each began, and whether it is over.
+
+The series itself says so: a cumulative sum of log-likelihood ratios dates what it finds.
+Source: Page 1954, Biometrika 41; the thresholds are those of Wald's sequential test, 1945.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.traffic.populations import buckets
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import FEWEST_EVENTS
+
+# Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
+# begin in, and 20 to 1 that it is over.
+BEGAN, OVER = math.log(1000), math.log(20)
+# The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
+USUAL, WORSE, MOST = 0.5, 1.5, 0.9
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Time in which more requests failed than an edge allows; `end` None while it lasts."""
+
+    start: datetime
+    end: datetime | None
+    failures: float
+    requests: float
+
+    @property
+    def share_pct(self) -> float:
+        """Failed requests in percent of all."""
+        return 100 * self.failures / self.requests
+
+
+@once
+def stretches(case: Case, edge_pct: float) -> list[Stretch]:
+    """Stretches of the case's window in which surely more requests failed than the edge, oldest first."""
+    rows, edge, place = buckets(case), edge_pct / 100, 0
+    found: list[Stretch] = []
+    while (alarm := _alarm(rows, place, edge)) is not None:
+        first, last, place = _extent(rows, *alarm, edge)
+        part = rows.iloc[first : last + 1]
+        failed, asked = float(part["failures"].sum()), float(part["requests"].sum())
+        if failed >= FEWEST_EVENTS and stats.wilson(failed, asked)[0] > edge:
+            last_seen = part["end_at"].iloc[-1].to_pydatetime()
+            lasts = place > len(rows) and last_seen > case.scope.present.start
+            found.append(Stretch(part["at"].iloc[0].to_pydatetime(), None if lasts else last_seen, failed, asked))
+    return found
+
+
+def last_stretch(case: Case, edge_pct: float) -> Stretch | None:
+    """The newest stretch up to the present; None when there is none."""
+    found = stretches(case.at(case.scope.known), edge_pct)
+    return found[-1] if found else None
+
+
+def _evidence(failed: pd.Series, asked: pd.Series, usual: float, now: float) -> pd.Series:
+    """How much each bucket speaks for the rate of now against the usual one."""
+    return failed * math.log(now / usual) + (asked - failed) * math.log((1 - now) / (1 - usual))
+
+
+def _alarm(rows: pd.DataFrame, place: int, edge: float) -> tuple[int, int] | None:
+    """Where the next stretch begins, and where it is sure; None when there is none."""
+    rest = rows.iloc[place:]
+    total = _evidence(rest["failures"], rest["requests"], USUAL * edge, min(WORSE * edge, MOST)).cumsum()
+    lowest = total.cummin().clip(upper=0.0)
+    sure = (total - lowest).to_numpy() >= BEGAN
+    if not sure.any():
+        return None
+    at = int(sure.argmax())
+    before = total.iloc[:at].to_numpy()
+    first = int(before.argmin()) + 1 if at and before.min() < 0 else 0
+    return place + first, place + at
+
+
+def _extent(rows: pd.DataFrame, first: int, sure: int, edge: float) -> tuple[int, int, int]:
+    """A stretch's first and last bucket and where to look on; beyond the end of all while it lasts."""
+    failed, asked = rows["failures"].to_numpy(), rows["requests"].to_numpy()
+    last = sure
+    for place in range(sure + 1, len(rows)):
+        share = min(max(failed[first : last + 1].sum() / asked[first : last + 1].sum(), edge), MOST)
+        tail = slice(last + 1, place + 1)
+        against = -_evidence(failed[tail].sum(), asked[tail].sum(), USUAL * edge, share)
+        if against <= 0:
+            last = place
+        elif against >= OVER:
+            return first, last, place
+    return first, last, len(rows) + 1

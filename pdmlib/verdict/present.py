@@ -1,0 +1,140 @@
+"""What holds now: the one place that decides whether a limit is broken at present, and since when.
+
+Now is the last hour of data (`Scope.present`). What broke a limit of the window and has ended since is past, and
+what a mean of a day hides is present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pdmlib.analysis.availability.stability import down_since
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.stretches import last_stretch
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import ORDER, Limit, Measurement, State, Value
+from pdmlib.phases.window import Window
+from pdmlib.verdict.ladder import step_of
+
+PIECE, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+RATE_OF_REQUESTS = "error_rate_pct"
+PROBED = ("app_up", "health_ok")
+
+
+@dataclass(frozen=True)
+class Now:
+    """A step of a metric's ladder that holds at present.
+
+    Attributes:
+        value: what is measured now, not over the whole window.
+        since: the first moment of the present stretch, as far as the series goes back.
+    """
+
+    step: Limit
+    value: Value
+    since: datetime | None
+
+
+def measure_once(case: Case, metric: Metric) -> Measurement:
+    """What a metric measures of a case, asked once."""
+    found: Measurement = case.kept(metric.id, metric.measure)
+    return found
+
+
+def now_of(case: Case, metric: Metric) -> Now | None:
+    """The worst step of a metric that holds at present; None when none does, or nothing was measured."""
+    found: Now | None = case.kept(("now", metric), lambda one: _now_of(one, metric))
+    return found
+
+
+def _now_of(case: Case, metric: Metric) -> Now | None:
+    if metric.id == RATE_OF_REQUESTS:
+        return _failing(case, metric)
+    looked = _looked_at(case, metric)
+    found = measure_once(looked, metric)
+    step = _step(looked, metric, found)
+    if step is None or not metric.holds(looked):
+        return None
+    return Now(step, found.value, _since(case, looked.window, metric))
+
+
+def _looked_at(case: Case, metric: Metric) -> Case:
+    """The present as far as the metric was measured in it; where it was not, the latest part of the window.
+
+    What happens seldom needs more than an hour to be seen: the stretch of its newest events.
+    """
+    present = case.at(case.with_events(metric.events)) if metric.events else case.present()
+    measured = measure_once(present, metric).state is State.MEASURED
+    return present if measured else case.latest() if _ends_now(case) else present
+
+
+def _ends_now(case: Case) -> bool:
+    return case.scope.present.end <= case.scope.window.end
+
+
+def _step(case: Case, metric: Metric, found: Measurement) -> Limit | None:
+    if found.state is not State.MEASURED or found.value is None or not found.judged:
+        return None
+    return step_of(metric, found, case.level)[0]
+
+
+def _failing(case: Case, metric: Metric) -> Now | None:
+    """Requests that fail now: over the present, or in a stretch of it that its hour dilutes, unless it is over."""
+    looked = _looked_at(case, metric)
+    found = measure_once(looked, metric)
+    step, lasting = _step(looked, metric, found), _lasting(case, metric)
+    if lasting is not None and (step is None or _rank(lasting.step) <= _rank(step)):
+        return lasting
+    if step is None:
+        return None
+    last = last_stretch(case, float(step.edge))
+    if last is None:
+        return Now(step, found.value, _since(case, looked.window, metric))
+    return None if last.end is not None else Now(step, found.value, last.start)
+
+
+def _lasting(case: Case, metric: Metric) -> Now | None:
+    """The worst step of which a stretch lasts that is surely beyond it."""
+    for limit in metric.limits:
+        last = last_stretch(case, float(limit.edge)) if limit.op in (">", ">=") else None
+        if last is not None and last.end is None:
+            return Now(limit, last.share_pct, last.start)
+    return None
+
+
+def _rank(step: Limit) -> int:
+    return len(ORDER) if step.priority is None else ORDER[step.priority]
+
+
+def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
+    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days.
+
+    Time in which nothing was measured by the same source ends no run.
+    """
+    if metric.id in PROBED:
+        return down_since(case)
+    source, since = measure_once(case.at(looked), metric).source, None
+    for window in _back(case, looked):
+        found = measure_once(case.at(window), metric)
+        if found.state is not State.MEASURED or found.source != source:
+            continue
+        if _step(case, metric, found) is None:
+            break
+        since = window.start
+    return since or looked.start
+
+
+def _back(case: Case, looked: Window) -> Iterator[Window]:
+    """Pieces of the present, the whole hours of the day before and the days before them, newest first."""
+    start, oldest = looked.end, max(case.scope.window.start, looked.end - DAY)
+    while start - PIECE >= looked.start:
+        start -= PIECE
+        yield Window(start, start + PIECE)
+    hour = looked.start.replace(minute=0, second=0, microsecond=0)
+    while hour - HOUR >= oldest:
+        hour -= HOUR
+        yield Window(hour, hour + HOUR)
+    days = [day.window.clip(case.scope.window) for day in case.scope.review_days if day.window.end <= hour]
+    yield from reversed([day for day in days if day.seconds > 0])

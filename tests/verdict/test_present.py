@@ -1,0 +1,151 @@
+"""A verdict is about now: what a day dilutes is present, what ended is past, the future is not known."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pdmlib.errors import CallError
+from pdmlib.frames.case import Case
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window, iso, now
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.scope import moment_of
+from tests.builders import a_case, a_site, at, every, the_probes
+
+HOUR = timedelta(hours=1)
+END = at("2025-03-10T08:00")
+LONG_PHASES = ("daily", "week1", "weekly-review", "ongoing")
+
+
+def counted(
+    start: datetime, end: datetime, minutes: float, requests: float, failed: float
+) -> list[dict[str, Any]]:
+    """Requests as the platform counts them, in equal buckets."""
+    row = {"source": "vercel", "interval_s": minutes * 60, "sample_rate": 1.0}
+    parts = [{"status": 200, "requests": requests - failed}, {"status": 500, "requests": failed}]
+    return [row | part | {"at": moment} for moment in every(minutes, start, end) for part in parts]
+
+
+def judged(requests: Iterable[dict[str, Any]], phase: str = "daily", as_of: datetime = END) -> Verdict:
+    """The verdict on a site of which only requests and an uptime log without a fault are known."""
+    start = as_of - timedelta(days=8)
+    deployed = as_of - phase_named(phase).length if phase in ("week1", "hour1", "day1") else at("2025-03-03T08:00")
+    frames = {"request_counts": list(requests), "probes": the_probes(5, start, as_of)}
+    return judge(a_case(frames, phase, deployed, as_of))
+
+
+def urgent(verdict: Verdict) -> list[tuple[str, str]]:
+    return [(alert.priority.value, alert.id) for alert in verdict.alerts if alert.priority.value in ("P0", "P1")]
+
+
+RECOVERED = [
+    *counted(END - timedelta(days=7), END - 18 * HOUR, 60, 5000, 2),
+    *counted(END - 18 * HOUR, END - 17 * HOUR, 60, 5000, 581),
+    *counted(END - 17 * HOUR, END, 60, 5000, 11 / 17),
+]
+
+
+@pytest.mark.parametrize("phase", LONG_PHASES)
+def test_rule_16_581_failures_in_one_hour_and_eleven_in_the_17_after_are_past(phase: str) -> None:
+    verdict = judged(RECOVERED, phase)
+    assert (verdict.status, verdict.recommendation) in {
+        ("YELLOW", "enhanced_monitoring"),
+        ("YELLOW", "investigate"),
+    }
+    assert urgent(verdict) == []
+    (incident,) = verdict.incidents
+    assert (incident["start"], incident["end"]) == (iso(END - 18 * HOUR), iso(END - 17 * HOUR))
+    assert (incident["status"], incident["reading"]) == ("recovered", "error_rate_pct")
+
+
+@pytest.mark.parametrize("phase", LONG_PHASES)
+def test_rule_16_what_fails_in_the_last_half_hour_is_present_however_long_the_window(phase: str) -> None:
+    """36 of the 300 requests of the last 30 minutes fail (12 %), 6 % of the last hour, 0.4 % of the day."""
+    half = timedelta(minutes=30)
+    verdict = judged(
+        [
+            *counted(END - timedelta(days=7), END - HOUR, 60, 600, 1),
+            *counted(END - HOUR, END - half, 1, 10, 0),
+            *counted(END - half, END, 1, 10, 1.2),
+        ],
+        phase,
+    )
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    (alert,) = [alert for alert in verdict.alerts if alert.rollback]
+    assert (alert.reading, alert.value) == ("error_rate_pct", pytest.approx(12.0))
+    assert alert.since == END - half, "since is the first moment of the present stretch"
+
+
+def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did() -> None:
+    verdict = judged([*counted(END - timedelta(days=7), END - 5 * HOUR, 60, 5000, 2),
+                      *counted(END - 5 * HOUR, END, 60, 5000, 500)])  # fmt: skip
+    assert [alert.since for alert in verdict.alerts if alert.id == "error_rate_pct"] == [END - 5 * HOUR]
+
+
+def test_rule_16_the_first_hour_is_judged_by_its_last_quarter() -> None:
+    """A burst of the first ten minutes that ended is no reason to roll back in the 60th."""
+    start = END - HOUR
+    early = [*counted(start, start + timedelta(minutes=10), 1, 50, 10),
+             *counted(start + timedelta(minutes=10), END, 1, 50, 0)]  # fmt: skip
+    verdict = judged(early, "hour1")
+    assert verdict.recommendation != "rollback"
+    assert [row["status"] for row in verdict.incidents] == ["recovered"]
+    late = [*counted(start, END - timedelta(minutes=10), 1, 50, 0),
+            *counted(END - timedelta(minutes=10), END, 1, 50, 10)]  # fmt: skip
+    assert judged(late, "hour1").recommendation == "rollback"
+
+
+def test_rule_16_a_stretch_that_ended_minutes_ago_is_over_although_its_hour_is_not() -> None:
+    """57 of 60 requests of 20 minutes fail, then the next 30 succeed: the hour's rate is 32 %, and it is over."""
+    quiet = counted(END - timedelta(days=7), END - HOUR, 60, 180, 0)
+    hour = [
+        *counted(END - HOUR, END - timedelta(minutes=30), 1, 3, 0),
+        *counted(END - timedelta(minutes=30), END - timedelta(minutes=10), 1, 3, 2.85),
+        *counted(END - timedelta(minutes=10), END, 1, 3, 0),
+    ]
+    verdict = judged([*quiet, *hour])
+    assert verdict.recommendation != "rollback"
+    assert [row["status"] for row in verdict.incidents] == ["recovered"]
+
+
+def the_incident(after: timedelta, phase_end: datetime = END) -> Verdict:
+    """An outage of 40 minutes that ends with the window, reported so long after."""
+    site, start = a_site(), phase_end - timedelta(minutes=40)
+    down = every(5, start, phase_end)
+    probes = the_probes(5, phase_end - timedelta(days=8), phase_end + after, down)
+    requests = [
+        *counted(phase_end - timedelta(days=8), start, 60, 600, 1),
+        *counted(start, phase_end, 1, 10, 9),
+        *counted(phase_end, phase_end + after, 1, 10, 0),
+    ]
+    case = a_case({"probes": probes, "request_counts": requests}, site=site, as_of=phase_end + after)
+    deployed = phase_end - timedelta(days=1)
+    scope = incident_scope(site.zone, deployed, Window(start, phase_end), phase_end + after)
+    return judge(Case(site, scope, case.collection, scope.window))
+
+
+def test_rule_16_an_incident_that_lasts_is_open_and_calls_for_a_rollback() -> None:
+    verdict = the_incident(timedelta(0))
+    assert {row["status"] for row in verdict.incidents} == {"open"}
+    assert verdict.recommendation == "rollback"
+    assert " is RED" in verdict.summary
+
+
+@pytest.mark.parametrize("after", [timedelta(minutes=5), timedelta(minutes=35), timedelta(days=7)])
+def test_rule_16_what_came_later_decides_whether_an_incident_is_over(after: timedelta) -> None:
+    verdict = the_incident(after)
+    assert {row["status"] for row in verdict.incidents} == {"recovered"}
+    assert verdict.status == "YELLOW"
+    assert verdict.recommendation != "rollback"
+    assert not any(row["holds"] for row in verdict.tables["criteria"])
+    assert "recovered" in verdict.summary and " is RED" not in verdict.summary
+
+
+def test_rule_16_a_report_of_the_future_is_refused() -> None:
+    with pytest.raises(CallError, match="has not come yet"):
+        moment_of(a_site(), iso(now() + timedelta(days=2)))
+    past = now() - timedelta(days=2)
+    assert moment_of(a_site(), iso(past)) == past
