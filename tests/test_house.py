@@ -111,7 +111,15 @@ INSIDE = {
         catalogue endpoints
         app postgres resend stripe supabase twilio
         health live permissions sentry vercel webhooks
-        answers http masking threads
+        specifications
+        answers
+        http masking threads
+    """,
+    "sources.specifications": "resend sentry stripe supabase twilio vercel",
+    "sources.vercel": """
+        source
+        metrics moves
+        platform
     """,
     "sources.postgres": """
         source

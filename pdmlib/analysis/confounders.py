@@ -21,19 +21,26 @@ def rivals(case: Case) -> list[str]:
 
 
 def deployments_between(case: Case) -> list[dict[str, object]]:
-    """Production deployments of the platform that went live in the scope's window after the judged one."""
+    """Moves of the platform's traffic in the scope's window after the judged one, `live` when."""
     table, scope = case["deployments"], case.scope
-    table = table.assign(live=table["ready_at"].fillna(table["created_at"]))
-    later = (table["live"] > scope.deployed_at + NEAR) & (table["live"] >= scope.window.start)
-    ours = (table["source"] == "vercel") & (table["target"] == "production") & (table["state"] == "READY")
-    return json_rows(table[ours & later & (table["live"] < scope.window.end)].sort_values("live"))
+    later = (table["live_at"] > scope.deployed_at + NEAR) & (table["live_at"] >= scope.window.start)
+    ours = (table["source"] == "vercel") & (table["target"] == "production")
+    moved = table[ours & later & (table["live_at"] < scope.window.end)].sort_values("live_at")
+    return json_rows(moved.assign(live=moved["live_at"]))
 
 
 def _deployments(case: Case) -> Iterator[str]:
     others = deployments_between(case)
     if others:
-        names = ", ".join(f"{row['deployment']} at {row['live']}" for row in others[:3])
+        names = ", ".join(f"{row['deployment']} at {row['live']}{_how(row)}" for row in others[:3])
         yield f"{len(others)} more production deployments in the window: {names}"
+
+
+def _how(row: dict[str, object]) -> str:
+    """How traffic moved, where that was not a deployment of its own."""
+    share = row["share_pct"]
+    part = f", {share:.0f} % of the traffic" if isinstance(share, float) else ""
+    return f" ({row['move']}{part})" if row["move"] not in (None, "deployment") else ""
 
 
 def _traffic(case: Case) -> Iterator[str]:

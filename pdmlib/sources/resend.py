@@ -20,8 +20,9 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Resend
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import Answer, entries, moment, number, text, word
+from pdmlib.sources.answers import entries, rules
 from pdmlib.sources.http import Api, one_line
+from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, Webhook
 
 PAGE = 100
 LOG_PAGES = 20
@@ -30,83 +31,7 @@ SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
 OURSELVES = "pdmlib/"  # how our own calls name themselves in the log
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
 
-SPECIFICATION = "Resend OpenAPI 1.5.0 (2026-08)"
-
-
-class Metrics(Answer):
-    """Emails of a window; of a refused address counted under `bounced`, of a known bad one under `suppressed`."""
-
-    request = "GET /emails/metrics"
-    specification = SPECIFICATION
-    resource = "email_metrics"
-
-    sent: float | None = number("given to the recipients' hosts")
-    delivered: float | None = number("taken by them")
-    bounced: float | None = number("refused by them, for whatever reason")
-    bounced_permanent: float | None = number("refused for good: there is no such address")
-    bounced_transient: float | None = number("refused for now: a full box, a host that throttles")
-    complained: float | None = number("marked as spam by the recipient")
-    failed: float | None = number("never sent: quota, domain, address or Resend's own error")
-    suppressed: float | None = number("not sent, since the address bounced or complained before")
-    delivery_delayed: float | None = number("still tried")
-
-
-class Period(Metrics):
-    """Emails of one hour or day."""
-
-    request = "GET /emails/metrics?dimensions=period"
-
-    period: datetime | None = moment("start of the hour or day, in UTC where it names no zone")
-
-
-class Log(Answer):
-    """One call that the application made."""
-
-    request = "GET /logs"
-    specification = SPECIFICATION
-    resource = "logs"
-
-    id: str | None = text("the call")
-    created_at: datetime | None = moment("when it came in")
-    endpoint: str | None = text("what was called; ids in it are left out")
-    method: str | None = word("how", "GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS")
-    response_status: float | None = number("what Resend answered, an HTTP status", 100, 599)
-    user_agent: str | None = text("who called", null=True)
-
-
-class Domain(Answer):
-    """One domain that emails are sent from."""
-
-    request = "GET /domains"
-    specification = SPECIFICATION
-    resource = "domains"
-
-    name: str | None = text("the domain")
-    status: str | None = word(
-        "whether its records are in place",
-        "pending verified failed not_started partially_verified partially_failed",
-    )
-    sending: str | None = word(
-        "whether it sends at all", "enabled", "disabled", null=True, path="capabilities.sending"
-    )
-
-
-class Webhook(Answer):
-    """One address that Resend calls."""
-
-    request = "GET /webhooks"
-    specification = SPECIFICATION
-    resource = "webhook_endpoints"
-
-    id: str | None = text("the webhook: several may share a path on different hosts")
-    endpoint: str | None = text("where it leads; of it host and path are kept")
-    status: str | None = word(
-        "whether it is called; a plain text to the specification", webhooks.ENABLED, webhooks.DISABLED
-    )
-
-
-ANSWERS = (Metrics, Period, Log, Domain, Webhook)
-COUNTS = tuple(name for name, _ in Metrics.rules())
+COUNTS = tuple(rules(Metrics))
 BROKEN = ("failed", "partially_failed")  # records that were looked for and not found
 UNREADY = ("pending", "not_started")  # not sending yet: an issue where no other domain sends
 
@@ -245,7 +170,7 @@ def _domains(reader: Reader) -> threads.Frames:
 def _is_well(domain: Domain, another: bool) -> bool | None:
     if domain.status == "verified":
         return True
-    if domain.sending == "disabled" or domain.status is None:
+    if (domain.capabilities and domain.capabilities.sending) == "disabled" or domain.status is None:
         return None
     return False if domain.status in BROKEN or (domain.status in UNREADY and not another) else None
 

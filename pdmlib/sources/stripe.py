@@ -16,16 +16,33 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.frames.understanding import Unclear, mend_line
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, day_of
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Stripe
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import MOST, Answer, each, entries, flag, moment, number, text, vocabulary, word
+from pdmlib.sources.answers import Answer, entries, vocabulary
 from pdmlib.sources.http import MAX_PAGES, Api
 from pdmlib.sources.permissions import Optional
+from pdmlib.sources.specifications.stripe import (
+    BY_CODE,
+    CODES,
+    DISPUTES,
+    FEE_CATEGORIES,
+    FEES,
+    OUTCOMES,
+    THOUSANDTHS,
+    WHOLE,
+    Balance,
+    Charge,
+    Dispute,
+    Event,
+    Payout,
+    Transaction,
+    WebhookEndpoint,
+)
 
 PAGE = 100
 KEPT = timedelta(days=30)  # how long Stripe keeps events
@@ -33,183 +50,8 @@ YOUNG = timedelta(minutes=5)  # events that are being delivered just now
 # How far back a dispute that is still open may have begun: networks take months, evidence is due in weeks.
 DISPUTED = timedelta(days=120)
 
-SPECIFICATION = "Stripe OpenAPI of API version 2026-06-24.dahlia"
-
-
-class Charge(Answer):
-    """One attempt to take a payment."""
-
-    request = "GET /v1/charges"
-    specification = SPECIFICATION
-    resource = "charges"
-
-    id: str | None = text("the attempt")
-    created: datetime | None = moment("when it was made", "s")
-    status: str | None = word("how it ended; a bank debit is pending for days", "succeeded", "pending", "failed")
-    failure_code: str | None = text("why it failed, for a person; new codes come with every version", null=True)
-    outcome: str | None = text(
-        "authorized, manual_review (the failure code says why it failed after all), issuer_declined, blocked (by "
-        "risk rules), invalid (the call was wrong); null for most bank debits",
-        null=True,
-        path="outcome.type",
-    )
-
-
-class Transaction(Answer):
-    """One entry of the account's balance."""
-
-    request = "GET /v1/balance_transactions"
-    specification = SPECIFICATION
-    resource = "balance_transactions"
-
-    created: datetime | None = moment("when it was made", "s")
-    type: str | None = word(
-        "what it is",
-        "adjustment advance advance_funding anticipation_repayment application_fee application_fee_refund "
-        "charge climate_order_purchase climate_order_refund connect_collection_transfer contribution "
-        "fee_credit_funding inbound_transfer inbound_transfer_reversal issuing_authorization_hold "
-        "issuing_authorization_release issuing_dispute issuing_transaction obligation_outbound "
-        "obligation_reversal_inbound payment payment_failure_refund payment_network_reserve_hold "
-        "payment_network_reserve_release payment_refund payment_reversal payment_unreconciled payout "
-        "payout_cancel payout_failure payout_minimum_balance_hold payout_minimum_balance_release refund "
-        "refund_failure reserve_hold reserve_release reserve_transaction reserved_funds "
-        "stripe_balance_payment_debit stripe_balance_payment_debit_reversal stripe_fee stripe_fx_fee "
-        "tax_fee tax_fund topup topup_reversal transfer transfer_cancel transfer_failure transfer_refund",
-    )
-    reporting_category: str | None = text("what it is to an accountant; `fee`: its cost is in the amount")
-    amount: float | None = number("what moved, in minor units; below 0: away from us", -MOST)
-    fee: float | None = number("what it cost beside the amount, in minor units; below 0: given back", -MOST)
-    currency: str | None = text("three letters of ISO 4217")
-
-
-class Event(Answer):
-    """One event that was not delivered to an endpoint."""
-
-    request = "GET /v1/events?delivery_success=false"
-    specification = SPECIFICATION
-    resource = "events"
-
-    id: str | None = text("the event")
-    type: str | None = text("what happened, such as charge.failed; over 200 words, new ones in every version")
-    created: datetime | None = moment("when it happened", "s")
-    pending_webhooks: float | None = number("endpoints that have not taken it yet")
-
-
-class Dispute(Answer):
-    """One payment that a cardholder took back to their bank."""
-
-    request = "GET /v1/disputes"
-    specification = SPECIFICATION
-    resource = "disputes"
-
-    id: str | None = text("the dispute")
-    created: datetime | None = moment("when it began", "s")
-    status: str | None = word(
-        "whose turn it is",
-        "needs_response warning_needs_response appeal_needs_response under_review warning_under_review "
-        "appeal_under_review won lost prevented warning_closed",
-    )
-    reason: str | None = text("the cardholder's reason")
-    due_by: float | None = number(
-        "until when evidence is taken, epoch seconds; 0: none is",
-        0,
-        4e9,
-        null=True,
-        path="evidence_details.due_by",
-    )
-
-
-class WebhookEndpoint(Answer):
-    """One address that Stripe calls."""
-
-    request = "GET /v1/webhook_endpoints"
-    specification = SPECIFICATION
-    resource = "webhook_endpoints"
-
-    id: str | None = text("the endpoint: several may share a path on different hosts")
-    url: str | None = text("where it leads; of it host and path are kept")
-    status: str | None = word("whether it is called", webhooks.ENABLED, webhooks.DISABLED)
-
-
-class Balance(Answer):
-    """What the account holds; read for the key's mode alone."""
-
-    request = "GET /v1/balance"
-    specification = SPECIFICATION
-    resource = "account"
-
-    livemode: bool | None = flag("whether the key is of the live mode")
-
-
-class Payout(Answer):
-    """One transfer of money to the bank account."""
-
-    request = "GET /v1/payouts"
-    specification = SPECIFICATION
-    resource = "payouts"
-
-    id: str | None = text("the payout")
-    created: datetime | None = moment("when it was made", "s")
-    status: str | None = word("how far it is", "paid", "pending", "in_transit", "canceled", "failed")
-    failure_code: str | None = text("why the bank refused it", null=True)
-
-
-ANSWERS = (Charge, Transaction, Event, Dispute, WebhookEndpoint, Balance, Payout)
-
-# Whose fault a failed payment is. Outcomes first; where the outcome is null or the payment had been let through,
-# the failure code (error codes and types of the specification). What stands in neither list is not understood.
-BY_CODE = "by code"
-OUTCOMES = {
-    "customer": ("issuer_declined", "blocked"),
-    "ours": ("invalid",),
-    BY_CODE: ("authorized", "manual_review"),
-}
-CODES = {
-    # The customer's card, account, address or consent, or what their bank makes of it.
-    "customer": each(
-        "account_closed account_number_invalid authentication_required balance_insufficient "
-        "bank_account_bad_routing_numbers bank_account_declined bank_account_restricted "
-        "bank_account_unusable bank_account_unverified bank_account_verification_failed "
-        "card_decline_rate_limit_exceeded card_declined charge_exceeds_source_limit debit_not_authorized "
-        "expired_card incorrect_address incorrect_cvc incorrect_number incorrect_zip "
-        "india_recurring_payment_mandate_canceled insufficient_funds invalid_cvc invalid_expiry_month "
-        "invalid_expiry_year invalid_number no_account payment_intent_authentication_failure "
-        "payment_intent_konbini_rejected_confirmation_number payment_intent_payment_attempt_expired "
-        "payment_method_bank_account_blocked payment_method_customer_decline "
-        "payment_method_provider_decline postal_code_invalid refer_to_customer routing_number_invalid "
-        "sepa_unsupported_account",
-    ),
-    # Our call, our settings, our rate, or Stripe's and its partners' own trouble.
-    "ours": each(
-        "account_invalid amount_too_large amount_too_small api_error api_key_expired "
-        "charge_invalid_parameter idempotency_error idempotency_key_in_use invalid_charge_amount "
-        "invalid_request_error livemode_mismatch lock_timeout parameter_invalid_empty "
-        "parameter_invalid_integer parameter_invalid_string_blank parameter_invalid_string_empty "
-        "parameter_missing parameter_unknown parameters_exclusive payment_intent_invalid_parameter "
-        "payment_intent_rate_limit_exceeded payment_method_configuration_failures "
-        "payment_method_currency_mismatch payment_method_invalid_parameter "
-        "payment_method_microdeposit_processing_error payment_method_not_available "
-        "payment_method_provider_timeout payment_method_unactivated payment_method_unsupported_type "
-        "platform_api_key_expired processing_error rate_limit resource_missing secret_key_required "
-        "testmode_charges_only tls_version_unsupported",
-    ),
-}
-
-DISPUTES = Vocabulary(
-    {
-        "open": ("needs_response", "warning_needs_response", "appeal_needs_response"),
-        "under_review": ("under_review", "warning_under_review", "appeal_under_review"),
-        "closed": ("won", "lost", "prevented", "warning_closed"),
-    }
-)
-# Entries whose cost stands in the amount, below 0, and whose fee is 0 (balance transaction types).
-FEES = ("stripe_fee", "stripe_fx_fee", "tax_fee")
-FEE_CATEGORIES = ("fee", "network_cost", "tax")  # the same for types of a later version (reporting categories)
-
-# Currencies without a minor unit, and with one of a thousandth (docs.stripe.com/currencies). UGX and ISK have none
-# either and are told in hundredths all the same, for older integrations.
-WHOLE = each("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf")
-THOUSANDTHS = each("bhd jod kwd omr tnd")
+NEITHER = "neither the customer's fault nor ours"
+DISPUTE_STATES = vocabulary(DISPUTES, {})
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
@@ -251,10 +93,11 @@ class Faults:
 
     def of(self, charge: Charge, unclear: Unclear) -> str | None:
         """`customer` or `ours` for a failed payment; None for any other, and where it is not understood."""
-        if charge.status != "failed" or charge.odd & {"outcome", "failure_code"}:
+        if charge.status != "failed":
             return None
         if charge.outcome is not None:
-            found = unclear.word("charges.outcome.type", charge.outcome, self.outcomes, mend=_mend(charge.outcome))
+            kind = charge.outcome.type
+            found = unclear.word("charges.outcome.type", kind, self.outcomes, mend=_mend(str(kind)))
             if found != BY_CODE:
                 return found
         if charge.failure_code is None:
@@ -263,9 +106,6 @@ class Faults:
         return unclear.word(
             "charges.failure_code", charge.failure_code, self.codes, mend=_mend(charge.failure_code)
         )
-
-
-NEITHER = "neither the customer's fault nor ours"
 
 
 def _mend(reason: str) -> str:
@@ -334,7 +174,7 @@ def _payment(charge: Charge, faults: Faults, unclear: Unclear) -> dict[str, Any]
         "created_at": charge.created,
         "status": charge.status,
         "failure_code": charge.failure_code,
-        "outcome": charge.outcome,
+        "outcome": charge.outcome and charge.outcome.type,
         "fault": faults.of(charge, unclear),
     }
 
@@ -388,9 +228,9 @@ def major(minor: Decimal, currency: str | None) -> Decimal:
     """An amount of minor units in the currency's main unit; NaN where the currency is not known."""
     if currency is None:
         return Decimal("NaN")
-    if currency.lower() in WHOLE:
+    if currency.lower() in WHOLE.split():
         return minor
-    return minor / (1000 if currency.lower() in THOUSANDTHS else 100)
+    return minor / (1000 if currency.lower() in THOUSANDTHS.split() else 100)
 
 
 def _whole_days(found: threads.Frames) -> threads.Frames:
@@ -415,7 +255,7 @@ def _undelivered(reader: Reader, scope: Scope) -> threads.Frames:
                 "event": event.id,
                 "type": event.type,
                 "created_at": event.created,
-                "pending": event.pending_webhooks,
+                "pending": event.pending,
             }
             for event in found
             if event.id is not None
@@ -429,14 +269,19 @@ def _disputes(reader: Reader, scope: Scope) -> threads.Frames:
         {
             "dispute": dispute.id,
             "created_at": dispute.created,
-            "status": None if dispute.status is None else DISPUTES.of(dispute.status),
+            "status": None if dispute.status is None else DISPUTE_STATES.of(dispute.status),
             "reason": dispute.reason,
-            "due_at": datetime.fromtimestamp(dispute.due_by, UTC) if dispute.due_by else None,
+            "due_at": _due(dispute),
         }
         for dispute in reader.listing(Dispute, "/v1/disputes", span)
         if dispute.id is not None
     ]
     return {"disputes": frame("disputes", rows)}
+
+
+def _due(dispute: Dispute) -> datetime | None:
+    due = dispute.evidence and dispute.evidence.due_by
+    return datetime.fromtimestamp(due, UTC) if due else None
 
 
 def _payouts(reader: Reader, scope: Scope) -> threads.Frames:

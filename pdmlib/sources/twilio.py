@@ -16,127 +16,26 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Twilio
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import MOST, Answer, entries, moment, number, text, vocabulary, word
+from pdmlib.sources.answers import Answer, entries, vocabulary
 from pdmlib.sources.http import MAX_PAGES, Api, Budget
 from pdmlib.sources.permissions import Optional
+from pdmlib.sources.specifications.twilio import (
+    CODES,
+    LOST,
+    WEBHOOK_CODES,
+    Account,
+    Alert,
+    Balance,
+    Message,
+    UsageRecord,
+)
 
 PAGE = 1000
 KEPT = timedelta(days=30)  # how long the monitor keeps alerts
 NEWEST = 10_000  # messages: ten pages, about 20 of the 60 s that a source may take
 HOSTS = ("api.twilio.com", "monitor.twilio.com")
-LOST = ("failed", "undelivered")
 
-MESSAGES, MONITOR = "Twilio OpenAPI api_v2010 1.0.0 (2026-04)", "Twilio OpenAPI monitor_v1 1.0.0 (2026-04)"
-
-
-class Message(Answer):
-    """One text message, outbound or inbound."""
-
-    request = "GET /2010-04-01/Accounts/{AccountSid}/Messages.json"
-    specification = MESSAGES
-    resource = "messages"
-
-    sid: str | None = text("the message")
-    date_created: datetime | None = moment("when it was asked for or came in", "RFC 2822")
-    status: str | None = word(
-        "how far it is; failed: never left Twilio, undelivered: the carrier refused it",
-        "queued sending sent failed delivered undelivered receiving received accepted scheduled read "
-        "partially_delivered canceled",
-    )
-    direction: str | None = word("who sent it", "inbound", "outbound-api", "outbound-call", "outbound-reply")
-    error_code: float | None = number("why it was lost, by the error dictionary", 1, 99_999, null=True)
-
-
-class UsageRecord(Answer):
-    """What one category cost on one GMT day."""
-
-    request = "GET /2010-04-01/Accounts/{AccountSid}/Usage/Records/Daily.json?Category=totalprice"
-    specification = MESSAGES
-    resource = "usage_records"
-
-    category: str | None = text("what was used; categories overlap, totalprice is all of them", null=True)
-    start_date: datetime | None = moment("the GMT day")
-    price: float | None = number("what it cost; null until it is billed", -MOST, null=True)
-    price_unit: str | None = text("the currency", null=True)
-
-
-class Alert(Answer):
-    """One error that Twilio met with the application: a webhook that did not answer, a refused call."""
-
-    request = "GET https://monitor.twilio.com/v1/Alerts?LogLevel=error"
-    specification = MONITOR
-    resource = "alerts"
-
-    sid: str | None = text("the alert")
-    date_generated: datetime | None = moment("when it happened")
-    error_code: str | None = text("what happened, by the error dictionary")
-    request_url: str | None = text("what was called; of it host and path are kept", null=True)
-
-
-class Account(Answer):
-    """The account; of the answer, which holds a secret, one word is read."""
-
-    request = "GET /2010-04-01/Accounts/{AccountSid}.json"
-    specification = MESSAGES
-    resource = "account"
-
-    status: str | None = word("whether it may send", "active", "suspended", "closed")
-
-
-class Balance(Answer):
-    """What is left of the money paid in."""
-
-    request = "GET /2010-04-01/Accounts/{AccountSid}/Balance.json"
-    specification = MESSAGES
-    resource = "balance"
-
-    balance: float | None = number("what is left; below 0: owed", -MOST, null=True)
-    currency: str | None = text("its currency", null=True)
-
-
-ANSWERS = (Message, UsageRecord, Alert, Account, Balance)
-
-# Whose fault a lost message is, by Twilio's error dictionary. What stands in neither list is not understood.
-CODES: Mapping[str, tuple[int, ...]] = {
-    "recipient": (
-        21211,  # not a phone number
-        21265,  # a short code cannot be written to
-        21610,  # opted out
-        21614,  # no mobile number
-        21635,  # a landline
-        30003,  # handset off or out of reach
-        30004,  # blocked by the recipient
-        30005,  # number unknown or gone
-        30006,  # landline, or a carrier that takes no messages
-        30011,  # the recipient's number takes no pictures
-    ),
-    "ours": (
-        11200,  # our webhook did not answer
-        20003,  # not authenticated
-        20429,  # too many requests
-        21408,  # region not switched on
-        21606,  # sender cannot send messages
-        21608,  # trial account, recipient not verified
-        21612,  # this sender does not reach this recipient
-        21617,  # too long
-        30001,  # queue overflow: sent faster than allowed
-        30002,  # account suspended
-        30007,  # filtered by the carrier
-        30008,  # the carrier gives no reason
-        30010,  # dearer than the price we allow
-        30019,  # larger than the carrier takes
-        30022,  # faster than the campaign allows
-        30023,  # daily limit reached
-        30024,  # sender not set up at the carrier
-        30027,  # the campaign's daily limit reached
-        30032,  # toll-free number not verified
-        30034,  # number without a registered campaign
-        30036,  # not sent before it ran out
-        30450,  # blocked as suspicious traffic
-    ),
-}
-# Alerts that Twilio could not get, or not read, what our webhook answers: 11xxx and 12xxx of the error dictionary.
-WEBHOOK_CODES = ("11", "12")
+NEITHER = "neither the recipient's fault nor ours"
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
@@ -282,9 +181,6 @@ def _fault(message: Message, codes: Vocabulary, unclear: Unclear) -> str | None:
     code = int(message.error_code)
     mend = mend_line("sources", "twilio", "faults", value={"recipient": [code]})
     return unclear.word("messages.error_code", code, codes, mend=mend)
-
-
-NEITHER = "neither the recipient's fault nor ours"
 
 
 def _costs(reader: Reader, path: str, scope: Scope) -> threads.Frames:
