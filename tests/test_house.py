@@ -102,9 +102,9 @@ INSIDE = {
     """,
     "sources": """
         catalogue
-        endpoints sentry supabase vercel
-        app postgres resend specifications stripe twilio
-        accounts fields health live
+        endpoints resend sentry stripe supabase twilio vercel
+        app postgres specifications
+        accounts answers fields health live permissions webhooks
         http masking threads
     """,
     "sources.postgres": """
@@ -150,12 +150,17 @@ INSIDE = {
         phase window
     """,
     "sources.specifications": """
-        sentry supabase vercel
+        resend sentry stripe supabase twilio vercel
     """,
     "sources.vercel": """
         source
         metrics moves
         platform
+    """,
+    "analysis.integrations": """
+        operational
+        emails messages payments
+        shares
     """,
 }
 HOMES = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pdmlib.analysis import coverage, cron, deployment, errors, integrations, performance
+from pdmlib.analysis import coverage, cron, deployment, errors, performance
 from pdmlib.analysis.availability import stability
 from pdmlib.analysis.compare.same_hours import before_after
 from pdmlib.analysis.database import health, plans
+from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.product import activity, costs, features, feedback
 from pdmlib.analysis.traffic.days import daily
@@ -26,7 +27,7 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
         *performance.METRICS,
         *deployment.METRICS,
         *errors.METRICS,
-        *integrations.METRICS,
+        *operational.METRICS,
         *cron.METRICS,
         *features.metrics(site),
         *activity.METRICS,
@@ -53,7 +54,7 @@ FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     performance.findings,
     deployment.findings,
     errors.findings,
-    integrations.findings,
+    operational.findings,
     cron.findings,
     features.findings,
     feedback.findings,
@@ -69,7 +70,7 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "before_after": before_after,
     "top_errors": errors.top_errors,
     "incidents": stability.incidents,
-    "integrations": integrations.table,
+    "integrations": operational.table,
     "queries": health.queries,
     "plans": plans.plans,
     "database_findings": health.database_findings,

@@ -138,12 +138,19 @@ SCHEMAS: Mapping[str, Schema] = {
         _columns("integration:text at:time success:bool response_ms:float error:text"),
     ),
     "payments": Schema(
-        "one payment attempt; source stripe or database; outcome is Stripe's outcome type",
+        "one payment attempt; source stripe or database; outcome is Stripe's outcome type; fault of a failed one: "
+        "customer, ours, or NaN where the reason is not understood",
         ("source", "payment"),
         _columns(
-            "source:text payment:text created_at:time status:text failure_code:text outcome:text "
-            "amount_minor:float fee_minor:float currency:text"
+            "source:text payment:text created_at:time status:text failure_code:text outcome:text fault:text "
+            "amount_minor:float currency:text"
         ),
+    ),
+    "disputes": Schema(
+        "one dispute of a payment as it stands now; status open, under_review or closed; due_at: until when "
+        "evidence is taken, NaT where none is",
+        ("dispute",),
+        _columns("dispute:text created_at:time status:text reason:text due_at:time"),
     ),
     "webhook_events": Schema(
         "one event that a vendor has not delivered to our endpoint",
@@ -151,16 +158,23 @@ SCHEMAS: Mapping[str, Schema] = {
         _columns("vendor:text event:text type:text created_at:time pending:int"),
     ),
     "messages": Schema(
-        "one text message",
+        "one text message; fault of a lost one: recipient, ours, or NaN where the reason is not understood",
         ("message",),
-        _columns(
-            "message:text created_at:time status:text direction:text error_code:int price:float currency:text"
-        ),
+        _columns("message:text created_at:time status:text direction:text error_code:int fault:text"),
     ),
     "email_counts": Schema(
         "emails of one interval",
         ("at", "interval_s"),
-        _columns("at:time interval_s:float sent:int delivered:int bounced:int complained:int failed:int"),
+        _columns(
+            "at:time interval_s:float sent:int delivered:int bounced:int bounced_permanent:int "
+            "bounced_transient:int complained:int failed:int suppressed:int delivery_delayed:int"
+        ),
+    ),
+    "vendor_errors": Schema(
+        "one error that a vendor recorded: kind webhook (a call of its to us that failed) or call (one of ours "
+        "that it refused); place: endpoint, or host and path",
+        ("vendor", "event"),
+        _columns("vendor:text event:text at:time kind:text code:text place:text"),
     ),
     "vendor_states": Schema(
         "a state that a vendor reports now: kind webhook, domain, account, service, quota, log; ok NaN: unsaid",

@@ -8,6 +8,7 @@ reads to a `Vocabulary` and an `Unclear`; what these do not know becomes None in
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +20,7 @@ from pdmlib.frames.frame import frame
 from pdmlib.site.terms import word as term
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
+EXAMPLES = 5  # of one thing: what changed its unit or format is another example in each of thousands of rows
 # Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -51,6 +53,7 @@ class Unclear:
     def __init__(self, source: str) -> None:
         self._source = source
         self._rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._lock = threading.Lock()
 
     def note(
         self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1
@@ -65,12 +68,18 @@ class Unclear:
             mend: the line of the site file that would explain it; empty where none can.
         """
         shown = " ".join(str(example).split())[:EXAMPLE_LENGTH]
-        row = self._rows.setdefault(
-            (item, what, shown),
-            {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,
-             "taken_for": taken_for, "mend": mend},
-        )  # fmt: skip
-        row["count"] += count
+        with self._lock:
+            if (item, what, shown) not in self._rows and self._seen(item, what) >= EXAMPLES:
+                shown, mend = "others", ""
+            row = self._rows.setdefault(
+                (item, what, shown),
+                {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,
+                 "taken_for": taken_for, "mend": mend},
+            )  # fmt: skip
+            row["count"] += count
+
+    def _seen(self, item: str, what: str) -> int:
+        return sum(known[:2] == (item, what) for known in self._rows)
 
     def word(self, item: str, theirs: Any, vocabulary: Vocabulary, *, mend: str = "") -> str | None:
         """Our word for theirs; None, and counted, when it is not understood. A null is None and not counted."""

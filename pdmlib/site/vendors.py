@@ -178,6 +178,14 @@ class Stripe(Source):
     api_version: str = Field(
         default="2026-06-24.dahlia", description="the version of the API that answers are read by"
     )
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="where the application's own webhook endpoints lie, when not at the site's own host",
+    )
+    faults: Mapping[Literal["customer", "ours"], tuple[str, ...]] = Field(
+        default={},
+        description="outcomes and failure codes that are not understood without, by whose fault they are",
+    )
 
 
 class Twilio(Source):
@@ -188,6 +196,9 @@ class Twilio(Source):
     account_sid: str = Field(description="the account's id, AC..")
     user_env: EnvName = Field(default="TWILIO_API_KEY", description="variable of the API key's id, SK..")
     password_env: EnvName = Field(default="TWILIO_API_SECRET", description="variable of the API key's secret")
+    faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = Field(
+        default={}, description="error codes of lost messages not understood without, by whose fault they are"
+    )
 
 
 class Resend(Source):
@@ -196,6 +207,10 @@ class Resend(Source):
     base_url: Url = Field(default="https://api.resend.com", description="Resend's address")
     key_env: EnvName = Field(
         default="RESEND_API_KEY", description="variable of a full-access key: a sending key cannot read"
+    )
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="where the application's own webhook endpoints lie, when not at the site's own host",
     )
 
 

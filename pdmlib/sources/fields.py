@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import Unclear, Vocabulary
+from pdmlib.frames.understanding import Unclear, Vocabulary, Word
 from pdmlib.sources.http import one_line
 
 # No vendor counts further, and float64 holds every whole number below 9e15 exactly.
@@ -58,17 +59,28 @@ def number(
 
 
 def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, needed: bool = False) -> Any:
-    """A field of a time: ISO text with a zone, or the milliseconds or seconds since 1970."""
+    """A field of a time: ISO text with a zone or in `UTC`, `RFC 2822`, or `ms` or `s` since 1970."""
 
     def read(unclear: Unclear, item: str, value: Any) -> datetime | None:
-        if unit == "ISO":
-            return unclear.moment(item, value if isinstance(value, str) else repr(value))
+        if unit in ("ISO", "UTC", "RFC 2822"):
+            return unclear.moment(item, _zoned(value, unit))
         seconds = unclear.number(item, value, 0, 4.2e9 * EPOCHS[unit])  # until 2103, so that `moment` judges it
         return (
             None if seconds is None else unclear.moment(item, datetime.fromtimestamp(seconds / EPOCHS[unit], UTC))
         )
 
     return _field(name, meaning, Rule(f"time, {unit}", null, read, needed))
+
+
+def _zoned(value: Any, unit: str) -> datetime | str:
+    """A text's time with its zone, UTC where such a text without one means that; as it is, where it is none."""
+    if not isinstance(value, str) or unit == "ISO":
+        return value if isinstance(value, str) else repr(value)
+    try:
+        found = parsedate_to_datetime(value) if unit == "RFC 2822" else datetime.fromisoformat(value)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return value
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 def text(name: str, meaning: str, null: bool = False) -> Any:
@@ -183,3 +195,9 @@ def _kind(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     return one_line(str(value)) or "an empty text"
+
+
+def vocabulary(words: Mapping[str, str | Iterable[Word]], declared: Mapping[Any, Iterable[Word]]) -> Vocabulary:
+    """A source's words, in one text or each alone, together with those that the site file declares."""
+    known = {ours: theirs.split() if isinstance(theirs, str) else theirs for ours, theirs in words.items()}
+    return Vocabulary({ours: (*theirs, *declared.get(ours, ())) for ours, theirs in known.items()})

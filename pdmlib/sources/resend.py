@@ -1,4 +1,4 @@
-"""Resend: emails by hour and by window, the state of domains and webhooks, errors of its API.
+"""Resend: emails by hour and by window, the state of domains and webhooks, calls that it refused.
 
 The limit of calls is shared with the application's own sending, so few are made and two at a time.
 """
@@ -6,131 +6,183 @@ The limit of calls is shared with the application's own sending, so few are made
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from pdmlib.frames.frame import frame
+from pdmlib.errors import SourceError
+from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Resend
-from pdmlib.sources import live, threads
-from pdmlib.sources.http import Api, listed, one_line
+from pdmlib.sources import live, threads, webhooks
+from pdmlib.sources.answers import entries, rules
+from pdmlib.sources.http import Api, one_line
+from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, Webhook
 
 PAGE = 100
 LOG_PAGES = 20
 WORKERS = 2
-COUNTS = ("sent", "delivered", "bounced", "complained", "failed")
 SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
+OURSELVES = "pdmlib/"  # how our own calls name themselves in the log
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
+
+COUNTS = tuple(rules(Metrics))
+BROKEN = ("failed", "partially_failed")  # records that were looked for and not found
+UNREADY = ("pending", "not_started")  # not sending yet: an issue where no other domain sends
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
-    """Frames `email_counts` and `vendor_states` (domain, webhook, log).
+    """Frames `email_counts`, `vendor_errors` and `vendor_states` (domain, webhook).
 
     `email_counts` holds hours of the window, days of the week before, and each of the scope's main
     windows as one interval of its own, which is exact where a window does not start on the hour.
     """
     block = site.source("resend")
     assert isinstance(block, Resend)
-    headers = {"Authorization": f"Bearer {site.secret(block.key_env)}"}
+    headers, unclear = {"Authorization": f"Bearer {site.secret(block.key_env)}"}, Unclear("resend")
     with Api("resend", block.base_url, headers=headers) as api:
+        reader = Reader(api, unclear)
         parts: list[threads.Part] = [
-            ("email_counts", partial(_periods, api, scope.window, "hourly")),
-            ("email_counts:before", partial(_periods, api, scope.before, "daily")),
-            *((threads.named(scope, "email_counts", w), partial(_totals, api, w)) for w in _wholes(scope)),
-            ("logs", partial(_logs, api, scope)),
+            ("email_counts", partial(_periods, reader, scope.window, "hourly")),
+            ("email_counts:before", partial(_periods, reader, scope.before, "daily")),
+            *((threads.named(scope, "email_counts", w), partial(_totals, reader, w)) for w in _wholes(scope)),
+            ("logs", partial(_logs, reader, scope)),
             *live.live(
                 site,
                 scope,
                 "resend",
-                [("domains", partial(_domains, api)), ("webhooks", partial(_webhooks, api))],
+                [("domains", partial(_domains, reader)), ("webhooks", partial(_webhooks, reader, site))],
             ),
         ]
-        return threads.read("resend", parts, WORKERS)
+        return merge([threads.read("resend", parts, WORKERS), unclear.frames()])
+
+
+class Reader:
+    """Resend's answers, and where what is not understood of them goes."""
+
+    def __init__(self, api: Api, unclear: Unclear) -> None:
+        self.api, self.unclear = api, unclear
+
+    def listed(self, path: str, query: Mapping[str, Any], key: str = "data") -> list[Any]:
+        """The list of an answer.
+
+        Raises:
+            SourceError: as `Api.get`, or there is none.
+        """
+        return entries("resend", self.api.get(path, query).json(), key)
 
 
 def _wholes(scope: Scope) -> list[Window]:
     return [w for w in threads.main_windows(scope) if w.seconds]
 
 
-def _periods(api: Api, window: Window, granularity: str) -> threads.Frames:
+def _periods(reader: Reader, window: Window, granularity: str) -> threads.Frames:
     """Counts of each hour or day that lies wholly in the window."""
     query = {**_asked(window), "granularity": granularity, "dimensions": "period"}
     length = SECONDS[granularity]
-    rows = (
-        _row(_utc(entry["period"]), length, entry)
-        for entry in listed("resend", api.get("/emails/metrics", query).json(), "data")
-    )
+    found = (Period.of(entry, reader.unclear) for entry in reader.listed("/emails/metrics", query))
+    rows = [_row(p.period, length, p) for p in found if p is not None and p.period is not None]
     whole = [r for r in rows if r["at"] >= window.start and r["at"].timestamp() + length <= window.end.timestamp()]
     return {"email_counts": frame("email_counts", whole)}
 
 
-def _totals(api: Api, window: Window) -> threads.Frames:
-    totals = api.get("/emails/metrics", _asked(window)).json()["totals"]
-    return {"email_counts": frame("email_counts", [_row(window.start, window.seconds, totals)])}
+def _totals(reader: Reader, window: Window) -> threads.Frames:
+    body = reader.api.get("/emails/metrics", _asked(window)).json()
+    totals = body.get("totals") if isinstance(body, dict) else None
+    if not isinstance(totals, dict):
+        raise SourceError("resend", "its answer has no 'totals'")
+    found = Metrics.of(totals, reader.unclear)
+    rows = [] if found is None else [_row(window.start, window.seconds, found)]
+    return {"email_counts": frame("email_counts", rows)}
 
 
 def _asked(window: Window) -> dict[str, str]:
     return {"start_date": iso(window.start), "end_date": iso(window.end), "metrics": ",".join(COUNTS)}
 
 
-def _row(at: datetime, seconds: float, counts: Mapping[str, Any]) -> dict[str, Any]:
-    return {"at": at, "interval_s": seconds, **{name: counts.get(name) for name in COUNTS}}
+def _row(at: datetime, seconds: float, counts: Metrics) -> dict[str, Any]:
+    return {"at": at, "interval_s": seconds, **{name: getattr(counts, name) for name in COUNTS}}
 
 
-def _utc(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
-
-
-def _logs(api: Api, scope: Scope) -> threads.Frames:
-    """Calls of the application that Resend refused in the window, counted by endpoint and status."""
-    found: Counter[tuple[str, int]] = Counter()
+def _logs(reader: Reader, scope: Scope) -> threads.Frames:
+    """Calls of the application that Resend refused in the window, without the ids in their paths."""
     lost: dict[str, str] = {}
-    for entry in _newest(api, "/logs", scope.window.start, lost):
-        status = int(entry["response_status"])
-        if not 200 <= status < 300 and scope.window.contains(_utc(entry["created_at"])):
-            found[f"{entry['method']} {_ID.sub('/[id]', urlsplit(entry['endpoint']).path)}", status] += 1
-    states = _states(
-        _state("log", f"{one_line(endpoint)} {status}", str(status), False, f"{n} calls")
-        for (endpoint, status), n in sorted(found.items())
-    )
-    return {**states, **(threads.gaps("resend", lost) if lost else {})}
+    rows = [
+        {
+            "vendor": "resend",
+            "event": entry.id,
+            "at": entry.created_at,
+            "kind": "call",
+            "code": f"{entry.response_status:.0f}",
+            "place": _place(entry),
+        }
+        for entry in _newest(reader, "/logs", scope.window.start, lost)
+        if _is_refusal(entry) and (entry.created_at is None or scope.window.contains(entry.created_at))
+    ]
+    return {"vendor_errors": frame("vendor_errors", rows), **(threads.gaps("resend", lost) if lost else {})}
 
 
-def _newest(api: Api, path: str, start: datetime, lost: dict[str, str]) -> Iterator[Mapping[str, Any]]:
+def _is_refusal(entry: Log) -> bool:
+    """Whether a call of the application was refused; our own calls are none of its."""
+    status = entry.response_status
+    refused = status is not None and status >= 400
+    return refused and entry.id is not None and not (entry.user_agent or "").startswith(OURSELVES)
+
+
+def _place(entry: Log) -> str:
+    try:
+        path = urlsplit(entry.endpoint or "").path
+    except ValueError:
+        path = ""
+    return one_line(f"{entry.method or '?'} {_ID.sub('/[id]', path)}")
+
+
+def _newest(reader: Reader, path: str, start: datetime, lost: dict[str, str]) -> Iterator[Log]:
     """Entries of a list, newest first, back to a moment; a reason in `lost` when it was not reached."""
     after: str | None = None
     for _ in range(LOG_PAGES):
-        body = api.get(path, {"limit": PAGE, "after": after}).json()
-        entries = listed("resend", body, "data")
-        yield from entries
-        if not body.get("has_more") or not entries or _utc(entries[-1]["created_at"]) < start:
+        body = reader.api.get(path, {"limit": PAGE, "after": after}).json()
+        page = entries("resend", body, "data")
+        found = [one for entry in page if (one := Log.of(entry, reader.unclear)) is not None]
+        yield from found
+        made = [entry.created_at for entry in found if entry.created_at is not None]
+        if not body.get("has_more") or not page or (made and min(made) < start):
             return
-        after = entries[-1]["id"]
+        after = found[-1].id if found else None
+        if after is None:
+            break
     lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE} calls were looked at"
 
 
-def _domains(api: Api) -> threads.Frames:
-    found = listed("resend", api.get("/domains", {"limit": PAGE}).json(), "data")
-    return _states(_state("domain", d["name"], d["status"], d["status"] == "verified", None) for d in found)
+def _domains(reader: Reader) -> threads.Frames:
+    """Each domain: well, broken, or unsaid where another one sends or this one is not meant to."""
+    found = [Domain.of(entry, reader.unclear) for entry in reader.listed("/domains", {"limit": PAGE})]
+    known = [d for d in found if d is not None and d.name is not None]
+    sends = any(d.status == "verified" for d in known)
+    return _states(_state("domain", str(d.name), d.status, _is_well(d, sends), None) for d in known)
 
 
-def _webhooks(api: Api) -> threads.Frames:
-    found = listed("resend", api.get("/webhooks", {"limit": PAGE}).json(), "data")
-    rows = (
-        _state("webhook", urlsplit(w["endpoint"]).path or "/", w["status"], w["status"] == "enabled", None)
-        for w in found
-    )
-    return _states(rows)
+def _is_well(domain: Domain, another: bool) -> bool | None:
+    if domain.status == "verified":
+        return True
+    if (domain.capabilities and domain.capabilities.sending) == "disabled" or domain.status is None:
+        return None
+    return False if domain.status in BROKEN or (domain.status in UNREADY and not another) else None
 
 
-def _state(kind: str, item: str, status: str, ok: bool, detail: str | None) -> dict[str, Any]:
+def _webhooks(reader: Reader, site: Site) -> threads.Frames:
+    found = [Webhook.of(entry, reader.unclear) for entry in reader.listed("/webhooks", {"limit": PAGE})]
+    known = [w for w in found if w is not None]
+    endpoints = [webhooks.Endpoint(w.id, w.endpoint, w.status) for w in known if w.id and w.endpoint]
+    return _states(webhooks.states("resend", endpoints, site, reader.unclear))
+
+
+def _state(kind: str, item: str, status: str | None, ok: bool | None, detail: str | None) -> dict[str, Any]:
     return {"vendor": "resend", "kind": kind, "item": item, "status": status, "ok": ok, "detail": detail}
 
 

@@ -1,60 +1,157 @@
 """Stripe: payment attempts, undelivered webhook events, disputes, fees and the account's state.
 
-Amounts stay in minor units beside their currency; nothing of a customer is read.
+Nothing of a customer is read. Each object is read by the class that bears its name, field by field.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.frame import frame
+from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear, mend_line
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, day_of
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Stripe
-from pdmlib.sources import live, threads
-from pdmlib.sources.http import MAX_PAGES, Api, listed
+from pdmlib.sources import live, threads, webhooks
+from pdmlib.sources.answers import Answer, entries, vocabulary
+from pdmlib.sources.http import MAX_PAGES, Api
+from pdmlib.sources.permissions import Optional
+from pdmlib.sources.specifications.stripe import (
+    BY_CODE,
+    CODES,
+    DISPUTES,
+    FEE_CATEGORIES,
+    FEES,
+    OUTCOMES,
+    THOUSANDTHS,
+    WHOLE,
+    Balance,
+    Charge,
+    Dispute,
+    Event,
+    Payout,
+    Transaction,
+    WebhookEndpoint,
+)
 
 PAGE = 100
-KEPT = timedelta(days=30)
-YOUNG = timedelta(minutes=5)
-OPEN_DISPUTES = ("needs_response", "warning_needs_response", "under_review", "warning_under_review")
-WHOLE = (
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"
-)  # fmt: skip
-THOUSANDTHS = ("bhd", "jod", "kwd", "omr", "tnd")
+KEPT = timedelta(days=30)  # how long Stripe keeps events
+YOUNG = timedelta(minutes=5)  # events that are being delivered just now
+# How far back a dispute that is still open may have begun: networks take months, evidence is due in weeks.
+DISPUTED = timedelta(days=120)
+
+NEITHER = "neither the customer's fault nor ours"
+DISPUTE_STATES = vocabulary(DISPUTES, {})
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
-    """Frames `payments` (window and the week before), `webhook_events`, `vendor_states` and `costs`."""
+    """Frames `payments` (window and the week before), `webhook_events`, `disputes`, `vendor_states`, `costs`."""
     block = site.source("stripe")
     assert isinstance(block, Stripe)
     headers = {
         "Authorization": f"Bearer {site.secret(block.key_env)}",
         "Stripe-Version": block.api_version,
     }
+    unclear, faults, optional = Unclear("stripe"), Faults(block), Optional("stripe")
     with Api("stripe", block.base_url, headers=headers) as api:
+        reader = Reader(api, unclear)
         parts: list[threads.Part] = [
-            *(("payments", partial(_charges, api, w)) for w in _days(scope.before, scope.window)),
-            *(("costs", partial(_fees, api, w, scope)) for w in _days(scope.previous, scope.window)),
-            ("webhook_events", partial(_undelivered, api, scope)),
-            ("disputes", partial(_disputes, api, Window(scope.before.start, scope.window.end))),
+            *(("payments", partial(_charges, reader, w, faults)) for w in _days(scope.before, scope.window)),
+            *(("costs", partial(_fees, reader, w, scope)) for w in _days(scope.previous, scope.window)),
+            ("webhook_events", partial(_undelivered, reader, scope)),
             *live.live(
                 site,
                 scope,
                 "stripe",
-                [("account", partial(_account, api)), ("webhooks", partial(_endpoints, api))],
+                [
+                    ("account", partial(_account, reader)),
+                    ("webhooks", partial(_endpoints, reader, site)),
+                    ("disputes", partial(_disputes, reader, scope)),
+                    optional.part("payouts", partial(_payouts, reader, scope)),
+                ],
             ),
         ]
-        return _with_fees(threads.read("stripe", parts))
+        return merge([_whole_days(threads.read("stripe", parts)), optional.frames(), unclear.frames()])
+
+
+class Faults:
+    """Whose fault a failed payment is, by Stripe's words and those that the site file declares."""
+
+    def __init__(self, block: Stripe) -> None:
+        self.outcomes = vocabulary(OUTCOMES, block.faults)
+        self.codes = vocabulary(CODES, block.faults)
+
+    def of(self, charge: Charge, unclear: Unclear) -> str | None:
+        """`customer` or `ours` for a failed payment; None for any other, and where it is not understood."""
+        if charge.status != "failed":
+            return None
+        if charge.outcome is not None:
+            kind = charge.outcome.type
+            found = unclear.word("charges.outcome.type", kind, self.outcomes, mend=_mend(str(kind)))
+            if found != BY_CODE:
+                return found
+        if charge.failure_code is None:
+            unclear.note("charges.failure_code", "no reason", "null", taken_for=NEITHER)
+            return None
+        return unclear.word(
+            "charges.failure_code", charge.failure_code, self.codes, mend=_mend(charge.failure_code)
+        )
+
+
+def _mend(reason: str) -> str:
+    return mend_line("sources", "stripe", "faults", value={"customer": [reason[:40]]})
+
+
+A = TypeVar("A", bound=Answer)
+
+
+class Reader:
+    """Stripe's lists, read page by page into the class of their objects."""
+
+    def __init__(self, api: Api, unclear: Unclear) -> None:
+        self.api, self.unclear = api, unclear
+
+    def listing(
+        self, kind: type[A], path: str, window: Window | None = None, query: Iterable[tuple[str, Any]] = ()
+    ) -> Iterator[A]:
+        """Every entry of a list made in a window, newest first.
+
+        Raises:
+            SourceError: as `Api.get`, or there are more pages than are read, or no way to the next.
+        """
+        asked = [("limit", PAGE), *_created(window), *query]
+        last: str | None = None
+        for _ in range(MAX_PAGES):
+            body = self.api.get(path, [*asked, ("starting_after", last)]).json()
+            found = entries("stripe", body, "data")
+            yield from (one for entry in found if (one := kind.of(entry, self.unclear)) is not None)
+            if not body.get("has_more") or not found:
+                return
+            last = _id(found[-1], path)
+        raise SourceError("stripe", f"more than {MAX_PAGES} pages of {path}{f' in {window}' if window else ''}")
+
+
+def _created(window: Window | None) -> list[tuple[str, int]]:
+    if window is None:
+        return []
+    return [("created[gte]", _epoch(window.start)), ("created[lt]", _epoch(window.end))]
+
+
+def _id(entry: Any, path: str) -> str:
+    found = entry.get("id") if isinstance(entry, dict) else None
+    if not isinstance(found, str):
+        raise SourceError("stripe", f"the last entry of a page of {path} has no id to go on from")
+    return found
 
 
 def _days(*windows: Window) -> list[Window]:
@@ -64,151 +161,160 @@ def _days(*windows: Window) -> list[Window]:
     return [day for day in days if any(day.start < w.end and w.start < day.end for w in windows)]
 
 
-def _charges(api: Api, window: Window) -> threads.Frames:
-    return {"payments": frame("payments", map(_payment, _listing(api, "/v1/charges", window)))}
+def _charges(reader: Reader, window: Window, faults: Faults) -> threads.Frames:
+    """Attempts of a window. One without an id cannot be told from others, and is noted and not kept."""
+    found = [charge for charge in reader.listing(Charge, "/v1/charges", window) if charge.id is not None]
+    return {"payments": frame("payments", [_payment(charge, faults, reader.unclear) for charge in found])}
 
 
-def _payment(charge: Mapping[str, Any]) -> dict[str, Any]:
-    outcome = charge.get("outcome")
+def _payment(charge: Charge, faults: Faults, unclear: Unclear) -> dict[str, Any]:
     return {
         "source": "stripe",
-        "payment": charge["id"],
-        "created_at": _moment(charge["created"]),
-        "status": charge["status"],
-        "failure_code": charge.get("failure_code"),
-        "outcome": outcome.get("type") if isinstance(outcome, dict) else None,
-        "amount_minor": charge.get("amount"),
-        "currency": charge.get("currency"),
+        "payment": charge.id,
+        "created_at": charge.created,
+        "status": charge.status,
+        "failure_code": charge.failure_code,
+        "outcome": charge.outcome and charge.outcome.type,
+        "fault": faults.of(charge, unclear),
     }
 
 
-def _fees(api: Api, window: Window, scope: Scope) -> threads.Frames:
-    """Fees by local day as `costs`, and by charge (in `payments` rows that carry nothing else)."""
-    entries = list(_listing(api, "/v1/balance_transactions", window))
-    sums: dict[tuple[datetime, datetime, str], Decimal] = defaultdict(Decimal)
-    for entry in entries:
-        day = day_of(_moment(entry["created"]), scope.zone).window
-        sums[day.start, day.end, entry["currency"]] += Decimal(str(entry["fee"]))
+def _fees(reader: Reader, window: Window, scope: Scope) -> threads.Frames:
+    """Fees by local day and currency; the amount of a day with an entry that was not understood is unknown."""
+    sums: dict[tuple[datetime, datetime, str | None], Decimal] = defaultdict(Decimal)
+    for entry in reader.listing(Transaction, "/v1/balance_transactions", window):
+        if entry.created is None:
+            continue
+        day, currency, cost = (
+            day_of(entry.created, scope.zone).window,
+            _currency(entry, reader.unclear),
+            _cost(entry),
+        )
+        sums[day.start, day.end, currency] += Decimal("NaN") if cost is None else major(cost, currency)
     costs = [
         {
             "start": start,
             "end": end,
             "name": "stripe",
             "service": "fees",
-            "amount": float(major(amount, currency)),
-            "currency": currency.upper(),
+            "amount": float(amount),
+            "currency": currency,
             "source": "stripe",
         }
         for (start, end, currency), amount in sums.items()
     ]
-    fees = [
-        {"source": "fees", "payment": e["source"], "fee_minor": e["fee"]}
-        for e in entries
-        if isinstance(e.get("source"), str) and e.get("type") in ("charge", "payment")
-    ]
-    return {"costs": frame("costs", costs), "payments": frame("payments", fees)}
+    return {"costs": frame("costs", costs)}
 
 
-def _with_fees(found: threads.Frames) -> threads.Frames:
-    """Each payment with its fee; days of fees added up, since a local day spans two of the calls."""
-    if "payments" in found:
-        rows = found["payments"]
-        fees = rows[rows["source"] == "fees"].set_index("payment")["fee_minor"]
-        payments = rows[rows["source"] == "stripe"]
-        payments = payments.assign(fee_minor=payments["payment"].map(fees))
-        found["payments"] = frame("payments", payments.reset_index(drop=True))
+def _cost(entry: Transaction) -> Decimal | None:
+    """What an entry cost, in minor units; None where that is not understood."""
+    if entry.type in FEES or (entry.type is None and entry.reporting_category in FEE_CATEGORIES):
+        return None if entry.amount is None else Decimal(int(entry.fee or 0)) - Decimal(int(entry.amount))
+    if entry.fee is None or (entry.type is None and entry.reporting_category is None):
+        return None
+    return Decimal(int(entry.fee))
+
+
+def _currency(entry: Transaction, unclear: Unclear) -> str | None:
+    """The entry's currency in capitals; None, and noted, where it is no code of three letters."""
+    code = entry.currency
+    if code is None or (len(code) == 3 and code.isascii() and code.isalpha()):
+        return code and code.upper()
+    unclear.note("balance_transactions.currency", "no currency of three letters", code)
+    return None
+
+
+def major(minor: Decimal, currency: str | None) -> Decimal:
+    """An amount of minor units in the currency's main unit; NaN where the currency is not known."""
+    if currency is None:
+        return Decimal("NaN")
+    if currency.lower() in WHOLE.split():
+        return minor
+    return minor / (1000 if currency.lower() in THOUSANDTHS.split() else 100)
+
+
+def _whole_days(found: threads.Frames) -> threads.Frames:
+    """Days of fees added up, since a local day spans two of the calls; unknown as soon as one part of it is."""
     if "costs" in found:
         costs = found["costs"]
         keys = [c for c in costs.columns if c != "amount"]
-        found["costs"] = frame("costs", costs.groupby(keys, as_index=False)["amount"].sum().round({"amount": 3}))
+        sums = costs.groupby(keys, as_index=False, dropna=False)["amount"].sum(skipna=False)
+        found["costs"] = frame("costs", sums.round({"amount": 3}))
     return found
 
 
-def _undelivered(api: Api, scope: Scope) -> threads.Frames:
+def _undelivered(reader: Reader, scope: Scope) -> threads.Frames:
     end = scope.window.end - YOUNG
     start = max(scope.window.start, scope.as_of - KEPT)
     rows = []
     if start < end:
-        query = [("delivery_success", "false")]
+        found = reader.listing(Event, "/v1/events", Window(start, end), [("delivery_success", "false")])
         rows = [
             {
                 "vendor": "stripe",
-                "event": event["id"],
-                "type": event["type"],
-                "created_at": _moment(event["created"]),
-                "pending": event.get("pending_webhooks"),
+                "event": event.id,
+                "type": event.type,
+                "created_at": event.created,
+                "pending": event.pending,
             }
-            for event in _listing(api, "/v1/events", Window(start, end), query)
+            for event in found
+            if event.id is not None
         ]
     return {"webhook_events": frame("webhook_events", rows)}
 
 
-def _disputes(api: Api, window: Window) -> threads.Frames:
-    rows = (
-        _state("dispute", d["id"], d["status"], d["status"] not in OPEN_DISPUTES, d.get("reason"))
-        for d in _listing(api, "/v1/disputes", window)
-    )
-    return _states(rows)
+def _disputes(reader: Reader, scope: Scope) -> threads.Frames:
+    span = Window(scope.as_of - DISPUTED, scope.window.end)
+    rows = [
+        {
+            "dispute": dispute.id,
+            "created_at": dispute.created,
+            "status": None if dispute.status is None else DISPUTE_STATES.of(dispute.status),
+            "reason": dispute.reason,
+            "due_at": _due(dispute),
+        }
+        for dispute in reader.listing(Dispute, "/v1/disputes", span)
+        if dispute.id is not None
+    ]
+    return {"disputes": frame("disputes", rows)}
 
 
-def _account(api: Api) -> threads.Frames:
-    alive = api.get("/v1/balance").json()
-    mode = "live mode" if alive["livemode"] else "test mode"
-    return _states([_state("account", "stripe", mode, bool(alive["livemode"]), "the key's mode, by its balance")])
+def _due(dispute: Dispute) -> datetime | None:
+    due = dispute.evidence and dispute.evidence.due_by
+    return datetime.fromtimestamp(due, UTC) if due else None
 
 
-def _endpoints(api: Api) -> threads.Frames:
-    found = listed("stripe", api.get("/v1/webhook_endpoints", {"limit": PAGE}).json(), "data")
-    rows = (
-        _state("webhook", urlsplit(e["url"]).path or "/", e["status"], e["status"] == "enabled") for e in found
-    )
-    return _states(rows)
+def _payouts(reader: Reader, scope: Scope) -> threads.Frames:
+    """Payouts of the window that the bank refused; the others need no word."""
+    span = Window(scope.window.start, scope.window.end)
+    found = [p for p in reader.listing(Payout, "/v1/payouts", span) if p.status == "failed" and p.id]
+    return _states(_state("payout", str(p.id), "failed", False, p.failure_code) for p in found)
 
 
-def _state(kind: str, item: str, status: str, ok: bool, detail: str | None = None) -> dict[str, Any]:
+def _account(reader: Reader) -> threads.Frames:
+    balance = Balance.of(reader.api.get("/v1/balance").json(), reader.unclear)
+    live_mode = None if balance is None else balance.livemode
+    mode = {True: "live mode", False: "test mode", None: None}[live_mode]
+    return _states([_state("account", "stripe", mode, live_mode, "the key's mode, by its balance")])
+
+
+def _endpoints(reader: Reader, site: Site) -> threads.Frames:
+    found = [
+        webhooks.Endpoint(e.id, e.url, e.status)
+        for e in reader.listing(WebhookEndpoint, "/v1/webhook_endpoints")
+        if e.id is not None and e.url is not None
+    ]
+    return _states(webhooks.states("stripe", found, site, reader.unclear))
+
+
+def _state(kind: str, item: str, status: str | None, ok: bool | None, detail: str | None) -> dict[str, Any]:
     return {"vendor": "stripe", "kind": kind, "item": item, "status": status, "ok": ok, "detail": detail}
 
 
-def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
+def _states(rows: Iterable[dict[str, Any]]) -> dict[str, pd.DataFrame]:
     return {"vendor_states": frame("vendor_states", rows)}
 
 
-def _listing(
-    api: Api, path: str, window: Window, query: Iterable[tuple[str, Any]] = ()
-) -> Iterator[Mapping[str, Any]]:
-    """Every entry of a list made in a window, newest first.
-
-    Raises:
-        SourceError: as `Api.get`, or there are more pages than are read.
-    """
-    asked = [
-        ("limit", PAGE),
-        ("created[gte]", _epoch(window.start)),
-        ("created[lt]", _epoch(window.end)),
-        *query,
-    ]
-    last: str | None = None
-    for _ in range(MAX_PAGES):
-        body = api.get(path, [*asked, ("starting_after", last)]).json()
-        entries = listed("stripe", body, "data")
-        yield from entries
-        if not body.get("has_more") or not entries:
-            return
-        last = entries[-1]["id"]
-    raise SourceError("stripe", f"more than {MAX_PAGES} pages of {path} in {window}")
-
-
-def _epoch(moment: datetime) -> int:
+def _epoch(when: datetime) -> int:
     """Seconds, rounded up, so that half-open windows meet without gap or overlap."""
-    return -int(-moment.timestamp() // 1)
-
-
-def _moment(epoch: Any) -> datetime:
-    return datetime.fromtimestamp(int(epoch), UTC)
-
-
-def major(minor: Decimal, currency: str) -> Decimal:
-    """An amount of minor units in the currency's main unit."""
-    if currency.lower() in WHOLE:
-        return minor
-    return minor / (1000 if currency.lower() in THOUSANDTHS else 100)
+    return -int(-when.timestamp() // 1)

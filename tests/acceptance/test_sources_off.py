@@ -117,7 +117,7 @@ def test_rule_1_whatever_is_missing_no_report_is_green_and_a_red_one_stays_red(
     assert failed == set(gone) - {"app"}
     assert all(source in verdict.summary for source in failed)
     stripe = parts["stripe"]
-    broken = stripe["payments"].assign(status="failed", outcome="invalid")
+    broken = stripe["payments"].assign(status="failed", fault="ours")
     red = Collection({**stripe.frames, "payments": broken}, stripe.coverage)
     assert _whole(site, scope, {**left, "stripe": red}).status == "RED"
 

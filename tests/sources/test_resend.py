@@ -9,7 +9,17 @@ from pdmlib.frames.collection import Collection
 from pdmlib.sources import resend
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
-COUNTS = {"sent": 20, "delivered": 19, "bounced": 1, "complained": 0, "failed": 0}
+COUNTS = {
+    "sent": 20,
+    "delivered": 19,
+    "bounced": 1,
+    "bounced_permanent": 1,
+    "bounced_transient": 0,
+    "complained": 0,
+    "failed": 0,
+    "suppressed": 0,
+    "delivery_delayed": 0,
+}
 ID = "4ef9a417-02e9-4d39-ad75-000000000005"
 
 
@@ -43,7 +53,7 @@ def routes(**other: Any) -> dict[str, Any]:
         "/emails/metrics": metrics,
         "/logs": {"data": LOGS, "has_more": False},
         "/domains": {"data": domains, "has_more": False},
-        "/webhooks": {"data": [{"endpoint": "https://shop.example/hooks?key=1", "status": "enabled"}]},
+        "/webhooks": {"data": [{"id": "w1", "endpoint": "https://shop.example/hooks?key=1", "status": "enabled"}]},
         **other,
     }
 
@@ -70,10 +80,10 @@ def test_each_main_window_has_a_total_of_its_own() -> None:
         assert mine["sent"].tolist() == [20]
 
 
-def test_refused_calls_of_the_window_are_counted_by_endpoint_without_ids() -> None:
-    rows = collected(routed(routes()))[0]["vendor_states"].query("kind == 'log'")
-    assert rows["item"].tolist() == ["POST /emails 422", "POST /emails/[id] 404"]
-    assert set(rows["detail"]) == {"1 calls"}
+def test_refused_calls_of_the_window_are_told_by_endpoint_without_ids() -> None:
+    rows = collected(routed(routes()))[0]["vendor_errors"].sort_values("at")
+    assert rows["place"].tolist() == ["POST /emails/[id]", "POST /emails"]
+    assert rows["code"].tolist() == ["404", "422"]
 
 
 def test_logs_are_read_back_to_the_start_of_the_window_and_no_further() -> None:
@@ -96,7 +106,7 @@ def test_domains_and_webhooks_are_told() -> None:
     states = collected(routed(routes()))[0]["vendor_states"].set_index("item")
     assert states.loc["mail.example.com", "ok"]
     assert not states.loc["b.example.com", "ok"]
-    assert states.loc["/hooks", "kind"] == "webhook"
+    assert states.loc["w1", ["kind", "detail"]].tolist() == ["webhook", "shop.example/hooks"]
 
 
 def test_a_key_that_may_only_send_is_told_as_such() -> None:

@@ -42,7 +42,7 @@ CHARGES = [
 FEES = [
     {"created": epoch("2025-03-04T14:00"), "fee": 404, "currency": "usd", "source": "ch_5", "type": "charge"},
     {"created": epoch("2025-03-04T05:59"), "fee": 100, "currency": "usd", "source": "ch_2", "type": "charge"},
-    {"created": epoch("2025-03-04T06:00"), "fee": 30, "currency": "usd", "source": "x", "type": "stripe_fee"},
+    {"created": epoch("2025-03-04T06:00"), "fee": 30, "currency": "usd", "source": "x", "type": "charge"},
     {"created": epoch("2025-03-04T07:00"), "fee": 50, "currency": "jpy", "source": None, "type": "adjustment"},
 ]
 
@@ -63,11 +63,14 @@ def listing(entries: list[dict[str, Any]], page: int = 100) -> Any:
 def routes(**other: Any) -> dict[str, Any]:
     return {
         "/v1/charges": listing(CHARGES),
-        "/v1/balance_transactions": listing([{"id": f"txn_{n}", **e} for n, e in enumerate(FEES)]),
+        "/v1/balance_transactions": listing(
+            [{"id": f"txn_{n}", "amount": 0, "reporting_category": "charge", **e} for n, e in enumerate(FEES)]
+        ),
         "/v1/events": listing([]),
         "/v1/disputes": listing([]),
         "/v1/balance": {"livemode": True, "available": []},
         "/v1/webhook_endpoints": {"data": []},
+        "/v1/payouts": {"data": []},
         **other,
     }
 
@@ -83,8 +86,8 @@ def test_payments_of_the_window_and_the_week_before_are_told_with_their_outcome(
     assert payments["outcome"].iloc[1:].tolist() == ["authorized", "invalid", "issuer_declined", "authorized"]
     assert pd.isna(payments.loc["ch_1", "outcome"])
     assert payments.loc["ch_3", "failure_code"] == "processing_error"
-    assert payments.loc["ch_5", "fee_minor"] == 404
-    assert pd.isna(payments.loc["ch_4", "fee_minor"])
+    assert payments["fault"].iloc[2:4].tolist() == ["ours", "customer"]
+    assert payments["fault"].iloc[[0, 1, 4]].isna().all()
 
 
 def test_pages_are_read_to_the_end() -> None:
@@ -128,17 +131,38 @@ def test_undelivered_events_younger_than_five_minutes_are_not_asked_for() -> Non
     assert found["webhook_events"].empty
 
 
-def test_endpoints_disputes_and_account_are_told_by_path_and_state() -> None:
-    endpoints = [{"url": "https://shop.example/api/hooks?token=abc", "status": "disabled"}]
-    made = epoch("2025-03-04T12:00")
-    disputes = [{"id": "dp_1", "created": made, "status": "needs_response", "reason": "fraudulent"}]
+def test_endpoints_are_told_by_id_and_place_and_disputes_with_their_date() -> None:
+    endpoints = [{"id": "we_1", "url": "https://shop.example/api/hooks?token=abc", "status": "disabled"}]
+    made, due = epoch("2025-02-10T12:00"), epoch("2025-03-11T12:00")
+    dispute = {"id": "dp_1", "created": made, "status": "needs_response", "reason": "fraudulent"}
+    disputes = [{**dispute, "evidence_details": {"due_by": due}}]
     found, _ = collected(
         routed(routes(**{"/v1/webhook_endpoints": {"data": endpoints}, "/v1/disputes": listing(disputes)}))
     )
     states = found["vendor_states"].set_index("kind")
-    assert states.loc["webhook", ["item", "ok"]].tolist() == ["/api/hooks", False]
-    assert states.loc["dispute", ["item", "ok", "detail"]].tolist() == ["dp_1", False, "fraudulent"]
+    assert states.loc["webhook", ["item", "ok", "detail"]].tolist() == ["we_1", False, "shop.example/api/hooks"]
     assert states.loc["account", "ok"]
+    (row,) = found["disputes"].to_dict("records")
+    assert (row["dispute"], row["status"], row["reason"]) == ("dp_1", "open", "fraudulent")
+    assert row["due_at"] == at("2025-03-11T12:00")
+
+
+def test_a_page_whose_last_entry_has_no_id_is_a_gap_and_not_the_whole_list() -> None:
+    first = {"data": [charge(1, "2025-03-04T12:00", id=None)], "has_more": True}
+    found, _ = collected(routed(routes(**{"/v1/charges": first})))
+    assert found.gap("stripe", "payments") == (
+        "error",
+        "the last entry of a page of /v1/charges has no id to go on from",
+    )
+
+
+def test_payouts_that_a_restricted_key_may_not_read_are_explained_and_no_gap() -> None:
+    refused = Reply({"error": {"message": "The provided key does not have the required permissions"}}, 403)
+    found, _ = collected(routed(routes(**{"/v1/payouts": refused})))
+    assert found["gaps"].empty
+    row = found["vendor_states"].set_index("kind").loc["key"]
+    assert row["item"] == "payouts"
+    assert "required permissions" in row["detail"]
 
 
 def test_a_key_of_the_test_mode_is_not_an_account_in_order() -> None:

@@ -32,12 +32,15 @@ def vendor_cost(case: Case, name: str) -> Measurement:
     """What a vendor billed for the window, each period prorated; amounts of other currencies are told beside."""
     if not case.answered(name, "costs"):
         return case.missing(name, "costs", f"{VENDORS[name]} told no cost")
-    now = _billed(case, name, case.window)
+    now, untold = _billed(case, name, case.window), _untold(case, name)
+    if now.empty and untold:
+        return Measurement.missing(State.NOT_UNDERSTOOD, untold, name)
     if now.empty:
         return case.missing(name, "costs", "nothing was billed for this window")
     currency = str(now.idxmax())
     before = _billed(case, name, case.scope.previous).get(currency)
     others = "".join(f"; besides {v:.2f} {c}" for c, v in now.items() if c != currency)
+    others += f"; at least, since {untold}" if untold else ""
     return _cost(case, name, float(now[currency]), currency, before, others)
 
 
@@ -49,6 +52,21 @@ def _billed(case: Case, name: str, window: Window) -> pd.Series:
     share = inside / (table["end"] - table["start"])
     part = table.assign(part=table["amount"] * share)[share > 0]
     return part.groupby("currency")["part"].sum()
+
+
+def _untold(case: Case, name: str) -> str | None:
+    """That the vendor told no amount or no currency for some of the window's periods; None when it told all."""
+    table = case["costs"]
+    table = table[(table["name"] == name) & (table["amount"].isna() | table["currency"].isna())]
+    count = int(((table["end"] > case.window.start) & (table["start"] < case.window.end)).sum())
+    if not count:
+        return None
+    unclear = case.unclear(name, _PRICED[name]) if name in _PRICED else None
+    return f"{count} of its periods have no price yet{f' ({unclear})' if unclear else ''}"
+
+
+# What the vendors' costs are read from, as it is named in what was not understood.
+_PRICED = {"stripe": "balance_transactions", "twilio": "usage_records"}
 
 
 def site_cost(case: Case, cost: Cost) -> Measurement:

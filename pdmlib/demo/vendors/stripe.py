@@ -16,6 +16,7 @@ from pdmlib.demo.world.money import BROKEN, DECLINED, SUCCEEDED
 _PAGE = 50
 _VERSION = "2026-06-24.dahlia"
 _KEPT_EVENTS = 30 * DAY
+_HOOK = "crm.example.com/api/webhooks/stripe"
 Entry = dict[str, Any]
 
 
@@ -208,7 +209,12 @@ def _disputes(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         "charge": f"ch_demo{n:08d}",
         "created": created // 1000,
         "currency": "usd",
-        "evidence_details": {"due_by": (created + 7 * DAY) // 1000, "has_evidence": True, "past_due": False},
+        "evidence_details": {
+            "due_by": (created + 7 * DAY) // 1000,
+            "has_evidence": True,
+            "past_due": False,
+            "submission_count": 1,
+        },
         "livemode": True,
         "payment_intent": f"pi_demo{n:08d}",
         "reason": "product_not_received",
@@ -220,6 +226,7 @@ def _disputes(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
 
 def _webhooks(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     disabled = stage.plan.webhook_disabled_at
+    staging = {"id": "we_demo00000002", "status": "disabled", "url": f"https://staging.{_HOOK}"}
     endpoint: dict[str, Any] = {
         "id": "we_demo00000001",
         "object": "webhook_endpoint",
@@ -231,9 +238,9 @@ def _webhooks(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         "livemode": True,
         "metadata": {},
         "status": "disabled" if disabled and ms(disabled) <= stage.clock else "enabled",
-        "url": "https://crm.example.com/api/webhooks/stripe",
+        "url": f"https://{_HOOK}",
     }
-    return _page(call, found[0], [endpoint])
+    return _page(call, found[0], [endpoint, {**endpoint, **staging}])
 
 
 def _balance(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
@@ -252,6 +259,34 @@ def _balance(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     )
 
 
+def _payouts(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
+    """One payout a day, of what was available; each arrives."""
+    limits = _limits(call)
+    if isinstance(limits, Reply):
+        return limits
+    first, last = (min(max(x * 1000, stage.clock - 40 * DAY), stage.clock) // DAY for x in limits)
+    days = [day for day in range(last, first - 1, -1) if limits[0] * 1000 <= day * DAY < limits[1] * 1000]
+    return _page(call, found[0], [_payout(day) for day in days])
+
+
+def _payout(day: int) -> Entry:
+    return {
+        "id": f"po_demo{day:08d}",
+        "object": "payout",
+        "amount": 250_000,
+        "arrival_date": (day + 2) * 86_400,
+        "automatic": True,
+        "created": day * 86_400,
+        "currency": "usd",
+        "failure_code": None,
+        "failure_message": None,
+        "livemode": True,
+        "method": "standard",
+        "status": "paid",
+        "type": "bank_account",
+    }
+
+
 _TOO_MANY = {"message": "Too many requests hit the API too quickly.", "type": "invalid_request_error",
              "code": "rate_limit"}  # fmt: skip
 VENDOR = Vendor(
@@ -263,6 +298,7 @@ VENDOR = Vendor(
         ("GET", r"/v1/balance_transactions", _listing(_transaction)),
         ("GET", r"/v1/webhook_endpoints", _webhooks),
         ("GET", r"/v1/disputes", _disputes),
+        ("GET", r"/v1/payouts", _payouts),
         ("GET", r"/v1/balance", _balance),
     ),
     unknown=Reply({"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}, 404),

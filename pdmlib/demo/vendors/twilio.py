@@ -59,7 +59,7 @@ def _message(stage: Stage, n: int, row: dict[str, Any]) -> dict[str, Any]:
         "num_media": "0",
         "num_segments": str(row["segments"]),
         "price": None if flying else f"-{price:.5f}",
-        "price_unit": "USD",
+        "price_unit": None if flying else "USD",
         "sid": sid,
         "status": "queued" if flying else SMS_STATUSES[row["status"]],
         "to": ours if inbound else theirs,
@@ -83,6 +83,9 @@ def _messages(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     if day >= 0:
         since = until = day
     texts = stage.world["texts"].until(stage.clock)
+    if any(name.startswith("DateSent") for name in call.query):
+        # The filter acts on the day of sending, which a message that was not sent does not have.
+        texts = texts.where(texts["at"] <= stage.clock - _IN_FLIGHT_MS)
     first, last = np.searchsorted(texts["at"], [since, until + DAY]).tolist()
 
     def show(start: int, end: int) -> list[dict[str, Any]]:

@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from pdmlib.analysis import integrations
+from pdmlib.analysis.integrations import emails as mails
+from pdmlib.analysis.integrations import messages as texts
+from pdmlib.analysis.integrations import operational, payments
 from pdmlib.frames.readings import Priority, State, Status
 from tests.builders import DEPLOYED, a_case, a_gap
 
@@ -12,24 +14,36 @@ HOUR = timedelta(hours=1)
 LATEST = DEPLOYED + timedelta(days=6, hours=12)
 
 
-def a_payment(name, status="succeeded", outcome="authorized", at=DEPLOYED + HOUR, code=None, source="stripe"):
-    return {"source": source, "payment": name, "created_at": at, "status": status, "outcome": outcome,
-            "failure_code": code}  # fmt: skip
+def a_payment(name, status="succeeded", fault=None, at=DEPLOYED + HOUR, code=None, source="stripe"):
+    return {
+        "source": source,
+        "payment": name,
+        "created_at": at,
+        "status": status,
+        "fault": fault,
+        "failure_code": code,
+    }
 
 
 def messages(*statuses, at=DEPLOYED + HOUR, direction="outbound-api"):
     return [
-        {"message": f"{at}{direction}{i}", "created_at": at, "status": s, "direction": direction}
+        {
+            "message": f"{at}{direction}{i}",
+            "created_at": at,
+            "status": s,
+            "direction": direction,
+            "fault": "ours" if s in ("failed", "undelivered") else None,
+        }
         for i, s in enumerate(statuses)
     ]
 
 
-def emails(sent, bounced, at=DEPLOYED + HOUR):
+def a_count(sent, bounced, at=DEPLOYED + HOUR):
     return {"at": at, "interval_s": 3600, "sent": sent, "bounced": bounced, "delivered": sent - bounced}
 
 
 def status(case, name):
-    return integrations.integration(case, name).value
+    return operational.integration(case, name).value
 
 
 WELL = {"vendor": "twilio", "kind": "account", "item": "AC1", "status": "active", "ok": True}
@@ -42,13 +56,13 @@ def test_a_vendor_whose_account_is_well_is_operational():
 def test_a_vendor_that_answered_but_did_nothing_in_the_window_is_unknown():
     """Rule 1: of a report of the past nothing of now was read, and no message was sent."""
     gap = a_gap("twilio", "what is seen now says nothing about the past", "live", "no_data")
-    found = integrations.integration(a_case({"gaps": [gap]}), "twilio")
+    found = operational.integration(a_case({"gaps": [gap]}), "twilio")
     assert (found.state, found.value, found.reason) == (State.NO_DATA, None, gap["reason"])
 
 
 def test_a_vendor_that_could_not_be_read_is_unknown_never_operational():
     """Rule 1: silence is not health."""
-    found = integrations.integration(
+    found = operational.integration(
         a_case({"gaps": [a_gap("twilio", "401: wrong key")]}, coverage={"twilio": "failed"}), "twilio"
     )
     assert (found.state, found.value, found.reason) == (State.ERROR, None, "401: wrong key")
@@ -86,10 +100,12 @@ def test_states_of_now_say_nothing_of_a_window_that_ended_earlier():
 def test_a_declined_card_is_no_integration_failure():
     """Two cards declined, one blocked, one charge invalid: one failure of four told beside three declines."""
     rows = [
-        a_payment("a", "failed", "issuer_declined"), a_payment("b", "failed", "issuer_declined"),
-        a_payment("c", "failed", "blocked"), a_payment("d", "failed", "invalid", code="api_error"),
-    ]  # fmt: skip
-    found = integrations.payment_failures(a_case({"payments": rows}))
+        a_payment("a", "failed", "customer"),
+        a_payment("b", "failed", "customer"),
+        a_payment("c", "failed", "customer"),
+        a_payment("d", "failed", "ours", code="api_error"),
+    ]
+    found = payments.payment_failures(a_case({"payments": rows}))
     assert found.value == 1
     assert found.samples == 4
     assert "3 were declined" in found.evidence
@@ -97,13 +113,13 @@ def test_a_declined_card_is_no_integration_failure():
 
 
 def test_any_failed_payment_asks_for_rollback():
-    (limit,) = next(m for m in integrations.METRICS if m.id == "payment_failures").limits
+    (limit,) = next(m for m in operational.METRICS if m.id == "payment_failures").limits
     assert limit.holds(1) and not limit.holds(0)
     assert (limit.priority, limit.critical, limit.rollback) == (Priority.P0, True, True)
 
 
 def test_no_payment_where_none_was_due_is_not_due_and_not_zero_failures():
-    found = integrations.payment_failures(a_case())
+    found = payments.payment_failures(a_case())
     assert (found.state, found.value) == (State.NOT_DUE, None)
 
 
@@ -111,21 +127,21 @@ def test_rule_1_no_payment_where_several_were_due_is_silence_and_not_nothing_due
     """Seven in the week before: seven were due in this week, and none with a chance of 0.1 %."""
     start = a_case().scope.before.start
     rows = [a_payment(str(day)) | {"created_at": start + timedelta(days=day)} for day in range(7)]
-    found = integrations.payment_failures(a_case({"payments": rows}))
+    found = payments.payment_failures(a_case({"payments": rows}))
     assert (found.state, found.value) == (State.NO_DATA, None)
     assert "where 7.0 were due" in found.reason
 
 
 def test_payments_of_the_applications_own_table_are_not_counted_again():
     rows = [a_payment("a"), a_payment("a", "failed", None, source="database")]
-    assert integrations.payment_failures(a_case({"payments": rows})).value == 0
+    assert payments.payment_failures(a_case({"payments": rows})).value == 0
 
 
 def test_the_failure_rate_of_text_messages_leaves_out_inbound_and_in_flight_ones():
     """1 failed and 1 undelivered of 40 with an end: 5 %, Wilson 1.4 to 16.5."""
     rows = messages("failed", "undelivered", *["delivered"] * 38, "queued", "sending")
     rows += messages("received", "failed", direction="inbound")
-    found = integrations.sms_failed_pct(a_case({"messages": rows}))
+    found = texts.sms_failed_pct(a_case({"messages": rows}))
     assert found.value == pytest.approx(5.0)
     assert found.samples == 40
     assert (found.low, found.high) == (pytest.approx(1.38, abs=0.01), pytest.approx(16.5, abs=0.05))
@@ -135,7 +151,7 @@ def test_a_rate_is_compared_with_that_of_the_seven_days_before():
     """2 of 100 before, 20 of 100 now: ten times, surely up."""
     before = messages(*["failed"] * 2, *["delivered"] * 98, at=DEPLOYED - HOUR)
     now = messages(*["failed"] * 20, *["delivered"] * 80)
-    found = integrations.sms_failed_pct(a_case({"messages": before + now}))
+    found = texts.sms_failed_pct(a_case({"messages": before + now}))
     assert (found.baseline, found.change_pct, found.trend) == (pytest.approx(2), pytest.approx(900), "up")
 
 
@@ -146,14 +162,14 @@ def test_lost_messages_are_an_issue_when_surely_more_than_two_percent():
 
 
 def test_bounces_are_in_percent_of_sent():
-    found = integrations.email_bounce_pct(
-        a_case({"email_counts": [emails(90, 3), emails(110, 5, DEPLOYED + 2 * HOUR)]})
+    found = mails.email_bounce_pct(
+        a_case({"email_counts": [a_count(90, 3), a_count(110, 5, DEPLOYED + 2 * HOUR)]})
     )
     assert found.value == pytest.approx(4.0)
 
 
 def test_no_email_is_no_bounce_rate():
-    assert integrations.email_bounce_pct(a_case({"email_counts": [emails(0, 0)]})).value is None
+    assert mails.email_bounce_pct(a_case({"email_counts": [a_count(0, 0)]})).value is None
 
 
 def test_events_younger_than_five_minutes_are_not_pending():
@@ -162,18 +178,18 @@ def test_events_younger_than_five_minutes_are_not_pending():
 
     end = a_case().window.end
     rows = [event("a", end - timedelta(minutes=4)), event("b", end - timedelta(minutes=6))]
-    assert integrations.webhooks_pending(a_case({"webhook_events": rows})).value == 1
+    assert payments.webhooks_pending(a_case({"webhook_events": rows})).value == 1
 
 
 def test_a_finding_is_over_when_the_latest_part_is_clean():
     lost = messages(*["failed"] * 20, *["delivered"] * 20)
     fine = messages(*["delivered"] * 200, at=LATEST)
-    (found,) = integrations.findings(a_case({"messages": lost + fine}))
+    (found,) = operational.findings(a_case({"messages": lost + fine}))
     assert (found.id, found.priority, found.active) == ("integration:twilio", Priority.P1, False)
 
 
 def test_the_table_has_a_row_for_each_integration_whatever_answered():
-    rows = integrations.table(
+    rows = operational.table(
         a_case(coverage=dict.fromkeys(("stripe", "twilio", "resend", "supabase", "sentry"), "failed"))
     )
     assert [r["integration"] for r in rows] == ["Stripe", "Twilio", "Resend", "Supabase", "Sentry"]
@@ -191,7 +207,7 @@ def test_the_table_has_a_row_for_each_integration_whatever_answered():
 )
 def test_a_loss_alerts_when_its_lower_bound_is_beyond_the_edge(lost, sent, status, priority):
     """Rule 2: 1 of 11 may be 1.6 % and raises no alert; 29 of 477 are at least 4.3 %, 20 of 100 at least 13 %."""
-    found = integrations.email_bounce_pct(a_case({"email_counts": [emails(sent, lost)]}))
-    limits = next(m for m in integrations.METRICS if m.id == "email_bounce_pct").limits
+    found = mails.email_bounce_pct(a_case({"email_counts": [a_count(sent, lost)]}))
+    limits = next(m for m in operational.METRICS if m.id == "email_bounce_pct").limits
     step = next((limit for limit in limits if limit.reached(found)), None)
     assert (step and step.status, step and step.priority) == (status, priority)

@@ -1,0 +1,159 @@
+"""Emails: bounced, complained of, failed, and refused when they were handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pdmlib.analysis import limits
+from pdmlib.analysis.integrations.shares import (
+    CHECK,
+    LOSSES,
+    REFUSED_PCT,
+    Cause,
+    Share,
+    nothing,
+    share_pct,
+    surely_above,
+)
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.populations import ending, tile
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Limit, Measurement, Priority, State, Status
+
+SECTION = "integrations"
+SENDING = r"POST /emails(?:/batch)?"  # the calls that hand emails over
+
+
+@once
+def counted(case: Case) -> dict[str, int | None]:
+    """Emails of the window by what became of them; None where some part of the window was not told."""
+    rows = tile(ending(case["email_counts"]), case.window)
+    counts = [name for name in rows.columns if name not in ("at", "interval_s", "end_at")]
+    sums = {name: rows[name].sum(skipna=False) for name in counts}
+    return {name: None if rows.empty or pd.isna(total) else int(total) for name, total in sums.items()}
+
+
+def email_bounce_pct(case: Case) -> Measurement:
+    """Emails bounced, in percent of those sent."""
+    return _pct(case, BOUNCED, f"emails bounced{_kinds(case)}")
+
+
+def email_complaint_pct(case: Case) -> Measurement:
+    """Emails that the recipient called spam, in percent of those delivered."""
+    return _pct(case, COMPLAINED, "emails were called spam")
+
+
+def email_failed_pct(case: Case) -> Measurement:
+    """Emails that were never sent, in percent of those handed over."""
+    return _pct(case, FAILED, "emails failed")
+
+
+def _pct(case: Case, metric: Metric, words: str) -> Measurement:
+    part = _PARTS[metric.id]
+    if not case.answered("resend", "email_counts"):
+        return case.missing("resend", "email_counts", "no email is known")
+    now = _share(case, *part)
+    if now is None:
+        return _untold(case)
+    before = _share(case.at(case.scope.before), *part) or Share(0, 0)
+    if now.trials == 0:
+        return nothing(case, "resend", "email_counts", before.trials, f"email was {part[1]}")
+    return share_pct(case, metric, "resend", (now, before), words)
+
+
+def _untold(case: Case) -> Measurement:
+    why = case.unclear("resend", "email_metrics")
+    if why:
+        return Measurement.missing(State.NOT_UNDERSTOOD, why, "resend")
+    return case.missing("resend", "email_counts", "no email was sent in the window")
+
+
+def _share(case: Case, event: str, trial: str) -> Share | None:
+    """A share of the emails of the window; None where either side is not known.
+
+    Nobody says whether what failed is among what was sent: `handed over` is the most of both readings.
+    """
+    found = counted(case)
+    events, trials = found[event], found["sent"] if trial == "handed over" else found[trial]
+    if events is None or trials is None:
+        return None
+    if trial == "handed over":
+        arrived = (found["delivered"] or 0) + (found["bounced"] or 0)
+        trials = max(trials, arrived + events)
+    return Share(events, max(trials, events))
+
+
+def _kinds(case: Case) -> str:
+    """Bounces by kind, and what was not tried or is still tried, in brackets."""
+    found = counted(case)
+    said = (
+        ("for good", found["bounced_permanent"]),
+        ("for now", found["bounced_transient"]),
+        ("suppressed", found["suppressed"]),
+        ("delayed", found["delivery_delayed"]),
+    )
+    told = ", ".join(f"{n} {words}" for words, n in said if n)
+    return f" ({told})" if told else ""
+
+
+def refused(case: Case) -> pd.DataFrame:
+    """Emails of the window that Resend did not take when they were handed over."""
+    rows = case.within("vendor_errors", "at")
+    rows = rows[(rows["vendor"] == "resend") & (rows["kind"] == "call")]
+    return rows[rows["place"].str.fullmatch(SENDING).fillna(False).astype(bool)]
+
+
+def causes(case: Case) -> Iterator[Cause]:
+    """Why Resend has issues: emails bounced, complained of, failed or refused."""
+    for metric, what in ((BOUNCED, "bounced"), (COMPLAINED, "were called spam"), (FAILED, "failed")):
+        share, most = _share(case, *_PARTS[metric.id]), limits.target_of(case, metric)
+        if share is not None and share.trials:
+            yield from surely_above(case, share, most, "emails", f"of emails {what}")
+    rows = refused(case)
+    share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))
+    most = limits.target_of(case, FAILED)
+    for cause in surely_above(case, share, most, "emails", "of emails were refused when handed over"):
+        codes = ", ".join(f"{n} with status {code}" for code, n in rows["code"].value_counts().head(3).items())
+        yield Cause(f"{cause.words}: {codes}", cause.goal)
+
+
+# What the large mailbox providers ask of senders: below 0.1 % complaints, and never 0.3 % (Gmail's and Yahoo's
+# sender guidelines); beyond it they turn emails away.
+_COMPLAINTS = (
+    Limit(">", 0.3, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", 0.1, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 0.1, Status.WARN, action=CHECK),
+)
+_FAILURES = (
+    Limit(">", 2, Status.FAIL, Priority.P1, CHECK, of="low"),
+    Limit(">", REFUSED_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", REFUSED_PCT, Status.WARN, action=CHECK),
+)
+
+BOUNCED = Metric(
+    "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, LOSSES, "<= 2", "lower", "emails"
+)
+COMPLAINED = Metric(
+    "email_complaint_pct",
+    "Emails called spam",
+    "%",
+    SECTION,
+    email_complaint_pct,
+    _COMPLAINTS,
+    "<= 0.1",
+    "lower",
+    "emails",
+)
+FAILED = Metric(
+    "email_failed_pct", "Emails failed", "%", SECTION, email_failed_pct, _FAILURES, "<= 0.5", "lower", "emails"
+)
+# What each is a share of.
+_PARTS = {
+    "email_bounce_pct": ("bounced", "sent"),
+    "email_complaint_pct": ("complained", "delivered"),
+    "email_failed_pct": ("failed", "handed over"),
+}
+
+METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)

@@ -1,0 +1,137 @@
+"""Text messages: lost by our fault or the carrier's, refused on the recipient's side, and never sent at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pandas as pd
+
+from pdmlib.analysis import limits
+from pdmlib.analysis.integrations.shares import (
+    LOSSES,
+    PRESENT_MESSAGES,
+    REFUSED_PCT,
+    Cause,
+    Share,
+    jump,
+    nothing,
+    share_pct,
+    surely_above,
+)
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Measurement
+
+SECTION = "integrations"
+DONE, LOST = ("delivered", "read", "sent", "partially_delivered"), ("failed", "undelivered")
+WAITING = ("queued", "accepted", "sending")
+STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
+CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
+SHOWN = 4  # codes that a line can name
+
+
+def sms_failed_pct(case: Case) -> Measurement:
+    """Outbound messages lost by our fault or the carrier's, in percent of those with an end."""
+    return _lost_pct(case, FAILED, "ours", "messages were lost by our fault or the carrier's")
+
+
+def sms_refused_pct(case: Case) -> Measurement:
+    """Outbound messages lost on the recipient's side (landline, opted out, unreachable), in percent likewise."""
+    return _lost_pct(case, REFUSED, "recipient", "messages were lost on the recipient's side")
+
+
+def _lost_pct(case: Case, metric: Metric, fault: str, words: str) -> Measurement:
+    if not case.answered("twilio", "messages"):
+        return case.missing("twilio", "messages", "no text message is known")
+    now, before = lost(case, fault), lost(case.at(case.scope.before), fault)
+    if now.trials == 0:
+        return nothing(case, "twilio", "messages", before.trials, "outbound text message came to an end")
+    told = f"{words}{_codes(case, fault)}"
+    return share_pct(case, metric, "twilio", (now, before), told, jumps=metric is REFUSED)
+
+
+@once
+def outbound(case: Case) -> pd.DataFrame:
+    """Messages of the window that were sent by us; one whose time or direction is not understood may have been."""
+    undated = case["messages"][case["messages"]["created_at"].isna()]
+    rows = pd.concat([case.within("messages", "created_at"), undated], ignore_index=True)
+    return rows[rows["direction"].isna() | rows["direction"].str.startswith("outbound", na=False)]
+
+
+def lost(case: Case, fault: str) -> Share:
+    """Messages of the window that were lost by one side's fault, of those with an end."""
+    rows = outbound(case)
+    gone, odd = rows["status"].isin(LOST), rows["status"].isna() | rows["created_at"].isna()
+    told = gone & rows["direction"].notna() & ~odd & rows["fault"].notna()
+    ended = gone | rows["status"].isin(DONE) | odd
+    return Share(int((told & (rows["fault"] == fault)).sum()), int(ended.sum()), int(((gone | odd) & ~told).sum()))
+
+
+def _codes(case: Case, fault: str) -> str:
+    """The most frequent error codes of one side, in brackets."""
+    rows = outbound(case)
+    codes = rows.loc[rows["fault"] == fault, "error_code"].dropna().value_counts().head(SHOWN)
+    return f" ({', '.join(f'{n} of code {code}' for code, n in codes.items())})" if len(codes) else ""
+
+
+def causes(case: Case) -> Iterator[Cause]:
+    """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
+    most = limits.target_of(case, FAILED)
+    yield from surely_above(case, lost(case, "ours"), most, "messages", "of text messages were lost")
+    yield from _stuck(case)
+    yield from _alerts(case)
+
+
+def _stuck(case: Case) -> Iterator[Cause]:
+    """Messages that were to be sent long before the window's end and still wait."""
+    rows = outbound(case)
+    waiting = rows["status"].isin(WAITING) & (rows["created_at"] < case.window.end - STUCK)
+    share = Share(int(waiting.sum()), len(rows))
+    most = limits.target_of(case, FAILED)
+    for cause in surely_above(case, share, most, "messages", "of text messages still wait to be sent"):
+        oldest = case.window.end - rows.loc[waiting, "created_at"].min()
+        yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", "the queue is empty")
+
+
+def _alerts(case: Case) -> Iterator[Cause]:
+    """Errors that Twilio met when it called us: of as many calls, at least, as there were messages."""
+    rows = case.within("vendor_errors", "at")
+    rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
+    share = Share(len(rows), max(len(rows), len(outbound(case))))
+    for cause in surely_above(case, share, REFUSED_PCT, "messages", "of its calls to our webhooks failed"):
+        places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
+        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", "our webhooks answer")
+
+
+def alerts(rows: pd.DataFrame) -> str:
+    """Errors by their code, the most frequent first."""
+    found = rows["code"].fillna("without a code").value_counts().head(SHOWN)
+    return ", ".join(f"{n} of code {code}" for code, n in found.items())
+
+
+FAILED = Metric(
+    "sms_failed_pct",
+    "Text messages lost",
+    "%",
+    SECTION,
+    sms_failed_pct,
+    LOSSES,
+    "<= 2",
+    "lower",
+    "messages",
+    events=PRESENT_MESSAGES,
+)
+REFUSED = Metric(
+    "sms_refused_pct",
+    "Text messages refused",
+    "%",
+    SECTION,
+    sms_refused_pct,
+    jump(CHECK_NUMBERS),
+    "no jump",
+    "lower",
+    events=PRESENT_MESSAGES,
+)
+
+METRICS: tuple[Metric, ...] = (FAILED, REFUSED)

@@ -1,0 +1,234 @@
+"""Integrations: Stripe, Twilio, Resend, Supabase and Sentry, each OPERATIONAL or with ISSUES and their causes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.errors import unheard
+from pdmlib.analysis.integrations import emails, messages, payments
+from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+
+SECTION = "integrations"
+OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
+TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
+BROKEN_KINDS = ("account", "service", "webhook", "domain", "payout")
+TOLD_KINDS = (*BROKEN_KINDS, "webhook elsewhere", "balance", "key")  # what the table tells of a vendor
+WELL, UNWELL = (
+    ("up", "ok", "healthy", "operational"),
+    ("degraded", "down", "warning", "unhealthy", "failed", "error"),
+)
+SHOWN = 6  # states that a line can hold
+_SIGNS_OF_LIFE = {
+    "stripe": ("payments", "created_at"),
+    "twilio": ("messages", "created_at"),
+    "resend": ("email_counts", "at"),
+    "supabase": ("host_metrics", "at"),
+    "sentry": ("error_counts", "start"),
+}
+_OTHER_NAMES = {"resend": ("email",), "supabase": ("database",)}
+_CAUSES: Mapping[str, tuple[Callable[[Case], Iterator[Cause]], ...]] = {
+    "stripe": (payments.failed_payments, payments.late_events),
+    "twilio": (messages.causes,),
+    "resend": (emails.causes,),
+}
+# What has to be understood before a vendor is called operational: readings, and what it reports of now.
+_RESTS_ON: Mapping[str, tuple[Callable[[Case], Measurement], ...]] = {
+    "stripe": (payments.payment_failures, payments.webhooks_pending),
+    "twilio": (messages.sms_failed_pct,),
+    "resend": (emails.email_bounce_pct, emails.email_complaint_pct, emails.email_failed_pct),
+}
+_REPORTED = {
+    "stripe": ("account", "webhook_endpoints", "payouts"),
+    "twilio": ("account", "alerts"),
+    "resend": ("domains", "webhook_endpoints", "logs"),
+}
+
+
+def integration(case: Case, name: str) -> Measurement:
+    """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
+    causes = "; ".join(cause.words for cause in causes_of(case, name))
+    if causes:
+        return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
+    doubts = "; ".join(dict.fromkeys(_doubts(case, name)))
+    if doubts:
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubts, name)
+    if not case.answered(name):
+        return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
+    if not _heard(case, name):
+        return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
+    return Measurement(
+        State.MEASURED,
+        OPERATIONAL,
+        source=name,
+        window=case.window,
+        evidence="; ".join(_told(case, name)) or None,
+    )
+
+
+def _heard(case: Case, name: str) -> bool:
+    """Whether anything of the window speaks for the vendor: a state of now, or something it did."""
+    if name == "sentry" and unheard(case):
+        return False
+    states = case["vendor_states"]
+    said = states[(states["vendor"] == name) & (states["kind"] != "key")]
+    frame, column = _SIGNS_OF_LIFE[name]
+    return (_is_now(case) and len(said) > 0) or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
+
+
+def _is_now(case: Case) -> bool:
+    return case.window.end >= case.scope.window.end
+
+
+def causes_of(case: Case, name: str) -> Iterator[Cause]:
+    """Why an integration has issues; nothing when none is known."""
+    yield from _broken_states(case, name)
+    yield from _failing_checks(case, name)
+    yield from _unwell_component(case, name)
+    for causes in _CAUSES.get(name, ()):
+        yield from causes(case)
+
+
+def _doubts(case: Case, name: str) -> Iterator[str]:
+    """What of a vendor is not understood, where its being operational rests on it."""
+    for measure in _RESTS_ON.get(name, ()):
+        found = measure(case)
+        if found.state is State.NOT_UNDERSTOOD and found.reason:
+            yield found.reason
+    unclear = int(_checks(case, name)["success"].isna().sum())
+    if unclear:
+        yield f"{unclear} checks by the application ended in a word that is not understood"
+    if _is_now(case):
+        yield from filter(None, (case.unclear(name, item) for item in _REPORTED.get(name, ())))
+
+
+def _broken_states(case: Case, name: str) -> Iterator[Cause]:
+    """States that the vendor reports now; they say nothing of a window that ended earlier."""
+    if not _is_now(case):
+        return
+    states = case["vendor_states"]
+    bad = states[(states["vendor"] == name) & states["kind"].isin(BROKEN_KINDS) & (states["ok"] == False)]  # noqa: E712
+    for row in bad.to_dict("records"):
+        what, more, status = *_named(row), row["status"]
+        yield Cause(f"{what} is {status}{more}", f"{what} is no longer {status}")
+
+
+def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """What a state is of, and in brackets what tells it from others of its kind."""
+    kind, item = str(row["kind"]), str(row["item"])
+    if pd.isna(row["detail"]):
+        return f"{kind} {item}", ""
+    host, slash, path = str(row["detail"]).partition("/")
+    if kind.startswith("webhook"):
+        return f"{kind} {slash}{path}", f" ({item} at {host})"
+    return f"{kind} {item}", f" ({row['detail']})"
+
+
+def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
+    """Checks by the application: an issue when the newest failed, or surely more than one in twenty did."""
+    checks = _checks(case, name)
+    bad = checks[checks["success"] == False]  # noqa: E712
+    enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
+    known = checks["success"].dropna()
+    if bad.empty or (bool(known.iloc[-1]) and enough == len(checks)):
+        return
+    error = bad["error"].dropna()
+    last = f" (last: {error.iloc[-1]})" if len(error) else ""
+    yield Cause(
+        f"{len(bad)} of {len(checks)} checks by the application failed{last}",
+        f"the next {max(enough - len(checks), 1)} checks by the application succeed",
+    )
+
+
+def _checks(case: Case, name: str) -> pd.DataFrame:
+    """Checks by the application, oldest first."""
+    checks = case.within("integration_checks", "at").sort_values("at")
+    return checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
+
+
+def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
+    """The component of that name in a health endpoint, when its newest word is one that says it is not well."""
+    names = [name, *_OTHER_NAMES.get(name, ())]
+    found = case.within("health_checks", "checked_at").sort_values("checked_at")
+    found = found[found["component"].isin(names)].groupby("component").tail(1)
+    for row in found[found["status"].isin(UNWELL)].to_dict("records"):
+        detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
+        says = f"the health endpoint says {row['component']} is"
+        yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
+
+
+def _told(case: Case, name: str) -> Iterator[str]:
+    """What a vendor that is well tells of itself: errors that it recorded, and its states of now."""
+    rows = case.within("vendor_errors", "at")
+    rows = rows[rows["vendor"] == name]
+    for kind, place in rows[["kind", "place"]].drop_duplicates().head(SHOWN).itertuples(index=False):
+        mine = rows[(rows["kind"] == kind) & (rows["place"].fillna("") == ("" if pd.isna(place) else place))]
+        yield f"recorded errors of a {kind}{'' if pd.isna(place) else f' ({place})'}: {messages.alerts(mine)}"
+    if _is_now(case):
+        states = case["vendor_states"]
+        states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
+        named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
+        yield from (f"{what} is {status}{more}" for what, more, status in named)
+        yield from [f"{len(states) - SHOWN} more states"] if len(states) > SHOWN else []
+
+
+def table(case: Case) -> list[dict[str, Any]]:
+    """Rows of `integrations`: integration, status, notes, source."""
+    found = {title: integration(case, name) for name, title in TITLES.items()}
+    return [_row(title, one) for title, one in found.items() if not case.is_without(one)]
+
+
+def _row(title: str, found: Measurement) -> dict[str, Any]:
+    notes = found.reason or found.evidence
+    return {"integration": title, "status": found.value, "notes": notes, "source": found.source}
+
+
+def _still(case: Case, name: str) -> bool:
+    """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom."""
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
+    now = case.at(case.with_events(events)) if events else case.latest()
+    return any(causes_of(now, name))
+
+
+def findings(case: Case) -> list[Finding]:
+    """One finding for each integration with issues in the window, and one for disputes."""
+    return [*_issues(case), *payments.findings(case)]
+
+
+def _issues(case: Case) -> Iterator[Finding]:
+    for name, title in TITLES.items():
+        causes = list(causes_of(case, name))
+        if causes:
+            yield Finding(
+                id=f"integration:{name}",
+                title=f"{title} has issues",
+                priority=Priority.P1,
+                reading=f"integration_{name}",
+                evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
+                action=CHECK,
+                becomes_green="; ".join(cause.goal for cause in causes),
+                active=_still(case, name),
+                value=ISSUES,
+                threshold=f"== {ISSUES}",
+                owner=case.site.people.owners.get("integrations"),
+            )
+
+
+_TROUBLED = (Limit("==", ISSUES, Status.FAIL, Priority.P1, CHECK),)
+
+METRICS: tuple[Metric, ...] = (
+    *(
+        Metric(f"integration_{name}", title, "", SECTION, partial(integration, name=name), _TROUBLED, OPERATIONAL)
+        for name, title in TITLES.items()
+    ),
+    *payments.METRICS,
+    *messages.METRICS,
+    *emails.METRICS,
+)

@@ -1,0 +1,258 @@
+"""Payments: those that fail by our fault and those that are declined, disputes, webhooks not delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.phases.window import iso
+
+SECTION = "integrations"
+FIX_PAYMENTS = "Check Stripe integration, fix immediately"
+CHECK_DECLINES = (
+    "Look at the decline reasons in Stripe, and try a payment: a form that spoils card data looks like this"
+)
+ANSWER = "Answer the disputes in Stripe while evidence is taken"
+DELIVERY_GRACE = timedelta(minutes=5)
+SHOWN = 4  # reasons that a line can name
+
+
+def payment_failures(case: Case) -> Measurement:
+    """Payments that failed for another reason than the customer's card, bank account or Stripe's risk rules.
+
+    A declined card is a customer's failure: it is told in the evidence and not counted. A failure whose reason is
+    not understood is neither.
+    """
+    if not case.answered("stripe", "payments"):
+        return case.missing("stripe", "payments", "no payment is known")
+    payments = _attempts(case)
+    ours, doubt = _ours(payments), _doubtful(case, payments)
+    if payments.empty and not doubt:
+        week = len(_attempts(case.at(case.scope.before)))
+        return nothing(case, "stripe", "payments", week, "payment was attempted")
+    if doubt and ours.empty:
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
+    declined = payments[payments["fault"] == "customer"]
+    said = f"{len(ours)} of {len(payments)} payments failed in the integration{_reasons(ours)}"
+    theirs = f"{len(declined)} were declined by the customer's bank or by risk rules{_reasons(declined)}"
+    return Measurement(
+        State.MEASURED,
+        len(ours),
+        samples=len(payments),
+        source="stripe",
+        window=case.window,
+        evidence="; ".join(part for part in (said, theirs, doubt) if part),
+    )
+
+
+def payments_declined_pct(case: Case) -> Measurement:
+    """Payments that the customer's bank or the risk rules declined, in percent of those with an end."""
+    if not case.answered("stripe", "payments"):
+        return case.missing("stripe", "payments", "no payment is known")
+    shares = now, before = _declines(case), _declines(case.at(case.scope.before))
+    if now.trials == 0:
+        return nothing(case, "stripe", "payments", before.trials, "payment came to an end")
+    words = "payments were declined by the customer's bank or by risk rules"
+    return share_pct(case, DECLINED, "stripe", shares, words, jumps=True)
+
+
+def _attempts(case: Case) -> pd.DataFrame:
+    payments = case.within("payments", "created_at")
+    return payments[payments["source"] == "stripe"]
+
+
+def _ours(payments: pd.DataFrame) -> pd.DataFrame:
+    return payments[payments["fault"] == "ours"]
+
+
+def _unclear(payments: pd.DataFrame) -> pd.Series:
+    """Which attempts are not understood: their status is not, or they failed for a reason that is not."""
+    return payments["status"].isna() | ((payments["status"] == "failed") & payments["fault"].isna())
+
+
+def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
+    """What of the window's payments is not understood, in words; attempts without a time may lie in any window."""
+    count = int(_unclear(payments).sum())
+    unplaced = case.unclear("stripe", "charges.created") or case.unclear("stripe", "charges.id")
+    if not count and not unplaced:
+        return None
+    why = case.unclear("stripe", "charges") or "the reason is not known"
+    return f"{count or 'some'} of the payments are not understood: {why}"
+
+
+def _declines(case: Case) -> Share:
+    payments = _attempts(case)
+    ended = payments[payments["status"] != "pending"]
+    return Share(int((ended["fault"] == "customer").sum()), len(ended), int(_unclear(ended).sum()))
+
+
+def _reasons(payments: pd.DataFrame) -> str:
+    """The most frequent reasons of some failures, in brackets; the outcome where there is no code."""
+    found = payments["failure_code"].fillna(payments["outcome"]).dropna().value_counts().head(SHOWN)
+    return f" ({', '.join(f'{n} {reason}' for reason, n in found.items())})" if len(found) else ""
+
+
+def failed_payments(case: Case) -> Iterator[Cause]:
+    """The cause that payments fail in the integration."""
+    found = payment_failures(case)
+    if found.value:
+        until = _ours(_attempts(case))["created_at"].max() + case.scope.phase.latest
+        yield Cause(
+            f"{found.value} payments failed in the integration",
+            f"no payment fails in the integration until {iso(until)}",
+        )
+
+
+def late_events(case: Case) -> Iterator[Cause]:
+    """The cause that webhook events are not delivered."""
+    found = webhooks_pending(case)
+    if found.value:
+        yield Cause(f"{found.value} webhook events are not delivered", f"these {found.value} events are delivered")
+
+
+def webhooks_pending(case: Case) -> Measurement:
+    """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
+    if not case.answered("stripe", "webhook_events"):
+        return case.missing("stripe", "webhook_events", "no webhook event is known")
+    events = _events(case)
+    late = _undelivered(events)
+    unclear = int((events["created_at"].isna() | events["pending"].isna()).sum())
+    if late.empty and unclear:
+        why = case.unclear("stripe", "events") or "how many wait is not known"
+        return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
+    types = ", ".join(sorted(late["type"].dropna().unique())[:3])
+    oldest = f"; the oldest from {late['created_at'].min():%Y-%m-%d %H:%M} UTC ({types})" if len(late) else ""
+    return Measurement(
+        State.MEASURED,
+        len(late),
+        source="stripe",
+        window=case.window,
+        evidence=f"{len(late)} not delivered{oldest}",
+    )
+
+
+def _events(case: Case) -> pd.DataFrame:
+    """Stripe's events of the phase that had time to be delivered, and those whose time is not understood."""
+    events = case["webhook_events"]
+    events, made = events[events["vendor"] == "stripe"], events["created_at"]
+    inside = (made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)
+    return events[inside | made.isna()]
+
+
+def _undelivered(events: pd.DataFrame) -> pd.DataFrame:
+    return events[events["created_at"].notna() & (events["pending"] > 0).fillna(False)]
+
+
+def _first_of(rows: pd.DataFrame) -> datetime | None:
+    return rows["created_at"].min().to_pydatetime() if len(rows) else None
+
+
+def disputes_open(case: Case) -> Measurement:
+    """Disputes that wait for an answer now, with the date until which the first takes evidence."""
+    if not case.answered("stripe", "disputes"):
+        return case.missing("stripe", "disputes")
+    if not case.answered("stripe", "live"):
+        return case.missing("stripe", "live")
+    disputes = case["disputes"]
+    open_now, unclear = disputes[disputes["status"] == "open"], int(disputes["status"].isna().sum())
+    if open_now.empty and (unclear or case.unclear("stripe", "disputes.id")):
+        why = case.unclear("stripe", "disputes")
+        return Measurement.missing(State.NOT_UNDERSTOOD, f"not all disputes are understood: {why}", "stripe")
+    return Measurement(
+        State.MEASURED,
+        len(open_now),
+        samples=len(disputes),
+        source="stripe",
+        window=case.window,
+        evidence=_disputes(case, disputes, open_now),
+    )
+
+
+def _disputes(case: Case, disputes: pd.DataFrame, open_now: pd.DataFrame) -> str:
+    """How many wait for whom, why, and until when."""
+    reviewed = int((disputes["status"] == "under_review").sum())
+    said = f"{len(open_now)} wait for an answer, {reviewed} are being reviewed"
+    reasons = open_now["reason"].dropna().value_counts().head(SHOWN)
+    why = f" ({', '.join(f'{n} {reason}' for reason, n in reasons.items())})" if len(reasons) else ""
+    due = open_now["due_at"].dropna()
+    return f"{said}{why}{f'; {_due(case, due.min())}' if len(due) else ''}"
+
+
+def _due(case: Case, due: pd.Timestamp) -> str:
+    local = due.tz_convert(case.site.zone)
+    verb = "is due until" if due >= case.scope.as_of else "was due until"
+    return f"evidence {verb} {local:%Y-%m-%d %H:%M %Z}"
+
+
+def findings(case: Case) -> Iterator[Finding]:
+    """One finding for the disputes that wait for an answer."""
+    found = disputes_open(case)
+    if not found.value:
+        return
+    waiting = case["disputes"]
+    waiting = waiting[waiting["status"] == "open"].sort_values("due_at")
+    began = waiting["created_at"].min()
+    yield Finding(
+        id="disputes:open",
+        title=f"{found.value} disputes of payments wait for an answer",
+        priority=Priority.P2,
+        reading="disputes_open",
+        evidence=f"{found.evidence}: {', '.join(waiting['dispute'].head(SHOWN))}.",
+        action=ANSWER,
+        becomes_green="the disputes are answered",
+        since=None if pd.isna(began) else began.to_pydatetime(),
+        value=found.value,
+        threshold="> 0",
+        owner=case.site.people.owners.get("integrations"),
+    )
+
+
+_PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True, rollback=True),)
+_UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
+_DISPUTES = (Limit(">", 0, Status.WARN, Priority.P2, ANSWER),)
+
+DECLINED = Metric(
+    "payments_declined_pct",
+    "Payments declined",
+    "%",
+    SECTION,
+    payments_declined_pct,
+    jump(CHECK_DECLINES),
+    "no jump",
+    "lower",
+    events=PRESENT_PAYMENTS,
+)
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "payment_failures",
+        "Payment failures",
+        "count",
+        SECTION,
+        payment_failures,
+        _PAYMENTS,
+        "0",
+        "lower",
+        events=PRESENT_PAYMENTS,
+        began=lambda case: _first_of(_ours(_attempts(case))),
+    ),
+    DECLINED,
+    Metric(
+        "webhooks_pending",
+        "Webhooks not delivered",
+        "count",
+        SECTION,
+        webhooks_pending,
+        _UNDELIVERED,
+        "0",
+        "lower",
+        began=lambda case: _first_of(_undelivered(_events(case))),
+    ),
+    Metric("disputes_open", "Disputes to answer", "count", SECTION, disputes_open, _DISPUTES, "0", "lower"),
+)

@@ -1,0 +1,48 @@
+"""Calls that a key need not be allowed: refused once, explained once, and no gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.frame import frame
+from pdmlib.sources.threads import Frames, Part
+
+REFUSALS = ("401", "403", "404")  # no permission, said in three ways
+
+
+class Optional:
+    """Parts of a source that a restricted key may lack the permission for, without the source being partial."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._refused: dict[str, str] = {}
+
+    def part(self, item: str, call: Callable[[], Frames]) -> Part:
+        """A part that brings nothing, and is remembered, where the vendor refuses it to this key."""
+
+        def read() -> Frames:
+            try:
+                return call()
+            except SourceError as error:
+                if not error.reason.startswith(REFUSALS):
+                    raise
+                self._refused[item] = error.reason
+                return {}
+
+        return item, read
+
+    def frames(self) -> Frames:
+        """Rows of `vendor_states`, kind `key`: what this key may not read, and why that loses nothing else."""
+        rows = [
+            {
+                "vendor": self._source,
+                "kind": "key",
+                "item": item,
+                "status": "not readable with this key",
+                "ok": None,
+                "detail": reason,
+            }
+            for item, reason in sorted(self._refused.items())
+        ]
+        return {"vendor_states": frame("vendor_states", rows)} if rows else {}
