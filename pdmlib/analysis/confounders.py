@@ -21,21 +21,26 @@ def rivals(case: Case) -> list[str]:
 
 
 def deployments_between(case: Case) -> list[dict[str, object]]:
-    """Production deployments, of the platform and declared, that went live in the window beside the judged one."""
+    """Moves of traffic to another deployment, of the platform and declared, within the window."""
     table, scope = case["deployments"], case.scope
-    table = table.assign(live=table["ready_at"].fillna(table["created_at"]))
-    others = ((table["live"] - scope.deployed_at).abs() > NEAR) & (table["live"] >= scope.window.start)
-    ours = (
-        table["source"].isin(("vercel", "site")) & (table["target"] == "production") & (table["state"] == "READY")
-    )
-    return json_rows(table[ours & others & (table["live"] < scope.window.end)].sort_values("live"))
+    others = ((table["live_at"] - scope.deployed_at).abs() > NEAR) & (table["live_at"] >= scope.window.start)
+    ours = table["source"].isin(("vercel", "site")) & (table["target"] == "production")
+    moved = table[ours & others & (table["live_at"] < scope.window.end)].sort_values("live_at")
+    return json_rows(moved.assign(live=moved["live_at"]))
 
 
 def _deployments(case: Case) -> Iterator[str]:
     others = deployments_between(case)
     if others:
-        names = ", ".join(f"{row['deployment']} at {row['live']}" for row in others[:3])
+        names = ", ".join(f"{row['deployment']} at {row['live']}{_how(row)}" for row in others[:3])
         yield f"{len(others)} more production deployments in the window: {names}"
+
+
+def _how(row: dict[str, object]) -> str:
+    """How traffic moved, where that was not a deployment of its own."""
+    share = row["share_pct"]
+    part = f", {share:.0f} % of the traffic" if isinstance(share, float) else ""
+    return f" ({row['move']}{part})" if row["move"] not in (None, "deployment") else ""
 
 
 def _traffic(case: Case) -> Iterator[str]:

@@ -119,7 +119,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
         "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
-        "as_word": words.as_word, "in_brackets": words.in_brackets,
+        "as_word": words.as_word, "or_none": words.or_none, "in_brackets": words.in_brackets,
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

@@ -82,6 +82,11 @@ def as_word(reading: Reading | None, yes: str, no: str) -> str:
     return yes if reading.value else no
 
 
+def or_none(reading: Reading | None, nothing: str = "none") -> str:
+    """What an empty list says: that there is nothing only where the reading that counts it is known."""
+    return ABSENT if reading is None else "not known" if reading.value is None else nothing
+
+
 def in_brackets(reading: Reading | None) -> str:
     """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
     return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""

@@ -43,13 +43,15 @@ def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collectio
     from pdmlib.frames.frame import frame, merge
 
     known = collected.frames.get("deployments", frame("deployments"))
-    live = known.loc[known["target"] == "production", "ready_at"].dropna()
+    live = known.loc[known["target"] == "production", "live_at"].dropna()
     rows = [
         {
             "source": "site",
             "deployment": one.name or iso(one.at),
             "created_at": one.at,
             "ready_at": one.at,
+            "live_at": one.at,
+            "move": "deployment",
             "state": "READY",
             "target": "production",
         }

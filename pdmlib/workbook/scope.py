@@ -103,9 +103,9 @@ def _from_platform(site: Site, moment: datetime, needed: bool) -> list[datetime]
 def _newest(site: Site, moment: datetime) -> datetime | None:
     if site.source("vercel") is None:
         return None
-    from pdmlib.sources import vercel
+    from pdmlib.sources.vercel import moves
 
-    return vercel.newest_deployment(site, moment)
+    return moves.newest_deployment(site, moment)
 
 
 def looking_scope(site: Site, as_of: str = "", deployed_at: str = "") -> Scope:
