@@ -7,12 +7,14 @@ understood leaves its time unknown; planned maintenance is left out of the time 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.phases.window import Window
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
@@ -126,8 +128,26 @@ def uptime_segments(case: Case) -> pd.DataFrame:
         reached = end
     if rows and reached < window.end:
         rows.append((reached, window.end, "unknown"))
-    table = pd.DataFrame(rows, columns=["start", "end", "state"])
+    planned = case.site.maintenance_in(window)
+    pieces = [piece for start, end, state in rows for piece in _planned(start, end, state, planned)]
+    table = pd.DataFrame(pieces, columns=["start", "end", "state"])
     return table.astype({"start": "datetime64[us, UTC]", "end": "datetime64[us, UTC]", "state": "str"})
+
+
+def _planned(
+    start: datetime, end: datetime, state: str, planned: Iterable[Window]
+) -> Iterator[tuple[datetime, datetime, str]]:
+    """A stretch cut at declared maintenance, in which it is neither down nor unknown; up is up then too."""
+    if state not in WORKING:
+        for span in planned:
+            if span.start >= end or span.end <= start:
+                continue
+            if span.start > start:
+                yield start, span.start, state
+            yield max(start, span.start), min(end, span.end), "maintenance"
+            start = min(end, span.end)
+    if start < end:
+        yield start, end, state
 
 
 def _vouched(case: Case) -> list[tuple[datetime, datetime, str]]:
