@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Outcome, ReportStatus
+from pdmlib.site.site import Site
 
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
@@ -119,6 +120,12 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return moment.astimezone(zone).strftime(pattern)
+
+
+def deployed(site: Site, moment: datetime) -> str:
+    """When a deployment was, in the site's zone, and what people call it."""
+    name = site.deployment_name(moment)
+    return local(moment, site.zone) + (f" ({name})" if name else "")
 
 
 def one_line(value: Any, most: int = LINE) -> str:
