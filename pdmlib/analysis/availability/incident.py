@@ -18,6 +18,7 @@ from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, Reading, State, Status
+from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso
 
 Measured = Callable[[str, Window], Measurement]
@@ -73,7 +74,7 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         rows += [
             _event(row.checked_at, "probes", "sign", f"{target} is {row.status}")
             for row in turned.itertuples()
-            if row.status != "up" or len(turned) > 1
+            if row.status != Probe.UP or len(turned) > 1
         ]
     return rows
 
@@ -93,7 +94,7 @@ def _alerts(case: Case) -> list[dict[str, Any]]:
 
 def _jobs(case: Case) -> list[dict[str, Any]]:
     logs = case.within("cron_logs", "started_at")
-    failed = logs[logs["status"] == "failed"]
+    failed = logs[logs["status"] == Slot.FAILED]
     return [
         _event(row.started_at, "cron", "sign", f"{row.job} failed: {row.error}") for row in failed.itertuples()
     ]
@@ -225,5 +226,5 @@ def _up_again(since: Case) -> dict[str, Any]:
     probes = probes[probes["checked_at"].between(since.window.start, since.window.end, inclusive="left")]
     if probes.empty:
         return {"test": "cannot be tested: no probe since"}
-    down = int((probes["status"] == "down").sum())
+    down = int((probes["status"] == Probe.DOWN).sum())
     return {"normal": down == 0, "test": f"{down} of {len(probes)} probes since found it down"}

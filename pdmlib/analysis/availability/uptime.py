@@ -13,12 +13,13 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.states import Probe
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
-WORKING = ("up", "degraded")
-SAID = (*WORKING, "down", "maintenance")
-UNCLEAR = "not_understood"
+WORKING = (Probe.UP, Probe.DEGRADED)
+SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
+UNCLEAR = Probe.UNCLEAR
 BURST = timedelta(minutes=1)
 
 
@@ -118,14 +119,14 @@ def uptime_segments(case: Case) -> pd.DataFrame:
         if start >= end:
             continue
         if start > reached:
-            rows.append((reached, start, "unknown"))
+            rows.append((reached, start, Probe.UNKNOWN))
         if rows and rows[-1][2] == state and rows[-1][1] == start:
             rows[-1] = (rows[-1][0], end, state)
         else:
             rows.append((start, end, state))
         reached = end
     if rows and reached < window.end:
-        rows.append((reached, window.end, "unknown"))
+        rows.append((reached, window.end, Probe.UNKNOWN))
     table = pd.DataFrame(rows, columns=["start", "end", "state"])
     return table.astype({"start": "datetime64[us, UTC]", "end": "datetime64[us, UTC]", "state": "str"})
 
@@ -149,7 +150,8 @@ def uptime(case: Case) -> Uptime | None:
     at = pooled(case)["checked_at"]
     counted = int(((at >= case.window.start) & (at < case.window.end)).sum())
     up, degraded, down, unknown, maintenance, unclear = (
-        float(seconds.get(state, 0.0)) for state in (*WORKING, "down", "unknown", "maintenance", UNCLEAR)
+        float(seconds.get(state, 0.0))
+        for state in (*WORKING, Probe.DOWN, Probe.UNKNOWN, Probe.MAINTENANCE, UNCLEAR)
     )
     return Uptime(up, degraded, down, unknown + unclear, maintenance, unclear, counted)
 
@@ -163,7 +165,7 @@ def outages(case: Case) -> list[Outage]:
     found: list[Outage] = []
     down, first, last = timedelta(0), None, None
     for start, end, state in uptime_segments(case).itertuples(index=False):
-        if state == "down":
+        if state == Probe.DOWN:
             first, last, down = first or start.to_pydatetime(), end.to_pydatetime(), down + (end - start)
         elif state in WORKING and first:
             found.append(_outage(case, first, last, down))
@@ -174,7 +176,7 @@ def outages(case: Case) -> list[Outage]:
 def _outage(case: Case, start: datetime, end: datetime | None, down: timedelta) -> Outage:
     seen = pooled(case)
     inside = (seen["checked_at"] >= start) & (seen["checked_at"] < (end or case.window.end))
-    return Outage(start, end, down, int((inside & (seen["status"] == "down")).sum()))
+    return Outage(start, end, down, int((inside & (seen["status"] == Probe.DOWN)).sum()))
 
 
 def _up_again(case: Case) -> datetime | None:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.statement_text import Filter, filters_of, tables_of
+from pdmlib.frames.states import Pace
 
 BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0
 GROWN = 1.1
@@ -58,7 +59,7 @@ def _longest_ms(row: Mapping[str, Any]) -> float:
 def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
     """The reason of a row, for a regression with its cause."""
     reason = str(row["reason"])
-    if row["verdict"] != "REGRESSED" or SATURATED in reason:
+    if row["verdict"] != Pace.REGRESSED or SATURATED in reason:
         return reason
     lost = _lost_index(case, before, after, row)
     grown = "" if lost else _grown_table(case, before, after, row)

@@ -20,6 +20,7 @@ from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
+from pdmlib.frames.states import Pace, Probe
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
@@ -179,7 +180,7 @@ def _component_up(case: Case) -> str | None:
     """A health endpoint that finds the database well, seen by the application itself."""
     checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
     newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
-    well = bool((newest["status"] == "up").any())
+    well = bool((newest["status"] == Probe.UP).any())
     return "the application's health endpoint finds its database well" if well else None
 
 
@@ -393,7 +394,7 @@ def findings(case: Case) -> list[Finding]:
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
     if row["regressed"]:
         return _regression(case, row)
-    if row["verdict"] == "GONE_MAYBE_TIMEOUT":
+    if row["verdict"] == Pace.GONE_MAYBE_TIMEOUT:
         again = "it is recorded again (now 0 calls)"
         return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", again, threshold="> 0 calls")
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
