@@ -70,9 +70,9 @@ INSIDE = {
     "analysis": """
         catalogue
         product
-        coverage database integrations performance
+        coverage database deployment integrations performance
         availability confounders errors
-        cron deployment limits traffic
+        cron limits traffic
         compare cron_schedules metric
     """,
     "analysis.compare": """
@@ -101,15 +101,16 @@ INSIDE = {
         activity costs feedback usage
     """,
     "sources": """
-        catalogue endpoints
-        app postgres resend stripe supabase twilio
-        health live sentry vercel
+        catalogue
+        endpoints sentry supabase vercel
+        app postgres resend specifications stripe twilio
+        accounts fields health live
         http masking threads
     """,
     "sources.postgres": """
         source
-        checks tables
-        explain mapping survey timings
+        checks explain tables
+        mapping survey timings
         snapshot visibility
         session
     """,
@@ -147,6 +148,14 @@ INSIDE = {
     "phases": """
         due scope
         phase window
+    """,
+    "sources.specifications": """
+        sentry supabase vercel
+    """,
+    "sources.vercel": """
+        source
+        metrics moves
+        platform
     """,
 }
 HOMES = {

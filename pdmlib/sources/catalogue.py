@@ -18,17 +18,10 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import Answer, State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
-from pdmlib.sources import (
-    app,
-    resend,
-    sentry,
-    stripe,
-    supabase,
-    twilio,
-    vercel,
-)
+from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio
 from pdmlib.sources.postgres import source
 from pdmlib.sources.threads import Frames, as_finished, reason_of
+from pdmlib.sources.vercel import source as vercel
 
 LIMIT_S = 180.0
 SHOWN = 400

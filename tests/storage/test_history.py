@@ -31,7 +31,7 @@ START = datetime(2025, 1, 31, 23, 0, tzinfo=UTC)
 
 
 def samples(count: int, start: datetime = START) -> Collection:
-    rows = [{"metric": "load5", "at": start + timedelta(minutes=5 * i), "value": i} for i in range(count)]
+    rows = [{"metric": "db_up", "at": start + timedelta(minutes=5 * i), "value": i} for i in range(count)]
     return Collection(
         {"host_metrics": frame("host_metrics", rows)}, (Coverage("supabase", Answer.OK, count, 0.1),)
     )

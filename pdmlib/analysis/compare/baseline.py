@@ -306,7 +306,7 @@ def _earlier_deployments(case: Case) -> list[Window]:
     """The hour after each production deployment before the judged one."""
     made = case["deployments"]
     made = made[(made["target"] == "production") & (made["state"] == "READY")]
-    moments = made["ready_at"].fillna(made["created_at"]).dropna()
+    moments = made["live_at"].dropna()
     earlier: list[datetime] = [m.to_pydatetime() for m in moments if m < case.scope.deployed_at]
     return [Window(m, m + DEPLOYMENT) for m in earlier]
 
