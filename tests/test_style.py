@@ -15,6 +15,7 @@ SETS_IN = ("cli", "workbook", "report", "verdict", "analysis", "frames", "phases
 # A word of a closed set that means something else in this file.
 OTHERWISE = {
     ("analysis/compare/baseline.py", "days"): "a kind of baseline, not a topic",
+    ("analysis/deployment.py", "rollback"): "a move from one deployment to another, not an advice",
     ("analysis/deployment.py", "error"): "a level of the build log",
     ("analysis/integrations.py", "failed"): "a payment's status in the site file's words",
     ("analysis/errors.py", "high"): "a priority as the error tracker gives it",
@@ -87,3 +88,23 @@ def test_every_exception_is_needed() -> None:
         if isinstance(part, ast.Constant)
     }
     assert OTHERWISE.keys() - used == set()
+
+
+# Rooms without a bare number in a comparison; what is left needs no name.
+NUMBERS_IN = ("analysis", "verdict", "storage", "frames", "phases")
+PLAIN = (-1, 0, 1, 2, 100)  # signs, one, a pair, and the whole of a percentage
+
+
+@pytest.mark.parametrize("name", [*files(*NUMBERS_IN), "stats.py", "sources/http.py"])
+def test_a_number_that_a_rule_compares_with_has_a_name(name: str) -> None:
+    sides = [
+        side for node in ast.walk(tree(name)) if isinstance(node, ast.Compare)
+        for side in (node.left, *node.comparators)
+    ]  # fmt: skip
+    found = {
+        (part.value, part.lineno)
+        for side in sides
+        for part in ast.walk(side)
+        if isinstance(part, ast.Constant) and type(part.value) in (int, float) and part.value not in PLAIN
+    }
+    assert found == set()

@@ -20,6 +20,7 @@ from pdmlib.frames.states import IssueClass
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import Sentry
 
+RELEASED = timedelta(minutes=30)  # a release is often made known a while after the deployment
 SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
@@ -102,7 +103,7 @@ def _older_releases(case: Case) -> set[str]:
     releases = case["deployments"]
     releases = releases[releases["source"] == "sentry"]
     made = releases["live_at"].fillna(releases["created_at"])
-    current = made[made <= case.scope.deployed_at + timedelta(minutes=30)].max()
+    current = made[made <= case.scope.deployed_at + RELEASED].max()
     return set(releases.loc[made < current, "deployment"])
 
 

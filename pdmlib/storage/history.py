@@ -30,6 +30,7 @@ from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, parse_time, stamp
 from pdmlib.storage import engine
 
+ABANDONED_S = 86_400  # a file that is still half written after a day belongs to a process that has ended
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
     "health_checks": "checked_at",
@@ -193,7 +194,7 @@ def _sweep(month: Path) -> None:
     """Removes what a killed process left unfinished more than a day ago."""
     for left in month.glob(".*.part"):
         with suppress(FileNotFoundError):
-            if now().timestamp() - left.stat().st_mtime > 86_400:
+            if now().timestamp() - left.stat().st_mtime > ABANDONED_S:
                 left.unlink()
 
 

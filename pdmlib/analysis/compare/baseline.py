@@ -19,6 +19,8 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
 
+SATURDAY = 5  # as `weekday()` counts, from Monday as 0
+SHORT_S = 20 * 3600  # what is shorter than most of a day depends on the hour that it begins at
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
 Bucket = tuple[Window, float]
 
@@ -99,7 +101,7 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         (known, ENOUGH_BUCKETS, ", days with an earlier deployment among them"),
         (known, FEW_BUCKETS, ", as there are no more"),
     )
-    for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
+    for kind in KINDS[:3] if judged.seconds < SHORT_S else KINDS[1:3]:
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
             same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
             if len(same) >= enough:
@@ -285,7 +287,7 @@ def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[
 
 
 def _weekend(window: Window, zone: ZoneInfo) -> bool:
-    return window.start.astimezone(zone).weekday() >= 5
+    return window.start.astimezone(zone).weekday() >= SATURDAY
 
 
 def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:

@@ -12,6 +12,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.statement_text import Filter, filters_of, tables_of
 from pdmlib.frames.states import Pace
 
+FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
 BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0
 GROWN = 1.1
 TABLE_GROWN = 1.5
@@ -46,7 +47,7 @@ def _reads_more(row: Mapping[str, Any]) -> bool:
     """Whether a call touches more blocks, and so many more that they can account for half of its new time."""
     before, now = blocks_per_call(row, "_before"), blocks_per_call(row)
     slower = row["mean_ms"] - row["before_mean_ms"]
-    return now > GROWN * before and now - before > 10 and 2 * _longest_ms(row) >= slower
+    return now > GROWN * before and now - before > FEWEST_MORE and 2 * _longest_ms(row) >= slower
 
 
 def _longest_ms(row: Mapping[str, Any]) -> float:

@@ -22,6 +22,16 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.frames.states import Pace
 
+MS_PER_S = 1000
+AT_ONCE_MS, AT_ONCE_FACTOR = (
+    1000,
+    3,
+)  # a mean of over a second is felt by whoever waits; so is three times the time
+FEWEST_ROLLBACKS = 3  # transactions: one or two are undone by hand
+FEWEST_TOGETHER, TOGETHER = (
+    3,
+    0.7,
+)  # statements that moved, and their share of the largest: the machine, not a plan
 FEWEST = 20
 FACTOR = 1.3
 WELCH_T, PLAN_T = 4.0, 2.0
@@ -317,7 +327,7 @@ def _matters(row: Mapping[str, Any]) -> bool:
 
 def _heavy(row: Mapping[str, Any]) -> bool:
     """Whether the change of the mean moves the load by a hundredth of a processor."""
-    return bool(abs(row["mean_ms"] - row["before_mean_ms"]) * row["calls"] >= SHARE * 1000 * row["seconds"])
+    return bool(abs(row["mean_ms"] - row["before_mean_ms"]) * row["calls"] >= SHARE * MS_PER_S * row["seconds"])
 
 
 def _felt(row: Mapping[str, Any]) -> bool:
@@ -328,14 +338,17 @@ def _felt(row: Mapping[str, Any]) -> bool:
 def urgent(row: Mapping[str, Any]) -> bool:
     """Whether a regression cannot wait: over a second, or 3 times and 1 ms slower with 5 % of all time."""
     before, now = row["before_mean_ms"], row["mean_ms"]
-    return bool(now > 1000 or (now >= 3 * before and now - before >= 1 and (row["share_pct"] or 0) >= MUCH_PCT))
+    return bool(
+        now > AT_ONCE_MS
+        or (now >= AT_ONCE_FACTOR * before and now - before >= 1 and (row["share_pct"] or 0) >= MUCH_PCT)
+    )
 
 
 def _much_more(row: Mapping[str, Any]) -> bool:
     expected = row["expected"]
     return (
         bool(expected >= FEWEST and row["calls"] >= MORE_CALLS * expected)
-        and row["volume_ms"] >= SHARE * 1000 * row["seconds"]
+        and row["volume_ms"] >= SHARE * MS_PER_S * row["seconds"]
     )
 
 
@@ -345,7 +358,7 @@ def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
         return Pace.TOO_FEW, f"{row['n_before']:.0f} calls before, none after, too few to miss it"
     if facts.evicted:
         return Pace.UNCERTAIN, "not seen after, but entries were evicted between the looks"
-    if facts.rollbacks >= 3 and facts.rollbacks > 2 * facts.usual_rollbacks:
+    if facts.rollbacks >= FEWEST_ROLLBACKS and facts.rollbacks > 2 * facts.usual_rollbacks:
         return Pace.GONE_MAYBE_TIMEOUT, (
             f"about {expected:.0f} calls expected and none recorded, while {facts.rollbacks:.0f} transactions "
             "were rolled back: what is cancelled is not recorded, so it may be timing out"
@@ -365,7 +378,7 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     top = rated[rated["total_ms"] >= SHARE * rated["total_ms"].sum()].nlargest(10, "total_ms")
     waits = [_felt(row) and not causes.more_work(row) for row in top.to_dict("records")]
     moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & pd.Series(waits, top.index, dtype=bool)]
-    if len(moved) < 3 or len(moved) < 0.7 * len(top):
+    if len(moved) < FEWEST_TOGETHER or len(moved) < TOGETHER * len(top):
         return both
     first, others = moved.index[0], both.index.isin(moved.index[1:])
     text = (

@@ -34,6 +34,7 @@ from pdmlib.phases.window import Day, Window
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature
 
+LEAST_CHANCE = 1e-4  # below it the digits of a chance are those of its model
 SECTION = "features"
 ASK = "Gather user feedback on the feature, find out why it is not used any more"
 TEST = "Test the feature manually, document the result"
@@ -213,7 +214,7 @@ def _found(case: Case, feature: Feature) -> Iterator[Finding]:
 
 
 def _chance(share: float) -> str:
-    return "under 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+    return "under 0.01 %" if share < LEAST_CHANCE else f"{100 * share:.2g} %"
 
 
 def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:

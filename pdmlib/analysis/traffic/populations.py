@@ -16,6 +16,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds, within
 from pdmlib.phases.window import Window
 
+SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
 # Best first: what counts each request itself, and what only samples them. Any other source comes between.
 COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 # Best first: raw times of all requests, times of a sample of them, times per route of the platform.
@@ -233,7 +234,9 @@ def _covered_s(buckets: pd.DataFrame) -> float:
 
 def failures(table: pd.DataFrame) -> pd.Series:
     """Requests of each row of `request_counts` that failed: a status of 500 or more, or a crash."""
-    return table["requests"].where(((table["status"] >= 500) | (table["status"] == CRASHED)).fillna(False), 0.0)
+    return table["requests"].where(
+        ((table["status"] >= SERVER_ERRORS) | (table["status"] == CRASHED)).fillna(False), 0.0
+    )
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
