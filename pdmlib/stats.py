@@ -13,7 +13,7 @@ from scipy import special
 
 POISSON = 1 + 1e-9  # a dispersion up to here is 1 but for rounding
 FEWEST_POINTS = 3  # a line through two has no residual, and so no interval
-LEVEL = 0.05
+LEVEL = 0.05  # two-sided, of all intervals: 95 %
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:

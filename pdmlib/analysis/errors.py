@@ -24,8 +24,8 @@ RELEASED = timedelta(minutes=30)  # a release is often made known a while after 
 SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
-BEFORE = timedelta(days=7)
-SHOWN, LEVEL = 10, 0.01
+BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
+SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
     "issue", "title", "level", "first_seen", "last_seen", "events", "users",

@@ -40,7 +40,7 @@ CAUSE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
-TIMED_OUT = (504, 524)
+TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
 STATUS_ITEMS = {"vercel": "requests.http_status", "sentry": "spans.http_response_rate"}

@@ -41,10 +41,11 @@ KEPT: Mapping[str, str] = {
 }
 SPARSE = ("host_metrics", "database_gauges")
 LOOKS = ("statements", "database_gauges", "query_plans")
-LOOSE = 64
+LOOSE = 64  # files of one frame; with more of them they are merged into one, since each is opened to read it
 # Groups of few rows, so that a report skips what lies outside its window.
 STORED = "COMPRESSION zstd, ROW_GROUP_SIZE 16384"
-TRIES, PAUSE = 40, 0.05
+TRIES, PAUSE = 40, 0.05  # two seconds in all for another process to finish
+# When single looks, and then hours, are no longer asked for: a month and a few days.
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
 

@@ -22,9 +22,9 @@ from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso
 
 Measured = Callable[[str, Window], Measurement]
-BEFORE = timedelta(days=1)
+BEFORE = timedelta(days=1)  # what changed earlier is rarely the cause
 WEEK = timedelta(days=7)
-AROUND = timedelta(hours=1)
+AROUND = timedelta(hours=1)  # signs that come just after the end still belong to it
 PROCEDURE: tuple[tuple[str, str, timedelta | None], ...] = (
     (
         "Acknowledge: in the monitoring system, in the alerts channel, with a commander",
@@ -42,7 +42,7 @@ CRITERIA = (
     ("db_connection_errors", "Connections to the database fail"),
     ("payment_failures", "Payments fail"),
 )
-NORMAL = 1.1
+NORMAL = 1.1  # times the value before: as it was but for noise
 VERIFIED = ("error_rate_pct", "latency_p95_ms", "latency_p50_ms", "uptime_pct")
 
 

@@ -39,8 +39,8 @@ LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
-OUTAGE = timedelta(minutes=5)
-LEAST_KNOWN = 0.01
+OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
+LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
 HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
 # One observation decides nothing: three probes, too far apart for one lost packet or one restart.
 ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)

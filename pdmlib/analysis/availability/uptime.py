@@ -1,4 +1,4 @@
-"""Uptime is time: what each probe of the application vouches for, and the outages in it.
+"""Uptime, measured in time and not in probes: how long each probe speaks for, and the outages.
 
 A probe vouches for the time up to the next one if that comes within twice the interval, else for
 one interval; the rest is unknown, neither up nor down. `degraded` is up. A probe whose word is not
@@ -20,7 +20,7 @@ LOG = "uptime_logs"
 WORKING = (Probe.UP, Probe.DEGRADED)
 SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
 UNCLEAR = Probe.UNCLEAR
-BURST = timedelta(minutes=1)
+BURST = timedelta(minutes=1)  # probes nearer together than this are one look
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Baselines that mean something, and arrows only for change.
+"""What is usual for a value (its baseline), and whether a value differs from it by more than chance.
 
 A baseline is what comparable buckets of time held before the deployment: the same weekday and
 hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
@@ -24,10 +24,11 @@ SHORT_S = 20 * 3600  # what is shorter than most of a day depends on the hour th
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
 Bucket = tuple[Window, float]
 
+# Of the same kind: two give a spread, three a spread that one odd day does not rule.
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
-ENOUGH_EVENTS = 10
-PRACTICAL_PCT = 10.0
-DEPLOYMENT = timedelta(hours=1)
+ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to double
+PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
+DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
 
 

@@ -13,9 +13,9 @@ from pdmlib.frames.statement_text import Filter, filters_of, tables_of
 from pdmlib.frames.states import Pace
 
 FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
-BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0
-GROWN = 1.1
-TABLE_GROWN = 1.5
+BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0  # times, and blocks a call: another plan, not another row or two
+GROWN = 1.1  # times: what differs by less is the same work
+TABLE_GROWN = 1.5  # times: a table that grew so much explains a scan that takes longer
 HIT_MS, READ_MS = 0.1, 10.0
 """More than a block from memory, and one from disk, ever takes."""
 SATURATED = "the server is saturated, no statement is to blame"

@@ -26,7 +26,7 @@ GROWTH_PCT, GROWTH_BYTES = 20, 100e6  # in twelve hours; below 100 MB a share te
 SECONDS_A_MIN = 60
 Row = dict[str, Any]
 
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 MEGABYTE = 1e6
 _EPOCHS = {
     "started_at": "the server was started again",

@@ -30,10 +30,11 @@ SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
+# The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"

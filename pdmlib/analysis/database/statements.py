@@ -22,7 +22,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.frames.states import Pace
 
-MS_PER_S = 1000
+MS_PER_S = 1000  # a second of processor time in the unit of the counters
 AT_ONCE_MS, AT_ONCE_FACTOR = (
     1000,
     3,
@@ -32,16 +32,17 @@ FEWEST_TOGETHER, TOGETHER = (
     3,
     0.7,
 )  # statements that moved, and their share of the largest: the machine, not a plan
-FEWEST = 20
-FACTOR = 1.3
+FEWEST = 20  # calls on each side, from which a mean and its spread can be told
+FACTOR = 1.3  # times: a mean that rose by less is within what machines differ from day to day
+# In standard errors: 4 since hundreds of statements are tested, 2 where the blocks are evidence as well.
 WELCH_T, PLAN_T = 4.0, 2.0
-SHARE = 0.01
-MUCH_PCT = 5.0
-SLOW_MS = 100.0
-FELT_MS = 1.0
-MORE_CALLS = 1.5
-EXPECTED = 5
-SHOWN = 60
+SHARE = 0.01  # of one processor: a change of load below a hundredth is not noticed
+MUCH_PCT = 5.0  # of all time of the database
+SLOW_MS = 100.0  # the guide's line for a slow query
+FELT_MS = 1.0  # what a mean must rise by to be felt where it is the only evidence
+MORE_CALLS = 1.5  # times the calls expected
+EXPECTED = 5  # calls: with fewer due, none seen may be chance (e^-5 is under 1 %)
+SHOWN = 60  # rows of the table, as many as a page holds
 NOISE = (
     *(
         "begin",

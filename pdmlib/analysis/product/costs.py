@@ -26,7 +26,7 @@ MINUTE_S = 60
 SECTION = "costs"
 VENDORS = {"vercel": "Vercel", "twilio": "Twilio", "stripe": "Stripe fees"}
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 30.4375}
-FEWEST_DAYS = 5
+FEWEST_DAYS = 5  # a slope of fewer points has no interval worth telling
 GB = 1e9
 
 

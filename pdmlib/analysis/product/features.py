@@ -39,8 +39,8 @@ SECTION = "features"
 ASK = "Gather user feedback on the feature, find out why it is not used any more"
 TEST = "Test the feature manually, document the result"
 PROMOTE = "Promote the underutilized feature"
-UNLIKELY = 0.05
-NEARLY_A_DAY = timedelta(hours=20)
+UNLIKELY = 0.05  # chance of the silence seen, below which it is called a fault
+NEARLY_A_DAY = timedelta(hours=20)  # a window of which it may be said that nothing happened all day
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures 
 COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 # Best first: raw times of all requests, times of a sample of them, times per route of the platform.
 TIMED = ("requests", "sentry", "vercel")
-CRASHED = -1
-SILENCE_S = 6 * 3600.0
+CRASHED = -1  # status of a function that ended without an answer
+SILENCE_S = 6 * 3600.0  # longer than a quiet night of a small site
 KNOWN_SHARE = (
     0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
 )

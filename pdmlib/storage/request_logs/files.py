@@ -35,8 +35,8 @@ from pdmlib.storage.request_logs.fingerprints import (
 NAMED_WITHIN = 2000  # characters: a drain names its kind in its first entry
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
-SETTLED_S = 3.0
-COPY_BYTES = 8 << 20
+SETTLED_S = 3.0  # a file that changed later may still be written to
+COPY_BYTES = 8 << 20  # bytes held in memory at once
 
 
 @dataclass(frozen=True)
