@@ -40,7 +40,7 @@ ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
 BREAKDOWNS = ("release", "region", "route", "kind")
-FINEST_S = 3600  # windows up to this length may be asked for to the second
+FINEST_S = 3600  # of a window: up to an hour it is told by the minute
 
 
 def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:
