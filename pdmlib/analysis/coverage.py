@@ -1,4 +1,4 @@
-"""Whether everything that the site needs could be read: silence is never health."""
+"""Whether everything that the site needs could be read. What was not read is never taken for healthy."""
 
 from __future__ import annotations
 

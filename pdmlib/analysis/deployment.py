@@ -15,12 +15,12 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.window import iso, parse_time
 
-NEAR = timedelta(minutes=30)
+NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
 CHECK_BUILD = "Check the deployment's logs"
 JUDGE_WHAT_RUNS = "Judge the deployment that serves the traffic now"
 UNREACHED = "the platform knows of no production deployment that traffic moved to near that time"
 SHRINK = "Check bundle size and optimize if needed"
-GREW_PCT = 10
+GREW_PCT = 10  # of the bundle before: less is an ordinary change
 _FIRST_LOAD = re.compile(r"First Load JS shared by all\s+([\d.]+)\s*(kB|MB|B)\b", re.IGNORECASE)
 _KB = {"b": 0.001, "kb": 1.0, "mb": 1000.0}
 

@@ -30,6 +30,8 @@ from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rou
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
+MINUTE_S, HOUR_S = 60, 3600
+HALF_PCT = 50  # of the window: a rate over less of it is no rate of the window
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
@@ -38,7 +40,7 @@ CAUSE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
-TIMED_OUT = (504, 524)
+TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
 STATUS_ITEMS = {"vercel": "requests.http_status", "sentry": "spans.http_response_rate"}
@@ -236,7 +238,11 @@ def _against_usual(case: Case, found: Population) -> Change:
 
     def whole(other: Case) -> float | None:
         counted = population(other, found.source)
-        return counted.rate * other.window.minutes if counted and counted.coverage_pct(other.window) > 50 else None
+        return (
+            counted.rate * other.window.minutes
+            if counted and counted.coverage_pct(other.window) > HALF_PCT
+            else None
+        )
 
     current = whole(case)
     if current is None:
@@ -261,7 +267,7 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     """Requests of each interval of at least a minute inside the window, by source, best source first."""
     counts, spans = case["request_counts"], case["latencies"]
     counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in counting(case)])
-    counts = counts[counts["interval_s"] >= 60]
+    counts = counts[counts["interval_s"] >= MINUTE_S]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
     # An interval of which a part is not understood has no sum.
@@ -271,7 +277,7 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     spans = spans[inside & spans["requests"].notna()]
     spans = spans.assign(at=spans["start"], seconds=(spans["end"] - spans["start"]).dt.total_seconds())
     spans = spans.loc[
-        (spans["seconds"] >= 60) & (spans["seconds"] <= 3600), ["source", "at", "seconds", "requests"]
+        (spans["seconds"] >= MINUTE_S) & (spans["seconds"] <= HOUR_S), ["source", "at", "seconds", "requests"]
     ]
     both = pd.concat([counts, spans], ignore_index=True)
     for source in counting(case):

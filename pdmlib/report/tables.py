@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.states import Cell
 from pdmlib.report import cells, words
 from pdmlib.report.columns import COLUMNS, C, Column
 from pdmlib.report.html import Html, grid, render
@@ -57,9 +58,9 @@ def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    signs = {"not_yet": "·", "no_data": "?"}
+    signs = {Cell.NOT_YET: "·", Cell.NO_DATA: "?"}
     days = {
-        f"day{i}": signs.get(kind, cells.count(count) + ("*" if kind == "partial" else ""))
+        f"day{i}": signs.get(kind, cells.count(count) + ("*" if kind == Cell.PARTIAL else ""))
         for i, (count, kind) in enumerate(zip(row["days"], row["cells"], strict=True))
     }
     return {**row, **days}

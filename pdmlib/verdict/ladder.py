@@ -84,9 +84,10 @@ def _sure(limit: Limit, found: Measurement) -> bool:
 
 
 def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
-    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a doubt.
+    """The step of a rate that is beyond an edge, but so little that chance could explain it.
 
-    An edge that alerts nobody is told without a judgement.
+    It is the worst step that the rate is surely beyond. Without one the reading only warns, and where the edge
+    raises no alert it is shown without a judgement.
     """
     softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
     base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False)

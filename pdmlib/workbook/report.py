@@ -10,6 +10,7 @@ from typing import Any
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
+from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
@@ -115,7 +116,7 @@ class Report:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
         rows = [
             row for row in self.verdict.tables["feature_adoption"]
-            if row["state"] in ("abandoned", "broken", "rare") or row["target_met"] is False
+            if row["state"] in (Usage.ABANDONED, Usage.BROKEN, Usage.RARE) or row["target_met"] is False
         ]  # fmt: skip
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
         return self._list(lines, "Every feature is used as expected.", most)

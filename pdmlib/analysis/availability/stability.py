@@ -26,7 +26,8 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import stretches
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
@@ -38,8 +39,8 @@ LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
-OUTAGE = timedelta(minutes=5)
-LEAST_KNOWN = 0.01
+OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
+LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
 HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
 # One observation decides nothing: three probes, too far apart for one lost packet or one restart.
 ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
@@ -110,7 +111,7 @@ def _said(probes: pd.DataFrame) -> bool | None:
     probes = probes[probes["status"].notna()]
     if probes.empty:
         return True
-    at, down = probes["checked_at"], probes["status"] == "down"
+    at, down = probes["checked_at"], probes["status"] == Probe.DOWN
     long = at.iloc[-1] - at.iloc[0]
     mostly_up = bool(2 * down.sum() <= len(probes))
     if long > BURST and (mostly_up or not down.iloc[-1]):
@@ -153,7 +154,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
     probes = pd.concat([targets[t] for t in asked])
     dark = [t for t in asked if targets[t]["status"].isna().all() or pd.isna(targets[t]["status"].iloc[-1])]
-    if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == "down").any()):
+    if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == Probe.DOWN).any()):
         newest = pd.concat([targets[t].tail(1) for t in dark])
         return _unclear(case, newest, source)
     probes = probes[probes["status"].notna()]
@@ -173,14 +174,18 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
 
 def _cut_off(case: Case) -> bool:
     """Whether nothing on the web could be reached: the way out from here may be at fault, whatever a log says."""
-    answers = [c.status for c in case.collection.coverage if c.source not in HERE and c.status != "not_configured"]
-    return len(answers) > 1 and set(answers) == {"failed"}
+    answers = [
+        c.status
+        for c in case.collection.coverage
+        if c.source not in HERE and c.status is not Answer.NOT_CONFIGURED
+    ]
+    return len(answers) > 1 and set(answers) == {Answer.FAILED}
 
 
 def _evidence(probes: pd.DataFrame) -> str:
     newest = probes.groupby("target", sort=False).tail(1)
     said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
-    down = probes[probes["status"] == "down"]
+    down = probes[probes["status"] == Probe.DOWN]
     details = down["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
     return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
@@ -197,7 +202,7 @@ def down_since(case: Case) -> datetime | None:
     if events and events[-1].end is None:
         return events[-1].start
     known = case["probes"]
-    down = known[(known["status"] == "down") & (known["checked_at"] >= case.scope.present.start)]
+    down = known[(known["status"] == Probe.DOWN) & (known["checked_at"] >= case.scope.present.start)]
     return None if down.empty else down["checked_at"].min().to_pydatetime()
 
 
@@ -398,7 +403,7 @@ def _unprobed(case: Case) -> list[Finding]:
     if found is None or found.unclear >= found.unknown or found.low_pct >= target or found.high_pct < target:
         return []
     gaps = uptime_segments(case)
-    gaps = gaps[gaps["state"].isin(("unknown", UNCLEAR))].reset_index(drop=True)
+    gaps = gaps[gaps["state"].isin((Probe.UNKNOWN, UNCLEAR))].reset_index(drop=True)
     longest = gaps.loc[(gaps["end"] - gaps["start"]).idxmax()]
     allowed = max(0.0, found.total * (100 - target) / 100 - found.down)
     unseen, most = _minutes(found.unknown), _minutes(allowed)

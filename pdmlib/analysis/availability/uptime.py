@@ -1,4 +1,4 @@
-"""Uptime is time: what each probe of the application vouches for, and the outages in it.
+"""Uptime, measured in time and not in probes: how long each probe speaks for, and the outages.
 
 A probe vouches for the time up to the next one if that comes within twice the interval, else for
 one interval; the rest is unknown, neither up nor down. `degraded` is up. A probe whose word is not
@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Window
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
-WORKING = ("up", "degraded")
-SAID = (*WORKING, "down", "maintenance")
-UNCLEAR = "not_understood"
-BURST = timedelta(minutes=1)
+WORKING = (Probe.UP, Probe.DEGRADED)
+SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
+UNCLEAR = Probe.UNCLEAR
+BURST = timedelta(minutes=1)  # probes nearer together than this are one look
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,14 @@ def uptime_segments(case: Case) -> pd.DataFrame:
         if start >= end:
             continue
         if start > reached:
-            rows.append((reached, start, "unknown"))
+            rows.append((reached, start, Probe.UNKNOWN))
         if rows and rows[-1][2] == state and rows[-1][1] == start:
             rows[-1] = (rows[-1][0], end, state)
         else:
             rows.append((start, end, state))
         reached = end
     if rows and reached < window.end:
-        rows.append((reached, window.end, "unknown"))
+        rows.append((reached, window.end, Probe.UNKNOWN))
     planned = case.site.maintenance_in(window)
     pieces = [piece for start, end, state in rows for piece in _planned(start, end, state, planned)]
     table = pd.DataFrame(pieces, columns=["start", "end", "state"])
@@ -169,7 +170,8 @@ def uptime(case: Case) -> Uptime | None:
     at = pooled(case)["checked_at"]
     counted = int(((at >= case.window.start) & (at < case.window.end)).sum())
     up, degraded, down, unknown, maintenance, unclear = (
-        float(seconds.get(state, 0.0)) for state in (*WORKING, "down", "unknown", "maintenance", UNCLEAR)
+        float(seconds.get(state, 0.0))
+        for state in (*WORKING, Probe.DOWN, Probe.UNKNOWN, Probe.MAINTENANCE, UNCLEAR)
     )
     return Uptime(up, degraded, down, unknown + unclear, maintenance, unclear, counted)
 
@@ -183,7 +185,7 @@ def outages(case: Case) -> list[Outage]:
     found: list[Outage] = []
     down, first, last = timedelta(0), None, None
     for start, end, state in uptime_segments(case).itertuples(index=False):
-        if state == "down":
+        if state == Probe.DOWN:
             first, last, down = first or start.to_pydatetime(), end.to_pydatetime(), down + (end - start)
         elif state in WORKING and first:
             found.append(_outage(case, first, last, down))
@@ -194,7 +196,7 @@ def outages(case: Case) -> list[Outage]:
 def _outage(case: Case, start: datetime, end: datetime | None, down: timedelta) -> Outage:
     seen = pooled(case)
     inside = (seen["checked_at"] >= start) & (seen["checked_at"] < (end or case.window.end))
-    return Outage(start, end, down, int((inside & (seen["status"] == "down")).sum()))
+    return Outage(start, end, down, int((inside & (seen["status"] == Probe.DOWN)).sum()))
 
 
 def _up_again(case: Case) -> datetime | None:

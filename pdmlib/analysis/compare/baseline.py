@@ -1,4 +1,4 @@
-"""Baselines that mean something, and arrows only for change.
+"""What is usual for a value (its baseline), and whether a value differs from it by more than chance.
 
 A baseline is what comparable buckets of time held before the deployment: the same weekday and
 hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
@@ -19,13 +19,16 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
 
+SATURDAY = 5  # as `weekday()` counts, from Monday as 0
+SHORT_S = 20 * 3600  # what is shorter than most of a day depends on the hour that it begins at
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
 Bucket = tuple[Window, float]
 
+# Of the same kind: two give a spread, three a spread that one odd day does not rule.
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
-ENOUGH_EVENTS = 10
-PRACTICAL_PCT = 10.0
-DEPLOYMENT = timedelta(hours=1)
+ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to double
+PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
+DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
 
 
@@ -99,7 +102,7 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         (known, ENOUGH_BUCKETS, ", days with an earlier deployment among them"),
         (known, FEW_BUCKETS, ", as there are no more"),
     )
-    for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
+    for kind in KINDS[:3] if judged.seconds < SHORT_S else KINDS[1:3]:
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
             same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
             if len(same) >= enough:
@@ -285,7 +288,7 @@ def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[
 
 
 def _weekend(window: Window, zone: ZoneInfo) -> bool:
-    return window.start.astimezone(zone).weekday() >= 5
+    return window.start.astimezone(zone).weekday() >= SATURDAY
 
 
 def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:

@@ -18,9 +18,15 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
 from pdmlib.phases.window import iso
 
+FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
+ROLLED_BACK = 0.05  # share of transactions: a healthy application undoes few
+DEADLOCKS_A_MIN = 5  # a pace at which users wait, no longer an accident
+FULL_PCT = 90  # of pg_stat_statements.max: from its end on the server evicts entries, and with them their past
+GROWTH_PCT, GROWTH_BYTES = 20, 100e6  # in twelve hours; below 100 MB a share tells nothing of the room left
+SECONDS_A_MIN = 60
 Row = dict[str, Any]
 
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 MEGABYTE = 1e6
 _EPOCHS = {
     "started_at": "the server was started again",
@@ -84,7 +90,7 @@ def load(between: Between) -> Iterator[Row]:
     now = (grown + (between.value("in_flight_ms") or 0.0)) / 1000 / between.found.seconds
     pace = between.pace("active_time")
     before = None if pace is None else pace / 1000
-    busier = before is not None and now >= 2 * before and now >= 0.1
+    busier = before is not None and now >= 2 * before and now >= FEWEST_AT_WORK
     yield {
         "severity": "warn" if busier else "info" if before is None else "pass",
         "value": now,
@@ -105,7 +111,7 @@ def rollbacks(between: Between) -> Iterator[Row]:
     share = undone / (undone + done) if undone + done else 0.0
     paces = between.pace("xact_rollback"), between.pace("xact_commit")
     usual = paces[0] / sum(p or 0 for p in paces) if paces[0] and sum(p or 0 for p in paces) else 0.0
-    if share > 0.05 and share > 2 * usual:
+    if share > ROLLED_BACK and share > 2 * usual:
         evidence = (
             f"{undone:.0f} of {undone + done:.0f} transactions were rolled back, usually {100 * usual:.1f} %"
         )
@@ -114,7 +120,7 @@ def rollbacks(between: Between) -> Iterator[Row]:
                "evidence": evidence, "action": action}  # fmt: skip
     deadlocks = between.grown("deadlocks") or 0.0
     if deadlocks:
-        severity = "fail" if deadlocks / (between.found.seconds / 60) > 5 else "warn"
+        severity = "fail" if deadlocks / (between.found.seconds / SECONDS_A_MIN) > DEADLOCKS_A_MIN else "warn"
         yield {"object": "deadlocks", "severity": severity, "value": deadlocks, "unit": "count", "threshold": "0",
                "evidence": f"{deadlocks:.0f} deadlocks", "action": "Take locks in one order"}  # fmt: skip
     for metric in ("sessions_fatal", "sessions_abandoned", "sessions_killed"):
@@ -138,7 +144,7 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
     evicted = between.grown("statements_dealloc") or 0.0
     entries, most = between.value("statements_entries"), between.value("pg_stat_statements.max")
     full = 100 * entries / most if entries is not None and most else 0.0
-    if evicted or full > 90:
+    if evicted or full > FULL_PCT:
         yield {"object": "pg_stat_statements", "severity": "warn", "value": full, "unit": "% full",
                "threshold": "< 90 %, nothing evicted", "evidence": f"entries were evicted {evicted:.0f} times",
                "action": "Raise pg_stat_statements.max"}  # fmt: skip
@@ -177,7 +183,7 @@ def size_growth(between: Between) -> Iterator[Row]:
     if grown is None or not size or size == grown:
         return
     share = 100 * grown / (size - grown) * 12 / between.hours
-    severity = "warn" if share >= 20 and grown > 100 * MEGABYTE else "info"
+    severity = "warn" if share >= GROWTH_PCT and grown > GROWTH_BYTES else "info"
     yield {"severity": severity, "value": share, "unit": "% in 12 h", "threshold": "< 20 %",
            "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB"}  # fmt: skip
 

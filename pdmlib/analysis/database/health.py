@@ -20,6 +20,7 @@ from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
+from pdmlib.frames.states import Pace, Probe
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
@@ -29,10 +30,11 @@ SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
+# The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
@@ -179,7 +181,7 @@ def _component_up(case: Case) -> str | None:
     """A health endpoint that finds the database well, seen by the application itself."""
     checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
     newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
-    well = bool((newest["status"] == "up").any())
+    well = bool((newest["status"] == Probe.UP).any())
     return "the application's health endpoint finds its database well" if well else None
 
 
@@ -393,7 +395,7 @@ def findings(case: Case) -> list[Finding]:
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
     if row["regressed"]:
         return _regression(case, row)
-    if row["verdict"] == "GONE_MAYBE_TIMEOUT":
+    if row["verdict"] == Pace.GONE_MAYBE_TIMEOUT:
         again = "it is recorded again (now 0 calls)"
         return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", again, threshold="> 0 calls")
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:

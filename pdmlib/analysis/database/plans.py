@@ -17,7 +17,7 @@ from pdmlib.frames.statement_text import filters_of
 
 Plan = Mapping[str, Any]
 
-SLOWER_MS = 1.0
+SLOWER_MS = 1.0  # a plan that costs less than that more is not felt
 _CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
 
 

@@ -21,6 +21,7 @@ from pdmlib.frames.readings import Limit, Measurement, State, Status, Trend
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, day_of
 
+SATURDAY = 5  # as `weekday()` counts, from Monday as 0
 SECTION = "activity"
 PREFERENCE = ("requests", "analytics", "database", "postgres", "vercel")
 WATCH = "Monitor, investigate if persists"
@@ -142,7 +143,7 @@ def _days_before(case: Case, column: str, source: str) -> tuple[list[float], lis
         if day.window.end <= case.scope.deployed_at:
             _, row = _row(case, day.window, column, source)
             if row is not None:
-                (weekends if day.date.weekday() >= 5 else workdays).append(float(row[column]))
+                (weekends if day.date.weekday() >= SATURDAY else workdays).append(float(row[column]))
     return workdays, weekends
 
 

@@ -21,10 +21,12 @@ from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Cost, Site
 
+TEN_YEARS_WEEKS = 520  # beyond it no growth of today says anything
+MINUTE_S = 60
 SECTION = "costs"
 VENDORS = {"vercel": "Vercel", "twilio": "Twilio", "stripe": "Stripe fees"}
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 30.4375}
-FEWEST_DAYS = 5
+FEWEST_DAYS = 5  # a slope of fewer points has no interval worth telling
 GB = 1e9
 
 
@@ -138,7 +140,7 @@ def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None, Metr
 def _requests_per_min(case: Case) -> pd.DataFrame:
     table = case["request_counts"]
     source = "requests" if (table["source"] == "requests").any() else "vercel"
-    table = all_routes(table[(table["source"] == source) & (table["interval_s"] >= 60)])
+    table = all_routes(table[(table["source"] == source) & (table["interval_s"] >= MINUTE_S)])
     table = table[table["interval_s"] == table["interval_s"].max()]
     total = table.groupby(["at", "interval_s"], as_index=False)["requests"].sum()
     return total.assign(value=total["requests"] / (total["interval_s"] / 60))
@@ -184,7 +186,7 @@ def _when(case: Case, now: float | None, limit: float | None, days: int, left: f
         return "limit not known"
     if days < FEWEST_DAYS:
         return f"not known: {days} days were measured, {FEWEST_DAYS} are needed"
-    if left is None or left > 520:
+    if left is None or left > TEN_YEARS_WEEKS:
         return "no limit in sight"
     return (case.scope.as_of.astimezone(case.site.zone) + timedelta(weeks=left)).date().isoformat()
 

@@ -19,8 +19,8 @@ from pdmlib.site.site import Site
 SECTION = "feedback"
 ANSWER = "Respond to critical tickets"
 IMPROVE = "Review the tickets rated low"
-FEWEST_RATINGS = 5
-SHOWN = 50
+FEWEST_RATINGS = 5  # the mean of fewer is the mood of one customer
+SHOWN = 50  # rows of the table, the newest
 
 
 def tickets_of(case: Case, category: str | None = None) -> Measurement:

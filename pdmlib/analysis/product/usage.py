@@ -17,7 +17,7 @@ from pdmlib.phases.window import Day, Window, days_between
 from pdmlib.site.tables import Feature
 
 DAY = timedelta(days=1)
-ENOUGH_DAYS = 3
+ENOUGH_DAYS = 3  # fewer give no spread that one odd day does not rule
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Day, Window, day_of, days_between
 
-WHOLE_PCT = 90.0
+WHOLE_PCT = 90.0  # of a day: with less counted it is no day to compare with
 Compare = Callable[..., Change]
 
 

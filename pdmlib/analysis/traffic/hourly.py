@@ -8,7 +8,7 @@ from pdmlib.analysis.traffic.populations import counting, tiled, timing
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
-SHORT_S = 6 * HOUR_S
+SHORT_S = 6 * HOUR_S  # of a window that is so short the hours are too few points
 
 
 def hourly(case: Case) -> pd.DataFrame:

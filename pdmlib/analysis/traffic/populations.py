@@ -16,12 +16,13 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds, within
 from pdmlib.phases.window import Window
 
+SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
 # Best first: what counts each request itself, and what only samples them. Any other source comes between.
 COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 # Best first: raw times of all requests, times of a sample of them, times per route of the platform.
 TIMED = ("requests", "sentry", "vercel")
-CRASHED = -1
-SILENCE_S = 6 * 3600.0
+CRASHED = -1  # status of a function that ended without an answer
+SILENCE_S = 6 * 3600.0  # longer than a quiet night of a small site
 KNOWN_SHARE = (
     0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
 )
@@ -233,7 +234,9 @@ def _covered_s(buckets: pd.DataFrame) -> float:
 
 def failures(table: pd.DataFrame) -> pd.Series:
     """Requests of each row of `request_counts` that failed: a status of 500 or more, or a crash."""
-    return table["requests"].where(((table["status"] >= 500) | (table["status"] == CRASHED)).fillna(False), 0.0)
+    return table["requests"].where(
+        ((table["status"] >= SERVER_ERRORS) | (table["status"] == CRASHED)).fillna(False), 0.0
+    )
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:

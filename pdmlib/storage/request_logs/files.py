@@ -32,10 +32,11 @@ from pdmlib.storage.request_logs.fingerprints import (
     stamp_of,
 )
 
+NAMED_WITHIN = 2000  # characters: a drain names its kind in its first entry
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
-SETTLED_S = 3.0
-COPY_BYTES = 8 << 20
+SETTLED_S = 3.0  # a file that changed later may still be written to
+COPY_BYTES = 8 << 20  # bytes held in memory at once
 
 
 @dataclass(frozen=True)
@@ -251,7 +252,7 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
     first = text.split("\n", 1)[0].rstrip()
     if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
         shape = "object"
-    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in first:
+    if '"vercel.speed_insights' in head[:NAMED_WITHIN] or '"metricType"' in first:
         raise SourceError(SOURCE, "a drain of Speed Insights holds no requests")
     if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):
         return "vercel-analytics", shape

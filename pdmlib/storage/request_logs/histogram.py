@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from pdmlib import stats
 
-ACCURACY = 0.01
+ACCURACY = 0.01  # relative error of a percentile (DDSketch: Masson and others 2019, VLDB 12)
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
-SMALLEST_MS = 1e-3
+SMALLEST_MS = 1e-3  # a microsecond: below it clocks tell nothing
 
 
 def bucket_sql(ms: str) -> str:

@@ -21,7 +21,7 @@ from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.manifests import DayFiles, Manifest
 from pdmlib.storage.request_logs.progress import IngestReport, OnProgress, Progress
 
-EXAMPLES = 5
+EXAMPLES = 5  # lines shown of each kind that was not understood
 COMMIT_BYTES = 1 << 31
 
 

@@ -18,7 +18,7 @@ from pdmlib.storage.request_logs.reader import IN, IN_HOURS, Held, hours_and_edg
 
 HourOfWeek = tuple[int, int, int]
 SCANNED_REQUESTS = 20_000_000
-ITEMS_AT_MOST = 500
+ITEMS_AT_MOST = 500  # rows a table can show
 _THESE = "IN (SELECT unnest(CAST($hours AS TIMESTAMP[])))"
 _CELLS = ["dimension", "item", "requests", "failures", "timed", "sum_us"]
 _BUCKETS = ["dimension", "item", "bucket", "n"]

@@ -19,11 +19,11 @@ from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.json_repair import mended
 
-EXAMPLES = 5
-EXAMPLE_LETTERS = 160
-FIRST_YEAR, LAST_YEAR = 2000, 2100
-LONGEST_MS = 1e9
-KEPT, EXCLUDED, STRANGE = 0, 1, 2
+EXAMPLES = 5  # lines shown of each kind that was not understood
+EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside was read in the wrong unit
+LONGEST_MS = 1e9  # eleven days: a longer request is a broken field
+KEPT, EXCLUDED, STRANGE = 0, 1, 2  # what became of a line
 # A verdict from STRANGE on is why a line was rejected.
 WHY = {
     STRANGE: "not of this format",

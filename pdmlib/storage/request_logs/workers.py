@@ -23,8 +23,8 @@ from pdmlib.storage.request_logs.parse import Part, read
 Failure = tuple[Piece, str]
 Done = Callable[[Sequence[Piece], float], None]
 BATCH_BYTES = 1 << 31
-RETRIES = 3
-ANSWER_S = 5
+RETRIES = 3  # times a piece is tried again where its worker was lost
+ANSWER_S = 5  # seconds to wait for the scheduler before it counts as absent
 
 
 def parts(
