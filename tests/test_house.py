@@ -135,7 +135,7 @@ INSIDE = {
         addresses fingerprints formats histogram json_repair progress routes
     """,
     "frames": """
-        case
+        case rewind
         collection rows understanding
         frame
         readings schemas statement_text
