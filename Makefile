@@ -88,7 +88,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow postgres check format bench proof lock
+.PHONY: test test-slow postgres check format bench proof reference lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -112,6 +112,9 @@ bench: $(VENV)/.ready-dev ## benchmarks
 
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
+
+reference: $(VENV)/.ready ## write docs/site-file.md and the JSON Schema of site files anew
+	@$(VENV)/bin/python -m pdmlib.site.reference
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock

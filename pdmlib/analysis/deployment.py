@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
+from pdmlib.analysis.confounders import deployments_between
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
+from pdmlib.phases.window import iso, parse_time
 
 NEAR = timedelta(minutes=30)
 CHECK_BUILD = "Check the deployment's logs"
+JUDGE_WHAT_RUNS = "Judge the deployment that serves the traffic now"
+UNREACHED = "the platform knows of no production deployment that traffic moved to near that time"
 SHRINK = "Check bundle size and optimize if needed"
 GREW_PCT = 10
 _FIRST_LOAD = re.compile(r"First Load JS shared by all\s+([\d.]+)\s*(kB|MB|B)\b", re.IGNORECASE)
@@ -20,9 +26,10 @@ _KB = {"b": 0.001, "kb": 1.0, "mb": 1000.0}
 
 
 def judged(case: Case) -> pd.Series | None:
-    """The platform's production deployment that went live nearest to the judged time; None when none is near."""
+    """The platform's deployment that traffic moved to nearest to the judged time; None when none is near."""
     table = _production(case)
-    away = (table["ready_at"].fillna(table["created_at"]) - case.scope.deployed_at).abs()
+    table = table[table["live_at"].notna()].reset_index(drop=True)
+    away = (table["live_at"] - case.scope.deployed_at).abs()
     return table.loc[away.idxmin()] if len(table) and away.min() <= NEAR else None
 
 
@@ -36,20 +43,40 @@ def deploy_errors(case: Case) -> Measurement:
     if not case.answered("vercel", "deployments"):
         return case.missing("vercel", "deployments", "the platform listed no deployments")
     ours = judged(case)
+    unclear = case.unclear("vercel", "deployments")
     if ours is None:
-        return case.missing("vercel", "deployments", "the platform lists no production deployment near that time")
+        return _untold(unclear) or case.missing("vercel", "deployments", UNREACHED)
     lines = _error_lines(case, ours) if case.window.start <= case.scope.deployed_at else []
     table = _production(case)
     made = (table["created_at"] >= case.window.start) & (table["created_at"] < case.window.end)
     failed = table[(table["state"] == "ERROR") & (made | (table["deployment"] == ours["deployment"]))]
     names = [f"{d}: {e}" for d, e in zip(failed["deployment"], failed["error"].fillna("failed"), strict=True)]
+    if not lines and not names and (untold := _untold(unclear)):
+        return untold
     return Measurement(
         State.MEASURED,
         len(lines) + len(names),
         source="vercel",
         window=case.window,
-        evidence="; ".join([*names, *lines][:3]) or f"{ours['deployment']} is {ours['state']}",
+        evidence="; ".join([*names, *lines][:3]) or f"{_named(ours)} is {ours['state']}{_way_back(case, ours)}",
     )
+
+
+def _untold(unclear: str | None) -> Measurement | None:
+    return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "vercel") if unclear else None
+
+
+def _named(deployment: pd.Series) -> str:
+    """A deployment with the commit that it was built from."""
+    sha = deployment["sha"]
+    return f"{deployment['deployment']}" + ("" if pd.isna(sha) else f" ({sha[:7]})")
+
+
+def _way_back(case: Case, ours: pd.Series) -> str:
+    """What traffic can be sent back to, as the platform offers it."""
+    table = _production(case)
+    offered = table[table["rollback_candidate"].fillna(False) & (table["live_at"] < ours["live_at"])]
+    return f"; {_named(offered.sort_values('live_at').iloc[-1])} can be rolled back to" if len(offered) else ""
 
 
 def _error_lines(case: Case, deployment: pd.Series) -> list[str]:
@@ -68,7 +95,7 @@ def bundle_size_kb(case: Case) -> Measurement:
     change = 100 * (size / before - 1) if before else None
     text = f"{before:g} kB in the deployment before" if before else "the build before is not known"
     grew = change is not None and abs(change) >= GREW_PCT
-    trend = "unknown" if change is None else "flat" if not grew else "up" if change > 0 else "down"
+    trend = Trend.UNKNOWN if change is None else Trend.FLAT if not grew else Trend.UP if change > 0 else Trend.DOWN
     return Measurement(
         State.MEASURED, size, baseline=before, change_pct=change, trend=trend, source="vercel", evidence=text
     )
@@ -87,14 +114,60 @@ def _previous(case: Case, ours: pd.Series | None) -> pd.Series | None:
     table = _production(case)
     if ours is None:
         return None
-    earlier = table[(table["state"] == "READY") & (table["created_at"] < ours["created_at"])]
-    return earlier.sort_values("created_at").iloc[-1] if len(earlier) else None
+    earlier = table[(table["live_at"] < ours["live_at"]) & (table["deployment"] != ours["deployment"])]
+    return earlier.sort_values("live_at").iloc[-1] if len(earlier) else None
 
 
 def findings(case: Case) -> list[Finding]:
-    """A bundle that grew by a tenth since the deployment before."""
+    """Traffic that left the judged deployment, or never wholly reached it; and a bundle that grew by a tenth."""
+    return [*_traffic(case), *_bundle_grew(case)]
+
+
+def _traffic(case: Case) -> Iterator[Finding]:
+    ours = judged(case)
+    moves = deployments_between(case)
+    away = [row for row in moves if row["move"] in ("rollback", "aborted")]
+    if ours is not None and away:
+        yield _left(ours, away[-1], away[-1] is moves[-1])
+    elif ours is not None and ours["move"] == "rolling" and ours["share_pct"] < 100:
+        yield _partly(case, ours)
+
+
+def _left(ours: pd.Series, move: dict[str, Any], still: bool) -> Finding:
+    how = {"rollback": "an instant rollback", "aborted": "an aborted rolling release"}[str(move["move"])]
+    return Finding(
+        id="deployment:left",
+        title=f"Traffic left the deployment by {how}",
+        priority=Priority.P1,
+        reading="deploy_errors",
+        evidence=f"{_named(ours)} got traffic at {iso(ours['live_at'])}; {how} sent it to {move['deployment']} "
+        f"at {move['live']}. What was measured since is of the latter.",
+        action=JUDGE_WHAT_RUNS,
+        becomes_green="traffic is moved to a deployment again and that one is judged",
+        since=parse_time(str(move["live"])),
+        active=still,
+    )
+
+
+def _partly(case: Case, ours: pd.Series) -> Finding:
+    return Finding(
+        id="deployment:partly",
+        title=f"Only {ours['share_pct']:.0f} % of the traffic goes to the deployment",
+        priority=Priority.P2,
+        reading="deploy_errors",
+        evidence=f"A rolling release has moved {ours['share_pct']:.0f} % of the traffic to {_named(ours)} since "
+        f"{iso(ours['live_at'])}: figures of all requests are mostly of the deployment before.",
+        action=JUDGE_WHAT_RUNS,
+        becomes_green=f"the rolling release is complete (now {ours['share_pct']:.0f} %)",
+        since=case.scope.deployed_at,
+        value=float(ours["share_pct"]),
+        threshold="== 100 %",
+    )
+
+
+def _bundle_grew(case: Case) -> list[Finding]:
     size = bundle_size_kb(case)
-    if size.trend != "up" or size.baseline is None:
+    if size.trend is not Trend.UP or size.baseline is None:
         return []
     most = (1 + GREW_PCT / 100) * size.baseline
     return [

@@ -35,6 +35,8 @@ _COLUMNS = (
 def classify(case: Case) -> pd.DataFrame:
     """Issues of level error or fatal with `seen` (events in the case's window), `tested` and `class`.
 
+    An issue whose level was not understood is none of them: it is told, and may be any.
+
     The class is one of:
         STALE_CLIENT: seen in the window, but its newest event is from a release older than this one.
         NEW: first seen at or after the deployment.
@@ -46,7 +48,7 @@ def classify(case: Case) -> pd.DataFrame:
         RECURRING: the rest.
     """
     table = case["issues"]
-    table = table[table["level"].isin(ERROR_LEVELS) | table["level"].isna()].reset_index(drop=True)
+    table = table[table["level"].isin(ERROR_LEVELS)].reset_index(drop=True)
     latest = case.window == case.scope.latest and case.window != case.scope.window
     seen = (table["events_latest"] if latest else table["events"]).fillna(0).astype(int)
     old = _older_releases(case)
@@ -98,7 +100,7 @@ def _older_releases(case: Case) -> set[str]:
     """Releases of the error tracker made before the one that was judged."""
     releases = case["deployments"]
     releases = releases[releases["source"] == "sentry"]
-    made = releases["ready_at"].fillna(releases["created_at"])
+    made = releases["live_at"].fillna(releases["created_at"])
     current = made[made <= case.scope.deployed_at + timedelta(minutes=30)].max()
     return set(releases.loc[made < current, "deployment"])
 
@@ -132,11 +134,32 @@ def _heard(case: Case) -> float:
 
 
 def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Measurement:
+    """How many issues; none of those that were understood is no zero while others were not."""
     if not case.answered("sentry", "issues"):
         return case.missing("sentry", "issues", "the error tracker listed no issues")
-    if len(rows) == 0 and (silence := unheard(case)):
+    unclear = case.unclear("sentry", "issues") or case.unclear("sentry", "errors")
+    if len(rows) == 0 and unclear:
+        return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "sentry")
+    if len(rows) == 0 and (silence := unheard(case) or _contradiction(case)):
         return Measurement.missing(State.NO_DATA, silence, "sentry")
-    return Measurement(State.MEASURED, len(rows), source="sentry", window=case.window, evidence=evidence)
+    reason = f"at least so many; {unclear}" if unclear else None
+    return Measurement(
+        State.MEASURED, len(rows), reason=reason, source="sentry", window=case.window, evidence=evidence
+    )
+
+
+def _contradiction(case: Case) -> str | None:
+    """What a tracker says that counts errors of the window and lists no issue at all; None where it does not."""
+    counted = _exact(case)["errors"].sum()
+    if len(case["issues"]) or not counted:
+        return None
+    return f"the error tracker counts {counted:,.0f} errors of this window and lists no issue that they belong to"
+
+
+def _exact(case: Case) -> pd.DataFrame:
+    """The error counts of exactly the case's window."""
+    counts = case["error_counts"]
+    return counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]
 
 
 def _titles(rows: pd.DataFrame) -> str | None:
@@ -150,7 +173,7 @@ def _in_window(case: Case) -> pd.DataFrame:
 
 
 def _open(table: pd.DataFrame) -> pd.Series:
-    return table["status"].isna() | (table["status"] == "unresolved")
+    return table["status"] == "unresolved"
 
 
 def is_critical(table: pd.DataFrame) -> pd.Series:
@@ -217,19 +240,20 @@ def errors_total(case: Case) -> Measurement:
     """Events of level error and fatal in the window, counted whole."""
     if silence := unheard(case):
         return Measurement.missing(State.NO_DATA, silence, "sentry")
-    counts = case["error_counts"]
-    exact = counts[(counts["start"] == case.window.start) & (counts["end"] == case.window.end)]
+    exact = _exact(case)
     if len(exact) and not pd.isna(exact["errors"].iloc[0]):
         row = exact.iloc[0]
-        users = None if pd.isna(row["users"]) else f"{row['users']} users met them"
+        told = [f"{row[what]} {what}" for what in ("issues", "users") if not pd.isna(row[what])]
         return Measurement(
             State.MEASURED,
             int(row["errors"]),
             reason=_dropped(case),
             source="sentry",
             window=case.window,
-            evidence=users,
+            evidence=", ".join(told) or None,
         )
+    if unclear := case.unclear("sentry", "errors"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "sentry")
     return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
 
 

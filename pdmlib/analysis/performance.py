@@ -28,7 +28,7 @@ from pdmlib.analysis.traffic.populations import (
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
 SECTION = "performance"
 TRAFFIC = "traffic"
@@ -39,6 +39,9 @@ WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
 TIMED_OUT = (504, 524)
+# What a source calls the figures of requests in its answers, and the field that tells a failed one.
+ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
+STATUS_ITEMS = {"vercel": "requests.http_status", "sentry": "spans.http_response_rate"}
 SHOWN = (
     "latency_avg_ms",
     "latency_p50_ms",
@@ -131,12 +134,23 @@ def _no_latency(case: Case, column: str) -> Measurement:
     table = case["latencies"]
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     parts = table.loc[inside, ["source", column]].dropna()
-    lost = case.missing("sentry", "latencies", "no source measured response times of this window")
+    lost = _lost(case, "sentry", "latencies", "no source measured response times of this window")
     if parts.empty:
         return lost
     name = column.removesuffix("_ms")
     text = f"median of {len(parts)} intervals' {name} is {parts[column].median():.0f} ms, not the window's {name}"
     return replace(lost, reason=f"{lost.reason}; {text}")
+
+
+def _lost(case: Case, source: str, item: str, otherwise: str) -> Measurement:
+    """Why a source gave no figure: what of its answers was not understood, else its gap, else that it has none."""
+    unclear = next((told for name in ITEMS if (told := case.unclear(name, ITEMS[name]))), None)
+    found = case.missing(source, item, otherwise)
+    return (
+        replace(found, state=State.NOT_UNDERSTOOD, reason=unclear)
+        if unclear and found.state is State.NO_DATA
+        else found
+    )
 
 
 def error_rate_pct(case: Case) -> Measurement:
@@ -154,7 +168,7 @@ def error_rate_pct(case: Case) -> Measurement:
         undeclared = undeclared or Measurement.missing(
             State.NO_DATA, UNDECLARED.format(found.source), found.source
         )
-    return undeclared or case.missing("vercel", "request_counts", "no source counted requests in this window")
+    return undeclared or _lost(case, "vercel", "request_counts", "no source counted requests in this window")
 
 
 def _errors_counted(case: Case) -> float | None:
@@ -169,6 +183,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     share = min(failures / found.requests, 1.0)
     low, high = stats.wilson(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
+    beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
     return Measurement(
         State.MEASURED,
         100 * share,
@@ -178,7 +193,9 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
         source=found.source,
         window=case.window,
         coverage_pct=found.coverage_pct(case.window),
-        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}{case.many_looks}",
+        reason=case.unclear(found.source, STATUS_ITEMS[found.source]) if found.source in STATUS_ITEMS else None,
+        evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}{beside_them}"
+        f"{case.many_looks}",
     )
 
 
@@ -186,7 +203,7 @@ def requests_total(case: Case) -> Measurement:
     """Requests of the window; extrapolated where only a sample was seen."""
     found = next(populations(case), None)
     if found is None:
-        return case.missing("vercel", "request_counts", "no source counted requests in this window")
+        return _lost(case, "vercel", "request_counts", "no source counted requests in this window")
     counted = _counted(case, found, round(found.requests))
     looked = _looked(found).strip(" ()") or None
     return beside(replace(counted, samples=found.sampled, evidence=looked), _against_usual(case, found))
@@ -203,10 +220,10 @@ def requests_per_min_avg(case: Case) -> Measurement:
     """Requests a minute over what was counted of the window, beside the same hours of the weeks before."""
     found = next(populations(case), None)
     if found is None:
-        return case.missing("vercel", "request_counts", "no source counted requests in this window")
+        return _lost(case, "vercel", "request_counts", "no source counted requests in this window")
     seen = _against_usual(case, found)
     usual = None if seen.baseline is None else seen.baseline / case.window.minutes
-    return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend != "unknown")
+    return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend is not Trend.UNKNOWN)
 
 
 def _counted(case: Case, found: Population, value: float) -> Measurement:
@@ -223,7 +240,7 @@ def _against_usual(case: Case, found: Population) -> Change:
 
     current = whole(case)
     if current is None:
-        return Change("unknown", reason="less than half of the window was counted")
+        return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
     return change(current, base, "neither", practical, case.scope.phase.looks)
 

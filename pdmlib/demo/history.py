@@ -75,10 +75,7 @@ def host_values(world: World, at: int) -> dict[str, float]:
         "max_connections": float(MAX_CONNECTIONS),
         "db_up": 1.0,
         "queries_total": sample.queries,
-        "rollbacks_total": float(int(sample.rollbacks)),
-        "deadlocks_total": 0.0,
         "db_size_bytes": sample.database_bytes,
-        "load5": sample.load5,
     }
 
 

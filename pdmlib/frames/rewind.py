@@ -57,13 +57,15 @@ MADE: Mapping[str, str] = {
 }
 # Our own looks are taken a little after the moment that they are for.
 LOOKS = ("probes", "health_checks", "host_metrics", "query_plans", "statements", "database_gauges")
-LATER: Mapping[str, Later] = {
-    "tickets": Later("resolved_at", {"status": "open", "rating": None}),
-    "cron_logs": Later(
-        "completed_at", {"status": "started", "duration_ms": None, "error": None, "attempts": None}
+_UNENDED = {"status": "started", "duration_ms": None, "error": None, "attempts": None}
+LATER: Mapping[str, tuple[Later, ...]] = {
+    "tickets": (Later("resolved_at", {"status": "open", "rating": None}),),
+    "cron_logs": (Later("completed_at", _UNENDED),),
+    "deployments": (
+        Later("ready_at", {"state": "BUILDING", "error": None}),
+        Later("live_at", {"move": None, "share_pct": None}),
     ),
-    "deployments": Later("ready_at", {"state": "BUILDING", "error": None}),
-    "issues": Later("last_seen"),
+    "issues": (Later("last_seen"),),
 }
 # What the vendors tell of now and keep no history of, by source.
 TODAY: Mapping[str, str] = {
@@ -94,17 +96,18 @@ def _then(name: str, table: pd.DataFrame, moment: datetime) -> pd.DataFrame:
     if name in MADE:
         made = table[MADE[name]]
         table = table[made.isna() | (made <= moment)]
-    if name not in LATER:
-        return table.reset_index(drop=True)
-    later = LATER[name]
+    for later in LATER.get(name, ()):
+        table = _taken_back(name, table, later, moment)
+    return table.reset_index(drop=True)
+
+
+def _taken_back(name: str, table: pd.DataFrame, later: Later, moment: datetime) -> pd.DataFrame:
     after = (table[later.column] > moment).fillna(False).astype(bool)
     if not after.any():
-        return table.reset_index(drop=True)
+        return table
     back = {later.column: None, **later.becomes}
-    rows = [
-        {**row, **back} if changed else row for row, changed in zip(table.to_dict("records"), after, strict=True)
-    ]
-    return frame(name, rows)
+    rows = zip(table.to_dict("records"), after, strict=True)
+    return frame(name, [{**row, **back} if changed else row for row, changed in rows])
 
 
 def _today(source: str, status: str, detail: str | None) -> str | None:

@@ -42,14 +42,15 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "latencies": Schema(
         "one interval, one route (NaN: all): percentiles of the interval's own requests, never averaged; "
-        "requests and failures extrapolated by the vendor, samples as stored, timed: those with a response time "
-        "where not all have one; low and high: 95 % order statistics",
+        "requests, failures (5xx) and refused (4xx) extrapolated by the vendor, samples as stored, timed: those "
+        "with a response time where not all have one; low and high: 95 % order statistics",
         ("source", "start", "end", "route"),
         _columns(
             "source:text start:time end:time route:text p50_ms:float p95_ms:float p99_ms:float avg_ms:float "
             "p50_low_ms:float p50_high_ms:float p95_low_ms:float p95_high_ms:float "
             "p99_low_ms:float p99_high_ms:float "
-            "requests:float failures:float samples:int timed:int sample_rate:float confidence:text complete:bool"
+            "requests:float failures:float refused:float samples:int timed:int sample_rate:float "
+            "confidence:text complete:bool"
         ),
     ),
     "same_hours": Schema(
@@ -75,15 +76,18 @@ SCHEMAS: Mapping[str, Schema] = {
         _columns(
             "issue:text title:text culprit:text level:text status:text substatus:text priority:text "
             "first_seen:time last_seen:time events:int events_before:int events_latest:int users:int "
-            "unhandled:bool first_release:text last_release:text assigned_to:text link:text"
+            "unhandled:bool last_release:text assigned_to:text link:text"
         ),
     ),
     "deployments": Schema(
-        "one deployment or release; state READY, ERROR ..; target production or preview",
-        ("source", "deployment"),
+        "one deployment or release each time that traffic moved to it, once where it never did; state READY, "
+        "ERROR ..; target production or preview; live_at: when users' traffic reached it, NaN: it did not, or "
+        "nobody knows; move: deployment, promotion, rollback, rolling or aborted; share_pct: of the traffic, "
+        "where not all of it moved",
+        ("source", "deployment", "live_at"),
         _columns(
-            "source:text deployment:text created_at:time ready_at:time state:text target:text sha:text "
-            "error:text rollback_candidate:bool"
+            "source:text deployment:text created_at:time ready_at:time live_at:time move:text share_pct:float "
+            "state:text target:text sha:text error:text rollback_candidate:bool"
         ),
     ),
     "build_logs": Schema(
@@ -165,8 +169,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "host_metrics": Schema(
         "one sample of one host metric: cpu_idle_s and cpu_all_s (counters), memory_pct, disk_used_bytes, "
-        "disk_size_bytes, connections, max_connections, db_up, queries_total, rollbacks_total, deadlocks_total, "
-        "db_size_bytes, load5",
+        "disk_size_bytes, connections, max_connections, db_up, queries_total, db_size_bytes",
         ("metric", "at"),
         _columns("metric:text at:time value:float"),
     ),

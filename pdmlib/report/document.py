@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Finding, Reading
+from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause
@@ -28,6 +28,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "phase": scope.phase.name,
         "time_zone": case.site.time_zone,
         "deployed_at": iso(scope.deployed_at),
+        "deployment": case.site.deployment_name(scope.deployed_at),
         "as_of": iso(scope.as_of),
         "window": _window(scope.window),
         "generated_at": iso(generated_at),
@@ -95,7 +96,7 @@ def _reading(reading: Reading, window: Window) -> dict[str, Any]:
         "high": _plain(found.high),
         "baseline": _plain(found.baseline),
         "change_pct": _plain(found.change_pct),
-        "trend": "up" if found.trend == "new" else found.trend,
+        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
         "source": found.source,
         "window": _window(found.window or window),
         "coverage_pct": _plain(found.coverage_pct),

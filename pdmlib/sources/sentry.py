@@ -8,38 +8,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pandas as pd
 
-from pdmlib.frames.frame import frame
+from pdmlib.errors import SourceError
+from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.rows import microseconds
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Sentry
 from pdmlib.sources import threads
-from pdmlib.sources.http import Api, listed
+from pdmlib.sources.answers import entries
+from pdmlib.sources.http import Api
+from pdmlib.sources.specifications import sentry as said
 
 HOUR = timedelta(hours=1)
 PAGE, ISSUE_PAGES = 100, 10
 DURATIONS = {f"{name}_ms": f"{name}(span.duration)" for name in ("p50", "p95", "p99", "avg")}
-COUNT, FAILURES = "count()", "failure_count()"
+COUNT, FAILED, REFUSED = "count()", "http_response_rate(5)", "http_response_rate(4)"
+STATUSES = "count_unique(span.status_code)"
+FIGURES = (*DURATIONS.values(), COUNT, FAILED, REFUSED, STATUSES)
 USERS, ISSUES = "count_unique(user)", "count_unique(issue)"
 COUNTED = ("error", "fatal")
 DROPPED = ("rate_limited", "abuse", "cardinality_limited")
+PARTIAL = "only a part of the data was scanned"
+Cells = list[tuple[datetime, said.Value]]
 
 
 @dataclass(frozen=True)
 class _Project:
-    """What every call is about."""
+    """What every call is about, and what of its answers was not understood."""
 
     api: Api
     block: Sentry
+    unclear: Unclear = field(default_factory=lambda: Unclear("sentry"))
 
     def path(self, what: str) -> str:
         return f"/api/0/organizations/{self.block.organization}/{what}/"
@@ -53,19 +62,22 @@ class _Project:
 
     def table(
         self, dataset: str, query: str, fields: Iterable[str], window: Window, pages: int = 1, **more: Any
-    ) -> list[Mapping[str, Any]]:
-        """Rows of the events table, its first pages."""
+    ) -> tuple[list[Any], bool]:
+        """Rows of the events table, its first pages, and whether they rest on all of the data."""
         asked = [("dataset", dataset), ("query", query), ("field", list(fields)), ("per_page", PAGE)]
-        return list(self.pages("events", [*self.asked(window), *asked, *more.items()], "data", pages))
+        found, whole = [], True
+        for body in self.pages("events", [*self.asked(window), *asked, *more.items()], pages):
+            found += entries("sentry", body, "data")
+            meta = said.Meta.of(body.get("meta", {}), self.unclear)
+            whole = whole and (meta is None or meta.scanned != "partial")
+        return found, whole
 
-    def pages(
-        self, what: str, query: Sequence[tuple[str, Any]], key: str | None, pages: int
-    ) -> Iterator[Mapping[str, Any]]:
-        """Entries of a list over its first pages; the cursor alone is taken from the link."""
+    def pages(self, what: str, query: Sequence[tuple[str, Any]], pages: int) -> Iterator[Any]:
+        """The first pages of a list; the cursor alone is taken from the link."""
         cursor: str | None = None
         for _ in range(pages):
             answer = self.api.get(self.path(what), [*query, ("cursor", cursor)])
-            yield from listed("sentry", answer.json(), key)
+            yield answer.json()
             following = answer.links().get("next", {})
             if following.get("results") != "true":
                 return
@@ -79,25 +91,24 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     headers = {"Authorization": f"Bearer {site.secret(block.token_env)}"}
     with Api("sentry", block.base_url, headers=headers) as api:
         project = _Project(api, block)
-        whole = _hours(Window(scope.baseline.start, scope.window.end))
-        recent = _hours(Window(scope.before.start, scope.window.end))
-        parts: list[threads.Part] = [
-            *(
-                (_series_item(scope, w), partial(_hourly, project, w, scope))
-                for w in threads.pieces(whole, 7 * DAY)
-            ),
-            *(
-                ("error_counts:hours", partial(_errors_hourly, project, w))
-                for w in threads.pieces(recent, 7 * DAY)
-            ),
-            *((threads.named(scope, "latencies", w), partial(_latency, project, w)) for w in _spans(scope)),
-            *((f"routes:{iso(w.start)}", partial(_routes, project, w)) for w in _compared(scope)),
-            *((threads.named(scope, "error_counts", w), partial(_errors, project, w)) for w in _spans(scope)),
-            ("issues", partial(_issues, project, scope)),
-            ("deployments", partial(_releases, project, scope)),
-            ("quota", partial(_quota, project, scope)),
-        ]
-        return _with_rates(threads.read("sentry", parts), block.trace_sample_rate)
+        found = threads.read("sentry", _parts(project, scope))
+    found = _with_rates(_without_statuses(found, scope), block.trace_sample_rate)
+    return merge([found, project.unclear.frames()])
+
+
+def _parts(project: _Project, scope: Scope) -> list[threads.Part]:
+    whole = _hours(Window(scope.baseline.start, scope.window.end))
+    recent = _hours(Window(scope.before.start, scope.window.end))
+    return [
+        *((_series_item(scope, w), partial(_hourly, project, w, scope)) for w in threads.pieces(whole, 7 * DAY)),
+        *(("error_counts:hours", partial(_errors_hourly, project, w)) for w in threads.pieces(recent, 7 * DAY)),
+        *((threads.named(scope, "latencies", w), partial(_latency, project, w)) for w in _spans(scope)),
+        *((f"routes:{iso(w.start)}", partial(_routes, project, w)) for w in _compared(scope)),
+        *((threads.named(scope, "error_counts", w), partial(_errors, project, w)) for w in _spans(scope)),
+        ("issues", partial(_issues, project, scope)),
+        ("deployments", partial(_releases, project, scope)),
+        ("quota", partial(_quota, project, scope)),
+    ]
 
 
 def _spans(scope: Scope) -> list[Window]:
@@ -122,80 +133,111 @@ def _plain(moment: datetime) -> str:
     return iso(moment).removesuffix("Z")
 
 
-def _moment(milliseconds: Any) -> datetime:
-    return datetime.fromtimestamp(float(milliseconds) / 1000, UTC)
-
-
 def _latency(project: _Project, window: Window) -> threads.Frames:
-    rows = project.table("spans", project.block.span_query, [*DURATIONS.values(), COUNT, FAILURES], window)
-    return {"latencies": frame("latencies", [_measured(row, window) for row in rows[:1]])}
+    rows, whole = project.table("spans", project.block.span_query, FIGURES, window)
+    found = said.Figures.each(rows[:1], project.unclear)
+    return {"latencies": frame("latencies", [_measured(row, window, whole) for row in found])}
 
 
 def _routes(project: _Project, window: Window) -> threads.Frames:
     """The hundred busiest routes."""
-    fields = ["transaction", *DURATIONS.values(), COUNT, FAILURES]
-    rows = project.table("spans", project.block.span_query, fields, window, sort=f"-{COUNT}")
-    return {"latencies": frame("latencies", [{**_measured(r, window), "route": r["transaction"]} for r in rows])}
+    fields = ["transaction", *FIGURES]
+    rows, whole = project.table("spans", project.block.span_query, fields, window, sort=f"-{COUNT}")
+    found = [row for row in said.Figures.each(rows, project.unclear) if row.transaction]
+    return {
+        "latencies": frame(
+            "latencies", [{**_measured(row, window, whole), "route": row.transaction} for row in found]
+        )
+    }
 
 
-def _measured(row: Mapping[str, Any], window: Window) -> dict[str, Any]:
+def _measured(row: said.Figures, window: Window, whole: bool) -> dict[str, Any]:
+    """A row of `latencies`: of no span there is no percentile, and of spans without a status no failure."""
+    times = {name: getattr(row, name) for name in DURATIONS}
     return {
         "source": "sentry",
         "start": window.start,
         "end": window.end,
-        **{column: row.get(field) for column, field in DURATIONS.items()},
-        "requests": row.get(COUNT),
-        "failures": row.get(FAILURES),
+        **(times if row.count != 0 else {}),
+        "requests": row.count,
+        "failures": _part_of(row.count, row.failed if row.statuses else None),
+        "refused": _part_of(row.count, row.refused if row.statuses else None),
+        "confidence": None if whole else "low",
         "complete": True,
     }
 
 
+def _part_of(requests: float | None, share: float | None) -> float | None:
+    if requests == 0:
+        return 0.0
+    return None if requests is None or share is None else requests * share
+
+
 def _hourly(project: _Project, window: Window, scope: Scope) -> threads.Frames:
-    """Percentiles and counts of each hour; an hour that is not over, or still filling, is not complete."""
-    axes = {**DURATIONS, "requests": COUNT, "failures": FAILURES}
+    """Percentiles and counts of each hour; an hour that is not over, or still filling, is not complete.
+
+    Where nothing was sampled the server writes 0, which is no response time.
+    """
+    axes = {**DURATIONS, "requests": COUNT, "failures": FAILED}
     columns = _series(project, "spans", project.block.span_query, list(axes.values()), window)
-    names = {field: column for column, field in axes.items()}
+    names = {axis: column for column, axis in axes.items()}
     rows: dict[datetime, dict[str, Any]] = {}
-    for field, (seconds, values) in columns.items():
-        for value in values:
-            start = _moment(value["timestamp"])
-            if not window.contains(start):
-                continue
-            end = start + timedelta(seconds=seconds)
+    for axis, (length, cells) in columns.items():
+        for start, cell in cells:
+            end = start + length
             row = rows.setdefault(start, {"source": "sentry", "start": start, "end": end, "complete": True})
-            row[names[field]] = value.get("value")
-            row["complete"] &= not value.get("incomplete") and end <= scope.as_of
-            if field == COUNT:
-                row |= {"samples": value.get("sampleCount"), "sample_rate": value.get("sampleRate")}
-            if field == DURATIONS["p95_ms"]:
-                row["confidence"] = value.get("confidence")
+            row[names[axis]] = None if cell.samples == 0 and axis != COUNT else cell.value
+            row["complete"] &= cell.incomplete is False and end <= scope.as_of
+            if axis == COUNT:
+                row |= {"samples": cell.samples, "sample_rate": cell.rate}
+            if axis == DURATIONS["p95_ms"]:
+                row["confidence"] = cell.confidence
+    for row in rows.values():
+        row["failures"] = _part_of(row.get("requests"), row.get("failures"))
     return {"latencies": frame("latencies", rows.values())}
 
 
 def _series(
     project: _Project, dataset: str, query: str, axes: list[str], window: Window
-) -> dict[str, tuple[float, list[Mapping[str, Any]]]]:
-    """Of each axis its buckets and their length in seconds, as the server chose it."""
+) -> dict[str, tuple[timedelta, Cells]]:
+    """Of each axis the length of its buckets, as the server chose it, and those that start in the window."""
     asked = [("dataset", dataset), ("query", query), ("yAxis", axes), ("interval", "1h")]
     body = project.api.get(project.path("events-timeseries"), [*project.asked(window), *asked]).json()
     found = {}
-    for line in listed("sentry", body, "timeSeries"):
-        if line["yAxis"] in axes:
-            found[line["yAxis"]] = (float(line["meta"]["interval"]) / 1000, listed("sentry", line, "values"))
+    for entry in entries("sentry", body, "timeSeries"):
+        line = said.Line.of(entry, project.unclear)
+        if line is None or line.axis not in axes or line.meta is None or line.meta.interval is None:
+            continue
+        if line.meta.scanned == "partial" and dataset == "errors":
+            project.unclear.note("errors.dataScanned", PARTIAL, "partial", taken_for="hours without a count")
+            continue
+        cells = _model(line.axis).each(entries("sentry", entry, "values"), project.unclear)
+        inside = [(cell.at, cell) for cell in cells if cell.at is not None and window.contains(cell.at)]
+        found[line.axis] = (timedelta(milliseconds=line.meta.interval), inside)
     return found
 
 
+def _model(axis: str) -> type[said.Value]:
+    """How the values of an axis are read."""
+    if axis in DURATIONS.values():
+        return said.Duration
+    return said.Share if axis == FAILED else said.Value
+
+
 def _errors(project: _Project, window: Window) -> threads.Frames:
-    rows = project.table("errors", project.block.error_query, [COUNT, USERS, ISSUES], window)
+    rows, whole = project.table("errors", project.block.error_query, [COUNT, USERS, ISSUES], window)
+    if not whole:
+        project.unclear.note("errors.dataScanned", PARTIAL, "partial", taken_for="a window without a count")
+        return {}
     counted = [
         {
             "start": window.start,
             "end": window.end,
-            "errors": row.get(COUNT),
-            "users": row.get(USERS),
-            "issues": row.get(ISSUES),
+            "errors": row.count,
+            "users": row.users,
+            "issues": row.issues,
         }
-        for row in rows[:1]
+        for row in said.ErrorFigures.each(rows[:1], project.unclear)
     ]
     return {"error_counts": frame("error_counts", counted)}
 
@@ -203,14 +245,32 @@ def _errors(project: _Project, window: Window) -> threads.Frames:
 def _errors_hourly(project: _Project, window: Window) -> threads.Frames:
     """Errors of each hour that is over and complete."""
     columns = _series(project, "errors", project.block.error_query, [COUNT], window)
-    rows = []
-    for seconds, values in columns.values():
-        for value in values:
-            start = _moment(value["timestamp"])
-            end = start + timedelta(seconds=seconds)
-            if not value.get("incomplete") and window.start <= start and end <= window.end:
-                rows.append({"start": start, "end": end, "errors": value.get("value")})
+    rows = [
+        {"start": start, "end": start + length, "errors": cell.value}
+        for length, cells in columns.values()
+        for start, cell in cells
+        if cell.incomplete is False and start + length <= window.end
+    ]
     return {"error_counts": frame("error_counts", rows)}
+
+
+def _without_statuses(found: threads.Frames, scope: Scope) -> threads.Frames:
+    """Hours whose failures are unknown since no span of the site has an HTTP status.
+
+    An hour alone does not tell: a share of 0 stands there for no failure and for no status.
+    """
+    table = found.get("latencies")
+    if table is None:
+        return found
+    spans = {(w.start, w.end) for w in _spans(scope)}
+    whole = pd.Series(
+        [pair in spans for pair in zip(table["start"], table["end"], strict=True)], index=table.index
+    )
+    told = table[whole & table["route"].isna() & (table["requests"] > 0)]
+    if len(told) and told["failures"].notna().any():
+        return found
+    hours = ~whole & (table["requests"] > 0)
+    return {**found, "latencies": table.assign(failures=table["failures"].mask(hours.fillna(False)))}
 
 
 def _with_rates(found: threads.Frames, declared: float | None) -> threads.Frames:
@@ -242,130 +302,147 @@ def _rates(table: pd.DataFrame, spans: pd.DataFrame, otherwise: float) -> list[f
 
 
 def _issues(project: _Project, scope: Scope) -> threads.Frames:
-    """Issues seen in the window, and those new since the deployment, with their events.
+    """Issues seen in the window whatever their status, and those new since the deployment, with their events.
 
     Events are counted from the errors themselves: of which time an issue's own count is, is not said.
     """
-    queries = ("is:unresolved", "is:resolved", f"firstSeen:>={_plain(scope.deployed_at)}")
+    queries = ("", f"firstSeen:>={_plain(scope.deployed_at)}")
     lists = threads.all_of([partial(_found, project, query, scope.window) for query in queries])
     windows = (scope.window, scope.latest, scope.before)
     counts = threads.all_of([partial(_events, project, w) for w in windows])
     releases = _last_releases(project, scope)
-    issues = {i["issue"]: i for found in lists for i in found}
+    issues = {issue.short_id: issue for found in lists for issue in found if issue.short_id}
     rows = [_counted(issue, counts, releases) for issue in issues.values()]
-    full = [q for q, found in zip(queries, lists, strict=True) if len(found) >= PAGE * ISSUE_PAGES]
-    lost = {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues of {', '.join(full)} were read"}
+    full = any(len(found) >= PAGE * ISSUE_PAGES for found in lists)
+    lost = {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues were read"}
     return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if full else {})}
 
 
-def _found(project: _Project, query: str, window: Window) -> list[dict[str, Any]]:
+def _found(project: _Project, query: str, window: Window) -> list[said.Issue]:
     asked = [*project.asked(window), ("query", query), ("sort", "freq"), ("limit", PAGE)]
-    return [_issue(entry) for entry in project.pages("issues", asked, None, ISSUE_PAGES)]
+    pages = [entries("sentry", body) for body in project.pages("issues", asked, ISSUE_PAGES)]
+    return said.Issue.each([entry for page in pages for entry in page], project.unclear)
 
 
-def _issue(entry: Mapping[str, Any]) -> dict[str, Any]:
-    assigned = entry.get("assignedTo")
-    return {
-        "issue": entry["shortId"],
-        "title": entry.get("title"),
-        "culprit": entry.get("culprit"),
-        "level": entry.get("level"),
-        "status": entry.get("status"),
-        "substatus": entry.get("substatus"),
-        "priority": entry.get("priority"),
-        "first_seen": entry.get("firstSeen"),
-        "last_seen": entry.get("lastSeen"),
-        "users": entry.get("userCount"),
-        "unhandled": entry.get("isUnhandled"),
-        "first_release": _version(entry.get("firstRelease")),
-        "last_release": _version(entry.get("lastRelease")),
-        "assigned_to": assigned.get("name") if isinstance(assigned, dict) else None,
-        "link": entry.get("permalink"),
-    }
-
-
-def _version(release: Any) -> str | None:
-    found = release.get("version") if isinstance(release, dict) else None
-    return found if isinstance(found, str) else None
-
-
-def _events(project: _Project, window: Window) -> dict[str, Mapping[str, Any]]:
+def _events(project: _Project, window: Window) -> dict[str, said.ErrorFigures]:
     """Events and users of each issue in a window, errors only."""
+    return {row.issue: row for row in _by_issue(project, window, USERS) if row.issue}
+
+
+def _by_issue(project: _Project, window: Window, column: str) -> list[said.ErrorFigures]:
     if not window.seconds:
-        return {}
-    fields = ["issue", COUNT, USERS]
-    rows = project.table("errors", project.block.error_query, fields, window, ISSUE_PAGES, sort=f"-{COUNT}")
-    return {str(row["issue"]): row for row in rows}
+        return []
+    fields, query = ["issue", COUNT, column], project.block.error_query
+    rows, whole = project.table("errors", query, fields, window, ISSUE_PAGES, sort=f"-{COUNT}")
+    if not whole:
+        raise SourceError("sentry", f"{PARTIAL}, so that an issue's events are not known")
+    return said.ErrorFigures.each(rows, project.unclear)
 
 
 def _counted(
-    issue: dict[str, Any], counts: Sequence[Mapping[str, Mapping[str, Any]]], releases: Mapping[str, str]
+    issue: said.Issue, counts: Sequence[Mapping[str, said.ErrorFigures]], releases: Mapping[str, str]
 ) -> dict[str, Any]:
     """An issue with its events: none is a zero for an error, and unknown for levels that are not counted."""
-    name = issue["issue"]
-    window, latest, before = (found.get(name, {}) for found in counts)
-    none = 0 if issue["level"] in COUNTED else None
+    name = str(issue.short_id)
+    found = [of.get(name) for of in counts]
+    none = 0 if issue.level in COUNTED else None
+    events, latest, before = (none if row is None else row.count for row in found)
     return {
-        **issue,
-        "events": window.get(COUNT, none),
-        "events_latest": latest.get(COUNT, none),
-        "events_before": before.get(COUNT, none),
-        "users": window.get(USERS, issue["users"]),
-        "last_release": issue["last_release"] or releases.get(name),
+        **issue.model_dump(
+            include={"title", "culprit", "link", "level", "status", "substatus", "priority", "unhandled"}
+        ),
+        "issue": name,
+        "first_seen": issue.first_seen,
+        "last_seen": issue.last_seen,
+        "events": events,
+        "events_latest": latest,
+        "events_before": before,
+        "users": issue.users if found[0] is None else found[0].users,
+        "last_release": (issue.last_release.version if issue.last_release else None) or releases.get(name),
+        "assigned_to": issue.assigned_to.name if issue.assigned_to else None,
     }
 
 
 def _last_releases(project: _Project, scope: Scope) -> dict[str, str]:
     """The newest release among each issue's events of the window."""
-    made = {entry["version"]: _made(entry, project.block.environment) for entry in _entries(project)}
-    fields = ["issue", "release", COUNT]
-    rows = project.table("errors", project.block.error_query, fields, scope.window, ISSUE_PAGES, sort=f"-{COUNT}")
+    made = {one.version: _made(one, project.block.environment) for one in _entries(project)}
     newest: dict[str, str] = {}
-    for row in rows:
-        name, release = str(row["issue"]), row.get("release")
-        if isinstance(release, str) and release in made:
-            newest[name] = max(release, newest.get(name, release), key=lambda version: made[version])
+    for row in _by_issue(project, scope.window, "release"):
+        if row.issue and row.release and made.get(row.release):
+            newest[row.issue] = max(row.release, newest.get(row.issue, row.release), key=lambda v: made[v] or "")
     return newest
 
 
-def _entries(project: _Project) -> list[Mapping[str, Any]]:
-    return list(project.pages("releases", [*project.asked(), ("per_page", PAGE)], None, 2))
+def _entries(project: _Project) -> list[said.Made]:
+    pages = [entries("sentry", body) for body in project.pages("releases", _release_query(project), 2)]
+    return said.Made.each([entry for page in pages for entry in page], project.unclear)
 
 
-def _made(entry: Mapping[str, Any], environment: str) -> str:
+def _release_query(project: _Project) -> list[tuple[str, Any]]:
+    return [*project.asked(), ("per_page", PAGE)]
+
+
+def _made(release: said.Made, environment: str) -> str | None:
     """When a release went live: its deployment to the environment, else its release or its making."""
-    deploy = entry.get("lastDeploy")
-    if isinstance(deploy, dict) and deploy.get("environment") == environment and deploy.get("dateFinished"):
-        return str(deploy["dateFinished"])
-    return str(entry.get("dateReleased") or entry["dateCreated"])
+    deploy = release.deploy
+    if deploy is not None and deploy.environment == environment and deploy.finished is not None:
+        return iso(deploy.finished)
+    made = release.released or release.created
+    return None if made is None else iso(made)
 
 
 def _releases(project: _Project, scope: Scope) -> threads.Frames:
     rows = [
         {
             "source": "sentry",
-            "deployment": entry["version"],
-            "created_at": entry["dateCreated"],
-            "ready_at": _made(entry, project.block.environment),
+            "deployment": release.version,
+            "created_at": release.created,
+            "ready_at": _made(release, project.block.environment),
+            "live_at": _made(release, project.block.environment),
+            "move": "deployment",
             "state": "READY",
             "target": project.block.environment,
         }
-        for entry in _entries(project)
+        for release in _entries(project)
+        if release.version
     ]
     table = frame("deployments", rows)
-    return {"deployments": table[table["created_at"] < scope.as_of].reset_index(drop=True)}
+    return {"deployments": table[~(table["created_at"] >= scope.as_of)].reset_index(drop=True)}
 
 
 def _quota(project: _Project, scope: Scope) -> threads.Frames:
     """What became of the errors sent in the window; dropped ones mean that counts are too low."""
     asked = [("field", "sum(quantity)"), ("groupBy", "outcome"), ("category", "error"), ("interval", "1h")]
-    times = [p for p in project.asked(scope.window) if p[0] != "environment"]
-    body = project.api.get(project.path("stats_v2"), [*times, *asked]).json()
+    times = [pair for pair in project.asked(scope.window) if pair[0] in ("start", "end")]
+    query = [("project", _number_of(project)), *times, *asked]
+    body = project.api.get(project.path("stats_v2"), query).json()
     rows = []
-    for group in listed("sentry", body, "groups"):
-        outcome, amount = str(group["by"]["outcome"]), float(group["totals"]["sum(quantity)"])
+    for group in said.Quota.each(entries("sentry", body, "groups"), project.unclear):
+        outcome, amount = group.by and group.by.outcome, group.totals and group.totals.quantity
+        if outcome is None or amount is None:
+            continue
         ok = amount == 0 if outcome in DROPPED else True if outcome == "accepted" else None
         rows.append(
             {"vendor": "sentry", "kind": "quota", "item": outcome, "status": f"{amount:.0f} errors", "ok": ok}
         )
     return {"vendor_states": frame("vendor_states", rows)}
+
+
+def _number_of(project: _Project) -> str:
+    """The project's number: `stats_v2` alone takes no name; releases tell both.
+
+    Raises:
+        SourceError: no release of the project names it.
+    """
+    named = project.block.project
+    if named.isdigit():
+        return named
+    for body in project.pages("releases", _release_query(project), 1):
+        for release in entries("sentry", body):
+            listed = release.get("projects") if isinstance(release, dict) else None
+            for one in said.InProject.each(listed if isinstance(listed, list) else [], project.unclear):
+                if one.slug == named and one.id is not None:
+                    return f"{one.id:.0f}"
+    raise SourceError(
+        "sentry", f"no release tells the number of the project {named}, without which quotas are not told"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,15 +12,21 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.frame import frame
+from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
-from pdmlib.sources import live, threads
-from pdmlib.sources.http import Api, Budget, listed, one_line
+from pdmlib.sources import threads
+from pdmlib.sources.answers import entries
+from pdmlib.sources.http import Api, Budget
+from pdmlib.sources.live import live
+from pdmlib.sources.specifications import supabase as said
 
 SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
 DATA = {"mountpoint": "/data"}
+_READ = {series.name.removesuffix("_total"): series for series in said.SCRAPED}
+_NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
@@ -29,7 +36,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     """
     block = site.source("supabase")
     assert isinstance(block, Supabase)
-    budget = Budget()
+    budget, unclear = Budget(), Unclear("supabase")
     key = (block.metrics_user, site.secret(block.metrics_key_env))
     token = {"Authorization": f"Bearer {site.secret(block.management_token_env)}"}
     at = scope.seen_at - timedelta(seconds=1)
@@ -39,80 +46,104 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     ):
         project = f"/v1/projects/{block.project_ref}"
         parts: list[threads.Part] = [
-            ("disk", lambda: _disk(management, f"{project}/config/disk/util", at)),
-            ("host_metrics", lambda: _scrape(metrics, at)),
-            ("project", lambda: _project(management, project)),
-            ("services", lambda: _services(management, f"{project}/health")),
+            ("disk", lambda: _disk(management, f"{project}/config/disk/util", at, unclear)),
+            ("host_metrics", lambda: _scrape(metrics, at, unclear)),
+            ("project", lambda: _project(management, project, unclear)),
+            ("services", lambda: _services(management, f"{project}/health", unclear)),
         ]
-        return threads.read("supabase", live.live(site, scope, "supabase", parts))
+        found = threads.read("supabase", live(site, scope, "supabase", parts))
+        return merge([found, unclear.frames()])
 
 
-def _scrape(api: Api, at: datetime) -> threads.Frames:
+def _scrape(api: Api, at: datetime, unclear: Unclear) -> threads.Frames:
     text = api.get("", ()).text()
-    rows = [{"metric": name, "at": at, "value": value} for name, value in host_values(text).items()]
+    rows = [{"metric": name, "at": at, "value": value} for name, value in host_values(text, unclear).items()]
     if not rows:
         raise SourceError("supabase", "its metrics hold none of the expected names")
     return {"host_metrics": frame("host_metrics", rows)}
 
 
-def _project(api: Api, path: str) -> threads.Frames:
-    status = str(api.get(path).json()["status"])
-    return _states([_state("project", status, status == "ACTIVE_HEALTHY", None)])
+def _project(api: Api, path: str, unclear: Unclear) -> threads.Frames:
+    found = said.Project.of(api.get(path).json(), unclear)
+    status = found.status if found else None
+    return _states([_state("project", status, said.STATES)] if status else [])
 
 
-def _services(api: Api, path: str) -> threads.Frames:
-    found = listed("supabase", api.get(path, [("services", s) for s in SERVICES]).json())
-    return _states(_state(e["name"], e["status"], e["status"] == "ACTIVE_HEALTHY", e.get("error")) for e in found)
+def _services(api: Api, path: str, unclear: Unclear) -> threads.Frames:
+    listed = entries("supabase", api.get(path, [("services", s) for s in SERVICES]).json())
+    found = said.Service.each(listed, unclear)
+    return _states(_state(one.name, one.status, said.SERVICE_STATES, one.error) for one in found if one.name)
 
 
-def _state(item: str, status: str, ok: bool, error: Any) -> dict[str, Any]:
-    detail = one_line(error) if isinstance(error, str) else None
-    return {"vendor": "supabase", "kind": "service", "item": item, "status": status, "ok": ok, "detail": detail}
+def _state(
+    item: str, status: str | None, known: Mapping[str, bool | None], error: str | None = None
+) -> dict[str, Any]:
+    """A state as the vendor words it; whether all is well is unknown where the word is."""
+    ok = known[status] if status else None
+    return {"vendor": "supabase", "kind": "service", "item": item, "status": status, "ok": ok, "detail": error}
 
 
 def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
 
-def _disk(api: Api, path: str, at: datetime) -> threads.Frames:
+def _disk(api: Api, path: str, at: datetime, unclear: Unclear) -> threads.Frames:
     """The disk as the management API sees it, where the host's metrics tell no /data."""
-    found = api.get(path).json()["metrics"]
-    names = {"disk_used_bytes": "fs_used_bytes", "disk_size_bytes": "fs_size_bytes"}
-    rows = [{"metric": name, "at": at, "value": found[key]} for name, key in names.items()]
+    found = said.Utilisation.of(api.get(path).json(), unclear)
+    disk = found.metrics if found else None
+    values = {"disk_used_bytes": disk.used, "disk_size_bytes": disk.size} if disk else {}
+    rows = [{"metric": name, "at": at, "value": value} for name, value in values.items() if value is not None]
     return {"host_metrics": frame("host_metrics", rows)}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One line of a scrape."""
+    """One line of a scrape; the value is None where it was not understood."""
 
     name: str
     labels: Mapping[str, str]
-    value: float
+    value: float | None
 
 
-def samples(text: str) -> Iterator[Sample]:
-    """The samples of a scrape; a line that cannot be read costs only itself, a NaN is no sample."""
+def samples(text: str, unclear: Unclear) -> Iterator[Sample]:
+    """The samples of a scrape that are read; what is not understood of a line costs that line alone.
+
+    A NaN is the exporter's own word for "I do not know", and no more than that.
+    """
     for line in text.splitlines():
-        if not line or line.startswith("#"):
+        series = _READ.get(_name(line))
+        if series is None:
             continue
         try:
             found = [s for family in text_string_to_metric_families(line + "\n") for s in family.samples]
-        except (ValueError, KeyError, IndexError):
-            continue
-        yield from (Sample(s.name, s.labels, s.value) for s in found if not math.isnan(s.value))
+        except Exception:  # the parser of a line that is none fails in ways that it does not promise
+            found = []
+        if not found:
+            unclear.note(f"metrics.{series.name}", "not a line of metrics", line)
+        for s in found:
+            if not (
+                isinstance(s.value, float) and math.isnan(s.value)
+            ):  # a whole number may be too large for a float
+                value = unclear.number(f"metrics.{series.name}", s.value, 0, series.high)
+                yield Sample(s.name.removesuffix("_total"), s.labels, value)
 
 
-def host_values(text: str) -> dict[str, float]:
+def _name(line: str) -> str:
+    """The metric that a line begins with; empty for a comment."""
+    found = _NAME.match(line)
+    return found[0].removesuffix("_total") if found else ""
+
+
+def host_values(text: str, unclear: Unclear) -> dict[str, float]:
     """The values of `host_metrics` in a scrape, those that it does not hold left out."""
-    scrape = list(samples(text))
+    scrape = list(samples(text, unclear))
     values = {name: measure(scrape) for name, measure in _MEASURES.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _all(scrape: list[Sample], name: str, **labels: str) -> list[float]:
+def _all(scrape: list[Sample], name: str, **labels: str) -> list[float | None]:
     wanted = labels.items()
-    return [s.value for s in scrape if s.name in (name, f"{name}_total") and wanted <= s.labels.items()]
+    return [s.value for s in scrape if s.name == name and wanted <= s.labels.items()]
 
 
 def _one(name: str, **labels: str) -> Callable[[list[Sample]], float | None]:
@@ -120,19 +151,26 @@ def _one(name: str, **labels: str) -> Callable[[list[Sample]], float | None]:
 
 
 def _sum(name: str, **labels: str) -> Callable[[list[Sample]], float | None]:
-    return lambda scrape: sum(_all(scrape, name, **labels)) if _all(scrape, name, **labels) else None
+    """The sum of a metric's lines; unknown where one of them is, since half of a sum is none."""
+
+    def total(scrape: list[Sample]) -> float | None:
+        values = _all(scrape, name, **labels)
+        known = [value for value in values if value is not None]
+        return sum(known) if known and len(known) == len(values) else None
+
+    return total
 
 
 def _memory_pct(scrape: list[Sample]) -> float | None:
     free = _one("node_memory_MemAvailable_bytes")(scrape)
     size = _one("node_memory_MemTotal_bytes")(scrape)
-    return None if free is None or not size else 100 * (1 - free / size)
+    return None if free is None or not size or free > size else 100 * (1 - free / size)
 
 
 def _disk_used(scrape: list[Sample]) -> float | None:
     free = _one("node_filesystem_avail_bytes", **DATA)(scrape)
     size = _one("node_filesystem_size_bytes", **DATA)(scrape)
-    return None if free is None or size is None else size - free
+    return None if free is None or size is None or free > size else size - free
 
 
 def _connections(scrape: list[Sample]) -> float | None:
@@ -151,8 +189,5 @@ _MEASURES: Mapping[str, Callable[[list[Sample]], float | None]] = {
     "max_connections": _one("max_connections_connection_count"),
     "db_up": _one("pg_up"),
     "queries_total": _one("pg_stat_statements_total_queries"),
-    "rollbacks_total": _sum("pg_stat_database_xact_rollback"),
-    "deadlocks_total": _sum("pg_stat_database_deadlocks"),
     "db_size_bytes": _one("pg_database_size_bytes", datname="postgres"),
-    "load5": _one("node_load5"),
 }

@@ -20,6 +20,7 @@ from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
 from pdmlib.frames.rows import json_rows
+from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.site.site import Site
@@ -33,10 +34,10 @@ from pdmlib.verdict.symptoms import is_standing, symptoms_of
 
 MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
-    "continue": "Continue normal monitoring",
-    "enhanced_monitoring": "Enhanced monitoring needed",
-    "investigate": "Investigate issues",
-    "rollback": "Rollback",
+    Recommendation.CONTINUE: "Continue normal monitoring",
+    Recommendation.WATCH: "Enhanced monitoring needed",
+    Recommendation.INVESTIGATE: "Investigate issues",
+    Recommendation.ROLLBACK: "Rollback",
 }
 
 
@@ -57,10 +58,10 @@ class Verdict:
     findings: tuple[Finding, ...]
     incidents: tuple[Mapping[str, Any], ...]
     rivals: tuple[str, ...]
-    status: str
-    recommendation: str
-    outcome: str | None
-    confidence: str
+    status: ReportStatus
+    recommendation: Recommendation
+    outcome: Outcome | None
+    confidence: Confidence
     confidence_reasons: tuple[str, ...]
     next_check: datetime
     summary: str
@@ -212,9 +213,9 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
     ]
 
 
-def _next_check(case: Case, status: str) -> datetime:
+def _next_check(case: Case, status: ReportStatus) -> datetime:
     wait = case.scope.phase.next_check
-    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
+    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status is ReportStatus.RED else wait)
 
 
 def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -245,11 +246,11 @@ def summarise(verdict: Verdict) -> str:
     if troubles:
         more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
         lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
-    elif verdict.status == "GREEN":
+    elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
     lines += [f"{c.title}." for c in verdict.causes if c.status is CauseStatus.STANDING]
     text = " ".join(lines)
-    unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
+    unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))

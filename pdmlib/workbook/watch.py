@@ -30,6 +30,7 @@ from pdmlib.report import document
 from pdmlib.site.load import variables_of
 from pdmlib.site.site import Site
 from pdmlib.sources import catalogue
+from pdmlib.sources.threads import reason_of
 from pdmlib.storage import history
 from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.verdict import Verdict, judge
@@ -158,7 +159,11 @@ class Watch:
                 raise
             return Round(moment, PHASES[0], troubles=(f"nothing collected: {error}",))
         self._offset, self._last = scope.as_of - wall, scope
-        return self._collected(Round(scope.as_of, phase_at(scope.deployed_at, scope.as_of)), scope)
+        begun = Round(scope.as_of, phase_at(scope.deployed_at, scope.as_of))
+        try:
+            return self._collected(begun, scope)
+        except Exception as error:  # whatever a stranger's answer has led to, the next round comes
+            return replace(begun, troubles=(f"not judged: {reason_of(error)}",))
 
     def _scope(self, moment: datetime) -> Scope:
         """The dashboard's scope; where the platform does not say which deployment, it is the last one known."""

@@ -14,7 +14,14 @@ MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 
 def a_deployment(name="dpl_1", ready=DEPLOYED, state="READY", **more):
     made = ready and ready - 5 * MINUTE
-    row = {"deployment": name, "created_at": made, "ready_at": ready, "state": state, "target": "production"}
+    row = {
+        "deployment": name,
+        "created_at": made,
+        "ready_at": ready,
+        "live_at": ready,
+        "state": state,
+        "target": "production",
+    }
     return {"source": "vercel", **row, **more}
 
 
@@ -112,3 +119,56 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
 
 def test_without_anything_else_there_is_no_rival():
     assert rivals(a_case({"deployments": [a_deployment()]})) == []
+
+
+def test_a_deployment_that_traffic_never_reached_is_not_the_judged_one():
+    """Built at the judged time and staged; traffic went to the other a quarter of an hour later."""
+    staged = a_deployment("dpl_staged", live_at=None)
+    reached = a_deployment("dpl_now", DEPLOYED + 15 * MINUTE, move="promotion")
+    found = errors(staged, reached)
+    assert found.evidence == "dpl_now is READY"
+    assert errors(staged).state is State.NO_DATA
+
+
+def test_a_deployment_is_named_with_its_commit_and_the_way_back():
+    old = a_deployment("dpl_0", DEPLOYED - DAY, rollback_candidate=True, sha="1111111aaaa")
+    found = errors(a_deployment(sha="4f2c1d9bbbb"), old)
+    assert found.evidence == "dpl_1 (4f2c1d9) is READY; dpl_0 (1111111) can be rolled back to"
+
+
+@pytest.mark.parametrize(
+    ("move", "words"), [("rollback", "an instant rollback"), ("aborted", "an aborted rolling")]
+)
+def test_traffic_that_left_the_deployment_is_a_finding(move, words):
+    rows = [a_deployment(), a_deployment("dpl_0", DEPLOYED - DAY)]
+    back = a_deployment("dpl_0", DEPLOYED + DAY, move=move)
+    (found,) = deployment.findings(a_case({"deployments": [*rows, back]}))
+    assert words in found.title
+    assert (found.since, found.active) == (DEPLOYED + DAY, True)
+    again = a_deployment("dpl_2", DEPLOYED + 2 * DAY)
+    (found,) = deployment.findings(a_case({"deployments": [*rows, back, again]}))
+    assert not found.active
+    assert rivals(a_case({"deployments": [*rows, back]})) == [
+        f"1 more production deployments in the window: dpl_0 at 2025-03-04T15:00:00Z ({move})"
+    ]
+
+
+def test_a_rolling_release_that_is_under_way_is_told_with_its_share():
+    (found,) = deployment.findings(a_case({"deployments": [a_deployment(move="rolling", share_pct=10.0)]}))
+    assert found.title == "Only 10 % of the traffic goes to the deployment"
+    done = a_case({"deployments": [a_deployment(move="rolling")]})
+    assert deployment.findings(done) == []
+
+
+def test_rule_14_a_state_of_a_deployment_that_is_not_understood_is_no_success():
+    unclear = {
+        "source": "vercel",
+        "item": "deployments.readyState",
+        "what": "unknown word",
+        "count": 1,
+        "example": "HALF",
+    }
+    case = a_case(
+        {"deployments": [a_deployment(), a_deployment("dpl_2", None, None)], "not_understood": [unclear]}
+    )
+    assert deployment.deploy_errors(case).state is State.NOT_UNDERSTOOD

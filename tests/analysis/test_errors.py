@@ -206,3 +206,39 @@ def test_errors_that_the_tracker_dropped_are_told_beside_the_count() -> None:
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", "a | b # c", "$x$ …"])
 def test_hostile_titles_are_data(text):
     assert errors.top_errors(a_day(an_issue(title=text)))[0]["title"] == text
+
+
+def unclear(item, example, source="sentry"):
+    return {"source": source, "item": item, "what": "unknown word", "count": 3, "example": example}
+
+
+@pytest.mark.parametrize("item", ["issues.level", "issues.status", "issues.priority", "errors.count()"])
+def test_rule_14_no_critical_issue_among_those_that_were_understood_is_no_zero(item):
+    case = a_day(an_issue(), not_understood=[unclear(item, "catastrophic")])
+    found = errors.issues_critical(case)
+    assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
+    assert "catastrophic" in found.reason
+
+
+def test_rule_14_what_was_understood_is_told_as_the_least_there_is():
+    case = a_day(an_issue(level="fatal"), not_understood=[unclear("issues.level", "catastrophic")])
+    found = errors.issues_critical(case)
+    assert found.value == 1
+    assert found.reason.startswith("at least so many; not understood: issues.level 'catastrophic'")
+
+
+@pytest.mark.parametrize("change", [{"level": None}, {"status": None, "level": "fatal"}])
+def test_rule_14_an_issue_that_was_not_understood_is_not_the_worst(change):
+    assert errors.findings(a_day(an_issue(**change), not_understood=[unclear("issues.level", "x")])) == []
+
+
+def test_rule_14_errors_without_an_issue_contradict_each_other():
+    """586 errors and not one issue: both are said, and nothing passes."""
+    total = {"start": DEPLOYED, "end": DAY_LATER, "errors": 586}
+    case = a_day(error_counts=[total])
+    assert errors.errors_total(case).value == 586
+    found = errors.issues_critical(case)
+    assert found.value is None
+    assert found.reason == (
+        "the error tracker counts 586 errors of this window and lists no issue that they belong to"
+    )

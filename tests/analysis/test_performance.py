@@ -338,7 +338,7 @@ def test_percentiles_rest_on_the_requests_that_have_a_time():
 
 
 def test_rule_13_a_finding_lists_what_else_may_explain_it():
-    other = {"source": "vercel", "deployment": "dpl_2", "ready_at": DEPLOYED + DAY, "target": "production"}
+    other = {"source": "vercel", "deployment": "dpl_2", "live_at": DEPLOYED + DAY, "target": "production"}
     other |= {"state": "READY", "created_at": DEPLOYED + DAY}
     rows = two_weeks_of("/a", 400.0, 1200.0)
     (found,) = performance.findings(a_case({"latencies": rows, "deployments": [other]}))
@@ -390,3 +390,25 @@ def test_rule_2_the_first_hour_is_judged_for_all_its_looks_and_says_so() -> None
     once = performance.error_rate_pct(day)
     assert "looks" not in str(once.evidence)
     assert reading_of(metric, once, day.site, "day1").rollback
+
+
+def test_requests_refused_with_4xx_stand_beside_the_failures():
+    """5 of 1,000 failed and 120 were refused: 0.5 % and not 12.5 %."""
+    found = measure("error_rate_pct", latencies=[a_span(requests=1000, failures=5, refused=120, samples=1000)])
+    assert found.value == pytest.approx(0.5)
+    assert ", 120 more were refused with 4xx" in found.evidence
+
+
+@pytest.mark.parametrize(("known", "value"), [(96, 0.0), (90, None)])
+def test_rule_14_requests_of_a_status_not_understood_are_no_successes_when_they_are_many(known, value):
+    row = {"source": "vercel", "at": DEPLOYED, "interval_s": 7 * 86400, "sample_rate": 1}
+    counts = [{**row, "status": 200, "requests": known}, {**row, "status": None, "requests": 100 - known}]
+    assert measure("error_rate_pct", request_counts=counts).value == value
+
+
+def test_rule_14_response_times_that_were_not_understood_say_so():
+    unclear = [{"source": "sentry", "item": "spans.p95(span.duration)", "what": "out of range", "count": 1,
+                "example": "-3"}]  # fmt: skip
+    found = measure("latency_p95_ms", not_understood=unclear)
+    assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
+    assert "-3" in found.reason

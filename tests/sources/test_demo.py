@@ -25,6 +25,10 @@ def test_every_source_answers_whole(collection: Collection) -> None:
     }
 
 
+def test_all_that_the_demo_says_is_understood(collection: Collection) -> None:
+    assert collection["not_understood"].to_dict("records") == []
+
+
 def test_nothing_is_later_than_the_clock(collection: Collection, production: Production) -> None:
     for name, column in (
         ("latencies", "start"),

@@ -20,8 +20,11 @@ SPAN = {
     "p95(span.duration)": 812.6,
     "p99(span.duration)": None,
     "avg(span.duration)": 241.9,
-    "failure_count()": 61,
+    "http_response_rate(5)": 0.061,
+    "http_response_rate(4)": 0.12,
+    "count_unique(span.status_code)": 7,
 }
+NO_SPANS = dict.fromkeys(SPAN, 0)  # the server makes 0 of what is no number
 
 
 def events(call: Call) -> Reply:
@@ -50,7 +53,12 @@ def series(call: Call) -> Reply:
             "yAxis": axis,
             "meta": {"interval": 3_600_000},
             "values": [
-                {"timestamp": h.timestamp() * 1000, "value": 120.0, "incomplete": h == hours[-1], **sampled}
+                {
+                    "timestamp": h.timestamp() * 1000,
+                    "value": 0.05 if "rate" in axis else 120.0,
+                    "incomplete": h == hours[-1],
+                    **sampled,
+                }
                 for h in hours
             ],
         }
@@ -67,15 +75,15 @@ def issue(name: str, **more: Any) -> dict[str, Any]:
 
 def issues(call: Call) -> Reply:
     found = {
-        "is:unresolved": [issue("SHOP-1"), issue("SHOP-2", level="info"), issue("SHOP-4")],
-        "is:resolved": [issue("SHOP-3", status="resolved")],
+        "": [issue("SHOP-1"), issue("SHOP-2", level="info"), issue("SHOP-4"), issue("SHOP-3", status="resolved")],
         "firstSeen:>=2025-03-03T15:00:00": [issue("SHOP-1")],
     }
     return Reply(found[call.one("query")])
 
 
 def release(version: str, made: str, **more: Any) -> dict[str, Any]:
-    return {"version": version, "dateCreated": made, "dateReleased": None, "lastDeploy": None, **more}
+    projects = [{"id": 7, "slug": "web", "name": "web"}]
+    return {"version": version, "dateCreated": made, "lastDeploy": None, "projects": projects, **more}
 
 
 def deploy(environment: str, finished: str) -> dict[str, Any]:
@@ -115,7 +123,8 @@ def test_each_span_has_percentiles_of_its_own() -> None:
     whole = found["latencies"][found["latencies"]["route"].isna()]
     for span in the_scope().spans:
         row = whole[(whole["start"] == span.start) & (whole["end"] == span.end)].iloc[0]
-        assert (row["p50_ms"], row["p95_ms"], row["requests"], row["failures"]) == (184.2, 812.6, 1000, 61)
+        assert (row["p50_ms"], row["p95_ms"], row["requests"]) == (184.2, 812.6, 1000)
+        assert (row["failures"], row["refused"]) == (pytest.approx(61), pytest.approx(120))
         assert pd.isna(row["p99_ms"])
 
 
@@ -205,7 +214,7 @@ def test_issues_are_read_page_by_page_until_the_vendor_says_there_are_no_more() 
     """A cursor stands in the last link too; its `results` is what counts."""
 
     def paged(call: Call) -> Reply:
-        if call.one("query") != "is:unresolved":
+        if call.one("query") != "":
             return Reply([])
         n = int(call.one("cursor", "0:0:0").split(":")[1])
         more = "true" if n < 2 else "false"
@@ -214,7 +223,7 @@ def test_issues_are_read_page_by_page_until_the_vendor_says_there_are_no_more() 
 
     found, server = collected(routed(routes(**{ISSUES: paged})))
     assert sorted(found["issues"]["issue"]) == ["SHOP-0", "SHOP-1", "SHOP-2"]
-    cursors = [c.one("cursor") for c in server.asked(ISSUES) if c.one("query") == "is:unresolved"]
+    cursors = [c.one("cursor") for c in server.asked(ISSUES) if c.one("query") == ""]
     assert cursors == ["", "0:1:0", "0:2:0"]
 
 
@@ -224,7 +233,7 @@ def test_more_issues_than_are_read_are_told_beside_those_that_were() -> None:
     found, _ = collected(routed(routes(**{ISSUES: Reply(page, headers={"Link": link})})))
     gap = found.gap("sentry", "issues:rest")
     assert gap is not None
-    assert gap[1].startswith("only the 1000 most frequent issues")
+    assert gap[1] == "only the 1000 most frequent issues were read"
     assert found.gap("sentry", "issues") is None
 
 
@@ -248,3 +257,122 @@ def test_a_wrong_token_is_a_source_that_could_not_be_read() -> None:
     with pytest.raises(SourceError) as caught:
         collected(lambda call: Reply({"detail": "Invalid token"}, 401))
     assert caught.value.reason == "401: Invalid token"
+
+
+def not_understood(found: Collection) -> dict[str, tuple[str, str]]:
+    table = found["not_understood"]
+    return {row["item"]: (row["what"], row["example"]) for row in table.to_dict("records")}
+
+
+def whole_window(found: Collection) -> pd.Series:
+    table, window = found["latencies"], the_scope().window
+    return table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].isna()].iloc[0]
+
+
+def spans_say(**cells: Any) -> dict[str, Any]:
+    def answer(call: Call) -> Reply:
+        return Reply({"data": [SPAN | cells], "meta": {}}) if call.one("dataset") == "spans" else events(call)
+
+    return routes(**{EVENTS: answer})
+
+
+def test_refused_requests_are_no_failures() -> None:
+    """120 of 1,000 were 404 and 401, none 5xx: `failure_count()`, which would say 120, is not asked for."""
+    found, server = collected(routed(spans_say(**{"http_response_rate(5)": 0})))
+    row = whole_window(found)
+    assert (row["failures"], row["refused"]) == (0, pytest.approx(120))
+    assert not any("failure" in field for call in server.calls for field in call.query.get("field", []))
+
+
+def test_spans_without_an_http_status_tell_no_failures_in_any_interval() -> None:
+    """The share of 5xx among spans with a status is 0 where no span has one."""
+    none = {"http_response_rate(5)": 0, "http_response_rate(4)": 0, "count_unique(span.status_code)": 0}
+    table = collected(routed(spans_say(**none)))[0]["latencies"]
+    assert table["failures"].isna().all()
+    assert table["requests"].notna().all()
+
+
+def test_an_interval_without_spans_has_no_response_time() -> None:
+    """The server's source: what is not a number is written as 0."""
+    row = whole_window(collected(routed(spans_say(**NO_SPANS)))[0])
+    assert row[["p50_ms", "p95_ms", "p99_ms", "avg_ms"]].isna().all()
+    assert (row["requests"], row["failures"]) == (0, 0)
+
+
+def test_an_hour_without_samples_has_no_response_time() -> None:
+    """A bucket without samples is value 0, sampleCount 0, sampleRate null."""
+
+    def empty(call: Call) -> Reply:
+        body = series(call).body
+        for line in body["timeSeries"]:
+            line["values"][0] |= {"value": 0, "sampleCount": 0, "sampleRate": None, "confidence": None}
+        return Reply(body)
+
+    found = collected(routed(routes(**{SERIES: empty})))[0]
+    hours = found["latencies"][found["latencies"]["samples"] == 0]
+    assert len(hours) >= 1
+    assert hours[["p50_ms", "p95_ms", "p99_ms", "avg_ms"]].isna().all(axis=None)
+    assert set(hours["requests"]) == {0}
+    assert not_understood(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "item", "what"),
+    [
+        ({"level": "catastrophic"}, "issues.level", "unknown word"),
+        ({"level": "unknown"}, "issues.level", "unknown word"),
+        ({"level": None}, "issues.level", "missing"),
+        ({"status": "snoozed"}, "issues.status", "unknown word"),
+        ({"status": None}, "issues.status", "missing"),
+        ({"priority": "urgent"}, "issues.priority", "unknown word"),
+        ({"firstSeen": None}, "issues.firstSeen", "missing"),
+        ({"lastSeen": "9999-13-01"}, "issues.lastSeen", "not a time"),
+        ({"userCount": -4}, "issues.userCount", "out of range"),
+        ({"isUnhandled": "yes"}, "issues.isUnhandled", "neither true nor false"),
+    ],
+)
+def test_a_word_or_value_of_an_issue_that_is_not_known_is_told(change: Any, item: str, what: str) -> None:
+    found = collected(routed(routes(**{ISSUES: [issue("SHOP-1", **change)]})))[0]
+    assert not_understood(found)[item][0] == what
+    assert len(found["issues"]) == 1
+
+
+def test_words_are_the_same_in_any_case() -> None:
+    found = collected(routed(routes(**{ISSUES: [issue("SHOP-1", level=" Fatal ", status="UNRESOLVED")]})))[0]
+    assert found["issues"][["level", "status"]].to_numpy().tolist() == [["fatal", "unresolved"]]
+    assert not_understood(found) == {}
+
+
+def test_half_an_answer_is_not_understood_and_no_zero() -> None:
+    def half(call: Call) -> Reply:
+        return Reply({"data": [{"transaction": "GET /jobs", "issue": "SHOP-1"}]})
+
+    found = collected(routed(routes(**{EVENTS: half})))[0]
+    assert whole_window(found)[["requests", "failures", "p95_ms"]].isna().all()
+    assert found["error_counts"].loc[found["error_counts"]["users"].isna(), "errors"].isna().any()
+    assert found["issues"].set_index("issue").loc["SHOP-1", ["events", "events_before"]].isna().all()
+    assert not_understood(found)["spans.count()"] == ("missing", "null")
+    assert not_understood(found)["errors.count()"] == ("missing", "null")
+
+
+def test_figures_of_a_part_of_the_data_are_said_to_be_so() -> None:
+    def some(call: Call) -> Reply:
+        return Reply({**events(call).body, "meta": {"dataScanned": "partial"}})
+
+    found = collected(routed(routes(**{EVENTS: some})))[0]
+    assert whole_window(found)["confidence"] == "low"
+    assert found.gap("sentry", "issues") is not None
+    assert not_understood(found)["errors.dataScanned"][1] == "partial"
+
+
+def test_the_quota_is_asked_for_by_the_projects_number() -> None:
+    """Of all calls, `stats_v2` alone takes no name of a project."""
+    _, server = collected(routed(routes()))
+    (call,) = server.asked(f"{ORG}/stats_v2/")
+    assert call.query["project"] == ["7"]
+
+
+def test_an_outcome_of_the_next_version_is_told_and_neither_dropped_nor_accepted() -> None:
+    found = collected(routed(routes(**{f"{ORG}/stats_v2/": {"groups": [group("quarantined", 9)]}})))[0]
+    assert found["vendor_states"].empty
+    assert not_understood(found)["stats_v2.by.outcome"] == ("unknown word", "quarantined")

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.understanding import Unclear
 from pdmlib.sources import supabase
 from pdmlib.sources.supabase import host_values
 from tests.builders import a_site
@@ -33,7 +35,7 @@ max_connections_connection_count{service_type="postgresql"} 60
 go_goroutines{service_type="db"} 9
 # TYPE go_goroutines gauge
 go_goroutines{service_type="postgresql"} 17
-node_load5{service_type="db"} NaN
+pg_stat_statements_total_queries{service_type="postgresql"} NaN
 supavisor_connections_active{ref="x",mode="transaction",ref="x"} 4
 this is {not a line
 """
@@ -51,6 +53,10 @@ ROUTES: dict[str, Any] = {
 }
 
 
+def read(text: str) -> dict[str, float]:
+    return host_values(text, Unclear("supabase"))
+
+
 def collected(routes: dict[str, Any]) -> Collection:
     with vendor(routed(routes)) as server:
         block = {"metrics_url": f"{server.url}/metrics", "management_url": server.url, "project_ref": "ref"}
@@ -59,7 +65,7 @@ def collected(routes: dict[str, Any]) -> Collection:
 
 def test_a_scrape_gives_the_hosts_numbers() -> None:
     """1 - 431000000/1023311872 is 57.88 %; 8350298112 - 5961200000 used of /data is 28.61 %; 18+6+3 of 60."""
-    values = host_values(SCRAPE)
+    values = read(SCRAPE)
     assert values["memory_pct"] == pytest.approx(57.88, abs=0.005)
     assert 100 * values["disk_used_bytes"] / values["disk_size_bytes"] == pytest.approx(28.61, abs=0.005)
     assert (values["connections"], values["max_connections"]) == (27, 60)
@@ -69,12 +75,12 @@ def test_a_scrape_gives_the_hosts_numbers() -> None:
 
 
 def test_what_a_scrape_does_not_hold_or_holds_as_nan_is_missing_and_not_zero() -> None:
-    assert {"load5", "queries_total", "deadlocks_total"} & host_values(SCRAPE).keys() == set()
+    assert {"queries_total", "db_size_bytes"} & read(SCRAPE).keys() == set()
 
 
 @pytest.mark.parametrize("text", ["", "<html>Maintenance</html>", "# only comments\n", "\x00\x01{"])
 def test_a_page_that_is_no_scrape_has_no_values(text: str) -> None:
-    assert host_values(text) == {}
+    assert read(text) == {}
 
 
 def test_the_sample_and_the_states_are_told() -> None:
@@ -118,6 +124,80 @@ def test_garbage_everywhere_is_a_source_that_could_not_be_read() -> None:
     page = "<html>Maintenance</html>"
     with pytest.raises(SourceError, match="not JSON"):
         collected(dict.fromkeys(ROUTES, page))
+
+
+def not_understood(found: Collection) -> dict[str, tuple[str, str]]:
+    table = found["not_understood"]
+    return {row["item"]: (row["what"], row["example"]) for row in table.to_dict("records")}
+
+
+def scraped(before: str, after: str) -> Collection:
+    assert before in SCRAPE
+    return collected({**ROUTES, "/metrics": Reply(SCRAPE.replace(before, after))})
+
+
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "-5", "1e30", "9" * 400])
+def test_a_number_that_cannot_be_costs_its_own_line(value: str) -> None:
+    """`+Inf` is legal in Prometheus' text format, and no number of connections."""
+    found = scraped('connection_count{service_type="postgresql"} 60', f'connection_count{{a="b"}} {value}')
+    values = found["host_metrics"].set_index("metric")["value"]
+    assert "max_connections" not in values.index
+    assert values["connections"] == 27
+    assert values.between(0, 1e15).all()
+    what, _ = not_understood(found)["metrics.max_connections_connection_count"]
+    assert what in ("out of range", "not a number")
+
+
+def test_a_sum_of_which_one_line_is_not_understood_is_unknown() -> None:
+    """Idle seconds of one of two processors are half of the idle seconds, which would read as a busy host."""
+    found = scraped('cpu="1",mode="idle"} 812101.5', 'cpu="1",mode="idle"} +Inf')
+    assert set(found["host_metrics"]["metric"]) & {"cpu_idle_s", "cpu_all_s"} == set()
+    assert "memory_pct" in set(found["host_metrics"]["metric"])
+
+
+@pytest.mark.parametrize("line", ["pg_up{service_type=", "pg_up", "pg_up one", "pg_up\x00"])
+def test_a_line_that_is_none_is_told_and_the_others_are_read(line: str) -> None:
+    found = scraped('pg_up{service_type="postgresql"} 1', line)
+    assert "db_up" not in set(found["host_metrics"]["metric"])
+    assert not_understood(found)["metrics.pg_up"][0] == "not a line of metrics"
+    assert "memory_pct" in set(found["host_metrics"]["metric"])
+
+
+def test_a_nan_is_the_exporters_own_word_for_nothing_known() -> None:
+    found = scraped('pg_up{service_type="postgresql"} 1', 'pg_up{service_type="postgresql"} NaN')
+    assert "db_up" not in set(found["host_metrics"]["metric"])
+    assert not_understood(found) == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "ok"), [("ACTIVE_HEALTHY", True), ("active_healthy", True), ("PAUSING", False), ("UNKNOWN", None)]
+)
+def test_a_state_of_the_project_is_well_ill_or_unknown_by_the_vendors_own_words(
+    status: str, ok: bool | None
+) -> None:
+    states = collected({**ROUTES, PROJECT: {"status": status}})["vendor_states"].set_index("item")
+    assert pd.isna(states.loc["project", "ok"]) if ok is None else states.loc["project", "ok"] == ok
+
+
+def test_a_state_of_the_next_version_is_neither_well_nor_ill() -> None:
+    services = [{"name": "db", "status": "HIBERNATING"}, {"name": "pooler", "status": None}]
+    found = collected({**ROUTES, PROJECT: {"status": "MIGRATING"}, f"{PROJECT}/health": services})
+    assert found["vendor_states"]["ok"].isna().all()
+    assert set(found["vendor_states"]["item"]) == {"db", "pooler"}
+    said = not_understood(found)
+    assert said["project.status"] == ("unknown word", "MIGRATING")
+    assert said["services.status"][0] in ("unknown word", "missing")
+
+
+def test_a_disk_that_is_told_as_text_or_not_at_all_is_no_disk() -> None:
+    other = {
+        **ROUTES,
+        "/metrics": Reply("", 401),
+        f"{PROJECT}/config/disk/util": {"metrics": {"fs_size_bytes": "?"}},
+    }
+    found = collected(other)
+    assert found["host_metrics"].empty
+    assert set(not_understood(found)) == {"disk.fs_size_bytes", "disk.fs_used_bytes"}
 
 
 def test_gauges_of_now_are_not_read_for_a_report_of_the_past() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.phases.window import parse_time
-from pdmlib.sources import vercel
+from pdmlib.sources.vercel import metrics, moves, source
 from tests.builders import DEPLOYED, at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
@@ -64,7 +64,8 @@ def query(call: Call) -> Reply:
     """One value a group; a bucket too fine for its range is refused, as the vendor does."""
     asked = json.loads(call.body)
     start, end = parse_time(asked["startTime"]), parse_time(asked["endTime"])
-    minutes, hours = asked["granularity"]["minutes"], (end - start) / timedelta(hours=1)
+    ((unit, count),) = asked["granularity"].items()
+    minutes, hours = count * {"minutes": 1, "hours": 60, "days": 1440}[unit], (end - start) / timedelta(hours=1)
     smallest = next((m for limit, m in ALLOWED_MINUTES if hours <= limit), 1440)
     if minutes < smallest:
         return Reply({"error": {"message": "granularity is too fine"}}, 400)
@@ -90,15 +91,20 @@ def test_buckets_that_were_not_asked_for_or_hold_less_than_the_whole_are_not_tak
 
 
 def routes(**other: Any) -> dict[str, Any]:
-    metrics = [{"id": name} for name in (vercel.REQUESTS, vercel.DURATIONS[1], vercel.INVOCATIONS)]
-    crons = {"enabledAt": 1, "disabledAt": None, "definitions": [{"path": "/api/cron/a", "schedule": "0 8 * * *"}]}
+    known = [{"id": name} for name in (metrics.REQUESTS, metrics.DURATIONS[1], metrics.INVOCATIONS)]
+    crons = {
+        "enabledAt": ms("2025-01-01T00:00"),
+        "disabledAt": None,
+        "definitions": [{"path": "/api/cron/a", "schedule": "0 8 * * *"}],
+    }
     lines = [CHARGE | OURS, CHARGE | OURS | {"BilledCost": 0.2}, CHARGE | THEIRS, CHARGE]
     return {
         "/v7/deployments": paged,
         "/v3/deployments/dpl_now/events": EVENTS,
         "/v3/deployments/dpl_old/events": [],
         "/v9/projects/prj_x": {"id": "prj_x", "accountId": "team_a", "crons": crons},
-        "/v2/observability/schema": {"metrics": metrics},
+        "/v3/events": {"events": []},
+        "/v2/observability/schema": {"metrics": known},
         "/v2/observability/query": query,
         "/v1/query/web-analytics/visits/count": {"data": {"visitors": 412, "pageviews": 1893}},
         "/v1/billing/charges": Reply("\n".join(json.dumps(line) for line in lines)),
@@ -109,12 +115,12 @@ def routes(**other: Any) -> dict[str, Any]:
 def collected(answer: Answer, phase: str = "day1") -> tuple[Collection, Vendor]:
     with vendor(answer) as server:
         site = the_site("vercel", base_url=server.url, project="prj_x", team="team_a")
-        return Collection(vercel.collect(site, the_scope(phase))), server
+        return Collection(source.collect(site, the_scope(phase))), server
 
 
 def test_deployments_are_read_over_all_pages() -> None:
     table = collected(routed(routes()))[0]["deployments"].set_index("deployment")
-    assert table.index.tolist() == ["dpl_bad", "dpl_now", "dpl_old"]
+    assert sorted(table.index) == ["dpl_bad", "dpl_now", "dpl_old"]
     assert table.loc["dpl_bad", "error"] == "E1: exit 1"
     assert pd.isna(table.loc["dpl_bad", "ready_at"])
     assert table.loc["dpl_now", "sha"] == "4f2c1d9"
@@ -137,14 +143,14 @@ def test_hours_cover_the_baseline_and_the_window_and_minutes_their_edges() -> No
     _, server = collected(routed(routes()), "week1")
     asked = [json.loads(call.body) for call in server.asked("/v2/observability/query")]
     spans = [
-        (q["granularity"]["minutes"], q["startTime"], q["endTime"])
+        (tuple(q["granularity"].items()), q["startTime"], q["endTime"])
         for q in asked
         if q["groupBy"] == ["http_status"]
     ]
-    hours = sorted((start, end) for minutes, start, end in spans if minutes == 60)
+    hours = sorted((start, end) for length, start, end in spans if length == (("hours", 1),))
     assert (hours[0][0], hours[-1][1]) == ("2025-02-03T15:00:00Z", "2025-03-10T15:00:00Z")
     assert all(end == start for (_, end), (start, _) in pairwise(hours))
-    minutes = [(start, end) for length, start, end in spans if length == 1]
+    minutes = [(start, end) for length, start, end in spans if length == (("minutes", 1),)]
     assert ("2025-03-03T15:00:00Z", "2025-03-03T16:00:00Z") in minutes
     assert ("2025-03-10T14:00:00Z", "2025-03-10T15:00:00Z") in minutes
 
@@ -200,7 +206,11 @@ def test_a_role_that_may_not_see_visits_or_bills_leaves_the_rest() -> None:
 
 
 def test_schedules_that_the_platform_has_switched_off_are_none() -> None:
-    off = {"enabledAt": 1, "disabledAt": 2, "definitions": [{"path": "/a", "schedule": "0 8 * * *"}]}
+    off = {
+        "enabledAt": ms("2025-01-01T00:00"),
+        "disabledAt": ms("2025-02-01T00:00"),
+        "definitions": [{"path": "/a", "schedule": "0 8 * * *"}],
+    }
     project = {"id": "prj_x", "accountId": "team_a", "crons": off}
     assert collected(routed(routes(**{"/v9/projects/prj_x": project})))[0]["platform_crons"].empty
 
@@ -214,6 +224,183 @@ def test_a_refused_token_is_a_source_that_could_not_be_read() -> None:
 def test_the_newest_deployment_is_the_last_one_that_was_ready_by_then() -> None:
     with vendor(routed(routes())) as server:
         site = the_site("vercel", base_url=server.url, project="prj_x")
-        assert vercel.newest_deployment(site, at("2025-03-10T15:00")) == DEPLOYED
-        assert vercel.newest_deployment(site, at("2025-03-03T14:59")) == at("2025-02-19T15:00")
-        assert vercel.newest_deployment(site, at("2025-01-01T00:00")) is None
+        assert moves.newest_deployment(site, at("2025-03-10T15:00")) == DEPLOYED
+        assert moves.newest_deployment(site, at("2025-03-03T14:59")) == at("2025-02-19T15:00")
+        assert moves.newest_deployment(site, at("2025-01-01T00:00")) is None
+
+
+def not_understood(found: Collection) -> dict[str, tuple[str, str]]:
+    table = found["not_understood"]
+    return {row["item"]: (row["what"], row["example"]) for row in table.to_dict("records")}
+
+
+def live(entries: list[dict[str, Any]], **other: Any) -> list[tuple[str, str, str | None]]:
+    """Deployment, moment and kind of each move of traffic that is told."""
+    listed = {"deployments": entries, "pagination": {"next": None}}
+    table = collected(routed(routes(**{"/v7/deployments": listed, **other})))[0]["deployments"]
+    moved = table[table["live_at"].notna()].sort_values("live_at")
+    times = moved["live_at"].dt.strftime("%m-%dT%H:%M")
+    return list(zip(moved["deployment"], times, moved["move"], strict=True))
+
+
+NOW = deployment("dpl_now", "2025-03-03T14:54", "2025-03-03T15:00", readySubstate="PROMOTED")
+OLD = deployment("dpl_old", "2025-02-19T14:54", "2025-02-19T15:00", readySubstate="PROMOTED")
+FIRST, SECOND = ("dpl_old", "02-19T15:00", "deployment"), ("dpl_now", "03-03T15:00", "deployment")
+
+
+def an_event(kind: str, when: str, **payload: str) -> dict[str, Any]:
+    return {"id": "uev_1", "type": kind, "createdAt": ms(when), "payload": {"projectId": "prj_x", **payload}}
+
+
+def project(**more: Any) -> dict[str, Any]:
+    return {"/v9/projects/prj_x": {"id": "prj_x", "accountId": "team_a", **more}}
+
+
+def test_a_deployment_that_is_built_and_was_promoted_by_itself_went_live_when_its_addresses_were_assigned() -> (
+    None
+):
+    assert live([NOW, OLD]) == [FIRST, SECOND]
+    assert live([NOW | {"aliasAssigned": ms("2025-03-03T15:02")}]) == [("dpl_now", "03-03T15:02", "deployment")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"readySubstate": "STAGED"},
+        {"readySubstate": "staged", "aliasAssigned": True},
+        {"readySubstate": None, "aliasAssigned": False},
+        {"readySubstate": "SHADOWED"},
+        {"readyState": "DONE"},
+        {"readyState": "CANCELED"},
+        {"target": "staging"},
+    ],
+)
+def test_a_deployment_that_traffic_did_not_reach_or_may_not_have_reached_went_live_at_no_time(change: Any) -> None:
+    assert live([NOW | change, OLD]) == [FIRST]
+
+
+def test_a_promotion_of_a_staged_deployment_is_when_it_went_live() -> None:
+    """Built at 15:00 and promoted by a person at 17:30: 17:30 is the deployment."""
+    event = an_event("manual-deployment-promotion-created", "2025-03-03T17:30", toDeploymentId="dpl_now")
+    moved = live([NOW, OLD], **{"/v3/events": {"events": [event]}})
+    assert moved == [FIRST, ("dpl_now", "03-03T17:30", "promotion")]
+
+
+def test_an_instant_rollback_moves_traffic_without_a_build() -> None:
+    event = an_event(
+        "instant-rollback-created", "2025-03-03T18:10", fromDeploymentId="dpl_now", toDeploymentId="dpl_old"
+    )
+    moved = live([NOW, OLD], **{"/v3/events": {"events": [event]}})
+    assert moved == [SECOND, ("dpl_old", "03-03T18:10", "rollback")]
+    assigned = [NOW, OLD | {"aliasAssigned": ms("2025-02-19T15:01")}]
+    both = live(assigned, **{"/v3/events": {"events": [event]}})
+    assert both == [("dpl_old", "02-19T15:01", "deployment"), SECOND, ("dpl_old", "03-03T18:10", "rollback")]
+
+
+@pytest.mark.parametrize(
+    ("status", "moves"),
+    [("succeeded", 3), ("failed", 2), ("pending", 2), ("in-progress", 2), ("skipped", 2), ("x", 2)],
+)
+def test_the_projects_last_request_moves_traffic_when_it_succeeded(status: str, moves: int) -> None:
+    """It is known where the events may not be read."""
+    request = {"fromDeploymentId": "dpl_now", "toDeploymentId": "dpl_old", "jobStatus": status, "type": "rollback"}
+    last = project(lastAliasRequest={**request, "requestedAt": ms("2025-03-03T18:10")})
+    refused = Reply({"error": {"code": "forbidden", "message": "Not authorized"}}, 403)
+    listed = [NOW, OLD | {"aliasAssigned": ms("2025-02-19T15:00")}]
+    assert len(live(listed, **last, **{"/v3/events": refused})) == moves
+
+
+def test_events_that_may_not_be_read_are_a_gap_and_the_rest_is_told() -> None:
+    refused = Reply({"error": {"code": "forbidden", "message": "Not authorized"}}, 403)
+    found, _ = collected(routed(routes(**{"/v3/events": refused})))
+    assert found.gap("vercel", "moves:events") == ("error", "403: Not authorized")
+    assert found["deployments"]["live_at"].notna().sum() == 2
+
+
+def a_release(**more: Any) -> dict[str, Any]:
+    body = {
+        "state": "ACTIVE", "startedAt": ms("2025-03-03T16:00"), "updatedAt": ms("2025-03-03T20:00"),
+        "currentDeployment": {"id": "dpl_old"}, "canaryDeployment": {"id": "dpl_now"},
+        "activeStage": {"index": 0, "targetPercentage": 10},
+    }  # fmt: skip
+    return {
+        **project(rollingRelease={"target": "production"}),
+        "/v1/projects/prj_x/rolling-release": {"rollingRelease": {**body, **more}},
+    }
+
+
+def test_a_rolling_release_moves_traffic_from_its_start_on() -> None:
+    rolls = NOW | {"readySubstate": "ROLLING"}
+    assert live([rolls, OLD], **a_release()) == [FIRST, ("dpl_now", "03-03T16:00", "rolling")]
+    complete = a_release(state="COMPLETE", activeStage=None)
+    assert live([rolls, OLD], **complete) == [FIRST, ("dpl_now", "03-03T16:00", "rolling")]
+
+
+def test_an_aborted_rolling_release_moves_traffic_back() -> None:
+    listed = [NOW, OLD | {"aliasAssigned": ms("2025-02-19T15:00")}]
+    moved = live(listed, **a_release(state="ABORTED", activeStage=None))
+    assert moved[1:] == [("dpl_now", "03-03T16:00", "rolling"), ("dpl_old", "03-03T20:00", "aborted")]
+
+
+def test_the_newest_deployment_is_the_last_move_of_traffic_and_not_the_last_build() -> None:
+    event = an_event("instant-rollback-created", "2025-03-04T18:10", toDeploymentId="dpl_old")
+    staged = deployment("dpl_next", "2025-03-05T10:00", "2025-03-05T10:05", readySubstate="STAGED")
+    listed = {"deployments": [staged, NOW, OLD], "pagination": {"next": None}}
+    answers = {"/v7/deployments": listed, "/v3/events": {"events": [event]}}
+    with vendor(routed(routes(**answers))) as server:
+        site = the_site("vercel", base_url=server.url, project="prj_x")
+        assert moves.newest_deployment(site, at("2025-03-10T15:00")) == at("2025-03-04T18:10")
+        assert moves.newest_deployment(site, at("2025-03-04T18:00")) == DEPLOYED
+
+
+@pytest.mark.parametrize(
+    ("change", "item", "what"),
+    [
+        ({"readyState": "HALF_READY"}, "deployments.readyState", "unknown word"),
+        ({"readySubstate": "SHADOWED"}, "deployments.readySubstate", "unknown word"),
+        ({"target": "canary"}, "deployments.target", "unknown word"),
+        ({"createdAt": 1.7e18}, "deployments.createdAt", "out of range"),
+        ({"ready": "soon"}, "deployments.ready", "not a number"),
+        ({"aliasAssigned": "yes"}, "deployments.aliasAssigned", "not a number"),
+        ({"uid": None}, "deployments.uid", "missing"),
+    ],
+)
+def test_what_of_a_deployment_is_not_understood_is_told(change: Any, item: str, what: str) -> None:
+    listed = {"deployments": [NOW | change, OLD], "pagination": {"next": None}}
+    found, _ = collected(routed(routes(**{"/v7/deployments": listed})))
+    assert not_understood(found)[item][0] == what
+    assert "dpl_old" in set(found["deployments"]["deployment"])
+
+
+def test_requests_of_a_status_that_is_none_are_counted_and_their_status_is_not_understood() -> None:
+    def odd(call: Call) -> Reply:
+        body = query(call).body
+        for row in [*body["summary"], *body["data"]]:
+            row |= {"http_status": "teapot"} if "http_status" in row else {}
+        return Reply(body)
+
+    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})))
+    counts = found["request_counts"]
+    assert counts["status"].isna().all()
+    assert counts["requests"].notna().all()
+    assert not_understood(found)["requests.http_status"] == ("not a number", "teapot")
+
+
+@pytest.mark.parametrize("value", [-1, "NaN", "many", 1e300])
+def test_a_response_time_that_cannot_be_is_none(value: Any) -> None:
+    def odd(call: Call) -> Reply:
+        body = query(call).body
+        for row in body["summary"]:
+            row |= {key: value for key in row if key.endswith(("_p95", "_avg"))}
+        return Reply(body)
+
+    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})))
+    assert found["latencies"]["p95_ms"].isna().all()
+    assert "requests.durations.value" in not_understood(found)
+
+
+def test_visits_leave_out_the_moment_of_the_end() -> None:
+    """`until` is inclusive by the specification."""
+    _, server = collected(routed(routes()))
+    path = "/v1/query/web-analytics/visits/count"
+    assert all(int(call.one("until")) % 1000 == 999 for call in server.asked(path))

@@ -15,11 +15,14 @@ import yaml
 from rich.console import Console
 
 from pdmlib.cli.live_table import clock, missed, picture
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.frame import frame
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.window import Window
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
 from pdmlib.storage import history
+from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.watch import Pace, Round, Watch, rounds_between
 
 START = datetime(2025, 3, 10, 15, tzinfo=UTC)
@@ -151,6 +154,21 @@ def test_a_history_that_cannot_be_written_is_told_and_the_round_is_judged(tmp_pa
     folder.write_text("in the way", encoding="utf-8")
     (seen,) = run(watch, 1)
     assert seen.troubles[0].startswith(f"{watch.waiting()} samples wait in memory for the next round: ")
+    assert seen.verdict is not None
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_infinite_samples_of_the_past_do_not_stop_the_watch(tmp_path: Path) -> None:
+    """`+Inf` is a legal value of Prometheus' text format, and was kept once."""
+    site, names = a_site_of(tmp_path, "app", "supabase"), ("connections", "max_connections", "cpu_all_s")
+    rows = [
+        {"metric": name, "at": START - timedelta(minutes=n), "value": float("inf")}
+        for name in names
+        for n in range(3, 6)
+    ]
+    history.append(history_folder(site, tmp_path), Collection({"host_metrics": frame("host_metrics", rows)}))
+    (seen,) = run(a_watch(site, tmp_path, Machine()), 1)
+    assert seen.troubles == ()
     assert seen.verdict is not None
 
 

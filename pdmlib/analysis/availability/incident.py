@@ -57,11 +57,15 @@ def _event(at: datetime, source: str, kind: str, what: str) -> dict[str, Any]:
 
 
 def _changes(case: Case, near: Window) -> list[dict[str, Any]]:
-    found = case.within("deployments", "ready_at", near)
+    found = case.within("deployments", "live_at", near)
     return [
-        _event(row.ready_at, str(row.source), "change", f"deployment {row.deployment} became {row.state}")
+        _event(row.live_at, str(row.source), "change", f"traffic moved to {row.deployment} ({_how(row.move)})")
         for row in found.itertuples()
     ]
+
+
+def _how(move: object) -> str:
+    return "rolling release" if move == "rolling" else str(move) if isinstance(move, str) else "deployment"
 
 
 def _probes(case: Case) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ counter that fell means a restart: that stretch is discarded and told, never rea
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -52,6 +53,8 @@ class Stretches:
 def samples(case: Case, metric: str) -> pd.DataFrame:
     """All samples of a metric, oldest first: of the platform, else of the database itself.
 
+    What was kept before infinite values were told apart is left out: they are no sample.
+
     A look at the database that belongs to the report's moment was taken a little after it.
     """
     host, gauges = case["host_metrics"], case["database_gauges"]
@@ -59,6 +62,7 @@ def samples(case: Case, metric: str) -> pd.DataFrame:
     if table.empty:
         table = gauges[(gauges["metric"] == metric) & gauges["object"].isna() & gauges["value"].notna()]
         table = table.assign(source="postgres", at=table["at"].where(~_of_now(case, table["at"]), _moment(case)))
+    table = table[table["value"].abs() < math.inf]
     return table[["at", "value", "source"]].sort_values("at", ignore_index=True)
 
 

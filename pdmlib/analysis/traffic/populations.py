@@ -22,6 +22,9 @@ COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1
 SILENCE_S = 6 * 3600.0
+KNOWN_SHARE = (
+    0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Population:
         sampled: requests that the source really looked at; None when its sample rate is unknown.
         covered_s: seconds that were counted: from the first to the last bucket, without silences of more than
             six hours, in which nobody can tell "no request" from "not counted".
+        refused: requests answered with a status of 400 to 499, which are no failures; None when untold.
     """
 
     source: str
@@ -40,6 +44,7 @@ class Population:
     failures: float | None
     sampled: int | None
     covered_s: float
+    refused: float | None = None
 
     @property
     def rate(self) -> float:
@@ -141,10 +146,16 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
     return Population(
         source,
         float(rows["requests"].sum()),
-        float(rows["failures"].sum()) if rows["failures"].notna().all() else None,
+        _sum(rows["failures"]),
         int(rows["samples"].sum()) if known else None,
         _covered_s(rows),
+        _sum(rows["refused"]),
     )
+
+
+def _sum(column: pd.Series) -> float | None:
+    """The sum of a column of which every value is known."""
+    return float(column.sum()) if column.notna().all() else None
 
 
 def spanned(case: Case, source: str) -> pd.Series | None:
@@ -226,15 +237,17 @@ def failures(table: pd.DataFrame) -> pd.Series:
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
-    rates = buckets["sample_rate"]
+    """Requests by status; those whose status was not understood fail as often as the others, if they are few."""
+    rates, requests = buckets["sample_rate"], float(buckets["requests"].sum())
     sampled = None if rates.isna().any() else round(float((buckets["requests"] * rates).sum()))
-    return Population(
-        source,
-        float(buckets["requests"].sum()),
-        float(buckets["failures"].sum()) if buckets["status"].notna().any() else None,
-        sampled,
-        _covered_s(buckets),
+    known = buckets[buckets["status"].notna()]
+    share = float(known["requests"].sum()) / requests if requests else float(len(known) > 0)
+    failed, refused = (
+        known["failures"].sum(),
+        known["requests"].where(known["status"].between(400, 499), 0.0).sum(),
     )
+    told = (None, None) if share < KNOWN_SHARE else (float(failed / share), float(refused / share))
+    return Population(source, requests, told[0], sampled, _covered_s(buckets), told[1])
 
 
 def _of_span(case: Case, source: str, row: pd.Series) -> Population:
@@ -244,5 +257,6 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
     if pd.isna(samples) and not pd.isna(rate):
         samples = requests * rate
     known = not (pd.isna(samples) or pd.isna(rate))
-    failures = None if pd.isna(row["failures"]) else float(row["failures"])
-    return Population(source, float(requests), failures, round(samples) if known else None, case.window.seconds)
+    failed, refused = (None if pd.isna(row[name]) else float(row[name]) for name in ("failures", "refused"))
+    sampled = round(samples) if known else None
+    return Population(source, float(requests), failed, sampled, case.window.seconds, refused)

@@ -59,7 +59,7 @@ def _events(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         span = sentry_query.span(call, stage)
         table = sentry_query.matching(_dataset(call, stage).between(*span), call.one("query"), dataset)
         fields = list(call.query.get("field", ()))
-        rows = sentry_query.aggregate(table, fields, dataset, span)
+        rows = sentry_query.aggregate(table, fields, dataset)
         rows = sentry_query.ordered(rows, call.one("sort"), fields)
     except sentry_query.QueryError as error:
         return _detail(f"Invalid query. {error}", 400)
@@ -97,7 +97,7 @@ def _series(
     values = []
     starts = range(span[0] // step * step, span[1], step)
     cell = (table["at"] - starts[0]) // step
-    found = sentry_query.by_cell(table, axis, dataset, cell, len(starts), step)
+    found = sentry_query.by_cell(table, axis, dataset, cell, len(starts))
     for at, value, samples in zip(starts, found, counts(cell, len(starts)).tolist(), strict=True):
         unfinished = at + step > stage.clock - _INGESTION_MS
         entry: dict[str, Any] = {"timestamp": at, "value": value, "incomplete": unfinished}
@@ -105,7 +105,8 @@ def _series(
             entry["incompleteReason"] = "INCOMPLETE_BUCKET"
         if dataset == "spans":
             confidence = "high" if samples >= 100 else "low"
-            entry |= {"sampleCount": samples, "sampleRate": SAMPLE_RATE, "confidence": confidence}
+            rate = SAMPLE_RATE if samples else None
+            entry |= {"sampleCount": samples, "sampleRate": rate, "confidence": confidence}
         values.append(entry)
     kind = sentry_query.kind(axis)
     meta = {"valueType": kind[0], "valueUnit": kind[1], "interval": step, "dataScanned": "full"}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import numpy as np
 
-from pdmlib.demo.exchange import Call, Stage, iso_s, parse
+from pdmlib.demo.exchange import Call, Stage, parse
 from pdmlib.demo.vendors.cells import counts, plain, statistic
 from pdmlib.demo.world.grid import DAY, HOUR, MINUTE, Array, Ints, Table
 from pdmlib.demo.world.issues import ISSUES
@@ -115,9 +115,6 @@ def matching(table: Table, text: str, dataset: str) -> Table:
     for negated, name, values in conditions(text):
         if name in _HARMLESS:
             continue
-        if name == "span.duration":
-            table = table.where(_compare(table["duration_ms"], values[0]) ^ negated)
-            continue
         cells = column(table, name, dataset)
         meets = np.logical_or.reduce([_like(cells, value) for value in values])
         table = table.where(meets ^ negated)
@@ -132,96 +129,74 @@ def _like(cells: Array, pattern: str) -> Array:
     return np.array([known[c] for c in cells.tolist()], dtype=bool)
 
 
-def _compare(values: Array, text: str) -> Array:
-    found = re.fullmatch(r"(>=|<=|>|<)?(\d+(?:\.\d+)?)(ms|s)?", text)
-    if not found:
-        raise QueryError(f"Invalid duration {text}")
-    limit = float(found[2]) * (1000 if found[3] == "s" else 1)
-    compare = {">=": np.greater_equal, "<=": np.less_equal, ">": np.greater, "<": np.less}.get(found[1] or "")
-    return np.asarray(compare(values, limit) if compare else values == limit)
-
-
 _UNIQUE = re.compile(r"count_unique\(([\w.]+)\)")
-_DURATION = re.compile(r"(p50|p75|p90|p95|p99|avg|min|max|sum|p100)\(span\.duration\)")
-_PLAIN: dict[str, tuple[str, str | None]] = {
-    "count()": ("integer", None),
-    "failure_count()": ("integer", None),
-    "failure_rate()": ("percentage", None),
-    "epm()": ("rate", "1/minute"),
-    "last_seen()": ("date", None),
-    "max(timestamp)": ("date", None),
-    "min(timestamp)": ("date", None),
-}
+_DURATION = re.compile(r"(p50|p95|p99|avg)\(span\.duration\)")
+_RATE = re.compile(r"http_response_rate\(([1-5])\)")
 
 
 def kind(field: str) -> tuple[str, str | None]:
     """Type and unit of a field, as `meta` tells them."""
     if _DURATION.fullmatch(field):
         return "duration", "millisecond"
-    return _PLAIN.get(field, ("integer" if "(" in field else "string", None))
+    if _RATE.fullmatch(field):
+        return "percentage", None
+    return "integer" if "(" in field else "string", None
 
 
-def aggregate(table: Table, fields: Sequence[str], dataset: str, span: tuple[int, int]) -> list[dict[str, Any]]:
+def aggregate(table: Table, fields: Sequence[str], dataset: str) -> list[dict[str, Any]]:
     """Rows of a table of events: one a group of the fields that are no functions."""
     if not fields:
         raise QueryError("No columns selected")
     by = [f for f in fields if "(" not in f]
     functions = [f for f in fields if "(" in f]
     if not by:
-        return [{f: _apply(table, f, dataset, span) for f in functions}]
+        return [{f: _apply(table, f, dataset) for f in functions}]
     cells = [column(table, name, dataset) for name in by]
     groups: dict[tuple[str, ...], list[int]] = {}
     for number, key in enumerate(zip(*(c.tolist() for c in cells), strict=True)):
         groups.setdefault(key, []).append(number)
     return [
-        dict(zip(by, key, strict=True))
-        | {f: _apply(table.where(np.array(rows)), f, dataset, span) for f in functions}
+        dict(zip(by, key, strict=True)) | {f: _apply(table.where(np.array(rows)), f, dataset) for f in functions}
         for key, rows in groups.items()
     ]
 
 
-def by_cell(table: Table, function: str, dataset: str, cell: Ints, cells: int, step: int) -> list[Any]:
-    """The value of one function in every numbered cell of a table in order of time."""
+def by_cell(table: Table, function: str, dataset: str, cell: Ints, cells: int) -> list[Any]:
+    """The value of one function in every numbered cell of a table in order of time; 0 where it has no value."""
     weight = round(1 / SAMPLE_RATE) if dataset == "spans" else 1
-    duration = _DURATION.fullmatch(function)
-    if duration and dataset == "spans" and duration[1] != "sum":
-        return [plain(v) for v in statistic(table["duration_ms"], cell, cells, duration[1]).tolist()]
+    duration, rate, number = _DURATION.fullmatch(function), _RATE.fullmatch(function), counts(cell, cells)
+    if duration and dataset == "spans":
+        return [plain(v) or 0 for v in statistic(table["duration_ms"], cell, cells, duration[1]).tolist()]
     if function == "count()":
-        return list((weight * counts(cell, cells)).tolist())
-    if function == "failure_count()" and dataset == "spans":
-        return list((weight * counts(cell[table["status"] >= 500], cells)).tolist())
+        return list((weight * number).tolist())
+    if rate and dataset == "spans":
+        hits = counts(cell[table["status"] // 100 == int(rate[1])], cells)
+        return list((hits / np.maximum(number, 1)).tolist())
     bounds = np.searchsorted(cell, np.arange(cells + 1)).tolist()
     parts = (table.slice(*pair) for pair in pairwise(bounds))
-    return [_apply(part, function, dataset, (0, step)) for part in parts]
+    return [_apply(part, function, dataset) for part in parts]
 
 
-def _apply(table: Table, function: str, dataset: str, span: tuple[int, int]) -> Any:
+def _apply(table: Table, function: str, dataset: str) -> Any:
     weight = round(1 / SAMPLE_RATE) if dataset == "spans" else 1
-    unique, duration = _UNIQUE.fullmatch(function), _DURATION.fullmatch(function)
+    unique, duration, rate = (kind.fullmatch(function) for kind in (_UNIQUE, _DURATION, _RATE))
     if unique:
         values = column(table, unique[1], dataset)
         return len(np.unique(values[values != "-1"]))
     if duration and dataset == "spans":
-        return _statistic(table["duration_ms"].astype(np.float64), duration[1], weight)
+        return _statistic(table["duration_ms"].astype(np.float64), duration[1])
     if function == "count()":
         return weight * len(table)
-    if function == "epm()":
-        return weight * len(table) * MINUTE / (span[1] - span[0])
-    if function in ("last_seen()", "max(timestamp)", "min(timestamp)"):
-        return iso_s(int(table["at"][0 if function.startswith("min") else -1])) if len(table) else None
-    if function in ("failure_count()", "failure_rate()") and dataset == "spans":
-        failed = int((table["status"] >= 500).sum())
-        return weight * failed if function == "failure_count()" else (failed / len(table) if len(table) else None)
+    if rate and dataset == "spans":
+        return float((table["status"] // 100 == int(rate[1])).mean()) if len(table) else 0
     raise QueryError(f"Unknown function {function.partition('(')[0]}")
 
 
-def _statistic(values: Array, name: str, weight: int) -> float | None:
+def _statistic(values: Array, name: str) -> float:
+    """A statistic of durations; the server writes 0 for one of nothing."""
     if not len(values):
-        return None
-    if name.startswith("p"):
-        return round(float(np.quantile(values, int(name[1:]) / 100)), 3)
-    found: dict[str, Callable[[Array], Any]] = {"avg": np.mean, "min": np.min, "max": np.max, "sum": np.sum}
-    return round(float(found[name](values)) * (weight if name == "sum" else 1), 3)
+        return 0
+    return round(float(np.mean(values) if name == "avg" else np.quantile(values, int(name[1:]) / 100)), 3)
 
 
 def ordered(rows: list[dict[str, Any]], sort: str, fields: Sequence[str]) -> list[dict[str, Any]]:

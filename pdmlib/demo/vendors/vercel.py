@@ -140,7 +140,8 @@ def _project(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         "deploymentId": live.uid if live else None,
         "definitions": definitions,
     }
-    return Reply({"id": PROJECT, "name": "dirt-free-crm", "accountId": TEAM, "crons": crons})
+    moved = {"rollingRelease": None, "lastAliasRequest": None}
+    return Reply({"id": PROJECT, "name": "dirt-free-crm", "accountId": TEAM, "crons": crons, **moved})
 
 
 def _span(call: Call, stage: Stage) -> tuple[int, int] | None:
@@ -238,6 +239,7 @@ VENDOR = Vendor(
         ("GET", r"/v[67]/deployments", _deployments),
         ("GET", r"/v3/deployments/([^/]+)/events", _events),
         ("GET", rf"/v9/projects/(?:{PROJECT}|dirt-free-crm)", _project),
+        ("GET", r"/v3/events", lambda call, stage, found: Reply({"events": []})),
         ("GET", r"/v2/observability/schema", observability.schema),
         ("GET", r"/v2/observability/schema/([^/]+)", observability.schema_of),
         ("POST", r"/v2/observability/query", observability.query),

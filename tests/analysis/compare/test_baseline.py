@@ -75,7 +75,7 @@ def test_rule_7_two_days_of_the_weekday_serve_where_there_are_no_more() -> None:
 
 
 def with_deployment(moment: str) -> Case:
-    made = {"source": "vercel", "deployment": "d1", "created_at": at(moment), "ready_at": at(moment)}
+    made = {"source": "vercel", "deployment": "d1", "created_at": at(moment), "live_at": at(moment)}
     return a_case({"deployments": [{**made, "state": "READY", "target": "production"}]})
 
 
