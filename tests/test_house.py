@@ -104,7 +104,7 @@ INSIDE = {
         catalogue
         endpoints sentry supabase vercel
         app postgres resend specifications stripe twilio
-        accounts answers health live
+        accounts fields health live
         http masking threads
     """,
     "sources.postgres": """

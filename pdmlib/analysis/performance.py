@@ -264,8 +264,9 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     counts = counts[counts["interval_s"] >= 60]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
-    counts = counts.groupby(["source", "at", "interval_s"], as_index=False)["requests"].sum()
-    counts = counts.rename(columns={"interval_s": "seconds"})
+    # An interval of which a part is not understood has no sum.
+    sums = counts.groupby(["source", "at", "interval_s"])["requests"].agg(lambda parts: parts.sum(skipna=False))
+    counts = sums.dropna().reset_index().rename(columns={"interval_s": "seconds"})
     inside = (spans["start"] >= case.window.start) & (spans["end"] <= case.window.end) & spans["route"].isna()
     spans = spans[inside & spans["requests"].notna()]
     spans = spans.assign(at=spans["start"], seconds=(spans["end"] - spans["start"]).dt.total_seconds())

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import merge
-from pdmlib.frames.readings import Finding, Measurement
+from pdmlib.frames.readings import Measurement
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import threads
@@ -29,9 +29,31 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 # What a field of any type may hold of the next version or by mistake. No word of any vendor is among it.
 NOT_UNDERSTOOD = st.sampled_from(
-    [None, True, -1, -7.5, 1e300, float("inf"), float("nan"), 10**400, "", "  ", "NEXT_VERSION", "urgent!", "NaN",
-     "-3", "9999-99-99T00:00:00Z", "0001-01-01T00:00:00Z", "\ud800", "<script>", [], {}, [{}], {"deep": [None]}]
-)  # fmt: skip
+    [
+        None,
+        True,
+        -1,
+        -7.5,
+        1e300,
+        float("inf"),
+        float("nan"),
+        10**400,
+        "",
+        "  ",
+        "NEXT_VERSION",
+        "urgent!",
+        "NaN",
+        "-3",
+        "9999-99-99T00:00:00Z",
+        "0001-01-01T00:00:00Z",
+        "\ud800",
+        "<script>",
+        [],
+        {},
+        [{}],
+        {"deep": [None]},
+    ]
+)
 EXTRA = st.dictionaries(st.sampled_from(["newField", "x", "_links"]), NOT_UNDERSTOOD, max_size=2)
 
 
@@ -123,8 +145,3 @@ def finite(case: Case) -> bool:
 def measured(case: Case, *metrics: Any) -> dict[str, Measurement]:
     """Every reading of some tables of metrics, by its id."""
     return {metric.id: metric.measure(case) for table in metrics for metric in table}
-
-
-def active(findings: list[Finding]) -> list[str]:
-    """Ids of findings."""
-    return [finding.id for finding in findings]
