@@ -133,7 +133,7 @@ INSIDE = {
         addresses fingerprints formats histogram json_repair progress routes
     """,
     "frames": """
-        case
+        case rewind
         collection rows understanding
         frame
         readings schemas statement_text states

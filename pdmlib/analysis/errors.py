@@ -335,7 +335,9 @@ def _reading(row: dict[str, Any]) -> str:
 
 def _active(case: Case, row: dict[str, Any]) -> bool:
     """Whether it was still seen in the latest part of the window."""
-    return not pd.isna(row["last_seen"]) and bool(row["last_seen"] >= case.scope.latest.start)
+    if not pd.isna(row["last_seen"]):
+        return bool(row["last_seen"] >= case.scope.latest.start)
+    return not pd.isna(row["events_latest"]) and row["events_latest"] > 0
 
 
 def _becomes_green(case: Case, row: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ def table(
     name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
 ) -> Html:
     """The rows of a report table as HTML; a sentence where there are none."""
-    listed = [_with_unit(row) for row in rows]
+    listed = [_with_unit(_told(row)) for row in rows]
     return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most)
 
 
@@ -33,6 +33,13 @@ def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:
     """Columns of a table for which nobody wrote any: its keys, each as it is."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return tuple(Column(key, key.replace("_", " ").capitalize(), cells.amount) for key in keys)
+
+
+def _told(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row without the changes that its trends say are none: no `-63 %` stands beside an arrow for flat."""
+    ends = ("_vs_7day_pct", "_trend")
+    quiet = {key for key in row if key.endswith(ends[0]) and row.get(key.replace(*ends)) == "flat"}
+    return {key: None if key in quiet else value for key, value in row.items()}
 
 
 def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -101,3 +101,12 @@ def test_every_box_names_what_decided_it_or_is_left_to_a_person():
         for row in checklist(phase, seen, a_site(), (), (a_day("2025-03-06"),)):
             assert (row["reading"] is None) == (row["reason"] == "a person decides"), row
             assert row["reading"] is not None or row["state"] == "manual", row
+
+
+def test_rule_22_no_reading_ticks_a_box_of_work_that_people_do() -> None:
+    """Cache hits of 99.9 % pass, and nobody has put in a cache."""
+    hits = Measurement(State.MEASURED, 99.9)
+    passed = Reading("db_cache_hit_pct", "Cache hits", "%", "database", Status.PASS, ">= 99", hits)
+    rows = checklist("weekly-review", [passed], a_site())
+    (cache,) = [row for row in rows if row["box"].startswith("Implement additional caching")]
+    assert (cache["state"], cache["reason"]) == ("manual", "a person decides (Cache hits: pass)")

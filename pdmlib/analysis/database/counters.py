@@ -16,6 +16,7 @@ from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import significant
 from pdmlib.phases.window import iso
 
 FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
@@ -75,7 +76,7 @@ def query_regression(between: Between) -> Iterator[Row]:
                 "severity": "fail" if statements.urgent(row) else "warn",
                 "value": row["mean_ms"],
                 "unit": "ms",
-                "threshold": f"< {statements.FACTOR * row['before_mean_ms']:.1f} ms",
+                "threshold": f"< {significant(statements.FACTOR * row['before_mean_ms'])} ms",
                 "evidence": row["reason"],
                 "action": "EXPLAIN it with the parameters of today; its reason names what to look at",
             }

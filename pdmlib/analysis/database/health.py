@@ -17,7 +17,7 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, significant
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.frames.states import Pace, Probe
@@ -433,13 +433,13 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         row,
         "regressed",
         "All statements slower together, most" if saturated else "Slower since the deployment",
-        f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
+        f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
-        f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",
+        f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
-        threshold=f"< {goal:.1f} ms",
+        threshold=f"< {significant(goal)} ms",
         rivals=tuple(rivals(case)),
     )
 

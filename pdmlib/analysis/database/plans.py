@@ -12,6 +12,7 @@ from pdmlib.analysis.database import causes
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import FACTOR, Looks, looks
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import significant
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import filters_of
 
@@ -100,7 +101,8 @@ def changed_plans(between: Between) -> Iterator[dict[str, Any]]:
                 "severity": "warn" if slower else "info",
                 "value": now,
                 "unit": "ms",
-                "threshold": f"< {FACTOR * before:.1f} ms" if slower else None,
-                "evidence": f"{before:.1f} -> {now:.1f} ms; before: {row['before']}; now: {row['now']}",
+                "threshold": f"< {significant(FACTOR * before)} ms" if slower else None,
+                "evidence": f"{significant(before)} -> {significant(now)} ms; "
+                f"before: {row['before']}; now: {row['now']}",
                 "action": row["index"],
             }

@@ -249,8 +249,8 @@ def test_a_regressed_statement_is_a_finding_with_both_means_and_a_stable_name():
     case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
     (found,) = health.findings(case)
     assert found.id.startswith("query:app:select-from-offers-where-status-")
-    assert "10.0 ms before, 300.0 ms now over 100 calls" in found.evidence
-    assert (found.priority, found.becomes_green) == (Priority.P1, "its mean is under 13.0 ms (now 300.0 ms)")
+    assert "10 ms before, 300 ms now over 100 calls" in found.evidence
+    assert (found.priority, found.becomes_green) == (Priority.P1, "its mean is under 13 ms (now 300 ms)")
     (again,) = health.findings(case)
     assert again == found
 
