@@ -101,20 +101,11 @@ INSIDE = {
         activity costs feedback usage
     """,
     "sources": """
-        catalogue endpoints
-        app postgres resend stripe supabase twilio
-        accounts health live sentry vercel
-        specifications
-        fields
+        catalogue
+        endpoints sentry supabase vercel
+        app postgres resend specifications stripe twilio
+        accounts fields health live
         http masking threads
-    """,
-    "sources.specifications": """
-        sentry supabase vercel
-    """,
-    "sources.vercel": """
-        source
-        metrics moves
-        platform
     """,
     "sources.postgres": """
         source
@@ -157,6 +148,14 @@ INSIDE = {
     "phases": """
         due scope
         phase window
+    """,
+    "sources.specifications": """
+        sentry supabase vercel
+    """,
+    "sources.vercel": """
+        source
+        metrics moves
+        platform
     """,
 }
 HOMES = {

@@ -18,7 +18,7 @@ from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.opening import open_site
-from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
+from pdmlib.workbook.scope import declared_at, looking_scope, moment_of, scope_for
 from pdmlib.workbook.shipped import DEMO_SITE
 
 
@@ -94,7 +94,8 @@ def status(
         loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
-        given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
+        given = parse_time(deployed_at) if deployed_at else declared_at(loaded, moment)
+        given = given or status.last_deployment(folder)
         deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)

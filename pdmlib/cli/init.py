@@ -17,7 +17,7 @@ from pdmlib.site.load import load_site
 from pdmlib.sources.accounts import SentryProject
 from pdmlib.sources.endpoints import Answered, usual_answers
 from pdmlib.workbook import init as drafting
-from pdmlib.workbook.site_draft import Asked, Question, Told, draft
+from pdmlib.workbook.site_draft import Asked, Question, Told, draft, is_zone
 from pdmlib.workbook.survey.database import Seen
 from pdmlib.workbook.survey.jobs import calls_in, project_beside
 
@@ -69,6 +69,8 @@ def init(
         options = _Options(url, database_env, vercel_json, log, time_zone, sentry_url)
         told, seen, answers = _looked(name, options)
         asked = Asked((lambda question: question.guess or "") if yes else _prompt)
+        if time_zone and not is_zone(time_zone):
+            raise CallError(f"--time-zone: {time_zone!r} is not an IANA time zone such as Asia/Kolkata")
         made = draft(told, seen, answers, asked)
         drafting.write(made, file, overwrite)
         example = drafting.add_variables(Path(".env.example"), made.variables)
@@ -136,15 +138,19 @@ def _endpoints(url: str) -> tuple[Answered, list[Answered]] | None:
 
 
 def _prompt(question: Question) -> str:
-    options = f" [{', '.join(question.options)}]" if question.options else ""
+    text = question.text + _options(question)
     while True:
         try:
-            given = typer.prompt(f"{question.text}{options}", default=question.guess or "", err=True)
+            given = typer.prompt(text, default=question.guess or "", show_default=bool(question.guess), err=True)
         except typer.Abort:
             raise CallError("nobody answered; --yes takes the guesses") from None
-        answer = str(given).strip()
-        if not answer or not question.options or answer in question.options:
+        if question.takes(answer := str(given).strip()):
             return answer
+        console.print(f"{answer!r} is not one of them", markup=False)
+
+
+def _options(question: Question) -> str:
+    return f" ({' or '.join(question.options)})" if question.options else ""
 
 
 def _examine(file: Path) -> None:
@@ -154,7 +160,7 @@ def _examine(file: Path) -> None:
 
 def _left(asked: Asked, further: list[str]) -> None:
     """What is still to be told, as a list."""
-    lines = [f"{question.key}: {question.text}" for question in asked.open] + further
+    lines = [f"{question.key}: {question.text}{_options(question)}" for question in asked.open] + further
     if lines:
         print("\nStill to be told, in the site file unless it says otherwise:")
     for line in lines:

@@ -28,6 +28,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "phase": scope.phase.name,
         "time_zone": case.site.time_zone,
         "deployed_at": iso(scope.deployed_at),
+        "deployment": case.site.deployment_name(scope.deployed_at),
         "as_of": iso(scope.as_of),
         "window": _window(scope.window),
         "generated_at": iso(generated_at),

@@ -24,6 +24,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         v=verdict, site=site, scope=scope, notes=notes, tables=verdict.tables,
         r=verdict.reading, prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
+        deployed=words.deployed(site, scope.deployed_at),
         highlights=[*notes.highlights, *highlights(verdict)], next_steps=notes.next_steps or next_steps(verdict),
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority}, nothing=nothing(verdict),
     )  # fmt: skip
@@ -118,7 +119,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
         "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
-        "as_word": words.as_word, "in_brackets": words.in_brackets,
+        "as_word": words.as_word, "or_none": words.or_none, "in_brackets": words.in_brackets,
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

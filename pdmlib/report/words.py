@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Outcome, ReportStatus
+from pdmlib.site.site import Site
 
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
@@ -81,6 +82,11 @@ def as_word(reading: Reading | None, yes: str, no: str) -> str:
     return yes if reading.value else no
 
 
+def or_none(reading: Reading | None, nothing: str = "none") -> str:
+    """What an empty list says: that there is nothing only where the reading that counts it is known."""
+    return ABSENT if reading is None else "not known" if reading.value is None else nothing
+
+
 def in_brackets(reading: Reading | None) -> str:
     """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
     return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""
@@ -114,6 +120,12 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return moment.astimezone(zone).strftime(pattern)
+
+
+def deployed(site: Site, moment: datetime) -> str:
+    """When a deployment was, in the site's zone, and what people call it."""
+    name = site.deployment_name(moment)
+    return local(moment, site.zone) + (f" ({name})" if name else "")
 
 
 def one_line(value: Any, most: int = LINE) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -219,6 +220,18 @@ class Site(Part):
         """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
         return found
+
+    @property
+    def declared(self) -> tuple[Deployment, ...]:
+        """The deployments that the file names, `deployed_at` among them, in the order of time."""
+        named = {deployment.at: deployment for deployment in self.deployments}
+        if self.deployed_at is not None:
+            named.setdefault(self.deployed_at, Deployment(at=self.deployed_at, name=None))
+        return tuple(named[at] for at in sorted(named))
+
+    def deployment_name(self, at: datetime) -> str | None:
+        """What people call the deployment of a moment; None where the file has no name for it."""
+        return next((deployment.name for deployment in self.declared if deployment.at == at), None)
 
     def maintenance_in(self, window: Window) -> tuple[Window, ...]:
         """Declared maintenance that meets a window, in order."""

@@ -14,6 +14,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered, answers_of
+from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
@@ -49,9 +50,14 @@ class Examination:
         rows = seen[seen["reason"].notna() & seen["grant"].notna()]
         return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
 
+    def not_understood(self) -> list[dict[str, Any]]:
+        """What was read and not understood, each example masked."""
+        rows = self.found["not_understood"]
+        plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
+        return [{**row, "example": masked(row["example"] or "")} for row in plain]
+
     def as_json(self) -> dict[str, Any]:
         """The same for a program; without a value of a row, which is for the terminal alone."""
-        unclear = self.found["not_understood"]
         return {
             "site": self.site.site,
             "file": self.site.file,
@@ -59,7 +65,7 @@ class Examination:
             "healthy": self.code == 0,
             "sources": [asdict(row) for row in self.found.coverage],
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
-            "not_understood": unclear.astype(object).where(unclear.notna(), None).to_dict("records"),
+            "not_understood": self.not_understood(),
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
             "endpoints": [
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}

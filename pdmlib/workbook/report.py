@@ -59,7 +59,7 @@ class Report:
             shape=words.SHAPES[verdict.status],
             part=span,
             outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
-            deployed=words.local(scope.deployed_at, zone),
+            deployed=words.deployed(self.case.site, scope.deployed_at),
             as_of=words.local(scope.as_of, zone),
             next_check=words.local(verdict.next_check, zone),
             summary=self.notes.summary or verdict.summary,

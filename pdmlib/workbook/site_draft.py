@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from zoneinfo import available_timezones
 
 from pdmlib.frames.understanding import mend_line
 from pdmlib.site.site import SOURCE_NAMES
@@ -16,10 +17,11 @@ from pdmlib.workbook.survey.database import Seen
 from pdmlib.workbook.survey.features import MOST, Counted
 from pdmlib.workbook.survey.guess import Guess
 from pdmlib.workbook.survey.jobs import Call, ExpectedJob, expected_jobs, never_logged
+from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.queries import Proposed
 from pdmlib.workbook.survey.rhythm import offset_of, schedule
 from pdmlib.workbook.survey.shapes import Taken
-from pdmlib.workbook.survey.zones import Zones, agreed
+from pdmlib.workbook.survey.zones import NOTHING, Zones, agreed
 
 YES, NO = "yes", "no"
 # Categories of the guide's report, by what teams call them.
@@ -40,12 +42,18 @@ class Question:
     Attributes:
         key: the place in the site file.
         guess: the answer that is taken when nobody tells; None: it stays open.
+        is_right: whether an answer can be one.
     """
 
     key: str
     text: str
     guess: str | None = None
     options: tuple[str, ...] = ()
+    is_right: Callable[[str], bool] = lambda answer: True
+
+    def takes(self, answer: str) -> bool:
+        """Whether an answer can be one: nothing, one of the options, or what is right."""
+        return not answer or (answer in self.options if self.options else self.is_right(answer))
 
 
 class Asked:
@@ -129,6 +137,7 @@ class Draft:
     page: Answered | None
     health: Answered | None
     detailed: Answered | None
+    told_health: str | None = None
     blocks: tuple[BlockDraft, ...] = ()
     features: tuple[FeatureDraft, ...] = ()
     jobs: tuple[ExpectedJob, ...] = ()
@@ -213,9 +222,9 @@ def draft(
         detailed=detailed,
     )
     if health is None and told.url:
-        asked.of(
-            Question("sources.app.health", "No usual health check answers. At which path is one? (none: -)", "-")
-        )
+        text = "No usual health check answers. At which path is one? (none: -)"
+        path = asked.of(Question("sources.app.health", text, "-", is_right=_is_path))
+        whole = replace(whole, told_health=path if path != "-" else None)
     if whole.wants_token:
         asked.of(
             Question("sources.app.headers_env", "The health check wants a token: which header, which variable?")
@@ -239,12 +248,13 @@ def _sentry(told: Told, asked: Asked) -> SentryProject | None:
 def _home(told: Told, seen: Seen | None, asked: Asked) -> Guess:
     if told.time_zone:
         return Guess(told.time_zone, "as told")
-    guess = Guess("UTC", "nothing tells")
+    guess = Guess("UTC", NOTHING)
     if seen is not None:
         tables = [f.table for f in seen.counted] + [t.table for t in seen.taken.values()]
-        columns = [(table, column) for table in tables for column in table.columns if column.is_time]
+        columns = [(table, made) for table in tables if (made := Look(table).made)]
         guess = Zones(seen.survey, seen.hours_in).of_home(columns)
-    answer = asked.of(Question("time_zone", f"In which zone do its people live? ({guess.why})", guess.value))
+    text = f"In which zone do its people live? ({guess.why})"
+    answer = asked.of(Question("time_zone", text, guess.value, is_right=is_zone))
     return guess if answer in (None, guess.value) else Guess(str(answer), "as told")
 
 
@@ -282,17 +292,21 @@ def _zones(
     whole: Draft, seen: Seen, taken: Mapping[str, Taken], wanted: set[str], asked: Asked
 ) -> dict[str, Guess | None]:
     """The zone of each table that is used and has times without one."""
-    told = Zones(seen.survey, seen.hours_in, whole.zone.value)
+    told = Zones(seen.survey, seen.hours_in, "" if whole.zone.why == NOTHING else whole.zone.value)
     naive = {found.table.name: (found.table, _naive(found)) for found in taken.values()}
     naive |= {f.table.name: (f.table, [f.time]) for f in seen.counted if f.name in wanted and f.time.is_naive}
-    guesses = agreed({name: told.of_columns(table, cols) for name, (table, cols) in naive.items() if cols})
+    guesses = agreed(
+        {name: told.of_columns(table, columns) for name, (table, columns) in naive.items() if columns}
+    )
     found: dict[str, Guess | None] = dict.fromkeys(naive)
-    for name, guess in guesses.items():
-        columns = ", ".join(column.name for column in naive[name][1])
-        why = guess.why if guess else "no sign"
-        text = f"{name}: {columns} hold times without a zone. In which are they? ({why})"
-        answer = asked.of(Question(f"time_zone of {name}", text, guess.value if guess else None))
-        found[name] = guess if guess and answer == guess.value else Guess(answer, "as told") if answer else None
+    for value in dict.fromkeys(guess.value if guess else None for guess in guesses.values()):
+        alike = {name: guess for name, guess in guesses.items() if (guess.value if guess else None) == value}
+        names = ", ".join(f"{name} ({', '.join(column.name for column in naive[name][1])})" for name in alike)
+        why = next((guess.why for guess in alike.values() if guess), "no sign")
+        text = f"These hold times without a zone: {names}. In which are they? ({why})"
+        answer = asked.of(Question(f"time_zone of {', '.join(alike)}", text, value, is_right=is_zone))
+        told_now = Guess(answer, "as told") if answer else None
+        found |= {name: guess if guess and answer == value else told_now for name, guess in alike.items()}
     return found
 
 
@@ -360,8 +374,13 @@ def _wanted(seen: Seen, asked: Asked) -> set[str]:
     if not names:
         return set()
     text = f"Which of these tables count what users do (names with commas between)? {', '.join(names)}"
-    answer = asked.of(Question("features", text, ", ".join(names[:MOST])))
-    return {name.strip() for name in (answer or "").split(",")}
+    known = {*names, ""}
+    question = Question("features", text, ", ".join(names[:MOST]), is_right=lambda given: _listed(given) <= known)
+    return _listed(asked.of(question) or "")
+
+
+def _listed(answer: str) -> set[str]:
+    return {name.strip() for name in answer.split(",")}
 
 
 def _feature(found: Counted, zone: Guess | None, wanted: set[str]) -> FeatureDraft:
@@ -378,6 +397,15 @@ def _logged(seen: Seen, zone: Guess | None, cron: Taken) -> dict[str, Guess | No
             return dict.fromkeys(seen.starts)
         shift = offset_of(zone.value, seen.survey.now)
     return {job: schedule([at - shift for at in times], "UTC") for job, times in seen.starts.items()}
+
+
+def _is_path(answer: str) -> bool:
+    return answer == "-" or re.fullmatch(r"/[^\s#]*", answer) is not None
+
+
+def is_zone(name: str) -> bool:
+    """Whether a name is that of a time zone."""
+    return name in available_timezones()
 
 
 def inline(value: object) -> str:

@@ -147,6 +147,7 @@ def test_with_nothing_declared_nothing_wrong_is_said_and_what_to_declare_is_name
     for name in ("replies", "faults"):
         assert {"features": [{"name": name, "time_zone": helpdesk.ZONE}]} in mends
     assert {"sources": {"app": {"expect": {"/": {"status": [404]}}}}} in mends
+    assert "- Issues: not known" in report_markdown(verdict, Notes())  # of the cron jobs
 
 
 def test_with_only_its_zone_declared_its_words_are_counted_and_their_readings_unknown_and_bounded(

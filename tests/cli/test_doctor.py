@@ -149,6 +149,18 @@ def _again(folder: Path) -> dict[str, Any]:
     return _told(folder / "desk.yaml")
 
 
+def test_a_line_that_mends_is_not_broken_on_a_narrow_screen(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(BLIND))
+    with _application() as url:
+        path = _file(tmp_path, url, tickets={"table": "public.support_tickets"})
+        shown = CliRunner().invoke(
+            application(), ["doctor", "--site", str(path), "--out", str(tmp_path)], env={"COLUMNS": "40"}
+        )
+    assert f"  mend: GRANT SELECT ON public.support_tickets TO {BLIND};" in shown.stdout.splitlines()
+
+
 def test_json_holds_no_value_of_a_row(tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
     block = {"table": "public.support_tickets", "columns": {"created_at": "raised"}, "time_zone": "UTC"}

@@ -153,7 +153,13 @@ def test_prismas_mixed_case_names_and_enums_are_read(
     done, site = _drafted(database, PRISMA, monkeypatch)
     assert site.uptime is not None
     assert (site.uptime.table, site.uptime.interval_s, site.uptime.time_zone) == ("public.HealthCheck", 30, "UTC")
-    assert site.uptime.columns == {"checked_at": "checkedAt", "response_ms": "responseTimeMs"}
+    assert site.uptime.columns == {
+        "checked_at": "checkedAt",
+        "response_ms": "responseTimeMs",
+        "errors": "errorText",
+    }
+    # An order that was cancelled is no payment that failed.
+    assert site.payments is None
     assert _counted(site) == {"public.User": "createdAt", "public.Order": "createdAt"}
     assert 'GRANT SELECT ON public."HealthCheck" TO pdm_monitor;' in done.stdout
     assert _doctor()[0] == 0
@@ -202,8 +208,13 @@ def test_answers_are_taken_instead_of_the_guesses(
 ) -> None:
     database.run(*PRISMA, "ANALYZE")
     monkeypatch.setenv("DATABASE_URL", database.url(MONITOR))
-    # The title, the zone, that the checks are not the uptime log, one feature only, and the zone of its times.
-    done = _init("--site", "params/other.yaml", answers="Other Shop\nEurope/Berlin\nno\norder\nEurope/Paris\n")
+    # The title, the zone, that the checks are not the uptime log, one feature only, and the zone of its times;
+    # what cannot be right is asked again.
+    done = _init(
+        "--site",
+        "params/other.yaml",
+        answers="Other Shop\nMars/Base\nEurope/Berlin\nno\nordr\norder\nParis\nEurope/Paris\n",
+    )
     assert done.exit_code == 0, done.output
     site = load_site("params/other.yaml", offline=True)
     assert (site.title, site.time_zone, site.uptime) == ("Other Shop", "Europe/Berlin", None)
@@ -271,6 +282,30 @@ def test_names_that_a_site_file_cannot_hold_and_words_that_name_people_stay_out_
     assert "its name cannot stand in a site file" in text
 
 
+def test_a_second_log_whose_rows_come_by_the_clock_is_nothing_that_users_do(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, site = _drafted(database, (*HELPDESK, *PRISMA), monkeypatch)
+    assert site.uptime is not None and site.uptime.table == "desk.beats"
+    assert set(_counted(site)) == {"desk.articles_read", "public.Order", "public.User"}
+    assert "# not counted, its rows come by the clock: public.HealthCheck" in Path("params/other.yaml").read_text()
+
+
+def test_rows_that_stopped_long_ago_tell_no_zone_and_are_asked_about(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = "CREATE TABLE visits_booked (booked_on timestamp)"
+    rows = """INSERT INTO visits_booked
+      SELECT '2024-05-01'::timestamp + day * interval '1 day' + hour * interval '1 h'
+      FROM generate_series(1, 30) AS day, generate_series(9, 18) AS hour"""
+    grant = f"GRANT SELECT ON visits_booked TO {MONITOR}"
+    done, site = _drafted(database, (made, rows, grant), monkeypatch)
+    assert not site.features and "time_zone of public.visits_booked" in done.stdout.split("Still to be told")[1]
+    assert _init("--yes", "--site", "params/told.yaml", "--time-zone", "Asia/Kolkata").exit_code == 0
+    # From 9 to 18 of the clock: night in Kolkata is quiet only when that clock was Kolkata's own.
+    assert [f.time_zone for f in load_site("params/told.yaml", offline=True).features] == ["Asia/Kolkata"]
+
+
 def test_a_log_of_one_row_a_run_with_a_boolean_is_enough_for_cron(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -300,6 +335,21 @@ def test_tables_that_the_role_may_not_read_are_named_with_the_sql_that_lets_it(
     assert _init("--yes", "--site", "params/other.yaml", "--overwrite").exit_code == 0
     uptime = load_site("params/other.yaml", offline=True).uptime
     assert uptime is not None and uptime.table == "public.HealthCheck"
+
+
+def test_a_zone_that_is_none_is_refused_in_one_line(folder: Path) -> None:
+    done = _init("--yes", "--time-zone", "Mars/Base")
+    assert done.exit_code == 2 and "Mars/Base" in done.stderr and not Path("params").exists()
+
+
+def test_a_health_check_at_an_unusual_path_can_be_told(folder: Path) -> None:
+    with vendor(routed({"/": Reply("<h1>Hello</h1>"), "/odd/pulse": {"status": "ok"}})) as running:
+        assert (
+            _init("--url", running.url, "--site", "params/odd.yaml", answers="\n\nodd\n/odd/pulse\n").exit_code
+            == 0
+        )
+    app = load_site("params/odd.yaml", offline=True).sources.app
+    assert app is not None and app.health == "/odd/pulse"
 
 
 def test_nobody_to_ask_is_one_line(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,3 +47,18 @@ def test_a_terminal_that_cannot_show_a_letter_gets_its_escape(tmp_path: Path, en
     done = pdm("status", "--site", str(path), PYTHONIOENCODING=f"{encoding}:strict")
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_report_without_notes_says_where_they_were_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_text(SITE)
+    done = pdm(
+        "report",
+        "week1",
+        "--site",
+        str(tmp_path / "shop.yaml"),
+        "--as-of",
+        "2025-03-10T00:00:00Z",
+        "--out",
+        str(tmp_path / "out"),
+    )
+    assert f"neither {tmp_path}/notes/shop-week1.yaml nor params/notes/shop-week1.yaml is there" in done.stderr

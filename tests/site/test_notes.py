@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from pdmlib.cli.main import application
 from pdmlib.site.load import load_site
 from pdmlib.site.notes import load_notes, notes_path
 
@@ -28,14 +26,3 @@ def test_notes_of_nothing_but_comments_are_no_notes(tmp_path: Path) -> None:
     path = tmp_path / "shop-week1.yaml"
     path.write_text("# summary: ..\n")
     assert load_notes(path).summary is None
-
-
-def test_a_report_without_notes_says_where_they_were_looked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("sites").mkdir()
-    Path("sites/shop.yaml").write_text(SITE)
-    call = ["report", "week1", "--site", "sites/shop.yaml", "--as-of", "2025-03-10T00:00:00Z"]
-    done = CliRunner().invoke(application(), call)
-    assert "neither sites/notes/shop-week1.yaml nor params/notes/shop-week1.yaml is there" in done.stderr

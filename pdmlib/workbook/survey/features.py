@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pdmlib.site.tables import FeatureKind
 from pdmlib.sources.postgres.survey import NOT_MADE, UNWRITABLE, Column, Table
 from pdmlib.workbook.survey.look import Look
+from pdmlib.workbook.survey.rhythm import interval
 
+SLOWEST_CLOCK_S = 1_800.0  # rows that come at a steady pace faster than this are made by a machine
 MOST = 30  # features written; further tables are named in a comment
 # Bookkeeping of frameworks: Rails, Django, Prisma, Laravel, Flyway, Liquibase, Alembic, Knex, TypeORM, Sequelize,
 # goose, Drizzle, Ecto; queues and sessions of Active Job, GoodJob, Oban, Celery, NextAuth, connect-pg-simple.
@@ -45,12 +47,22 @@ def is_bookkeeping(table: Table) -> bool:
     return bool(BOOKKEEPING.match(table.name.split(".")[-1]))
 
 
+def not_made_by_people(table: Table) -> str | None:
+    """Why a table counts nothing that users do: it has no time of its own, or its rows come by the clock."""
+    time = Look(table).made
+    if table.problem or time is None:
+        return table.problem or "no time of its own"
+    step = interval(Look(table).times(time))
+    return None if step is None or step > SLOWEST_CLOCK_S else "its rows come by the clock"
+
+
 def counted(tables: Iterable[Table]) -> Iterator[Counted]:
     """The tables that may be features, most rows first."""
     names: set[str] = set()
     for table in sorted(tables, key=lambda t: (-(t.estimate or len(t.rows)), t.name)):
         time = Look(table).made
-        if time is None or table.problem == UNWRITABLE:
+        is_hidden = table.problem is not None and table.problem != UNWRITABLE
+        if time is None or (not_made_by_people(table) and not is_hidden):
             continue
         name = _slug(table.name, names)
         names.add(name)
