@@ -290,6 +290,8 @@ def timeouts(case: Case) -> Measurement:
         counts = tiled(case, source)
         if counts["status"].notna().any():
             lost = counts.loc[counts["status"].isin(TIMED_OUT), "requests"].sum()
+            if not lost and counts[["status", "requests"]].isna().any(axis=None):
+                return _lost(case, source, "request_counts", "the status of some requests is not known")
             return Measurement(State.MEASURED, round(float(lost)), source=source, window=case.window)
     return case.missing("vercel", "request_counts", "no source counted requests by their status")
 
