@@ -172,8 +172,8 @@ DISPUTES = {
     "closed": "won lost prevented warning_closed",
 }
 
-# Entries whose cost stands in the amount, below 0, and whose fee is 0 (balance transaction types); and the same for
-# a type of a later version (reporting categories).
+# Entries whose cost stands in the amount, below 0, and whose fee is 0: balance transaction types, and for a type of
+# a later version the reporting categories.
 FEES, FEE_CATEGORIES = ("stripe_fee", "stripe_fx_fee", "tax_fee"), ("fee", "network_cost", "tax")
 
 # Currencies without a minor unit, and with one of a thousandth (docs.stripe.com/currencies). UGX and ISK have none
