@@ -22,26 +22,36 @@ help: ## list the targets
 	@grep -hE '^[a-z0-9 -]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([^:]+):.*## /\1\t/' | while IFS=$$'\t' read -r names text; do printf '  %-34s %s\n' "$$names" "$$text"; done
 	@echo '  Variables: SITE=params/<site>.yaml AS_OF=<ISO time> DEPLOYED_AT=<ISO time> OUT=<folder>'
 
+# Installs a list of pinned packages: uv first, which is fast; where it is missing or fails pip does it, whose
+# pip.conf knows a company's index and certificate.
+define pinned
+{ $(UV) --version >/dev/null 2>&1 && $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r $(1); } ||
+  $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+endef
+
+# .unfinished lies in .venv while packages are installed: where it is found an earlier call was cut off, and what that
+# left is not trusted.
 $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is needed: make PYTHON=python3.12 ...' >&2; exit 1; }
-	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock || true
-	if test -x $(UV); then
-	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements.lock
-	  $(UV) pip install --quiet --python $(VENV)/bin/python --no-deps --no-build-isolation -e .
-	else
-	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements.lock
-	  $(VENV)/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	has_pip() { $(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(VENV)/bin/python -m ensurepip >/dev/null 2>&1; }
+	if test -e $(VENV)/.unfinished || { test -e $(VENV) && ! has_pip; }; then rm -rf $(VENV); fi
+	if ! test -e $(VENV); then
+	  $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python has no venv module: install python3-venv (apt install python3-venv), then call make again' >&2; exit 1; }
+	  mkdir $(VENV) && touch $(VENV)/.unfinished
+	  $(PYTHON) -m venv $(VENV)
 	fi
+	touch $(VENV)/.unfinished
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock || true
+	$(call pinned,requirements.lock)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(VENV)/bin/python -m compileall -q pdmlib
+	rm $(VENV)/.unfinished
 	touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
-	@if test -x $(UV); then
-	  $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r requirements-dev.lock
-	else
-	  $(VENV)/bin/python -m pip install --quiet --require-hashes -r requirements-dev.lock
-	fi
+	@mv $(VENV)/.ready $(VENV)/.unfinished
+	$(call pinned,requirements-dev.lock)
+	mv $(VENV)/.unfinished $(VENV)/.ready
 	touch $@
 
 .PHONY: $(PHASES) weekly-review
@@ -88,7 +98,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow postgres check format bench proof lock
+.PHONY: test test-slow postgres check format bench proof reference lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -112,6 +122,9 @@ bench: $(VENV)/.ready-dev ## benchmarks
 
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
+
+reference: $(VENV)/.ready ## write docs/site-file.md and the JSON Schema of site files anew
+	@$(VENV)/bin/python -m pdmlib.site.reference
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock

@@ -8,20 +8,10 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from scipy import special
 
 LEVEL = 0.05
-
-
-class Difference(NamedTuple):
-    """A difference of two means, its interval and the p-value of no difference."""
-
-    value: float
-    low: float
-    high: float
-    p: float
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import pandas as pd
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import phase_named
 from pdmlib.phases.scope import Scope, scope_of
 from pdmlib.site.site import SOURCE_NAMES, Site
@@ -90,7 +91,7 @@ def a_case(
     site = site or a_site()
     scope = a_scope(site, phase, deployed_at, as_of)
     said = dict.fromkeys(SOURCE_NAMES, "ok") | dict(coverage or {})
-    answers = tuple(Coverage(name, status, 0, 0.1) for name, status in said.items() if status != "absent")
+    answers = tuple(Coverage(name, Answer(status), 0, 0.1) for name, status in said.items() if status != "absent")
     tables = {name: frame(name, rows) for name, rows in (frames or {}).items()}
     return Case(site, scope, Collection(tables, answers), scope.window)
 

@@ -13,7 +13,7 @@ from pdmlib.analysis.database import counters, health, statements
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import merge
-from pdmlib.frames.readings import Finding
+from pdmlib.frames.readings import Answer, Finding
 from pdmlib.phases.phase import phase_named
 from pdmlib.phases.scope import scope_of
 from pdmlib.phases.window import now
@@ -57,7 +57,7 @@ class Story:
         older = [{name: look[name] for name in KEPT if name in look} for look in self.looks[:-1]]
         frames = merge([*older, self.looks[-1]])
         scope = scope_of(self.site.zone, phase_named("hour1"), self.deployed_at, now())
-        answer = Coverage("postgres", "ok", 1, 1.0)
+        answer = Coverage("postgres", Answer.OK, 1, 1.0)
         return Case(self.site, scope, Collection(frames, (answer,)), scope.window)
 
     def verdicts(self, text: str = "") -> dict[str, dict[str, Any]]:

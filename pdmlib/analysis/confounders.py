@@ -16,16 +16,16 @@ NEAR = timedelta(minutes=30)
 
 @once
 def rivals(case: Case) -> list[str]:
-    """Other deployments, a shift of traffic, vendors' incidents, holidays and incident days: a sentence each."""
-    return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case)]
+    """A sentence each: other deployments, a shift of traffic, vendors' incidents, days off, declared events."""
+    return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case), *_events(case)]
 
 
 def deployments_between(case: Case) -> list[dict[str, object]]:
-    """Moves of the platform's traffic in the scope's window after the judged one, `live` when."""
+    """Moves of traffic to another deployment, of the platform and declared, within the window."""
     table, scope = case["deployments"], case.scope
-    later = (table["live_at"] > scope.deployed_at + NEAR) & (table["live_at"] >= scope.window.start)
-    ours = (table["source"] == "vercel") & (table["target"] == "production")
-    moved = table[ours & later & (table["live_at"] < scope.window.end)].sort_values("live_at")
+    others = ((table["live_at"] - scope.deployed_at).abs() > NEAR) & (table["live_at"] >= scope.window.start)
+    ours = table["source"].isin(("vercel", "site")) & (table["target"] == "production")
+    moved = table[ours & others & (table["live_at"] < scope.window.end)].sort_values("live_at")
     return json_rows(moved.assign(live=moved["live_at"]))
 
 
@@ -74,3 +74,13 @@ def _days(case: Case) -> Iterator[str]:
         yield f"{day.isoformat()} in the seven days before the deployment was a holiday"
     for day in (d for d in case.site.incident_days if d in dates):
         yield f"{day.isoformat()} in the window is a declared incident day"
+
+
+def _events(case: Case) -> Iterator[str]:
+    scope, zone = case.scope, case.site.zone
+    for event in case.site.events:
+        when = f"{event.at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        if scope.window.contains(event.at):
+            yield f"{event.name} began in the window, at {when}"
+        elif scope.before.contains(event.at):
+            yield f"{event.name} began in the seven days before the deployment, at {when}"

@@ -20,7 +20,7 @@ def sources_read(case: Case) -> Measurement:
     lost = [
         f"{c.source}: {c.detail or c.status}"
         for c in case.collection.coverage
-        if c.source in wanted and c.status in ("failed", "not_configured")
+        if c.source in wanted and not c.status.heard
     ]
     gaps = case["gaps"]
     named = gaps[

@@ -12,7 +12,7 @@ import pandas as pd
 from pdmlib.analysis.confounders import deployments_between
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.window import iso, parse_time
 
 NEAR = timedelta(minutes=30)
@@ -95,7 +95,7 @@ def bundle_size_kb(case: Case) -> Measurement:
     change = 100 * (size / before - 1) if before else None
     text = f"{before:g} kB in the deployment before" if before else "the build before is not known"
     grew = change is not None and abs(change) >= GREW_PCT
-    trend = "unknown" if change is None else "flat" if not grew else "up" if change > 0 else "down"
+    trend = Trend.UNKNOWN if change is None else Trend.FLAT if not grew else Trend.UP if change > 0 else Trend.DOWN
     return Measurement(
         State.MEASURED, size, baseline=before, change_pct=change, trend=trend, source="vercel", evidence=text
     )
@@ -167,7 +167,7 @@ def _partly(case: Case, ours: pd.Series) -> Finding:
 
 def _bundle_grew(case: Case) -> list[Finding]:
     size = bundle_size_kb(case)
-    if size.trend != "up" or size.baseline is None:
+    if size.trend is not Trend.UP or size.baseline is None:
         return []
     most = (1 + GREW_PCT / 100) * size.baseline
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Measurement
@@ -21,6 +22,7 @@ class Metric:
         rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
         alerts: an alert may fire on what holds at present.
         holds: whether what is measured at present is confirmed and still so; without it, it is.
+        began: when what is broken at present began, where the data tell it; without it, by looking back.
         events: frame, time column and number of the newest events that are its present, where an hour has fewer.
         topic: what it is about; a phase names the topics that it shows.
         phases: names of the phases of that topic that show it, where a target differs; empty for all.
@@ -40,3 +42,4 @@ class Metric:
     phases: tuple[str, ...] = ()
     events: tuple[str, str, int] | None = None
     holds: Callable[[Case], bool] = lambda _: True
+    began: Callable[[Case], datetime | None] = lambda _: None

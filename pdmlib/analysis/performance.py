@@ -28,7 +28,7 @@ from pdmlib.analysis.traffic.populations import (
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
 SECTION = "performance"
 TRAFFIC = "traffic"
@@ -223,7 +223,7 @@ def requests_per_min_avg(case: Case) -> Measurement:
         return _lost(case, "vercel", "request_counts", "no source counted requests in this window")
     seen = _against_usual(case, found)
     usual = None if seen.baseline is None else seen.baseline / case.window.minutes
-    return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend != "unknown")
+    return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend is not Trend.UNKNOWN)
 
 
 def _counted(case: Case, found: Population, value: float) -> Measurement:
@@ -240,7 +240,7 @@ def _against_usual(case: Case, found: Population) -> Change:
 
     current = whole(case)
     if current is None:
-        return Change("unknown", reason="less than half of the window was counted")
+        return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
     return change(current, base, "neither", practical, case.scope.phase.looks)
 
@@ -264,8 +264,9 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     counts = counts[counts["interval_s"] >= 60]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
-    counts = counts.groupby(["source", "at", "interval_s"], as_index=False)["requests"].sum()
-    counts = counts.rename(columns={"interval_s": "seconds"})
+    # An interval of which a part is not understood has no sum.
+    sums = counts.groupby(["source", "at", "interval_s"])["requests"].agg(lambda parts: parts.sum(skipna=False))
+    counts = sums.dropna().reset_index().rename(columns={"interval_s": "seconds"})
     inside = (spans["start"] >= case.window.start) & (spans["end"] <= case.window.end) & spans["route"].isna()
     spans = spans[inside & spans["requests"].notna()]
     spans = spans.assign(at=spans["start"], seconds=(spans["end"] - spans["start"]).dt.total_seconds())

@@ -12,12 +12,13 @@ from rich.console import Console
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
 from pdmlib.cli.reports import webhook_of
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import DAILY
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.opening import open_site
-from pdmlib.workbook.scope import looking_scope, moment_of, scope_for
+from pdmlib.workbook.scope import declared_at, looking_scope, moment_of, scope_for
 from pdmlib.workbook.shipped import DEMO_SITE
 
 
@@ -41,7 +42,7 @@ def collect(
         added = history.append(folder, found)
         print(f"{added} samples added to {folder}")
         for row in found.coverage:
-            if row.status != "ok":
+            if row.status is not Answer.OK:
                 console.print(f"  {row.source} {row.status}: {row.detail or ''}", markup=False)
 
 
@@ -93,7 +94,8 @@ def status(
         loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
-        given = parse_time(deployed_at) if deployed_at else loaded.deployed_at or status.last_deployment(folder)
+        given = parse_time(deployed_at) if deployed_at else declared_at(loaded, moment)
+        given = given or status.last_deployment(folder)
         deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder, collected)

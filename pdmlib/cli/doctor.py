@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +21,8 @@ from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.doctor import Examination, examine
 from pdmlib.workbook.scope import looking_scope
 from pdmlib.workbook.shipped import DEMO_SITE
+
+INDENTED = (0, 0, 0, 2)
 
 
 def doctor(
@@ -56,7 +58,8 @@ def show(found: Examination, explain: bool) -> None:
     """Prints what the doctor found."""
     screen = Console(highlight=False, markup=False)
     for part in (_sources(found), *_mends(found), *(_explained(found) if explain else ()), *_unclear(found)):
-        screen.print(part)
+        # A line to copy is not broken, however narrow the screen is.
+        screen.print(part, soft_wrap=isinstance(part, Text))
 
 
 def _sources(found: Examination) -> RenderableType:
@@ -71,18 +74,20 @@ def _mends(found: Examination) -> Iterator[RenderableType]:
 
 
 def _unclear(found: Examination) -> Iterator[RenderableType]:
-    rows = found.found["not_understood"]
-    if len(rows):
-        names = ("source", "item", "what", "count", "example", "taken_for", "mend")
-        values = ([str(row[name]) for name in names] for row in rows.fillna("").to_dict("records"))
+    rows = found.not_understood()
+    if rows:
+        names = ("source", "item", "what", "count", "example", "taken_for")
+        values = ([str(row[name] or "") for name in names] for row in rows)
         yield _table("Not understood", [name.replace("_", " ").capitalize() for name in names], values)
+    for mend in dict.fromkeys(row["mend"] for row in rows if row["mend"]):
+        yield Text(f"  mend: {mend}")
 
 
 def _explained(found: Examination) -> Iterator[RenderableType]:
     if found.endpoints:
         yield endpoints_table(found.endpoints)
     for table in found.tables:
-        yield _one_table(table)
+        yield from _one_table(table)
 
 
 def endpoints_table(answers: Iterable[Answered]) -> RenderableType:
@@ -94,17 +99,16 @@ def endpoints_table(answers: Iterable[Answered]) -> RenderableType:
     return _table("Endpoints", ("Path", "Code", "Body begins", "ms", "Taken for", "Because"), rows)
 
 
-def _one_table(table: Understood) -> RenderableType:
-    parts: list[RenderableType] = [Text(f"{table.key}: {table.table}", style="bold")]
+def _one_table(table: Understood) -> Iterator[RenderableType]:
+    yield Text(f"\n{table.key}: {table.table}", style="bold")
     if table.problem:
-        parts.append(Text(f"  {table.problem}" + (f"\n  mend: {table.mend}" if table.mend else "")))
+        yield Text(f"  {table.problem}" + (f"\n  mend: {table.mend}" if table.mend else ""))
     if table.columns:
         rows = ((s.ours, s.theirs or "-", s.value or "", s.meaning) for s in table.columns)
-        parts.append(Padding(_table(None, ("Ours", "Theirs", "Newest row", "Taken for"), rows), (0, 0, 0, 2)))
+        yield Padding(_table(None, ("Ours", "Theirs", "Newest row", "Taken for"), rows), INDENTED)
     if table.words:
         words = ((w.ours, w.theirs, f"{w.count:,}", w.taken_for or "NOT UNDERSTOOD") for w in table.words)
-        parts.append(Padding(_table(None, ("Ours", "Word", "Rows", "Taken for"), words), (0, 0, 0, 2)))
-    return Group(*parts, "")
+        yield Padding(_table(None, ("Ours", "Word", "Rows", "Taken for"), words), INDENTED)
 
 
 def _table(title: str | None, names: Any, rows: Any) -> Table:

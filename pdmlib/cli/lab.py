@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, check_out, console
 from pdmlib.cli.production import production_of
 from pdmlib.site.site import Site
 from pdmlib.workbook.gather import history_folder
@@ -47,6 +47,8 @@ def ready_site(
     Args:
         tolerant: a source whose environment variables are not set is switched off instead of an error.
     """
+    if out is not None:
+        check_out(out)
     with ThreadPoolExecutor(1) as pool, production_of(site, as_of, pool) as production:
         production.ready(lambda text: console.print(text, style="dim"))
         loaded = open_site(site, tolerant=tolerant)

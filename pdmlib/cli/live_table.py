@@ -9,7 +9,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pdmlib.frames.readings import Status
+from pdmlib.frames.readings import Answer, Status
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import DASHBOARD
 from pdmlib.report import words
 from pdmlib.report.words import SHAPES
@@ -30,9 +31,19 @@ SHOWN = (
     "payment_failures",
     "webhooks_pending",
 )
-COLOURS = {"GREEN": "green", "YELLOW": "yellow", "RED": "red", "UNKNOWN": "white"}
+COLOURS = {
+    ReportStatus.GREEN: "green",
+    ReportStatus.YELLOW: "yellow",
+    ReportStatus.RED: "red",
+    ReportStatus.UNKNOWN: "white",
+}
 STYLES = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.UNKNOWN: "magenta"}
-ANSWERS = {"ok": "✓ ok", "partial": "▲ partial", "failed": "✗ failed", "not_configured": "· not configured"}
+ANSWERS = {
+    Answer.OK: "✓ ok",
+    Answer.PARTIAL: "▲ partial",
+    Answer.FAILED: "✗ failed",
+    Answer.NOT_CONFIGURED: "· not configured",
+}
 
 
 class Screen:
@@ -107,7 +118,7 @@ def _judged(verdict: Verdict) -> tuple[RenderableType, ...]:
     ]
     tables = Table.grid(padding=(0, 4))
     tables.add_row(_sources(verdict), _readings(verdict))
-    lost = [c for c in verdict.case.collection.coverage if c.status in ("failed", "partial")]
+    lost = [c for c in verdict.case.collection.coverage if c.status in (Answer.FAILED, Answer.PARTIAL)]
     reasons = [
         Text(f"? {c.source} {c.status}: {words.one_line(c.detail or 'no reason given')}", "magenta") for c in lost
     ]
@@ -117,7 +128,7 @@ def _judged(verdict: Verdict) -> tuple[RenderableType, ...]:
 def _sources(verdict: Verdict) -> Table:
     table = Table("Source", "Answered", "Seconds", box=None)
     for row in verdict.case.collection.coverage:
-        style = {"failed": "red", "partial": "yellow"}.get(row.status, "default")
+        style = {Answer.FAILED: "red", Answer.PARTIAL: "yellow"}.get(row.status, "default")
         table.add_row(Text(row.source), Text(ANSWERS.get(row.status, row.status), style), f"{row.seconds:.1f}")
     return table
 

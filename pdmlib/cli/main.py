@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 
@@ -13,8 +14,9 @@ from pdmlib.cli.init import init
 from pdmlib.cli.lab import lab
 from pdmlib.cli.logs import compact, ingest
 from pdmlib.cli.reports import incident, report
+from pdmlib.cli.schema import schema
 
-COMMANDS = (report, incident, demo, init, doctor, collect, watch, status, ingest, compact)
+COMMANDS = (report, incident, demo, init, doctor, collect, watch, status, ingest, compact, schema)
 # What JupyterLab is started with goes through to it.
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 
@@ -36,6 +38,10 @@ def application() -> typer.Typer:
 
 def main() -> None:
     """Entry point of the `pdm` command."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or pipe of ASCII gets escapes in place of what it cannot show.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
     application()()

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from pdmlib.errors import CallError, PdmError, SiteError
+from pdmlib.frames.states import ReportStatus
 from pdmlib.workbook.shipped import site_file
 
 console = Console(stderr=True, highlight=False)
-FAIL_ON = {"red": ("RED",), "yellow": ("RED", "YELLOW"), "unknown": ("RED", "YELLOW", "UNKNOWN")}
-EXIT_OF = {"RED": 10, "YELLOW": 11, "UNKNOWN": 12}
+FAIL_ON = {
+    "red": (ReportStatus.RED,),
+    "yellow": (ReportStatus.RED, ReportStatus.YELLOW),
+    "unknown": (ReportStatus.RED, ReportStatus.YELLOW, ReportStatus.UNKNOWN),
+}
+EXIT_OF = {ReportStatus.RED: 10, ReportStatus.YELLOW: 11, ReportStatus.UNKNOWN: 12}
 SiteOption = Annotated[
     str, typer.Option("--site", help="The site's YAML file.", envvar="SITE", callback=site_file)
 ]
@@ -42,6 +48,20 @@ def secret_variables(site: str) -> tuple[str, ...]:
     return variables_of(site)
 
 
+def check_out(out: Path) -> None:
+    """Fails where the folder of the outputs cannot be written to, before anything is asked; creates nothing.
+
+    Raises:
+        CallError: names the folder and why.
+    """
+    there = next(place for place in (out, *out.absolute().parents) if place.exists())
+    try:
+        with TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise CallError(f"--out: {out} cannot be written to: {error.strerror}") from None
+
+
 @contextmanager
 def caught(debug: bool) -> Iterator[None]:
     """Turns expected failures into one line and an exit code."""
@@ -52,6 +72,12 @@ def caught(debug: bool) -> Iterator[None]:
             raise
         console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2 if isinstance(error, SiteError | CallError) else 1) from None
+    except OSError as error:
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        console.print(f"pdm: {where}{error.strerror or error}", style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; nothing half-written is left")
         raise typer.Exit(130) from None

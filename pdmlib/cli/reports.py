@@ -21,11 +21,14 @@ from pdmlib.cli.options import (
     Out,
     SiteOption,
     caught,
+    check_out,
     console,
     secret_variables,
 )
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
+from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time
@@ -105,6 +108,7 @@ def _report(
 ) -> Written:
     from pdmlib.workbook.telemetry import watched
 
+    check_out(out)
     with ThreadPoolExecutor(2) as pool, production_of(site, as_of, pool) as production:
         from pdmlib.workbook.execute import write_report
         from pdmlib.workbook.kernel import Kernel
@@ -117,7 +121,7 @@ def _report(
             loaded = open_site(site)
             webhook = webhook_of(loaded) if notify else None
             scope = scope_of(loaded)
-            _check_notes(loaded, scope, notes)
+            notes = _notes_of(loaded, scope, notes)
             production.keep_history(history_folder(loaded, out))
             production.look_back(scope.asked_at)
             with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
@@ -136,13 +140,19 @@ def _report(
             return written
 
 
-def _check_notes(site: Site, scope: Scope, given: str) -> None:
-    """Fails on wrong notes before any source is asked."""
-    from pdmlib.site.notes import load_notes, notes_path
+def _notes_of(site: Site, scope: Scope, given: str) -> str:
+    """The path of the notes, empty where there are none; fails on wrong ones before any source is asked."""
+    from pdmlib.site.notes import load_notes, notes_path, notes_places
 
     if given and not Path(given).is_file():
         raise CallError(f"--notes: {given} is not a file")
-    load_notes(notes_path(site, scope.phase.name, given))
+    path = notes_path(site, scope.phase.name, given)
+    load_notes(path)
+    if path.exists():
+        return str(path.resolve())
+    places = " nor ".join(map(str, notes_places(site, scope.phase.name)))
+    console.print(f"no notes: neither {places} is there", style="dim", markup=False, soft_wrap=True)
+    return ""
 
 
 def webhook_of(site: Site) -> str:
@@ -172,13 +182,15 @@ def _import_ahead() -> None:
 
 def _announce(written: Written) -> None:
     content = written.content
-    colour = {"GREEN": "green", "YELLOW": "yellow", "RED": "red"}.get(written.status, "white")
+    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}.get(
+        written.status, "white"
+    )
     console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
     console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
     for alert in content["alerts"][:5]:
         console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
     for row in content["coverage"]:
-        if row["status"] != "ok":
+        if row["status"] != Answer.OK:
             console.print(
                 f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
             )

@@ -99,7 +99,7 @@ class Case:
 
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""
-        read = any(c.source == source and c.status in ("ok", "partial") for c in self.collection.coverage)
+        read = any(c.source == source and c.status.heard for c in self.collection.coverage)
         return read and self.collection.gap(source, item) is None
 
     def unclear(self, source: str, item: str = "") -> str | None:

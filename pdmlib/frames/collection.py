@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from pdmlib.frames.frame import empty
-from pdmlib.frames.readings import State
+from pdmlib.frames.readings import Answer, State
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How one source answered: status ok, partial, failed or not_configured."""
+    """How one source answered."""
 
     source: str
-    status: str
+    status: Answer
     rows: int
     seconds: float
     detail: str | None = None

@@ -29,6 +29,20 @@ class State(StrEnum):
     NOT_CONFIGURED = "not_configured"
 
 
+class Answer(StrEnum):
+    """How a source answered as a whole."""
+
+    OK = "ok"
+    PARTIAL = "partial"  # something that was asked for is a gap
+    FAILED = "failed"
+    NOT_CONFIGURED = "not_configured"
+
+    @property
+    def heard(self) -> bool:
+        """Whether the source gave anything."""
+        return self in (Answer.OK, Answer.PARTIAL)
+
+
 class Status(StrEnum):
     """How a reading is judged."""
 
@@ -45,6 +59,7 @@ class Trend(StrEnum):
     UP = "up"
     DOWN = "down"
     FLAT = "flat"  # moved by less than matters, or by no more than chance does
+    NEW = "new"  # there was none before
     UNKNOWN = "unknown"
 
 
@@ -79,7 +94,7 @@ class Measurement:
     high: float | None = None
     baseline: float | None = None
     change_pct: float | None = None
-    trend: str = "unknown"
+    trend: Trend = Trend.UNKNOWN
     source: str | None = None
     window: Window | None = None
     coverage_pct: float | None = None
@@ -181,6 +196,7 @@ class Finding:
         reading: id of the reading it belongs to.
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
+        fix: a statement that mends it, where one is known.
     """
 
     id: str
@@ -197,6 +213,7 @@ class Finding:
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
+    fix: str | None = None
 
     @property
     def rule(self) -> str:

@@ -11,9 +11,10 @@ from typing import Any
 import jsonschema
 
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Finding, Reading
+from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
 from pdmlib.verdict.alerts import Alert
+from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -27,6 +28,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "phase": scope.phase.name,
         "time_zone": case.site.time_zone,
         "deployed_at": iso(scope.deployed_at),
+        "deployment": case.site.deployment_name(scope.deployed_at),
         "as_of": iso(scope.as_of),
         "window": _window(scope.window),
         "generated_at": iso(generated_at),
@@ -40,7 +42,8 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "summary": verdict.summary,
         "readings": [_reading(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
-        "findings": [_finding(finding) for finding in verdict.findings],
+        "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
+        "causes": [_cause(cause) for cause in verdict.causes],
         "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
         "not_understood": verdict.not_understood,
         "coverage": [
@@ -93,7 +96,7 @@ def _reading(reading: Reading, window: Window) -> dict[str, Any]:
         "high": _plain(found.high),
         "baseline": _plain(found.baseline),
         "change_pct": _plain(found.change_pct),
-        "trend": "up" if found.trend == "new" else found.trend,
+        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
         "source": found.source,
         "window": _window(found.window or window),
         "coverage_pct": _plain(found.coverage_pct),
@@ -126,6 +129,23 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "since": iso(finding.since) if finding.since else None,
         "active": finding.active,
         "rivals": list(finding.rivals),
+    }
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "id": cause.id,
+        "title": cause.title,
+        "priority": cause.priority.value,
+        "since": iso(cause.since) if cause.since else None,
+        "status": cause.status.value,
+        "chain": list(cause.chain),
+        "evidence": cause.evidence,
+        "action": cause.action,
+        "fix": cause.fix,
+        "owner": cause.owner,
+        "due": cause.due,
+        "becomes_green": cause.becomes_green,
     }
 
 

@@ -6,11 +6,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.frames.readings import Finding, Reading, Status
+from pdmlib.frames.readings import Reading, Status
 from pdmlib.report import cells, words
 from pdmlib.report.columns import COLUMNS, C, Column
 from pdmlib.report.html import Html, grid, render
 from pdmlib.verdict.alerts import Alert
+from pdmlib.verdict.causes import Cause, CauseStatus
+
+BECAME = {
+    CauseStatus.NEW: "still so",
+    CauseStatus.STANDING: "there before the deployment",
+    CauseStatus.RECOVERED: "over; " + words.OPEN,
+}
 
 
 def table(
@@ -118,26 +125,27 @@ def readings(rows: Iterable[Reading], most: int | None = None) -> Html:
     return grid(columns, listed, "Nothing is measured here in this phase.", most)
 
 
-def findings(rows: Iterable[Finding], notes: Mapping[str, str], zone: ZoneInfo) -> Html:
-    """Findings with evidence, action, what would make them go away, and what became of them."""
+def causes(rows: Iterable[Cause], notes: Mapping[str, str], zone: ZoneInfo) -> Html:
+    """Causes with their evidence, action and fix, what would make them go away, and what became of them."""
     listed = [
         {
-            "priority": f.priority.value,
-            "title": f.title,
-            "evidence": f.evidence,
-            "action": f.action,
-            "green": f.becomes_green,
-            "since": words.local(f.since, zone) if f.since else "",
-            "state": notes.get(f.id) or ("still so" if f.active else "over; " + words.OPEN),
+            "priority": c.priority.value,
+            "title": c.title,
+            "evidence": c.evidence,
+            "action": f"{c.action}: {c.fix}" if c.fix and c.fix not in c.action else c.action,
+            "green": "" if c.status is CauseStatus.RECOVERED else c.becomes_green.removeprefix("becomes GREEN "),
+            "since": words.local(c.since, zone) if c.since else "",
+            "state": notes.get(c.id) or BECAME[c.status],
         }
-        for f in rows
+        for c in rows
     ]
     columns = (
         C("priority", "Priority", cells.text, mark=True),
-        C("title", "Finding", cells.text),
+        C("title", "Cause", cells.sentences),
         C("evidence", "Evidence", cells.sentences),
         C("action", "What to do", cells.sentences),
         C("green", "Becomes GREEN when", cells.text),
+        C("since", "Since", cells.text),
         C("state", "What became of it", cells.text),
     )
     return grid(columns, listed, "None.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -10,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pdmlib.frames.readings import Priority, Status
 from pdmlib.report import words
 from pdmlib.site.notes import Notes
+from pdmlib.verdict.causes import Cause, CauseStatus
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -22,8 +24,9 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         v=verdict, site=site, scope=scope, notes=notes, tables=verdict.tables,
         r=verdict.reading, prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
+        deployed=words.deployed(site, scope.deployed_at),
         highlights=[*notes.highlights, *highlights(verdict)], next_steps=notes.next_steps or next_steps(verdict),
-        issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
+        issues={p.value: issue_lines(verdict, notes, p) for p in Priority}, nothing=nothing(verdict),
     )  # fmt: skip
     return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
 
@@ -39,12 +42,32 @@ def highlights(verdict: Verdict) -> list[str]:
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
         good.append(f"✓ {len(met)} features reached their target: " + ", ".join(str(row["title"]) for row in met))
-    bad = [f"⚠️ {f.title}: {f.evidence}" for f in verdict.findings if f.priority is not Priority.P2]
-    down = [
-        f"⚠️ {words.number(i['minutes'], 'min')} of downtime from {i['start']}, {i['status']}"
-        for i in verdict.incidents
+    bad = [
+        f"⚠️ {cause.title}: {cause.evidence}"
+        for cause in verdict.causes
+        if cause.priority is not Priority.P2 and cause.status is not CauseStatus.STANDING
     ]
-    return good + down + bad
+    return good + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)] + bad
+
+
+def nothing(verdict: Verdict) -> str:
+    """What an empty list of highlights means: that nothing stands out, or that nothing was looked at."""
+    seen = any(reading.status in (Status.PASS, Status.WARN, Status.FAIL) for reading in verdict.readings)
+    return "Nothing stands out" if seen else "Nothing was looked at: no source was read"
+
+
+def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
+    """Incidents that no cause tells of."""
+    told = {name for cause in verdict.causes for name in cause.chain}
+    return [row for row in verdict.incidents if f"incident:{row['start']}" not in told]
+
+
+def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
+    zone = verdict.case.site.zone
+    what = "of downtime" if row["reading"] == "app_up" else "in which too many requests failed"
+    end = words.local(row["end"], zone) if row["end"] else "now"
+    start, minutes = words.local(row["start"], zone), words.number(row["minutes"], "min")
+    return f"{minutes} {what}, {start} to {end}, {row['status']}"
 
 
 def next_steps(verdict: Verdict) -> list[str]:
@@ -53,24 +76,38 @@ def next_steps(verdict: Verdict) -> list[str]:
     return steps or [f"{verdict.recommendation_text}; next check {verdict.next_check:%Y-%m-%d %H:%M} UTC"]
 
 
+BECAME = {
+    CauseStatus.NEW: "Still so.",
+    CauseStatus.STANDING: "There before the deployment.",
+    CauseStatus.RECOVERED: f"Over; {words.OPEN}.",
+}
+
+
 def issue_lines(verdict: Verdict, notes: Notes, priority: Priority) -> list[str]:
-    """Findings and incidents of a priority, each with what became of it."""
+    """Causes and incidents of a priority, each with what became of it."""
     lines = [
-        f"{words.number(i['minutes'], 'min')} of downtime, {i['start']} to {i['end'] or 'now'}: "
-        + (notes.issues.get(f"incident:{i['start']}") or str(i["status"]))
-        for i in verdict.incidents
-        if i["priority"] == priority.value
+        _incident(verdict, row) + _noted(notes, f"incident:{row['start']}")
+        for row in _untold(verdict)
+        if row["priority"] == priority.value
     ]
-    return lines + [
-        f"{f.title}. {f.evidence} {f.action}. {_capital(f.becomes_green)}. "
-        + (notes.issues.get(f.id) or ("Still so." if f.active else "Over; " + words.OPEN + "."))
-        for f in verdict.findings
-        if f.priority is priority
-    ]
+    return lines + [_issue(cause, notes) for cause in verdict.causes if cause.priority is priority]
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip(".")
+def _noted(notes: Notes, name: str) -> str:
+    return f": {notes.issues[name]}" if name in notes.issues else ""
+
+
+def _issue(cause: Cause, notes: Notes) -> str:
+    fix = f" Fix: {cause.fix}" if cause.fix else ""
+    green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
+    became = notes.issues.get(cause.id) or BECAME[cause.status]
+    return f"{cause.title}. {cause.evidence} {cause.action}.{fix}{green} {became}"
+
+
+def becomes_green(cause: Cause) -> str:
+    """The criterion with its label, so that nobody takes it for a fact."""
+    text = cause.becomes_green.rstrip(".")
+    return text[:1].upper() + text[1:] if text.startswith("becomes GREEN") else f"Becomes GREEN when {text}"
 
 
 @cache
@@ -82,7 +119,7 @@ def _environment() -> Environment:
     filters: dict[str, Any] = {
         "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
         "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
-        "as_word": words.as_word, "in_brackets": words.in_brackets,
+        "as_word": words.as_word, "or_none": words.or_none, "in_brackets": words.in_brackets,
     }  # fmt: skip
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

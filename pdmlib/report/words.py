@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
+from pdmlib.frames.states import Outcome, ReportStatus
+from pdmlib.site.site import Site
 
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
@@ -23,17 +25,22 @@ WORDS = {
     Status.INFO: "info",
     Status.UNKNOWN: "UNKNOWN",
 }
-SHAPES = {"GREEN": "●", "YELLOW": "▲", "RED": "■", "UNKNOWN": "?"}
-LIGHTS = {"GREEN": "🟢", "YELLOW": "🟡", "RED": "🔴", "UNKNOWN": "⚪"}
-STABILITY = {"GREEN": "STABLE", "YELLOW": "NEEDS ATTENTION", "RED": "UNSTABLE", "UNKNOWN": "NOT KNOWN"}
+SHAPES = {ReportStatus.GREEN: "●", ReportStatus.YELLOW: "▲", ReportStatus.RED: "■", ReportStatus.UNKNOWN: "?"}
+LIGHTS = {ReportStatus.GREEN: "🟢", ReportStatus.YELLOW: "🟡", ReportStatus.RED: "🔴", ReportStatus.UNKNOWN: "⚪"}
+STABILITY = {
+    ReportStatus.GREEN: "STABLE",
+    ReportStatus.YELLOW: "NEEDS ATTENTION",
+    ReportStatus.RED: "UNSTABLE",
+    ReportStatus.UNKNOWN: "NOT KNOWN",
+}
 OUTCOMES = {
-    "SUCCESSFUL": "✓ SUCCESSFUL",
-    "PARTIAL": "⚠️ PARTIAL",
-    "FAILED": "✗ FAILED",
-    "UNKNOWN": "? NOT KNOWN YET",
+    Outcome.SUCCESSFUL: "✓ SUCCESSFUL",
+    Outcome.PARTIAL: "⚠️ PARTIAL",
+    Outcome.FAILED: "✗ FAILED",
+    Outcome.UNKNOWN: "? NOT KNOWN YET",
 }
 LINE, SENTENCES = 300, 1500
-ARROWS = {"up": "↑", "down": "↓", "flat": "→", "new": "new", "unknown": "?"}
+ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
@@ -75,6 +82,11 @@ def as_word(reading: Reading | None, yes: str, no: str) -> str:
     return yes if reading.value else no
 
 
+def or_none(reading: Reading | None, nothing: str = "none") -> str:
+    """What an empty list says: that there is nothing only where the reading that counts it is known."""
+    return ABSENT if reading is None else "not known" if reading.value is None else nothing
+
+
 def in_brackets(reading: Reading | None) -> str:
     """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
     return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""
@@ -96,9 +108,9 @@ def judged(reading: Reading | None) -> str:
     return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
 
 
-def arrow(trend: str | None) -> str:
+def arrow(trend: Trend | None) -> str:
     """A trend as an arrow; `?` where the data do not tell."""
-    return ARROWS.get(trend or "unknown", "?")
+    return ARROWS.get(trend or Trend.UNKNOWN, "?")
 
 
 def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d %b %Y %H:%M %Z") -> str:
@@ -108,6 +120,12 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return moment.astimezone(zone).strftime(pattern)
+
+
+def deployed(site: Site, moment: datetime) -> str:
+    """When a deployment was, in the site's zone, and what people call it."""
+    name = site.deployment_name(moment)
+    return local(moment, site.zone) + (f" ({name})" if name else "")
 
 
 def one_line(value: Any, most: int = LINE) -> str:

@@ -56,9 +56,17 @@ class Notes(_Part):
     action_items: tuple[ActionNote, ...] = ()
 
 
+def notes_places(site: Site, phase: str) -> tuple[Path, ...]:
+    """Where the analyst's notes for a phase are looked for, in order: beside the site file, then in params/."""
+    name = f"{site.site}-{phase}.yaml"
+    places = (Path(site.file).parent / "notes" / name, Path("params") / "notes" / name)
+    return tuple({place.resolve(): place for place in places}.values())
+
+
 def notes_path(site: Site, phase: str, given: str = "") -> Path:
-    """Where the analyst's notes for a phase are looked for: the file that is given, else beside the site file."""
-    return Path(given) if given else Path(site.file).parent / "notes" / f"{site.site}-{phase}.yaml"
+    """The notes for a phase: the file that is given, else the first that is there, else where it belongs."""
+    places = (Path(given),) if given else notes_places(site, phase)
+    return next((place for place in places if place.exists()), places[0])
 
 
 def load_notes(path: Path) -> Notes:

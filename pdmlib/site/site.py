@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -63,8 +64,10 @@ def _source_name(name: str) -> str:
     return name
 
 
-Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"enum": list(AREAS)})]
-SourceName = Annotated[str, AfterValidator(_source_name), WithJsonSchema({"enum": list(SOURCE_NAMES)})]
+Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"type": "string", "enum": list(AREAS)})]
+SourceName = Annotated[
+    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
+]
 
 
 class Step(Part):
@@ -110,7 +113,9 @@ class People(Part):
     """Who prepares reports and who owns what."""
 
     prepared_by: str | None = Field(default=None, description="who prepares the reports")
-    owners: Mapping[Area, str] = Field(default={}, description="area -> whom its action items go to")
+    owners: Mapping[Area, str] = Field(
+        default={}, description=f"area ({', '.join(AREAS)}) -> whom its action items go to"
+    )
 
 
 class Demo(Part):
@@ -142,7 +147,6 @@ class Site(Part):
     holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
         default_factory=lambda: Holidays.model_validate({}),
         description="days off, which no baseline learns from: a list of days, or a block",
-        json_schema_extra={"type": ["object", "array"]},
     )
     incident_days: tuple[Day, ...] = Field(default=(), description="days that no baseline learns from")
     maintenance: tuple[Maintenance, ...] = Field(
@@ -216,6 +220,18 @@ class Site(Part):
         """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
         return found
+
+    @property
+    def declared(self) -> tuple[Deployment, ...]:
+        """The deployments that the file names, `deployed_at` among them, in the order of time."""
+        named = {deployment.at: deployment for deployment in self.deployments}
+        if self.deployed_at is not None:
+            named.setdefault(self.deployed_at, Deployment(at=self.deployed_at, name=None))
+        return tuple(named[at] for at in sorted(named))
+
+    def deployment_name(self, at: datetime) -> str | None:
+        """What people call the deployment of a moment; None where the file has no name for it."""
+        return next((deployment.name for deployment in self.declared if deployment.at == at), None)
 
     def maintenance_in(self, window: Window) -> tuple[Window, ...]:
         """Declared maintenance that meets a window, in order."""

@@ -20,6 +20,7 @@ from pdmlib.site.terms import (
     Terms,
 )
 from pdmlib.site.types import (
+    LOG_FIELDS,
     Identifier,
     MisplacedError,
     Part,
@@ -344,7 +345,8 @@ class Requests(Part):
         default=None, description="the site's own nginx `log_format` or Apache `LogFormat`, pasted as it is"
     )
     columns: Annotated[Mapping[str, str], AfterValidator(log_fields)] = Field(
-        default={}, description="our name -> field of the log; a dot leads into an object"
+        default={},
+        description=f"our name ({', '.join(LOG_FIELDS)}) -> field of the log; a dot leads into an object",
     )
     route_patterns: tuple[UrlPath, ...] = Field(
         default=(), description="patterns such as /jobs/[id], tried in order before the built-in rules"

@@ -36,7 +36,7 @@ class Expect(Part):
     status: Annotated[
         tuple[Status, ...],
         BeforeValidator(listed),
-        Field(json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]}),
+        Field(json_schema_extra={"type": ["integer", "array"]}),
     ] = Field(default=(), description="one status code or several; absent: any of 200 to 299")
     text: str | None = Field(default=None, description="a text that the answer must hold, compared without case")
     body: Mapping[str, JsonValue] = Field(

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.readings import State
+from pdmlib.frames.readings import Answer, State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio
@@ -94,7 +94,7 @@ def _cut_off(parts: Mapping[str, _Part], asked: Iterable[str]) -> bool:
     A refusal (4xx) of a vendor shows that it was reached. A database may lie on this side of the way out.
     """
     others = [parts[name].coverage for name in asked if name not in ("app", "postgres")]
-    silent = all(c.status == "failed" and not (c.detail or "").startswith("4") for c in others)
+    silent = all(c.status is Answer.FAILED and not (c.detail or "").startswith("4") for c in others)
     probes = parts["app"].frames.get("probes") if "app" in parts else None
     return len(others) > 0 and silent and probes is not None and bool((probes["status"] == "down").all())
 
@@ -107,7 +107,7 @@ def _read(row: SourceRow, site: Site, scope: Scope) -> _Part:
         return _failed(row.name, reason_of(error), time.monotonic() - began)
     rows = sum(len(table) for name, table in frames.items() if name != "gaps")
     gaps = frames.get("gaps", frame("gaps"))
-    status = "partial" if len(gaps) else "ok"
+    status = Answer.PARTIAL if len(gaps) else Answer.OK
     seconds = round(time.monotonic() - began, 2)
     return _Part(Coverage(row.name, status, rows, seconds, _detail(gaps)), frames)
 
@@ -122,7 +122,7 @@ def _detail(gaps: pd.DataFrame) -> str | None:
 
 
 def _failed(name: str, reason: str, seconds: float) -> _Part:
-    return _Part(Coverage(name, "failed", 0, round(seconds, 2), reason), _gap(name, State.ERROR, reason))
+    return _Part(Coverage(name, Answer.FAILED, 0, round(seconds, 2), reason), _gap(name, State.ERROR, reason))
 
 
 def _absent(site: Site, name: str) -> _Part:
@@ -131,7 +131,7 @@ def _absent(site: Site, name: str) -> _Part:
     off = getattr(site.sources, name) is not None
     file = site.file or "the site file"
     reason = f"switched off in {file}" if off else f"{file} has no block sources.{name}"
-    return _Part(Coverage(name, "not_configured", 0, 0.0, reason), _gap(name, State.NOT_CONFIGURED, reason))
+    return _Part(Coverage(name, Answer.NOT_CONFIGURED, 0, 0.0, reason), _gap(name, State.NOT_CONFIGURED, reason))
 
 
 def _gap(name: str, state: State, reason: str) -> Frames:

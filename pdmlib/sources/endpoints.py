@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -122,16 +122,11 @@ def _parts(shot: Shot) -> int:
 
 
 def chosen(there: Iterable[Answered]) -> tuple[Answered | None, Answered | None]:
-    """The health check to use of those that are there, and the detailed one: that which names its parts."""
+    """The health check to use of those that are there, and the detailed one: another that names its parts.
+
+    The first that is understood, whatever it says now: one that is down must not be left for one that is up.
+    """
     found = list(there)
-    plain = [a for a in found if a.path in USUAL]
-    detailed = [a for a in found if a.parts > 0]
-    health = next(_best(plain), None)
-    return health, next((a for a in detailed if health is None or a.path != health.path), None)
-
-
-def _best(found: Sequence[Answered]) -> Iterator[Answered]:
-    """Those that are understood first, in the order of `USUAL`."""
-    yield from (a for a in found if a.taken_for == "up")
-    yield from (a for a in found if a.taken_for in ("degraded", "down"))
-    yield from found
+    plain = [answer for answer in found if answer.path in USUAL]
+    health = next((a for a in plain if a.taken_for is not None), next(iter(plain), None))
+    return health, next((a for a in found if a.parts and (health is None or a.path != health.path)), None)

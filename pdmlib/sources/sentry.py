@@ -25,7 +25,7 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Sentry
 from pdmlib.sources import threads
-from pdmlib.sources.answers import entries
+from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api
 from pdmlib.sources.specifications import sentry as said
 

@@ -18,7 +18,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
 from pdmlib.sources import threads
-from pdmlib.sources.answers import entries
+from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api, Budget
 from pdmlib.sources.live import live
 from pdmlib.sources.specifications import supabase as said
@@ -91,6 +91,9 @@ def _disk(api: Api, path: str, at: datetime, unclear: Unclear) -> threads.Frames
     """The disk as the management API sees it, where the host's metrics tell no /data."""
     found = said.Utilisation.of(api.get(path).json(), unclear)
     disk = found.metrics if found else None
+    if disk and disk.used is not None and disk.size is not None and disk.used > disk.size:
+        unclear.note("disk.fs_used_bytes", "more than the disk's size", disk.used)
+        disk = None
     values = {"disk_used_bytes": disk.used, "disk_size_bytes": disk.size} if disk else {}
     rows = [{"metric": name, "at": at, "value": value} for name, value in values.items() if value is not None]
     return {"host_metrics": frame("host_metrics", rows)}
@@ -173,6 +176,11 @@ def _disk_used(scrape: list[Sample]) -> float | None:
     return None if free is None or size is None or free > size else size - free
 
 
+def _disk_size(scrape: list[Sample]) -> float | None:
+    """The size of the disk whose use is known, so that both are of one look."""
+    return None if _disk_used(scrape) is None else _one("node_filesystem_size_bytes", **DATA)(scrape)
+
+
 def _connections(scrape: list[Sample]) -> float | None:
     backends = _one("pg_stat_database_num_backends")(scrape)
     by_user = _sum("connection_stats_connection_count")(scrape)
@@ -184,7 +192,7 @@ _MEASURES: Mapping[str, Callable[[list[Sample]], float | None]] = {
     "cpu_all_s": _sum("node_cpu_seconds"),
     "memory_pct": _memory_pct,
     "disk_used_bytes": _disk_used,
-    "disk_size_bytes": _one("node_filesystem_size_bytes", **DATA),
+    "disk_size_bytes": _disk_size,
     "connections": _connections,
     "max_connections": _one("max_connections_connection_count"),
     "db_up": _one("pg_up"),

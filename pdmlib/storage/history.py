@@ -25,6 +25,7 @@ import pandas as pd
 from pdmlib.errors import ReportError
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, parse_time, stamp
 from pdmlib.storage import engine
@@ -60,7 +61,7 @@ def load_collection(folder: Path) -> Collection:
     paths = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
     frames = {name: frame(name, _run([path], *_query(name))) for name, path in paths.items()}
     rows = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
-    return Collection(frames, tuple(Coverage(**row) for row in rows))
+    return Collection(frames, tuple(Coverage(**{**row, "status": Answer(row["status"])}) for row in rows))
 
 
 def append(folder: Path, collection: Collection) -> int:

@@ -1,1 +1,1 @@
-"""The only judge: ladders, alerts, status, changes since the last report, checklist, actions."""
+"""The only judge: ladders, alerts, status, causes, changes since the last report, checklist."""

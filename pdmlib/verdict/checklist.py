@@ -215,12 +215,18 @@ def checklist(
     found = {finding.reading: finding.title for finding in findings if finding.active}
     whole = [row for row in days if row["complete"]]
     edges = {m.id: target_edge(in_force(m, site, phase)) or target_edge(m) for m in all_metrics(site)}
-    boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site)]
+    boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site) if not _is_without(row, site)]
     return [
         {"section": box.section, "box": _words(box, edges)}
         | (_by_days(box, box.by_days, whole, found) if box.by_days else _state(box, _deciding(box, known), found))
         for box in boxes
     ]
+
+
+def _is_without(box: Box, site: Site) -> bool:
+    """Whether a box is about a vendor that the site does without: the guide's boxes name theirs."""
+    words = box.text.replace(":", " ").split()
+    return any(name.title() in words for name in site.unused)
 
 
 def _expanded(box: Box, site: Site) -> list[Box]:

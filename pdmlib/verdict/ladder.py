@@ -22,6 +22,7 @@ from pdmlib.frames.readings import (
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site, Step
 
+PREFIX = "becomes GREEN when "
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
 
 
@@ -137,9 +138,7 @@ def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
     if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
         more = _trials_to_pass(metric, found, level) - found.samples
         return f"becomes GREEN after {more} more {metric.rate} without a failure ({now}, target {metric.target})"
-    return f"becomes GREEN when {metric.title} is {_target(metric, found)} {metric.unit} ({now})".replace(
-        "  ", " "
-    )
+    return f"{PREFIX}{metric.title} is {_target(metric, found)} {metric.unit} ({now})".replace("  ", " ")
 
 
 def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:

@@ -113,17 +113,24 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
 
     Time in which nothing was measured by the same source ends no run.
     """
-    if metric.id in PROBED:
-        return down_since(case)
+    known = down_since(case) if metric.id in PROBED else metric.began(case.at(looked))
+    if known is not None:
+        return known
     source, since = measure_once(case.at(looked), metric).source, None
     for window in _back(case, looked):
         found = measure_once(case.at(window), metric)
         if found.state is not State.MEASURED or found.source != source:
             continue
-        if _step(case, metric, found) is None:
+        if _step(case, metric, found) is not None:
+            since = window.start
+        elif not metric.rate or _surely_below(metric, found):
             break
-        since = window.start
     return since or looked.start
+
+
+def _surely_below(metric: Metric, found: Measurement) -> bool:
+    """Whether a rate is below its mildest limit, and not for want of requests."""
+    return found.high is not None and found.high < float(metric.limits[-1].edge)
 
 
 def _back(case: Case, looked: Window) -> Iterator[Window]:

@@ -20,22 +20,24 @@ from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
 from pdmlib.frames.rows import json_rows
+from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.site.site import Site
-from pdmlib.verdict.actions import actions_of
 from pdmlib.verdict.alerts import Alert, alerts_of
+from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of
 from pdmlib.verdict.checklist import checklist
 from pdmlib.verdict.ladder import as_step, reading_of, shown
 from pdmlib.verdict.present import measure_once, now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
+from pdmlib.verdict.symptoms import is_standing, symptoms_of
 
 MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
-    "continue": "Continue normal monitoring",
-    "enhanced_monitoring": "Enhanced monitoring needed",
-    "investigate": "Investigate issues",
-    "rollback": "Rollback",
+    Recommendation.CONTINUE: "Continue normal monitoring",
+    Recommendation.WATCH: "Enhanced monitoring needed",
+    Recommendation.INVESTIGATE: "Investigate issues",
+    Recommendation.ROLLBACK: "Rollback",
 }
 
 
@@ -44,6 +46,8 @@ class Verdict:
     """What a report says.
 
     Attributes:
+        symptoms: readings beyond their limits, as findings.
+        causes: what findings and symptoms come from, each in exactly one.
         outcome: of a whole week or month; None in the other phases.
         actions: proposed action items, most urgent first.
     """
@@ -54,15 +58,17 @@ class Verdict:
     findings: tuple[Finding, ...]
     incidents: tuple[Mapping[str, Any], ...]
     rivals: tuple[str, ...]
-    status: str
-    recommendation: str
-    outcome: str | None
-    confidence: str
+    status: ReportStatus
+    recommendation: Recommendation
+    outcome: Outcome | None
+    confidence: Confidence
     confidence_reasons: tuple[str, ...]
     next_check: datetime
     summary: str
     actions: tuple[Mapping[str, Any], ...]
     tables: Mapping[str, list[dict[str, Any]]]
+    symptoms: tuple[Finding, ...] = ()
+    causes: tuple[Cause, ...] = ()
 
     def reading(self, name: str) -> Reading | None:
         """The reading of that id, None where the phase has none."""
@@ -96,35 +102,41 @@ def judge(case: Case) -> Verdict:
     reported = {metric.id for metric in metrics}
     found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
     findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
-    alerts = alerts_of(case, metrics, findings)
     tables = {name: make(case) for name, make in TABLES.items()}
+    fired = alerts_of(case, metrics, findings)
+    symptoms = tuple(symptoms_of(case, metrics, readings, fired))
+    standing = _standing(case, metrics, [*findings, *symptoms], tables["database_findings"])
+    causes = causes_of(case, [*findings, *symptoms], standing)
+    alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
-    status = status_of(readings, alerts, incidents)
+    status = status_of([r for r in readings if r.id not in standing], alerts, incidents)
     recommendation = recommendation_of(status, alerts)
     rivals = tuple(rival_explanations(case))
     confidence, reasons = confidence_of(case, readings, rivals)
-    actions = actions_of(case, readings, findings, {alert.reading: alert.priority for alert in alerts})
+    actions = action_items(causes)
     tables["performance"] = performance.table(readings)
     tables["action_items"] = [dict(action) for action in actions]
     if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
     tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
     draft = Verdict(
-        case,
-        readings,
-        alerts,
-        findings,
-        incidents,
-        rivals,
-        status,
-        recommendation,
-        outcome_of(case, status),
-        confidence,
-        reasons,
-        _next_check(case, status),
-        "",
-        actions,
-        tables,
+        case=case,
+        readings=readings,
+        alerts=alerts,
+        findings=findings,
+        symptoms=symptoms,
+        causes=causes,
+        incidents=incidents,
+        rivals=rivals,
+        status=status,
+        recommendation=recommendation,
+        outcome=outcome_of(case, status),
+        confidence=confidence,
+        confidence_reasons=reasons,
+        next_check=_next_check(case, status),
+        summary="",
+        actions=actions,
+        tables=tables,
     )
     return replace(draft, summary=summarise(draft))
 
@@ -139,6 +151,15 @@ def _reading(case: Case, metric: Metric, site: Site) -> Reading:
     if now is None:
         return replace(found, critical=False, rollback=False)
     return replace(found, critical=now.step.critical, rollback=now.step.rollback)
+
+
+def _standing(
+    case: Case, metrics: Iterable[Metric], findings: Iterable[Finding], checks: Iterable[Mapping[str, Any]]
+) -> set[str]:
+    """Ids of the findings that were there before the deployment."""
+    appeared = " ".join(str(row["object"]) for row in checks if str(row["detail"]).startswith("new: "))
+    known = {metric.id: in_force(metric, case.site, case.scope.phase.name) for metric in metrics}
+    return {finding.id for finding in findings if is_standing(case, finding, known, appeared)}
 
 
 def _incident_tables(
@@ -180,7 +201,11 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         }
     )
     after = [_reading(case, m, site) for m in metrics]
-    status = status_of(after, alerts_of(case, metrics, verdict.findings, site), verdict.incidents)
+    old = {name for c in verdict.causes if c.status is CauseStatus.STANDING for name in c.chain} - {reading}
+    fired = alerts_of(case, metrics, verdict.findings, site)
+    status = status_of(
+        [r for r in after if r.id not in old], [a for a in fired if a.id not in old], verdict.incidents
+    )
     before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
     now = {"status": status} | {r.id: r.status.value for r in after}
     return [
@@ -188,9 +213,9 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
     ]
 
 
-def _next_check(case: Case, status: str) -> datetime:
+def _next_check(case: Case, status: ReportStatus) -> datetime:
     wait = case.scope.phase.next_check
-    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status == "RED" else wait)
+    return case.scope.as_of + (min(wait, timedelta(minutes=15)) if status is ReportStatus.RED else wait)
 
 
 def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
@@ -217,18 +242,15 @@ def summarise(verdict: Verdict) -> str:
     ]
     if facts:
         lines.append("Measured: " + ", ".join(facts) + ".")
-    troubles = [f.title for f in verdict.findings] + [
-        f"{r.title}: {r.reason}"
-        for r in verdict.readings
-        if r.status is Status.FAIL and r.id not in {f.reading for f in verdict.findings}
-    ]
+    troubles = [cause.title for cause in verdict.causes if cause.status is CauseStatus.NEW]
     if troubles:
         more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
         lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
-    elif verdict.status == "GREEN":
-        lines.append("No limit was broken and nothing was found.")
+    elif verdict.status is ReportStatus.GREEN:
+        lines.append("No limit was broken and nothing was found that began with the deployment.")
+    lines += [f"{c.title}." for c in verdict.causes if c.status is CauseStatus.STANDING]
     text = " ".join(lines)
-    unread = [c.source for c in verdict.case.collection.coverage if c.status in ("failed", "not_configured")]
+    unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))

@@ -9,14 +9,16 @@ from typing import Any
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered, answers_of
+from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
-ANSWERED, WELL = ("ok", "partial"), ("ok", "not_configured")
+WELL = (Answer.OK, Answer.NOT_CONFIGURED)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,9 @@ class Examination:
 
     @property
     def code(self) -> int:
-        """Exit code: 0 all is read and understood, 1 something is not, 3 no source answered."""
+        """Exit code: 0 all is read and understood, 1 something is not, 3 there is nothing to read."""
         coverage = self.found.coverage
-        if not any(row.status in ANSWERED for row in coverage):
+        if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
@@ -48,9 +50,14 @@ class Examination:
         rows = seen[seen["reason"].notna() & seen["grant"].notna()]
         return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
 
+    def not_understood(self) -> list[dict[str, Any]]:
+        """What was read and not understood, each example masked."""
+        rows = self.found["not_understood"]
+        plain = rows.astype(object).where(rows.notna(), None).to_dict("records")
+        return [{**row, "example": masked(row["example"] or "")} for row in plain]
+
     def as_json(self) -> dict[str, Any]:
         """The same for a program; without a value of a row, which is for the terminal alone."""
-        unclear = self.found["not_understood"]
         return {
             "site": self.site.site,
             "file": self.site.file,
@@ -58,7 +65,7 @@ class Examination:
             "healthy": self.code == 0,
             "sources": [asdict(row) for row in self.found.coverage],
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
-            "not_understood": unclear.astype(object).where(unclear.notna(), None).to_dict("records"),
+            "not_understood": self.not_understood(),
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
             "endpoints": [
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}

@@ -14,6 +14,8 @@ from typing import Any
 from jupyter_client.manager import KernelManager
 
 from pdmlib.errors import CallError, ReportError
+from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
 from pdmlib.site.site import Site
@@ -31,14 +33,14 @@ class Written:
     content: Mapping[str, Any]
 
     @property
-    def status(self) -> str:
-        """GREEN, YELLOW, RED or UNKNOWN."""
-        return str(self.content["status"])
+    def status(self) -> ReportStatus:
+        """What the report says of the whole."""
+        return ReportStatus(self.content["status"])
 
     @property
     def blind(self) -> bool:
         """Whether no source at all could be read."""
-        return not any(row["status"] in ("ok", "partial") for row in self.content["coverage"])
+        return not any(Answer(row["status"]).heard for row in self.content["coverage"])
 
 
 def write_report(

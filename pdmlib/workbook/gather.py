@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import Window
+from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
+
+# A platform's deployment so near to a declared one is the same: people write down when they looked.
+SAME = timedelta(minutes=30)
 
 
 def gather(
@@ -29,7 +34,33 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
 
     span = Window(scope.baseline.start, scope.as_of)
     needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
-    return history.with_history(collected, history_folder(site, out), span, needed)
+    found = history.with_history(collected, history_folder(site, out), span, needed)
+    return _with_declared(found, site, scope)
+
+
+def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collection:
+    """A collection with the deployments that the site file names, where no platform tells of them."""
+    from pdmlib.frames.frame import frame, merge
+
+    known = collected.frames.get("deployments", frame("deployments"))
+    live = known.loc[known["target"] == "production", "live_at"].dropna()
+    rows = [
+        {
+            "source": "site",
+            "deployment": one.name or iso(one.at),
+            "created_at": one.at,
+            "ready_at": one.at,
+            "live_at": one.at,
+            "move": "deployment",
+            "state": "READY",
+            "target": "production",
+        }
+        for one in site.declared
+        if one.at <= scope.as_of and not ((live - one.at).abs() <= SAME).any()
+    ]
+    if not rows:
+        return collected
+    return Collection(merge((collected.frames, {"deployments": frame("deployments", rows)})), collected.coverage)
 
 
 def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
@@ -44,11 +75,11 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
     try:
         found = collect(site, scope, requests_folder(site, out))
     except SourceError as error:
-        row = Coverage("requests", "failed", 0, round(monotonic() - started, 2), error.reason)
+        row = Coverage("requests", Answer.FAILED, 0, round(monotonic() - started, 2), error.reason)
         return Collection(collected.frames, (*collected.coverage, row))
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]
-    status = "failed" if len(whole) else "partial" if len(gaps) else "ok"
+    status = Answer.FAILED if len(whole) else Answer.PARTIAL if len(gaps) else Answer.OK
     detail = "; ".join(gaps["reason"].head(3)) or None
     rows = sum(len(table) for name, table in found.items() if name != "gaps")
     row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)

@@ -16,9 +16,10 @@ from pdmlib.errors import CallError, PdmError, SourceError
 from pdmlib.site.environment import environment_value
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
+from pdmlib.sources.accounts import SentryProject, sentry_projects
 from pdmlib.sources.endpoints import Answered
 from pdmlib.sources.postgres.session import session
-from pdmlib.sources.postgres.survey import is_loopback
+from pdmlib.sources.postgres.survey import Table, is_loopback, supabase_ref
 from pdmlib.workbook.site_draft import Draft, inline
 from pdmlib.workbook.survey.database import Seen, look
 
@@ -63,6 +64,22 @@ def _look(variable: str, url: str, sslmode: str) -> Seen:
         return look(opened)
 
 
+def sentry_projects_seen(base_url: str) -> tuple[SentryProject, ...]:
+    """The projects that the token of the environment may see; none without one.
+
+    Raises:
+        SourceError: Sentry refused or could not be asked.
+    """
+    token = environment_value("SENTRY_AUTH_TOKEN")
+    return tuple(sentry_projects(base_url, token)) if token else ()
+
+
+def supabase_project(variable: str) -> str | None:
+    """The reference of the Supabase project whose database a variable leads to."""
+    url = environment_value(variable)
+    return supabase_ref(url) if url else None
+
+
 def name_of(file: Path | None, url: str | None) -> str:
     """The site's name: of its file, else of its address."""
     host = (urlsplit(url).hostname or "") if url else ""
@@ -86,9 +103,17 @@ def role_sql(draft: Draft, seen: Seen) -> str:
         .render(
             tables=[table.sight.quoted for table in named],
             schemas=sorted({table.sight.quoted.split(".")[0] for table in named}),
-            secured=[table.sight.quoted for table in named if table.secured],
+            hidden=[t.sight.quoted for t in seen.survey.tables if t.sight.grant and t.name not in draft.tables],
+            secured=[
+                table.sight.quoted for table in seen.survey.tables if table.secured and _is_wanted(table, draft)
+            ],
         )
     )
+
+
+def _is_wanted(table: Table, draft: Draft) -> bool:
+    """Whether a table is in the file, or could not be looked into."""
+    return table.name in draft.tables or table.sight.grant is not None
 
 
 def write(draft: Draft, file: Path, overwrite: bool) -> None:
@@ -186,5 +211,8 @@ def questions_left(draft: Draft, seen: Seen | None) -> Iterable[str]:
             yield f"set {name}: {holds}"
     if seen is not None and seen.is_superuser:
         yield f"run the SQL above and set {draft.told.database_env} to that role's address: a superuser is refused"
+    hidden = [table.name for table in seen.survey.tables if table.sight.grant] if seen else []
+    if hidden:
+        yield f"not looked into: {', '.join(hidden)}; run the SQL above, then init again with --overwrite"
     if draft.told.log_format:
         yield "take the logs in with `pdm ingest`"

@@ -13,12 +13,14 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from pdmlib.errors import SiteError, SourceError
+from pdmlib.frames.readings import Status
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.environment import environment_value
 from pdmlib.site.site import Site
 from pdmlib.sources.http import Api, Budget, one_line
 
-WORSE = {"GREEN": 0, "UNKNOWN": 1, "YELLOW": 2, "RED": 3}
+WORSE = {ReportStatus.GREEN: 0, ReportStatus.UNKNOWN: 1, ReportStatus.YELLOW: 2, ReportStatus.RED: 3}
 URGENT = ("P0", "P1")
 SECONDS = 10.0
 
@@ -87,7 +89,7 @@ def news(
     """
     phase, status = content["phase"], content["status"]
     latest = phase_named(phase).latest.total_seconds()
-    blind = {row["id"] for row in content["readings"] if row["status"] == "unknown"}
+    blind = {row["id"] for row in content["readings"] if row["status"] == Status.UNKNOWN}
     open_now = {a["id"]: a for a in content["alerts"] if a["priority"] in URGENT}
     known: dict[str, Any] = dict(said["alerts"])
     begun = [a for a in open_now.values() if a["priority"] < known.get(a["id"], {"priority": "P9"})["priority"]]
@@ -119,14 +121,14 @@ def _title(alert: Mapping[str, Any]) -> str:
     return str(alert.get("title") or alert["id"])
 
 
-def _status_before(said: Mapping[str, Any], phase: str, previous: Mapping[str, Any] | None) -> str | None:
+def _status_before(said: Mapping[str, Any], phase: str, previous: Mapping[str, Any] | None) -> ReportStatus | None:
     """The status last said of the phase, else that of its last report, else the last of any phase."""
     if phase in said["phases"]:
-        return str(said["phases"][phase]["status"])
+        return ReportStatus(said["phases"][phase]["status"])
     if previous is not None:
-        return str(previous["status"])
+        return ReportStatus(previous["status"])
     newest = max(said["phases"].values(), key=lambda row: row["as_of"], default=None)
-    return str(newest["status"]) if newest else None
+    return ReportStatus(newest["status"]) if newest else None
 
 
 def _safe(text: Any) -> str:

@@ -19,6 +19,7 @@ from pdmlib.site.notes import Notes, load_notes, notes_path
 from pdmlib.site.site import Site
 from pdmlib.storage import history
 from pdmlib.storage.reports import previous_report
+from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.gather import gather
@@ -39,6 +40,11 @@ class Report:
     generated_at: datetime
 
     @property
+    def causes(self) -> tuple[Cause, ...]:
+        """What everything found comes from, most urgent first."""
+        return self.verdict.causes
+
+    @property
     def _scope(self) -> Scope:
         return self.case.scope
 
@@ -53,7 +59,7 @@ class Report:
             shape=words.SHAPES[verdict.status],
             part=span,
             outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
-            deployed=words.local(scope.deployed_at, zone),
+            deployed=words.deployed(self.case.site, scope.deployed_at),
             as_of=words.local(scope.as_of, zone),
             next_check=words.local(verdict.next_check, zone),
             summary=self.notes.summary or verdict.summary,
@@ -61,7 +67,8 @@ class Report:
 
     def highlights(self) -> Html:
         """What went well and what did not, from the notes and the facts."""
-        return self._list([*self.notes.highlights, *text.highlights(self.verdict)])
+        told = [*self.notes.highlights, *text.highlights(self.verdict)]
+        return self._list(told, f"{text.nothing(self.verdict)}.")
 
     def readings(self, *sections: str, most: int | None = None) -> Html:
         """The readings of the sections, judged; a slide shows at most so many."""
@@ -85,8 +92,8 @@ class Report:
         return tables.table(f"{name}_glance", self.verdict.tables[name][:most])
 
     def top_findings(self, most: int) -> Html:
-        """The findings, most urgent first, a line each; a slide shows at most so many."""
-        lines = [f"{f.priority.value} {f.title}: {f.evidence}" for f in self.verdict.findings]
+        """The causes of what was found, most urgent first, a line each; a slide shows at most so many."""
+        lines = [f"{c.priority.value} {c.title}: {c.evidence}" for c in self.verdict.causes]
         return self._list(lines, "No finding.", most)
 
     def tiles(self, *names: str) -> Html:
@@ -121,11 +128,11 @@ class Report:
         return self._list(lines, "No cost was measured.", 3)
 
     def issues(self, priority: str) -> Html:
-        """Findings and incidents of a priority and what became of them."""
+        """Causes and incidents of a priority and what became of them."""
         wanted = Priority(priority)
-        found = [f for f in self.verdict.findings if f.priority is wanted]
+        found = [cause for cause in self.verdict.causes if cause.priority is wanted]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
-        shown = tables.findings(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
+        shown = tables.causes(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
         return Html((tables.table("incidents", rows).html if rows else "") + shown)
 
     def alerts(self) -> Html:

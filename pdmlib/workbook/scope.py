@@ -68,10 +68,36 @@ def moment_of(site: Site, as_of: str) -> datetime:
 
 
 def _deployment(site: Site, moment: datetime, deployed_at: str) -> datetime:
-    known = parse_time(deployed_at) if deployed_at else site.deployed_at or _newest(site, moment)
-    if known is None:
+    """The deployment that a report of a moment is about.
+
+    As asked; else the newest at or before the moment of those that the site file names and, where it has no
+    `deployed_at`, the platform knows. The others are its rivals.
+    """
+    if deployed_at:
+        return parse_time(deployed_at)
+    known = [at for at in (declared_at(site, moment),) if at is not None]
+    if site.deployed_at is None:
+        known += _from_platform(site, moment, needed=not known)
+    if not known:
         raise CallError(f"{site.file}: deployed_at: not given, and the platform knows no production deployment")
-    return known
+    return max((at for at in known if at <= moment), default=known[0])
+
+
+def declared_at(site: Site, moment: datetime) -> datetime | None:
+    """The newest deployment of the site file at or before a moment; the first where all are later."""
+    known = [deployment.at for deployment in site.declared]
+    return max((at for at in known if at <= moment), default=min(known, default=None))
+
+
+def _from_platform(site: Site, moment: datetime, needed: bool) -> list[datetime]:
+    """The platform's newest deployment; one that does not answer matters only where nothing else is known."""
+    try:
+        newest = _newest(site, moment)
+    except SourceError:
+        if needed:
+            raise
+        return []
+    return [newest] if newest else []
 
 
 def _newest(site: Site, moment: datetime) -> datetime | None:

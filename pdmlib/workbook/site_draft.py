@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from zoneinfo import available_timezones
 
 from pdmlib.frames.understanding import mend_line
 from pdmlib.site.site import SOURCE_NAMES
+from pdmlib.sources.accounts import SentryProject
 from pdmlib.sources.endpoints import Answered, chosen
 from pdmlib.sources.postgres.survey import Column, words_in
 from pdmlib.workbook.survey.database import Seen
 from pdmlib.workbook.survey.features import MOST, Counted
 from pdmlib.workbook.survey.guess import Guess
 from pdmlib.workbook.survey.jobs import Call, ExpectedJob, expected_jobs, never_logged
+from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.queries import Proposed
 from pdmlib.workbook.survey.rhythm import offset_of, schedule
 from pdmlib.workbook.survey.shapes import Taken
-from pdmlib.workbook.survey.zones import Zones, agreed
+from pdmlib.workbook.survey.zones import NOTHING, Zones, agreed
 
 YES, NO = "yes", "no"
 # Categories of the guide's report, by what teams call them.
@@ -38,12 +42,18 @@ class Question:
     Attributes:
         key: the place in the site file.
         guess: the answer that is taken when nobody tells; None: it stays open.
+        is_right: whether an answer can be one.
     """
 
     key: str
     text: str
     guess: str | None = None
     options: tuple[str, ...] = ()
+    is_right: Callable[[str], bool] = lambda answer: True
+
+    def takes(self, answer: str) -> bool:
+        """Whether an answer can be one: nothing, one of the options, or what is right."""
+        return not answer or (answer in self.options if self.options else self.is_right(answer))
 
 
 class Asked:
@@ -77,6 +87,9 @@ class Told:
     calls: tuple[Call, ...] = ()
     project: tuple[str, str] | None = None
     log_format: str | None = None
+    sentry: tuple[SentryProject, ...] = ()
+    sentry_url: str | None = None
+    supabase_ref: str | None = None
     set_variables: frozenset[str] = frozenset()
 
 
@@ -120,9 +133,11 @@ class Draft:
     told: Told
     title: str
     zone: Guess
+    sentry: SentryProject | None
     page: Answered | None
     health: Answered | None
     detailed: Answered | None
+    told_health: str | None = None
     blocks: tuple[BlockDraft, ...] = ()
     features: tuple[FeatureDraft, ...] = ()
     jobs: tuple[ExpectedJob, ...] = ()
@@ -133,12 +148,31 @@ class Draft:
     is_database: bool = False
 
     @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Why tables are not counted -> their names."""
+        found: dict[str, list[str]] = {}
+        for feature in self.features:
+            if not feature.is_live:
+                unzoned = feature.counted.time.is_naive and feature.zone is None
+                why = "the zone of their times is not known" if unzoned else "not asked for, or too many"
+                found.setdefault(why, []).append(feature.counted.table.name)
+        for name, why in self.uncounted.items():
+            found.setdefault(why, []).append(name)
+        return found
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether the page or the health check refused us (RFC 9110: 401, 403)."""
+        return any(answer.code in (401, 403) for answer in (self.page, self.health) if answer)
+
+    @property
     def sources(self) -> dict[str, bool]:
         """Source -> whether there is a sign of it here; the rest is written as unused."""
         variables = self.told.set_variables
         return {
             "app": self.told.url is not None,
             "postgres": self.is_database,
+            "sentry": self.sentry is not None,
             "vercel": self.told.project is not None,
             "stripe": "STRIPE_API_KEY" in variables,
             "resend": "RESEND_API_KEY" in variables,
@@ -160,6 +194,7 @@ class Draft:
         """Environment variables that the file names, and what each holds."""
         found = {self.told.database_env: "postgresql://pdm_monitor:<password>@<host>:5432/<database>"}
         named = {
+            "sentry": {"SENTRY_AUTH_TOKEN": "a token with event:read, org:read and project:releases"},
             "vercel": {"VERCEL_TOKEN": "a token of the team"},
             "stripe": {"STRIPE_API_KEY": "a restricted key that may only read"},
             "resend": {"RESEND_API_KEY": "a full-access key: a sending key cannot read"},
@@ -177,31 +212,58 @@ def draft(
     health, detailed = chosen(there)
     title = asked.of(Question("title", "How do reports call the site?", told.site.replace("-", " ").title()))
     zone = _home(told, seen, asked)
-    whole = Draft(told, title or told.site, zone, page, health, detailed)
+    whole = Draft(
+        told=told,
+        title=title or told.site,
+        zone=zone,
+        sentry=_sentry(told, asked),
+        page=page,
+        health=health,
+        detailed=detailed,
+    )
     if health is None and told.url:
+        text = "No usual health check answers. At which path is one? (none: -)"
+        path = asked.of(Question("sources.app.health", text, "-", is_right=_is_path))
+        whole = replace(whole, told_health=path if path != "-" else None)
+    if whole.wants_token:
         asked.of(
-            Question("sources.app.health", "No usual health check answers. At which path is one? (none: -)", "-")
+            Question("sources.app.headers_env", "The health check wants a token: which header, which variable?")
         )
     return whole if seen is None else _with_database(whole, seen, asked)
+
+
+def _sentry(told: Told, asked: Asked) -> SentryProject | None:
+    """The project of the error tracker: the one that is called most like the site."""
+    names = {f"{found.organization}/{found.project}": found for found in told.sentry}
+    if not names:
+        return None
+    near = get_close_matches(told.site, [found.project for found in told.sentry], n=1, cutoff=0.5)
+    like = next((name for name, found in names.items() if found.project in near), None)
+    guess = like or (next(iter(names)) if len(names) == 1 else None)
+    return names.get(
+        asked.of(Question("sources.sentry", "Which project of Sentry is it?", guess, tuple(names))) or ""
+    )
 
 
 def _home(told: Told, seen: Seen | None, asked: Asked) -> Guess:
     if told.time_zone:
         return Guess(told.time_zone, "as told")
-    guess = Guess("UTC", "nothing tells")
+    guess = Guess("UTC", NOTHING)
     if seen is not None:
         tables = [f.table for f in seen.counted] + [t.table for t in seen.taken.values()]
-        columns = [(table, column) for table in tables for column in table.columns if column.is_time]
+        columns = [(table, made) for table in tables if (made := Look(table).made)]
         guess = Zones(seen.survey, seen.hours_in).of_home(columns)
-    answer = asked.of(Question("time_zone", f"In which zone do its people live? ({guess.why})", guess.value))
+    text = f"In which zone do its people live? ({guess.why})"
+    answer = asked.of(Question("time_zone", text, guess.value, is_right=is_zone))
     return guess if answer in (None, guess.value) else Guess(str(answer), "as told")
 
 
 def _with_database(whole: Draft, seen: Seen, asked: Asked) -> Draft:
     taken = {
-        key: found for key, found in seen.taken.items()
+        key: found
+        for key, found in seen.taken.items()
         if asked.agrees(key, f"{found.table.name} looks like {key} ({', '.join(found.signs)}). Is it?")
-    }  # fmt: skip
+    }
     wanted = _wanted(seen, asked)
     zones = _zones(whole, seen, taken, wanted, asked)
     blocks = tuple(_block(key, found, zones, asked) for key, found in taken.items())
@@ -209,13 +271,17 @@ def _with_database(whole: Draft, seen: Seen, asked: Asked) -> Draft:
     cron = taken.get("cron")
     logged = _logged(seen, zones[cron.table.name], cron) if cron else {}
     switch = (seen.switch[0].name, seen.switch[1].name, seen.switch[2].name) if seen.switch and cron else None
-    return Draft(
-        told=whole.told, title=whole.title, zone=whole.zone, page=whole.page, health=whole.health,
-        detailed=whole.detailed, blocks=blocks, features=features,
+    return replace(
+        whole,
+        blocks=blocks,
+        features=features,
         jobs=tuple(expected_jobs(logged, {}, whole.told.calls)) if cron else (),
         unlogged=tuple(never_logged(logged, whole.told.calls)),
-        switch=switch, queries=seen.queries, uncounted=seen.uncounted, is_database=True,
-    )  # fmt: skip
+        switch=switch,
+        queries=seen.queries,
+        uncounted=seen.uncounted,
+        is_database=True,
+    )
 
 
 def _naive(found: Taken) -> list[Column]:
@@ -226,17 +292,21 @@ def _zones(
     whole: Draft, seen: Seen, taken: Mapping[str, Taken], wanted: set[str], asked: Asked
 ) -> dict[str, Guess | None]:
     """The zone of each table that is used and has times without one."""
-    told = Zones(seen.survey, seen.hours_in, whole.zone.value)
+    told = Zones(seen.survey, seen.hours_in, "" if whole.zone.why == NOTHING else whole.zone.value)
     naive = {found.table.name: (found.table, _naive(found)) for found in taken.values()}
     naive |= {f.table.name: (f.table, [f.time]) for f in seen.counted if f.name in wanted and f.time.is_naive}
-    guesses = agreed({name: told.of_columns(table, cols) for name, (table, cols) in naive.items() if cols})
+    guesses = agreed(
+        {name: told.of_columns(table, columns) for name, (table, columns) in naive.items() if columns}
+    )
     found: dict[str, Guess | None] = dict.fromkeys(naive)
-    for name, guess in guesses.items():
-        columns = ", ".join(column.name for column in naive[name][1])
-        why = guess.why if guess else "no sign"
-        text = f"{name}: {columns} hold times without a zone. In which are they? ({why})"
-        answer = asked.of(Question(f"time_zone of {name}", text, guess.value if guess else None))
-        found[name] = guess if guess and answer == guess.value else Guess(answer, "as told") if answer else None
+    for value in dict.fromkeys(guess.value if guess else None for guess in guesses.values()):
+        alike = {name: guess for name, guess in guesses.items() if (guess.value if guess else None) == value}
+        names = ", ".join(f"{name} ({', '.join(column.name for column in naive[name][1])})" for name in alike)
+        why = next((guess.why for guess in alike.values() if guess), "no sign")
+        text = f"These hold times without a zone: {names}. In which are they? ({why})"
+        answer = asked.of(Question(f"time_zone of {', '.join(alike)}", text, value, is_right=is_zone))
+        told_now = Guess(answer, "as told") if answer else None
+        found |= {name: guess if guess and answer == value else told_now for name, guess in alike.items()}
     return found
 
 
@@ -304,8 +374,13 @@ def _wanted(seen: Seen, asked: Asked) -> set[str]:
     if not names:
         return set()
     text = f"Which of these tables count what users do (names with commas between)? {', '.join(names)}"
-    answer = asked.of(Question("features", text, ", ".join(names[:MOST])))
-    return {name.strip() for name in (answer or "").split(",")}
+    known = {*names, ""}
+    question = Question("features", text, ", ".join(names[:MOST]), is_right=lambda given: _listed(given) <= known)
+    return _listed(asked.of(question) or "")
+
+
+def _listed(answer: str) -> set[str]:
+    return {name.strip() for name in answer.split(",")}
 
 
 def _feature(found: Counted, zone: Guess | None, wanted: set[str]) -> FeatureDraft:
@@ -322,6 +397,15 @@ def _logged(seen: Seen, zone: Guess | None, cron: Taken) -> dict[str, Guess | No
             return dict.fromkeys(seen.starts)
         shift = offset_of(zone.value, seen.survey.now)
     return {job: schedule([at - shift for at in times], "UTC") for job, times in seen.starts.items()}
+
+
+def _is_path(answer: str) -> bool:
+    return answer == "-" or re.fullmatch(r"/[^\s#]*", answer) is not None
+
+
+def is_zone(name: str) -> bool:
+    """Whether a name is that of a time zone."""
+    return name in available_timezones()
 
 
 def inline(value: object) -> str:

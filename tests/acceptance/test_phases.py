@@ -46,8 +46,9 @@ CRITERIA = ("app_up", "health_ok", "error_rate_pct", "db_connection_errors", "pa
 
 
 def _status(content: dict[str, Any]) -> str:
-    """The status that the rules give, restated."""
-    troubled = any(r["status"] in ("warn", "fail") for r in content["readings"])
+    """The status that the rules give, restated; what stood before the deployment keeps nothing from GREEN."""
+    standing = {name for c in content["causes"] if c["status"] == "standing" for name in c["chain"]}
+    troubled = any(r["status"] in ("warn", "fail") and r["id"] not in standing for r in content["readings"])
     incidents = any(i["priority"] in ("P0", "P1") for i in content["tables"]["incidents"])
     if any(alert["priority"] == "P0" for alert in content["alerts"]):
         return "RED"
@@ -61,8 +62,12 @@ def test_report_json_meets_the_schema_and_the_rules(reports: Reports, phase: str
     content = reports.content(phase)
     schema = json.loads(files("pdmlib.report").joinpath("schema.json").read_text(encoding="utf-8"))
     jsonschema.validate(content, schema)
-    assert (content["schema_version"], content["phase"], content["site"]) == (1, phase, "demo")
-    assert content["status"] in (_status(content), "RED")
+    assert (content["schema_version"], content["phase"], content["site"]) == (2, phase, "demo")
+    assert content["status"] in (_status(content), "RED", "UNKNOWN" if _status(content) == "GREEN" else "RED")
+    chains = [name for cause in content["causes"] for name in cause["chain"]]
+    assert sorted(chains) == sorted(finding["id"] for finding in content["findings"]), "each in exactly one cause"
+    items = [row["id"] for row in content["tables"]["action_items"]]
+    assert {cause["id"] for cause in content["causes"]} <= set(items) and len(items) == len(set(items))
     for reading in content["readings"]:
         assert (reading["value"] is None) == (reading["status"] == "unknown"), reading
         assert reading["value"] is not None or reading["reason"], reading

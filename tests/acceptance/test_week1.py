@@ -12,7 +12,7 @@ import pytest
 from tests.acceptance.conftest import FILES, Reports, demo_of, newest, pdm
 
 FAULTS = {
-    "outage": ("2025-03-04 19:10", "25 min", "recovered"),
+    "outage": ("2025-03-04 13:10 CST", "25 minutes", "recovered"),
     "slow route": ("GET /api/opportunities became 4.5 times slower", "620 ms before, 2781 ms now"),
     "lost index": ("missed_opportunities_status_idx", "gone: btree public.missed_opportunities (status)"),
     "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first the one of 2025-03-06"),
@@ -64,8 +64,21 @@ def test_the_rough_week_is_not_green_and_its_faults_have_actions(reports: Report
     assert content["status"] in ("YELLOW", "RED")
     assert content["outcome"] in ("PARTIAL", "FAILED")
     proposed = {row["id"] for row in content["tables"]["action_items"]}
-    assert {finding["id"] for finding in content["findings"]} <= proposed
+    assert {cause["id"] for cause in content["causes"]} <= proposed
     assert all(finding["evidence"] and finding["action"] for finding in content["findings"])
+
+
+def test_rule_21_the_lost_index_the_statement_the_route_and_the_percentile_are_one_cause_with_its_fix(
+    reports: Reports,
+):
+    causes = {cause["chain"][0]: cause for cause in reports.content("week1")["causes"]}
+    cause = causes["database:drift:index public.missed_opportunities_status_idx"]
+    assert cause["fix"] == "CREATE INDEX CONCURRENTLY ON public.missed_opportunities (status);"
+    kinds = [name.partition(":")[0] for name in cause["chain"][:4]]
+    assert kinds == ["database", "query", "route", "latency_p95_ms"]
+    assert cause["priority"] == "P1"
+    outage = causes["incident:2025-03-04T19:10:01Z"]
+    assert (outage["status"], outage["priority"]) == ("recovered", "P0")
 
 
 def test_a_healthy_week_is_green_a_success_and_has_no_finding(tmp_path: Path):

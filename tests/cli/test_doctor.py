@@ -81,6 +81,8 @@ def test_a_source_that_failed_or_a_word_that_is_not_understood_is_exit_code_1(tm
     with _application() as url:
         assert _doctor(_file(tmp_path, url)).exit_code == 1
         assert _doctor(_file(tmp_path, url, sources={"app": {"base_url": url, "detailed": None}})).exit_code == 0
+        assert _doctor(_file(tmp_path, url, sources={"postgres": {"url_env": "NOT_SET_AT_ALL"}})).exit_code == 1
+        assert _doctor(_file(tmp_path, url, sources={})).exit_code == 3
 
 
 def test_all_columns_that_are_missing_are_named_at_once_with_those_that_are_there(
@@ -109,8 +111,9 @@ def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
         line.split("│")[2:5] for line in shown.stdout.splitlines() if line.count("│") == 5 and "status" in line
     ]
     assert sorted(tuple(cell.strip() for cell in row) for row in words if row[1].strip() == "1") == [
-        ("Open", "1", "open"), ("zzz", "1", "NOT UNDERSTOOD"),
-    ]  # fmt: skip
+        ("Open", "1", "open"),
+        ("zzz", "1", "NOT UNDERSTOOD"),
+    ]
     assert "eyJ" not in shown.stdout and "(token)" in shown.stdout
     assert "ana@example.com" not in shown.stdout
 
@@ -144,6 +147,18 @@ def test_the_sql_that_would_let_the_role_see_a_table_is_printed(
 
 def _again(folder: Path) -> dict[str, Any]:
     return _told(folder / "desk.yaml")
+
+
+def test_a_line_that_mends_is_not_broken_on_a_narrow_screen(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(BLIND))
+    with _application() as url:
+        path = _file(tmp_path, url, tickets={"table": "public.support_tickets"})
+        shown = CliRunner().invoke(
+            application(), ["doctor", "--site", str(path), "--out", str(tmp_path)], env={"COLUMNS": "40"}
+        )
+    assert f"  mend: GRANT SELECT ON public.support_tickets TO {BLIND};" in shown.stdout.splitlines()
 
 
 def test_json_holds_no_value_of_a_row(tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,19 @@
 """The application probed: body and code decide, and no answer is a measurement."""
 
+import json
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.understanding import Unclear
 from pdmlib.sources import app
+from pdmlib.sources.health import Endpoint, Shot, components, judged
 from pdmlib.sources.live import PAST
 from tests.builders import a_site
 from tests.sources.loopback import SECRET, Reply, Vendor, routed, the_scope, the_site, vendor
@@ -287,3 +293,34 @@ def test_stand_ins_are_probed_for_a_report_of_the_past() -> None:
         site = a_site(sources={"app": {"base_url": server.url, "detailed": None}})
         found = Collection(app.collect(site, the_scope()))
     assert len(found["probes"]) > 0
+
+
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["status", "ok", "healthy", "data", "checks", "components", "error", "responseTime"])
+            | st.text(max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+# Of draft-inadarei-api-health-check-06, Spring Boot's Status, ASP.NET Core's HealthStatus and the guide's own.
+SAID = {"fail", "error", "down", "warn", "out_of_service", "unhealthy", "degraded", "warning"}
+
+
+@given(body=BODIES, code=st.sampled_from([200, 201, 204, 301, 401, 403, 404, 429]))
+def test_rule_14_no_body_is_down_but_one_whose_words_are_understood(body: Any, code: int) -> None:
+    notes = Unclear("app")
+    shot = Shot(code, json.dumps(body).encode(), 1.0)
+    endpoint = Endpoint("/healthz", True)
+    status, _ = judged(endpoint, shot, notes)
+    words = re.findall(r"[a-z_]+", json.dumps(body).casefold())
+    if status in ("down", "degraded"):
+        assert SAID & set(words) or "false" in words
+    if code >= 400 and status is None:
+        assert notes.frames()["not_understood"]["count"].sum() == 1
+    components(endpoint, shot, the_scope().as_of, notes)  # whatever it is, it ends no report

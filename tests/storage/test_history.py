@@ -13,6 +13,7 @@ import pytest
 from pdmlib.errors import ReportError
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.window import Window
 from pdmlib.storage.history import (
     LOOSE,
@@ -31,7 +32,9 @@ START = datetime(2025, 1, 31, 23, 0, tzinfo=UTC)
 
 def samples(count: int, start: datetime = START) -> Collection:
     rows = [{"metric": "db_up", "at": start + timedelta(minutes=5 * i), "value": i} for i in range(count)]
-    return Collection({"host_metrics": frame("host_metrics", rows)}, (Coverage("supabase", "ok", count, 0.1),))
+    return Collection(
+        {"host_metrics": frame("host_metrics", rows)}, (Coverage("supabase", Answer.OK, count, 0.1),)
+    )
 
 
 def test_a_saved_collection_comes_back_with_types_and_coverage(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.catalogue import all_metrics, metrics_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.readings import Measurement, Priority, Reading, State, Status
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import reading_of
@@ -169,10 +170,10 @@ def test_status_follows_the_worst_that_is_known(
 
 
 def test_rollback_is_recommended_only_while_a_criterion_holds() -> None:
-    assert recommendation_of("RED", [an_alert(Priority.P0, rollback=True)]) == "rollback"
-    assert recommendation_of("RED", [an_alert(Priority.P0)]) == "investigate"
-    assert recommendation_of("YELLOW", []) == "enhanced_monitoring"
-    assert recommendation_of("GREEN", []) == "continue"
+    assert recommendation_of(ReportStatus.RED, [an_alert(Priority.P0, rollback=True)]) == "rollback"
+    assert recommendation_of(ReportStatus.RED, [an_alert(Priority.P0)]) == "investigate"
+    assert recommendation_of(ReportStatus.YELLOW, []) == "enhanced_monitoring"
+    assert recommendation_of(ReportStatus.GREEN, []) == "continue"
 
 
 def test_rule_12_a_recovered_incident_leaves_the_outcome_partial() -> None:
@@ -181,10 +182,12 @@ def test_rule_12_a_recovered_incident_leaves_the_outcome_partial() -> None:
 
 
 def test_a_good_week_is_no_success_before_it_is_over() -> None:
-    assert outcome_of(a_case(as_of=at("2025-03-06T15:00")), "GREEN") == "UNKNOWN"
-    assert outcome_of(a_case(), "GREEN") == "SUCCESSFUL"
-    assert [outcome_of(a_case(as_of=at("2025-03-06T15:00")), s) for s in ("YELLOW", "RED")] == ["UNKNOWN"] * 2
-    assert outcome_of(a_case(), "RED") == "FAILED"
+    assert outcome_of(a_case(as_of=at("2025-03-06T15:00")), ReportStatus.GREEN) == "UNKNOWN"
+    assert outcome_of(a_case(), ReportStatus.GREEN) == "SUCCESSFUL"
+    assert [
+        outcome_of(a_case(as_of=at("2025-03-06T15:00")), s) for s in (ReportStatus.YELLOW, ReportStatus.RED)
+    ] == ["UNKNOWN"] * 2
+    assert outcome_of(a_case(), ReportStatus.RED) == "FAILED"
 
 
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])

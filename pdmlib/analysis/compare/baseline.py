@@ -16,10 +16,10 @@ from zoneinfo import ZoneInfo
 
 from pdmlib import stats
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
 
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
-Trend = Literal["up", "flat", "down", "unknown", "new"]
 Bucket = tuple[Window, float]
 
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
@@ -160,7 +160,7 @@ def change(
         looks: how many times the growing data are looked at, for the level.
     """
     if base.expected is None:
-        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+        return Change(Trend.UNKNOWN, reason=base.used, words=f"not comparable: {base.used}")
     if base.expected == 0:
         return _from_zero(current, base, looks)
     pct = 100 * (current / base.expected - 1)
@@ -169,7 +169,7 @@ def change(
     if (current + before) / spread < ENOUGH_EVENTS:
         why = f"too few to tell: {current:g} now, {before:g} in {base.exposure:g} times the time before"
         return Change(
-            "unknown", pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
+            Trend.UNKNOWN, pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
         )
     low, high = stats.rate_ratio(current, 1, before, base.exposure, spread, stats.level_for_looks(looks))
     p = stats.rate_ratio_p(current, 1, before, base.exposure, spread)
@@ -194,13 +194,13 @@ def level_change(
     Source: prediction interval of one further value, with Student's t on the baseline's degrees of freedom.
     """
     if base.expected is None:
-        return Change("unknown", reason=base.used, words=f"not comparable: {base.used}")
+        return Change(Trend.UNKNOWN, reason=base.used, words=f"not comparable: {base.used}")
     if base.spread_freedom < 2 or math.isnan(base.spread):
         why = f"too few values to tell: {len(base.values)}"
-        return Change("unknown", reason=why, words=why, baseline=base.expected)
+        return Change(Trend.UNKNOWN, reason=why, words=why, baseline=base.expected)
     if base.expected == 0:
         return Change(
-            "new" if current > 0 else "flat", reason=f"{current:g} now, none in {base.used}", baseline=0.0
+            Trend.NEW if current > 0 else Trend.FLAT, reason=f"{current:g} now, none in {base.used}", baseline=0.0
         )
     error = base.spread * math.sqrt(1 + 1 / base.exposure)
     half = stats.student(base.spread_freedom) * error
@@ -214,20 +214,22 @@ def _from_zero(current: float, base: Baseline, looks: int) -> Change:
     """A count where none were: new when that many are more than chance, since one alone tells nothing."""
     if current == 0:
         return Change(
-            "flat", 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0
+            Trend.FLAT, 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0
         )
     low, _ = stats.rate_ratio(current, 1, 0, base.exposure, level=stats.level_for_looks(looks))
     reason = f"{current:g} now, none in {base.used}"
     if low <= 1:
-        return Change("unknown", reason=f"too few to tell: {reason}", words="too few to call new", baseline=0.0)
-    return Change("new", reason=reason, words="new", baseline=0.0)
+        return Change(
+            Trend.UNKNOWN, reason=f"too few to tell: {reason}", words="too few to call new", baseline=0.0
+        )
+    return Change(Trend.NEW, reason=reason, words="new", baseline=0.0)
 
 
 def _judged(
     pct: float, low: float, high: float, p: float, base: Baseline, better: str, practical_pct: float
 ) -> Change:
     sure, large = low > 0 or high < 0, abs(pct) >= practical_pct
-    trend: Trend = "flat" if not (sure and large) else "up" if pct > 0 else "down"
+    trend = Trend.FLAT if not (sure and large) else Trend.UP if pct > 0 else Trend.DOWN
     why = "no more than chance" if not sure else "" if large else f"less than {practical_pct:g} %"
     reason = f"{pct:+.0f} % against {base.used} (95 % {low:+.0f} to {high:+.0f} %, p {p:.2g})"
     return Change(
@@ -243,12 +245,12 @@ def _judged(
 
 
 def _words(trend: Trend, pct: float, base: Baseline, better: str) -> str:
-    if trend == "flat":
+    if trend is Trend.FLAT:
         return f"no change against {base.used}"
-    text = f"{abs(pct):.0f} % {'more' if trend == 'up' else 'less'} than {base.used}"
+    text = f"{abs(pct):.0f} % {'more' if trend is Trend.UP else 'less'} than {base.used}"
     if better not in ("lower", "higher"):
         return text
-    return f"{text}: {'better' if (trend == 'up') == (better == 'higher') else 'worse'}"
+    return f"{text}: {'better' if (trend is Trend.UP) == (better == 'higher') else 'worse'}"
 
 
 def _of(

@@ -17,7 +17,7 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.phases.window import iso
@@ -31,6 +31,7 @@ SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
+WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
 FEWEST_BLOCKS = 10_000
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
@@ -169,8 +170,8 @@ def _refused(case: Case) -> list[str]:
     Where nothing at all answers, the fault may as well lie on this side.
     """
     answers = case.collection.coverage
-    heard = any(answer.status in ("ok", "partial") for answer in answers)
-    lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status == "failed"]
+    heard = any(answer.status.heard for answer in answers)
+    lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
     return [detail for detail in lost if heard and is_connection_failure(detail)]
 
 
@@ -355,11 +356,11 @@ def _text(value: Any) -> str | None:
 
 
 def _graded(case: Case, row: dict[Any, Any], metric: Metric | None) -> dict[Any, Any]:
-    if metric is None or pd.isna(row["value"]) or row["severity"] == "unknown":
+    if metric is None or pd.isna(row["value"]) or row["severity"] == Status.UNKNOWN:
         return row
     metric = limits.for_case(case, metric)
     step = next((limit for limit in metric.limits if limit.holds(float(row["value"]))), None)
-    graded = {"severity": step.status.value if step else "pass", "threshold": f"{metric.target} {metric.unit}"}
+    graded = {"severity": step.status if step else Status.PASS, "threshold": f"{metric.target} {metric.unit}"}
     return row | graded | {"action": row["action"] if step else None}
 
 
@@ -367,7 +368,7 @@ def database_findings(case: Case) -> list[dict[str, Any]]:
     """Rows of `database_findings`: what the checks of the database found, worst first."""
     table = checks(case)
     detail = table["evidence"].fillna(table["unknown_reason"])
-    order = table["severity"].map({"fail": 0, "warn": 1, "unknown": 2, "info": 3, "pass": 4})
+    order = table["severity"].map({status: place for place, status in enumerate(WORST_FIRST)})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
     return json_rows(table[["check", "object", "severity", "detail", "action"]])
 
@@ -384,7 +385,7 @@ def findings(case: Case) -> list[Finding]:
     spoken = (table["check"] == "critical_query") & (table["unit"] == "ms") | (
         table["check"] == "query_regression"
     )
-    bad = table[table["severity"].isin(["fail", "warn"]) & ~spoken].sort_values(["check", "object"])
+    bad = table[table["severity"].isin([Status.FAIL, Status.WARN]) & ~spoken].sort_values(["check", "object"])
     checked = [_checked(case, row) for row in bad.to_dict("records")]
     return [*(f for f in statement if f), *checked, *_doubtful(case)]
 
@@ -457,12 +458,12 @@ _READING_OF = {
 
 
 def _checked(case: Case, row: dict[str, Any]) -> Finding:
-    severe = row["severity"] == "fail"
+    severe = row["severity"] == Status.FAIL
     name = row["object"] if not pd.isna(row["object"]) else ""
     limit = "nothing" if pd.isna(row["threshold"]) else row["threshold"]
     return Finding(
         id=f"database:{row['check']}:{name}",
-        title=f"Database check {row['check']}: {name}" if name else f"Database check {row['check']}",
+        title=_titled(row["check"], name, row["evidence"]),
         priority=Priority.P1 if severe else Priority.P2,
         reading=f"query_{name}_ms"
         if row["check"] == "critical_query"
@@ -474,6 +475,12 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         threshold=limit,
         owner=case.site.people.owners.get("database"),
     )
+
+
+def _titled(check: str, name: str, evidence: Any) -> str:
+    if check == "drift" and str(evidence).startswith("gone: "):
+        return f"{name.capitalize()} is gone"
+    return f"Database check {check}: {name}" if name else f"Database check {check}"
 
 
 def _found(row: dict[str, Any]) -> str:
@@ -489,8 +496,8 @@ def db_findings(case: Case) -> Measurement:
     table = checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
-    bad = table["severity"].isin(["fail", "warn"])
-    unknown = int((table["severity"] == "unknown").sum())
+    bad = table["severity"].isin([Status.FAIL, Status.WARN])
+    unknown = int((table["severity"] == Status.UNKNOWN).sum())
     text = f"{len(table)} results, {unknown} of them unknown"
     return Measurement(State.MEASURED, int(bad.sum()), samples=len(table), source="postgres", evidence=text)
 

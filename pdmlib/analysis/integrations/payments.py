@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -120,11 +120,7 @@ def webhooks_pending(case: Case) -> Measurement:
     """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
-    events = case["webhook_events"]
-    events, made = events[events["vendor"] == "stripe"], events["created_at"]
-    inside = (made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)
-    late = events[inside & (events["pending"] > 0).fillna(False)]
-    unclear = int((made.isna() | (inside & events["pending"].isna())).sum())
+    late, unclear = _undelivered(case), _untold(case)
     if late.empty and unclear:
         why = case.unclear("stripe", "events") or "how many wait is not known"
         return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
@@ -137,6 +133,34 @@ def webhooks_pending(case: Case) -> Measurement:
         window=case.window,
         evidence=f"{len(late)} not delivered{oldest}",
     )
+
+
+def _undelivered(case: Case) -> pd.DataFrame:
+    events = _events(case)
+    return events[(events["pending"] > 0).fillna(False)]
+
+
+def _untold(case: Case) -> int:
+    """Events of which nobody can tell whether they wait; one without a time may be of any window."""
+    undated = case["webhook_events"]["created_at"].isna()
+    return int(undated.sum()) + int(_events(case)["pending"].isna().sum())
+
+
+def _events(case: Case) -> pd.DataFrame:
+    """Events of the phase up to the end of the window, those left out that are being delivered just now."""
+    events = case["webhook_events"]
+    events, made = events[events["vendor"] == "stripe"], events["created_at"]
+    return events[(made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)]
+
+
+def _first_failed(case: Case) -> datetime | None:
+    failed = _ours(_attempts(case))["created_at"]
+    return failed.min().to_pydatetime() if len(failed) else None
+
+
+def _oldest_undelivered(case: Case) -> datetime | None:
+    late = _undelivered(case)["created_at"]
+    return late.min().to_pydatetime() if len(late) else None
 
 
 def disputes_open(case: Case) -> Measurement:
@@ -226,6 +250,7 @@ METRICS: tuple[Metric, ...] = (
         "0",
         "lower",
         events=PRESENT_PAYMENTS,
+        began=_first_failed,
     ),
     DECLINED,
     Metric(
@@ -237,6 +262,7 @@ METRICS: tuple[Metric, ...] = (
         _UNDELIVERED,
         "0",
         "lower",
+        began=_oldest_undelivered,
     ),
     Metric("disputes_open", "Disputes to answer", "count", SECTION, disputes_open, _DISPUTES, "0", "lower"),
 )

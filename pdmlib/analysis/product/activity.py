@@ -17,7 +17,7 @@ from pdmlib.analysis.compare.baseline import Baseline, change
 from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_before
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Measurement, State, Status
+from pdmlib.frames.readings import Limit, Measurement, State, Status, Trend
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, day_of
 
@@ -146,8 +146,8 @@ def _days_before(case: Case, column: str, source: str) -> tuple[list[float], lis
     return workdays, weekends
 
 
-_DROP = (Limit("==", "down", Status.WARN, action=WATCH, of="trend"),)
-_RISE = (Limit("==", "up", Status.WARN, action=WATCH, of="trend"),)
+_DROP = (Limit("==", Trend.DOWN, Status.WARN, action=WATCH, of="trend"),)
+_RISE = (Limit("==", Trend.UP, Status.WARN, action=WATCH, of="trend"),)
 
 METRICS: tuple[Metric, ...] = (
     Metric(

@@ -27,7 +27,7 @@ from pdmlib.analysis.product.usage import (
     silence,
 )
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.phase import EXTRAS, PHASES, Topic
 from pdmlib.phases.window import Day, Window
 from pdmlib.site.site import Site
@@ -159,7 +159,7 @@ def _row(case: Case, feature: Feature) -> dict[str, Any]:
         "cells": [kind for kind, _ in cells],
         "total": _whole(use.total) if use else None,
         "daily_avg": _daily_avg(case, found) if found else None,
-        "trend": use.change.trend if use else "unknown",
+        "trend": use.change.trend if use else Trend.UNKNOWN,
         "abandoned": use is not None and use.state == "abandoned",
         "state": use.state if use else "unknown",
         "target": target,

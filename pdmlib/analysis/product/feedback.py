@@ -49,6 +49,9 @@ def _uncategorised(case: Case, category: str, unsorted: int) -> Measurement | No
     gap = case.collection.gap("postgres", "tickets.category")
     if gap:
         return Measurement.missing(*gap, "postgres")
+    rows = _opened(case)
+    if len(rows) and rows["category"].isna().all() and not unsorted:
+        return Measurement.missing(State.NO_DATA, "no ticket of the window says what it is about", "postgres")
     if not unsorted or _count(case, category):
         return None
     why = case.unclear("postgres", "tickets.category") or "categories that are not understood"

@@ -13,6 +13,7 @@ from pdmlib.analysis.compare.baseline import Baseline, Change, baseline, change,
 from pdmlib.analysis.compare.change import practical_pct
 from pdmlib.analysis.traffic.populations import population, populations, spanned, timing
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Day, Window, day_of, days_between
 
 WHOLE_PCT = 90.0
@@ -107,7 +108,9 @@ def _row(case: Case, facts: Sequence[DayFacts], place: int) -> dict[str, Any]:
         row[f"{name}_vs_7day_pct"] = (
             _known(100 * (values[name] / usual[name] - 1)) if one.whole and usual[name] else None
         )
-        row[f"{name}_trend"] = _trend(case, facts, one, name, metric, better, compare) if one.whole else "unknown"
+        row[f"{name}_trend"] = (
+            _trend(case, facts, one, name, metric, better, compare) if one.whole else Trend.UNKNOWN
+        )
     return {**row, "coverage_pct": one.coverage_pct, "complete": one.whole}
 
 
@@ -143,14 +146,14 @@ def _median(values: Sequence[float]) -> float:
 
 def _trend(
     case: Case, facts: Sequence[DayFacts], one: DayFacts, name: str, metric: str, better: str, compare: Compare
-) -> str:
+) -> Trend:
     value = _values(one)[name]
     if math.isnan(value):
-        return "unknown"
+        return Trend.UNKNOWN
     history = [(f.day.window, _values(f)[name]) for f in facts if f.whole and f is not one]
     base: Baseline = baseline(case, history, one.day.window)
     seen = compare(value, base, better, practical_pct(case, metric))
-    return str(seen.trend)
+    return seen.trend
 
 
 def _known(value: float) -> float | None:

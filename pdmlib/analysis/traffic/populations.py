@@ -89,7 +89,7 @@ def population(case: Case, source: str) -> Population | None:
     if exact is not None and not pd.isna(exact["requests"]):
         return _of_span(case, source, exact)
     buckets = tiled(case, source)
-    if len(buckets):
+    if len(buckets) and buckets["requests"].notna().all():  # a sum over what is not understood is none
         return _of_buckets(source, buckets)
     stretches = _stretches(case, source)
     if len(stretches):

@@ -36,6 +36,7 @@ SLOT_LOOKS: Mapping[str, Look] = {
     "failed": {"marker": "X", "color": RED, "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 11},
     "hung": {"marker": "s", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 8},
     "missed": {"marker": "o", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 9},
+    "not_understood": {"marker": "$?$", "color": INK, "markeredgewidth": 0, "markersize": 8},
     "duplicate": {
         "marker": "P",
         "color": INK,
@@ -78,7 +79,7 @@ def cron_slots(slots: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: s
     ax.set_yticks([i + 0.5 for i in range(len(jobs))], [plain(j, 29) for j in jobs])
     ax.spines["left"].set_visible(False)
     seen = set(rows["state"])
-    key(figure, [(state, look) for state, look in SLOT_LOOKS.items() if state in seen])
+    key(figure, [(state.replace("_", " "), look) for state, look in SLOT_LOOKS.items() if state in seen])
     said = " ".join(f"{plain(job, 60)}: {word}." for job, word in zip(jobs, words, strict=True))
     return Picture(figure, f"{title} from {moment_text(start, zone)} to {moment_text(end, zone)}. {said}")
 
@@ -89,7 +90,7 @@ def _job_words(ax: Axes, row: int, slots: pd.DataFrame) -> str:
     if not counts.keys() & SLOT_LOOKS.keys():
         low, high = ax.get_xlim()
         boxes(ax, [(low, row + 0.15, high - low, 0.7)], **{**HATCHED, "linewidth": 0})
-    bad = [f"{n} {s}" for s, n in due.items() if s != "ok"]
+    bad = [f"{n} {s.replace('_', ' ')}" for s, n in due.items() if s != "ok"]
     ok = f"ok {due.get('ok', 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
     urgent = bool(due.keys() - {"ok", "late"}) or "never_logged" in counts
     beside(ax, row + 0.5, plain(", ".join([ok, *bad[:1], *["…"][: len(bad) - 1]]), 28), bold=urgent)

@@ -18,6 +18,7 @@ from pdmlib.report.charts.picture import (
     INK,
     NO_ROWS,
     RED,
+    SKY,
     Look,
     Picture,
     beside,
@@ -36,6 +37,8 @@ SECOND = 1 / 3600
 UPTIME_LOOKS: Mapping[str, Look] = {
     "up": {"facecolor": GREEN, "linewidth": 0},
     "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
+    "maintenance": {"facecolor": SKY, "linewidth": 0},
+    "not_understood": {"facecolor": "white", "edgecolor": INK, "linewidth": 0, "hatch": "..."},
     "down": {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5},
 }
 
@@ -63,7 +66,10 @@ class _DayStrip:
         whole = self.unprobed > (self.seen[1] - self.seen[0]) * 60 - 0.5
         said = [
             f"down {minutes_text(self.minutes('down'))}{often}" * bool(times),
-            f"degraded {minutes_text(self.minutes('degraded'))}" * (self.minutes("degraded") > 0),
+            *(
+                f"{state.replace('_', ' ')} {minutes_text(self.minutes(state))}" * (self.minutes(state) > 0)
+                for state in ("degraded", "maintenance", "not_understood")
+            ),
             "not probed" if whole else f"not probed {minutes_text(self.unprobed)}" * (self.unprobed >= 0.5),
         ]
         length = round(self.day.window.minutes / 60)
@@ -73,7 +79,7 @@ class _DayStrip:
 
 @styled
 def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: str = NO_ROWS) -> Picture:
-    """One strip a local day (`start, end, state`: up, degraded, down, unknown), outages with their minutes.
+    """One strip a local day (`start, end, state`, as `uptime_segments` has them), outages with their minutes.
 
     Time that no segment vouches for is hatched as not probed. On days of a clock change the strip
     is 23 or 25 hours long.
@@ -109,7 +115,7 @@ def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reas
     key(
         figure,
         [
-            *((s, look) for s, look in UPTIME_LOOKS.items() if any(d.minutes(s) for d in strips)),
+            *((s.replace("_", " "), x) for s, x in UPTIME_LOOKS.items() if any(d.minutes(s) for d in strips)),
             ("not probed", HATCHED),
         ],
     )

@@ -13,7 +13,8 @@ from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
 from pdmlib.sources.masking import masked
-from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, literal, written
+from pdmlib.sources.postgres.mapping import is_naive, is_time, value
+from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
 
 LOOK_S = 4.0  # a table without an index on its time is sorted for this; longer would weigh on the application
@@ -200,7 +201,7 @@ def _words(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, st
 
 def _times(sight: Sight, columns: Mapping[str, str]) -> dict[str, str]:
     kinds = {ours: sight.columns[theirs] for ours, theirs in columns.items()}
-    return {ours: kind for ours, kind in kinds.items() if kind.startswith(("timestamp", "date"))}
+    return {ours: kind for ours, kind in kinds.items() if is_time(kind)}
 
 
 def _order(sight: Sight, columns: Mapping[str, str]) -> Any:
@@ -208,18 +209,9 @@ def _order(sight: Sight, columns: Mapping[str, str]) -> Any:
     return compose("ORDER BY {c} DESC NULLS LAST", c=identifier(columns[first])) if first else written("")
 
 
-def _is_naive(kind: str) -> bool:
-    return not kind.startswith("timestamp with time zone")
-
-
 def _moment(column: str, kind: str, zone: str | None) -> Any:
     """A time as a moment, one that Python can hold; a naive one needs its zone."""
-    if _is_naive(kind) and not zone:
-        return written("NULL::timestamptz")
-    moment = identifier(column)
-    if _is_naive(kind):
-        moment = compose("timezone({z}, {c}::timestamp)", z=literal(str(zone)), c=moment)
-    return compose("CASE WHEN {m} BETWEEN '1990-01-01' AND '2100-01-01' THEN {m} END", m=moment)
+    return written("NULL::timestamptz") if is_naive(kind) and not zone else value(column, kind, zone)
 
 
 def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[Row], zone: ZoneInfo) -> Said:
@@ -236,7 +228,7 @@ def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneIn
         moment = row[f"{ours}@"]
         if moment is not None:
             return f"{moment.astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
-        return f"{NOT_READ} {zone.key}?" if _is_naive(kind) and not plan.zone else "not a time that can be"
+        return f"{NOT_READ} {zone.key}?" if is_naive(kind) and not plan.zone else "not a time that can be"
     if ours in plan.words:
         return plan.words[ours].of(raw) or "not understood"
     return "as it is"

@@ -56,6 +56,9 @@ PLATFORM = (
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _TEXTS = ("text", "character varying", "character", "citext", "name", "uuid", '"char"', "bpchar")
+# What a site file takes for the name of a table or a column.
+WRITABLE = re.compile(r"[^\W\d][\w$]*")
+UNWRITABLE = "its name cannot stand in a site file; a view with a plain name can"
 # What a row's own moment is not called: when it was changed last, or what it speaks of.
 NOT_MADE = re.compile(
     r"updat|modif|chang|touch|edit|expir|due|birth|valid|until|schedul|deadline|last|delet|archiv|synced",
@@ -179,7 +182,10 @@ def survey(session: Session) -> Survey:
     columns: dict[str, list[Column]] = {}
     for row in session.named("survey_columns", {"tables": list(listed)}):
         facts = {name: value for name, value in row.items() if name not in ("object", "labels")}
-        columns.setdefault(row["object"], []).append(Column(labels=tuple(dict.fromkeys(row["labels"])), **facts))
+        if WRITABLE.fullmatch(row["name"]):
+            columns.setdefault(row["object"], []).append(
+                Column(labels=tuple(dict.fromkeys(row["labels"])), **facts)
+            )
     found = [
         _sampled(session, seen[name], tuple(columns.get(name, ())), row, number < MOST_TABLES)
         for number, (name, row) in enumerate(listed.items())
@@ -190,9 +196,10 @@ def survey(session: Session) -> Survey:
 
 def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: Row, wanted: bool) -> Table:
     estimate = row["estimate"] if row["estimate"] is not None and row["estimate"] >= 0 else None
-    table = Table(sight, columns, estimate, row["secured"], problem=sight.reason if not sight.whole else None)
+    problem = _problem(sight, wanted)
+    table = Table(sight, columns, estimate, row["secured"], problem=problem)
     readable = [column for column in columns if column.name in sight.columns and _is_short(column)]
-    if not sight.whole or not wanted or not readable:
+    if problem or not readable:
         return table
     try:
         rows = session.rows(
@@ -201,6 +208,15 @@ def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: R
     except SourceError as error:
         return Table(sight, columns, estimate, row["secured"], problem=error.reason)
     return Table(sight, columns, estimate, row["secured"], tuple(rows))
+
+
+def _problem(sight: Sight, wanted: bool) -> str | None:
+    """Why a table is not to be sampled."""
+    if not all(WRITABLE.fullmatch(part) for part in sight.table.split(".")):
+        return UNWRITABLE
+    if not sight.whole:
+        return sight.reason
+    return None if wanted else f"not looked into: it is beyond the first {MOST_TABLES}"
 
 
 def _is_short(column: Column) -> bool:
@@ -335,6 +351,18 @@ def is_loopback(url: str) -> bool:
     except ProgrammingError:
         return False
     return host in LOOPBACK or host.startswith("/")
+
+
+def supabase_ref(url: str) -> str | None:
+    """The project's reference where an address is Supabase's, direct or through its pooler."""
+    try:
+        found = conninfo_to_dict(url)
+    except ProgrammingError:
+        return None
+    direct = re.fullmatch(r"db\.([a-z]{20})\.supabase\.co", str(found.get("host")))
+    pooled = re.fullmatch(r"\w+\.([a-z]{20})", str(found.get("user")))
+    match = direct or (pooled if "supabase.com" in str(found.get("host")) else None)
+    return match[1] if match else None
 
 
 def words_in(table: Table, column: Column) -> Iterator[tuple[str, int]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pdmlib.sources.answers import LONGEST_MS, Answer, flag, moment, number, part, text, word
+from pdmlib.sources.fields import LONGEST_MS, Answer, flag, moment, number, part, text, word
 
 API = "sentry-api-schema 0.272.0"
 SERVER = f"{API}; cells by the server's source of 2026-08"

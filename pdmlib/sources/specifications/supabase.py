@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pdmlib.sources.answers import MOST, Answer, number, part, text, word
+from pdmlib.sources.fields import MOST, Answer, number, part, text, word
 
 API = "Management API openapi of 2026-06-01"
 METRICS = "GET https://{ref}.supabase.co/customer/v1/privileged/metrics"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pdmlib.sources.answers import LONGEST_MS, Answer, flag, moment, number, part, text, word
+from pdmlib.sources.fields import LONGEST_MS, Answer, flag, moment, number, part, text, word
 
 API = "vercel/sdk of 2026-08-20"
 QUERY = "typed as free; vercel/vercel CLI of 2026-08"

@@ -54,13 +54,13 @@ def _hours_before(scope: Scope) -> list[Window]:
 
 
 def _hours_since(scope: Scope) -> list[Window]:
-    return threads.pieces(Window(_full(scope.baseline.end), _full(scope.window.end)), 3 * DAY)
+    return threads.pieces(Window(_full(scope.baseline.end), _full(scope.present.end)), 3 * DAY)
 
 
 def _edges(scope: Scope) -> list[Window]:
     """The first and the last hour of the judged windows: minutes make up for the parts of hours at their ends."""
     edges = []
-    for window in (scope.window, scope.latest, scope.previous):
+    for window in (scope.window, scope.present, scope.latest, scope.previous):
         for hour in (Window(window.start, min(window.end, window.start + HOUR)), window.last(HOUR)):
             start = hour.start.replace(second=0, microsecond=0)
             start += MINUTE if start < hour.start else timedelta(0)

@@ -14,7 +14,7 @@ from pdmlib.phases.phase import DAY
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Vercel
-from pdmlib.sources.answers import entries
+from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api, Query
 from pdmlib.sources.specifications import vercel as said
 

@@ -22,7 +22,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.sources import threads
-from pdmlib.sources.answers import entries
+from pdmlib.sources.fields import entries
 from pdmlib.sources.http import one_line
 from pdmlib.sources.specifications import vercel as said
 from pdmlib.sources.vercel import moves

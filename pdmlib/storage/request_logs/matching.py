@@ -16,7 +16,6 @@ from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.histogram import bucket_sql, percentiles
 from pdmlib.storage.request_logs.reader import IN, IN_HOURS, Held, hours_and_edges, requests_in
 
-Key = tuple[str, str]
 HourOfWeek = tuple[int, int, int]
 SCANNED_REQUESTS = 20_000_000
 ITEMS_AT_MOST = 500

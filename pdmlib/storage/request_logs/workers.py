@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _here(
     for number, batch in enumerate(batches(pieces, BATCH_BYTES)):
         target = spill / f"part-{number:05d}.parquet"
         try:
-            part = read(batch, asked, target, spill, lambda share, batch=batch: on_read(batch, share))  # type: ignore[misc]
+            part = read(batch, asked, target, spill, on_share=partial(on_read, batch))
             if any(_grew(piece) for piece in batch):
                 batch = [_fixed(piece, spill) for piece in batch]
                 part = read(batch, asked, target, spill)

@@ -18,7 +18,7 @@ from pdmlib.sources.postgres.survey import (
     statements_of,
     survey,
 )
-from pdmlib.workbook.survey.features import Counted, counted, is_bookkeeping
+from pdmlib.workbook.survey.features import Counted, counted, is_bookkeeping, not_made_by_people
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.queries import Proposed, proposed
 from pdmlib.workbook.survey.shapes import Taken, assigned, switches
@@ -70,7 +70,7 @@ def look(session: Session) -> Seen:
         survey=found,
         taken=taken,
         counted=features,
-        uncounted={t.name: t.problem or "no time of its own" for t in own if t.name not in counted_too},
+        uncounted={t.name: not_made_by_people(t) or "" for t in own if t.name not in counted_too},
         switch=switch,
         hours=_hours(session, taken, features),
         starts=_starts(session, cron) if cron else {},

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pdmlib.site.tables import FeatureKind
-from pdmlib.sources.postgres.survey import NOT_MADE, Column, Table
+from pdmlib.sources.postgres.survey import NOT_MADE, UNWRITABLE, Column, Table
 from pdmlib.workbook.survey.look import Look
+from pdmlib.workbook.survey.rhythm import interval
 
+SLOWEST_CLOCK_S = 1_800.0  # rows that come at a steady pace faster than this are made by a machine
 MOST = 30  # features written; further tables are named in a comment
 # Bookkeeping of frameworks: Rails, Django, Prisma, Laravel, Flyway, Liquibase, Alembic, Knex, TypeORM, Sequelize,
 # goose, Drizzle, Ecto; queues and sessions of Active Job, GoodJob, Oban, Celery, NextAuth, connect-pg-simple.
@@ -45,23 +47,28 @@ def is_bookkeeping(table: Table) -> bool:
     return bool(BOOKKEEPING.match(table.name.split(".")[-1]))
 
 
+def not_made_by_people(table: Table) -> str | None:
+    """Why a table counts nothing that users do: it has no time of its own, or its rows come by the clock."""
+    time = Look(table).made
+    if table.problem or time is None:
+        return table.problem or "no time of its own"
+    step = interval(Look(table).times(time))
+    return None if step is None or step > SLOWEST_CLOCK_S else "its rows come by the clock"
+
+
 def counted(tables: Iterable[Table]) -> Iterator[Counted]:
     """The tables that may be features, most rows first."""
     names: set[str] = set()
     for table in sorted(tables, key=lambda t: (-(t.estimate or len(t.rows)), t.name)):
         time = Look(table).made
-        if time is None or not _is_writable(table, time):
+        is_hidden = table.problem is not None and table.problem != UNWRITABLE
+        if time is None or (not_made_by_people(table) and not is_hidden):
             continue
         name = _slug(table.name, names)
         names.add(name)
         kind = FeatureKind.LOGIN if re.search("log_?in|sign_?in", name) else FeatureKind.CREATE
         goals = tuple(c for c in table.columns if c.is_time and c is not time and _is_goal(table, c))
         yield Counted(table, time, kind, name, name.replace("_", " ").replace("-", " ").capitalize(), goals)
-
-
-def _is_writable(table: Table, time: Column) -> bool:
-    """Whether names can stand in a site file as they are: letters, digits, _ and $."""
-    return all(re.fullmatch(r"[^\W\d][\w$]*", part) for part in (*table.name.split("."), time.name))
 
 
 def _is_goal(table: Table, column: Column) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from pdmlib.errors import CallError
 from pdmlib.workbook.survey.guess import Guess
 
+MOST_JOBS = 100  # a log with more names of jobs holds something else
 MOST_BYTES = 1_000_000  # a vercel.json has a few kilobytes
 
 
@@ -76,7 +77,7 @@ def expected_jobs(
         if theirs is not None:
             found.append(ExpectedJob(theirs, call.schedule, "UTC", "scheduled by the platform", call.path))
     scheduled = {job.name for job in found}
-    for name, guess in logged.items():
+    for name, guess in list(logged.items())[:MOST_JOBS]:
         if name not in scheduled:
             why = guess.why if guess else "in the log; no schedule shows in its starts"
             found.append(ExpectedJob(name, guess.value if guess else None, zones.get(name, "UTC"), why))

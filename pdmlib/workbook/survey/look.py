@@ -10,6 +10,7 @@ from functools import cached_property
 from statistics import median
 
 from pdmlib.site.terms import Terms
+from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.survey import NOT_MADE, Column, Table, words_in
 from pdmlib.workbook.survey.words import meaning
 
@@ -69,6 +70,8 @@ class Look:
             return True
         values = [value for value in self.table.values(column.name) if value is not None]
         few = 0 < len(set(values)) <= MOST_WORDS and 2 * len(set(values)) <= len(values)
+        if few and any(masked(value) != value for value in set(values)):
+            return False  # they name people, or open doors
         return few and (column.is_text or (column.type in _CODES and len(values) >= FEWEST_ROWS))
 
     def status(self, terms: Terms, ours: str, pattern: str, taken: Sequence[str] = ()) -> Column | None:
@@ -96,7 +99,7 @@ class Look:
             and bool(values)
             and len(counts) <= MOST_NAMES
             and median(counts.values()) >= 2
-            and not any(re.fullmatch(r"[\d.,:-]*", value) for value in counts)
+            and not any(re.fullmatch(r"[\d.,:-]*", value) or masked(value) != value for value in counts)
         )
 
     def by_name(self, name: Column, time: Column) -> dict[str, list[float]]:

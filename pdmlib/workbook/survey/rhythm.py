@@ -174,6 +174,6 @@ def fits_night(hours: Sequence[int], candidates: Sequence[str], home: str, at: f
         return sum(hours[(hour - shift) % 24] for hour in NIGHT)
 
     scored = sorted((by_night(zone), zone) for zone in dict.fromkeys(candidates))
-    if len(scored) > 1 and scored[0][0] > 0.5 * scored[1][0]:
-        return None
-    return scored[0][1]
+    quiet = scored[0][0] < BY_DAY * sum(hours) * len(NIGHT) / 24
+    is_clear = len(scored) < 2 or scored[0][0] <= 0.5 * scored[1][0]
+    return scored[0][1] if quiet and is_clear else None

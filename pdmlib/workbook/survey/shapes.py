@@ -18,7 +18,7 @@ from pdmlib.site.terms import (
     UPTIME,
     Terms,
 )
-from pdmlib.sources.postgres.survey import Column, Table, words_in
+from pdmlib.sources.postgres.survey import UNWRITABLE, Column, Table, words_in
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.rhythm import interval
 from pdmlib.workbook.survey.words import meaning
@@ -72,7 +72,8 @@ class _Signs:
 
 def assigned(tables: Iterable[Table]) -> dict[str, Taken]:
     """Block -> the table that is most like it; a table stands for one block only."""
-    found = [taken for table in tables for shape in SHAPES if (taken := shape(Look(table)))]
+    looks = [Look(table) for table in tables if table.problem != UNWRITABLE]
+    found = [taken for look in looks for shape in SHAPES if (taken := shape(look))]
     chosen: dict[str, Taken] = {}
     for taken in sorted(found, key=lambda t: (-t.points, t.table.name)):
         if taken.terms.block not in chosen and taken.table.name not in {t.table.name for t in chosen.values()}:
@@ -113,11 +114,6 @@ def _uptime(look: Look) -> Taken | None:
     )
     if time is None or status is None:
         return None
-    several = [
-        c
-        for c in look.table.columns
-        if c is not status and look.names(c) and len(set(look.table.values(c.name))) > 1
-    ]
     step = interval(look.times(time))
     signs = _Signs()
     signs.add(step and PROBE_S[0] <= step <= PROBE_S[1], 3, f"a row every {step or 0:.0f} s")
@@ -128,10 +124,20 @@ def _uptime(look: Look) -> Taken | None:
     response = look.pick(UPTIME, "response_ms", _number, "response|latenc|duration|took|elapsed|rtt|_ms$|^ms$")
     errors = look.pick(UPTIME, "errors", _text, "err|fail|reason|message|detail", (status.name,))
     signs.add(response, 1, "how long each took")
-    if any(list(look.ends(time))) or several or (step is None and signs.points < ENOUGH):
+    if any(list(look.ends(time))) or _several(look, status) or (step is None and signs.points < ENOUGH):
         return None
     columns: Columns = {"checked_at": time, "status": status, "response_ms": response, "errors": errors}
     return _taken(look, UPTIME, columns, signs, step)
+
+
+def _several(look: Look, status: Column) -> bool:
+    """Whether rows are of several things, each named in nearly every row."""
+
+    def is_filled(column: Column) -> bool:
+        values = [value for value in look.table.values(column.name) if value is not None]
+        return len(set(values)) > 1 and len(values) > 0.9 * len(look.table.rows)
+
+    return any(column is not status and is_filled(column) and look.names(column) for column in look.table.columns)
 
 
 def _named(look: Look, terms: Terms, ours: str, pattern: str, taken: tuple[str, ...]) -> Column | None:
@@ -282,26 +288,35 @@ def _sessions(look: Look) -> Taken | None:
 def _payments(look: Look) -> Taken | None:
     time = look.pick(PAYMENTS, "created_at", _time, "") or look.made
     status = look.status(PAYMENTS, "status", "status|state|result|outcome|paid")
-    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise")
+    amount = look.pick(PAYMENTS, "amount", _number, "amount|total|price|sum|value|cents|paise") or _only_decimal(
+        look
+    )
     if time is None or status is None or amount is None:
         return None
+    failure = look.pick(PAYMENTS, "failure_code", _text, "fail|error|decline", (status.name,))
     currency = look.pick(PAYMENTS, "currency", lambda c: c.is_text, "currenc|^cur$", (status.name,))
     signs = _Signs()
     signs.add(
         re.search("payment|charge|transaction|invoice|billing", look.table.name, re.IGNORECASE), 2, "its name"
     )
     signs.add(look.known(PAYMENTS, "status", status) >= 0.5, 2, "words of payments")
-    signs.add(amount, 1, "an amount")
     signs.add(currency, 1, "a currency")
+    signs.add(failure, 1, "why each failed")
     columns: Columns = {
         "created_at": time,
         "status": status,
         "amount": amount,
         "currency": currency,
-        "failure_code": look.pick(PAYMENTS, "failure_code", _text, "fail|error|decline", (status.name,)),
+        "failure_code": failure,
         "payment": look.pick(PAYMENTS, "payment", lambda c: c.single, "^id$|payment|reference"),
     }
     return _taken(look, PAYMENTS, columns, signs)
+
+
+def _only_decimal(look: Look) -> Column | None:
+    """The one column of decimal numbers, which a table of payments has for its amounts."""
+    found = [column for column in look.table.columns if column.type == "numeric"]
+    return found[0] if len(found) == 1 else None
 
 
 def _alerts(look: Look) -> Taken | None:

@@ -45,7 +45,7 @@ _GUESSES: Mapping[tuple[str, str], Meanings] = {
     ),
     ("payments", "status"): _all(
         succeeded="succeeded success successful paid captured completed settled approved authorised authorized",
-        failed="failed fail failure declined refused error rejected canceled cancelled expired chargeback",
+        failed="failed fail failure declined refused error rejected chargeback",
         pending="pending processing created initiated open waiting requiresaction inprogress",
         refunded="refunded refund reversed partiallyrefunded returned",
     ),

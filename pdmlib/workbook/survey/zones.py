@@ -18,13 +18,16 @@ from pdmlib.workbook.survey.rhythm import (
 Hours = Callable[[Table, Column], Sequence[int]]
 
 
+NOTHING = "nothing tells"
+
+
 @dataclass(frozen=True)
 class Zones:
     """How zones are told.
 
     Attributes:
         hours: rows by hour of the day of a column, as stored.
-        home: the zone of the site's people, where it is known.
+        home: the zone of the site's people; empty where nothing tells it.
     """
 
     seen: Survey
@@ -44,7 +47,7 @@ class Zones:
         night = next((offset for offset in nights if offset is not None), None)
         if night is not None and (zone := zone_at(night, self.seen.now)):
             return Guess(zone, "rows are fewest when it is night there; the offset may be an hour or two off")
-        return Guess("UTC", "nothing tells")
+        return Guess("UTC", NOTHING)
 
     def of_columns(self, table: Table, columns: Iterable[Column]) -> Guess | None:
         """The zone in which a table's columns without one are written; None where nothing tells."""
@@ -57,8 +60,8 @@ class Zones:
         told = self._offset(table, column)
         if told and (zone := zone_at(told[0], self.seen.now, self._candidates())):
             return Guess(zone, told[1])
-        fits = fits_night(self.hours(table, column), self._candidates(), self.home or "UTC", self.seen.now)
-        if fits:
+        hours, home = self.hours(table, column), self.home
+        if home and (fits := fits_night(hours, self._candidates(), home, self.seen.now)):
             return Guess(fits, f"{column.name} has fewest rows when it is night in {self.home}")
         if column.made_now:
             return Guess(

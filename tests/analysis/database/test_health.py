@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from pdmlib.analysis.database import health
-from pdmlib.frames.readings import Priority, State, Status
+from pdmlib.frames.readings import Answer, Priority, State, Status
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -113,7 +113,7 @@ def test_cache_hits_are_those_of_the_window():
 def unreachable(reason, **frames):
     case = a_case({**frames, "gaps": [a_gap("postgres", reason)]})
     answers = [
-        replace(c, status="failed", detail=reason) if c.source == "postgres" else c
+        replace(c, status=Answer.FAILED, detail=reason) if c.source == "postgres" else c
         for c in case.collection.coverage
     ]
     return replace(case, collection=replace(case.collection, coverage=tuple(answers)))

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from pdmlib.sources.postgres.checks import CHECKS
+from pdmlib.sources.postgres.session import session
+from pdmlib.workbook.survey.database import look
 from tests.looks import a_story
 from tests.servers import NEWEST, OTHERS, Bench, a_bench, others
+from tests.workbook.worlds import HELPDESK, PAGILA
 
 pytestmark = pytest.mark.slow
 
@@ -79,3 +82,18 @@ def test_looks_checks_and_verdicts_are_the_same_whatever_the_version(server: Ben
             assert f"pg_stat_statements {extension}" in role
             outdated = results[(results["check"] == "statistics") & (results["object"] == "extension version")]
             assert outdated.empty == (extension == installable(server)[-1])
+
+
+def test_a_look_around_finds_the_same_whatever_the_version(server: Bench) -> None:
+    with server.database(installable(server)[0]) as database:
+        database.run(*HELPDESK, *PAGILA, "ANALYZE")
+        with session(database.site()) as opened:
+            seen = look(opened)
+    assert {key: taken.table.name for key, taken in seen.taken.items()} == {
+        "uptime": "desk.beats",
+        "cron": "desk.task_runs",
+        "tickets": "desk.cases",
+        "payments": "desk.payments_in",
+    }
+    assert {found.name for found in seen.counted} == {"articles_read", "rental", "payment", "customer"}
+    assert {job: len(starts) for job, starts in seen.starts.items()} == {"sync-mails": 1000, "daily-digest": 30}

@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.frames.readings import Status
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources.postgres.session import Session
 from pdmlib.sources.postgres.visibility import Ledger
 
-PASS, INFO, WARN, FAIL, UNKNOWN = "pass", "info", "warn", "fail", "unknown"
+PASS, INFO, WARN, FAIL, UNKNOWN = Status.PASS, Status.INFO, Status.WARN, Status.FAIL, Status.UNKNOWN
 MOST = 20
 """Results of one check that are listed; the rest is one line."""
 
@@ -29,7 +30,7 @@ class Result:
 
     check: str
     object: str | None
-    severity: str
+    severity: Status
     value: float | None = None
     unit: str | None = None
     threshold: str | None = None
@@ -75,7 +76,7 @@ class Check:
     grant: str = "GRANT pg_monitor TO {role};"
 
 
-def graded(value: float | None, warn: float, fail: float) -> str:
+def graded(value: float | None, warn: float, fail: float) -> Status:
     """The severity of a value that is bad when it is high; unknown when there is none."""
     if value is None:
         return UNKNOWN

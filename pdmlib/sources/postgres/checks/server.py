@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pdmlib.frames.readings import Status
 from pdmlib.sources.postgres.checks.result import FAIL, INFO, UNKNOWN, Look, Result, unknown
 
 
@@ -62,7 +63,11 @@ def statistics(look: Look) -> list[Result]:
         if row["bad"]:
             found.append(
                 Result(
-                    "statistics", row["object"], row["severity"], evidence=row["evidence"], action=row["action"]
+                    "statistics",
+                    row["object"],
+                    Status(row["severity"]),
+                    evidence=row["evidence"],
+                    action=row["action"],
                 )
             )
     return found

@@ -8,7 +8,7 @@ SELECT n.nspname || '.' || c.relname AS object,
                   regexp_matches(pg_get_constraintdef(k.oid), '''([^'']{1,60})''::', 'g') AS m
                 WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum] LIMIT 30) AS labels,
        a.attnotnull AS required,
-       coalesce(pg_get_expr(d.adbin, d.adrelid) ~* '\m(now|current_timestamp|clock_timestamp|localtimestamp)\M', false)
+       coalesce(pg_get_expr(d.adbin, d.adrelid) ~* '\m(now|current_timestamp|current_date|clock_timestamp|localtimestamp)\M', false)
          AS made_now,
        EXISTS (SELECT FROM pg_index AS i WHERE i.indrelid = c.oid AND i.indisvalid AND i.indkey[0] = a.attnum) AS indexed,
        EXISTS (SELECT FROM pg_index AS i

@@ -1,0 +1,181 @@
+"""Causes: findings that explain each other as one item, with its chain, one action, one fix and one owner."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import ORDER, Finding, Priority
+from pdmlib.verdict.links import Link, links_of, root_of
+
+DUE = {Priority.P0: timedelta(0), Priority.P1: timedelta(days=1), Priority.P2: timedelta(days=7)}
+TOLD = 4  # links of a chain that are told in a title; the chain has them all
+LONGEST_TITLE = 240  # characters, so that a title stays one line of a message
+_FIX = re.compile(r"\b(?:CREATE|ALTER|DROP|REINDEX|GRANT|ANALYZE|VACUUM)\b [A-Z][^;]*;")
+_AREAS = {
+    "db_": "database",
+    "query_": "database",
+    "cron_": "cron",
+    "feature_": "features",
+    "integration_": "integrations",
+    "sms_": "integrations",
+    "email_": "integrations",
+    "payment_": "integrations",
+    "webhooks": "integrations",
+    "tickets": "support",
+    "support": "support",
+}
+
+
+class CauseStatus(StrEnum):
+    """Whether a cause is the deployment's: it began since, was there before, or is over."""
+
+    NEW = "new"
+    STANDING = "standing"
+    RECOVERED = "recovered"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Findings that explain each other.
+
+    Attributes:
+        chain: ids of the findings, root first.
+        fix: what mends the root, such as a statement of SQL; None where it is not known.
+        due: local day, ISO.
+        becomes_green: what would have to be measured for it to go away.
+    """
+
+    id: str
+    title: str
+    priority: Priority
+    since: datetime | None
+    status: CauseStatus
+    chain: tuple[str, ...]
+    evidence: str
+    action: str
+    fix: str | None
+    owner: str | None
+    due: str
+    becomes_green: str
+
+
+def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) -> tuple[Cause, ...]:
+    """Every finding in exactly one cause, most urgent first; what stood before the deployment is one of them.
+
+    Args:
+        standing: ids of findings that were there before the deployment.
+    """
+    there, links = set(standing), links_of(findings)
+    groups: dict[str, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(root_of(links, finding.id), []).append(finding)
+    found = [_cause(case, _in_order(root, group, links), links, there) for root, group in groups.items()]
+    old = [cause for cause in found if cause.status is CauseStatus.STANDING]
+    new = [cause for cause in found if cause.status is not CauseStatus.STANDING]
+    return tuple(sorted([*new, *_as_one(old)], key=_urgency))
+
+
+def _urgency(cause: Cause) -> tuple[int, int, str]:
+    return list(CauseStatus).index(cause.status), ORDER[cause.priority], cause.id
+
+
+def _in_order(root: str, group: Sequence[Finding], links: Mapping[str, Link]) -> list[Finding]:
+    """The findings of a cause, each after what explains it."""
+    known, order = {finding.id: finding for finding in group}, [root]
+    for name in order:
+        order += [effect for effect in known if effect in links and links[effect].cause == name]
+    return [known[name] for name in order]
+
+
+def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], standing: set[str]) -> Cause:
+    root, priority = chain[0], min((f.priority for f in chain), key=ORDER.__getitem__)
+    status = _status(chain, standing)
+    area = next((area for prefix, area in _AREAS.items() if root.reading.startswith(prefix)), "application")
+    told = dict.fromkeys([*(f.evidence for f in chain if f.evidence), *(_said(f, links) for f in chain[1:])])
+    begun = [f.since for f in chain if f.since is not None]
+    return Cause(
+        id=root.id,
+        title=_title(chain),
+        priority=priority,
+        since=root.since or min(begun, default=None),
+        status=status,
+        chain=tuple(f.id for f in chain),
+        evidence=" ".join(told),
+        action=root.action,
+        fix=_fix(chain),
+        owner=root.owner or case.site.people.owners.get(area),
+        due=_due(case, priority),
+        becomes_green=root.becomes_green,
+    )
+
+
+def _status(chain: Sequence[Finding], standing: set[str]) -> CauseStatus:
+    # A reading of the whole window goes on to tell of what has ended, unless its alert holds now.
+    telling = [finding for finding in chain[1:] if finding.id != finding.reading or finding.since]
+    if not any(finding.active for finding in (chain[0], *telling)):
+        return CauseStatus.RECOVERED
+    there = chain[0].id in standing and all(f.id in standing or f.id == f.reading for f in chain)
+    return CauseStatus.STANDING if there else CauseStatus.NEW
+
+
+def _said(finding: Finding, links: Mapping[str, Link]) -> str:
+    return f"{finding.title}: {links[finding.id].reason}."
+
+
+def _title(chain: Sequence[Finding]) -> str:
+    titles = [finding.title for finding in chain if finding is chain[0] or finding.id != chain[0].reading]
+    text = " → ".join(dict.fromkeys(titles[:TOLD]))
+    return text if len(text) <= LONGEST_TITLE else text[: LONGEST_TITLE - 1] + "…"
+
+
+def _fix(chain: Sequence[Finding]) -> str | None:
+    texts = (text for finding in chain for text in (finding.fix, finding.action, finding.evidence) if text)
+    found = next((match for match in map(_FIX.search, texts) if match), None)
+    return found[0] if found else None
+
+
+def _due(case: Case, priority: Priority) -> str:
+    return (case.scope.as_of.astimezone(case.site.zone) + DUE[priority]).date().isoformat()
+
+
+def _as_one(causes: Sequence[Cause]) -> list[Cause]:
+    """The faults that were there before the deployment as one line."""
+    if len(causes) < 2:
+        return list(causes)
+    first = min(causes, key=_urgency)
+    return [
+        replace(
+            first,
+            id="standing",
+            title=f"{len(causes)} faults that were there before the deployment",
+            since=min((c.since for c in causes if c.since), default=None),
+            chain=tuple(name for cause in causes for name in cause.chain),
+            evidence="; ".join(cause.title for cause in causes),
+            action="Plan them apart from this deployment",
+            fix="\n".join(dict.fromkeys(cause.fix for cause in causes if cause.fix)) or None,
+            becomes_green=f"each of these {len(causes)} is mended; none of them keeps this deployment from GREEN",
+        )
+    ]
+
+
+def action_items(causes: Iterable[Cause]) -> tuple[Mapping[str, Any], ...]:
+    """One proposed action item a cause."""
+    return tuple(_item(cause) for cause in causes)
+
+
+def _item(cause: Cause) -> Mapping[str, Any]:
+    fix = f": {cause.fix}" if cause.fix and cause.fix not in cause.action else ""
+    return {
+        "id": cause.id,
+        "action": f"{cause.action}{fix} ({cause.title})",
+        "priority": cause.priority.value,
+        "owner": cause.owner,
+        "due": cause.due,
+        "state": "proposed",
+    }

@@ -1,0 +1,118 @@
+"""Readings beyond their limits as findings, and which faults were there before the deployment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pdmlib.analysis.limits import in_force
+from pdmlib.analysis.metric import Metric
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Priority, Reading, State, Status
+from pdmlib.phases.phase import Topic
+from pdmlib.verdict.alerts import Alert
+from pdmlib.verdict.ladder import PREFIX, shown, step_of
+from pdmlib.verdict.present import measure_once, now_of
+
+# Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
+# before it says otherwise; the others tell of now, or of a difference.
+TIMELESS = re.compile(
+    "bloat|dead_rows|feature_tables|horizon|invalid_objects|missing_index|policy_cost|read_only|redundant_index"
+    "|replication_slots|sequences|statistics|table_hygiene|unused_index|visibility"
+)
+MUCH = 1.1  # times: less is the practical size of a change
+
+
+def symptoms_of(
+    case: Case, metrics: Iterable[Metric], readings: Iterable[Reading], alerts: Iterable[Alert]
+) -> list[Finding]:
+    """A finding for each reading beyond its limit, in the window or at present; and for what was not read."""
+    ladders = {metric.id: in_force(metric, case.site, case.scope.phase.name) for metric in metrics}
+    firing = {alert.id: alert for alert in alerts if alert.id == alert.reading}
+    return list(_symptoms(case, ladders, readings, firing))
+
+
+def _symptoms(
+    case: Case, ladders: dict[str, Metric], readings: Iterable[Reading], firing: dict[str, Alert]
+) -> Iterator[Finding]:
+    for reading in readings:
+        alert, beyond = firing.get(reading.id), reading.status in (Status.WARN, Status.FAIL)
+        if alert is not None or beyond:
+            yield _symptom(case, ladders[reading.id], reading, alert)
+        elif reading.id == "sources_read" and reading.status is Status.UNKNOWN:
+            yield _unread(reading)
+
+
+def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) -> Finding:
+    urgent = any(limit.priority for limit in metric.limits) and metric.alerts
+    now = now_of(case, metric) if urgent else None
+    priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
+    goal = reading.becomes_green or f"{reading.title} is {reading.target} at present"
+    return Finding(
+        id=reading.id,
+        title=f"{reading.title} {shown(alert.value if alert else reading.value)} {_unit(reading)}".strip(),
+        priority=priority,
+        reading=reading.id,
+        evidence=f"{reading.title}: {reading.reason or reading.measurement.evidence or shown(reading.value)}.",
+        action=(alert.action if alert else reading.action) or "Look into it",
+        becomes_green=goal.removeprefix(PREFIX),
+        since=alert.since if alert else None,
+        active=now is not None if urgent else True,
+        value=reading.value,
+        threshold=alert.threshold if alert else reading.target or "its limit",
+    )
+
+
+def _unit(reading: Reading) -> str:
+    return "" if reading.unit in ("count", "bool") else reading.unit
+
+
+def _unread(reading: Reading) -> Finding:
+    return Finding(
+        id=reading.id,
+        title="Not every source could be read",
+        priority=Priority.P1,
+        reading=reading.id,
+        evidence=f"{reading.reason}.",
+        action="Make every source readable",
+        becomes_green="each source of the site file answers (now 1 or more do not)",
+        threshold="all",
+    )
+
+
+def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:
+    """Whether a fault was there before the deployment; never one that calls for a decision now.
+
+    Args:
+        appeared: what the look at the schema says is new since the deployment.
+    """
+    if finding.priority is Priority.P0 or finding.rollback:
+        return False
+    if finding.since is not None:
+        return finding.since < case.scope.deployed_at
+    check, _, name = finding.id.removeprefix("database:").partition(":")
+    if finding.id.startswith("database:"):
+        return TIMELESS.fullmatch(check) is not None and not (name and name.rpartition(" ")[2] in appeared)
+    return finding.id in metrics and _was_so(case, metrics[finding.id])
+
+
+def _was_so(case: Case, metric: Metric) -> bool:
+    """Whether a reading stood on the same step of its ladder in the week before, and is not much worse now.
+
+    That a feature is not used is what a deployment is asked about, and no fault of before.
+    """
+    if metric.topic is Topic.USE:
+        return False
+    before, now = measure_once(case.at(case.scope.before), metric), measure_once(case, metric)
+    if before.state is not State.MEASURED or before.window != case.scope.before:
+        return False
+    steps = [step_of(metric, found)[0] for found in (before, now)]
+    if None in steps or steps[0] != steps[1] or steps[1] is None or steps[1].critical:
+        return False
+    return isinstance(before.value, int | float) and _not_worse(metric, before.value, now.value)
+
+
+def _not_worse(metric: Metric, before: float, now: object) -> bool:
+    if not isinstance(now, int | float):
+        return False
+    return now >= before / MUCH if metric.better == "higher" else now <= before * MUCH

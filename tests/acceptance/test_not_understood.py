@@ -1,0 +1,247 @@
+"""From one table of what is read: no unknown word, null or impossible number gives a pass, a 0 or a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.readings import Reading, Status
+from pdmlib.sources.postgres import source
+from pdmlib.verdict.verdict import Verdict, judge
+from tests.builders import DEPLOYED, WEEK_LATER, a_scope
+from tests.servers import MONITOR, Bench, Database
+
+# Every column is text or a number without bounds, so that a test can put anything into it.
+TABLES = """
+CREATE TABLE uptime (checked_at timestamptz, status text, response_ms numeric, errors text);
+CREATE TABLE cron (job text, started_at timestamptz, completed_at timestamptz, status text, error text,
+  duration_ms numeric, attempts numeric);
+CREATE TABLE tickets (ticket text, created_at timestamptz, resolved_at timestamptz, status text, priority text,
+  category text, rating numeric);
+CREATE TABLE activity (visitor text, started_at timestamptz, ended_at timestamptz, pages numeric,
+  duration_s numeric);
+CREATE TABLE integration_checks (name text, checked_at timestamptz, status text, response_ms numeric, error text);
+CREATE TABLE sales (at timestamptz, amount numeric);
+GRANT USAGE ON SCHEMA public TO pdm_monitor;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO pdm_monitor;
+"""
+SITE: dict[str, Any] = {
+    "unused": ["app", "sentry", "vercel", "supabase", "twilio", "resend"],
+    "uptime": {"table": "public.uptime", "interval_s": 3600},
+    "cron": {"table": "public.cron", "jobs": [{"name": "job", "schedule": "0 * * * *"}]},
+    "tickets": {"table": "public.tickets"},
+    "activity": {"sessions_table": "public.activity"},
+    "integration_checks": {"table": "public.integration_checks"},
+    "features": [
+        {
+            "name": "sales",
+            "title": "Sales",
+            "kind": "sum",
+            "table": "public.sales",
+            "time_column": "at",
+            "value_column": "amount",
+            "targets": {"week1": 1},
+        },
+    ],
+}
+# A row of each table in which all is well, an hour apart over a week; `at` is the hour.
+WELL: dict[str, dict[str, str]] = {
+    "uptime": {"checked_at": "at", "status": "'up'", "response_ms": "120"},
+    "cron": {
+        "job": "'job'",
+        "started_at": "at",
+        "completed_at": "at + interval '9 s'",
+        "status": "'completed'",
+        "duration_ms": "9000",
+        "attempts": "1",
+    },
+    "tickets": {
+        "ticket": "at::text",
+        "created_at": "at",
+        "status": "'open'",
+        "priority": "'low'",
+        "category": "'bug'",
+        "rating": "5",
+    },
+    "activity": {
+        "visitor": "at::text",
+        "started_at": "at",
+        "ended_at": "at + interval '60 s'",
+        "pages": "3",
+        "duration_s": "60",
+    },
+    "integration_checks": {"name": "'stripe'", "checked_at": "at", "status": "'up'", "response_ms": "80"},
+    "sales": {"at": "at", "amount": "10"},
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column that is read, what may stand in it, and the readings that rest on it.
+
+    Attributes:
+        known: a word that is understood; None for a number.
+    """
+
+    table: str
+    column: str
+    readings: tuple[str, ...]
+    known: str | None = None
+
+
+WORDS, NUMBERS = ("'zzz'", "''", "'<script>'", "'0'"), ("-5", "'NaN'", "'Infinity'", "4e300")
+FIELDS = (
+    Field("uptime", "status", ("uptime_pct", "downtime_minutes", "downtime_events"), "up"),
+    Field("uptime", "response_ms", ("uptime_pct", "downtime_minutes", "downtime_events")),
+    Field("cron", "status", ("cron_runs_ok", "cron_runs_failed"), "completed"),
+    Field("cron", "duration_ms", ("cron_runs_ok", "cron_runs_failed", "cron_avg_seconds")),
+    Field("cron", "attempts", ("cron_runs_ok", "cron_runs_failed")),
+    Field("tickets", "category", ("tickets_bug", "tickets_question"), "bug"),
+    Field("tickets", "rating", ("support_rating",)),
+    Field("activity", "pages", ("page_views", "bounce_rate_pct")),
+    Field("activity", "duration_s", ("session_duration_s",)),
+    Field("integration_checks", "status", ("integration_stripe",), "up"),
+    Field("integration_checks", "response_ms", ("integration_stripe",)),
+    Field("sales", "amount", ("feature_sales",)),
+)
+# A null is no word at all; where a row may lack one, nothing is said that could be wrong.
+NULLS = ("uptime.status", "cron.status", "activity.pages", "integration_checks.status", "sales.amount")
+# A refund, a currency that has seen better days, and a ticket that was never sorted.
+POSSIBLE = {("amount", "-5"), ("amount", "4e300"), ("category", "''")}
+
+
+@pytest.fixture(scope="module")
+def well(bench: Bench) -> Iterator[Database]:
+    with bench.database() as made:
+        made.run(TABLES)
+        yield made
+
+
+def put(database: Database, field: Field | None = None, text: str = "") -> None:
+    """Fills every table with a week in which all is well, but for one column."""
+    hours = (
+        f"generate_series(timestamptz '{DEPLOYED}', timestamptz '{WEEK_LATER}' - interval '1 s', '1 hour') AS at"
+    )
+    for table, row in WELL.items():
+        values = {**row, field.column: text} if field and field.table == table else row
+        database.run(
+            f"TRUNCATE {table}",
+            f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {hours}",
+        )
+
+
+def judged(database: Database, **changes: Any) -> Verdict:
+    site = database.site(MONITOR, **{**SITE, **changes})
+    scope = a_scope(site)
+    found = source.collect(site, scope)
+    # Stripe is heard of through the application's checks alone: its own interface answered and says nothing.
+    covered = tuple(Coverage(name, "ok", 1, 0.1) for name in ("postgres", "stripe"))
+    return judge(Case(site, scope, Collection(found, covered), scope.window))
+
+
+def reading(verdict: Verdict, name: str) -> Reading:
+    found = verdict.reading(name)
+    assert found is not None, name
+    return found
+
+
+def cases() -> Iterator[tuple[Field, str]]:
+    for field in FIELDS:
+        for text in WORDS if field.known else NUMBERS:
+            if (field.column, text) not in POSSIBLE:
+                yield field, text
+        if f"{field.table}.{field.column}" in NULLS:
+            yield field, "NULL"
+
+
+def test_in_a_week_in_which_all_is_well_every_one_of_these_readings_is_known(well: Database) -> None:
+    """Else what follows would show nothing."""
+    put(well)
+    verdict = judged(well)
+    assert verdict.case["not_understood"].empty
+    for field in FIELDS:
+        for name in field.readings:
+            assert reading(verdict, name).status in (Status.PASS, Status.INFO), name
+
+
+@pytest.mark.parametrize(("field", "text"), list(cases()), ids=lambda case: str(getattr(case, "column", case)))
+def test_rule_14_what_is_not_understood_gives_no_pass_no_zero_no_failure_and_no_rollback(
+    well: Database, field: Field, text: str
+) -> None:
+    put(well, field, text)
+    verdict = judged(well)
+    rows = verdict.case["not_understood"]
+    assert rows["count"].sum() >= 168, "a week has 168 rows"
+    assert rows["item"].str.startswith(("features." if field.table == "sales" else "") + field.table).all()
+    for name in field.readings:
+        found = reading(verdict, name)
+        assert found.status is Status.UNKNOWN, (name, found)
+        assert found.value is None
+        assert found.reason
+    assert [f.id for f in verdict.findings] == [] and verdict.alerts == () and verdict.incidents == ()
+    assert verdict.status == "UNKNOWN"
+    assert verdict.recommendation != "rollback"
+
+
+@pytest.mark.parametrize(
+    "field", [field for field in FIELDS if field.known], ids=lambda f: f"{f.table}.{f.column}"
+)
+@pytest.mark.parametrize("shape", [str.upper, str.title, "  {} ".format])
+def test_rule_14_words_are_the_same_in_another_case_and_with_space_around(
+    well: Database, field: Field, shape: Any
+) -> None:
+    put(well)
+    usual = judged(well)
+    put(well, field, f"'{shape(field.known)}'")
+    other = judged(well)
+    assert other.case["not_understood"].empty
+    for name in field.readings:
+        assert reading(other, name).value == reading(usual, name).value
+
+
+@pytest.mark.parametrize("column", ["checked_at", "started_at", "created_at"])
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "10000-01-01", "0044-03-15 BC"])
+def test_rule_14_a_row_at_an_impossible_time_is_not_understood_and_the_table_is_kept(
+    well: Database, column: str, odd: str
+) -> None:
+    put(well)
+    table = {"checked_at": "uptime", "started_at": "cron", "created_at": "tickets"}[column]
+    row = {**WELL[table], column: f"'{odd}'"}
+    values = ", ".join(
+        text.replace("at::text", "'x'").replace("at + interval '9 s'", "NULL") for text in row.values()
+    )
+    well.run(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({values})")
+    verdict = judged(well)
+    (found,) = verdict.not_understood
+    assert (found["item"], found["what"], found["count"]) == (f"{table}.{column}", "out of range", 1)
+    assert reading(verdict, "uptime_pct").value == 100
+    assert reading(verdict, "cron_runs_ok").value == 168
+    assert reading(verdict, "tickets_total").value == 168
+    assert reading(verdict, "sources_read").status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize("text", ["''", "NULL"])
+def test_tickets_that_nobody_has_sorted_are_not_none_of_a_category(well: Database, text: str) -> None:
+    put(well, next(f for f in FIELDS if f.column == "category"), text)
+    verdict = judged(well)
+    assert (reading(verdict, "tickets_bug").value, reading(verdict, "tickets_total").value) == (None, 168)
+
+
+def test_numbers_and_booleans_are_words_of_a_status(well: Database) -> None:
+    put(well, FIELDS[0], "CASE WHEN at < '2025-03-04' THEN '0' ELSE '200' END")
+    words = {"up": [200], "down": [0]}
+    verdict = judged(well, uptime={**SITE["uptime"], "words": words})
+    # From 15:00 to midnight: nine of 168 hours.
+    assert reading(verdict, "uptime_pct").value == pytest.approx(100 * 159 / 168)
+
+
+def test_a_sum_over_nulls_is_its_known_part_and_says_so(well: Database) -> None:
+    put(well, FIELDS[-1], "CASE WHEN extract(hour FROM at) = 3 THEN NULL ELSE 10 END")
+    found = reading(judged(well), "feature_sales")
+    assert (found.value, found.status) == (10 * 161, Status.INFO)
+    assert "7 rows without a number" in str(found.measurement.evidence)

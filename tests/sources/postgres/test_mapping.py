@@ -1,0 +1,205 @@
+"""A site's tables read by its own names: what is missing, hidden, of another type or without a zone says so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from pdmlib.sources.postgres import source
+from tests.builders import a_feature, a_scope, at
+from tests.servers import MONITOR, Database
+
+
+def collected(database: Database, **changes: Any) -> dict[str, pd.DataFrame]:
+    site = database.site(MONITOR, **changes)
+    return source.collect(site, a_scope(site))
+
+
+def gap(found: dict[str, pd.DataFrame], item: str) -> str:
+    gaps = found["gaps"]
+    (reason,) = gaps.loc[gaps["item"] == item, "reason"]
+    return str(reason)
+
+
+def granted(database: Database, *statements: str) -> Database:
+    database.run(
+        *statements,
+        f"GRANT USAGE ON SCHEMA public TO {MONITOR}",
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}",
+    )
+    return database
+
+
+def unclear(found: dict[str, pd.DataFrame]) -> list[tuple[Any, ...]]:
+    rows = found.get("not_understood")
+    return [] if rows is None else list(rows[["item", "what", "example"]].itertuples(index=False, name=None))
+
+
+NAIVE = """
+CREATE TABLE looks (seen timestamp, state text);
+INSERT INTO looks VALUES ('2025-03-04 10:00', 'up'), ('2025-07-04 10:00', 'up');
+"""
+LOOKS = {"table": "public.looks", "columns": {"checked_at": "seen", "status": "state"}}
+
+
+def test_times_without_a_zone_are_a_gap_with_the_line_that_mends_it_and_that_line_does(database: Database) -> None:
+    """10:00 in Kolkata is 4:30 UTC."""
+    granted(database, NAIVE)
+    found = collected(database, uptime=LOOKS, time_zone="Asia/Kolkata")
+    reason = gap(found, "table:public.looks")
+    assert "public.looks.seen is a timestamp without time zone" in reason
+    assert found.get("probes", pd.DataFrame()).empty
+    assert unclear(found) == [("uptime.checked_at", "no zone", "seen timestamp without time zone")]
+    (mend,) = found["not_understood"]["mend"]
+    assert mend in reason
+    block = yaml.safe_load(mend)["uptime"]
+    mended = collected(database, uptime={**LOOKS, **block}, time_zone="Asia/Kolkata")
+    assert list(mended["probes"]["checked_at"]) == [at("2025-03-04T04:30")]
+    assert unclear(mended) == []
+
+
+@pytest.mark.parametrize(("kind", "known"), [("timestamp", False), ("date", False), ("timestamptz", True)])
+def test_a_feature_of_a_column_or_of_sql_needs_a_zone_where_its_times_have_none(
+    database: Database, kind: str, known: bool
+) -> None:
+    granted(
+        database, f"CREATE TABLE sales (sold {kind}, amount int)", "INSERT INTO sales VALUES ('2025-03-04', 1)"
+    )
+    by_column = a_feature("one", table="public.sales", time_column="sold")
+    by_sql = {
+        "name": "two",
+        "title": "Two",
+        "kind": "create",
+        "sql": "SELECT sold AS at, amount FROM public.sales",
+    }
+    found = collected(database, features=[by_column, by_sql])
+    if known:
+        assert list(found["feature_counts"]["at"]) == [at("2025-03-04T00:00")] * 2
+        return
+    assert "feature_counts" not in found
+    for name in ("one", "two"):
+        assert f"features: [{{name: {name}, time_zone: UTC}}]" in gap(found, f"feature:{name}")
+    zoned = [{**block, "time_zone": "America/Chicago"} for block in (by_column, by_sql)]
+    mended = collected(database, features=zoned)
+    assert list(mended["feature_counts"]["at"]) == [at("2025-03-04T06:00")] * 2  # midnight in Chicago
+
+
+def test_names_of_the_site_file_that_a_table_lacks_are_named_all_at_once_with_what_it_has(
+    database: Database,
+) -> None:
+    granted(database, "CREATE TABLE looks (seen timestamptz, state text, ms int)")
+    columns = {"checked_at": "sen", "status": "status", "response_ms": "ms"}
+    reason = gap(collected(database, uptime={"table": "public.looks", "columns": columns}), "table:public.looks")
+    assert "public.looks has no column sen (checked_at) and status; it has seen, state, ms" in reason
+    assert "uptime: {columns: {checked_at: <its name>, status: <its name>}}" in reason
+
+
+def test_a_name_that_is_missing_and_not_needed_is_a_gap_of_its_own_and_the_rest_is_read(
+    database: Database,
+) -> None:
+    granted(
+        database,
+        "CREATE TABLE looks (checked_at timestamptz, status text)",
+        "INSERT INTO looks VALUES ('2025-03-04 10:00+00', 'UP')",
+    )
+    found = collected(database, uptime={"table": "public.looks", "columns": {"response_ms": "took"}})
+    assert list(found["probes"]["status"]) == ["up"]
+    assert "public.looks has no column took (response_ms); it has checked_at, status" in gap(
+        found, "table:public.looks:columns"
+    )
+
+
+def test_columns_that_a_site_lacks_are_missing_and_the_block_works_with_the_fewest(database: Database) -> None:
+    granted(
+        database,
+        "CREATE TABLE runs (chore text, began timestamptz, fine boolean)",
+        "INSERT INTO runs VALUES ('a', '2025-03-04 10:00+00', true), ('a', '2025-03-04 11:00+00', false), "
+        "('a', '2025-03-04 12:00+00', NULL)",
+        "CREATE TABLE asked (asked_at timestamptz)",
+        "INSERT INTO asked VALUES ('2025-03-04 10:00+00'), ('2025-03-04 11:00+00')",
+        "CREATE TABLE came (came timestamptz)",
+        "INSERT INTO came VALUES ('2025-03-04 10:00+00')",
+    )
+    found = collected(
+        database,
+        cron={
+            "table": "public.runs",
+            "columns": {"job": "chore", "started_at": "began", "status": "fine", "completed_at": None},
+            "words": {"completed": [True], "failed": [False]},
+        },
+        tickets={"table": "public.asked", "columns": {"created_at": "asked_at"}},
+        activity={"sessions_table": "public.came", "columns": {"started_at": "came"}},
+    )
+    logs = found["cron_logs"].set_index("started_at")["status"]
+    assert logs.loc[at("2025-03-04T10:00")] == "completed"
+    assert logs.loc[at("2025-03-04T11:00")] == "failed"
+    assert pd.isna(logs.loc[at("2025-03-04T12:00")])
+    assert unclear(found) == [("cron.status", "no word", "null")]
+    assert len(found["tickets"]) == 2
+    assert "public.asked has neither category nor tags" in gap(found, "tickets.category")
+    week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
+    assert week["sessions"] == 1
+    assert week[["visitors", "page_views", "session_s", "bounced"]].isna().all()
+
+
+def test_a_column_that_may_not_be_read_is_named_as_such(database: Database) -> None:
+    database.run(
+        "CREATE TABLE looks (checked_at timestamptz, status text)",
+        f"GRANT USAGE ON SCHEMA public TO {MONITOR}",
+        f"GRANT SELECT (checked_at) ON looks TO {MONITOR}",
+    )
+    reason = gap(collected(database, uptime={"table": "public.looks"}), "table:public.looks")
+    assert reason == "permission denied for column status of public.looks"
+
+
+@pytest.mark.parametrize("name", ['at"; DROP TABLE looks; --', "a.b.c", "status)"])
+def test_a_name_that_is_none_never_reaches_the_database(database: Database, name: str) -> None:
+    with pytest.raises(ValueError, match="not a table or column name"):
+        database.site(MONITOR, uptime={"table": "public.looks", "columns": {"status": name}})
+
+
+def test_words_of_an_enumeration_lengths_as_intervals_and_lists_of_errors_are_read(database: Database) -> None:
+    granted(
+        database,
+        "CREATE TYPE mood AS ENUM ('Up', 'Sad')",
+        'CREATE TABLE looks ("checkedAt" timestamptz, mood mood, took interval, faults jsonb)',
+        "INSERT INTO looks VALUES ('2025-03-04 10:00+00', 'Up', '1.5 s', '[\"late\", \"slow\"]'), "
+        "('2025-03-04 11:00+00', 'Sad', '-1 s', NULL)",
+    )
+    columns = {"checked_at": "checkedAt", "status": "mood", "response_ms": "took", "errors": "faults"}
+    found = collected(database, uptime={"table": "public.looks", "columns": columns})
+    rows = found["probes"].set_index("checked_at")
+    assert rows.loc[at("2025-03-04T10:00"), ["status", "response_ms", "detail"]].tolist() == [
+        "up",
+        1500,
+        "late; slow",
+    ]
+    assert rows.loc[at("2025-03-04T11:00"), ["status", "response_ms"]].isna().all()
+    assert unclear(found) == [
+        ("uptime.response_ms", "out of range", "-1000.0"),
+        ("uptime.status", "unknown word", "Sad"),
+    ]
+
+
+def test_rule_19_the_newest_run_of_a_monthly_job_is_looked_for_over_two_of_its_periods(database: Database) -> None:
+    granted(
+        database,
+        "CREATE TABLE runs (job_name text, status text, started_at timestamptz)",
+        "INSERT INTO runs VALUES ('bills', 'completed', '2025-10-01 02:00+00'), "
+        "('old', 'completed', '2025-01-01+00'), ('job', 'completed', '2025-10-31 10:00+00')",
+    )
+    jobs = [{"name": "bills", "schedule": "0 2 1 * *"}, {"name": "job", "schedule": "0 10 * * *"}]
+    site = database.site(MONITOR, cron={"table": "public.runs", "jobs": jobs})
+    scope = a_scope(site, deployed_at=at("2025-10-31T15:00"), as_of=at("2025-11-07T15:00"))
+    assert scope.baseline.start > at("2025-10-01T02:00")
+    rows = source.collect(site, scope)["cron_logs"]
+    found: dict[str, datetime] = dict(zip(rows["job"], rows["started_at"], strict=True))
+    assert found == {
+        "bills": at("2025-10-01T02:00"),
+        "job": at("2025-10-31T10:00"),
+        "old": at("2025-01-01T00:00"),
+    }

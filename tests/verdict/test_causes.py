@@ -1,0 +1,130 @@
+"""One cause, one item: findings that explain each other are one chain, and old faults are one line."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pdmlib.frames.readings import Finding, Priority
+from pdmlib.verdict.causes import Cause, causes_of
+from pdmlib.verdict.verdict import judge
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
+
+CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
+
+
+def found(name: str, reading: str, evidence: str = "", priority: str = "P2", **more: Any) -> Finding:
+    text = {"title": name, "action": "act", "becomes_green": "it is gone (now 1)", **more}
+    return Finding(id=name, reading=reading, evidence=evidence, priority=Priority(priority), **text)
+
+
+INDEX = found(
+    "database:drift:index public.orders_customer_idx", "db_findings", "gone: btree public.orders (customer_id)"
+)
+STATEMENT = found(
+    "query:app:select-from-orders-1a2b3c:regressed", "db_slow_queries",
+    f"2 ms before, 46 ms now; index orders_customer_idx is gone since: {CREATE}", since=DEPLOYED,
+)  # fmt: skip
+ROUTE = found("route:GET /api/orders:slower", "latency_p95_ms", "p95 200 ms before, 900 ms now", since=DEPLOYED)
+P95 = found("latency_p95_ms", "latency_p95_ms", "1,400 ms is above 1000 ms", "P1", since=DEPLOYED)
+OUTAGE = found(
+    "incident:2025-03-05T10:00:00Z", "app_up", "7 probes found it down", "P0", since=at("2025-03-05T10:00")
+)
+ERRORS = found("error_rate_pct", "error_rate_pct", "6 %", "P1", since=at("2025-03-05T10:02"))
+STRIPE = found("integration:stripe", "integration_stripe", "9 webhook events are not delivered", "P1")
+WEBHOOKS = found("webhooks_pending", "webhooks_pending", "9 is above 0", "P1")
+TWILIO = found("integration:twilio", "integration_twilio", "18 % of text messages failed", "P1")
+TEXTS = found("sms_failed_pct", "sms_failed_pct", "18 % is above 5 %", "P1")
+ISSUE = found("issue:SHOP-1:new", "issues_critical", "TypeError in POST /api/checkout", "P1", since=DEPLOYED)
+CHECKOUT = found("route:POST /api/checkout:failing", "error_rate_pct", "12 % fail", since=DEPLOYED)
+CRON = found("cron:nightly:missed", "cron_runs_missed", "3 of 7 runs missed", "P1")
+MISSED = found("cron_runs_missed", "cron_runs_missed", "3 is above 0", "P1")
+ALL = [
+    INDEX,
+    STATEMENT,
+    ROUTE,
+    P95,
+    OUTAGE,
+    ERRORS,
+    STRIPE,
+    WEBHOOKS,
+    TWILIO,
+    TEXTS,
+    ISSUE,
+    CHECKOUT,
+    CRON,
+    MISSED,
+]
+
+
+def causes(*findings: Finding, standing: tuple[str, ...] = ()) -> tuple[Cause, ...]:
+    return causes_of(a_case(), findings, standing)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["as written", "reversed"])
+def test_rule_21_index_statement_route_and_percentile_are_one_cause_with_the_fix_of_the_root(order: int) -> None:
+    (cause,) = causes(*[INDEX, STATEMENT, ROUTE, P95][::order])
+    assert cause.chain == (INDEX.id, STATEMENT.id, ROUTE.id, P95.id)
+    assert (cause.priority, cause.status, cause.fix) == ("P1", "new", CREATE)
+    assert cause.since == DEPLOYED
+
+
+@pytest.mark.parametrize(
+    ("chain", "reason"),
+    [
+        ([STRIPE, WEBHOOKS], "it is what the reading measures"),
+        ([TWILIO, TEXTS], "it is what the reading measures"),
+        ([CRON, MISSED], "it is what the reading measures"),
+        ([OUTAGE, ERRORS], "what is down answers with errors"),
+        ([ISSUE, CHECKOUT, ERRORS], "both are about checkout"),
+    ],
+)
+def test_rule_21_what_explains_each_other_is_one_item_with_its_reason(chain: list[Finding], reason: str) -> None:
+    (cause,) = causes(*reversed(chain))
+    assert cause.chain == tuple(finding.id for finding in chain)
+    assert reason in cause.evidence
+
+
+def test_rule_21_what_has_nothing_in_common_stays_apart() -> None:
+    assert len(causes(STRIPE, TWILIO, CRON, INDEX, ISSUE)) == 5
+
+
+def test_an_effect_is_not_older_than_its_cause() -> None:
+    early = found("error_rate_pct", "error_rate_pct", "6 %", "P1", since=at("2025-03-04T10:00"))
+    assert len(causes(OUTAGE, early)) == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from(ALL), unique=True), st.sets(st.sampled_from([f.id for f in ALL])))
+def test_rule_21_every_finding_is_in_exactly_one_cause(findings: list[Finding], standing: set[str]) -> None:
+    chains = [name for cause in causes(*findings, standing=tuple(standing)) for name in cause.chain]
+    assert sorted(chains) == sorted(finding.id for finding in findings)
+
+
+def test_rule_21_nineteen_old_faults_are_one_line_and_keep_no_deployment_from_green() -> None:
+    rows = [
+        {"check": "table_hygiene", "object": f"public.t{n}", "severity": "fail", "evidence": "no policies",
+         "threshold": "none"}
+        for n in range(19)
+    ]  # fmt: skip
+    verdict, clean = judge(a_case({"database_findings": rows})), judge(a_case())
+    (cause,) = [cause for cause in verdict.causes if cause.status == "standing"]
+    assert len(cause.chain) == 19
+    assert cause.title == "19 faults that were there before the deployment"
+    assert [alert for alert in verdict.alerts if alert.reading == "db_findings"] == []
+    assert verdict.status == clean.status
+    assert len([item for item in verdict.actions if item["id"].startswith(("database", "standing"))]) == 1
+
+
+def test_rule_16_an_outage_that_ended_is_a_recovered_cause() -> None:
+    down = every(5, at("2025-03-05T10:00"), at("2025-03-05T10:45"))
+    verdict = judge(a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER, down)}))
+    (cause,) = [cause for cause in verdict.causes if cause.chain[0].startswith("incident:")]
+    assert (cause.status, cause.priority, cause.since) == (
+        "recovered",
+        "P0",
+        at("2025-03-05T10:00"),
+    )
+    assert "uptime_pct" in cause.chain
+    assert len([item for item in verdict.actions if item["id"] == cause.id]) == 1

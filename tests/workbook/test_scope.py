@@ -1,0 +1,67 @@
+"""Which deployment a report is about where a site file names several, and what becomes of the others."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdmlib.analysis.confounders import rivals
+from pdmlib.errors import CallError
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
+from pdmlib.workbook.gather import with_past
+from pdmlib.workbook.scope import scope_for
+from tests.builders import a_site, at
+
+DEPLOYMENTS = [
+    {"at": "2025-03-03T15:00:00Z", "name": "v1"},
+    {"at": "2025-03-05T09:00:00Z", "name": "v2"},
+    {"at": "2025-03-06T09:00:00Z"},
+]
+
+
+def named(**changes: Any) -> Any:
+    sources = {"app": {"base_url": "https://shop.example"}}
+    return a_site(**{"sources": sources, "deployments": DEPLOYMENTS, **changes})
+
+
+@pytest.mark.parametrize(
+    ("as_of", "asked", "about"),
+    [
+        ("2025-03-04T00:00:00Z", "", "2025-03-03T15:00"),
+        ("2025-03-05T12:00:00Z", "", "2025-03-05T09:00"),
+        ("2025-03-09T00:00:00Z", "", "2025-03-06T09:00"),
+        ("2025-03-09T00:00:00Z", "2025-03-05T09:00:00Z", "2025-03-05T09:00"),
+    ],
+)
+def test_a_report_is_about_the_newest_deployment_at_its_time_or_the_one_that_is_asked_for(
+    as_of: str, asked: str, about: str
+) -> None:
+    assert scope_for(named(), "week1", as_of, asked).deployed_at == at(about)
+
+
+def test_deployed_at_is_one_of_them() -> None:
+    site = named(deployed_at="2025-03-04T00:00:00Z")
+    assert scope_for(site, "week1", "2025-03-04T12:00:00Z").deployed_at == at("2025-03-04T00:00")
+    assert scope_for(site, "week1", "2025-03-09T12:00:00Z").deployed_at == at("2025-03-06T09:00")
+
+
+def test_a_moment_before_all_of_them_is_refused() -> None:
+    with pytest.raises(CallError, match="not after the deployment 2025-03-03"):
+        scope_for(named(), "week1", "2025-03-01T00:00:00Z")
+
+
+def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
+    site = named(
+        events=[
+            {"at": "2025-03-04T06:00:00Z", "name": "Spring sale"},
+            {"at": "2025-02-01T00:00:00Z", "name": "Old"},
+        ]
+    )
+    scope = scope_for(site, "week1", "2025-03-10T15:00:00Z", "2025-03-03T15:00:00Z")
+    case = Case(site, scope, with_past(Collection({}, ()), site, scope, tmp_path), scope.window)
+    found = rivals(case)
+    assert any("2 more production deployments in the window: v2 at 2025-03-05" in text for text in found)
+    assert "Spring sale began in the window, at 2025-03-04 00:00 CST" in found
+    assert not any("Old" in text for text in found)
+    assert site.deployment_name(scope.deployed_at) == "v1"
