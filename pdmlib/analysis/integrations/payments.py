@@ -213,7 +213,7 @@ def findings(case: Case) -> Iterator[Finding]:
         title=f"{found.value} disputes of payments wait for an answer",
         priority=Priority.P2,
         reading="disputes_open",
-        evidence=f"{found.evidence}: {', '.join(waiting['dispute'].head(SHOWN))}.",
+        evidence=f"{found.evidence}: {', '.join(waiting['dispute'].dropna().head(SHOWN))}.",
         action=ANSWER,
         becomes_green="the disputes are answered",
         since=None if pd.isna(began) else began.to_pydatetime(),
