@@ -20,7 +20,7 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Resend
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import entries, rules
+from pdmlib.sources.fields import entries, rules
 from pdmlib.sources.http import Api, one_line
 from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, Webhook
 

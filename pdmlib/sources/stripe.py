@@ -23,7 +23,7 @@ from pdmlib.phases.window import Window, day_of
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Stripe
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import Answer, entries, vocabulary
+from pdmlib.sources.fields import Answer, entries, vocabulary
 from pdmlib.sources.http import MAX_PAGES, Api
 from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications.stripe import (

@@ -16,7 +16,7 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Twilio
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.answers import Answer, entries, vocabulary
+from pdmlib.sources.fields import Answer, entries, vocabulary
 from pdmlib.sources.http import MAX_PAGES, Api, Budget
 from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications.twilio import (

@@ -17,7 +17,7 @@ FAULTS = {
     "lost index": ("missed_opportunities_status_idx", "gone: btree public.missed_opportunities (status)"),
     "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first the one of 2025-03-06"),
     "abandoned feature": ("Loyalty Redemptions: not used for 5 days", "Last used on 2025-03-04"),
-    "undelivered messages": ("Twilio has issues", "6.1 % of text messages failed (29 of 477 messages"),
+    "undelivered messages": ("Twilio has issues", "5.5 % of text messages failed (26 of 477 messages"),
     "disabled webhook": ("Stripe has issues", "webhook /api/webhooks/stripe is disabled"),
     "hostile title": ("<img src=x onerror=alert(document.domain)>", "42 events, 42 users in the window"),
     "gap in monitoring": ("unknown 120 min",),

@@ -7,12 +7,17 @@ import pytest
 
 from pdmlib.sources import supabase as supabase_source
 from pdmlib.sources.fields import Answer, described
-from pdmlib.sources.specifications import sentry, supabase, vercel
+from pdmlib.sources.specifications import resend, sentry, stripe, supabase, twilio, vercel
 
 DOCUMENT = Path("docs/vendors.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("model", [*sentry.ASKED, *vercel.ASKED, *supabase.ASKED], ids=lambda m: m.__name__)
+VENDORS = (sentry, vercel, supabase, stripe, twilio, resend)
+
+
+@pytest.mark.parametrize(
+    "model", [m for v in VENDORS for m in v.ASKED], ids=lambda m: f"{m.__module__}.{m.__name__}"
+)
 def test_the_document_tells_the_request_the_specification_and_each_field(model: type[Answer]) -> None:
     assert f"`{model.request}` ({model.specification})" in DOCUMENT
     for name, kind, null, meaning in described(model):

@@ -78,7 +78,7 @@ def _codes(case: Case, fault: str) -> str:
 def causes(case: Case) -> Iterator[Cause]:
     """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
     most = limits.target_of(case, FAILED)
-    yield from surely_above(case, lost(case, "ours"), most, "messages", "of text messages were lost")
+    yield from surely_above(case, lost(case, "ours"), most, "messages", "of text messages failed")
     yield from _stuck(case)
     yield from _alerts(case)
 

@@ -49,6 +49,8 @@ _REPORTED = {
     "stripe": ("account", "webhook_endpoints", "payouts"),
     "twilio": ("account", "alerts"),
     "resend": ("domains", "webhook_endpoints", "logs"),
+    "supabase": ("project", "services"),
+    "sentry": ("issues", "errors", "stats_v2"),
 }
 
 

@@ -120,9 +120,7 @@ def webhooks_pending(case: Case) -> Measurement:
     """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
-    events = _events(case)
-    late = _undelivered(events)
-    unclear = int((events["created_at"].isna() | events["pending"].isna()).sum())
+    late, unclear = _undelivered(case), _untold(case)
     if late.empty and unclear:
         why = case.unclear("stripe", "events") or "how many wait is not known"
         return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
@@ -137,20 +135,32 @@ def webhooks_pending(case: Case) -> Measurement:
     )
 
 
+def _undelivered(case: Case) -> pd.DataFrame:
+    events = _events(case)
+    return events[(events["pending"] > 0).fillna(False)]
+
+
+def _untold(case: Case) -> int:
+    """Events of which nobody can tell whether they wait; one without a time may be of any window."""
+    undated = case["webhook_events"]["created_at"].isna()
+    return int(undated.sum()) + int(_events(case)["pending"].isna().sum())
+
+
 def _events(case: Case) -> pd.DataFrame:
-    """Stripe's events of the phase that had time to be delivered, and those whose time is not understood."""
+    """Events of the phase up to the end of the window, those left out that are being delivered just now."""
     events = case["webhook_events"]
     events, made = events[events["vendor"] == "stripe"], events["created_at"]
-    inside = (made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)
-    return events[inside | made.isna()]
+    return events[(made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)]
 
 
-def _undelivered(events: pd.DataFrame) -> pd.DataFrame:
-    return events[events["created_at"].notna() & (events["pending"] > 0).fillna(False)]
+def _first_failed(case: Case) -> datetime | None:
+    failed = _ours(_attempts(case))["created_at"]
+    return failed.min().to_pydatetime() if len(failed) else None
 
 
-def _first_of(rows: pd.DataFrame) -> datetime | None:
-    return rows["created_at"].min().to_pydatetime() if len(rows) else None
+def _oldest_undelivered(case: Case) -> datetime | None:
+    late = _undelivered(case)["created_at"]
+    return late.min().to_pydatetime() if len(late) else None
 
 
 def disputes_open(case: Case) -> Measurement:
@@ -203,7 +213,7 @@ def findings(case: Case) -> Iterator[Finding]:
         title=f"{found.value} disputes of payments wait for an answer",
         priority=Priority.P2,
         reading="disputes_open",
-        evidence=f"{found.evidence}: {', '.join(waiting['dispute'].head(SHOWN))}.",
+        evidence=f"{found.evidence}: {', '.join(waiting['dispute'].dropna().head(SHOWN))}.",
         action=ANSWER,
         becomes_green="the disputes are answered",
         since=None if pd.isna(began) else began.to_pydatetime(),
@@ -240,7 +250,7 @@ METRICS: tuple[Metric, ...] = (
         "0",
         "lower",
         events=PRESENT_PAYMENTS,
-        began=lambda case: _first_of(_ours(_attempts(case))),
+        began=_first_failed,
     ),
     DECLINED,
     Metric(
@@ -252,7 +262,7 @@ METRICS: tuple[Metric, ...] = (
         _UNDELIVERED,
         "0",
         "lower",
-        began=lambda case: _first_of(_undelivered(_events(case))),
+        began=_oldest_undelivered,
     ),
     Metric("disputes_open", "Disputes to answer", "count", SECTION, disputes_open, _DISPUTES, "0", "lower"),
 )

@@ -136,5 +136,6 @@ def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: st
     enough = stats.trials_to_doubt(now.events, now.trials, edge / 100, case.level)
     pct = 100 * now.events / now.trials
     yield Cause(
-        f"{pct:.1f} % {what} ({now.events} of {now.trials})", f"{enough - now.trials} more {noun} without a loss"
+        f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})",
+        f"{enough - now.trials} more {noun} without a loss",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pdmlib.sources.answers import Answer, moment, number, part, text, word
+from pdmlib.sources.fields import Answer, moment, number, part, text, word
 
 API = "resend-openapi 1.5.0 of 2026-08"
 
@@ -78,4 +78,4 @@ class Webhook(Answer):
     status: str | None = word("status", "whether it is called; any text to the specification", "enabled disabled")
 
 
-ANSWERS = (Metrics, Period, Log, Domain, Capabilities, Webhook)
+ASKED = (Metrics, Period, Log, Domain, Capabilities, Webhook)

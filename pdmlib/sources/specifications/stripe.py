@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pdmlib.frames.understanding import Unclear
-from pdmlib.sources.answers import MOST, Answer, flag, moment, number, part, text, word
+from pdmlib.sources.fields import MOST, Answer, flag, moment, number, part, text, word
 
 API = "Stripe OpenAPI of API version 2026-06-24.dahlia"
 
@@ -129,7 +129,7 @@ class Payout(Answer):
     failure_code: str | None = text("failure_code", "why the bank refused it", null=True)
 
 
-ANSWERS = (Charge, Outcome, Transaction, Event, Dispute, Evidence, WebhookEndpoint, Balance, Payout)
+ASKED = (Charge, Outcome, Transaction, Event, Dispute, Evidence, WebhookEndpoint, Balance, Payout)
 
 # Whose fault a failed payment is. Outcomes first; where the outcome is null or the payment had been let through,
 # the failure code (error codes and types of the specification). What stands in neither list is not understood.
@@ -172,8 +172,8 @@ DISPUTES = {
     "closed": "won lost prevented warning_closed",
 }
 
-# Entries whose cost stands in the amount, below 0, and whose fee is 0 (balance transaction types); and those for
-# a type of a later version (reporting categories).
+# Entries whose cost stands in the amount, below 0, and whose fee is 0: balance transaction types, and for a
+# type of a later version the reporting categories.
 FEES, FEE_CATEGORIES = ("stripe_fee", "stripe_fx_fee", "tax_fee"), ("fee", "network_cost", "tax")
 
 # Currencies without a minor unit, and with one of a thousandth (docs.stripe.com/currencies). UGX and ISK have none

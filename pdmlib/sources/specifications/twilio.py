@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from pdmlib.sources.answers import MOST, Answer, moment, number, text, word
+from pdmlib.sources.fields import MOST, Answer, moment, number, text, word
 
 API, MONITOR = "twilio-oai api_v2010 1.0.0 of 2026-04", "twilio-oai monitor_v1 1.0.0 of 2026-04"
 ACCOUNTS = "GET /2010-04-01/Accounts/{sid}"
@@ -70,7 +70,7 @@ class Balance(Answer):
     currency: str | None = text("currency", "its currency", null=True)
 
 
-ANSWERS = (Message, UsageRecord, Alert, Account, Balance)
+ASKED = (Message, UsageRecord, Alert, Account, Balance)
 
 LOST = ("failed", "undelivered")  # states of a message that did not arrive
 # Whose fault a lost message is, by Twilio's error dictionary. What stands in neither list is not understood.
