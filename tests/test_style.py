@@ -98,9 +98,11 @@ PLAIN = (-1, 0, 1, 2, 100)  # signs, one, a pair, and the whole of a percentage
 @pytest.mark.parametrize("name", [*files(*NUMBERS_IN), "stats.py", "sources/http.py"])
 def test_a_number_that_a_rule_compares_with_has_a_name(name: str) -> None:
     sides = [
-        side for node in ast.walk(tree(name)) if isinstance(node, ast.Compare)
+        side
+        for node in ast.walk(tree(name))
+        if isinstance(node, ast.Compare)
         for side in (node.left, *node.comparators)
-    ]  # fmt: skip
+    ]
     found = {
         (part.value, part.lineno)
         for side in sides

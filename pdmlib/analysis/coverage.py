@@ -39,5 +39,15 @@ def sources_read(case: Case) -> Measurement:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("sources_read", "Sources read", "count", "sources", sources_read, (), "all", "higher", alerts=False),
+    Metric(
+        "sources_read",
+        "Sources read",
+        "count",
+        section="sources",
+        measure=sources_read,
+        limits=(),
+        target="all",
+        better="higher",
+        alerts=False,
+    ),
 )

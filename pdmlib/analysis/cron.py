@@ -54,7 +54,7 @@ def slots(case: Case) -> pd.DataFrame:
     runs = _runs(case)
     off = _disabled(case)
     jobs = cron.expected
-    due = _states(case, cron, matched(jobs, cron, runs, case.window), off, set(runs["job"].unique()))
+    due = _states(case, cron, matched(jobs, cron, runs, case.window), off=off, logged=set(runs["job"].unique()))
     names, busy = [job.name for job in jobs], set(due["job"].unique())
     found = pd.concat([due, _idle(case, [job for job in jobs if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
@@ -254,7 +254,7 @@ def drift(case: Case) -> list[dict[str, Any]]:
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
-    rows = [_drifted(case, name, site.get(name), platform, logged) for name in names]
+    rows = [_drifted(case, name, site.get(name), platform=platform, logged=logged) for name in names]
     return [row for row in rows if row["reason"]]
 
 
@@ -321,8 +321,8 @@ def findings(case: Case) -> list[Finding]:
         finding
         for job in jobs
         for finding in (
-            _trouble(case, job, found[found["job"] == job], BAD, "failed"),
-            _trouble(case, job, found[found["job"] == job], (Slot.MISSED,), "missed"),
+            _trouble(case, job, found[found["job"] == job], states=BAD, word="failed"),
+            _trouble(case, job, found[found["job"] == job], states=(Slot.MISSED,), word="missed"),
             _never(case, job, found[found["job"] == job]),
         )
         if finding
@@ -398,16 +398,50 @@ def _reach(case: Case, job: str) -> datetime | None:
     return cast(datetime, first.to_pydatetime())
 
 
-_ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)
+_ANY = (Limit(">", 0, Status.FAIL, priority=Priority.P1, action=RERUN),)
 FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=(Slot.MISSED,))
 OK, LATE = partial(runs_in, states=(Slot.OK,)), partial(runs_in, states=(Slot.LATE,))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, topic=Topic.DAYS),
-    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, topic=Topic.DAYS),
-    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", topic=Topic.DAYS),
-    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", topic=Topic.DAYS),
-    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", topic=Topic.DAYS),
-    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", topic=Topic.DAYS),
-    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", topic=Topic.DAYS),
+    Metric("cron_jobs_expected", "Cron jobs", "count", section=SECTION, measure=jobs_expected, topic=Topic.DAYS),
+    Metric(
+        "cron_runs_expected", "Scheduled runs", "count", section=SECTION, measure=runs_expected, topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_runs_ok", "Successful runs", "count", section=SECTION, measure=OK, better="higher", topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_runs_failed",
+        "Failed runs",
+        "count",
+        section=SECTION,
+        measure=FAILED,
+        limits=_ANY,
+        target="0",
+        better="lower",
+        topic=Topic.DAYS,
+    ),
+    Metric(
+        "cron_runs_missed",
+        "Missed runs",
+        "count",
+        section=SECTION,
+        measure=MISSED,
+        limits=_ANY,
+        target="0",
+        better="lower",
+        topic=Topic.DAYS,
+    ),
+    Metric(
+        "cron_runs_late", "Late runs", "count", section=SECTION, measure=LATE, better="lower", topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_avg_seconds",
+        "Average run time",
+        "s",
+        section=SECTION,
+        measure=avg_seconds,
+        better="lower",
+        topic=Topic.DAYS,
+    ),
 )

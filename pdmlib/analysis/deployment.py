@@ -186,10 +186,28 @@ def _bundle_grew(case: Case) -> list[Finding]:
     ]
 
 
-_FAILED = (Limit(">", 0, Status.FAIL, Priority.P2, CHECK_BUILD),)
-_LARGE = (Limit(">=", 300, Status.WARN, Priority.P2, SHRINK),)
+_FAILED = (Limit(">", 0, Status.FAIL, priority=Priority.P2, action=CHECK_BUILD),)
+_LARGE = (Limit(">=", 300, Status.WARN, priority=Priority.P2, action=SHRINK),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("deploy_errors", "Deployment errors", "count", "deployment", deploy_errors, _FAILED, "0", "lower"),
-    Metric("bundle_size_kb", "Bundle size", "kB", "deployment", bundle_size_kb, _LARGE, "< 300", "lower"),
+    Metric(
+        "deploy_errors",
+        "Deployment errors",
+        "count",
+        section="deployment",
+        measure=deploy_errors,
+        limits=_FAILED,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "bundle_size_kb",
+        "Bundle size",
+        "kB",
+        section="deployment",
+        measure=bundle_size_kb,
+        limits=_LARGE,
+        target="< 300",
+        better="lower",
+    ),
 )

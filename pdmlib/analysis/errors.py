@@ -28,9 +28,21 @@ BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is i
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
-    "issue", "title", "level", "first_seen", "last_seen", "events", "users",
-    "new", "recurring", "security", "class", "status", "assigned_to", "link",
-)  # fmt: skip
+    "issue",
+    "title",
+    "level",
+    "first_seen",
+    "last_seen",
+    "events",
+    "users",
+    "new",
+    "recurring",
+    "security",
+    "class",
+    "status",
+    "assigned_to",
+    "link",
+)
 
 
 @once
@@ -384,15 +396,35 @@ def _moment(value: Any) -> datetime | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).to_pydatetime()
 
 
-_SOME = (Limit(">", 0, Status.WARN, Priority.P2, WATCH),)
-_CRITICAL = (Limit(">", 0, Status.FAIL, Priority.P1, INVESTIGATE),)
+_SOME = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=WATCH),)
+_CRITICAL = (Limit(">", 0, Status.FAIL, priority=Priority.P1, action=INVESTIGATE),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("issues_new", "New issues", "count", SECTION, issues_new, better="lower"),
-    Metric("issues_critical", "Critical issues", "count", SECTION, issues_critical, _CRITICAL, "0", "lower"),
-    Metric("issues_recurring", "Recurring issues", "count", SECTION, issues_recurring, better="lower"),
-    Metric("issues_security", "Security-related issues", "count", SECTION, issues_security, _SOME, "0", "lower"),
-    Metric("issues_resolved", "Resolved issues", "count", SECTION, issues_resolved),
-    Metric("issues_open", "Open issues", "count", SECTION, issues_open, better="lower"),
-    Metric("errors_total", "Total errors", "count", SECTION, errors_total, better="lower"),
+    Metric("issues_new", "New issues", "count", section=SECTION, measure=issues_new, better="lower"),
+    Metric(
+        "issues_critical",
+        "Critical issues",
+        "count",
+        section=SECTION,
+        measure=issues_critical,
+        limits=_CRITICAL,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "issues_recurring", "Recurring issues", "count", section=SECTION, measure=issues_recurring, better="lower"
+    ),
+    Metric(
+        "issues_security",
+        "Security-related issues",
+        "count",
+        section=SECTION,
+        measure=issues_security,
+        limits=_SOME,
+        target="0",
+        better="lower",
+    ),
+    Metric("issues_resolved", "Resolved issues", "count", section=SECTION, measure=issues_resolved),
+    Metric("issues_open", "Open issues", "count", section=SECTION, measure=issues_open, better="lower"),
+    Metric("errors_total", "Total errors", "count", section=SECTION, measure=errors_total, better="lower"),
 )

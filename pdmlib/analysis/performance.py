@@ -248,7 +248,7 @@ def _against_usual(case: Case, found: Population) -> Change:
     if current is None:
         return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
-    return change(current, base, "neither", practical, case.scope.phase.looks)
+    return change(current, base, "neither", practical_pct=practical, looks=case.scope.phase.looks)
 
 
 def requests_per_min_peak(case: Case) -> Measurement:
@@ -383,57 +383,88 @@ def _of_route(case: Case, route: str, found: Finding) -> Finding:
 def _response(title: str, name: str, target: float, critical: float, priority: Priority | None) -> Metric:
     """The guide's 24-hour table: target, warning up to the critical edge, critical beyond it."""
     ladder = (
-        Limit(">", critical, Status.FAIL, priority, SLOW, critical=True),
+        Limit(">", critical, Status.FAIL, priority=priority, action=SLOW, critical=True),
         Limit(">=", target, Status.WARN, action=SLOW),
     )
     measure = partial(latency, column=name.removeprefix("latency_"))
-    return Metric(name, title, "ms", SECTION, measure, ladder, f"< {target:g}", "lower")
+    return Metric(
+        name, title, "ms", section=SECTION, measure=measure, limits=ladder, target=f"< {target:g}", better="lower"
+    )
 
 
 _ERRORS = (
-    Limit(">", 5, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
-    Limit(">", 1, Status.FAIL, Priority.P1, CAUSE, critical=True),
-    Limit(">=", 0.5, Status.WARN, Priority.P2, WATCH),
+    Limit(">", 5, Status.FAIL, priority=Priority.P0, action=ROLLBACK, critical=True, rollback=True),
+    Limit(">", 1, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True),
+    Limit(">=", 0.5, Status.WARN, priority=Priority.P2, action=WATCH),
 )
 _TRAFFIC = (
-    Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),
-    Limit("<", 0.5, Status.WARN, Priority.P2, CAUSE, of="baseline"),
+    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True, of="baseline"),
+    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=CAUSE, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)
 
-P95 = _response("Response time p95", "latency_p95_ms", 1000, 2000, Priority.P1)
+P95 = _response("Response time p95", "latency_p95_ms", 1000, critical=2000, priority=Priority.P1)
 ERROR_RATE = Metric(
     "error_rate_pct",
     "Error rate",
     "% of requests",
-    SECTION,
-    error_rate_pct,
-    _ERRORS,
-    "< 0.5",
-    "lower",
+    section=SECTION,
+    measure=error_rate_pct,
+    limits=_ERRORS,
+    target="< 0.5",
+    better="lower",
     rate="requests",
 )
 
 METRICS: tuple[Metric, ...] = (
-    _response("Response time p50", "latency_p50_ms", 300, 500, None),
+    _response("Response time p50", "latency_p50_ms", 300, critical=500, priority=None),
     P95,
-    _response("Response time p99", "latency_p99_ms", 2000, 5000, None),
+    _response("Response time p99", "latency_p99_ms", 2000, critical=5000, priority=None),
     Metric(
-        "latency_avg_ms", "Response time average", "ms", SECTION, partial(latency, column="avg_ms"), better="lower"
+        "latency_avg_ms",
+        "Response time average",
+        "ms",
+        section=SECTION,
+        measure=partial(latency, column="avg_ms"),
+        better="lower",
     ),
     ERROR_RATE,
-    Metric("requests_total", "Requests", "count", TRAFFIC, requests_total),
-    Metric("requests_per_min_peak", "Requests per minute, peak", "per min", TRAFFIC, requests_per_min_peak),
+    Metric("requests_total", "Requests", "count", section=TRAFFIC, measure=requests_total),
+    Metric(
+        "requests_per_min_peak",
+        "Requests per minute, peak",
+        "per min",
+        section=TRAFFIC,
+        measure=requests_per_min_peak,
+    ),
     Metric(
         "requests_per_min_avg",
         "Requests per minute",
         "per min",
-        TRAFFIC,
-        requests_per_min_avg,
-        _TRAFFIC,
-        "0.5 to 2x baseline",
+        section=TRAFFIC,
+        measure=requests_per_min_avg,
+        limits=_TRAFFIC,
+        target="0.5 to 2x baseline",
     ),
-    Metric("timeouts", "Timeouts", "count", TRAFFIC, timeouts, _NONE, "0", "lower"),
-    Metric("memory_limit_hits", "Memory limit hits", "count", TRAFFIC, memory_limit_hits, _NONE, "0", "lower"),
+    Metric(
+        "timeouts",
+        "Timeouts",
+        "count",
+        section=TRAFFIC,
+        measure=timeouts,
+        limits=_NONE,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "memory_limit_hits",
+        "Memory limit hits",
+        "count",
+        section=TRAFFIC,
+        measure=memory_limit_hits,
+        limits=_NONE,
+        target="0",
+        better="lower",
+    ),
 )

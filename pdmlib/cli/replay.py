@@ -133,7 +133,7 @@ class Replay:
         collection = gather(self.site, scope, self.out)
         self._pending.append(collection)
         self._keep()
-        written = write_report(self.site, scope, self.out, collection, self.kernel)
+        written = write_report(self.site, scope, self.out, collection=collection, kernel=self.kernel)
         self.tell(written)
         return written
 

@@ -35,9 +35,16 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
     metric, level = in_force(metric, site, phase), stats.level_for_looks(phase_named(phase).looks)
     plain = Reading(
-        metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
-        reason=found.reason, key=_is_key(metric, found, site),
-    )  # fmt: skip
+        metric.id,
+        metric.title,
+        metric.unit,
+        section=metric.section,
+        status=Status.UNKNOWN,
+        target=metric.target,
+        measurement=found,
+        reason=found.reason,
+        key=_is_key(metric, found, site),
+    )
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
     step, why = step_of(metric, found, level) if found.judged else (None, None)
@@ -46,9 +53,14 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         goal = _becomes_green(metric, found, level) if doubt else None
         return replace(plain, status=status, reason=doubt or found.reason, becomes_green=goal)
     return replace(
-        plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
+        plain,
+        status=step.status,
+        critical=step.critical,
+        rollback=step.rollback,
+        reason=why,
+        action=step.action,
         becomes_green=_becomes_green(metric, found, level),
-    )  # fmt: skip
+    )
 
 
 def _is_key(metric: Metric, found: Measurement, site: Site) -> bool:

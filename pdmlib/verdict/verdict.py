@@ -119,7 +119,7 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
+    tables["checklist"] = checklist(phase, readings, case.site, findings=findings, days=tables["daily"])
     draft = Verdict(
         case=case,
         readings=readings,

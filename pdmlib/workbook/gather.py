@@ -78,14 +78,14 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
     try:
         found = collect(site, scope, requests_folder(site, out))
     except SourceError as error:
-        row = Coverage("requests", Answer.FAILED, 0, round(monotonic() - started, 2), error.reason)
+        row = Coverage("requests", Answer.FAILED, 0, seconds=round(monotonic() - started, 2), detail=error.reason)
         return Collection(collected.frames, (*collected.coverage, row))
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]
     status = Answer.FAILED if len(whole) else Answer.PARTIAL if len(gaps) else Answer.OK
     detail = "; ".join(gaps["reason"].head(3)) or None
     rows = sum(len(table) for name, table in found.items() if name != "gaps")
-    row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)
+    row = Coverage("requests", status, rows, seconds=round(monotonic() - started, 2), detail=detail)
     return Collection(merge((collected.frames, found)), (*collected.coverage, row))
 
 

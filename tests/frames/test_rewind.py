@@ -96,20 +96,25 @@ def histories(draw: st.DrawFn) -> tuple[Rows, Rows]:
         rows = {
             "tickets": (
                 {"ticket": f"T{number}", "created_at": start, "priority": "urgent"},
-                {"resolved_at": end, "status": "closed", "rating": 4}, {"status": "open"},
+                {"resolved_at": end, "status": "closed", "rating": 4},
+                {"status": "open"},
             ),
             "cron_logs": (
                 {"job": "deliver", "started_at": start},
-                {"completed_at": end, "status": "failed", "error": "lost", "attempts": 2}, {"status": "started"},
+                {"completed_at": end, "status": "failed", "error": "lost", "attempts": 2},
+                {"status": "started"},
             ),
             "payments": (
-                {"source": "stripe", "payment": f"p{number}", "created_at": start, "status": "succeeded"}, {}, {},
+                {"source": "stripe", "payment": f"p{number}", "created_at": start, "status": "succeeded"},
+                {},
+                {},
             ),
             "deployments": (
                 {"source": "vercel", "deployment": f"d{number}", "created_at": start, "target": "production"},
-                {"ready_at": end, "state": "READY"}, {"state": "BUILDING"},
+                {"ready_at": end, "state": "READY"},
+                {"state": "BUILDING"},
             ),
-        }  # fmt: skip
+        }
         for name, (known, later, before) in rows.items():
             whole[name].append(known | later)
             if start <= MOMENT:

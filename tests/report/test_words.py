@@ -53,9 +53,13 @@ def test_text_is_cut_and_stripped_of_control_characters() -> None:
 
 
 def test_a_share_stands_in_brackets_only_where_it_was_measured() -> None:
-    share = Reading("x", "x", "%", "s", Status.INFO, "", Measurement(State.MEASURED, 45.0))
+    share = Reading(
+        "x", "x", "%", section="s", status=Status.INFO, target="", measurement=Measurement(State.MEASURED, 45.0)
+    )
     assert of_limit(share, "the limit") == "(45 % of the limit)"
-    unknown = Reading("x", "x", "%", "s", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    unknown = Reading(
+        "x", "x", "%", section="s", status=Status.UNKNOWN, target="", measurement=Measurement(State.NO_DATA)
+    )
     assert of_limit(unknown, "the limit") == of_limit(None, "the limit") == ""
 
 

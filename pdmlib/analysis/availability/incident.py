@@ -159,10 +159,14 @@ def response(case: Case) -> list[dict[str, Any]]:
     """The response procedure with its clocks, counted from the start of the window."""
     start = case.window.start
     return [
-        {"key": f"response:{step.split(':')[0].split(',')[0].lower()}", "step": step, "within": within,
-         "due": None if wait is None else iso(start + wait)}
+        {
+            "key": f"response:{step.split(':')[0].split(',')[0].lower()}",
+            "step": step,
+            "within": within,
+            "due": None if wait is None else iso(start + wait),
+        }
         for step, within, wait in PROCEDURE
-    ]  # fmt: skip
+    ]
 
 
 def criteria(case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]) -> list[dict[str, Any]]:

@@ -274,7 +274,9 @@ def uptime_pct(case: Case) -> Measurement:
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
     value = 100 * working / found.known if found.known else None
-    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
+    return _certain(
+        case, _measured(case, value, found, evidence=text, low=low, high=high), found, high < _target(case)
+    )
 
 
 def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
@@ -299,7 +301,12 @@ def downtime_minutes(case: Case) -> Measurement:
         f"{_minutes(found.down)} down; the target of {_target(case):g} % allows {allowed:.2f} min in this window"
     )
     low, high = found.down / 60, (found.down + found.unknown) / 60
-    return _certain(case, _measured(case, found.down / 60, found, text, low, high), found, sure=found.down > 0)
+    return _certain(
+        case,
+        _measured(case, found.down / 60, found, evidence=text, low=low, high=high),
+        found,
+        sure=found.down > 0,
+    )
 
 
 def downtime_events(case: Case) -> Measurement:
@@ -323,10 +330,13 @@ def _minutes(seconds: float) -> str:
 
 def incidents(case: Case) -> list[dict[str, Any]]:
     """Rows of `incidents`: start, end, minutes, reading, priority, status recovered or open; oldest first."""
-    rows = [_incident(case, e.start, e.end, e.down.total_seconds() / 60, "app_up") for e in outages(case)]
+    rows = [
+        _incident(case, e.start, e.end, minutes=e.down.total_seconds() / 60, reading="app_up")
+        for e in outages(case)
+    ]
     for found in stretches(case.at(case.scope.known), ROLLBACK_PCT):
         minutes = ((found.end or case.window.end) - found.start).total_seconds() / 60
-        rows.append(_incident(case, found.start, found.end, minutes, "error_rate_pct"))
+        rows.append(_incident(case, found.start, found.end, minutes=minutes, reading="error_rate_pct"))
     return sorted(rows, key=lambda row: (row["start"], row["reading"]))
 
 
@@ -425,13 +435,23 @@ def _unprobed(case: Case) -> list[Finding]:
     ]
 
 
-_DOWN = (Limit("==", False, Status.FAIL, Priority.P0, SYSTEM_DOWN, critical=True, rollback=True),)
+_DOWN = (Limit("==", False, Status.FAIL, priority=Priority.P0, action=SYSTEM_DOWN, critical=True, rollback=True),)
 _UPTIME = (
     Limit("<", 99.5, Status.FAIL, action=PREVENT),
     Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
 
-UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
+UPTIME = Metric(
+    "uptime_pct",
+    "Uptime",
+    "%",
+    section=SECTION,
+    measure=uptime_pct,
+    limits=_UPTIME,
+    target=">= 99.9",
+    better="higher",
+    topic=Topic.DAYS,
+)
 
 
 def metrics(site: Site) -> tuple[Metric, ...]:
@@ -442,20 +462,44 @@ def metrics(site: Site) -> tuple[Metric, ...]:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
-    Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
+    Metric(
+        "app_up",
+        "Application up",
+        "bool",
+        section=SECTION,
+        measure=app_up,
+        limits=_DOWN,
+        target="true",
+        better="higher",
+    ),
+    Metric(
+        "health_ok",
+        "Health check",
+        "bool",
+        section=SECTION,
+        measure=health_ok,
+        limits=_DOWN,
+        target="true",
+        better="higher",
+    ),
     UPTIME,
     Metric(
         "downtime_minutes",
         "Downtime",
         "min",
-        SECTION,
-        downtime_minutes,
+        section=SECTION,
+        measure=downtime_minutes,
         target="what the uptime target allows",
         better="lower",
         topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
+        "downtime_events",
+        "Downtime events",
+        "count",
+        section=SECTION,
+        measure=downtime_events,
+        better="lower",
+        topic=Topic.DAYS,
     ),
 )

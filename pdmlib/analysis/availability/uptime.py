@@ -173,7 +173,9 @@ def uptime(case: Case) -> Uptime | None:
         float(seconds.get(state, 0.0))
         for state in (*WORKING, Probe.DOWN, Probe.UNKNOWN, Probe.MAINTENANCE, UNCLEAR)
     )
-    return Uptime(up, degraded, down, unknown + unclear, maintenance, unclear, counted)
+    return Uptime(
+        up, degraded, down, unknown=unknown + unclear, maintenance=maintenance, unclear=unclear, probes=counted
+    )
 
 
 @once

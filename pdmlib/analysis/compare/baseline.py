@@ -108,7 +108,7 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
             if len(same) >= enough:
                 near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
                 groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
-                return _of(kind, same, groups, alike, _used(kind, len(same), judged, zone) + note)
+                return _of(kind, same, groups, alike=alike, used=_used(kind, len(same), judged, zone) + note)
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
 
 
@@ -134,10 +134,10 @@ def together(parts: Sequence[Baseline]) -> Baseline:
         kind,
         tuple(expected),
         used,
-        total,
-        total / variance if variance > 0 else min(part.exposure for part in parts),
-        spread / weight if weight else math.nan,
-        _joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
+        expected=total,
+        exposure=total / variance if variance > 0 else min(part.exposure for part in parts),
+        dispersion=spread / weight if weight else math.nan,
+        freedom=_joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
     )
 
 
@@ -174,9 +174,13 @@ def change(
         return Change(
             Trend.UNKNOWN, pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
         )
-    low, high = stats.rate_ratio(current, 1, before, base.exposure, spread, stats.level_for_looks(looks))
-    p = stats.rate_ratio_p(current, 1, before, base.exposure, spread)
-    return _judged(pct, 100 * (low - 1), 100 * (high - 1), p, base, better, practical_pct)
+    low, high = stats.rate_ratio(
+        current, 1, before, base_exposure=base.exposure, dispersion=spread, level=stats.level_for_looks(looks)
+    )
+    p = stats.rate_ratio_p(current, 1, before, base_exposure=base.exposure, dispersion=spread)
+    return _judged(
+        pct, 100 * (low - 1), 100 * (high - 1), p=p, base=base, better=better, practical_pct=practical_pct
+    )
 
 
 def _dispersion(base: Baseline) -> float:
@@ -210,7 +214,15 @@ def level_change(
     away = current - base.expected
     p = stats.student_p(away / error, base.spread_freedom) if error > 0 else float(away == 0)
     scale = 100 / base.expected
-    return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
+    return _judged(
+        away * scale,
+        (away - half) * scale,
+        (away + half) * scale,
+        p=p,
+        base=base,
+        better=better,
+        practical_pct=practical_pct,
+    )
 
 
 def _from_zero(current: float, base: Baseline, looks: int) -> Change:
@@ -239,11 +251,11 @@ def _judged(
         trend,
         pct,
         low,
-        high if math.isfinite(high) else None,
-        p,
-        f"{reason}: {why}" if why else reason,
-        _words(trend, pct, base, better),
-        base.expected,
+        high=high if math.isfinite(high) else None,
+        p=p,
+        reason=f"{reason}: {why}" if why else reason,
+        words=_words(trend, pct, base, better),
+        baseline=base.expected,
     )
 
 
@@ -266,12 +278,12 @@ def _of(
         kind,
         tuple(values),
         used,
-        sum(values) / len(values),
-        float(len(values)),
-        stats.dispersion(groups),
-        _freedom(groups),
-        math.sqrt(squares / freedom) if freedom else math.nan,
-        freedom,
+        expected=sum(values) / len(values),
+        exposure=float(len(values)),
+        dispersion=stats.dispersion(groups),
+        freedom=_freedom(groups),
+        spread=math.sqrt(squares / freedom) if freedom else math.nan,
+        spread_freedom=freedom,
     )
 
 

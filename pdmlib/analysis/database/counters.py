@@ -117,18 +117,37 @@ def rollbacks(between: Between) -> Iterator[Row]:
             f"{undone:.0f} of {undone + done:.0f} transactions were rolled back, usually {100 * usual:.1f} %"
         )
         action = "Look for errors and timeouts in the application's log"
-        yield {"object": "rollbacks", "severity": "warn", "value": 100 * share, "unit": "%", "threshold": "< 5 %",
-               "evidence": evidence, "action": action}  # fmt: skip
+        yield {
+            "object": "rollbacks",
+            "severity": "warn",
+            "value": 100 * share,
+            "unit": "%",
+            "threshold": "< 5 %",
+            "evidence": evidence,
+            "action": action,
+        }
     deadlocks = between.grown("deadlocks") or 0.0
     if deadlocks:
         severity = "fail" if deadlocks / (between.found.seconds / SECONDS_A_MIN) > DEADLOCKS_A_MIN else "warn"
-        yield {"object": "deadlocks", "severity": severity, "value": deadlocks, "unit": "count", "threshold": "0",
-               "evidence": f"{deadlocks:.0f} deadlocks", "action": "Take locks in one order"}  # fmt: skip
+        yield {
+            "object": "deadlocks",
+            "severity": severity,
+            "value": deadlocks,
+            "unit": "count",
+            "threshold": "0",
+            "evidence": f"{deadlocks:.0f} deadlocks",
+            "action": "Take locks in one order",
+        }
     for metric in ("sessions_fatal", "sessions_abandoned", "sessions_killed"):
         lost = between.grown(metric) or 0.0
         if lost:
-            yield {"object": metric, "severity": "info", "value": lost, "unit": "count",
-                   "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter"}  # fmt: skip
+            yield {
+                "object": metric,
+                "severity": "info",
+                "value": lost,
+                "unit": "count",
+                "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter",
+            }
 
 
 def statistics_epoch(between: Between) -> Iterator[Row]:
@@ -140,15 +159,25 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
         now = between.case.scope.as_of.timestamp()
         if new is not None and old is not None and old + 1 < new <= now:
             when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
-            yield {"object": metric, "severity": "warn", "evidence": f"{meaning} at {when}",
-                   "action": "Trust no difference across that moment"}  # fmt: skip
+            yield {
+                "object": metric,
+                "severity": "warn",
+                "evidence": f"{meaning} at {when}",
+                "action": "Trust no difference across that moment",
+            }
     evicted = between.grown("statements_dealloc") or 0.0
     entries, most = between.value("statements_entries"), between.value("pg_stat_statements.max")
     full = 100 * entries / most if entries is not None and most else 0.0
     if evicted or full > FULL_PCT:
-        yield {"object": "pg_stat_statements", "severity": "warn", "value": full, "unit": "% full",
-               "threshold": "< 90 %, nothing evicted", "evidence": f"entries were evicted {evicted:.0f} times",
-               "action": "Raise pg_stat_statements.max"}  # fmt: skip
+        yield {
+            "object": "pg_stat_statements",
+            "severity": "warn",
+            "value": full,
+            "unit": "% full",
+            "threshold": "< 90 %, nothing evicted",
+            "evidence": f"entries were evicted {evicted:.0f} times",
+            "action": "Raise pg_stat_statements.max",
+        }
 
 
 def cache_hit(between: Between) -> Iterator[Row]:
@@ -161,8 +190,13 @@ def cache_hit(between: Between) -> Iterator[Row]:
     else:
         share = 100 * hit / (hit + read)
         action = "Look at the statements that read most before buying memory"
-        yield {"severity": "info", "value": share, "unit": "%",
-               "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk", "action": action}  # fmt: skip
+        yield {
+            "severity": "info",
+            "value": share,
+            "unit": "%",
+            "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk",
+            "action": action,
+        }
 
 
 def temp_spills(between: Between) -> Iterator[Row]:
@@ -173,9 +207,14 @@ def temp_spills(between: Between) -> Iterator[Row]:
         return
     rate = spilled / MEGABYTE / between.hours
     if rate > 100:
-        yield {"severity": "warn", "value": rate, "unit": "MB/h", "threshold": "< 100 MB/h",
-               "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
-               "action": "Index the sort, or raise work_mem for that role only"}  # fmt: skip
+        yield {
+            "severity": "warn",
+            "value": rate,
+            "unit": "MB/h",
+            "threshold": "< 100 MB/h",
+            "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
+            "action": "Index the sort, or raise work_mem for that role only",
+        }
 
 
 def size_growth(between: Between) -> Iterator[Row]:
@@ -185,8 +224,13 @@ def size_growth(between: Between) -> Iterator[Row]:
         return
     share = 100 * grown / (size - grown) * 12 / between.hours
     severity = "warn" if share >= GROWTH_PCT and grown > GROWTH_BYTES else "info"
-    yield {"severity": severity, "value": share, "unit": "% in 12 h", "threshold": "< 20 %",
-           "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB"}  # fmt: skip
+    yield {
+        "severity": severity,
+        "value": share,
+        "unit": "% in 12 h",
+        "threshold": "< 20 %",
+        "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB",
+    }
 
 
 def own_cost(between: Between) -> Iterator[Row]:

@@ -110,6 +110,12 @@ def density(between: Between) -> Iterator[Row]:
     ratio = (both["value"] / both["value_rows"]) / (both["value_before"] / both["value_before_rows"])
     for row in both.assign(ratio=ratio)[ratio > SWOLLEN].nlargest(20, "ratio").to_dict("records"):
         more = 100 * (row["ratio"] - 1)
-        yield {"object": row["object"], "severity": "warn", "value": more, "unit": "%", "threshold": "< 30 %",
-               "evidence": f"{more:.0f} % more pages per row than before",
-               "action": "Check what holds vacuum back"}  # fmt: skip
+        yield {
+            "object": row["object"],
+            "severity": "warn",
+            "value": more,
+            "unit": "%",
+            "threshold": "< 30 %",
+            "evidence": f"{more:.0f} % more pages per row than before",
+            "action": "Check what holds vacuum back",
+        }

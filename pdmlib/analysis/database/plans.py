@@ -56,7 +56,7 @@ def _row(case: Case, found: Looks, row: Plan) -> dict[str, Any]:
         "now_ms": row["ms"],
         "before_at": row["at_before"],
         "at": row["at"],
-        "index": _index(case, found, row["query"], before, now) if changed and before else None,
+        "index": _index(case, found, row["query"], before=before, now=now) if changed and before else None,
     }
 
 

@@ -255,8 +255,8 @@ def _facts(case: Case, found: Looks) -> Facts:
         reset,
         seconds,
         _grown(case, found.before, found.after, "statements_dealloc") > 0,
-        _grown(case, found.before, found.after, "xact_rollback"),
-        usual,
+        rollbacks=_grown(case, found.before, found.after, "xact_rollback"),
+        usual_rollbacks=usual,
     )
 
 

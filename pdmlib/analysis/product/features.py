@@ -104,10 +104,12 @@ def use_of(case: Case, feature: Feature) -> Use | None:
     if found is None or (found.blank(case.window) and not found.within(case.window)):
         return None
     quiet, total = silence(case, found), found.within(case.window)
-    tried, rate = _attempts(case, feature, found, quiet, total)
+    tried, rate = _attempts(case, feature, found, quiet=quiet, total=total)
     broken = (1 - rate) ** tried if rate is not None and tried > 0 else 1.0
     state, chance = _state(case, total, quiet, broken)
-    return Use(total, change_of(case, feature, found), quiet, state, tried, rate, chance)
+    return Use(
+        total, change_of(case, feature, found), quiet, state=state, attempts=tried, rate=rate, chance=chance
+    )
 
 
 def _attempts(
@@ -295,7 +297,13 @@ def _logins(site: Site) -> Iterator[Metric]:
     for feature in [f for f in site.features if f.kind == "login"][:1]:
         measure = partial(amount, feature=feature)
         yield Metric(
-            "portal_logins", feature.title, "count", "activity", measure, better="higher", topic=Topic.USE
+            "portal_logins",
+            feature.title,
+            "count",
+            section="activity",
+            measure=measure,
+            better="higher",
+            topic=Topic.USE,
         )
 
 
@@ -318,5 +326,14 @@ def _metric(feature: Feature, limits: tuple[Limit, ...], target: str, phases: tu
     measure = partial(amount, feature=feature)
     name = f"feature_{feature.name}"
     return Metric(
-        name, feature.title, "count", SECTION, measure, limits, target, "higher", topic=Topic.USE, phases=phases
+        name,
+        feature.title,
+        "count",
+        section=SECTION,
+        measure=measure,
+        limits=limits,
+        target=target,
+        better="higher",
+        topic=Topic.USE,
+        phases=phases,
     )

@@ -68,7 +68,7 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
     for block in range(blocks):
         shown = range(block * wide, min(days, (block + 1) * wide))
         _dates(ax, dates, shown, block * pitch + 1.4)
-        _cells(ax, rows, shown, block * pitch + 1.5, 10_000 if wide <= 8 else 1000)
+        _cells(ax, rows, shown, y=block * pitch + 1.5, limit=10_000 if wide <= 8 else 1000)
         for i, row in enumerate(rows):
             _row_words(ax, row, block * pitch + 2 + i)
     kinds = {_kind(r, i) for r in rows for i in range(days)}

@@ -37,7 +37,7 @@ def same_hours(held: Held, scope: Scope, level: float) -> dict[str, pd.DataFrame
         return {}
     chosen = [[hour for hour, place in found.items() if place in shared] for found in hours]
     scanned = sum(requests_in(held, window) for window in windows) <= SCANNED_REQUESTS
-    now, before = (_side(held, w, h, scanned, level) for w, h in zip(windows, chosen, strict=True))
+    now, before = (_side(held, w, h, scanned=scanned, level=level) for w, h in zip(windows, chosen, strict=True))
     both = now.join(before.add_suffix("_before"), how="outer")
     both = both.assign(busy=both["requests"].fillna(0) + both["requests_before"].fillna(0))
     both = both.sort_values("busy", ascending=False).groupby(level="dimension").head(ITEMS_AT_MOST).sort_index()

@@ -103,7 +103,17 @@ def _on_cluster(
             target.write_bytes(rows)
             task.release()
             on_read([piece], 1.0)
-            yield [piece], Part(target, part.views, part.lines, part.excluded, part.rejected, part.examples)
+            yield (
+                [piece],
+                Part(
+                    target,
+                    part.views,
+                    part.lines,
+                    excluded=part.excluded,
+                    rejected=part.rejected,
+                    examples=part.examples,
+                ),
+            )
             target.unlink(missing_ok=True)
 
 

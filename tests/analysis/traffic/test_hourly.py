@@ -12,8 +12,19 @@ def test_rule_22_the_chart_of_errors_and_the_reading_come_from_one_source() -> N
     hour = DEPLOYED + timedelta(hours=1)
     row = {"source": "vercel", "at": DEPLOYED, "interval_s": 3600, "sample_rate": 1.0}
     counts = [row | {"status": 200, "requests": 730}, row | {"status": 500, "requests": 463}]
-    sample = {"source": "sentry", "start": DEPLOYED, "end": hour, "requests": 1400, "failures": 600, "samples": 70,
-              "sample_rate": 0.05, "p50_ms": 90, "p95_ms": 300, "p99_ms": 500, "avg_ms": 120}  # fmt: skip
+    sample = {
+        "source": "sentry",
+        "start": DEPLOYED,
+        "end": hour,
+        "requests": 1400,
+        "failures": 600,
+        "samples": 70,
+        "sample_rate": 0.05,
+        "p50_ms": 90,
+        "p95_ms": 300,
+        "p99_ms": 500,
+        "avg_ms": 120,
+    }
     case = a_case({"request_counts": counts, "latencies": [sample]}, phase="hour1", as_of=hour)
     (drawn,) = hourly(case).to_dict("records")
     assert (drawn["requests"], drawn["errors"], drawn["p95"]) == (1193, 463, 300)
