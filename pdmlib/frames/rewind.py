@@ -15,6 +15,7 @@ import pandas as pd
 
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _taken_back(name: str, table: pd.DataFrame, later: Later, moment: datetime) 
     return frame(name, [{**row, **back} if changed else row for row, changed in rows])
 
 
-def _today(source: str, status: str, detail: str | None) -> str | None:
-    if source not in TODAY or status not in ("ok", "partial"):
+def _today(source: str, status: Answer, detail: str | None) -> str | None:
+    if source not in TODAY or not status.heard:
         return detail
     return "; ".join(filter(None, (f"as known today: {TODAY[source]}", detail)))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Cell
 from pdmlib.report import cells, words
 from pdmlib.report.columns import COLUMNS, C, Column
@@ -38,7 +38,7 @@ def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:
 def _told(row: Mapping[str, Any]) -> Mapping[str, Any]:
     """A row without the changes that its trends say are none: no `-63 %` stands beside an arrow for flat."""
     ends = ("_vs_7day_pct", "_trend")
-    quiet = {key for key in row if key.endswith(ends[0]) and row.get(key.replace(*ends)) == "flat"}
+    quiet = {key for key in row if key.endswith(ends[0]) and row.get(key.replace(*ends)) == Trend.FLAT}
     return {key: None if key in quiet else value for key, value in row.items()}
 
 
