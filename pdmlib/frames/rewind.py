@@ -14,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.frames.collection import Collection
-from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
 
 
@@ -47,7 +46,9 @@ MADE: Mapping[str, str] = {
     "app_alerts": "at",
     "integration_checks": "at",
     "payments": "created_at",
+    "disputes": "created_at",
     "webhook_events": "created_at",
+    "vendor_errors": "at",
     "messages": "created_at",
     "email_counts": "at",
     "host_metrics": "at",
@@ -71,7 +72,7 @@ LATER: Mapping[str, tuple[Later, ...]] = {
 # What the vendors tell of now and keep no history of, by source.
 TODAY: Mapping[str, str] = {
     "sentry": "the status and last event of issues",
-    "stripe": "the status of payments and whether events were delivered",
+    "stripe": "the status of payments and disputes and whether events were delivered",
     "twilio": "the status of messages",
 }
 
@@ -98,17 +99,17 @@ def _then(name: str, table: pd.DataFrame, moment: datetime) -> pd.DataFrame:
         made = table[MADE[name]]
         table = table[made.isna() | (made <= moment)]
     for later in LATER.get(name, ()):
-        table = _taken_back(name, table, later, moment)
+        table = _taken_back(table, later, moment)
     return table.reset_index(drop=True)
 
 
-def _taken_back(name: str, table: pd.DataFrame, later: Later, moment: datetime) -> pd.DataFrame:
+def _taken_back(table: pd.DataFrame, later: Later, moment: datetime) -> pd.DataFrame:
     after = (table[later.column] > moment).fillna(False).astype(bool)
     if not after.any():
         return table
     back = {later.column: None, **later.becomes}
-    rows = zip(table.to_dict("records"), after, strict=True)
-    return frame(name, [{**row, **back} if changed else row for row, changed in rows])
+    was = {c: table[c].mask(after) if value is None else table[c].mask(after, value) for c, value in back.items()}
+    return table.assign(**was)
 
 
 def _today(source: str, status: Answer, detail: str | None) -> str | None:
