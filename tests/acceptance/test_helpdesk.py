@@ -264,7 +264,7 @@ def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and
 ) -> None:
     verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
     taken = ingest(verdict.case.site, [log], requests_folder(verdict.case.site, tmp_path))
-    assert taken.added == 0
+    assert taken.requests == 0
     assert taken.failed or taken.rejected == len(log.read_text().splitlines())
     verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
     for name in ("requests_total", "error_rate_pct", "latency_p95_ms"):
