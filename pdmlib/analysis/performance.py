@@ -145,7 +145,11 @@ def _no_latency(case: Case, column: str) -> Measurement:
 
 
 def _lost(case: Case, source: str, item: str, otherwise: str) -> Measurement:
-    """Why a source gave no figure: what of its answers was not understood, else its gap, else that it has none."""
+    """Why a source gave no figure: what of its answers was not understood, else its gap, else that it has none.
+
+    The site's own request logs answer for a source that it does without.
+    """
+    source = "requests" if case.site.requests and source in case.site.unused else source
     unclear = next((told for name in ITEMS if (told := case.unclear(name, ITEMS[name]))), None)
     found = case.missing(source, item, otherwise)
     return (

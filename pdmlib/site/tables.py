@@ -352,7 +352,8 @@ class Requests(Part):
         default=(), description="patterns such as /jobs/[id], tried in order before the built-in rules"
     )
     health_paths: tuple[str, ...] = Field(
-        default=("/api/health", "/api/health/detailed"), description="paths whose requests are health checks"
+        default=("/api/health", "/api/health/detailed"),
+        description="paths of health checks, besides those of `sources.app`",
     )
     cron_paths: tuple[str, ...] = Field(
         default=("/api/cron/",), description="what the path of a call by the scheduler starts with"

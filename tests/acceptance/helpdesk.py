@@ -6,6 +6,8 @@ everywhere. What is in it is written out here, so that a reader can count it by 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from tests.servers import MONITOR
@@ -62,6 +64,36 @@ FROM generate_series('2025-10-06 00:00'::timestamp, '2025-11-10 09:20', interval
 GRANT USAGE ON SCHEMA desk TO {MONITOR};
 GRANT SELECT ON ALL TABLES IN SCHEMA desk TO {MONITOR};
 """
+
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+WATCHER = "desk-watch/2"  # only its path says that it looks at the health
+
+
+def access_log() -> Iterator[str]:
+    """Lines in nginx's combined format with Kolkata's offset, from two weeks before the deployment on.
+
+    Each five minutes a look at the health and a question of a person, each half an hour a crawler. Of the
+    people's, those of minute 35 are refused with 404. After the deployment those of 11:00 to 11:55 fail with
+    502; so do the looks at the health and the crawler of each midnight. No line tells how long it
+    took: the number after the status is of bytes.
+    """
+    at, end = datetime.fromisoformat("2025-10-20T00:00:00+05:30"), datetime.fromisoformat(AS_OF)
+    deployed = datetime.fromisoformat(DEPLOYED)
+    while at < end + timedelta(hours=1):
+        night = at.hour == 0 and at.minute == 0
+        status = 502 if at >= deployed and at.hour == 11 else 404 if at.minute == 35 else 200
+        yield _line(at, "/healthz", 502 if night else 200, agent=WATCHER)
+        yield _line(at, f"/questions/{at.day * 1000 + at.hour}?from=mail", status, agent=BROWSER)
+        if at.minute % 30 == 0:
+            yield _line(at, "/questions", 502 if night else 200, agent=CRAWLER)
+        at += timedelta(minutes=5)
+
+
+def _line(at: datetime, path: str, status: int, agent: str) -> str:
+    stamp = at.strftime("%d/%b/%Y:%H:%M:%S %z")
+    return f'203.0.113.9 - - [{stamp}] "GET {path} HTTP/1.1" {status} 5120 "-" "{agent}"'
+
 
 JOBS = [
     {"name": "fetch mail", "schedule": "*/15 * * * *", "time_zone": ZONE, "timeout_s": 120},

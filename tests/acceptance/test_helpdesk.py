@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ from pdmlib.report.text import report_markdown
 from pdmlib.site.load import load_site
 from pdmlib.site.notes import Notes
 from pdmlib.sources import catalogue
+from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.gather import requests_folder, with_requests
 from pdmlib.workbook.scope import scope_for
 from tests.acceptance import helpdesk
 from tests.acceptance.conftest import pdm
@@ -46,14 +50,25 @@ def app() -> Iterator[Vendor]:
 Judge = Callable[..., Verdict]
 
 
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("nginx") / "access.log"
+    path.write_text("".join(f"{line}\n" for line in helpdesk.access_log()), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
 def judged(desk: Database, tmp_path: Path) -> Judge:
-    def judged(tree: dict[str, Any], phase: str = "week1") -> Verdict:
+    def judged(tree: dict[str, Any], phase: str = "week1", log: Path | None = None) -> Verdict:
         path = tmp_path / "helpdesk.yaml"
         path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
         site = load_site(path, {"BENCH_URL": desk.url(MONITOR)})
         scope = scope_for(site, phase, helpdesk.AS_OF)
-        return judge(Case(site, scope, catalogue.collect(site, scope), scope.window))
+        if log is not None:
+            taken = ingest(site, [log], requests_folder(site, tmp_path))
+            assert (taken.rejected, taken.failed) == (0, ())
+        collected = with_requests(catalogue.collect(site, scope), site, scope, tmp_path)
+        return judge(Case(site, scope, collected, scope.window))
 
     return judged
 
@@ -189,6 +204,83 @@ def test_up_and_error_in_an_uptime_log_are_known_and_unknown_time_with_bounds_th
     assert uptime.measurement.low == pytest.approx(100 * (10080 - 108) / 10080)
     assert uptime.measurement.high == 100
     assert "'error'" in str(uptime.reason) and "'timeout'" in str(uptime.reason)
+
+
+LINE = re.compile(r'\[(.+?)\] "GET (\S+) HTTP/1\.1" (\d{3}) \d+ "-" "(.+)"$')
+
+
+def counted_by_hand(log: Path) -> tuple[int, int]:
+    """Requests of people in the week, and those of them that failed, by a look at each line."""
+    start, end = (datetime.fromisoformat(text) for text in (helpdesk.DEPLOYED, helpdesk.AS_OF))
+    statuses = [
+        int(status)
+        for at, path, status, agent in (LINE.search(line).groups() for line in log.read_text().splitlines())  # type: ignore[union-attr]
+        if start <= datetime.strptime(at, "%d/%b/%Y:%H:%M:%S %z") < end
+        if path != "/healthz" and "Googlebot" not in agent
+    ]
+    return len(statuses), sum(status >= 500 for status in statuses)
+
+
+def test_an_access_log_gives_the_requests_and_errors_counted_by_hand_and_no_response_time(
+    judged: Judge, app: Vendor, log: Path
+) -> None:
+    requests, failed = counted_by_hand(log)
+    assert (requests, failed) == (7 * 288, 7 * 12)  # one each five minutes, of which an hour a day fails
+    site = helpdesk.declared(app.url) | {"requests": {"format": "combined", "health_paths": ["/healthz"]}}
+    verdict = judged(site, log=log)
+    assert verdict.case["not_understood"].empty
+    assert value(verdict, "requests_total") == requests
+    assert value(verdict, "error_rate_pct") == pytest.approx(100 * failed / requests)
+    # Its response times are those of its own looks, the table of the uptime log, and are called so.
+    p95 = verdict.reading("latency_p95_ms")
+    assert p95 is not None
+    assert p95.measurement.source == "probe" and "not of users' requests" in str(p95.reason)
+    del site["uptime"]
+    verdict = judged(site, log=log)
+    for name in ("latency_avg_ms", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"):
+        reading = verdict.reading(name)
+        assert reading is not None
+        assert (reading.status, reading.value) == (Status.UNKNOWN, None), name
+        assert "response times" in str(reading.reason), (name, reading.reason)
+    assert not [f for f in verdict.findings if "latency" in f.id]
+
+
+@pytest.mark.parametrize("shape", ["declared", "undeclared"])
+def test_an_access_log_without_a_word_of_its_health_checks_counts_them_apart_all_the_same(
+    judged: Judge, app: Vendor, log: Path, shape: str
+) -> None:
+    """`sources.app.health` names the path already."""
+    verdict = judged(getattr(helpdesk, shape)(app.url) | {"requests": {"format": "combined"}}, log=log)
+    requests, failed = counted_by_hand(log)
+    assert value(verdict, "requests_total") == requests
+    assert value(verdict, "error_rate_pct") == pytest.approx(100 * failed / requests)
+    latency = verdict.reading("latency_p95_ms")
+    assert latency is not None
+    assert latency.measurement.source == "probe" if shape == "declared" else latency.status is Status.UNKNOWN
+
+
+def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and_gives_no_number(
+    judged: Judge, app: Vendor, log: Path, tmp_path: Path
+) -> None:
+    verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
+    taken = ingest(verdict.case.site, [log], requests_folder(verdict.case.site, tmp_path))
+    assert taken.requests == 0
+    assert taken.failed or taken.rejected == len(log.read_text().splitlines())
+    verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
+    for name in ("requests_total", "error_rate_pct", "latency_p95_ms"):
+        reading = verdict.reading(name)
+        assert reading is not None
+        assert (reading.status, reading.value) == (Status.UNKNOWN, None), name
+    assert verdict.findings == () and verdict.status == "UNKNOWN"
+
+
+def test_an_access_log_that_was_not_taken_in_is_a_gap_and_no_quiet_week(judged: Judge, app: Vendor) -> None:
+    verdict = judged(helpdesk.declared(app.url) | {"requests": {"format": "combined"}})
+    for name in ("requests_total", "error_rate_pct"):
+        reading = verdict.reading(name)
+        assert reading is not None
+        assert (reading.status, reading.value) == (Status.UNKNOWN, None), name
+    assert "no request log was ingested" in " ".join(verdict.case["gaps"]["reason"])
 
 
 VENDORS = ("Sentry", "Vercel", "Supabase", "Stripe", "Twilio", "Resend")
