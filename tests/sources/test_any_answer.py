@@ -93,7 +93,7 @@ def judged(
     reasons = [] if gaps is None else gaps["reason"].tolist()
     assert not [r for r in reasons if "was not understood (" in r]
     site = the_site(source, **block)
-    coverage = (Coverage(source, "partial" if reasons else Answer.OK, 1, 0.1),)
+    coverage = (Coverage(source, Answer.PARTIAL if reasons else Answer.OK, 1, 0.1),)
     return of_case(Case(site, SCOPE, Collection(frames, coverage), SCOPE.window))
 
 
