@@ -143,6 +143,7 @@ FILLED = sorted(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("frame", "column"), FILLED)
 def test_a_report_without_a_column_is_another_report(frame: str, column: str) -> None:
     case = a_case(ROWS, phase="week1")
