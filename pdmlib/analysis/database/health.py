@@ -34,7 +34,6 @@ RESTART = "Check Supabase status, restart if needed"
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
-FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
@@ -257,7 +256,7 @@ def db_cache_hit_pct(case: Case) -> Measurement:
     if hits is None or reads is None:
         why = f"it takes two looks at the counters, and no reset between; {COLLECT}"
         return case.missing("postgres", "database_gauges", why)
-    if hits + reads < FEWEST_BLOCKS:
+    if hits + reads < counters.FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
     text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
     value = 100 * hits / (hits + reads)
