@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from pdmlib.demo import Production, start
 from tests.servers import Bench, Database, a_bench
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The quick tests draw the same examples each time, so that a change turns them red; the slow ones draw anew."""
+    settings.register_profile("same", derandomize=True)
+    if "not slow" in config.option.markexpr:
+        settings.load_profile("same")
 
 
 @pytest.fixture(scope="session")
