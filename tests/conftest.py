@@ -12,7 +12,7 @@ from tests.servers import Bench, Database, a_bench
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The quick tests draw the same examples each time, so that a change turns them red; the slow ones draw anew."""
+    """The quick tests draw the same examples each time; the slow ones draw anew."""
     settings.register_profile("same", derandomize=True)
     if "not slow" in config.option.markexpr:
         settings.load_profile("same")
