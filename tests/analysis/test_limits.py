@@ -8,7 +8,7 @@ import pytest
 from pdmlib.analysis import limits, performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.database import health
-from pdmlib.analysis.integrations import causes_of
+from pdmlib.analysis.integrations.operational import causes_of
 from pdmlib.analysis.product import costs
 from pdmlib.frames.case import Case
 from pdmlib.report.charts.catalogue import CHARTS

@@ -113,6 +113,8 @@ def test_no_secret_survives_in_forms_one_behind_the_other_cut_anywhere(
 ) -> None:
     # Without a literal of its own, a setting's value is known by the statement that it stands in.
     joints = ["; ", ";\n"] if any("SET app" in form for form in forms) else ["; ", " ", "\n", ", ", "||"]
+    # A comment to the end of the line would take the opening quote of what stands behind it.
+    joints = [";\n"] if any("--" in form for form in forms) else joints
     text = data.draw(st.sampled_from(joints)).join(forms)
     cut = text[: data.draw(st.integers(0, len(text)))]
     assert leaked(redacted(cut)) == []
