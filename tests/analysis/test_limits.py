@@ -161,6 +161,8 @@ def test_losses_that_a_site_allows_are_no_cause() -> None:
             "created_at": DEPLOYED,
             "direction": "outbound-api",
             "status": "failed" if i < 20 else "delivered",
+            "error_code": 30007 if i < 20 else None,  # filtered by the carrier: the sender's own fault
+            "fault": "ours" if i < 20 else None,
         }
         for i in range(100)
     ]
