@@ -63,10 +63,12 @@ class Clone:
             "UV_FAILS": "",
             **environ,
         }
+        # `make test` calls these tests: what it tells the makes below it would number their messages.
+        outer = {name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"}
         return subprocess.run(
             ["make", target, f"PYTHON={self.folder / 'python3'}"],
             cwd=self.folder,
-            env={**os.environ, **named},
+            env={**outer, **named},
             capture_output=True,
             text=True,
             timeout=60,
