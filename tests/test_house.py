@@ -104,7 +104,7 @@ INSIDE = {
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
-        accounts answers fields health live permissions webhooks
+        accounts fields health live permissions webhooks
         http masking threads
     """,
     "sources.postgres": """
