@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
-from pdmlib.frames.readings import Status
+from pdmlib.frames.readings import Answer, Status
 from pdmlib.sources import resend, stripe, twilio
 from tests.analysis.integrations.answered import Judged, of_case
 from tests.sources.loopback import Call, Reply, routed, the_scope, the_site, vendor
@@ -93,7 +93,7 @@ def judged(
     reasons = [] if gaps is None else gaps["reason"].tolist()
     assert not [r for r in reasons if "was not understood (" in r]
     site = the_site(source, **block)
-    coverage = (Coverage(source, "partial" if reasons else "ok", 1, 0.1),)
+    coverage = (Coverage(source, Answer.PARTIAL if reasons else Answer.OK, 1, 0.1),)
     return of_case(Case(site, SCOPE, Collection(frames, coverage), SCOPE.window))
 
 

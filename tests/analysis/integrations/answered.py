@@ -9,7 +9,7 @@ from typing import Any
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
-from pdmlib.frames.readings import Finding, Reading
+from pdmlib.frames.readings import Answer, Finding, Reading
 from pdmlib.sources import resend, stripe, twilio
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.ladder import reading_of
@@ -52,7 +52,7 @@ def judged(source: str, routes: Mapping[str, Any], phase: str = "day1", **block:
         scope = the_scope(phase)
         frames = SOURCES[source](site, scope)
     gaps = len(frames.get("gaps", ()))
-    coverage = (Coverage(source, "partial" if gaps else "ok", 1, 0.1),)
+    coverage = (Coverage(source, Answer.PARTIAL if gaps else Answer.OK, 1, 0.1),)
     return of_case(Case(site, scope, Collection(frames, coverage), scope.window))
 
 
