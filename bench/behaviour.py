@@ -190,7 +190,7 @@ def main() -> int:
     given = parser.parse_args()
     if given.verb == "compare":
         return compare(given.before, given.after, given.added)
-    record(given.folder, given.pdm, given.scenarios, given.phases, given.jobs)
+    record(given.folder, given.pdm, given.scenarios, phases=given.phases, jobs=given.jobs)
     return 0
 
 

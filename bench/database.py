@@ -86,7 +86,7 @@ def by_check(site: Site) -> dict[str, float]:
     scope = scope_of(site.zone, phase_named("hour1"), now() - timedelta(minutes=30), now())
     taken = {}
     with session(site) as opened:
-        look = Look(opened, site, scope, ledger(opened, site), frame("query_timings"))
+        look = Look(opened, site, scope, ledger=ledger(opened, site), timings=frame("query_timings"))
         for check in CHECKS:
             start = time.perf_counter()
             check.run(look)

@@ -88,12 +88,21 @@ def _statements(at: pd.DatetimeIndex, rng: np.random.Generator) -> pd.DataFrame:
     return frame(
         "statements",
         table.assign(
-            role="authenticated", toplevel=True, calls=calls, total_ms=total, mean_ms=total / calls,
-            stddev_ms=rng.normal(1, 0.1, len(table)), rows=calls * 3, hit_blocks=calls * 12, read_blocks=0,
+            role="authenticated",
+            toplevel=True,
+            calls=calls,
+            total_ms=total,
+            mean_ms=total / calls,
+            stddev_ms=rng.normal(1, 0.1, len(table)),
+            rows=calls * 3,
+            hit_blocks=calls * 12,
+            read_blocks=0,
             query=("SELECT * FROM public.orders WHERE id = $1 AND note = " + table["queryid"]),
-            temp_blocks=0, wal_bytes=calls * 100, since=pd.Timestamp("2024-03-01", tz="UTC"),
+            temp_blocks=0,
+            wal_bytes=calls * 100,
+            since=pd.Timestamp("2024-03-01", tz="UTC"),
         ),
-    )  # fmt: skip
+    )
 
 
 def kept(folder: Path, length: timedelta) -> None:

@@ -181,9 +181,11 @@ def run_polars(file: str, folder: str) -> None:
     import polars as pl  # type: ignore[import-not-found]
 
     schema = {
-        "timestamp": pl.Int64, "path": pl.String, "durationMs": pl.Float64,
+        "timestamp": pl.Int64,
+        "path": pl.String,
+        "durationMs": pl.Float64,
         "proxy": pl.Struct({"statusCode": pl.Int32}),
-    }  # fmt: skip
+    }
     rows = pl.scan_ndjson(file, schema=schema, ignore_errors=True).filter(pl.col("proxy").is_not_null())
     rows = rows.with_columns(s=pl.col("proxy").struct.field("statusCode"), m=pl.col("timestamp") // 60_000)
     wanted = [pl.len(), (pl.col("s") >= 500).sum().alias("failed")]
@@ -370,7 +372,7 @@ def report(millions: Sequence[float], rounds: int, folder: Path) -> Iterator[str
     for size in millions:
         file = prepare(folder, size)
         chosen = [n for n in CANDIDATES if n not in left_out and not (n in SLOW and size > 1)]
-        found = table(file, folder, rounds, chosen, python)
+        found = table(file, folder, rounds, chosen=chosen, polars=python)
         took.append((size, found["ingest"].cpu))
         kept = sum(path.stat().st_size for path in (folder / "kept").rglob("*.parquet")) / 1e6
         log = file.stat().st_size / 1e6

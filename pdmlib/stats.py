@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from scipy import special
 
-LEVEL = 0.05
+POISSON = 1 + 1e-9  # a dispersion up to here is 1 but for rounding
+FEWEST_POINTS = 3  # a line through two has no residual, and so no interval
+LEVEL = 0.05  # two-sided, of all intervals: 95 %
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
@@ -154,7 +156,7 @@ def chance_of_none(expected: float, dispersion: float = 1.0) -> float:
 
     Source: McCullagh and Nelder 1989, section 6.2.3 (variance = dispersion * mean).
     """
-    if dispersion <= 1 + 1e-9:
+    if dispersion <= POISSON:
         return math.exp(-expected)
     return float(dispersion ** (-expected / (dispersion - 1)))
 
@@ -193,7 +195,7 @@ def slope(xs: Sequence[float], ys: Sequence[float], level: float = LEVEL) -> tup
     count = len(xs)
     middle_x, middle_y = sum(xs) / max(count, 1), sum(ys) / max(count, 1)
     spread = sum((x - middle_x) ** 2 for x in xs)
-    if count < 3 or spread == 0:
+    if count < FEWEST_POINTS or spread == 0:
         return math.nan, math.nan, math.nan
     value = sum((x - middle_x) * (y - middle_y) for x, y in zip(xs, ys, strict=True)) / spread
     rest = sum((y - middle_y - value * (x - middle_x)) ** 2 for x, y in zip(xs, ys, strict=True))

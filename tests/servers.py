@@ -165,11 +165,25 @@ def _initialise(programs: Path, folder: Path, settings: str) -> None:
     """An empty cluster, with options that every version has."""
     user = unprivileged()
     subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", ADMIN, "--no-sync", "--encoding=UTF8", "--locale=C",
-         "--auth-local=trust", "--auth-host=scram-sha-256"],
-        check=True, capture_output=True, cwd=folder, user=user and user.pw_uid, group=user and user.pw_gid,
+        [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            ADMIN,
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=user and user.pw_uid,
+        group=user and user.pw_gid,
         extra_groups=[] if user else None,
-    )  # fmt: skip
+    )
     with (folder / "data/postgresql.conf").open("a") as file:
         file.write(_SETTINGS + settings)
 

@@ -96,21 +96,15 @@ INSIDE = {
         statements
         causes host statement_deltas
     """,
-    "analysis.integrations": """
-        operational
-        emails messages payments
-        shares
-    """,
     "analysis.product": """
         features
         activity costs feedback usage
     """,
     "sources": """
         catalogue
-        endpoints sentry supabase vercel
-        app postgres resend stripe twilio
-        accounts health live permissions specifications webhooks
-        fields
+        endpoints resend sentry stripe supabase twilio vercel
+        app postgres specifications
+        accounts answers fields health live permissions webhooks
         http masking threads
     """,
     "sources.postgres": """
@@ -139,7 +133,7 @@ INSIDE = {
         addresses fingerprints formats histogram json_repair progress routes
     """,
     "frames": """
-        case
+        case rewind
         collection rows understanding
         frame
         readings schemas statement_text states
@@ -162,6 +156,11 @@ INSIDE = {
         source
         metrics moves
         platform
+    """,
+    "analysis.integrations": """
+        operational
+        emails messages payments
+        shares
     """,
 }
 HOMES = {

@@ -25,8 +25,8 @@ def a_fault(**changes):
 def a_trial(status="RED", names=("error_rate_pct",), false=(), fault=None):
     cells = {"readings": (1, 20), "days": (0, 8)}
     looks = (
-        Look(HOUR / 2, "YELLOW", "medium", (), (), cells),
-        Look(HOUR, status, "medium", tuple(names), tuple(false), cells),
+        Look(HOUR / 2, "YELLOW", "medium", names=(), false=(), cells=cells),
+        Look(HOUR, status, "medium", names=tuple(names), false=tuple(false), cells=cells),
     )
     return Trial(Draw(1, fault or a_fault(), HOUR / 4), looks)
 

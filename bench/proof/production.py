@@ -122,8 +122,16 @@ def production(seed: int = 1) -> Iterator[Production]:
         stack.callback(server.stop)
         server.until_ready()
         looks = _looks(folder, database.address("pdm_monitor", passwords["pdm_monitor"], server.port))
-        database.fill(server, world, Plan(), ms(history.LOOKS[0]), passwords, looks, lambda step: None)
+        database.fill(
+            server,
+            world,
+            Plan(),
+            clock=ms(history.LOOKS[0]),
+            passwords=passwords,
+            looks=looks,
+            tell=lambda step: None,
+        )
         vendors = VendorServer(Stage(world, Plan(), tokens, history.LOOKS[0]))
         threading.Thread(target=vendors.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         stack.callback(vendors.stop)
-        yield Production(folder, server, passwords, vendors, tokens, world)
+        yield Production(folder, server, passwords, vendors=vendors, tokens=tokens, world=world)

@@ -124,7 +124,7 @@ def _look(production: Production, draw: Draw, after: timedelta) -> Look:
     explained = (*fault.named, *fault.also)
     false = sorted(name for name in told if not any(fnmatchcase(name, pattern) for pattern in explained))
     found = tuple(sorted(set(names(verdict))))
-    return Look(after, verdict.status, verdict.confidence, found, tuple(false), cells(verdict))
+    return Look(after, verdict.status, verdict.confidence, names=found, false=tuple(false), cells=cells(verdict))
 
 
 def names(verdict: Verdict) -> Iterator[str]:

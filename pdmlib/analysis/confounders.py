@@ -1,4 +1,7 @@
-"""What else may explain a change: there is no concurrent control, so every comparison names its rivals."""
+"""What else may explain a change: other deployments, more traffic, a vendor's outage.
+
+Nothing runs beside the deployment to compare it with, so each comparison names these other explanations.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import day_of, days_between
 
-SHIFT = 2.0
-NEAR = timedelta(minutes=30)
+SHIFT = 2.0  # times more or less traffic: enough to move response times by itself
+NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
 
 
 @once

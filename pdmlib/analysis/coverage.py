@@ -1,4 +1,4 @@
-"""Whether everything that the site needs could be read: silence is never health."""
+"""Whether everything that the site needs could be read. What was not read is never taken for healthy."""
 
 from __future__ import annotations
 
@@ -39,5 +39,15 @@ def sources_read(case: Case) -> Measurement:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("sources_read", "Sources read", "count", "sources", sources_read, (), "all", "higher", alerts=False),
+    Metric(
+        "sources_read",
+        "Sources read",
+        "count",
+        section="sources",
+        measure=sources_read,
+        limits=(),
+        target="all",
+        better="higher",
+        alerts=False,
+    ),
 )

@@ -21,6 +21,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
+from pdmlib.frames.states import Slot
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import iso
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
@@ -33,8 +34,8 @@ UNCONFIGURED = "the site file has no cron block"
 EMPTY = "the cron log can be read and holds no row of any job"
 SILENT = "nothing was logged in this window by any job"
 NOTHING_DUE = "no job was due in this window"
-GOOD, BAD = ("ok", "late"), ("failed", "hung")
-IDLE = ("not_due", "disabled", "duplicate")
+GOOD, BAD = (Slot.OK, Slot.LATE), (Slot.FAILED, Slot.HUNG)
+IDLE = (Slot.NOT_DUE, Slot.DISABLED, Slot.DUPLICATE)
 COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
 
 
@@ -53,7 +54,7 @@ def slots(case: Case) -> pd.DataFrame:
     runs = _runs(case)
     off = _disabled(case)
     jobs = cron.expected
-    due = _states(case, cron, matched(jobs, cron, runs, case.window), off, set(runs["job"].unique()))
+    due = _states(case, cron, matched(jobs, cron, runs, case.window), off=off, logged=set(runs["job"].unique()))
     names, busy = [job.name for job in jobs], set(due["job"].unique())
     found = pd.concat([due, _idle(case, [job for job in jobs if job.name not in busy], off)])
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
@@ -77,7 +78,7 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
         {
             "job": [job.name for job in jobs],
             "expected_at": pd.Series([slots[0] if slots else pd.NaT for slots in following], dtype=TIME),
-            "state": ["disabled" if job.name in off else "not_due" for job in jobs],
+            "state": [Slot.DISABLED if job.name in off else Slot.NOT_DUE for job in jobs],
             "started_at": pd.Series([pd.NaT] * len(jobs), dtype=TIME),
             "seconds": np.nan,
             "error": None,
@@ -94,20 +95,20 @@ def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: 
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
     states = {
-        "duplicate": table["nth"] > 0,
-        "disabled": idle & table["job"].isin(off),
-        "pending": idle & (now < table["expected_at"] + grace),
-        "never_logged": idle & ~table["job"].isin(logged),
-        "missed": idle,
-        "failed": table["outcome"] == "failed",
+        Slot.DUPLICATE: table["nth"] > 0,
+        Slot.DISABLED: idle & table["job"].isin(off),
+        Slot.PENDING: idle & (now < table["expected_at"] + grace),
+        Slot.NEVER_LOGGED: idle & ~table["job"].isin(logged),
+        Slot.MISSED: idle,
+        Slot.FAILED: table["outcome"] == Slot.FAILED,
         UNCLEAR: table["outcome"] == UNCLEAR,
-        "running": table["outcome"].isna() & (now < ends),
-        "hung": table["outcome"].isna(),
-        "late": late,
+        Slot.RUNNING: table["outcome"].isna() & (now < ends),
+        Slot.HUNG: table["outcome"].isna(),
+        Slot.LATE: late,
     }
-    table["state"] = np.select(list(states.values()), list(states), "ok")
+    table["state"] = np.select(list(states.values()), list(states), Slot.OK)
     hung = limit.map("no end within {:g} s".format)
-    return table.assign(error=table["error"].where(table["state"] != "hung", hung))[list(COLUMNS)]
+    return table.assign(error=table["error"].where(table["state"] != Slot.HUNG, hung))[list(COLUMNS)]
 
 
 def unreadable(case: Case) -> Measurement | None:
@@ -139,7 +140,11 @@ def jobs_expected(case: Case) -> Measurement:
         return lost
     first = slots(case).drop_duplicates("job")
     counts = first["state"].value_counts()
-    asides = [f"{counts[s]} {s.replace('_', ' ')}" for s in ("not_due", "disabled", "never_logged") if s in counts]
+    asides = [
+        f"{counts[s]} {s.replace('_', ' ')}"
+        for s in (Slot.NOT_DUE, Slot.DISABLED, Slot.NEVER_LOGGED)
+        if s in counts
+    ]
     return _measured(case, len(first), first, f"{len(first)} jobs" + (f": {', '.join(asides)}" if asides else ""))
 
 
@@ -148,7 +153,7 @@ def runs_expected(case: Case) -> Measurement:
     if lost := unreadable(case):
         return lost
     due = _expected(slots(case))
-    never = due[due["state"] == "never_logged"]
+    never = due[due["state"] == Slot.NEVER_LOGGED]
     names = ", ".join(never["job"].unique())
     text = f"{len(never)} of them of jobs that never logged a run ({names})" if len(never) else None
     return _measured(case, len(due), due, text)
@@ -156,11 +161,11 @@ def runs_expected(case: Case) -> Measurement:
 
 def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
     """Slots in one of the states; unknown when nothing was due, or nothing at all was logged meanwhile."""
-    found = _due(case, silence_tells="missed" in states)
+    found = _due(case, silence_tells=Slot.MISSED in states)
     if isinstance(found, Measurement):
         return found
     hit = found[found["state"].isin(states)]
-    unclear = 0 if "missed" in states else int((found["state"] == UNCLEAR).sum())
+    unclear = 0 if Slot.MISSED in states else int((found["state"] == UNCLEAR).sum())
     if unclear:
         return _at_least(case, len(hit), unclear, found)
     each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
@@ -183,7 +188,7 @@ def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
     due = _expected(slots(case))
     if due.empty:
         return Measurement.missing(State.NOT_DUE, NOTHING_DUE, "postgres")
-    heard = due[due["state"] != "never_logged"]
+    heard = due[due["state"] != Slot.NEVER_LOGGED]
     if heard.empty or (heard["started_at"].isna().all() and not silence_tells):
         return Measurement.missing(State.NO_DATA, SILENT, "postgres")
     return heard
@@ -216,7 +221,7 @@ def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) ->
         planned = [slot for slot in slots_of(job, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
-    if (due["state"] == "never_logged").any():
+    if (due["state"] == Slot.NEVER_LOGGED).any():
         return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
     ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
@@ -249,7 +254,7 @@ def drift(case: Case) -> list[dict[str, Any]]:
     platform = _platform(case)
     logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
     names = sorted({*site, *(platform or {}), *(logged or {})})
-    rows = [_drifted(case, name, site.get(name), platform, logged) for name in names]
+    rows = [_drifted(case, name, site.get(name), platform=platform, logged=logged) for name in names]
     return [row for row in rows if row["reason"]]
 
 
@@ -316,8 +321,8 @@ def findings(case: Case) -> list[Finding]:
         finding
         for job in jobs
         for finding in (
-            _trouble(case, job, found[found["job"] == job], BAD, "failed"),
-            _trouble(case, job, found[found["job"] == job], ("missed",), "missed"),
+            _trouble(case, job, found[found["job"] == job], states=BAD, word="failed"),
+            _trouble(case, job, found[found["job"] == job], states=(Slot.MISSED,), word="missed"),
             _never(case, job, found[found["job"] == job]),
         )
         if finding
@@ -354,7 +359,7 @@ def _good_since(mine: pd.DataFrame, last: datetime) -> int:
 
 
 def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
-    silent = mine[mine["state"] == "never_logged"]
+    silent = mine[mine["state"] == Slot.NEVER_LOGGED]
     if silent.empty:
         return None
     platform = _platform(case)
@@ -393,16 +398,50 @@ def _reach(case: Case, job: str) -> datetime | None:
     return cast(datetime, first.to_pydatetime())
 
 
-_ANY = (Limit(">", 0, Status.FAIL, Priority.P1, RERUN),)
-FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=("missed",))
-OK, LATE = partial(runs_in, states=("ok",)), partial(runs_in, states=("late",))
+_ANY = (Limit(">", 0, Status.FAIL, priority=Priority.P1, action=RERUN),)
+FAILED, MISSED = partial(runs_in, states=BAD), partial(runs_in, states=(Slot.MISSED,))
+OK, LATE = partial(runs_in, states=(Slot.OK,)), partial(runs_in, states=(Slot.LATE,))
 
 METRICS: tuple[Metric, ...] = (
-    Metric("cron_jobs_expected", "Cron jobs", "count", SECTION, jobs_expected, topic=Topic.DAYS),
-    Metric("cron_runs_expected", "Scheduled runs", "count", SECTION, runs_expected, topic=Topic.DAYS),
-    Metric("cron_runs_ok", "Successful runs", "count", SECTION, OK, better="higher", topic=Topic.DAYS),
-    Metric("cron_runs_failed", "Failed runs", "count", SECTION, FAILED, _ANY, "0", "lower", topic=Topic.DAYS),
-    Metric("cron_runs_missed", "Missed runs", "count", SECTION, MISSED, _ANY, "0", "lower", topic=Topic.DAYS),
-    Metric("cron_runs_late", "Late runs", "count", SECTION, LATE, better="lower", topic=Topic.DAYS),
-    Metric("cron_avg_seconds", "Average run time", "s", SECTION, avg_seconds, better="lower", topic=Topic.DAYS),
+    Metric("cron_jobs_expected", "Cron jobs", "count", section=SECTION, measure=jobs_expected, topic=Topic.DAYS),
+    Metric(
+        "cron_runs_expected", "Scheduled runs", "count", section=SECTION, measure=runs_expected, topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_runs_ok", "Successful runs", "count", section=SECTION, measure=OK, better="higher", topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_runs_failed",
+        "Failed runs",
+        "count",
+        section=SECTION,
+        measure=FAILED,
+        limits=_ANY,
+        target="0",
+        better="lower",
+        topic=Topic.DAYS,
+    ),
+    Metric(
+        "cron_runs_missed",
+        "Missed runs",
+        "count",
+        section=SECTION,
+        measure=MISSED,
+        limits=_ANY,
+        target="0",
+        better="lower",
+        topic=Topic.DAYS,
+    ),
+    Metric(
+        "cron_runs_late", "Late runs", "count", section=SECTION, measure=LATE, better="lower", topic=Topic.DAYS
+    ),
+    Metric(
+        "cron_avg_seconds",
+        "Average run time",
+        "s",
+        section=SECTION,
+        measure=avg_seconds,
+        better="lower",
+        topic=Topic.DAYS,
+    ),
 )

@@ -8,13 +8,14 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from pdmlib.frames.states import Slot
 from pdmlib.phases.window import Window
 from pdmlib.site.schedules import slots_of
 from pdmlib.site.tables import Cron, Job
 
 TIME = "datetime64[us, UTC]"
 ENDED = ("completed", "failed")
-UNCLEAR = "not_understood"
+UNCLEAR = Slot.UNCLEAR
 RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
 
 

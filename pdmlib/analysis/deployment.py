@@ -15,12 +15,12 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.window import iso, parse_time
 
-NEAR = timedelta(minutes=30)
+NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
 CHECK_BUILD = "Check the deployment's logs"
 JUDGE_WHAT_RUNS = "Judge the deployment that serves the traffic now"
 UNREACHED = "the platform knows of no production deployment that traffic moved to near that time"
 SHRINK = "Check bundle size and optimize if needed"
-GREW_PCT = 10
+GREW_PCT = 10  # of the bundle before: less is an ordinary change
 _FIRST_LOAD = re.compile(r"First Load JS shared by all\s+([\d.]+)\s*(kB|MB|B)\b", re.IGNORECASE)
 _KB = {"b": 0.001, "kb": 1.0, "mb": 1000.0}
 
@@ -186,10 +186,28 @@ def _bundle_grew(case: Case) -> list[Finding]:
     ]
 
 
-_FAILED = (Limit(">", 0, Status.FAIL, Priority.P2, CHECK_BUILD),)
-_LARGE = (Limit(">=", 300, Status.WARN, Priority.P2, SHRINK),)
+_FAILED = (Limit(">", 0, Status.FAIL, priority=Priority.P2, action=CHECK_BUILD),)
+_LARGE = (Limit(">=", 300, Status.WARN, priority=Priority.P2, action=SHRINK),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("deploy_errors", "Deployment errors", "count", "deployment", deploy_errors, _FAILED, "0", "lower"),
-    Metric("bundle_size_kb", "Bundle size", "kB", "deployment", bundle_size_kb, _LARGE, "< 300", "lower"),
+    Metric(
+        "deploy_errors",
+        "Deployment errors",
+        "count",
+        section="deployment",
+        measure=deploy_errors,
+        limits=_FAILED,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "bundle_size_kb",
+        "Bundle size",
+        "kB",
+        section="deployment",
+        measure=bundle_size_kb,
+        limits=_LARGE,
+        target="< 300",
+        better="lower",
+    ),
 )

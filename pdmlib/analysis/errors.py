@@ -16,19 +16,33 @@ from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
+from pdmlib.frames.states import IssueClass
 from pdmlib.phases.window import iso
 from pdmlib.site.vendors import Sentry
 
+RELEASED = timedelta(minutes=30)  # a release is often made known a while after the deployment
 SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
-BEFORE = timedelta(days=7)
-SHOWN, LEVEL = 10, 0.01
+BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
+SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
-    "issue", "title", "level", "first_seen", "last_seen", "events", "users",
-    "new", "recurring", "security", "class", "status", "assigned_to", "link",
-)  # fmt: skip
+    "issue",
+    "title",
+    "level",
+    "first_seen",
+    "last_seen",
+    "events",
+    "users",
+    "new",
+    "recurring",
+    "security",
+    "class",
+    "status",
+    "assigned_to",
+    "link",
+)
 
 
 @once
@@ -68,15 +82,15 @@ def classify(case: Case) -> pd.DataFrame:
 
 def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any, tested: int) -> str:
     if stale and seen > 0:
-        return "STALE_CLIENT"
+        return IssueClass.STALE_CLIENT
     if new:
-        return "NEW"
+        return IssueClass.NEW
     if regressed:
-        return "REGRESSED"
+        return IssueClass.REGRESSED
     known = not pd.isna(before)
     if seen == 0:
-        return "GONE" if known and before > 0 else "RECURRING"
-    return "GROWING" if known and _grew(case, seen, int(before), tested) else "RECURRING"
+        return IssueClass.GONE if known and before > 0 else IssueClass.RECURRING
+    return IssueClass.GROWING if known and _grew(case, seen, int(before), tested) else IssueClass.RECURRING
 
 
 def _grew(case: Case, events: int, before: int, tested: int) -> bool:
@@ -101,7 +115,7 @@ def _older_releases(case: Case) -> set[str]:
     releases = case["deployments"]
     releases = releases[releases["source"] == "sentry"]
     made = releases["live_at"].fillna(releases["created_at"])
-    current = made[made <= case.scope.deployed_at + timedelta(minutes=30)].max()
+    current = made[made <= case.scope.deployed_at + RELEASED].max()
     return set(releases.loc[made < current, "deployment"])
 
 
@@ -178,7 +192,7 @@ def _open(table: pd.DataFrame) -> pd.Series:
 
 def is_critical(table: pd.DataFrame) -> pd.Series:
     """Which open issues are critical: fatal, or new or regressed, unhandled and of high priority."""
-    fresh = table["class"].isin(["NEW", "REGRESSED"])
+    fresh = table["class"].isin([IssueClass.NEW, IssueClass.REGRESSED])
     urgent = (table["priority"] == "high") & table["unhandled"].fillna(False) & fresh
     return _open(table) & ((table["level"] == "fatal") | urgent)
 
@@ -198,7 +212,7 @@ def issues_new(case: Case) -> Measurement:
     """Issues first seen in the window, at or after the deployment."""
     table = classify(case)
     inside = (table["first_seen"] >= case.window.start) & (table["first_seen"] < case.window.end)
-    rows = table[(table["class"] == "NEW") & inside]
+    rows = table[(table["class"] == IssueClass.NEW) & inside]
     return _measured(case, rows, _titles(rows))
 
 
@@ -212,8 +226,8 @@ def issues_critical(case: Case) -> Measurement:
 def issues_recurring(case: Case) -> Measurement:
     """Issues seen in the window that were there before the deployment and grow or go on."""
     table = _in_window(case)
-    rows = table[table["class"].isin(["RECURRING", "GROWING"])]
-    growing = int((rows["class"] == "GROWING").sum())
+    rows = table[table["class"].isin([IssueClass.RECURRING, IssueClass.GROWING])]
+    growing = int((rows["class"] == IssueClass.GROWING).sum())
     return _measured(case, rows, f"{len(rows)} go on from before the deployment, {growing} of them more often")
 
 
@@ -269,8 +283,8 @@ def top_errors(case: Case) -> list[dict[str, Any]]:
     """Rows of `top_errors`: issues with events in the window, most events first, at most twenty."""
     table = _in_window(case)
     table = table.assign(
-        new=table["class"] == "NEW",
-        recurring=table["class"].isin(["RECURRING", "GROWING"]),
+        new=table["class"] == IssueClass.NEW,
+        recurring=table["class"].isin([IssueClass.RECURRING, IssueClass.GROWING]),
         security=is_security(case, table),
         events=table["seen"],
     )
@@ -282,7 +296,10 @@ def findings(case: Case) -> list[Finding]:
     """NEW, REGRESSED and GROWING issues that are open: the ten with most events, the others in one line."""
     table = _in_window(case)
     table = table.assign(critical=is_critical(table), security=is_security(case, table))
-    table = table[_open(table) & (table["class"].isin(["NEW", "REGRESSED", "GROWING"]) | table["critical"])]
+    table = table[
+        _open(table)
+        & (table["class"].isin([IssueClass.NEW, IssueClass.REGRESSED, IssueClass.GROWING]) | table["critical"])
+    ]
     table = table.sort_values(["critical", "security", "seen", "issue"], ascending=[False, False, False, True])
     found = [_finding(case, row) for row in table.head(SHOWN).to_dict("records")]
     rest = table.iloc[SHOWN:]
@@ -290,11 +307,11 @@ def findings(case: Case) -> list[Finding]:
 
 
 def _finding(case: Case, row: dict[str, Any]) -> Finding:
-    grade, seen = str(row["class"]), int(row["seen"])
+    grade, seen = IssueClass(row["class"]), int(row["seen"])
     urgent = bool(row["critical"] or row["security"])
     users = "" if pd.isna(row["users"]) else f", {row['users']} users"
     before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
-    since = row["first_seen"] if grade == "NEW" else case.scope.deployed_at
+    since = row["first_seen"] if grade == IssueClass.NEW else case.scope.deployed_at
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
     return Finding(
         id=f"issue:{row['issue']}:{grade.lower()}",
@@ -312,11 +329,11 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
 
 
 _WORDS = {
-    "NEW": "New",
-    "REGRESSED": "Returned",
-    "GROWING": "Growing",
-    "RECURRING": "Recurring",
-    "STALE_CLIENT": "Old-client",
+    IssueClass.NEW: "New",
+    IssueClass.REGRESSED: "Returned",
+    IssueClass.GROWING: "Growing",
+    IssueClass.RECURRING: "Recurring",
+    IssueClass.STALE_CLIENT: "Old-client",
 }
 
 
@@ -325,16 +342,18 @@ def _reading(row: dict[str, Any]) -> str:
         return "issues_critical"
     if row["security"]:
         return "issues_security"
-    return "issues_new" if row["class"] == "NEW" else "issues_recurring"
+    return "issues_new" if row["class"] == IssueClass.NEW else "issues_recurring"
 
 
 def _active(case: Case, row: dict[str, Any]) -> bool:
     """Whether it was still seen in the latest part of the window."""
-    return not pd.isna(row["last_seen"]) and bool(row["last_seen"] >= case.scope.latest.start)
+    if not pd.isna(row["last_seen"]):
+        return bool(row["last_seen"] >= case.scope.latest.start)
+    return not pd.isna(row["events_latest"]) and row["events_latest"] > 0
 
 
 def _becomes_green(case: Case, row: dict[str, Any]) -> str:
-    if row["class"] != "GROWING":
+    if row["class"] != IssueClass.GROWING:
         return f"the issue is resolved{_silent(case, row['last_seen'])} (now {int(row['seen'])} events)"
     most = _allowed(case, row)
     return f"at most {most} events in a window of this length (now {int(row['seen'])}), or the issue is resolved"
@@ -342,7 +361,7 @@ def _becomes_green(case: Case, row: dict[str, Any]) -> str:
 
 def _allowed(case: Case, row: dict[str, Any]) -> int:
     """How many events of the window would be no finding."""
-    if row["class"] != "GROWING":
+    if row["class"] != IssueClass.GROWING:
         return 0
     seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
     return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
@@ -377,15 +396,35 @@ def _moment(value: Any) -> datetime | None:
     return None if value is None or pd.isna(value) else pd.Timestamp(value).to_pydatetime()
 
 
-_SOME = (Limit(">", 0, Status.WARN, Priority.P2, WATCH),)
-_CRITICAL = (Limit(">", 0, Status.FAIL, Priority.P1, INVESTIGATE),)
+_SOME = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=WATCH),)
+_CRITICAL = (Limit(">", 0, Status.FAIL, priority=Priority.P1, action=INVESTIGATE),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("issues_new", "New issues", "count", SECTION, issues_new, better="lower"),
-    Metric("issues_critical", "Critical issues", "count", SECTION, issues_critical, _CRITICAL, "0", "lower"),
-    Metric("issues_recurring", "Recurring issues", "count", SECTION, issues_recurring, better="lower"),
-    Metric("issues_security", "Security-related issues", "count", SECTION, issues_security, _SOME, "0", "lower"),
-    Metric("issues_resolved", "Resolved issues", "count", SECTION, issues_resolved),
-    Metric("issues_open", "Open issues", "count", SECTION, issues_open, better="lower"),
-    Metric("errors_total", "Total errors", "count", SECTION, errors_total, better="lower"),
+    Metric("issues_new", "New issues", "count", section=SECTION, measure=issues_new, better="lower"),
+    Metric(
+        "issues_critical",
+        "Critical issues",
+        "count",
+        section=SECTION,
+        measure=issues_critical,
+        limits=_CRITICAL,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "issues_recurring", "Recurring issues", "count", section=SECTION, measure=issues_recurring, better="lower"
+    ),
+    Metric(
+        "issues_security",
+        "Security-related issues",
+        "count",
+        section=SECTION,
+        measure=issues_security,
+        limits=_SOME,
+        target="0",
+        better="lower",
+    ),
+    Metric("issues_resolved", "Resolved issues", "count", section=SECTION, measure=issues_resolved),
+    Metric("issues_open", "Open issues", "count", section=SECTION, measure=issues_open, better="lower"),
+    Metric("errors_total", "Total errors", "count", section=SECTION, measure=errors_total, better="lower"),
 )

@@ -30,6 +30,8 @@ from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rou
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
+MINUTE_S, HOUR_S = 60, 3600
+HALF_PCT = 50  # of the window: a rate over less of it is no rate of the window
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
@@ -38,7 +40,7 @@ CAUSE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
-TIMED_OUT = (504, 524)
+TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
 STATUS_ITEMS = {"vercel": "requests.http_status", "sentry": "spans.http_response_rate"}
@@ -236,13 +238,17 @@ def _against_usual(case: Case, found: Population) -> Change:
 
     def whole(other: Case) -> float | None:
         counted = population(other, found.source)
-        return counted.rate * other.window.minutes if counted and counted.coverage_pct(other.window) > 50 else None
+        return (
+            counted.rate * other.window.minutes
+            if counted and counted.coverage_pct(other.window) > HALF_PCT
+            else None
+        )
 
     current = whole(case)
     if current is None:
         return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
-    return change(current, base, "neither", practical, case.scope.phase.looks)
+    return change(current, base, "neither", practical_pct=practical, looks=case.scope.phase.looks)
 
 
 def requests_per_min_peak(case: Case) -> Measurement:
@@ -261,7 +267,7 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     """Requests of each interval of at least a minute inside the window, by source, best source first."""
     counts, spans = case["request_counts"], case["latencies"]
     counts = pd.concat([all_routes(counts[counts["source"] == source]) for source in counting(case)])
-    counts = counts[counts["interval_s"] >= 60]
+    counts = counts[counts["interval_s"] >= MINUTE_S]
     ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
     counts = counts[(counts["at"] >= case.window.start) & (ends <= case.window.end)]
     # An interval of which a part is not understood has no sum.
@@ -271,7 +277,7 @@ def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
     spans = spans[inside & spans["requests"].notna()]
     spans = spans.assign(at=spans["start"], seconds=(spans["end"] - spans["start"]).dt.total_seconds())
     spans = spans.loc[
-        (spans["seconds"] >= 60) & (spans["seconds"] <= 3600), ["source", "at", "seconds", "requests"]
+        (spans["seconds"] >= MINUTE_S) & (spans["seconds"] <= HOUR_S), ["source", "at", "seconds", "requests"]
     ]
     both = pd.concat([counts, spans], ignore_index=True)
     for source in counting(case):
@@ -284,6 +290,8 @@ def timeouts(case: Case) -> Measurement:
         counts = tiled(case, source)
         if counts["status"].notna().any():
             lost = counts.loc[counts["status"].isin(TIMED_OUT), "requests"].sum()
+            if not lost and counts[["status", "requests"]].isna().any(axis=None):
+                return _lost(case, source, "request_counts", "the status of some requests is not known")
             return Measurement(State.MEASURED, round(float(lost)), source=source, window=case.window)
     return case.missing("vercel", "request_counts", "no source counted requests by their status")
 
@@ -375,57 +383,88 @@ def _of_route(case: Case, route: str, found: Finding) -> Finding:
 def _response(title: str, name: str, target: float, critical: float, priority: Priority | None) -> Metric:
     """The guide's 24-hour table: target, warning up to the critical edge, critical beyond it."""
     ladder = (
-        Limit(">", critical, Status.FAIL, priority, SLOW, critical=True),
+        Limit(">", critical, Status.FAIL, priority=priority, action=SLOW, critical=True),
         Limit(">=", target, Status.WARN, action=SLOW),
     )
     measure = partial(latency, column=name.removeprefix("latency_"))
-    return Metric(name, title, "ms", SECTION, measure, ladder, f"< {target:g}", "lower")
+    return Metric(
+        name, title, "ms", section=SECTION, measure=measure, limits=ladder, target=f"< {target:g}", better="lower"
+    )
 
 
 _ERRORS = (
-    Limit(">", 5, Status.FAIL, Priority.P0, ROLLBACK, critical=True, rollback=True),
-    Limit(">", 1, Status.FAIL, Priority.P1, CAUSE, critical=True),
-    Limit(">=", 0.5, Status.WARN, Priority.P2, WATCH),
+    Limit(">", 5, Status.FAIL, priority=Priority.P0, action=ROLLBACK, critical=True, rollback=True),
+    Limit(">", 1, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True),
+    Limit(">=", 0.5, Status.WARN, priority=Priority.P2, action=WATCH),
 )
 _TRAFFIC = (
-    Limit(">", 10, Status.FAIL, Priority.P1, CAUSE, critical=True, of="baseline"),
-    Limit("<", 0.5, Status.WARN, Priority.P2, CAUSE, of="baseline"),
+    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True, of="baseline"),
+    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=CAUSE, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)
 
-P95 = _response("Response time p95", "latency_p95_ms", 1000, 2000, Priority.P1)
+P95 = _response("Response time p95", "latency_p95_ms", 1000, critical=2000, priority=Priority.P1)
 ERROR_RATE = Metric(
     "error_rate_pct",
     "Error rate",
     "% of requests",
-    SECTION,
-    error_rate_pct,
-    _ERRORS,
-    "< 0.5",
-    "lower",
+    section=SECTION,
+    measure=error_rate_pct,
+    limits=_ERRORS,
+    target="< 0.5",
+    better="lower",
     rate="requests",
 )
 
 METRICS: tuple[Metric, ...] = (
-    _response("Response time p50", "latency_p50_ms", 300, 500, None),
+    _response("Response time p50", "latency_p50_ms", 300, critical=500, priority=None),
     P95,
-    _response("Response time p99", "latency_p99_ms", 2000, 5000, None),
+    _response("Response time p99", "latency_p99_ms", 2000, critical=5000, priority=None),
     Metric(
-        "latency_avg_ms", "Response time average", "ms", SECTION, partial(latency, column="avg_ms"), better="lower"
+        "latency_avg_ms",
+        "Response time average",
+        "ms",
+        section=SECTION,
+        measure=partial(latency, column="avg_ms"),
+        better="lower",
     ),
     ERROR_RATE,
-    Metric("requests_total", "Requests", "count", TRAFFIC, requests_total),
-    Metric("requests_per_min_peak", "Requests per minute, peak", "per min", TRAFFIC, requests_per_min_peak),
+    Metric("requests_total", "Requests", "count", section=TRAFFIC, measure=requests_total),
+    Metric(
+        "requests_per_min_peak",
+        "Requests per minute, peak",
+        "per min",
+        section=TRAFFIC,
+        measure=requests_per_min_peak,
+    ),
     Metric(
         "requests_per_min_avg",
         "Requests per minute",
         "per min",
-        TRAFFIC,
-        requests_per_min_avg,
-        _TRAFFIC,
-        "0.5 to 2x baseline",
+        section=TRAFFIC,
+        measure=requests_per_min_avg,
+        limits=_TRAFFIC,
+        target="0.5 to 2x baseline",
     ),
-    Metric("timeouts", "Timeouts", "count", TRAFFIC, timeouts, _NONE, "0", "lower"),
-    Metric("memory_limit_hits", "Memory limit hits", "count", TRAFFIC, memory_limit_hits, _NONE, "0", "lower"),
+    Metric(
+        "timeouts",
+        "Timeouts",
+        "count",
+        section=TRAFFIC,
+        measure=timeouts,
+        limits=_NONE,
+        target="0",
+        better="lower",
+    ),
+    Metric(
+        "memory_limit_hits",
+        "Memory limit hits",
+        "count",
+        section=TRAFFIC,
+        measure=memory_limit_hits,
+        limits=_NONE,
+        target="0",
+        better="lower",
+    ),
 )

@@ -68,7 +68,15 @@ def watch(
         with Screen(Console(highlight=False)) as screen:
             webhook = webhook_of(loaded) if notify else None
             watched = Watch(
-                loaded, out, as_of, deployed_at, webhook, pace, dashboard, screen.say, production.follow
+                loaded,
+                out,
+                as_of,
+                deployed_at=deployed_at,
+                webhook=webhook,
+                every=pace,
+                dashboard=dashboard,
+                say=screen.say,
+                follow=production.follow,
             )
             try:
                 watched.run(screen.show, rounds)
@@ -98,5 +106,5 @@ def status(
         given = given or status.last_deployment(folder)
         deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
-        found = status.standing(deployed, moment, loaded.zone, folder, collected)
+        found = status.standing(deployed, moment, loaded.zone, folder=folder, collected_at=collected)
         Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))

@@ -80,13 +80,16 @@ def _replay(site: Path, out: Path, length: timedelta) -> None:
         with bar, Kernel(secret_variables(str(month))) as kernel:
             task = bar.add_task("starting", total=None, at="")
             with demo_package.start(
-                block.scenario, block.seed, deployed_at + length, begin=deployed_at,
+                block.scenario,
+                block.seed,
+                deployed_at + length,
+                begin=deployed_at,
                 on_progress=lambda text: bar.update(task, description=text),
-            ) as production:  # fmt: skip
+            ) as production:
                 set_environment(production.environ)
                 loaded = load_site(month)
                 demo_package.adopt_history(production, history_folder(loaded, out))
-                running = replay.Replay(loaded, out, production, kernel, _told)
+                running = replay.Replay(loaded, out, production, kernel=kernel, tell=_told)
                 for step in bar.track(replay.steps(loaded, deployed_at, length), task_id=task):
                     text = f"writing {', '.join(step.reports)}" if step.reports else "collecting"
                     bar.update(task, at=f"{step.at:%a %Y-%m-%d %H:%M} UTC", description=text)

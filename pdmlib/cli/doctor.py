@@ -51,7 +51,13 @@ def examined(site: Site, as_of: str, out: Path, explain: bool) -> Examination:
     """What the doctor finds, with the name of each source as it ends."""
     scope = looking_scope(site, as_of)
     with console.status("asking every source") as spinner:
-        return examine(site, scope, out, explain, lambda name, how: spinner.update(f"{name}: {how}"))
+        return examine(
+            site=site,
+            scope=scope,
+            out=out,
+            explained=explain,
+            on_progress=lambda name, how: spinner.update(f"{name}: {how}"),
+        )
 
 
 def show(found: Examination, explain: bool) -> None:

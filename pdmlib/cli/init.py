@@ -66,7 +66,14 @@ def init(
         file = site or Path("params") / f"{name}.yaml"
         if file.exists() and not overwrite:
             raise CallError(f"{file}: is there already; --overwrite writes it anew")
-        options = _Options(url, database_env, vercel_json, log, time_zone, sentry_url)
+        options = _Options(
+            url=url,
+            database_env=database_env,
+            vercel_json=vercel_json,
+            log=log,
+            time_zone=time_zone,
+            sentry_url=sentry_url,
+        )
         told, seen, answers = _looked(name, options)
         asked = Asked((lambda question: question.guess or "") if yes else _prompt)
         if time_zone and not is_zone(time_zone):

@@ -19,6 +19,7 @@ from jupyter_client.manager import KernelManager
 from pdmlib.demo import Production
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.frame import merge
+from pdmlib.frames.readings import Priority
 from pdmlib.phases.due import due_times
 from pdmlib.phases.phase import DAILY, EXTRAS, INCIDENT, PHASES
 from pdmlib.phases.scope import Scope
@@ -132,7 +133,7 @@ class Replay:
         collection = gather(self.site, scope, self.out)
         self._pending.append(collection)
         self._keep()
-        written = write_report(self.site, scope, self.out, collection, self.kernel)
+        written = write_report(self.site, scope, self.out, collection=collection, kernel=self.kernel)
         self.tell(written)
         return written
 
@@ -142,7 +143,7 @@ class Replay:
         told = [json.loads((path / "report.json").read_text(encoding="utf-8")) for path in reports_of(folder)]
         known = {report["window"]["start"] for report in told}
         for row in content["tables"]["incidents"]:
-            if row["priority"] in ("P0", "P1") and row["end"] and row["start"] not in known:
+            if row["priority"] in (Priority.P0, Priority.P1) and row["end"] and row["start"] not in known:
                 self._report(incident_scope_for(self.site, row["start"], row["end"], iso(at)))
                 return
 

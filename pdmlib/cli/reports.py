@@ -64,7 +64,7 @@ def report(
         def scope(loaded: Site) -> Scope:
             return scope_for(loaded, phase, as_of, deployed_at)
 
-        _finish(_report(site, as_of, out, notes, scope, notify), fail_on)
+        _finish(_report(site, as_of, out, notes=notes, scope_of=scope, notify=notify), fail_on)
 
 
 def incident(
@@ -90,9 +90,9 @@ def incident(
 
         def scope(loaded: Site) -> Scope:
             began, ended = (start, end) if start else span_of(alert, loaded, out)
-            return incident_scope_for(loaded, began, ended, as_of, deployed_at)
+            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at)
 
-        _finish(_report(site, as_of, out, notes, scope), fail_on)
+        _finish(_report(site, as_of, out, notes=notes, scope_of=scope), fail_on)
 
 
 def _finish(written: Written, fail_on: str) -> None:
@@ -134,7 +134,9 @@ def _report(
                 status.update("collecting")
                 collection = gather(loaded, scope, out, progress)
                 imported.result()
-                written = write_report(loaded, scope, out, collection, kernel, notes, status.update)
+                written = write_report(
+                    loaded, scope, out, collection=collection, kernel=kernel, notes=notes, say=status.update
+                )
             if webhook:
                 _tell(webhook, written)
             return written

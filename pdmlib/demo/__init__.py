@@ -146,7 +146,9 @@ def start(
         except BaseException:
             Production({}, clock, process, "").stop()
             raise
-    return Production(ready["environ"], begin, process, ready["clock_token"], Path(ready["history"]))
+    return Production(
+        ready["environ"], begin, process, _token=ready["clock_token"], _history=Path(ready["history"])
+    )
 
 
 def _until_ready(process: subprocess.Popen[str], errors: IO[str], on_progress: Callable[[str], None]) -> Any:

@@ -131,7 +131,9 @@ def _make(order: Order, target: Path, tell: Tell) -> None:
                 work / "history", database.address("pdm_monitor", passwords["pdm_monitor"], server.port)
             )
             looks = [partial(look, at) for at in history.LOOKS if at < order.clock]
-            database.fill(server, world, order.plan, ms(order.clock), passwords, looks, tell)
+            database.fill(
+                server, world, order.plan, clock=ms(order.clock), passwords=passwords, looks=looks, tell=tell
+            )
         finally:
             server.stop()
         tell("keeping the history of the host")

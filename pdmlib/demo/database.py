@@ -164,12 +164,29 @@ def initialise(programs: Path, folder: Path) -> None:
     """An empty cluster in `folder/data`."""
     user = unprivileged()
     subprocess.run(
-        [programs / "initdb", "-D", folder / "data", "-U", SUPERUSER, "--no-sync", "--no-instructions",
-         "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin",
-         "--locale=C.UTF-8", "--wal-segsize=1", "--no-data-checksums"],
-        check=True, capture_output=True, cwd=folder, user=user and user.pw_uid, group=user and user.pw_gid,
+        [
+            programs / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            SUPERUSER,
+            "--no-sync",
+            "--no-instructions",
+            "--auth-local=trust",
+            "--auth-host=scram-sha-256",
+            "--encoding=UTF8",
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+            "--wal-segsize=1",
+            "--no-data-checksums",
+        ],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+        user=user and user.pw_uid,
+        group=user and user.pw_gid,
         extra_groups=[] if user else None,
-    )  # fmt: skip
+    )
     with (folder / "data/postgresql.conf").open("a") as settings:
         settings.write(_SETTINGS)
 

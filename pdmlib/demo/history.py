@@ -114,7 +114,7 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
 
         scope = scope_of(site.zone, phase_named("hour1"), at - timedelta(minutes=30), at)
         with session(site) as opened:
-            timed = query_timings(opened, site, scope, ledger(opened, site), ignore)
+            timed = query_timings(opened, site, scope, ledger=ledger(opened, site), say=ignore)
             seen = {
                 "statements": statements(opened, at, ignore),
                 "database_gauges": gauges(opened, at, ignore),

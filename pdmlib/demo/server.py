@@ -110,10 +110,10 @@ class _Handler(BaseHTTPRequestHandler):
             "GET" if self.command == "HEAD" else self.command,
             vendor,
             "/" + unquote(path),
-            parse_qs(url.query, keep_blank_values=True),
-            dict(self.headers.items()),
-            self.rfile.read(length),
-            f"http://{self.headers.get('Host')}",
+            query=parse_qs(url.query, keep_blank_values=True),
+            headers=dict(self.headers.items()),
+            body=self.rfile.read(length),
+            origin=f"http://{self.headers.get('Host')}",
         )
 
     def handle(self) -> None:

@@ -5,6 +5,7 @@ the limits of its metric."""
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,15 @@ from pdmlib.phases.window import Window
 
 Value = float | int | str | bool | None
 FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """A number with so many digits that tell something: no limit is ever `0.0`."""
+    if not value or not math.isfinite(value):
+        return f"{value:g}"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 class State(StrEnum):

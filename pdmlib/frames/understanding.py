@@ -73,9 +73,16 @@ class Unclear:
                 shown, mend = "others", ""
             row = self._rows.setdefault(
                 (item, what, shown),
-                {"source": self._source, "item": item, "what": what, "count": 0, "example": shown,
-                 "taken_for": taken_for, "mend": mend},
-            )  # fmt: skip
+                {
+                    "source": self._source,
+                    "item": item,
+                    "what": what,
+                    "count": 0,
+                    "example": shown,
+                    "taken_for": taken_for,
+                    "mend": mend,
+                },
+            )
             row["count"] += count
 
     def _seen(self, item: str, what: str) -> int:

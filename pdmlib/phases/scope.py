@@ -133,7 +133,16 @@ def incident_scope(zone: ZoneInfo, deployed_at: datetime, window: Window, as_of:
     """The scope of an incident: the window that a person names, whatever was deployed when."""
     end = min(deployed_at, window.start)
     days = days_between(day_of(window.start, zone).date, day_of(window.end, zone).date, zone)
-    return Scope(INCIDENT, deployed_at, as_of, window, window, Window(end - BASELINE, end), days, zone)
+    return Scope(
+        INCIDENT,
+        deployed_at,
+        as_of,
+        window=window,
+        full=window,
+        baseline=Window(end - BASELINE, end),
+        days=days,
+        zone=zone,
+    )
 
 
 def scope_of(zone: ZoneInfo, phase: Phase, deployed_at: datetime, as_of: datetime) -> Scope:
@@ -153,7 +162,14 @@ def scope_of(zone: ZoneInfo, phase: Phase, deployed_at: datetime, as_of: datetim
     days = _days(zone, phase, deployed_at, full)
     baseline_end = min(deployed_at, window.start)
     return Scope(
-        phase, deployed_at, as_of, window, full, Window(baseline_end - BASELINE, baseline_end), days, zone
+        phase,
+        deployed_at,
+        as_of,
+        window=window,
+        full=full,
+        baseline=Window(baseline_end - BASELINE, baseline_end),
+        days=days,
+        zone=zone,
     )
 
 

@@ -46,9 +46,13 @@ def warm() -> None:
 @cache
 def _exporter() -> Any:
     return HTMLExporter(
-        template_name="basic", exclude_input=True, exclude_output_prompt=True, exclude_input_prompt=True,
-        exclude_anchor_links=True, embed_images=False,
-    )  # fmt: skip
+        template_name="basic",
+        exclude_input=True,
+        exclude_output_prompt=True,
+        exclude_input_prompt=True,
+        exclude_anchor_links=True,
+        embed_images=False,
+    )
 
 
 def _style(name: str) -> str:

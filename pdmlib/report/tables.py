@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Reading, Status, Trend
+from pdmlib.frames.states import Cell
 from pdmlib.report import cells, words
 from pdmlib.report.columns import COLUMNS, C, Column
 from pdmlib.report.html import Html, grid, render
@@ -24,7 +25,7 @@ def table(
     name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
 ) -> Html:
     """The rows of a report table as HTML; a sentence where there are none."""
-    listed = [_with_unit(row) for row in rows]
+    listed = [_with_unit(_told(row)) for row in rows]
     return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most)
 
 
@@ -32,6 +33,13 @@ def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:
     """Columns of a table for which nobody wrote any: its keys, each as it is."""
     keys = dict.fromkeys(key for row in rows for key in row)
     return tuple(Column(key, key.replace("_", " ").capitalize(), cells.amount) for key in keys)
+
+
+def _told(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A row without the changes that its trends say are none: no `-63 %` stands beside an arrow for flat."""
+    ends = ("_vs_7day_pct", "_trend")
+    quiet = {key for key in row if key.endswith(ends[0]) and row.get(key.replace(*ends)) == Trend.FLAT}
+    return {key: None if key in quiet else value for key, value in row.items()}
 
 
 def _with_unit(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -57,9 +65,9 @@ def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    signs = {"not_yet": "·", "no_data": "?"}
+    signs = {Cell.NOT_YET: "·", Cell.NO_DATA: "?"}
     days = {
-        f"day{i}": signs.get(kind, cells.count(count) + ("*" if kind == "partial" else ""))
+        f"day{i}": signs.get(kind, cells.count(count) + ("*" if kind == Cell.PARTIAL else ""))
         for i, (count, kind) in enumerate(zip(row["days"], row["cells"], strict=True))
     }
     return {**row, **days}

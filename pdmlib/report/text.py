@@ -21,13 +21,20 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
     zone = site.zone
     template = _environment().get_template(f"{scope.phase.name}.md.j2")
     text = template.render(
-        v=verdict, site=site, scope=scope, notes=notes, tables=verdict.tables,
-        r=verdict.reading, prepared_by=notes.prepared_by or site.people.prepared_by,
+        v=verdict,
+        site=site,
+        scope=scope,
+        notes=notes,
+        tables=verdict.tables,
+        r=verdict.reading,
+        prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
         deployed=words.deployed(site, scope.deployed_at),
-        highlights=[*notes.highlights, *highlights(verdict)], next_steps=notes.next_steps or next_steps(verdict),
-        issues={p.value: issue_lines(verdict, notes, p) for p in Priority}, nothing=nothing(verdict),
-    )  # fmt: skip
+        highlights=[*notes.highlights, *highlights(verdict)],
+        next_steps=notes.next_steps or next_steps(verdict),
+        issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
+        nothing=nothing(verdict),
+    )
     return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
 
 
@@ -113,14 +120,25 @@ def becomes_green(cause: Cause) -> str:
 @cache
 def _environment() -> Environment:
     made = Environment(
-        loader=PackageLoader("pdmlib.report"), autoescape=True, undefined=StrictUndefined, finalize=words.markdown,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("pdmlib.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=words.markdown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     filters: dict[str, Any] = {
-        "shown": words.shown, "judged": words.judged, "arrow": words.arrow, "number": words.number,
-        "signed": words.signed, "one_line": words.one_line, "of_limit": words.of_limit,
-        "as_word": words.as_word, "or_none": words.or_none, "in_brackets": words.in_brackets,
-    }  # fmt: skip
+        "shown": words.shown,
+        "judged": words.judged,
+        "arrow": words.arrow,
+        "number": words.number,
+        "signed": words.signed,
+        "one_line": words.one_line,
+        "of_limit": words.of_limit,
+        "as_word": words.as_word,
+        "or_none": words.or_none,
+        "in_brackets": words.in_brackets,
+    }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
     return made

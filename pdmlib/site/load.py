@@ -85,7 +85,7 @@ def read_demo(path: str | Path) -> Demo | None:
     block = read_tree(str(path)).child("demo")
     if block is None or block.value is None:
         return None
-    return validated(Demo, str(path), block, block.plain(), ("demo",))
+    return validated(Demo, str(path), block, plain=block.plain(), above=("demo",))
 
 
 def _variables(node: Node, secret: bool = False) -> Iterator[tuple[str, Node]]:

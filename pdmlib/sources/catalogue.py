@@ -109,7 +109,7 @@ def _read(row: SourceRow, site: Site, scope: Scope) -> _Part:
     gaps = frames.get("gaps", frame("gaps"))
     status = Answer.PARTIAL if len(gaps) else Answer.OK
     seconds = round(time.monotonic() - began, 2)
-    return _Part(Coverage(row.name, status, rows, seconds, _detail(gaps)), frames)
+    return _Part(Coverage(row.name, status, rows, seconds=seconds, detail=_detail(gaps)), frames)
 
 
 def _detail(gaps: pd.DataFrame) -> str | None:
@@ -122,7 +122,9 @@ def _detail(gaps: pd.DataFrame) -> str | None:
 
 
 def _failed(name: str, reason: str, seconds: float) -> _Part:
-    return _Part(Coverage(name, Answer.FAILED, 0, round(seconds, 2), reason), _gap(name, State.ERROR, reason))
+    return _Part(
+        Coverage(name, Answer.FAILED, 0, seconds=round(seconds, 2), detail=reason), _gap(name, State.ERROR, reason)
+    )
 
 
 def _absent(site: Site, name: str) -> _Part:
@@ -131,7 +133,10 @@ def _absent(site: Site, name: str) -> _Part:
     off = getattr(site.sources, name) is not None
     file = site.file or "the site file"
     reason = f"switched off in {file}" if off else f"{file} has no block sources.{name}"
-    return _Part(Coverage(name, Answer.NOT_CONFIGURED, 0, 0.0, reason), _gap(name, State.NOT_CONFIGURED, reason))
+    return _Part(
+        Coverage(name, Answer.NOT_CONFIGURED, 0, seconds=0.0, detail=reason),
+        _gap(name, State.NOT_CONFIGURED, reason),
+    )
 
 
 def _gap(name: str, state: State, reason: str) -> Frames:

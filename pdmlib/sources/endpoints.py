@@ -98,7 +98,9 @@ def _asked(base: str, endpoints: Sequence[Endpoint], headers: Mapping[str, str])
 
 
 def _lost(endpoint: Endpoint) -> Answered:
-    return Answered(endpoint.path, None, "", 0.0, None, "no answer in the time allowed")
+    return Answered(
+        path=endpoint.path, code=None, said="", ms=0.0, taken_for=None, detail="no answer in the time allowed"
+    )
 
 
 def _answer(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Budget) -> Answered:

@@ -81,7 +81,7 @@ def judged(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
         return "down", shot.error
     said = _word(shot) if endpoint.health or endpoint.expected else None
     if endpoint.expected:
-        return _as_expected(endpoint, endpoint.expected, shot, said, unclear)
+        return _as_expected(endpoint, endpoint.expected, shot, said=said, unclear=unclear)
     if shot.code in TOKENS:
         return None, _token(endpoint, shot, unclear)
     if not endpoint.health:
@@ -189,7 +189,10 @@ def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -
     found: dict[str, Any] = next(
         (body[key] for key in ("checks", "components") if isinstance(body.get(key), dict)), {}
     )
-    return [_component(endpoint, str(n), entry, at, unclear) for n, entry in list(found.items())[:MOST_COMPONENTS]]
+    return [
+        _component(endpoint, str(n), entry, at=at, unclear=unclear)
+        for n, entry in list(found.items())[:MOST_COMPONENTS]
+    ]
 
 
 def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear: Unclear) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from httpx_retries import Retry, RetryTransport
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
 
+UNAUTHORIZED, TOO_MANY = 401, 429  # HTTP statuses (RFC 9110, section 15.5.2; RFC 6585, section 4)
+A_TIME_S = 1e9  # a Retry-After or reset above it (30 years) is a moment since 1970, not a length
 BUDGET_S = 60.0
 CONNECT_S, READ_S = 5.0, 30.0
 MAX_BYTES = 32 * 2**20
@@ -198,7 +200,7 @@ class Api:
         """The error of a refusal; after several of a credential the vendor is given up."""
         error = self.refused(response)
         self._weary = self._weary or response.is_server_error
-        self._refusals += response.status_code == 401
+        self._refusals += response.status_code == UNAUTHORIZED
         return self.lost(error.reason) if self._refusals >= MAX_REFUSALS else error
 
 
@@ -287,12 +289,12 @@ def asked_wait(response: httpx.Response) -> float | None:
             return float(after) if re.fullmatch(r"[\d.]+", after) else Retry().parse_retry_after(after)
         except ValueError:
             return None
-    if response.status_code != 429:
+    if response.status_code != TOO_MANY:
         return None
     for name in _RESETS:
         if re.fullmatch(r"\d+(\.\d+)?", response.headers.get(name, "")):
             value = float(response.headers[name])
-            return max(0.0, value - now().timestamp()) if value > 1e9 else value
+            return max(0.0, value - now().timestamp()) if value > A_TIME_S else value
     return None
 
 

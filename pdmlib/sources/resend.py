@@ -164,7 +164,7 @@ def _domains(reader: Reader) -> threads.Frames:
     found = [Domain.of(entry, reader.unclear) for entry in reader.listed("/domains", {"limit": PAGE})]
     known = [d for d in found if d is not None and d.name is not None]
     sends = any(d.status == "verified" for d in known)
-    return _states(_state("domain", str(d.name), d.status, _is_well(d, sends), None) for d in known)
+    return _states(_state("domain", str(d.name), d.status, ok=_is_well(d, sends), detail=None) for d in known)
 
 
 def _is_well(domain: Domain, another: bool) -> bool | None:

@@ -179,7 +179,7 @@ def _hourly(project: _Project, window: Window, scope: Scope) -> threads.Frames:
     Where nothing was sampled the server writes 0, which is no response time.
     """
     axes = {**DURATIONS, "requests": COUNT, "failures": FAILED}
-    columns = _series(project, "spans", project.block.span_query, list(axes.values()), window)
+    columns = _series(project, "spans", project.block.span_query, axes=list(axes.values()), window=window)
     names = {axis: column for column, axis in axes.items()}
     rows: dict[datetime, dict[str, Any]] = {}
     for axis, (length, cells) in columns.items():
@@ -244,7 +244,7 @@ def _errors(project: _Project, window: Window) -> threads.Frames:
 
 def _errors_hourly(project: _Project, window: Window) -> threads.Frames:
     """Errors of each hour that is over and complete."""
-    columns = _series(project, "errors", project.block.error_query, [COUNT], window)
+    columns = _series(project, "errors", project.block.error_query, axes=[COUNT], window=window)
     rows = [
         {"start": start, "end": start + length, "errors": cell.value}
         for length, cells in columns.values()

@@ -288,14 +288,14 @@ def _payouts(reader: Reader, scope: Scope) -> threads.Frames:
     """Payouts of the window that the bank refused; the others need no word."""
     span = Window(scope.window.start, scope.window.end)
     found = [p for p in reader.listing(Payout, "/v1/payouts", span) if p.status == "failed" and p.id]
-    return _states(_state("payout", str(p.id), "failed", False, p.failure_code) for p in found)
+    return _states(_state("payout", str(p.id), "failed", ok=False, detail=p.failure_code) for p in found)
 
 
 def _account(reader: Reader) -> threads.Frames:
     balance = Balance.of(reader.api.get("/v1/balance").json(), reader.unclear)
     live_mode = None if balance is None else balance.livemode
     mode = {True: "live mode", False: "test mode", None: None}[live_mode]
-    return _states([_state("account", "stripe", mode, live_mode, "the key's mode, by its balance")])
+    return _states([_state("account", "stripe", mode, ok=live_mode, detail="the key's mode, by its balance")])
 
 
 def _endpoints(reader: Reader, site: Site) -> threads.Frames:

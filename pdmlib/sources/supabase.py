@@ -140,7 +140,7 @@ def _name(line: str) -> str:
 def host_values(text: str, unclear: Unclear) -> dict[str, float]:
     """The values of `host_metrics` in a scrape, those that it does not hold left out."""
     scrape = list(samples(text, unclear))
-    values = {name: measure(scrape) for name, measure in _MEASURES.items()}
+    values = {name: measure(scrape) for name, measure in MEASURES.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -187,7 +187,7 @@ def _connections(scrape: list[Sample]) -> float | None:
     return backends if by_user is None else by_user
 
 
-_MEASURES: Mapping[str, Callable[[list[Sample]], float | None]] = {
+MEASURES: Mapping[str, Callable[[list[Sample]], float | None]] = {
     "cpu_idle_s": _sum("node_cpu_seconds", mode="idle"),
     "cpu_all_s": _sum("node_cpu_seconds"),
     "memory_pct": _memory_pct,

@@ -233,7 +233,9 @@ def _alerts(reader: Reader, scope: Scope) -> threads.Frames:
 def _account(reader: Reader, path: str, sid: str) -> threads.Frames:
     account = Account.of(reader.api.get(path).json(), reader.unclear)
     status = None if account is None else account.status
-    return _states([_state("account", sid, status, None if status is None else status == "active", None)])
+    return _states(
+        [_state("account", sid, status, ok=None if status is None else status == "active", detail=None)]
+    )
 
 
 def _balance(reader: Reader, path: str) -> threads.Frames:
@@ -242,7 +244,7 @@ def _balance(reader: Reader, path: str) -> threads.Frames:
     if found is None or found.balance is None:
         return _states([])
     left = f"{found.balance:.2f} {found.currency or ''}".strip()
-    return _states([_state("balance", "left", left, None, None)])
+    return _states([_state("balance", "left", left, ok=None, detail=None)])
 
 
 def _state(kind: str, item: str, status: str | None, ok: bool | None, detail: str | None) -> dict[str, Any]:

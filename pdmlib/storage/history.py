@@ -30,6 +30,7 @@ from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, parse_time, stamp
 from pdmlib.storage import engine
 
+ABANDONED_S = 86_400  # a file that is still half written after a day belongs to a process that has ended
 KEPT: Mapping[str, str] = {
     "probes": "checked_at",
     "health_checks": "checked_at",
@@ -40,10 +41,11 @@ KEPT: Mapping[str, str] = {
 }
 SPARSE = ("host_metrics", "database_gauges")
 LOOKS = ("statements", "database_gauges", "query_plans")
-LOOSE = 64
+LOOSE = 64  # files of one frame; with more of them they are merged into one, since each is opened to read it
 # Groups of few rows, so that a report skips what lies outside its window.
 STORED = "COMPRESSION zstd, ROW_GROUP_SIZE 16384"
-TRIES, PAUSE = 40, 0.05
+TRIES, PAUSE = 40, 0.05  # two seconds in all for another process to finish
+# When single looks, and then hours, are no longer asked for: a month and a few days.
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
 
@@ -193,7 +195,7 @@ def _sweep(month: Path) -> None:
     """Removes what a killed process left unfinished more than a day ago."""
     for left in month.glob(".*.part"):
         with suppress(FileNotFoundError):
-            if now().timestamp() - left.stat().st_mtime > 86_400:
+            if now().timestamp() - left.stat().st_mtime > ABANDONED_S:
                 left.unlink()
 
 

@@ -42,7 +42,17 @@ def alerts_of(
         site: whose limits are in force, when not the case's own.
     """
     spoken = [
-        Alert(f.id, f.priority, f.reading, f.title, f.value, f.threshold, f.action, f.since, f.rollback)
+        Alert(
+            f.id,
+            f.priority,
+            f.reading,
+            title=f.title,
+            value=f.value,
+            threshold=f.threshold,
+            action=f.action,
+            since=f.since,
+            rollback=f.rollback,
+        )
         for f in findings
         if f.active
     ]
@@ -66,10 +76,10 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         metric.id,
         now.step.priority,
         metric.id,
-        metric.title,
-        now.value,
-        f"{now.step.op} {now.step.edge}",
-        now.step.action,
-        now.since,
-        now.step.rollback,
+        title=metric.title,
+        value=now.value,
+        threshold=f"{now.step.op} {now.step.edge}",
+        action=now.step.action,
+        since=now.since,
+        rollback=now.step.rollback,
     )

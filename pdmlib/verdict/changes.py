@@ -70,7 +70,13 @@ def changes(
     longer = _times_longer(previous, verdict.case.scope.window)
     blind = {reading.id for reading in verdict.unknown}
     rows = [
-        _row(row, _change(before.get(name), row, verdict.case, longer), before.get(name), as_of, known.get(name))
+        _row(
+            row,
+            _change(before.get(name), row, verdict.case, longer),
+            before.get(name),
+            as_of=as_of,
+            known=known.get(name),
+        )
         for name, row in open_now.items()
     ]
     for name, row in before.items():
@@ -129,15 +135,27 @@ def _unseen(row: Row) -> str:
 
 def _open_now(verdict: Verdict) -> dict[str, Row]:
     found = [
-        {"id": f.id, "title": f.title, "priority": f.priority.value, "reading": f.reading, "active": f.active,
-         "value": f.value}
+        {
+            "id": f.id,
+            "title": f.title,
+            "priority": f.priority.value,
+            "reading": f.reading,
+            "active": f.active,
+            "value": f.value,
+        }
         for f in verdict.findings
-    ]  # fmt: skip
+    ]
     judged = [
-        {"id": r.id, "title": r.title, "status": r.status.value, "value": r.value, "low": r.measurement.low,
-         "high": r.measurement.high}
+        {
+            "id": r.id,
+            "title": r.title,
+            "status": r.status.value,
+            "value": r.value,
+            "low": r.measurement.low,
+            "high": r.measurement.high,
+        }
         for r in verdict.readings
-    ]  # fmt: skip
+    ]
     return _open(found, judged)
 
 

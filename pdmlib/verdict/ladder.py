@@ -35,9 +35,16 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     """A measurement judged by the metric's ladder, the site's own limits and targets before it."""
     metric, level = in_force(metric, site, phase), stats.level_for_looks(phase_named(phase).looks)
     plain = Reading(
-        metric.id, metric.title, metric.unit, metric.section, Status.UNKNOWN, metric.target, found,
-        reason=found.reason, key=_is_key(metric, found, site),
-    )  # fmt: skip
+        metric.id,
+        metric.title,
+        metric.unit,
+        section=metric.section,
+        status=Status.UNKNOWN,
+        target=metric.target,
+        measurement=found,
+        reason=found.reason,
+        key=_is_key(metric, found, site),
+    )
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
     step, why = step_of(metric, found, level) if found.judged else (None, None)
@@ -46,9 +53,14 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         goal = _becomes_green(metric, found, level) if doubt else None
         return replace(plain, status=status, reason=doubt or found.reason, becomes_green=goal)
     return replace(
-        plain, status=step.status, critical=step.critical, rollback=step.rollback, reason=why, action=step.action,
+        plain,
+        status=step.status,
+        critical=step.critical,
+        rollback=step.rollback,
+        reason=why,
+        action=step.action,
         becomes_green=_becomes_green(metric, found, level),
-    )  # fmt: skip
+    )
 
 
 def _is_key(metric: Metric, found: Measurement, site: Site) -> bool:
@@ -84,9 +96,10 @@ def _sure(limit: Limit, found: Measurement) -> bool:
 
 
 def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
-    """What an edge means that a rate is beyond but for chance: the worst step that is sure, else a doubt.
+    """The step of a rate that is beyond an edge, but so little that chance could explain it.
 
-    An edge that alerts nobody is told without a judgement.
+    It is the worst step that the rate is surely beyond. Without one the reading only warns, and where the edge
+    raises no alert it is shown without a judgement.
     """
     softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
     base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False)

@@ -136,10 +136,10 @@ def _surely_below(metric: Metric, found: Measurement) -> bool:
 def _back(case: Case, looked: Window) -> Iterator[Window]:
     """Pieces of the present, the whole hours of the day before and the days before them, newest first."""
     start, oldest = looked.end, max(case.scope.window.start, looked.end - DAY)
-    while start - PIECE >= looked.start:
+    while start - PIECE >= max(looked.start, looked.end - HOUR):
         start -= PIECE
         yield Window(start, start + PIECE)
-    hour = looked.start.replace(minute=0, second=0, microsecond=0)
+    hour = start.replace(minute=0, second=0, microsecond=0)
     while hour - HOUR >= oldest:
         hour -= HOUR
         yield Window(hour, hour + HOUR)

@@ -11,6 +11,8 @@ from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStat
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import KEY_READINGS
 
+WHOLE_PCT, MOST_PCT = 99.5, 80  # of a window: above the first the rest is rounding, below the second is no window
+
 
 def status_of(
     readings: Iterable[Reading], alerts: Iterable[Alert], incidents: Iterable[Mapping[str, Any]]
@@ -64,8 +66,8 @@ def confidence_of(
     medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status is not Answer.OK]
     for reading in readings:
         covered = reading.measurement.coverage_pct
-        if reading.id in KEY_READINGS and covered is not None and covered < 99.5:
-            (low if covered < 80 else medium).append(
+        if reading.id in KEY_READINGS and covered is not None and covered < WHOLE_PCT:
+            (low if covered < MOST_PCT else medium).append(
                 f"{reading.title}: {covered:.1f} % of the window was measured"
             )
     medium += [

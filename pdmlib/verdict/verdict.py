@@ -32,6 +32,7 @@ from pdmlib.verdict.present import measure_once, now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.symptoms import is_standing, symptoms_of
 
+MOST_TROUBLES, MOST_UNCLEAR, MOST_MISSING = 5, 4, 6  # named in the summary, which a person reads at one look
 MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
     Recommendation.CONTINUE: "Continue normal monitoring",
@@ -118,7 +119,7 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site, findings, tables["daily"])
+    tables["checklist"] = checklist(phase, readings, case.site, findings=findings, days=tables["daily"])
     draft = Verdict(
         case=case,
         readings=readings,
@@ -244,8 +245,8 @@ def summarise(verdict: Verdict) -> str:
         lines.append("Measured: " + ", ".join(facts) + ".")
     troubles = [cause.title for cause in verdict.causes if cause.status is CauseStatus.NEW]
     if troubles:
-        more = f", and {len(troubles) - 5} more" if len(troubles) > 5 else ""
-        lines.append("Found: " + "; ".join(troubles[:5]) + more + ".")
+        more = f", and {len(troubles) - MOST_TROUBLES} more" if len(troubles) > MOST_TROUBLES else ""
+        lines.append("Found: " + "; ".join(troubles[:MOST_TROUBLES]) + more + ".")
     elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
     lines += [f"{c.title}." for c in verdict.causes if c.status is CauseStatus.STANDING]
@@ -255,10 +256,12 @@ def summarise(verdict: Verdict) -> str:
         text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
     unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))
     if unclear:
-        more = f" and {len(unclear) - 4} more" if len(unclear) > 4 else ""
-        text += f"\n\nNot understood: {', '.join(unclear[:4])}{more}; what rests on it is not known."
+        more = f" and {len(unclear) - MOST_UNCLEAR} more" if len(unclear) > MOST_UNCLEAR else ""
+        text += f"\n\nNot understood: {', '.join(unclear[:MOST_UNCLEAR])}{more}; what rests on it is not known."
     missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
     if missing:
-        named = ", ".join(missing[:6]) + (f" and {len(missing) - 6} more" if len(missing) > 6 else "")
+        named = ", ".join(missing[:MOST_MISSING]) + (
+            f" and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
+        )
         text += f"\n\nNot measured: {named}; the reasons stand beside each."
     return text

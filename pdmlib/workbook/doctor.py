@@ -99,7 +99,9 @@ def examine(
     found = with_requests(catalogue.collect(site, scope, on_progress=on_progress), site, scope, out)
     if not explained:
         return Examination(site, scope, found)
-    return Examination(site, scope, found, _tables(site), tuple(answers_of(site)))
+    return Examination(
+        site=site, scope=scope, found=found, tables=_tables(site), endpoints=tuple(answers_of(site))
+    )
 
 
 def _tables(site: Site) -> tuple[Understood, ...]:
@@ -112,4 +114,6 @@ def _tables(site: Site) -> tuple[Understood, ...]:
         with session(site) as opened:
             return tuple(explain(opened, site))
     except SourceError as error:
-        return (Understood("sources.postgres", "the database", (), (), error.reason),)
+        return (
+            Understood(key="sources.postgres", table="the database", columns=(), words=(), problem=error.reason),
+        )

@@ -62,7 +62,9 @@ def write_report(
     _sweep(target.parent)
     beside.mkdir(parents=True)
     try:
-        _fill(beside, target, site, scope, out, collection, kernel, notes, say)
+        _fill(
+            beside, target, site, scope=scope, out=out, collection=collection, kernel=kernel, notes=notes, say=say
+        )
         _place(beside, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -88,9 +90,16 @@ def _alive(pid: int) -> bool:
 
 
 def _fill(
-    beside: Path, target: Path, site: Site, scope: Scope, out: Path, collection: Any, kernel: KernelManager,
-    notes: str, say: Progress,
-) -> None:  # fmt: skip
+    beside: Path,
+    target: Path,
+    site: Site,
+    scope: Scope,
+    out: Path,
+    collection: Any,
+    kernel: KernelManager,
+    notes: str,
+    say: Progress,
+) -> None:
     from pdmlib.storage import history
 
     history.save_collection(beside / "collection", collection)
@@ -144,9 +153,15 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
             raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
     try:
         executed = papermill.execute_notebook(
-            str(path), None, parameters=dict(parameters), km=kernel, progress_bar=False,
-            request_save_on_cell_execute=False, autosave_cell_every=0, kernel_name="python3",
-        )  # fmt: skip
+            str(path),
+            None,
+            parameters=dict(parameters),
+            km=kernel,
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            kernel_name="python3",
+        )
     except papermill.PapermillExecutionError as error:
         raise ReportError(f"{path.name}: {error.ename}: {' '.join(str(error.evalue).split())[:300]}") from error
     for position, cell in enumerate(executed.cells):

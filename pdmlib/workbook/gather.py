@@ -10,6 +10,7 @@ from time import monotonic
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
+from pdmlib.frames.rewind import rewound
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
@@ -29,13 +30,15 @@ def gather(
 
 
 def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
-    """A collection together with the site's history of the weeks that a scope looks at."""
+    """A collection together with the site's history of the weeks that a scope looks at, all as it was then."""
+    from pdmlib.sources.live import is_live
     from pdmlib.storage import history
 
     span = Window(scope.baseline.start, scope.as_of)
     needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
     found = history.with_history(collected, history_folder(site, out), span, needed)
-    return _with_declared(found, site, scope)
+    then = rewound(found, scope.as_of, scope.looked_until, is_live(site, scope))
+    return _with_declared(then, site, scope)
 
 
 def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collection:
@@ -75,14 +78,14 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
     try:
         found = collect(site, scope, requests_folder(site, out))
     except SourceError as error:
-        row = Coverage("requests", Answer.FAILED, 0, round(monotonic() - started, 2), error.reason)
+        row = Coverage("requests", Answer.FAILED, 0, seconds=round(monotonic() - started, 2), detail=error.reason)
         return Collection(collected.frames, (*collected.coverage, row))
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]
     status = Answer.FAILED if len(whole) else Answer.PARTIAL if len(gaps) else Answer.OK
     detail = "; ".join(gaps["reason"].head(3)) or None
     rows = sum(len(table) for name, table in found.items() if name != "gaps")
-    row = Coverage("requests", status, rows, round(monotonic() - started, 2), detail)
+    row = Coverage("requests", status, rows, seconds=round(monotonic() - started, 2), detail=detail)
     return Collection(merge((collected.frames, found)), (*collected.coverage, row))
 
 

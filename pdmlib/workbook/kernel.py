@@ -25,9 +25,11 @@ class Kernel:
         # Their paths must be short, which those of TMPDIR need not be.
         self._sockets = tempfile.mkdtemp(prefix="pdm-", dir="/tmp" if Path("/tmp").is_dir() else None)
         self._manager = KernelManager(
-            kernel_name="python3", transport="ipc", ip=f"{self._sockets}/kernel",
+            kernel_name="python3",
+            transport="ipc",
+            ip=f"{self._sockets}/kernel",
             connection_file=f"{self._sockets}/kernel.json",
-        )  # fmt: skip
+        )
         self._hidden = hidden
 
     def __enter__(self) -> KernelManager:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
+from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
@@ -100,10 +101,15 @@ class Report:
         """Readings as large tiles: value, status by word and shape, target."""
         found = [r for r in (self.verdict.reading(name) for name in names) if r]
         rows = [
-            {"title": r.title, "value": words.number(r.value, r.unit), "status": words.judged(r),
-             "kind": r.status.value, "note": r.reason or (f"target {r.target}" if r.target else "")}
+            {
+                "title": r.title,
+                "value": words.number(r.value, r.unit),
+                "status": words.judged(r),
+                "kind": r.status.value,
+                "note": r.reason or (f"target {r.target}" if r.target else ""),
+            }
             for r in found
-        ]  # fmt: skip
+        ]
         return html.render("tiles.html.j2", tiles=rows)
 
     def changed_before(self) -> Html:
@@ -114,9 +120,10 @@ class Report:
     def underused(self, most: int | None = None) -> Html:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
         rows = [
-            row for row in self.verdict.tables["feature_adoption"]
-            if row["state"] in ("abandoned", "broken", "rare") or row["target_met"] is False
-        ]  # fmt: skip
+            row
+            for row in self.verdict.tables["feature_adoption"]
+            if row["state"] in (Usage.ABANDONED, Usage.BROKEN, Usage.RARE) or row["target_met"] is False
+        ]
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
         return self._list(lines, "Every feature is used as expected.", most)
 
@@ -208,7 +215,7 @@ def open_report(
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
     loaded = open_site(site, offline=bool(collection))
-    return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out, notes)
+    return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out=out, notes=notes)
 
 
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
@@ -238,5 +245,5 @@ def open_incident(
 ) -> Report:
     """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
     loaded = open_site(site, offline=bool(collection))
-    scope = incident_scope_for(loaded, start, end, as_of, deployed_at)
-    return _opened(loaded, scope, collection, out, notes)
+    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at)
+    return _opened(loaded, scope, collection, out=out, notes=notes)

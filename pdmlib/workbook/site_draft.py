@@ -265,7 +265,7 @@ def _with_database(whole: Draft, seen: Seen, asked: Asked) -> Draft:
         if asked.agrees(key, f"{found.table.name} looks like {key} ({', '.join(found.signs)}). Is it?")
     }
     wanted = _wanted(seen, asked)
-    zones = _zones(whole, seen, taken, wanted, asked)
+    zones = _zones(whole=whole, seen=seen, taken=taken, wanted=wanted, asked=asked)
     blocks = tuple(_block(key, found, zones, asked) for key, found in taken.items())
     features = tuple(_feature(found, zones.get(found.table.name), wanted) for found in seen.counted)
     cron = taken.get("cron")

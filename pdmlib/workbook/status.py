@@ -70,10 +70,12 @@ def standing(
     """
     phase = phase_at(deployed_at, moment)
     collected_at = collected_at if collected_at and collected_at <= moment else None
-    reports = tuple(_due(p, deployed_at, moment, zone, folder / p.name) for p in PHASES)
+    reports = tuple(_due(p, deployed_at, moment, zone=zone, folder=folder / p.name) for p in PHASES)
     said = max((parse_time(r.written["next_check"]) for r in reports if r.written), default=None)
     next_check = said if said and said > moment else (collected_at or moment) + phase.cadence
-    return Standing(phase, deployed_at, moment, reports, max(moment, next_check), collected_at)
+    return Standing(
+        phase, deployed_at, moment, reports=reports, next_check=max(moment, next_check), collected_at=collected_at
+    )
 
 
 def newest_report(folder: Path, moment: datetime) -> Mapping[str, Any] | None:
@@ -99,11 +101,11 @@ def _due(phase: Phase, deployed_at: datetime, moment: datetime, zone: ZoneInfo, 
     times = list(due_times(phase, deployed_at, moment, zone))
     past, following = [at for at in times if at <= moment], next((at for at in times if at > moment), None)
     if not past:
-        return Due(phase, following, "not yet", written, (), following)
+        return Due(phase, following, "not yet", written=written, missed=(), following=following)
     known = [parse_time(path.name) for path in reports_of(folder)]
     ends = [*past[1:], past[-1] + period(phase)]
     slots = [Window(at, end) for at, end in zip(past, ends, strict=True) if end <= moment]
     missed = tuple(slot.start for slot in slots if not any(slot.contains(at) for at in known))
     done = written is not None and parse_time(written["as_of"]) >= past[-1]
     state = "written" if done else "missed" if past[-1] in missed else "due"
-    return Due(phase, past[-1], state, written, missed, following)
+    return Due(phase, past[-1], state, written=written, missed=missed, following=following)

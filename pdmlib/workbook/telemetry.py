@@ -25,9 +25,13 @@ def watched(monitor: str) -> Iterator[None]:
     from sentry_sdk.crons import capture_checkin
 
     sentry_sdk.init(
-        dsn=dsn, send_default_pii=False, include_local_variables=False, max_breadcrumbs=0, before_send=_scrubbed,
+        dsn=dsn,
+        send_default_pii=False,
+        include_local_variables=False,
+        max_breadcrumbs=0,
+        before_send=_scrubbed,
         default_integrations=False,
-    )  # fmt: skip
+    )
     check_in = capture_checkin(monitor_slug=monitor, status="in_progress")
     status = "error"
     try:

@@ -226,7 +226,9 @@ class Watch:
         """The dashboard's page; of those that this watch wrote only the newest stay."""
         try:
             with Kernel(variables_of(self.site.file)) as kernel:
-                written = write_report(self.site, scope, self.out, collection, kernel, say=self.say)
+                written = write_report(
+                    self.site, scope, self.out, collection=collection, kernel=kernel, say=self.say
+                )
         except (PdmError, OSError) as error:
             troubles.append(f"dashboard not rewritten: {error}")
             return None

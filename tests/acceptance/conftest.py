@@ -31,8 +31,17 @@ from pdmlib.workbook.scope import incident_scope_for, scope_for
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "params/demo.yaml"
 PHASES = (
-    "hour1", "day1", "daily", "week1", "weekly-review", "month1", "ongoing", "database", "dashboard", "incident",
-)  # fmt: skip
+    "hour1",
+    "day1",
+    "daily",
+    "week1",
+    "weekly-review",
+    "month1",
+    "ongoing",
+    "database",
+    "dashboard",
+    "incident",
+)
 QUICK = ("week1", "weekly-review")
 FILES = ("report.html", "report.md", "report.json", "notebook.ipynb")
 
@@ -89,11 +98,11 @@ def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> No
             scope = _scope(site, phase)
             production.set_clock(min(scope.asked_at, production.clock))
             collection = gather(site, scope, out)
-            written = write_report(site, scope, out, collection, kernel)
+            written = write_report(site, scope, out, collection=collection, kernel=kernel)
             production.set_clock(_clock(site))
             if phase == "week1":
                 kept = load_collection(written.folder / "collection")
-                write_report(site, scope, out / "again", kept, kernel)
+                write_report(site, scope, out / "again", collection=kept, kernel=kernel)
         gc.collect()
     (out / "environ.json").write_text(json.dumps(production.environ))
 

@@ -29,9 +29,13 @@ class Site:
         self.out = folder / role
         self._environ = {"DATABASE_URL": database.url(role)}
         self._path = folder / f"{role}.yaml"
-        content = {"site": "pgbench", "title": "pgbench", "time_zone": "UTC",
-                   "unused": ["app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend"],
-                   "sources": {"postgres": {"sslmode": "disable"}}}  # fmt: skip
+        content = {
+            "site": "pgbench",
+            "title": "pgbench",
+            "time_zone": "UTC",
+            "unused": ["app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend"],
+            "sources": {"postgres": {"sslmode": "disable"}},
+        }
         self._path.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def run(self, *arguments: object) -> None:

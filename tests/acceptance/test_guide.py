@@ -51,18 +51,21 @@ LABELS = {
 }
 TABLES = {
     "day1": (
-        "| Metric | Value | Target |", "| Integration | Status | Notes |", "| Feature | Usage Count | Notes |",
+        "| Metric | Value | Target |",
+        "| Integration | Status | Notes |",
+        "| Feature | Usage Count | Notes |",
         "| Action | Priority | Owner | Due Date |",
     ),
     "daily": ("| Metric | Yesterday |", "| Feature |"),
     "week1": (
-        "| Metric | Week 1 | Target | Status |", "| Feature | Total Usage | Daily Avg | Trend |",
+        "| Metric | Week 1 | Target | Status |",
+        "| Feature | Total Usage | Daily Avg | Trend |",
         "| Feature | Day 1 | Day 2 | Day 3 | Day 4 | Day 5 | Day 6 | Day 7 |",
         "| Action | Priority | Owner | Due Date |",
     ),
     "weekly-review": ("| Action | Priority | Owner | Due Date |",),
     "incident": ("| Step | Within | Due | Done |",),
-}  # fmt: skip
+}
 ROWS = {
     "day1": "Response time p50; Response time p95; Response time p99; Error rate; Stripe; Twilio; Resend; "
     "Supabase; Sentry; Opportunities Created; Promotions Sent; Review Requests; Loyalty Points Awarded; "

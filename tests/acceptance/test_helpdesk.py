@@ -236,3 +236,17 @@ def test_a_report_shows_in_all_its_files_what_was_not_understood_and_the_line_th
         text = (folder / name).read_text(encoding="utf-8")
         assert "uptime.status" in text and "words" in text and "timeout" in text, name
     assert "## Not Understood" in (folder / "report.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("shape", "code"), [("declared", 0), ("undeclared", 1)])
+def test_the_doctor_fails_as_long_as_something_is_not_understood(
+    desk: Database, app: Vendor, tmp_path: Path, shape: str, code: int
+) -> None:
+    site = tmp_path / "helpdesk.yaml"
+    site.write_text(yaml.safe_dump(getattr(helpdesk, shape)(app.url), sort_keys=False), encoding="utf-8")
+    done = pdm(
+        "doctor", "--site", site, "--as-of", helpdesk.AS_OF, "--json", environ={"BENCH_URL": desk.url(MONITOR)}
+    )
+    assert done.code == code, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert bool(told["not_understood"]) == bool(code)

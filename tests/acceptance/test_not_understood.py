@@ -10,7 +10,7 @@ import pytest
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
-from pdmlib.frames.readings import Reading, Status
+from pdmlib.frames.readings import Answer, Reading, Status
 from pdmlib.sources.postgres import source
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_scope
@@ -140,7 +140,7 @@ def judged(database: Database, **changes: Any) -> Verdict:
     scope = a_scope(site)
     found = source.collect(site, scope)
     # Stripe is heard of through the application's checks alone: its own interface answered and says nothing.
-    covered = tuple(Coverage(name, "ok", 1, 0.1) for name in ("postgres", "stripe"))
+    covered = tuple(Coverage(name, Answer.OK, 1, 0.1) for name in ("postgres", "stripe"))
     return judge(Case(site, scope, Collection(found, covered), scope.window))
 
 

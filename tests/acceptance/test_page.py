@@ -147,7 +147,7 @@ def large(reports: Reports, tmp_path_factory: pytest.TempPathFactory) -> Path:
     kept = load_collection(reports.folder("weekly-review") / "collection")
     with warnings.catch_warnings(action="ignore"), Kernel() as kernel:
         scope = scope_for(site, "weekly-review")
-        written = write_report(site, scope, folder / "out", _grown(kept), kernel).folder
+        written = write_report(site, scope, folder / "out", collection=_grown(kept), kernel=kernel).folder
         gc.collect()
     return written
 

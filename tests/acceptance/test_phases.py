@@ -82,9 +82,11 @@ def test_report_json_meets_the_schema_and_the_rules(reports: Reports, phase: str
 def test_every_reading_and_table_of_the_phase_is_there_once(reports: Reports, phase: str):
     content = reports.content(phase)
     found = [reading["id"] for reading in content["readings"]]
-    wanted = EVERYWHERE + (FROM_DAY_1 if phase != "hour1" else []) + (
-        COSTS if phase in ("weekly-review", "month1") else []
-    )  # fmt: skip
+    wanted = (
+        EVERYWHERE
+        + (FROM_DAY_1 if phase != "hour1" else [])
+        + (COSTS if phase in ("weekly-review", "month1") else [])
+    )
     assert set(wanted) - set(found) == set()
     assert len(found) == len(set(found))
     assert set(TABLES) - set(content["tables"]) == set()

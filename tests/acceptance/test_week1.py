@@ -42,8 +42,12 @@ def _json_text(text: str) -> str:
     return json.dumps(json.loads(text), ensure_ascii=False)
 
 
-READ = {"report.html": _html_text, "report.md": _markdown_text, "report.json": _json_text,
-        "notebook.ipynb": _notebook_text}  # fmt: skip
+READ = {
+    "report.html": _html_text,
+    "report.md": _markdown_text,
+    "report.json": _json_text,
+    "notebook.ipynb": _notebook_text,
+}
 
 
 def _flat(text: str) -> str:
@@ -82,8 +86,16 @@ def test_rule_21_the_lost_index_the_statement_the_route_and_the_percentile_are_o
 
 
 def test_a_healthy_week_is_green_a_success_and_has_no_finding(tmp_path: Path):
-    done = pdm("report", "week1", "--site", demo_of(tmp_path, "healthy"), "--out", tmp_path / "out",
-               "--fail-on", "unknown")  # fmt: skip
+    done = pdm(
+        "report",
+        "week1",
+        "--site",
+        demo_of(tmp_path, "healthy"),
+        "--out",
+        tmp_path / "out",
+        "--fail-on",
+        "unknown",
+    )
     content = newest(tmp_path / "out")
     assert (done.code, content["status"], content["outcome"]) == (0, "GREEN", "SUCCESSFUL"), done.stderr
     assert content["recommendation"] == "continue"

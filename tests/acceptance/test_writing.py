@@ -34,9 +34,13 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_sweeps_up_and_tell
     arguments, environ = call
     phase = tmp_path / "out/demo/daily"
     running = subprocess.Popen(
-        command(*arguments), cwd=ROOT, env=environ, start_new_session=True,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        command(*arguments),
+        cwd=ROOT,
+        env=environ,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     while running.poll() is None and not list(phase.glob(".*.part/collection/coverage.json")):
         time.sleep(0.02)
     os.killpg(running.pid, signal.SIGKILL)

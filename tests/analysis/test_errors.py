@@ -14,11 +14,22 @@ DAY_LATER = DEPLOYED + timedelta(days=1)
 
 def an_issue(name="SHOP-1", **changes):
     row = {
-        "issue": name, "title": "TypeError: x is undefined", "culprit": "app/page", "level": "error",
-        "status": "unresolved", "substatus": "ongoing", "priority": "medium", "unhandled": False,
-        "first_seen": BEFORE, "last_seen": DEPLOYED + timedelta(hours=23, minutes=30), "events": 10,
-        "events_before": 70, "events_latest": 1, "users": 3, "last_release": "v2",
-    }  # fmt: skip
+        "issue": name,
+        "title": "TypeError: x is undefined",
+        "culprit": "app/page",
+        "level": "error",
+        "status": "unresolved",
+        "substatus": "ongoing",
+        "priority": "medium",
+        "unhandled": False,
+        "first_seen": BEFORE,
+        "last_seen": DEPLOYED + timedelta(hours=23, minutes=30),
+        "events": 10,
+        "events_before": 70,
+        "events_latest": 1,
+        "users": 3,
+        "last_release": "v2",
+    }
     return {**row, **changes}
 
 

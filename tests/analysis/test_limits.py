@@ -28,8 +28,11 @@ def a_step(op: str, edge: float, status: str = "warn", **more: Any) -> dict[str,
 # Every edge is a number that no built-in ladder has, so that it can come from here only.
 MOVED = {
     "latency_p95_ms": [a_step(">", 1717, "fail", priority="P1"), a_step(">=", 717)],
-    "error_rate_pct": [a_step(">", 6.7, "fail", priority="P0", rollback=True), a_step(">", 1.7, "fail"),
-                       a_step(">=", 0.7)],
+    "error_rate_pct": [
+        a_step(">", 6.7, "fail", priority="P0", rollback=True),
+        a_step(">", 1.7, "fail"),
+        a_step(">=", 0.7),
+    ],
     "db_cpu_pct": [a_step(">", 77, "fail"), a_step(">=", 67)],
     "db_connections_pct": [a_step(">=", 57, "fail"), a_step(">=", 47)],
     "db_storage_pct": [a_step(">=", 37)],
@@ -39,26 +42,39 @@ MOVED = {
     "sms_failed_pct": [a_step(">", 27)],
     "bundle_size_kb": [a_step(">=", 377)],
     "db_memory_pct": [a_step(">=", 87)],
-}  # fmt: skip
+}
 
 
 def a_series() -> dict[str, Any]:
     hours = every(60, DEPLOYED - WEEK, WEEK_LATER)
     counts = [
         {"source": "vercel", "at": at, "interval_s": 3600, "status": status, "requests": n, "sample_rate": 1.0}
-        for at in hours for status, n in ((200, 9_200), (500, 800))
-    ]  # fmt: skip
-    spans = [
-        {"source": "vercel", "start": at, "end": at + (hours[1] - hours[0]), "p50_ms": 90.0, "p95_ms": 400.0,
-         "p99_ms": 900.0}
         for at in hours
-    ]  # fmt: skip
+        for status, n in ((200, 9_200), (500, 800))
+    ]
+    spans = [
+        {
+            "source": "vercel",
+            "start": at,
+            "end": at + (hours[1] - hours[0]),
+            "p50_ms": 90.0,
+            "p95_ms": 400.0,
+            "p99_ms": 900.0,
+        }
+        for at in hours
+    ]
     host = [
         {"metric": name, "at": at, "value": float(value)}
         for i, at in enumerate(hours)
-        for name, value in (("cpu_idle_s", 100 * i), ("cpu_all_s", 200 * i), ("max_connections", 60),
-                            ("connections", 30), ("disk_used_bytes", 4e9), ("disk_size_bytes", 8e9))
-    ]  # fmt: skip
+        for name, value in (
+            ("cpu_idle_s", 100 * i),
+            ("cpu_all_s", 200 * i),
+            ("max_connections", 60),
+            ("connections", 30),
+            ("disk_used_bytes", 4e9),
+            ("disk_size_bytes", 8e9),
+        )
+    ]
     return {"request_counts": counts, "latencies": spans, "host_metrics": host}
 
 
@@ -112,9 +128,19 @@ def test_a_route_fails_from_the_error_rate_on_that_is_the_sites_target(make, fai
     """0.6 % of 100,000 requests failed, 0.1 % before: above the guide's 0.5 %, below the site's 0.7 %."""
 
     def span(start, end, failures):
-        return {"source": "vercel", "start": start, "end": end, "route": "/r", "p50_ms": 100.0, "p95_ms": 400.0,
-                "p99_ms": 900.0, "requests": 100_000.0, "failures": failures, "samples": 100_000,
-                "sample_rate": 1.0}  # fmt: skip
+        return {
+            "source": "vercel",
+            "start": start,
+            "end": end,
+            "route": "/r",
+            "p50_ms": 100.0,
+            "p95_ms": 400.0,
+            "p99_ms": 900.0,
+            "requests": 100_000.0,
+            "failures": failures,
+            "samples": 100_000,
+            "sample_rate": 1.0,
+        }
 
     case = make(latencies=[span(DEPLOYED - WEEK, DEPLOYED, 100.0), span(DEPLOYED, WEEK_LATER, 600.0)])
     (row,) = performance.routes(case)
@@ -181,9 +207,15 @@ def test_a_box_of_the_checklist_names_the_limit_in_force() -> None:
     plain = {row["box"] for row in checklist("hour1", (), a_site())}
     own = {row["box"] for row in checklist("hour1", (), a_site(limits=MOVED))}
     assert own - plain == {
-        "Response times < 0.717s (p95)", "Error rate < 0.7%", "CPU usage < 67%", "Memory usage < 87%",
-    }  # fmt: skip
+        "Response times < 0.717s (p95)",
+        "Error rate < 0.7%",
+        "CPU usage < 67%",
+        "Memory usage < 87%",
+    }
     assert plain - own == {
-        "Response times < 1s (p95)", "Error rate < 0.5%", "CPU usage < 70%", "Memory usage < 80%",
-    }  # fmt: skip
+        "Response times < 1s (p95)",
+        "Error rate < 0.5%",
+        "CPU usage < 70%",
+        "Memory usage < 80%",
+    }
     assert "Bundle size unchanged (<377KB)" in {r["box"] for r in checklist("day1", (), a_site(limits=MOVED))}

@@ -18,15 +18,30 @@ METRICS = {m.id: m for m in performance.METRICS}
 
 def a_span(start=DEPLOYED, end=WEEK_LATER, source="sentry", **more):
     row = {
-        "source": source, "start": start, "end": end, "p50_ms": 100.0, "p95_ms": 800.0, "p99_ms": 1500.0,
-        "avg_ms": 200.0, "requests": 10_000.0, "failures": 40.0, "samples": 500, "sample_rate": 0.05,
-    }  # fmt: skip
+        "source": source,
+        "start": start,
+        "end": end,
+        "p50_ms": 100.0,
+        "p95_ms": 800.0,
+        "p99_ms": 1500.0,
+        "avg_ms": 200.0,
+        "requests": 10_000.0,
+        "failures": 40.0,
+        "samples": 500,
+        "sample_rate": 0.05,
+    }
     return {**row, **more}
 
 
 def a_bucket(when, requests, status=200, seconds=3600, rate=1.0):
-    return {"source": "vercel", "at": when, "interval_s": seconds, "status": status, "requests": requests,
-            "sample_rate": rate}  # fmt: skip
+    return {
+        "source": "vercel",
+        "at": when,
+        "interval_s": seconds,
+        "status": status,
+        "requests": requests,
+        "sample_rate": rate,
+    }
 
 
 def error_rate(**frames):
@@ -407,8 +422,15 @@ def test_rule_14_requests_of_a_status_not_understood_are_no_successes_when_they_
 
 
 def test_rule_14_response_times_that_were_not_understood_say_so():
-    unclear = [{"source": "sentry", "item": "spans.p95(span.duration)", "what": "out of range", "count": 1,
-                "example": "-3"}]  # fmt: skip
+    unclear = [
+        {
+            "source": "sentry",
+            "item": "spans.p95(span.duration)",
+            "what": "out of range",
+            "count": 1,
+            "example": "-3",
+        }
+    ]
     found = measure("latency_p95_ms", not_understood=unclear)
     assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
     assert "-3" in found.reason

@@ -33,9 +33,16 @@ def test_five_weeks_bring_every_report_of_the_guides_timeline() -> None:
     """Deployed on Monday 3 March; on the 9th the clocks of Chicago change: 8 o'clock is 14:00, then 13:00 UTC."""
     due = list(replay.reports(the_demo(), DEPLOYED, DEPLOYED + replay.LENGTH))
     assert Counter(name for name, _ in due) == {
-        "hour1": 1, "day1": 1, "daily": 7, "week1": 1, "weekly-review": 5, "month1": 1, "ongoing": 5,
-        "database": 1, "dashboard": 1,
-    }  # fmt: skip
+        "hour1": 1,
+        "day1": 1,
+        "daily": 7,
+        "week1": 1,
+        "weekly-review": 5,
+        "month1": 1,
+        "ongoing": 5,
+        "database": 1,
+        "dashboard": 1,
+    }
     mornings = [moment for name, moment in due if name == "daily"]
     assert mornings == [at(f"2025-03-{day:02}T{14 if day < 9 else 13}:00") for day in range(4, 11)]
     assert [m.day for name, m in due if name == "weekly-review"] == [10, 17, 24, 31, 7]
@@ -91,9 +98,12 @@ def test_two_replayed_days_are_stopped_go_on_and_each_report_sees_its_own_time(t
         str(path.parent.relative_to(tmp_path / "demo")) for path in tmp_path.glob("demo/*/2*/report.json")
     )
     assert written == [
-        "daily/20250304T140000Z", "daily/20250305T140000Z", "day1/20250304T150000Z", "hour1/20250303T160000Z",
+        "daily/20250304T140000Z",
+        "daily/20250305T140000Z",
+        "day1/20250304T150000Z",
+        "hour1/20250303T160000Z",
         "incident/20250305T140000Z",
-    ]  # fmt: skip
+    ]
     hour, day = of(tmp_path, "hour1", "20250303T160000Z"), of(tmp_path, "day1", "20250304T150000Z")
     assert value(hour, "db_storage_gb") < value(day, "db_storage_gb")
     assert value(hour, "db_cpu_pct") is not None and value(hour, "issues_critical") == 0

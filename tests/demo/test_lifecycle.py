@@ -88,13 +88,16 @@ def test_a_half_made_cache_is_made_again_and_then_used(tmp_path):
     (tmp_path / order.key() / "data").mkdir(parents=True)
     (tmp_path / order.key() / "data/PG_VERSION").write_text("18\n")
     steps: list[str] = []
-    with start("healthy", 7, CLOCK, tmp_path, steps.append) as first:
+    with start("healthy", 7, CLOCK, cache=tmp_path, on_progress=steps.append) as first:
         assert steps[0].startswith("preparing")
         with psycopg.connect(first.environ["PDM_DEMO_DATABASE_URL"]) as connection:
             newest = connection.execute("SELECT max(checked_at) FROM public.uptime_logs").fetchone()
             assert newest and newest[0] <= CLOCK
     steps.clear()
-    with start("healthy+vercel_403", 7, CLOCK, tmp_path, steps.append), contextlib.ExitStack() as stack:
+    with (
+        start("healthy+vercel_403", 7, CLOCK, cache=tmp_path, on_progress=steps.append),
+        contextlib.ExitStack() as stack,
+    ):
         assert steps == []
         second = stack.enter_context(start("healthy", 7, CLOCK, tmp_path))
         assert httpx.get(second.environ["PDM_DEMO_URL"] + "/app/api/health").status_code == 200

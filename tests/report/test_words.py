@@ -3,7 +3,8 @@
 import pytest
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Measurement, Reading, State, Status
+from pdmlib.frames.readings import Measurement, Reading, State, Status, significant
+from pdmlib.report import tables
 from pdmlib.report.words import markdown, number, of_limit, one_line, sentences
 
 HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
@@ -52,9 +53,13 @@ def test_text_is_cut_and_stripped_of_control_characters() -> None:
 
 
 def test_a_share_stands_in_brackets_only_where_it_was_measured() -> None:
-    share = Reading("x", "x", "%", "s", Status.INFO, "", Measurement(State.MEASURED, 45.0))
+    share = Reading(
+        "x", "x", "%", section="s", status=Status.INFO, target="", measurement=Measurement(State.MEASURED, 45.0)
+    )
     assert of_limit(share, "the limit") == "(45 % of the limit)"
-    unknown = Reading("x", "x", "%", "s", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    unknown = Reading(
+        "x", "x", "%", section="s", status=Status.UNKNOWN, target="", measurement=Measurement(State.NO_DATA)
+    )
     assert of_limit(unknown, "the limit") == of_limit(None, "the limit") == ""
 
 
@@ -66,3 +71,16 @@ def test_a_space_beside_a_value_stays() -> None:
 def test_a_sentence_is_not_cut_where_a_title_is() -> None:
     assert sentences("x" * 1000) == "x" * 1000
     assert len(sentences("x" * 9000)) == len(str(markdown("x" * 9000))) == 1500
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0132, "0.0132"), (0.00004, "0.00004"), (2.6, "2.6"), (1234.56, "1,235"), (0.0, "0")]
+)
+def test_rule_22_a_limit_is_never_under_nothing(value: float, text: str) -> None:
+    assert significant(value) == text
+
+
+def test_rule_22_no_change_in_percent_stands_beside_an_arrow_for_flat() -> None:
+    row = {"date": "2025-03-04", "requests": 37, "requests_7day": 100.0, "requests_vs_7day_pct": -63.0}
+    assert "-63" not in tables.table("daily", [row | {"requests_trend": "flat"}]).html
+    assert "-63 %" in tables.table("daily", [row | {"requests_trend": "down"}]).html

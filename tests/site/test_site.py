@@ -57,7 +57,7 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
         ({"url": "https://user:pw@x"}, "url", "password"),
         ({"site": "../up"}, "site", "small letters"),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_names_file_key_and_what_is_allowed(
     tmp_path: Path, changes: dict[str, object], key: str, words: str
 ) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import merge
-from pdmlib.frames.readings import Measurement
+from pdmlib.frames.readings import Answer, Measurement
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import threads
@@ -130,7 +130,7 @@ def answering() -> Any:
 def case_of(site: Site, scope: Scope, source: str, collect: Callable[[Site, Scope], threads.Frames]) -> Case:
     """What a report would judge of one source's answers; only the source's own error may be raised."""
     frames = merge([collect(site, scope)])
-    return Case(site, scope, Collection(frames, (Coverage(source, "ok", 1, 0.1),)), scope.window)
+    return Case(site, scope, Collection(frames, (Coverage(source, Answer.OK, 1, 0.1),)), scope.window)
 
 
 def finite(case: Case) -> bool:

@@ -82,7 +82,7 @@ def vendor(answer: Answer) -> Iterator[Vendor]:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             query = parse_qs(parts.query, keep_blank_values=True)
-            call = Call(self.command, parts.path, query, dict(self.headers), body)
+            call = Call(self.command, parts.path, query, headers=dict(self.headers), body=body)
             with lock:
                 running.calls.append(call)
             reply = answer(call)

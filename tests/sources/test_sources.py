@@ -142,3 +142,27 @@ def test_a_source_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -
     said = {c.source: (c.status, c.detail) for c in found.coverage}
     assert said["app"] == ("ok", None)
     assert said["stripe"] == ("failed", "no answer in the time allowed")
+
+
+@pytest.mark.parametrize(("refused", "app"), [(True, "failed"), (False, "ok")])
+def test_rule_15_our_own_way_out_fails_whatever_a_database_on_this_side_answers(
+    monkeypatch: pytest.MonkeyPatch, refused: bool, app: str
+) -> None:
+    """The application and every vendor refuse, while PostgreSQL answers: nobody knows whether it is up."""
+
+    def down(site: Site, scope: Scope) -> dict[str, Any]:
+        return {"probes": frame("probes", [{"target": "/", "checked_at": scope.as_of, "status": "down"}])}
+
+    def vendor_of(name: str) -> Any:
+        def read(site: Site, scope: Scope) -> dict[str, Any]:
+            if refused:
+                raise SourceError(name, "the connection failed: refused")
+            return {}
+
+        return read
+
+    vendors = [SourceRow(name, vendor_of(name)) for name in ("sentry", "vercel", "stripe")]
+    rows = (SourceRow("app", down), SourceRow("postgres", lambda site, scope: {}), *vendors)
+    monkeypatch.setattr(catalogue, "SOURCES", rows)
+    found = catalogue.collect(a_site(), the_scope())
+    assert {row.source: row.status for row in found.coverage}["app"] == app

@@ -319,10 +319,13 @@ def test_events_that_may_not_be_read_are_a_gap_and_the_rest_is_told() -> None:
 
 def a_release(**more: Any) -> dict[str, Any]:
     body = {
-        "state": "ACTIVE", "startedAt": ms("2025-03-03T16:00"), "updatedAt": ms("2025-03-03T20:00"),
-        "currentDeployment": {"id": "dpl_old"}, "canaryDeployment": {"id": "dpl_now"},
+        "state": "ACTIVE",
+        "startedAt": ms("2025-03-03T16:00"),
+        "updatedAt": ms("2025-03-03T20:00"),
+        "currentDeployment": {"id": "dpl_old"},
+        "canaryDeployment": {"id": "dpl_now"},
         "activeStage": {"index": 0, "targetPercentage": 10},
-    }  # fmt: skip
+    }
     return {
         **project(rollingRelease={"target": "production"}),
         "/v1/projects/prj_x/rolling-release": {"rollingRelease": {**body, **more}},

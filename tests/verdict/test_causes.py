@@ -23,9 +23,11 @@ INDEX = found(
     "database:drift:index public.orders_customer_idx", "db_findings", "gone: btree public.orders (customer_id)"
 )
 STATEMENT = found(
-    "query:app:select-from-orders-1a2b3c:regressed", "db_slow_queries",
-    f"2 ms before, 46 ms now; index orders_customer_idx is gone since: {CREATE}", since=DEPLOYED,
-)  # fmt: skip
+    "query:app:select-from-orders-1a2b3c:regressed",
+    "db_slow_queries",
+    f"2 ms before, 46 ms now; index orders_customer_idx is gone since: {CREATE}",
+    since=DEPLOYED,
+)
 ROUTE = found("route:GET /api/orders:slower", "latency_p95_ms", "p95 200 ms before, 900 ms now", since=DEPLOYED)
 P95 = found("latency_p95_ms", "latency_p95_ms", "1,400 ms is above 1000 ms", "P1", since=DEPLOYED)
 OUTAGE = found(
@@ -104,10 +106,15 @@ def test_rule_21_every_finding_is_in_exactly_one_cause(findings: list[Finding], 
 
 def test_rule_21_nineteen_old_faults_are_one_line_and_keep_no_deployment_from_green() -> None:
     rows = [
-        {"check": "table_hygiene", "object": f"public.t{n}", "severity": "fail", "evidence": "no policies",
-         "threshold": "none"}
+        {
+            "check": "table_hygiene",
+            "object": f"public.t{n}",
+            "severity": "fail",
+            "evidence": "no policies",
+            "threshold": "none",
+        }
         for n in range(19)
-    ]  # fmt: skip
+    ]
     verdict, clean = judge(a_case({"database_findings": rows})), judge(a_case())
     (cause,) = [cause for cause in verdict.causes if cause.status == "standing"]
     assert len(cause.chain) == 19

@@ -16,16 +16,40 @@ from tests.builders import WEEK_LATER, a_case
 
 
 def a_finding(name: str, priority: Priority = Priority.P1, active: bool = True, reading: str = "cron") -> Finding:
-    return Finding(name, f"Title of {name}", priority, reading, "evidence", "Do it", "it is gone", active=active)
+    return Finding(
+        name,
+        f"Title of {name}",
+        priority,
+        reading=reading,
+        evidence="evidence",
+        action="Do it",
+        becomes_green="it is gone",
+        active=active,
+    )
 
 
 def a_reading(name: str, status: Status) -> Reading:
     if status is Status.UNKNOWN:
         found = Measurement.missing(State.ERROR, "the source was not read")
         return Reading(
-            name, f"Reading {name}", "count", "cron", status, "0", found, reason="the source was not read"
+            name,
+            f"Reading {name}",
+            "count",
+            section="cron",
+            status=status,
+            target="0",
+            measurement=found,
+            reason="the source was not read",
         )
-    return Reading(name, f"Reading {name}", "count", "cron", status, "0", Measurement(State.MEASURED, 3))
+    return Reading(
+        name,
+        f"Reading {name}",
+        "count",
+        section="cron",
+        status=status,
+        target="0",
+        measurement=Measurement(State.MEASURED, 3),
+    )
 
 
 def a_verdict(
@@ -37,9 +61,22 @@ def a_verdict(
     as_of = WEEK_LATER + timedelta(days=days)
     case = a_case(as_of=as_of)
     return Verdict(
-        case, readings, (), findings, (), (), "YELLOW", "investigate", None, "high", ("known",), as_of, "Facts.",
-        actions, {},
-    )  # fmt: skip
+        case,
+        readings,
+        (),
+        findings=findings,
+        incidents=(),
+        rivals=(),
+        status="YELLOW",
+        recommendation="investigate",
+        outcome=None,
+        confidence="high",
+        confidence_reasons=("known",),
+        next_check=as_of,
+        summary="Facts.",
+        actions=actions,
+        tables={},
+    )
 
 
 def as_report(
@@ -256,9 +293,14 @@ def test_the_notes_override_a_proposal_and_add_their_own() -> None:
     assert [row["id"] for row in rows] == ["mine", "x"]
     assert rows[0]["action"] == "Call the vendor"
     assert rows[1] == {
-        "id": "x", "action": "Do x", "priority": "P2", "owner": "Ann", "due": "2025-04-01", "state": "open",
+        "id": "x",
+        "action": "Do x",
+        "priority": "P2",
+        "owner": "Ann",
+        "due": "2025-04-01",
+        "state": "open",
         "since": "2025-03-10",
-    }  # fmt: skip
+    }
 
 
 def test_what_the_notes_said_once_carries_over() -> None:

@@ -8,13 +8,21 @@ from tests.builders import a_site
 
 
 def reading(name: str, value: Any, status: Status = Status.INFO, **measured: Any) -> Reading:
-    return Reading(name, name, "count", "x", status, "", Measurement(State.MEASURED, value, **measured))
+    return Reading(
+        name,
+        name,
+        "count",
+        section="x",
+        status=status,
+        target="",
+        measurement=Measurement(State.MEASURED, value, **measured),
+    )
 
 
 def states(
     phase: str, *readings: Reading, findings: tuple[Finding, ...] = (), days: tuple[dict[str, Any], ...] = ()
 ) -> dict[str, str]:
-    return {row["box"]: row["state"] for row in checklist(phase, readings, a_site(), findings, days)}
+    return {row["box"]: row["state"] for row in checklist(phase, readings, a_site(), findings=findings, days=days)}
 
 
 def a_day(date: str, complete: bool = True, **trends: str) -> dict[str, Any]:
@@ -31,7 +39,15 @@ def test_a_count_without_a_limit_does_not_tick_a_box_that_says_none():
 
 def test_an_abandoned_feature_is_not_used():
     """The finding decides, although the count itself has no limit."""
-    gone = Finding("feature:orders:abandoned", "Orders: not used", Priority.P2, "feature_orders", "", "", "")
+    gone = Finding(
+        "feature:orders:abandoned",
+        "Orders: not used",
+        Priority.P2,
+        reading="feature_orders",
+        evidence="",
+        action="",
+        becomes_green="",
+    )
     boxes = states("week1", reading("feature_orders", 0), findings=(gone,))
     assert boxes["No abandoned features"] == "failed"
     assert states("week1", reading("feature_orders", 4))["No abandoned features"] == "done"
@@ -46,7 +62,15 @@ def test_more_tickets_than_before_are_not_a_normal_volume():
 
 def test_what_is_not_measured_is_left_to_a_person():
     """An unknown reading ticks nothing."""
-    missing = Reading("downtime_events", "x", "count", "x", Status.UNKNOWN, "", Measurement(State.NO_DATA))
+    missing = Reading(
+        "downtime_events",
+        "x",
+        "count",
+        section="x",
+        status=Status.UNKNOWN,
+        target="",
+        measurement=Measurement(State.NO_DATA),
+    )
     assert states("week1", missing)["No overnight outages"] == "manual"
 
 
@@ -66,7 +90,7 @@ def test_the_newest_whole_day_decides_on_spikes_and_drops():
         assert states("daily", days=(calm, a_day("2025-03-06", requests=trend)))[day] == "failed"
     partial = a_day("2025-03-07", complete=False, requests="unknown")
     assert states("daily", days=(calm, partial))[day] == "done"
-    rows = checklist("daily", (), a_site(), (), (a_day("2025-03-06", requests="up"),))
+    rows = checklist("daily", (), a_site(), findings=(), days=(a_day("2025-03-06", requests="up"),))
     assert next(r for r in rows if r["box"] == day)["reason"] == "2025-03-06 up"
 
 
@@ -76,7 +100,15 @@ def test_a_trend_is_concerning_when_two_days_running_rose():
     assert [states("daily", days=once)[box] for box in (stable, trend)] == ["failed", "done"]
     twice = (a_day("2025-03-05", error_rate_pct="up"), a_day("2025-03-06", error_rate_pct="up"))
     assert states("daily", days=twice)[trend] == "failed"
-    slower = Finding("route:x", "GET /x became slower", Priority.P1, "latency_p95_ms", "", "", "")
+    slower = Finding(
+        "route:x",
+        "GET /x became slower",
+        Priority.P1,
+        reading="latency_p95_ms",
+        evidence="",
+        action="",
+        becomes_green="",
+    )
     assert states("daily", findings=(slower,), days=once)[trend] == "failed"
 
 
@@ -98,6 +130,23 @@ def test_every_box_names_what_decided_it_or_is_left_to_a_person():
     """No box of any phase is ticked or failed by nothing."""
     seen = [reading(n, 1, Status.PASS, trend="flat") for box in sum(BOXES.values(), ()) for n in box.readings]
     for phase in BOXES:
-        for row in checklist(phase, seen, a_site(), (), (a_day("2025-03-06"),)):
+        for row in checklist(phase, seen, a_site(), findings=(), days=(a_day("2025-03-06"),)):
             assert (row["reading"] is None) == (row["reason"] == "a person decides"), row
             assert row["reading"] is not None or row["state"] == "manual", row
+
+
+def test_rule_22_no_reading_ticks_a_box_of_work_that_people_do() -> None:
+    """Cache hits of 99.9 % pass, and nobody has put in a cache."""
+    hits = Measurement(State.MEASURED, 99.9)
+    passed = Reading(
+        "db_cache_hit_pct",
+        "Cache hits",
+        "%",
+        section="database",
+        status=Status.PASS,
+        target=">= 99",
+        measurement=hits,
+    )
+    rows = checklist("weekly-review", [passed], a_site())
+    (cache,) = [row for row in rows if row["box"].startswith("Implement additional caching")]
+    assert (cache["state"], cache["reason"]) == ("manual", "a person decides (Cache hits: pass)")

@@ -42,9 +42,9 @@ def urgent(verdict: Verdict) -> list[tuple[str, str]]:
 
 
 RECOVERED = [
-    *counted(END - timedelta(days=7), END - 18 * HOUR, 60, 5000, 2),
-    *counted(END - 18 * HOUR, END - 17 * HOUR, 60, 5000, 581),
-    *counted(END - 17 * HOUR, END, 60, 5000, 11 / 17),
+    *counted(END - timedelta(days=7), END - 18 * HOUR, 60, requests=5000, failed=2),
+    *counted(END - 18 * HOUR, END - 17 * HOUR, 60, requests=5000, failed=581),
+    *counted(END - 17 * HOUR, END, 60, requests=5000, failed=11 / 17),
 ]
 
 
@@ -67,9 +67,9 @@ def test_rule_16_what_fails_in_the_last_half_hour_is_present_however_long_the_wi
     half = timedelta(minutes=30)
     verdict = judged(
         [
-            *counted(END - timedelta(days=7), END - HOUR, 60, 600, 1),
-            *counted(END - HOUR, END - half, 1, 10, 0),
-            *counted(END - half, END, 1, 10, 1.2),
+            *counted(END - timedelta(days=7), END - HOUR, 60, requests=600, failed=1),
+            *counted(END - HOUR, END - half, 1, requests=10, failed=0),
+            *counted(END - half, END, 1, requests=10, failed=1.2),
         ],
         phase,
     )
@@ -80,31 +80,39 @@ def test_rule_16_what_fails_in_the_last_half_hour_is_present_however_long_the_wi
 
 
 def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did() -> None:
-    verdict = judged([*counted(END - timedelta(days=7), END - 5 * HOUR, 60, 5000, 2),
-                      *counted(END - 5 * HOUR, END, 60, 5000, 500)])  # fmt: skip
+    verdict = judged(
+        [
+            *counted(END - timedelta(days=7), END - 5 * HOUR, 60, requests=5000, failed=2),
+            *counted(END - 5 * HOUR, END, 60, requests=5000, failed=500),
+        ]
+    )
     assert [alert.since for alert in verdict.alerts if alert.id == "error_rate_pct"] == [END - 5 * HOUR]
 
 
 def test_rule_16_the_first_hour_is_judged_by_its_last_quarter() -> None:
     """A burst of the first ten minutes that ended is no reason to roll back in the 60th."""
     start = END - HOUR
-    early = [*counted(start, start + timedelta(minutes=10), 1, 50, 10),
-             *counted(start + timedelta(minutes=10), END, 1, 50, 0)]  # fmt: skip
+    early = [
+        *counted(start, start + timedelta(minutes=10), 1, requests=50, failed=10),
+        *counted(start + timedelta(minutes=10), END, 1, requests=50, failed=0),
+    ]
     verdict = judged(early, "hour1")
     assert verdict.recommendation != "rollback"
     assert [row["status"] for row in verdict.incidents] == ["recovered"]
-    late = [*counted(start, END - timedelta(minutes=10), 1, 50, 0),
-            *counted(END - timedelta(minutes=10), END, 1, 50, 10)]  # fmt: skip
+    late = [
+        *counted(start, END - timedelta(minutes=10), 1, requests=50, failed=0),
+        *counted(END - timedelta(minutes=10), END, 1, requests=50, failed=10),
+    ]
     assert judged(late, "hour1").recommendation == "rollback"
 
 
 def test_rule_16_a_stretch_that_ended_minutes_ago_is_over_although_its_hour_is_not() -> None:
     """57 of 60 requests of 20 minutes fail, then the next 30 succeed: the hour's rate is 32 %, and it is over."""
-    quiet = counted(END - timedelta(days=7), END - HOUR, 60, 180, 0)
+    quiet = counted(END - timedelta(days=7), END - HOUR, 60, requests=180, failed=0)
     hour = [
-        *counted(END - HOUR, END - timedelta(minutes=30), 1, 3, 0),
-        *counted(END - timedelta(minutes=30), END - timedelta(minutes=10), 1, 3, 2.85),
-        *counted(END - timedelta(minutes=10), END, 1, 3, 0),
+        *counted(END - HOUR, END - timedelta(minutes=30), 1, requests=3, failed=0),
+        *counted(END - timedelta(minutes=30), END - timedelta(minutes=10), 1, requests=3, failed=2.85),
+        *counted(END - timedelta(minutes=10), END, 1, requests=3, failed=0),
     ]
     verdict = judged([*quiet, *hour])
     assert verdict.recommendation != "rollback"
@@ -117,9 +125,9 @@ def the_incident(after: timedelta, phase_end: datetime = END) -> Verdict:
     down = every(5, start, phase_end)
     probes = the_probes(5, phase_end - timedelta(days=8), phase_end + after, down)
     requests = [
-        *counted(phase_end - timedelta(days=8), start, 60, 600, 1),
-        *counted(start, phase_end, 1, 10, 9),
-        *counted(phase_end, phase_end + after, 1, 10, 0),
+        *counted(phase_end - timedelta(days=8), start, 60, requests=600, failed=1),
+        *counted(start, phase_end, 1, requests=10, failed=9),
+        *counted(phase_end, phase_end + after, 1, requests=10, failed=0),
     ]
     case = a_case({"probes": probes, "request_counts": requests}, site=site, as_of=phase_end + after)
     deployed = phase_end - timedelta(days=1)

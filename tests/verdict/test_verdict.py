@@ -137,11 +137,23 @@ def test_rule_1_what_is_not_measured_is_unknown_with_its_reason(state: State, re
 def a_reading(name: str, status: Status, critical: bool = False) -> Reading:
     value = None if status is Status.UNKNOWN else 1
     key = name in ("uptime_pct", "app_up")
-    return Reading(name, name, "", "x", status, "", Measurement(State.MEASURED, value), critical, key=key)
+    return Reading(
+        name,
+        name,
+        "",
+        section="x",
+        status=status,
+        target="",
+        measurement=Measurement(State.MEASURED, value),
+        critical=critical,
+        key=key,
+    )
 
 
 def an_alert(priority: Priority, rollback: bool = False) -> Alert:
-    return Alert("a", priority, "r", "t", 1, "> 0", "act", None, rollback)
+    return Alert(
+        "a", priority, "r", title="t", value=1, threshold="> 0", action="act", since=None, rollback=rollback
+    )
 
 
 KEY = a_reading("uptime_pct", Status.UNKNOWN)

@@ -12,9 +12,19 @@ from tests.builders import DEPLOYED, WEEK_LATER, a_case
 @pytest.fixture(scope="module")
 def week() -> Report:
     row = {
-        "source": "sentry", "start": DEPLOYED, "end": WEEK_LATER, "p50_ms": 200, "p95_ms": 1200, "p99_ms": 1500,
-        "avg_ms": 300, "requests": 20_000, "failures": 0, "samples": 1000, "sample_rate": 0.05, "complete": True,
-    }  # fmt: skip
+        "source": "sentry",
+        "start": DEPLOYED,
+        "end": WEEK_LATER,
+        "p50_ms": 200,
+        "p95_ms": 1200,
+        "p99_ms": 1500,
+        "avg_ms": 300,
+        "requests": 20_000,
+        "failures": 0,
+        "samples": 1000,
+        "sample_rate": 0.05,
+        "complete": True,
+    }
     case = a_case({"latencies": [row]})
     return Report(case, judge(case), Notes(), WEEK_LATER)
 

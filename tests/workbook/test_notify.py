@@ -65,9 +65,16 @@ def content(
     status: str, *alerts: dict[str, Any], at: int = 10, phase: str = "day1", **more: Any
 ) -> dict[str, Any]:
     return {
-        "site": "shop", "title": "Shop", "phase": phase, "status": status, "recommendation": "investigate",
-        "as_of": f"2025-03-10T{at}:00:00Z", "alerts": list(alerts), "readings": [], **more,
-    }  # fmt: skip
+        "site": "shop",
+        "title": "Shop",
+        "phase": phase,
+        "status": status,
+        "recommendation": "investigate",
+        "as_of": f"2025-03-10T{at}:00:00Z",
+        "alerts": list(alerts),
+        "readings": [],
+        **more,
+    }
 
 
 def test_an_alert_is_told_once_when_it_begins_and_once_when_it_ends(receiver: Receiver, tmp_path: Path) -> None:

@@ -21,14 +21,19 @@ def write(folder: Path, phase: str, as_of: datetime, status: str = "GREEN") -> N
     target = folder / phase / f"{as_of:%Y%m%dT%H%M%SZ}"
     target.mkdir(parents=True)
     said = {
-        "as_of": f"{as_of:%Y-%m-%dT%H:%M:%SZ}", "status": status, "deployed_at": "2025-03-03T15:00:00Z",
+        "as_of": f"{as_of:%Y-%m-%dT%H:%M:%SZ}",
+        "status": status,
+        "deployed_at": "2025-03-03T15:00:00Z",
         "next_check": f"{as_of + timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}",
-    }  # fmt: skip
+    }
     (target / "report.json").write_text(json.dumps(said), encoding="utf-8")
 
 
 def due(folder: Path, moment: datetime) -> dict[str, Due]:
-    return {row.phase.name: row for row in standing(DEPLOYED, moment, CHICAGO, folder, None).reports}
+    return {
+        row.phase.name: row
+        for row in standing(DEPLOYED, moment, CHICAGO, folder=folder, collected_at=None).reports
+    }
 
 
 def test_the_phase_is_the_shortest_that_is_not_over(tmp_path: Path) -> None:
@@ -39,7 +44,10 @@ def test_the_phase_is_the_shortest_that_is_not_over(tmp_path: Path) -> None:
         timedelta(days=7): "month1",
         timedelta(days=30): "ongoing",
     }
-    found = {since: standing(DEPLOYED, DEPLOYED + since, CHICAGO, tmp_path, None).phase.name for since in expected}
+    found = {
+        since: standing(DEPLOYED, DEPLOYED + since, CHICAGO, folder=tmp_path, collected_at=None).phase.name
+        for since in expected
+    }
     assert found == expected
 
 
@@ -105,7 +113,7 @@ def test_week_1_has_seven_mornings_when_the_clocks_go_back(tmp_path: Path) -> No
 
 def test_the_table_names_what_was_missed_and_what_is_due_next(tmp_path: Path) -> None:
     console = Console(width=140, file=StringIO(), record=True)
-    found = standing(DEPLOYED, at("2025-03-12T15:00"), CHICAGO, tmp_path, None)
+    found = standing(DEPLOYED, at("2025-03-12T15:00"), CHICAGO, folder=tmp_path, collected_at=None)
     console.print(picture(found, "Shop", CHICAGO))
     text = " ".join(console.export_text().split())
     assert "daily Mon 10 Mar 08:00 ✗ missed" in text
@@ -123,10 +131,12 @@ def test_after_month_one_there_is_one_a_day(tmp_path: Path) -> None:
 
 def test_the_next_check_is_what_the_newest_report_says_else_the_pace_of_the_phase(tmp_path: Path) -> None:
     moment = at("2025-03-05T15:00")
-    paced = standing(DEPLOYED, moment, CHICAGO, tmp_path, at("2025-03-05T12:00"))
+    paced = standing(DEPLOYED, moment, CHICAGO, folder=tmp_path, collected_at=at("2025-03-05T12:00"))
     assert paced.next_check == at("2025-03-05T20:00")
     write(tmp_path, "daily", at("2025-03-05T14:30"))
-    assert standing(DEPLOYED, moment, CHICAGO, tmp_path, None).next_check == at("2025-03-05T17:30")
+    assert standing(DEPLOYED, moment, CHICAGO, folder=tmp_path, collected_at=None).next_check == at(
+        "2025-03-05T17:30"
+    )
 
 
 def test_the_deployment_is_known_from_the_newest_report(tmp_path: Path) -> None:
@@ -138,7 +148,7 @@ def test_the_deployment_is_known_from_the_newest_report(tmp_path: Path) -> None:
 def test_the_table_says_due_in_words_and_shapes(tmp_path: Path) -> None:
     write(tmp_path, "hour1", DEPLOYED + timedelta(hours=1), "RED")
     console = Console(width=120, file=StringIO(), record=True)
-    found = standing(DEPLOYED, DEPLOYED + timedelta(days=2), CHICAGO, tmp_path, None)
+    found = standing(DEPLOYED, DEPLOYED + timedelta(days=2), CHICAGO, folder=tmp_path, collected_at=None)
     console.print(picture(found, "Shop", CHICAGO))
     text = console.export_text()
     assert "Shop: week1 since the deployment of Mon 2025-03-03 09:00 CST" in text

@@ -18,12 +18,13 @@ from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, Reading, State, Status
+from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso
 
 Measured = Callable[[str, Window], Measurement]
-BEFORE = timedelta(days=1)
+BEFORE = timedelta(days=1)  # what changed earlier is rarely the cause
 WEEK = timedelta(days=7)
-AROUND = timedelta(hours=1)
+AROUND = timedelta(hours=1)  # signs that come just after the end still belong to it
 PROCEDURE: tuple[tuple[str, str, timedelta | None], ...] = (
     (
         "Acknowledge: in the monitoring system, in the alerts channel, with a commander",
@@ -41,7 +42,7 @@ CRITERIA = (
     ("db_connection_errors", "Connections to the database fail"),
     ("payment_failures", "Payments fail"),
 )
-NORMAL = 1.1
+NORMAL = 1.1  # times the value before: as it was but for noise
 VERIFIED = ("error_rate_pct", "latency_p95_ms", "latency_p50_ms", "uptime_pct")
 
 
@@ -77,7 +78,7 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         rows += [
             _event(row.checked_at, "probes", "sign", f"{target} is {row.status}")
             for row in turned.itertuples()
-            if row.status != "up" or len(turned) > 1
+            if row.status != Probe.UP or len(turned) > 1
         ]
     return rows
 
@@ -97,7 +98,7 @@ def _alerts(case: Case) -> list[dict[str, Any]]:
 
 def _jobs(case: Case) -> list[dict[str, Any]]:
     logs = case.within("cron_logs", "started_at")
-    failed = logs[logs["status"] == "failed"]
+    failed = logs[logs["status"] == Slot.FAILED]
     return [
         _event(row.started_at, "cron", "sign", f"{row.job} failed: {row.error}") for row in failed.itertuples()
     ]
@@ -158,10 +159,14 @@ def response(case: Case) -> list[dict[str, Any]]:
     """The response procedure with its clocks, counted from the start of the window."""
     start = case.window.start
     return [
-        {"key": f"response:{step.split(':')[0].split(',')[0].lower()}", "step": step, "within": within,
-         "due": None if wait is None else iso(start + wait)}
+        {
+            "key": f"response:{step.split(':')[0].split(',')[0].lower()}",
+            "step": step,
+            "within": within,
+            "due": None if wait is None else iso(start + wait),
+        }
         for step, within, wait in PROCEDURE
-    ]  # fmt: skip
+    ]
 
 
 def criteria(case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]) -> list[dict[str, Any]]:
@@ -229,5 +234,5 @@ def _up_again(since: Case) -> dict[str, Any]:
     probes = probes[probes["checked_at"].between(since.window.start, since.window.end, inclusive="left")]
     if probes.empty:
         return {"test": "cannot be tested: no probe since"}
-    down = int((probes["status"] == "down").sum())
+    down = int((probes["status"] == Probe.DOWN).sum())
     return {"normal": down == 0, "test": f"{down} of {len(probes)} probes since found it down"}

@@ -26,7 +26,8 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import stretches
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
@@ -38,8 +39,8 @@ LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
-OUTAGE = timedelta(minutes=5)
-LEAST_KNOWN = 0.01
+OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
+LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
 HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
 # One observation decides nothing: three probes, too far apart for one lost packet or one restart.
 ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
@@ -110,7 +111,7 @@ def _said(probes: pd.DataFrame) -> bool | None:
     probes = probes[probes["status"].notna()]
     if probes.empty:
         return True
-    at, down = probes["checked_at"], probes["status"] == "down"
+    at, down = probes["checked_at"], probes["status"] == Probe.DOWN
     long = at.iloc[-1] - at.iloc[0]
     mostly_up = bool(2 * down.sum() <= len(probes))
     if long > BURST and (mostly_up or not down.iloc[-1]):
@@ -153,7 +154,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
     probes = pd.concat([targets[t] for t in asked])
     dark = [t for t in asked if targets[t]["status"].isna().all() or pd.isna(targets[t]["status"].iloc[-1])]
-    if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == "down").any()):
+    if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == Probe.DOWN).any()):
         newest = pd.concat([targets[t].tail(1) for t in dark])
         return _unclear(case, newest, source)
     probes = probes[probes["status"].notna()]
@@ -173,14 +174,18 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
 
 def _cut_off(case: Case) -> bool:
     """Whether nothing on the web could be reached: the way out from here may be at fault, whatever a log says."""
-    answers = [c.status for c in case.collection.coverage if c.source not in HERE and c.status != "not_configured"]
-    return len(answers) > 1 and set(answers) == {"failed"}
+    answers = [
+        c.status
+        for c in case.collection.coverage
+        if c.source not in HERE and c.status is not Answer.NOT_CONFIGURED
+    ]
+    return len(answers) > 1 and set(answers) == {Answer.FAILED}
 
 
 def _evidence(probes: pd.DataFrame) -> str:
     newest = probes.groupby("target", sort=False).tail(1)
     said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
-    down = probes[probes["status"] == "down"]
+    down = probes[probes["status"] == Probe.DOWN]
     details = down["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
     return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
@@ -197,7 +202,7 @@ def down_since(case: Case) -> datetime | None:
     if events and events[-1].end is None:
         return events[-1].start
     known = case["probes"]
-    down = known[(known["status"] == "down") & (known["checked_at"] >= case.scope.present.start)]
+    down = known[(known["status"] == Probe.DOWN) & (known["checked_at"] >= case.scope.present.start)]
     return None if down.empty else down["checked_at"].min().to_pydatetime()
 
 
@@ -269,7 +274,9 @@ def uptime_pct(case: Case) -> Measurement:
     low, high = found.low_pct, found.high_pct
     text += f"; between {low:.2f} and {high:.2f} %"
     value = 100 * working / found.known if found.known else None
-    return _certain(case, _measured(case, value, found, text, low, high), found, high < _target(case))
+    return _certain(
+        case, _measured(case, value, found, evidence=text, low=low, high=high), found, high < _target(case)
+    )
 
 
 def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Measurement:
@@ -294,7 +301,12 @@ def downtime_minutes(case: Case) -> Measurement:
         f"{_minutes(found.down)} down; the target of {_target(case):g} % allows {allowed:.2f} min in this window"
     )
     low, high = found.down / 60, (found.down + found.unknown) / 60
-    return _certain(case, _measured(case, found.down / 60, found, text, low, high), found, sure=found.down > 0)
+    return _certain(
+        case,
+        _measured(case, found.down / 60, found, evidence=text, low=low, high=high),
+        found,
+        sure=found.down > 0,
+    )
 
 
 def downtime_events(case: Case) -> Measurement:
@@ -318,10 +330,13 @@ def _minutes(seconds: float) -> str:
 
 def incidents(case: Case) -> list[dict[str, Any]]:
     """Rows of `incidents`: start, end, minutes, reading, priority, status recovered or open; oldest first."""
-    rows = [_incident(case, e.start, e.end, e.down.total_seconds() / 60, "app_up") for e in outages(case)]
+    rows = [
+        _incident(case, e.start, e.end, minutes=e.down.total_seconds() / 60, reading="app_up")
+        for e in outages(case)
+    ]
     for found in stretches(case.at(case.scope.known), ROLLBACK_PCT):
         minutes = ((found.end or case.window.end) - found.start).total_seconds() / 60
-        rows.append(_incident(case, found.start, found.end, minutes, "error_rate_pct"))
+        rows.append(_incident(case, found.start, found.end, minutes=minutes, reading="error_rate_pct"))
     return sorted(rows, key=lambda row: (row["start"], row["reading"]))
 
 
@@ -398,7 +413,7 @@ def _unprobed(case: Case) -> list[Finding]:
     if found is None or found.unclear >= found.unknown or found.low_pct >= target or found.high_pct < target:
         return []
     gaps = uptime_segments(case)
-    gaps = gaps[gaps["state"].isin(("unknown", UNCLEAR))].reset_index(drop=True)
+    gaps = gaps[gaps["state"].isin((Probe.UNKNOWN, UNCLEAR))].reset_index(drop=True)
     longest = gaps.loc[(gaps["end"] - gaps["start"]).idxmax()]
     allowed = max(0.0, found.total * (100 - target) / 100 - found.down)
     unseen, most = _minutes(found.unknown), _minutes(allowed)
@@ -420,13 +435,23 @@ def _unprobed(case: Case) -> list[Finding]:
     ]
 
 
-_DOWN = (Limit("==", False, Status.FAIL, Priority.P0, SYSTEM_DOWN, critical=True, rollback=True),)
+_DOWN = (Limit("==", False, Status.FAIL, priority=Priority.P0, action=SYSTEM_DOWN, critical=True, rollback=True),)
 _UPTIME = (
     Limit("<", 99.5, Status.FAIL, action=PREVENT),
     Limit("<", 99.9, Status.WARN, action=PREVENT, of="low"),
 )
 
-UPTIME = Metric("uptime_pct", "Uptime", "%", SECTION, uptime_pct, _UPTIME, ">= 99.9", "higher", topic=Topic.DAYS)
+UPTIME = Metric(
+    "uptime_pct",
+    "Uptime",
+    "%",
+    section=SECTION,
+    measure=uptime_pct,
+    limits=_UPTIME,
+    target=">= 99.9",
+    better="higher",
+    topic=Topic.DAYS,
+)
 
 
 def metrics(site: Site) -> tuple[Metric, ...]:
@@ -437,20 +462,44 @@ def metrics(site: Site) -> tuple[Metric, ...]:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("app_up", "Application up", "bool", SECTION, app_up, _DOWN, "true", "higher"),
-    Metric("health_ok", "Health check", "bool", SECTION, health_ok, _DOWN, "true", "higher"),
+    Metric(
+        "app_up",
+        "Application up",
+        "bool",
+        section=SECTION,
+        measure=app_up,
+        limits=_DOWN,
+        target="true",
+        better="higher",
+    ),
+    Metric(
+        "health_ok",
+        "Health check",
+        "bool",
+        section=SECTION,
+        measure=health_ok,
+        limits=_DOWN,
+        target="true",
+        better="higher",
+    ),
     UPTIME,
     Metric(
         "downtime_minutes",
         "Downtime",
         "min",
-        SECTION,
-        downtime_minutes,
+        section=SECTION,
+        measure=downtime_minutes,
         target="what the uptime target allows",
         better="lower",
         topic=Topic.DAYS,
     ),
     Metric(
-        "downtime_events", "Downtime events", "count", SECTION, downtime_events, better="lower", topic=Topic.DAYS
+        "downtime_events",
+        "Downtime events",
+        "count",
+        section=SECTION,
+        measure=downtime_events,
+        better="lower",
+        topic=Topic.DAYS,
     ),
 )

@@ -1,4 +1,4 @@
-"""Uptime is time: what each probe of the application vouches for, and the outages in it.
+"""Uptime, measured in time and not in probes: how long each probe speaks for, and the outages.
 
 A probe vouches for the time up to the next one if that comes within twice the interval, else for
 one interval; the rest is unknown, neither up nor down. `degraded` is up. A probe whose word is not
@@ -7,19 +7,22 @@ understood leaves its time unknown; planned maintenance is left out of the time 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.states import Probe
+from pdmlib.phases.window import Window
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
-WORKING = ("up", "degraded")
-SAID = (*WORKING, "down", "maintenance")
-UNCLEAR = "not_understood"
-BURST = timedelta(minutes=1)
+WORKING = (Probe.UP, Probe.DEGRADED)
+SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
+UNCLEAR = Probe.UNCLEAR
+BURST = timedelta(minutes=1)  # probes nearer together than this are one look
 
 
 @dataclass(frozen=True)
@@ -118,16 +121,34 @@ def uptime_segments(case: Case) -> pd.DataFrame:
         if start >= end:
             continue
         if start > reached:
-            rows.append((reached, start, "unknown"))
+            rows.append((reached, start, Probe.UNKNOWN))
         if rows and rows[-1][2] == state and rows[-1][1] == start:
             rows[-1] = (rows[-1][0], end, state)
         else:
             rows.append((start, end, state))
         reached = end
     if rows and reached < window.end:
-        rows.append((reached, window.end, "unknown"))
-    table = pd.DataFrame(rows, columns=["start", "end", "state"])
+        rows.append((reached, window.end, Probe.UNKNOWN))
+    planned = case.site.maintenance_in(window)
+    pieces = [piece for start, end, state in rows for piece in _planned(start, end, state, planned)]
+    table = pd.DataFrame(pieces, columns=["start", "end", "state"])
     return table.astype({"start": "datetime64[us, UTC]", "end": "datetime64[us, UTC]", "state": "str"})
+
+
+def _planned(
+    start: datetime, end: datetime, state: str, planned: Iterable[Window]
+) -> Iterator[tuple[datetime, datetime, str]]:
+    """A stretch cut at declared maintenance, in which it is neither down nor unknown; up is up then too."""
+    if state not in WORKING:
+        for span in planned:
+            if span.start >= end or span.end <= start:
+                continue
+            if span.start > start:
+                yield start, span.start, state
+            yield max(start, span.start), min(end, span.end), "maintenance"
+            start = min(end, span.end)
+    if start < end:
+        yield start, end, state
 
 
 def _vouched(case: Case) -> list[tuple[datetime, datetime, str]]:
@@ -149,9 +170,12 @@ def uptime(case: Case) -> Uptime | None:
     at = pooled(case)["checked_at"]
     counted = int(((at >= case.window.start) & (at < case.window.end)).sum())
     up, degraded, down, unknown, maintenance, unclear = (
-        float(seconds.get(state, 0.0)) for state in (*WORKING, "down", "unknown", "maintenance", UNCLEAR)
+        float(seconds.get(state, 0.0))
+        for state in (*WORKING, Probe.DOWN, Probe.UNKNOWN, Probe.MAINTENANCE, UNCLEAR)
     )
-    return Uptime(up, degraded, down, unknown + unclear, maintenance, unclear, counted)
+    return Uptime(
+        up, degraded, down, unknown=unknown + unclear, maintenance=maintenance, unclear=unclear, probes=counted
+    )
 
 
 @once
@@ -163,7 +187,7 @@ def outages(case: Case) -> list[Outage]:
     found: list[Outage] = []
     down, first, last = timedelta(0), None, None
     for start, end, state in uptime_segments(case).itertuples(index=False):
-        if state == "down":
+        if state == Probe.DOWN:
             first, last, down = first or start.to_pydatetime(), end.to_pydatetime(), down + (end - start)
         elif state in WORKING and first:
             found.append(_outage(case, first, last, down))
@@ -174,7 +198,7 @@ def outages(case: Case) -> list[Outage]:
 def _outage(case: Case, start: datetime, end: datetime | None, down: timedelta) -> Outage:
     seen = pooled(case)
     inside = (seen["checked_at"] >= start) & (seen["checked_at"] < (end or case.window.end))
-    return Outage(start, end, down, int((inside & (seen["status"] == "down")).sum()))
+    return Outage(start, end, down, int((inside & (seen["status"] == Probe.DOWN)).sum()))
 
 
 def _up_again(case: Case) -> datetime | None:

@@ -1,4 +1,4 @@
-"""Baselines that mean something, and arrows only for change.
+"""What is usual for a value (its baseline), and whether a value differs from it by more than chance.
 
 A baseline is what comparable buckets of time held before the deployment: the same weekday and
 hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
@@ -19,13 +19,16 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
 
+SATURDAY = 5  # as `weekday()` counts, from Monday as 0
+SHORT_S = 20 * 3600  # what is shorter than most of a day depends on the hour that it begins at
 Kind = Literal["weekday_hour", "weekday", "days", "none"]
 Bucket = tuple[Window, float]
 
+# Of the same kind: two give a spread, three a spread that one odd day does not rule.
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
-ENOUGH_EVENTS = 10
-PRACTICAL_PCT = 10.0
-DEPLOYMENT = timedelta(hours=1)
+ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to double
+PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
+DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
 
 
@@ -99,13 +102,13 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         (known, ENOUGH_BUCKETS, ", days with an earlier deployment among them"),
         (known, FEW_BUCKETS, ", as there are no more"),
     )
-    for kind in KINDS[:3] if judged.seconds < 20 * 3600 else KINDS[1:3]:
+    for kind in KINDS[:3] if judged.seconds < SHORT_S else KINDS[1:3]:
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
             same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
             if len(same) >= enough:
                 near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
                 groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
-                return _of(kind, same, groups, alike, _used(kind, len(same), judged, zone) + note)
+                return _of(kind, same, groups, alike=alike, used=_used(kind, len(same), judged, zone) + note)
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
 
 
@@ -131,10 +134,10 @@ def together(parts: Sequence[Baseline]) -> Baseline:
         kind,
         tuple(expected),
         used,
-        total,
-        total / variance if variance > 0 else min(part.exposure for part in parts),
-        spread / weight if weight else math.nan,
-        _joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
+        expected=total,
+        exposure=total / variance if variance > 0 else min(part.exposure for part in parts),
+        dispersion=spread / weight if weight else math.nan,
+        freedom=_joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
     )
 
 
@@ -171,9 +174,13 @@ def change(
         return Change(
             Trend.UNKNOWN, pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
         )
-    low, high = stats.rate_ratio(current, 1, before, base.exposure, spread, stats.level_for_looks(looks))
-    p = stats.rate_ratio_p(current, 1, before, base.exposure, spread)
-    return _judged(pct, 100 * (low - 1), 100 * (high - 1), p, base, better, practical_pct)
+    low, high = stats.rate_ratio(
+        current, 1, before, base_exposure=base.exposure, dispersion=spread, level=stats.level_for_looks(looks)
+    )
+    p = stats.rate_ratio_p(current, 1, before, base_exposure=base.exposure, dispersion=spread)
+    return _judged(
+        pct, 100 * (low - 1), 100 * (high - 1), p=p, base=base, better=better, practical_pct=practical_pct
+    )
 
 
 def _dispersion(base: Baseline) -> float:
@@ -207,7 +214,15 @@ def level_change(
     away = current - base.expected
     p = stats.student_p(away / error, base.spread_freedom) if error > 0 else float(away == 0)
     scale = 100 / base.expected
-    return _judged(away * scale, (away - half) * scale, (away + half) * scale, p, base, better, practical_pct)
+    return _judged(
+        away * scale,
+        (away - half) * scale,
+        (away + half) * scale,
+        p=p,
+        base=base,
+        better=better,
+        practical_pct=practical_pct,
+    )
 
 
 def _from_zero(current: float, base: Baseline, looks: int) -> Change:
@@ -236,11 +251,11 @@ def _judged(
         trend,
         pct,
         low,
-        high if math.isfinite(high) else None,
-        p,
-        f"{reason}: {why}" if why else reason,
-        _words(trend, pct, base, better),
-        base.expected,
+        high=high if math.isfinite(high) else None,
+        p=p,
+        reason=f"{reason}: {why}" if why else reason,
+        words=_words(trend, pct, base, better),
+        baseline=base.expected,
     )
 
 
@@ -263,12 +278,12 @@ def _of(
         kind,
         tuple(values),
         used,
-        sum(values) / len(values),
-        float(len(values)),
-        stats.dispersion(groups),
-        _freedom(groups),
-        math.sqrt(squares / freedom) if freedom else math.nan,
-        freedom,
+        expected=sum(values) / len(values),
+        exposure=float(len(values)),
+        dispersion=stats.dispersion(groups),
+        freedom=_freedom(groups),
+        spread=math.sqrt(squares / freedom) if freedom else math.nan,
+        spread_freedom=freedom,
     )
 
 
@@ -285,7 +300,7 @@ def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[
 
 
 def _weekend(window: Window, zone: ZoneInfo) -> bool:
-    return window.start.astimezone(zone).weekday() >= 5
+    return window.start.astimezone(zone).weekday() >= SATURDAY
 
 
 def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:

@@ -53,7 +53,7 @@ def rate_before(trials: float, base_events: float, base_trials: float, used: str
     if not base_trials or not trials:
         return Baseline("none", (), f"no baseline: nothing was counted in {used}")
     expected = base_events * trials / base_trials
-    return Baseline("days", (expected,), used, expected, base_trials / trials, 1.0)
+    return Baseline("days", (expected,), used, expected=expected, exposure=base_trials / trials, dispersion=1.0)
 
 
 def practical_pct(case: Case, metric: str) -> float:
@@ -65,7 +65,9 @@ def counted(case: Case, metric: str, found: Measurement, base: Baseline, better:
     """A measured count with its baseline, change and trend, and the change in words as evidence."""
     if not isinstance(found.value, int | float):
         return found
-    seen = change(float(found.value), base, better, practical_pct(case, metric), case.scope.phase.looks)
+    seen = change(
+        float(found.value), base, better, practical_pct=practical_pct(case, metric), looks=case.scope.phase.looks
+    )
     return beside(found, seen)
 
 

@@ -29,21 +29,23 @@ def before_after(case: Case) -> list[dict[str, Any]]:
     table = table[table["dimension"].isin(DIMENSIONS)]
     if table.empty:
         return []
-    rows = pd.DataFrame({
-        "dimension": table["dimension"],
-        "item": table["item"],
-        "hours": table["hours"],
-        "requests_per_hour_before": table["requests_before"] / table["hours_before"],
-        "requests_per_hour": table["requests"] / table["hours"],
-        "p95_before": table["p95_ms_before"],
-        "p95_before_low": table["p95_low_ms_before"],
-        "p95_before_high": table["p95_high_ms_before"],
-        "p95": table["p95_ms"],
-        "p95_low": table["p95_low_ms"],
-        "p95_high": table["p95_high_ms"],
-        "error_rate_before_pct": 100 * table["failures_before"] / table["requests_before"],
-        "error_rate_pct": 100 * table["failures"] / table["requests"],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "dimension": table["dimension"],
+            "item": table["item"],
+            "hours": table["hours"],
+            "requests_per_hour_before": table["requests_before"] / table["hours_before"],
+            "requests_per_hour": table["requests"] / table["hours"],
+            "p95_before": table["p95_ms_before"],
+            "p95_before_low": table["p95_low_ms_before"],
+            "p95_before_high": table["p95_high_ms_before"],
+            "p95": table["p95_ms"],
+            "p95_low": table["p95_low_ms"],
+            "p95_high": table["p95_high_ms"],
+            "error_rate_before_pct": 100 * table["failures_before"] / table["requests_before"],
+            "error_rate_pct": 100 * table["failures"] / table["requests"],
+        }
+    )
     rows = rows.join(_shares(table, "time", "timed", "sum_ms")).join(
         _shares(table, "errors", "requests", "failures")
     )
@@ -63,10 +65,9 @@ def _shares(table: pd.DataFrame, what: str, volume: str, amount: str) -> pd.Data
     n1 = (table[volume] / table["hours"]).fillna(0)
     l0, l1 = table[f"{amount}_before"] / table[f"{volume}_before"], table[amount] / table[volume]
     l0, l1 = l0.fillna(l1), l1.fillna(l0)
-    effects = pd.DataFrame({
-        f"{what}_own_pct": (l1 - l0) * (n0 + n1) / 2,
-        f"{what}_volume_pct": (n1 - n0) * (l0 + l1) / 2,
-    })  # fmt: skip
+    effects = pd.DataFrame(
+        {f"{what}_own_pct": (l1 - l0) * (n0 + n1) / 2, f"{what}_volume_pct": (n1 - n0) * (l0 + l1) / 2}
+    )
     effects = effects.where(table["dimension"].isin(EXPLAINED), float("nan"))
     total = effects.abs().sum(axis=1).groupby(table["dimension"]).transform("sum")
     return 100 * effects.div(total.where(total > 0), axis=0)

@@ -10,10 +10,12 @@ import pandas as pd
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.statement_text import Filter, filters_of, tables_of
+from pdmlib.frames.states import Pace
 
-BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0
-GROWN = 1.1
-TABLE_GROWN = 1.5
+FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
+BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0  # times, and blocks a call: another plan, not another row or two
+GROWN = 1.1  # times: what differs by less is the same work
+TABLE_GROWN = 1.5  # times: a table that grew so much explains a scan that takes longer
 HIT_MS, READ_MS = 0.1, 10.0
 """More than a block from memory, and one from disk, ever takes."""
 SATURATED = "the server is saturated, no statement is to blame"
@@ -45,7 +47,7 @@ def _reads_more(row: Mapping[str, Any]) -> bool:
     """Whether a call touches more blocks, and so many more that they can account for half of its new time."""
     before, now = blocks_per_call(row, "_before"), blocks_per_call(row)
     slower = row["mean_ms"] - row["before_mean_ms"]
-    return now > GROWN * before and now - before > 10 and 2 * _longest_ms(row) >= slower
+    return now > GROWN * before and now - before > FEWEST_MORE and 2 * _longest_ms(row) >= slower
 
 
 def _longest_ms(row: Mapping[str, Any]) -> float:
@@ -58,7 +60,7 @@ def _longest_ms(row: Mapping[str, Any]) -> float:
 def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
     """The reason of a row, for a regression with its cause."""
     reason = str(row["reason"])
-    if row["verdict"] != "REGRESSED" or SATURATED in reason:
+    if row["verdict"] != Pace.REGRESSED or SATURATED in reason:
         return reason
     lost = _lost_index(case, before, after, row)
     grown = "" if lost else _grown_table(case, before, after, row)

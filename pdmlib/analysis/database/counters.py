@@ -16,11 +16,18 @@ from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import significant
 from pdmlib.phases.window import iso
 
+FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
+ROLLED_BACK = 0.05  # share of transactions: a healthy application undoes few
+DEADLOCKS_A_MIN = 5  # a pace at which users wait, no longer an accident
+FULL_PCT = 90  # of pg_stat_statements.max: from its end on the server evicts entries, and with them their past
+GROWTH_PCT, GROWTH_BYTES = 20, 100e6  # in twelve hours; below 100 MB a share tells nothing of the room left
+SECONDS_A_MIN = 60
 Row = dict[str, Any]
 
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 MEGABYTE = 1e6
 _EPOCHS = {
     "started_at": "the server was started again",
@@ -69,7 +76,7 @@ def query_regression(between: Between) -> Iterator[Row]:
                 "severity": "fail" if statements.urgent(row) else "warn",
                 "value": row["mean_ms"],
                 "unit": "ms",
-                "threshold": f"< {statements.FACTOR * row['before_mean_ms']:.1f} ms",
+                "threshold": f"< {significant(statements.FACTOR * row['before_mean_ms'])} ms",
                 "evidence": row["reason"],
                 "action": "EXPLAIN it with the parameters of today; its reason names what to look at",
             }
@@ -84,7 +91,7 @@ def load(between: Between) -> Iterator[Row]:
     now = (grown + (between.value("in_flight_ms") or 0.0)) / 1000 / between.found.seconds
     pace = between.pace("active_time")
     before = None if pace is None else pace / 1000
-    busier = before is not None and now >= 2 * before and now >= 0.1
+    busier = before is not None and now >= 2 * before and now >= FEWEST_AT_WORK
     yield {
         "severity": "warn" if busier else "info" if before is None else "pass",
         "value": now,
@@ -105,23 +112,42 @@ def rollbacks(between: Between) -> Iterator[Row]:
     share = undone / (undone + done) if undone + done else 0.0
     paces = between.pace("xact_rollback"), between.pace("xact_commit")
     usual = paces[0] / sum(p or 0 for p in paces) if paces[0] and sum(p or 0 for p in paces) else 0.0
-    if share > 0.05 and share > 2 * usual:
+    if share > ROLLED_BACK and share > 2 * usual:
         evidence = (
             f"{undone:.0f} of {undone + done:.0f} transactions were rolled back, usually {100 * usual:.1f} %"
         )
         action = "Look for errors and timeouts in the application's log"
-        yield {"object": "rollbacks", "severity": "warn", "value": 100 * share, "unit": "%", "threshold": "< 5 %",
-               "evidence": evidence, "action": action}  # fmt: skip
+        yield {
+            "object": "rollbacks",
+            "severity": "warn",
+            "value": 100 * share,
+            "unit": "%",
+            "threshold": "< 5 %",
+            "evidence": evidence,
+            "action": action,
+        }
     deadlocks = between.grown("deadlocks") or 0.0
     if deadlocks:
-        severity = "fail" if deadlocks / (between.found.seconds / 60) > 5 else "warn"
-        yield {"object": "deadlocks", "severity": severity, "value": deadlocks, "unit": "count", "threshold": "0",
-               "evidence": f"{deadlocks:.0f} deadlocks", "action": "Take locks in one order"}  # fmt: skip
+        severity = "fail" if deadlocks / (between.found.seconds / SECONDS_A_MIN) > DEADLOCKS_A_MIN else "warn"
+        yield {
+            "object": "deadlocks",
+            "severity": severity,
+            "value": deadlocks,
+            "unit": "count",
+            "threshold": "0",
+            "evidence": f"{deadlocks:.0f} deadlocks",
+            "action": "Take locks in one order",
+        }
     for metric in ("sessions_fatal", "sessions_abandoned", "sessions_killed"):
         lost = between.grown(metric) or 0.0
         if lost:
-            yield {"object": metric, "severity": "info", "value": lost, "unit": "count",
-                   "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter"}  # fmt: skip
+            yield {
+                "object": metric,
+                "severity": "info",
+                "value": lost,
+                "unit": "count",
+                "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter",
+            }
 
 
 def statistics_epoch(between: Between) -> Iterator[Row]:
@@ -133,15 +159,25 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
         now = between.case.scope.as_of.timestamp()
         if new is not None and old is not None and old + 1 < new <= now:
             when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
-            yield {"object": metric, "severity": "warn", "evidence": f"{meaning} at {when}",
-                   "action": "Trust no difference across that moment"}  # fmt: skip
+            yield {
+                "object": metric,
+                "severity": "warn",
+                "evidence": f"{meaning} at {when}",
+                "action": "Trust no difference across that moment",
+            }
     evicted = between.grown("statements_dealloc") or 0.0
     entries, most = between.value("statements_entries"), between.value("pg_stat_statements.max")
     full = 100 * entries / most if entries is not None and most else 0.0
-    if evicted or full > 90:
-        yield {"object": "pg_stat_statements", "severity": "warn", "value": full, "unit": "% full",
-               "threshold": "< 90 %, nothing evicted", "evidence": f"entries were evicted {evicted:.0f} times",
-               "action": "Raise pg_stat_statements.max"}  # fmt: skip
+    if evicted or full > FULL_PCT:
+        yield {
+            "object": "pg_stat_statements",
+            "severity": "warn",
+            "value": full,
+            "unit": "% full",
+            "threshold": "< 90 %, nothing evicted",
+            "evidence": f"entries were evicted {evicted:.0f} times",
+            "action": "Raise pg_stat_statements.max",
+        }
 
 
 def cache_hit(between: Between) -> Iterator[Row]:
@@ -154,8 +190,13 @@ def cache_hit(between: Between) -> Iterator[Row]:
     else:
         share = 100 * hit / (hit + read)
         action = "Look at the statements that read most before buying memory"
-        yield {"severity": "info", "value": share, "unit": "%",
-               "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk", "action": action}  # fmt: skip
+        yield {
+            "severity": "info",
+            "value": share,
+            "unit": "%",
+            "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk",
+            "action": action,
+        }
 
 
 def temp_spills(between: Between) -> Iterator[Row]:
@@ -166,9 +207,14 @@ def temp_spills(between: Between) -> Iterator[Row]:
         return
     rate = spilled / MEGABYTE / between.hours
     if rate > 100:
-        yield {"severity": "warn", "value": rate, "unit": "MB/h", "threshold": "< 100 MB/h",
-               "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
-               "action": "Index the sort, or raise work_mem for that role only"}  # fmt: skip
+        yield {
+            "severity": "warn",
+            "value": rate,
+            "unit": "MB/h",
+            "threshold": "< 100 MB/h",
+            "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
+            "action": "Index the sort, or raise work_mem for that role only",
+        }
 
 
 def size_growth(between: Between) -> Iterator[Row]:
@@ -177,9 +223,14 @@ def size_growth(between: Between) -> Iterator[Row]:
     if grown is None or not size or size == grown:
         return
     share = 100 * grown / (size - grown) * 12 / between.hours
-    severity = "warn" if share >= 20 and grown > 100 * MEGABYTE else "info"
-    yield {"severity": severity, "value": share, "unit": "% in 12 h", "threshold": "< 20 %",
-           "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB"}  # fmt: skip
+    severity = "warn" if share >= GROWTH_PCT and grown > GROWTH_BYTES else "info"
+    yield {
+        "severity": severity,
+        "value": share,
+        "unit": "% in 12 h",
+        "threshold": "< 20 %",
+        "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB",
+    }
 
 
 def own_cost(between: Between) -> Iterator[Row]:

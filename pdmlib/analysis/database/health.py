@@ -17,9 +17,10 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, significant
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
+from pdmlib.frames.states import Pace, Probe
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
@@ -29,10 +30,11 @@ SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
 RESTART = "Check Supabase status, restart if needed"
+# The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
 GB = 1e9
 WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PASS)
-FEWEST_BLOCKS = 10_000
+FEWEST_BLOCKS = 10_000  # below it a hit rate is that of a few queries
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
@@ -57,7 +59,7 @@ def db_cpu_peak_pct(case: Case) -> Measurement:
     minutes = (top["end"] - top["start"]).total_seconds() / 60
     local = top["end"].tz_convert(case.site.time_zone)
     when = f"{local:%Y-%m-%d %H:%M} {case.site.time_zone}, average of {minutes:.0f} min"
-    return _of_stretches(case, load, float(top["value"]), "cpu_idle_s", when)
+    return _of_stretches(case, load, float(top["value"]), metric="cpu_idle_s", evidence=when)
 
 
 def db_memory_pct(case: Case) -> Measurement:
@@ -109,7 +111,7 @@ def db_connections_pct(case: Case) -> Measurement:
     top = used.loc[used["value"].idxmax()]
     text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
     value = 100 * float(top["value"]) / float(limit["value"])
-    return _gauged(case, value, text, str(top["source"]), len(used))
+    return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
 
 def _gauged(
@@ -179,7 +181,7 @@ def _component_up(case: Case) -> str | None:
     """A health endpoint that finds the database well, seen by the application itself."""
     checks = case.within("health_checks", "checked_at", case.scope.present).sort_values("checked_at")
     newest = checks[checks["component"].str.lower().isin(["database", "db", "postgres"])].tail(1)
-    well = bool((newest["status"] == "up").any())
+    well = bool((newest["status"] == Probe.UP).any())
     return "the application's health endpoint finds its database well" if well else None
 
 
@@ -393,13 +395,23 @@ def findings(case: Case) -> list[Finding]:
 def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
     if row["regressed"]:
         return _regression(case, row)
-    if row["verdict"] == "GONE_MAYBE_TIMEOUT":
+    if row["verdict"] == Pace.GONE_MAYBE_TIMEOUT:
         again = "it is recorded again (now 0 calls)"
-        return _about(case, row, "gone", "No longer recorded", f"{row['reason']}.", again, threshold="> 0 calls")
+        return _about(
+            case,
+            row,
+            "gone",
+            title="No longer recorded",
+            evidence=f"{row['reason']}.",
+            goal=again,
+            threshold="> 0 calls",
+        )
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
         evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
         goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
-        return _about(case, row, "slow", "Slow query", evidence, goal, threshold=f"<= {BACKLOG_MS:g} ms")
+        return _about(
+            case, row, "slow", title="Slow query", evidence=evidence, goal=goal, threshold=f"<= {BACKLOG_MS:g} ms"
+        )
     return None
 
 
@@ -430,14 +442,14 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         case,
         row,
         "regressed",
-        "All statements slower together, most" if saturated else "Slower since the deployment",
-        f"{before:.1f} ms before, {now:.1f} ms now over {row['calls']:.0f} calls "
+        title="All statements slower together, most" if saturated else "Slower since the deployment",
+        evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
-        f"its mean is under {goal:.1f} ms (now {now:.1f} ms)",
+        goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
-        threshold=f"< {goal:.1f} ms",
+        threshold=f"< {significant(goal)} ms",
         rivals=tuple(rivals(case)),
     )
 
@@ -503,71 +515,125 @@ def db_findings(case: Case) -> Measurement:
 
 
 _CPU = (
-    Limit(">", 80, Status.FAIL, Priority.P2, SCALE),
+    Limit(">", 80, Status.FAIL, priority=Priority.P2, action=SCALE),
     Limit(">=", 70, Status.WARN, action=SCALE),
 )
-_PEAK = (Limit(">", 80, Status.WARN, Priority.P2, SCALE),)
+_PEAK = (Limit(">", 80, Status.WARN, priority=Priority.P2, action=SCALE),)
 _MEMORY = (
-    Limit(">", 90, Status.FAIL, Priority.P1, SCALE),
-    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+    Limit(">", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
+    Limit(">=", 80, Status.WARN, priority=Priority.P2, action=SCALE),
 )
 _CONNECTIONS = (
-    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
-    Limit(">=", 70, Status.WARN, Priority.P2, SCALE),
+    Limit(">=", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
+    Limit(">=", 70, Status.WARN, priority=Priority.P2, action=SCALE),
 )
-_DOWN = (Limit(">", 0, Status.FAIL, Priority.P0, RESTART, critical=True, rollback=True),)
+_DOWN = (Limit(">", 0, Status.FAIL, priority=Priority.P0, action=RESTART, critical=True, rollback=True),)
 _STORAGE = (
-    Limit(">=", 90, Status.FAIL, Priority.P1, SCALE),
-    Limit(">=", 80, Status.WARN, Priority.P2, SCALE),
+    Limit(">=", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
+    Limit(">=", 80, Status.WARN, priority=Priority.P2, action=SCALE),
 )
 _CACHE = (
-    Limit("<", 94, Status.FAIL, Priority.P2, SCALE),
+    Limit("<", 94, Status.FAIL, priority=Priority.P2, action=SCALE),
     Limit("<", 99, Status.WARN, action=SCALE),
 )
 _SLOW = (Limit(">", 0, Status.WARN, action=BACKLOG),)
 
-CPU = Metric("db_cpu_pct", "CPU, average", "%", SECTION, db_cpu_pct, _CPU, "< 70", "lower")
+CPU = Metric(
+    "db_cpu_pct",
+    "CPU, average",
+    "%",
+    section=SECTION,
+    measure=db_cpu_pct,
+    limits=_CPU,
+    target="< 70",
+    better="lower",
+)
 CONNECTIONS = Metric(
     "db_connections_pct",
     "Connections in use, peak",
     "%",
-    SECTION,
-    db_connections_pct,
-    _CONNECTIONS,
-    "< 70",
-    "lower",
+    section=SECTION,
+    measure=db_connections_pct,
+    limits=_CONNECTIONS,
+    target="< 70",
+    better="lower",
 )
-STORAGE = Metric("db_storage_pct", "Storage used", "%", SECTION, db_storage_pct, _STORAGE, "< 80", "lower")
-CACHE_HIT = Metric("db_cache_hit_pct", "Cache hits", "%", SECTION, db_cache_hit_pct, _CACHE, ">= 99", "higher")
+STORAGE = Metric(
+    "db_storage_pct",
+    "Storage used",
+    "%",
+    section=SECTION,
+    measure=db_storage_pct,
+    limits=_STORAGE,
+    target="< 80",
+    better="lower",
+)
+CACHE_HIT = Metric(
+    "db_cache_hit_pct",
+    "Cache hits",
+    "%",
+    section=SECTION,
+    measure=db_cache_hit_pct,
+    limits=_CACHE,
+    target=">= 99",
+    better="higher",
+)
 
 METRICS: tuple[Metric, ...] = (
     CPU,
-    Metric("db_cpu_peak_pct", "CPU, peak", "%", SECTION, db_cpu_peak_pct, _PEAK, "<= 80", "lower"),
-    Metric("db_memory_pct", "Memory, average", "%", SECTION, db_memory_pct, _MEMORY, "< 80", "lower"),
-    Metric("db_connections", "Connections", "count", SECTION, db_connections, better="lower"),
+    Metric(
+        "db_cpu_peak_pct",
+        "CPU, peak",
+        "%",
+        section=SECTION,
+        measure=db_cpu_peak_pct,
+        limits=_PEAK,
+        target="<= 80",
+        better="lower",
+    ),
+    Metric(
+        "db_memory_pct",
+        "Memory, average",
+        "%",
+        section=SECTION,
+        measure=db_memory_pct,
+        limits=_MEMORY,
+        target="< 80",
+        better="lower",
+    ),
+    Metric("db_connections", "Connections", "count", section=SECTION, measure=db_connections, better="lower"),
     CONNECTIONS,
     Metric(
         "db_connection_errors",
         "Connection errors",
         "count",
-        SECTION,
-        db_connection_errors,
-        _DOWN,
-        "0",
-        "lower",
+        section=SECTION,
+        measure=db_connection_errors,
+        limits=_DOWN,
+        target="0",
+        better="lower",
         holds=down_confirmed,
     ),
     STORAGE,
-    Metric("db_storage_gb", "Storage used", "GB", SECTION, db_storage_gb, better="lower"),
+    Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),
     CACHE_HIT,
-    Metric("db_queries_total", "Queries", "count", SECTION, db_queries_total),
-    Metric("db_slow_queries", "Slow queries", "count", SECTION, db_slow_queries, _SLOW, "0", "lower"),
+    Metric("db_queries_total", "Queries", "count", section=SECTION, measure=db_queries_total),
+    Metric(
+        "db_slow_queries",
+        "Slow queries",
+        "count",
+        section=SECTION,
+        measure=db_slow_queries,
+        limits=_SLOW,
+        target="0",
+        better="lower",
+    ),
     Metric(
         "db_findings",
         "Findings of the database checks",
         "count",
-        SECTION,
-        db_findings,
+        section=SECTION,
+        measure=db_findings,
         better="lower",
         alerts=False,
     ),
@@ -581,10 +647,16 @@ def metrics(site: Site) -> tuple[Metric, ...]:
 
 def _query_metric(query: Query) -> Metric:
     ladder = (
-        Limit(">=", query.limit_ms, Status.FAIL, Priority.P2, BACKLOG),
+        Limit(">=", query.limit_ms, Status.FAIL, priority=Priority.P2, action=BACKLOG),
         Limit(">", 0.7 * query.limit_ms, Status.WARN, action=BACKLOG),
     )
     return Metric(
-        f"query_{query.name}_ms", query.title, "ms", "queries", partial(query_ms, query=query), ladder,
-        f"< {query.limit_ms:g}", "lower",
-    )  # fmt: skip
+        f"query_{query.name}_ms",
+        query.title,
+        "ms",
+        section="queries",
+        measure=partial(query_ms, query=query),
+        limits=ladder,
+        target=f"< {query.limit_ms:g}",
+        better="lower",
+    )

@@ -1,4 +1,4 @@
-"""Samples of a host: gauges that hold until the next sample, counters that only differences tell.
+"""Samples of a host: gauges that hold until the next sample, counters, of which only differences tell anything.
 
 A gauge and a load vouch for at most two hours; an amount counted is one however long it took. A
 counter that fell means a restart: that stretch is discarded and told, never read as a negative amount.
@@ -15,7 +15,7 @@ import pandas as pd
 from pdmlib.frames.case import Case, once
 from pdmlib.phases.window import Window
 
-LONGEST = timedelta(hours=2)
+LONGEST = timedelta(hours=2)  # a sample says nothing of what comes later than that
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,13 @@ from pdmlib.analysis.database import causes
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import FACTOR, Looks, looks
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import significant
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import filters_of
 
 Plan = Mapping[str, Any]
 
-SLOWER_MS = 1.0
+SLOWER_MS = 1.0  # a plan that costs less than that more is not felt
 _CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
 
 
@@ -55,7 +56,7 @@ def _row(case: Case, found: Looks, row: Plan) -> dict[str, Any]:
         "now_ms": row["ms"],
         "before_at": row["at_before"],
         "at": row["at"],
-        "index": _index(case, found, row["query"], before, now) if changed and before else None,
+        "index": _index(case, found, row["query"], before=before, now=now) if changed and before else None,
     }
 
 
@@ -100,7 +101,8 @@ def changed_plans(between: Between) -> Iterator[dict[str, Any]]:
                 "severity": "warn" if slower else "info",
                 "value": now,
                 "unit": "ms",
-                "threshold": f"< {FACTOR * before:.1f} ms" if slower else None,
-                "evidence": f"{before:.1f} -> {now:.1f} ms; before: {row['before']}; now: {row['now']}",
+                "threshold": f"< {significant(FACTOR * before)} ms" if slower else None,
+                "evidence": f"{significant(before)} -> {significant(now)} ms; "
+                f"before: {row['before']}; now: {row['now']}",
                 "action": row["index"],
             }

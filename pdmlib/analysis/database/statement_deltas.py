@@ -12,6 +12,7 @@ import pandas as pd
 from pdmlib.frames.case import Case
 from pdmlib.frames.statement_text import WITHHELD, normalised
 
+ROUNDING = 1e-6  # ms: sums of floating point differ by so much between two looks and did not fall
 KEY = ["role", "queryid", "toplevel"]
 COUNTERS = ["calls", "total_ms", "rows", "hit_blocks", "read_blocks", "temp_blocks", "wal_bytes"]
 
@@ -28,7 +29,7 @@ def spent(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:
     columns = [*KEY, *COUNTERS, "mean_ms", "stddev_ms", "since"]
     both = newer[columns].merge(older[columns], on=KEY, how="outer", suffixes=("", "_old"))
     known = both["calls_old"].notna()
-    fell = pd.concat([both[c] < both[f"{c}_old"] - 1e-6 for c in COUNTERS], axis=1).any(axis=1)
+    fell = pd.concat([both[c] < both[f"{c}_old"] - ROUNDING for c in COUNTERS], axis=1).any(axis=1)
     renewed = both["since"].notna() & both["since_old"].notna() & (both["since"] != both["since_old"])
     again = known & both["calls"].notna() & (fell | renewed)
     absent = both["calls"].isna()

@@ -20,17 +20,29 @@ from pdmlib.analysis.database import causes
 from pdmlib.analysis.database.statement_deltas import COUNTERS, grouped, spent
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.statement_text import tables_of
+from pdmlib.frames.states import Pace
 
-FEWEST = 20
-FACTOR = 1.3
+MS_PER_S = 1000  # a second of processor time in the unit of the counters
+AT_ONCE_MS, AT_ONCE_FACTOR = (
+    1000,
+    3,
+)  # a mean of over a second is felt by whoever waits; so is three times the time
+FEWEST_ROLLBACKS = 3  # transactions: one or two are undone by hand
+FEWEST_TOGETHER, TOGETHER = (
+    3,
+    0.7,
+)  # statements that moved, and their share of the largest: the machine, not a plan
+FEWEST = 20  # calls on each side, from which a mean and its spread can be told
+FACTOR = 1.3  # times: a mean that rose by less is within what machines differ from day to day
+# In standard errors: 4 since hundreds of statements are tested, 2 where the blocks are evidence as well.
 WELCH_T, PLAN_T = 4.0, 2.0
-SHARE = 0.01
-MUCH_PCT = 5.0
-SLOW_MS = 100.0
-FELT_MS = 1.0
-MORE_CALLS = 1.5
-EXPECTED = 5
-SHOWN = 60
+SHARE = 0.01  # of one processor: a change of load below a hundredth is not noticed
+MUCH_PCT = 5.0  # of all time of the database
+SLOW_MS = 100.0  # the guide's line for a slow query
+FELT_MS = 1.0  # what a mean must rise by to be felt where it is the only evidence
+MORE_CALLS = 1.5  # times the calls expected
+EXPECTED = 5  # calls: with fewer due, none seen may be chance (e^-5 is under 1 %)
+SHOWN = 60  # rows of the table, as many as a page holds
 NOISE = (
     *(
         "begin",
@@ -103,7 +115,7 @@ def compare(case: Case) -> list[dict[str, Any]]:
         return []
     table = _lifetime(case, found) if found.before is None else judged(case, found)
     table = table[~table["text"].str.startswith(NOISE)]
-    moved = ~table["verdict"].isin(["STABLE", "TOO_FEW", LIFETIME])
+    moved = ~table["verdict"].isin([Pace.STABLE, Pace.TOO_FEW, LIFETIME])
     table = table.assign(moved=moved).sort_values(["moved", "total_ms"], ascending=False).head(SHOWN)
     return [_row(row) for row in table.sort_values("total_ms", ascending=False).to_dict("records")]
 
@@ -120,7 +132,7 @@ def load(case: Case, by: str = "role") -> list[dict[str, Any]]:
     table = judged(case, found)
     if by == "feature":
         table = table.assign(feature=[_features(case, text) for text in table["text"]])
-    new, gone = table["verdict"] == "NEW", table["n_before"].gt(0) & table["calls"].eq(0)
+    new, gone = table["verdict"] == Pace.NEW, table["n_before"].gt(0) & table["calls"].eq(0)
     table = table.assign(new_ms=table["total_ms"].where(new, 0.0), gone_ms=-table["expected_ms"].where(gone, 0.0))
     columns = ["expected_ms", "total_ms", "volume_ms", "latency_ms", "new_ms", "gone_ms"]
     sums = table.groupby(by)[columns].sum().sort_values("total_ms", ascending=False).reset_index()
@@ -178,7 +190,7 @@ def judged(case: Case, found: Looks) -> pd.DataFrame:
     verdicts = [_verdict(facts, row) for row in both.to_dict("records")]
     both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts])
     both = _together(both)
-    both = both.assign(regressed=both["verdict"] == "REGRESSED")
+    both = both.assign(regressed=both["verdict"] == Pace.REGRESSED)
     return both.assign(
         reason=[causes.explained(case, found.before, found.after, r) for r in both.to_dict("records")]
     )
@@ -243,8 +255,8 @@ def _facts(case: Case, found: Looks) -> Facts:
         reset,
         seconds,
         _grown(case, found.before, found.after, "statements_dealloc") > 0,
-        _grown(case, found.before, found.after, "xact_rollback"),
-        usual,
+        rollbacks=_grown(case, found.before, found.after, "xact_rollback"),
+        usual_rollbacks=usual,
     )
 
 
@@ -279,23 +291,23 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     if n1 == 0:
         return _new(facts, row)
     if n1 < FEWEST or n2 < FEWEST:
-        return "TOO_FEW", f"{n1:.0f} calls before and {n2:.0f} after; it takes {FEWEST}"
+        return Pace.TOO_FEW, f"{n1:.0f} calls before and {n2:.0f} after; it takes {FEWEST}"
     figures = f"mean {row['before_mean_ms']:.2f} -> {row['mean_ms']:.2f} ms (x{row['ratio']:.2f})"
     if _matters(row) and row["ratio"] >= FACTOR and row["t"] >= _beyond_chance(row):
-        return "REGRESSED", figures
+        return Pace.REGRESSED, figures
     if _matters(row) and row["ratio"] <= 1 / FACTOR and row["t"] <= -WELCH_T:
-        return "IMPROVED", figures
+        return Pace.IMPROVED, figures
     if row["again"] and facts.reset is None:
-        return "UNCERTAIN", "its entry was evicted and made again, so its calls are not all counted"
+        return Pace.UNCERTAIN, "its entry was evicted and made again, so its calls are not all counted"
     if _much_more(row):
         more = n2 / row["expected"]
         return (
-            "VOLUME_UP",
+            Pace.VOLUME_UP,
             f"x{more:.1f} calls at an unchanged mean; {row['volume_ms'] / row['seconds']:.1f} ms/s more",
         )
     if row["ids"] and row["ids_before"] and not row["ids"] & row["ids_before"]:
-        return "REKEYED", f"the same text under a new id since the schema changed; {figures}"
-    return "STABLE", figures
+        return Pace.REKEYED, f"the same text under a new id since the schema changed; {figures}"
+    return Pace.STABLE, figures
 
 
 def _beyond_chance(row: Mapping[str, Any]) -> float:
@@ -316,7 +328,7 @@ def _matters(row: Mapping[str, Any]) -> bool:
 
 def _heavy(row: Mapping[str, Any]) -> bool:
     """Whether the change of the mean moves the load by a hundredth of a processor."""
-    return bool(abs(row["mean_ms"] - row["before_mean_ms"]) * row["calls"] >= SHARE * 1000 * row["seconds"])
+    return bool(abs(row["mean_ms"] - row["before_mean_ms"]) * row["calls"] >= SHARE * MS_PER_S * row["seconds"])
 
 
 def _felt(row: Mapping[str, Any]) -> bool:
@@ -327,35 +339,38 @@ def _felt(row: Mapping[str, Any]) -> bool:
 def urgent(row: Mapping[str, Any]) -> bool:
     """Whether a regression cannot wait: over a second, or 3 times and 1 ms slower with 5 % of all time."""
     before, now = row["before_mean_ms"], row["mean_ms"]
-    return bool(now > 1000 or (now >= 3 * before and now - before >= 1 and (row["share_pct"] or 0) >= MUCH_PCT))
+    return bool(
+        now > AT_ONCE_MS
+        or (now >= AT_ONCE_FACTOR * before and now - before >= 1 and (row["share_pct"] or 0) >= MUCH_PCT)
+    )
 
 
 def _much_more(row: Mapping[str, Any]) -> bool:
     expected = row["expected"]
     return (
         bool(expected >= FEWEST and row["calls"] >= MORE_CALLS * expected)
-        and row["volume_ms"] >= SHARE * 1000 * row["seconds"]
+        and row["volume_ms"] >= SHARE * MS_PER_S * row["seconds"]
     )
 
 
 def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
     expected = row["expected"]
     if not expected >= EXPECTED or row["n_before"] < FEWEST:
-        return "TOO_FEW", f"{row['n_before']:.0f} calls before, none after, too few to miss it"
+        return Pace.TOO_FEW, f"{row['n_before']:.0f} calls before, none after, too few to miss it"
     if facts.evicted:
-        return "UNCERTAIN", "not seen after, but entries were evicted between the looks"
-    if facts.rollbacks >= 3 and facts.rollbacks > 2 * facts.usual_rollbacks:
-        return "GONE_MAYBE_TIMEOUT", (
+        return Pace.UNCERTAIN, "not seen after, but entries were evicted between the looks"
+    if facts.rollbacks >= FEWEST_ROLLBACKS and facts.rollbacks > 2 * facts.usual_rollbacks:
+        return Pace.GONE_MAYBE_TIMEOUT, (
             f"about {expected:.0f} calls expected and none recorded, while {facts.rollbacks:.0f} transactions "
             "were rolled back: what is cancelled is not recorded, so it may be timing out"
         )
-    return "GONE", f"about {expected:.0f} calls expected after, none seen"
+    return Pace.GONE, f"about {expected:.0f} calls expected after, none seen"
 
 
 def _new(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
     if facts.evicted:
-        return "UNCERTAIN", "not seen before, but entries were evicted between the looks"
-    return "NEW", f"first seen after the deployment; mean {row['mean_ms']:.2f} ms"
+        return Pace.UNCERTAIN, "not seen before, but entries were evicted between the looks"
+    return Pace.NEW, f"first seen after the deployment; mean {row['mean_ms']:.2f} ms"
 
 
 def _together(both: pd.DataFrame) -> pd.DataFrame:
@@ -364,7 +379,7 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     top = rated[rated["total_ms"] >= SHARE * rated["total_ms"].sum()].nlargest(10, "total_ms")
     waits = [_felt(row) and not causes.more_work(row) for row in top.to_dict("records")]
     moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & pd.Series(waits, top.index, dtype=bool)]
-    if len(moved) < 3 or len(moved) < 0.7 * len(top):
+    if len(moved) < FEWEST_TOGETHER or len(moved) < TOGETHER * len(top):
         return both
     first, others = moved.index[0], both.index.isin(moved.index[1:])
     text = (
@@ -374,5 +389,5 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     verdict = both["verdict"].where(~others, "SATURATION")
     reason = both["reason"].where(~others, both["reason"] + "; slowed with all the others")
     both = both.assign(verdict=verdict, reason=reason)
-    both.loc[first, ["verdict", "reason"]] = ["REGRESSED", text]
+    both.loc[first, ["verdict", "reason"]] = [Pace.REGRESSED, text]
     return both

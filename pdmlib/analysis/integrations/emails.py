@@ -59,8 +59,8 @@ def _pct(case: Case, metric: Metric, words: str) -> Measurement:
         return _untold(case)
     before = _share(case.at(case.scope.before), *part) or Share(0, 0)
     if now.trials == 0:
-        return nothing(case, "resend", "email_counts", before.trials, f"email was {part[1]}")
-    return share_pct(case, metric, "resend", (now, before), words)
+        return nothing(case, "resend", "email_counts", week=before.trials, what=f"email was {part[1]}")
+    return share_pct(case, metric, "resend", shares=(now, before), words=words)
 
 
 def _untold(case: Case) -> Measurement:
@@ -110,11 +110,11 @@ def causes(case: Case) -> Iterator[Cause]:
     for metric, what in ((BOUNCED, "bounced"), (COMPLAINED, "were called spam"), (FAILED, "failed")):
         share, most = _share(case, *_PARTS[metric.id]), limits.target_of(case, metric)
         if share is not None and share.trials:
-            yield from surely_above(case, share, most, "emails", f"of emails {what}")
+            yield from surely_above(case, share, most, noun="emails", what=f"of emails {what}")
     rows = refused(case)
     share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))
     most = limits.target_of(case, FAILED)
-    for cause in surely_above(case, share, most, "emails", "of emails were refused when handed over"):
+    for cause in surely_above(case, share, most, noun="emails", what="of emails were refused when handed over"):
         codes = ", ".join(f"{n} with status {code}" for code, n in rows["code"].value_counts().head(3).items())
         yield Cause(f"{cause.words}: {codes}", cause.goal)
 
@@ -122,32 +122,48 @@ def causes(case: Case) -> Iterator[Cause]:
 # What the large mailbox providers ask of senders: below 0.1 % complaints, and never 0.3 % (Gmail's and Yahoo's
 # sender guidelines); beyond it they turn emails away.
 _COMPLAINTS = (
-    Limit(">", 0.3, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", 0.1, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 0.3, Status.FAIL, priority=Priority.P1, action=CHECK, of="low"),
+    Limit(">", 0.1, Status.WARN, priority=Priority.P1, action=CHECK, of="low"),
     Limit(">", 0.1, Status.WARN, action=CHECK),
 )
 _FAILURES = (
-    Limit(">", 2, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", REFUSED_PCT, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 2, Status.FAIL, priority=Priority.P1, action=CHECK, of="low"),
+    Limit(">", REFUSED_PCT, Status.WARN, priority=Priority.P1, action=CHECK, of="low"),
     Limit(">", REFUSED_PCT, Status.WARN, action=CHECK),
 )
 
 BOUNCED = Metric(
-    "email_bounce_pct", "Emails bounced", "%", SECTION, email_bounce_pct, LOSSES, "<= 2", "lower", "emails"
+    "email_bounce_pct",
+    "Emails bounced",
+    "%",
+    section=SECTION,
+    measure=email_bounce_pct,
+    limits=LOSSES,
+    target="<= 2",
+    better="lower",
+    rate="emails",
 )
 COMPLAINED = Metric(
     "email_complaint_pct",
     "Emails called spam",
     "%",
-    SECTION,
-    email_complaint_pct,
-    _COMPLAINTS,
-    "<= 0.1",
-    "lower",
-    "emails",
+    section=SECTION,
+    measure=email_complaint_pct,
+    limits=_COMPLAINTS,
+    target="<= 0.1",
+    better="lower",
+    rate="emails",
 )
 FAILED = Metric(
-    "email_failed_pct", "Emails failed", "%", SECTION, email_failed_pct, _FAILURES, "<= 0.5", "lower", "emails"
+    "email_failed_pct",
+    "Emails failed",
+    "%",
+    section=SECTION,
+    measure=email_failed_pct,
+    limits=_FAILURES,
+    target="<= 0.5",
+    better="lower",
+    rate="emails",
 )
 # What each is a share of.
 _PARTS = {

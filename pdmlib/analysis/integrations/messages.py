@@ -46,9 +46,9 @@ def _lost_pct(case: Case, metric: Metric, fault: str, words: str) -> Measurement
         return case.missing("twilio", "messages", "no text message is known")
     now, before = lost(case, fault), lost(case.at(case.scope.before), fault)
     if now.trials == 0:
-        return nothing(case, "twilio", "messages", before.trials, "outbound text message came to an end")
+        return nothing(case, "twilio", "messages", week=before.trials, what="outbound text message came to an end")
     told = f"{words}{_codes(case, fault)}"
-    return share_pct(case, metric, "twilio", (now, before), told, jumps=metric is REFUSED)
+    return share_pct(case, metric, "twilio", shares=(now, before), words=told, jumps=metric is REFUSED)
 
 
 @once
@@ -78,7 +78,7 @@ def _codes(case: Case, fault: str) -> str:
 def causes(case: Case) -> Iterator[Cause]:
     """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
     most = limits.target_of(case, FAILED)
-    yield from surely_above(case, lost(case, "ours"), most, "messages", "of text messages failed")
+    yield from surely_above(case, lost(case, "ours"), most, noun="messages", what="of text messages failed")
     yield from _stuck(case)
     yield from _alerts(case)
 
@@ -89,7 +89,7 @@ def _stuck(case: Case) -> Iterator[Cause]:
     waiting = rows["status"].isin(WAITING) & (rows["created_at"] < case.window.end - STUCK)
     share = Share(int(waiting.sum()), len(rows))
     most = limits.target_of(case, FAILED)
-    for cause in surely_above(case, share, most, "messages", "of text messages still wait to be sent"):
+    for cause in surely_above(case, share, most, noun="messages", what="of text messages still wait to be sent"):
         oldest = case.window.end - rows.loc[waiting, "created_at"].min()
         yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", "the queue is empty")
 
@@ -99,7 +99,9 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
-    for cause in surely_above(case, share, REFUSED_PCT, "messages", "of its calls to our webhooks failed"):
+    for cause in surely_above(
+        case, share, REFUSED_PCT, noun="messages", what="of its calls to our webhooks failed"
+    ):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
         yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", "our webhooks answer")
 
@@ -114,23 +116,23 @@ FAILED = Metric(
     "sms_failed_pct",
     "Text messages lost",
     "%",
-    SECTION,
-    sms_failed_pct,
-    LOSSES,
-    "<= 2",
-    "lower",
-    "messages",
+    section=SECTION,
+    measure=sms_failed_pct,
+    limits=LOSSES,
+    target="<= 2",
+    better="lower",
+    rate="messages",
     events=PRESENT_MESSAGES,
 )
 REFUSED = Metric(
     "sms_refused_pct",
     "Text messages refused",
     "%",
-    SECTION,
-    sms_refused_pct,
-    jump(CHECK_NUMBERS),
-    "no jump",
-    "lower",
+    section=SECTION,
+    measure=sms_refused_pct,
+    limits=jump(CHECK_NUMBERS),
+    target="no jump",
+    better="lower",
     events=PRESENT_MESSAGES,
 )
 

@@ -49,6 +49,8 @@ _REPORTED = {
     "stripe": ("account", "webhook_endpoints", "payouts"),
     "twilio": ("account", "alerts"),
     "resend": ("domains", "webhook_endpoints", "logs"),
+    "supabase": ("project", "services"),
+    "sentry": ("issues", "errors", "stats_v2"),
 }
 
 
@@ -221,11 +223,19 @@ def _issues(case: Case) -> Iterator[Finding]:
             )
 
 
-_TROUBLED = (Limit("==", ISSUES, Status.FAIL, Priority.P1, CHECK),)
+_TROUBLED = (Limit("==", ISSUES, Status.FAIL, priority=Priority.P1, action=CHECK),)
 
 METRICS: tuple[Metric, ...] = (
     *(
-        Metric(f"integration_{name}", title, "", SECTION, partial(integration, name=name), _TROUBLED, OPERATIONAL)
+        Metric(
+            f"integration_{name}",
+            title,
+            "",
+            section=SECTION,
+            measure=partial(integration, name=name),
+            limits=_TROUBLED,
+            target=OPERATIONAL,
+        )
         for name, title in TITLES.items()
     ),
     *payments.METRICS,

@@ -35,7 +35,7 @@ def payment_failures(case: Case) -> Measurement:
     ours, doubt = _ours(payments), _doubtful(case, payments)
     if payments.empty and not doubt:
         week = len(_attempts(case.at(case.scope.before)))
-        return nothing(case, "stripe", "payments", week, "payment was attempted")
+        return nothing(case, "stripe", "payments", week=week, what="payment was attempted")
     if doubt and ours.empty:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
     declined = _failed(payments, "customer")
@@ -57,9 +57,9 @@ def payments_declined_pct(case: Case) -> Measurement:
         return case.missing("stripe", "payments", "no payment is known")
     shares = now, before = _declines(case), _declines(case.at(case.scope.before))
     if now.trials == 0:
-        return nothing(case, "stripe", "payments", before.trials, "payment came to an end")
+        return nothing(case, "stripe", "payments", week=before.trials, what="payment came to an end")
     words = "payments were declined by the customer's bank or by risk rules"
-    return share_pct(case, DECLINED, "stripe", shares, words, jumps=True)
+    return share_pct(case, DECLINED, "stripe", shares=shares, words=words, jumps=True)
 
 
 def _attempts(case: Case) -> pd.DataFrame:
@@ -153,7 +153,8 @@ def _untold(case: Case) -> int:
 def _events(case: Case) -> pd.DataFrame:
     """Events of the phase up to the end of the window, those left out that are being delivered just now."""
     events = case["webhook_events"]
-    events, made = events[events["vendor"] == "stripe"], events["created_at"]
+    events = events[events["vendor"] == "stripe"]
+    made = events["created_at"]
     return events[(made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)]
 
 
@@ -227,19 +228,19 @@ def findings(case: Case) -> Iterator[Finding]:
     )
 
 
-_PAYMENTS = (Limit(">", 0, Status.FAIL, Priority.P0, FIX_PAYMENTS, critical=True, rollback=True),)
-_UNDELIVERED = (Limit(">", 0, Status.WARN, Priority.P1, CHECK),)
-_DISPUTES = (Limit(">", 0, Status.WARN, Priority.P2, ANSWER),)
+_PAYMENTS = (Limit(">", 0, Status.FAIL, priority=Priority.P0, action=FIX_PAYMENTS, critical=True, rollback=True),)
+_UNDELIVERED = (Limit(">", 0, Status.WARN, priority=Priority.P1, action=CHECK),)
+_DISPUTES = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=ANSWER),)
 
 DECLINED = Metric(
     "payments_declined_pct",
     "Payments declined",
     "%",
-    SECTION,
-    payments_declined_pct,
-    jump(CHECK_DECLINES),
-    "no jump",
-    "lower",
+    section=SECTION,
+    measure=payments_declined_pct,
+    limits=jump(CHECK_DECLINES),
+    target="no jump",
+    better="lower",
     events=PRESENT_PAYMENTS,
 )
 
@@ -248,11 +249,11 @@ METRICS: tuple[Metric, ...] = (
         "payment_failures",
         "Payment failures",
         "count",
-        SECTION,
-        payment_failures,
-        _PAYMENTS,
-        "0",
-        "lower",
+        section=SECTION,
+        measure=payment_failures,
+        limits=_PAYMENTS,
+        target="0",
+        better="lower",
         events=PRESENT_PAYMENTS,
         began=_first_failed,
     ),
@@ -261,12 +262,21 @@ METRICS: tuple[Metric, ...] = (
         "webhooks_pending",
         "Webhooks not delivered",
         "count",
-        SECTION,
-        webhooks_pending,
-        _UNDELIVERED,
-        "0",
-        "lower",
+        section=SECTION,
+        measure=webhooks_pending,
+        limits=_UNDELIVERED,
+        target="0",
+        better="lower",
         began=_oldest_undelivered,
     ),
-    Metric("disputes_open", "Disputes to answer", "count", SECTION, disputes_open, _DISPUTES, "0", "lower"),
+    Metric(
+        "disputes_open",
+        "Disputes to answer",
+        "count",
+        section=SECTION,
+        measure=disputes_open,
+        limits=_DISPUTES,
+        target="0",
+        better="lower",
+    ),
 )

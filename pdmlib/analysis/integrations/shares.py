@@ -25,8 +25,8 @@ JUMP_PCT = 100.0  # a share that doubled; smaller changes come with another mix 
 
 # The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.
 LOSSES = (
-    Limit(">", 5, Status.FAIL, Priority.P1, CHECK, of="low"),
-    Limit(">", 2, Status.WARN, Priority.P1, CHECK, of="low"),
+    Limit(">", 5, Status.FAIL, priority=Priority.P1, action=CHECK, of="low"),
+    Limit(">", 2, Status.WARN, priority=Priority.P1, action=CHECK, of="low"),
     Limit(">", 2, Status.WARN, action=CHECK),
 )
 
@@ -63,9 +63,9 @@ def jump(action: str) -> tuple[Limit, ...]:
     Of 70 %, nine of nine is the first that surely lies above; one person who tries a bad card four times does not.
     """
     return (
-        Limit(">", 70, Status.FAIL, Priority.P1, action, of="low"),
-        Limit("==", "up", Status.WARN, Priority.P1, action, of="trend"),
-        Limit("==", "new", Status.WARN, Priority.P1, action, of="trend"),
+        Limit(">", 70, Status.FAIL, priority=Priority.P1, action=action, of="low"),
+        Limit("==", "up", Status.WARN, priority=Priority.P1, action=action, of="trend"),
+        Limit("==", "new", Status.WARN, priority=Priority.P1, action=action, of="trend"),
     )
 
 
@@ -117,7 +117,7 @@ def share_pct(
         return found
     base = rate_before(now.trials, before.events, before.trials)
     smallest = case.site.practical_pct.get(metric.id, JUMP_PCT) if jumps else practical_pct(case, metric.id)
-    seen = change(now.events, base, "lower", smallest, case.scope.phase.looks)
+    seen = change(now.events, base, "lower", practical_pct=smallest, looks=case.scope.phase.looks)
     return beside(found, seen, 100 * before.events / before.trials if before.trials else None)
 
 

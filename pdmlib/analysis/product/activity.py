@@ -21,6 +21,7 @@ from pdmlib.frames.readings import Limit, Measurement, State, Status, Trend
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, day_of
 
+SATURDAY = 5  # as `weekday()` counts, from Monday as 0
 SECTION = "activity"
 PREFERENCE = ("requests", "analytics", "database", "postgres", "vercel")
 WATCH = "Monitor, investigate if persists"
@@ -45,7 +46,9 @@ def _count(case: Case, column: str) -> Measurement:
     value = int(now[column])
     base = _base(case, column, source)
     found = Measurement(State.MEASURED, value, source=source, window=case.window)
-    return replace(counted(case, NAMES[column], found, base, "higher"), judged=base.expected is not None)
+    return replace(
+        counted(case, NAMES[column], found, base=base, better="higher"), judged=base.expected is not None
+    )
 
 
 def _base(case: Case, column: str, source: str) -> Baseline:
@@ -56,7 +59,15 @@ def _base(case: Case, column: str, source: str) -> Baseline:
     if before is None or math.isnan(spread):
         return Baseline("none", (), "no comparable stretch before the deployment is known")
     base, freedom = float(before[column]), sum(len(group) - 1 for group in days if group)
-    return Baseline("days", (base,), "the same stretch a week before", base, 1.0, spread, freedom=freedom)
+    return Baseline(
+        "days",
+        (base,),
+        "the same stretch a week before",
+        expected=base,
+        exposure=1.0,
+        dispersion=spread,
+        freedom=freedom,
+    )
 
 
 def bounce_rate_pct(case: Case) -> Measurement:
@@ -142,7 +153,7 @@ def _days_before(case: Case, column: str, source: str) -> tuple[list[float], lis
         if day.window.end <= case.scope.deployed_at:
             _, row = _row(case, day.window, column, source)
             if row is not None:
-                (weekends if day.date.weekday() >= 5 else workdays).append(float(row[column]))
+                (weekends if day.date.weekday() >= SATURDAY else workdays).append(float(row[column]))
     return workdays, weekends
 
 
@@ -154,24 +165,41 @@ METRICS: tuple[Metric, ...] = (
         "unique_users",
         "Unique users",
         "count",
-        SECTION,
-        unique_users,
-        _DROP,
-        "no drop",
-        "higher",
+        section=SECTION,
+        measure=unique_users,
+        limits=_DROP,
+        target="no drop",
+        better="higher",
         topic=Topic.DAYS,
     ),
-    Metric("page_views", "Page views", "count", SECTION, page_views, _DROP, "no drop", "higher", topic=Topic.DAYS),
-    Metric("session_duration_s", "Session duration", "s", SECTION, session_duration_s, topic=Topic.DAYS),
+    Metric(
+        "page_views",
+        "Page views",
+        "count",
+        section=SECTION,
+        measure=page_views,
+        limits=_DROP,
+        target="no drop",
+        better="higher",
+        topic=Topic.DAYS,
+    ),
+    Metric(
+        "session_duration_s",
+        "Session duration",
+        "s",
+        section=SECTION,
+        measure=session_duration_s,
+        topic=Topic.DAYS,
+    ),
     Metric(
         "bounce_rate_pct",
         "Bounce rate",
         "%",
-        SECTION,
-        bounce_rate_pct,
-        _RISE,
-        "no rise",
-        "lower",
+        section=SECTION,
+        measure=bounce_rate_pct,
+        limits=_RISE,
+        target="no rise",
+        better="lower",
         topic=Topic.DAYS,
     ),
 )

@@ -21,10 +21,12 @@ from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Cost, Site
 
+TEN_YEARS_WEEKS = 520  # beyond it no growth of today says anything
+MINUTE_S = 60
 SECTION = "costs"
 VENDORS = {"vercel": "Vercel", "twilio": "Twilio", "stripe": "Stripe fees"}
 DAYS_PER = {"day": 1.0, "week": 7.0, "month": 30.4375}
-FEWEST_DAYS = 5
+FEWEST_DAYS = 5  # a slope of fewer points has no interval worth telling
 GB = 1e9
 
 
@@ -41,7 +43,7 @@ def vendor_cost(case: Case, name: str) -> Measurement:
     before = _billed(case, name, case.scope.previous).get(currency)
     others = "".join(f"; besides {v:.2f} {c}" for c, v in now.items() if c != currency)
     others += f"; at least, since {untold}" if untold else ""
-    return _cost(case, name, float(now[currency]), currency, before, others)
+    return _cost(case, name, float(now[currency]), currency=currency, before=before, more=others)
 
 
 def _billed(case: Case, name: str, window: Window) -> pd.Series:
@@ -73,7 +75,12 @@ def site_cost(case: Case, cost: Cost) -> Measurement:
     """A fixed cost of the site file, prorated to the window."""
     amount = cost.amount * case.window.seconds / 86400 / DAYS_PER[cost.per]
     return _cost(
-        case, "site file", amount, cost.currency, amount, f"; {cost.amount:g} a {cost.per} by the site file"
+        case,
+        "site file",
+        amount,
+        currency=cost.currency,
+        before=amount,
+        more=f"; {cost.amount:g} a {cost.per} by the site file",
     )
 
 
@@ -92,11 +99,16 @@ def _cost(case: Case, source: str, amount: float, currency: str, before: float |
 def rows(case: Case) -> list[dict[str, Any]]:
     """Costs of the window for the chart: name, title, amount, currency, before_amount; a row per currency."""
     fixed = [(c.name, c.title, site_cost(case, c), c.currency) for c in case.site.costs]
-    found = [_chart_row(name, title, cost.value, currency, cost.baseline) for name, title, cost, currency in fixed]
+    found = [
+        _chart_row(name, title, cost.value, currency=currency, before=cost.baseline)
+        for name, title, cost, currency in fixed
+    ]
     for name, title in VENDORS.items():
         before = _billed(case, name, case.scope.previous)
         for currency, amount in _billed(case, name, case.window).items():
-            found.append(_chart_row(name, title, float(amount), str(currency), before.get(currency)))
+            found.append(
+                _chart_row(name, title, float(amount), currency=str(currency), before=before.get(currency))
+            )
     return found
 
 
@@ -138,7 +150,7 @@ def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None, Metr
 def _requests_per_min(case: Case) -> pd.DataFrame:
     table = case["request_counts"]
     source = "requests" if (table["source"] == "requests").any() else "vercel"
-    table = all_routes(table[(table["source"] == source) & (table["interval_s"] >= 60)])
+    table = all_routes(table[(table["source"] == source) & (table["interval_s"] >= MINUTE_S)])
     table = table[table["interval_s"] == table["interval_s"].max()]
     total = table.groupby(["at", "interval_s"], as_index=False)["requests"].sum()
     return total.assign(value=total["requests"] / (total["interval_s"] / 60))
@@ -162,7 +174,7 @@ def _row(
         "per_week": _known(value, len(days)),
         "low": _known(low, len(days)),
         "high": _known(high, len(days)),
-        "reaches_limit_on": _when(case, now, limit, len(days), left),
+        "reaches_limit_on": _when(case, now, limit, days=len(days), left=left),
         "days_left": None if left is None else round(7 * left),
     }
 
@@ -184,7 +196,7 @@ def _when(case: Case, now: float | None, limit: float | None, days: int, left: f
         return "limit not known"
     if days < FEWEST_DAYS:
         return f"not known: {days} days were measured, {FEWEST_DAYS} are needed"
-    if left is None or left > 520:
+    if left is None or left > TEN_YEARS_WEEKS:
         return "no limit in sight"
     return (case.scope.as_of.astimezone(case.site.zone) + timedelta(weeks=left)).date().isoformat()
 
@@ -197,8 +209,8 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             f"cost_{name}",
             title,
             "currency",
-            SECTION,
-            partial(vendor_cost, name=name),
+            section=SECTION,
+            measure=partial(vendor_cost, name=name),
             better="lower",
             topic=Topic.COSTS,
         )
@@ -210,8 +222,8 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             f"cost_{c.name}",
             c.title,
             c.currency,
-            SECTION,
-            partial(site_cost, cost=c),
+            section=SECTION,
+            measure=partial(site_cost, cost=c),
             better="lower",
             topic=Topic.COSTS,
         )

@@ -28,17 +28,19 @@ from pdmlib.analysis.product.usage import (
 )
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
+from pdmlib.frames.states import Cell, Usage
 from pdmlib.phases.phase import EXTRAS, PHASES, Topic
 from pdmlib.phases.window import Day, Window
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature
 
+LEAST_CHANCE = 1e-4  # below it the digits of a chance are those of its model
 SECTION = "features"
 ASK = "Gather user feedback on the feature, find out why it is not used any more"
 TEST = "Test the feature manually, document the result"
 PROMOTE = "Promote the underutilized feature"
-UNLIKELY = 0.05
-NEARLY_A_DAY = timedelta(hours=20)
+UNLIKELY = 0.05  # chance of the silence seen, below which it is called a fault
+NEARLY_A_DAY = timedelta(hours=20)  # a window of which it may be said that nothing happened all day
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Use:
     total: float
     change: Change
     silence: Silence
-    state: str
+    state: Usage
     attempts: float = 0.0
     rate: float | None = None
     chance: float | None = None
@@ -102,10 +104,12 @@ def use_of(case: Case, feature: Feature) -> Use | None:
     if found is None or (found.blank(case.window) and not found.within(case.window)):
         return None
     quiet, total = silence(case, found), found.within(case.window)
-    tried, rate = _attempts(case, feature, found, quiet, total)
+    tried, rate = _attempts(case, feature, found, quiet=quiet, total=total)
     broken = (1 - rate) ** tried if rate is not None and tried > 0 else 1.0
     state, chance = _state(case, total, quiet, broken)
-    return Use(total, change_of(case, feature, found), quiet, state, tried, rate, chance)
+    return Use(
+        total, change_of(case, feature, found), quiet, state=state, attempts=tried, rate=rate, chance=chance
+    )
 
 
 def _attempts(
@@ -121,18 +125,18 @@ def _attempts(
     return sum(attempted.within(window) for window in silent), conversion(case, found, attempted)
 
 
-def _state(case: Case, total: float, quiet: Silence, broken: float) -> tuple[str, float | None]:
+def _state(case: Case, total: float, quiet: Silence, broken: float) -> tuple[Usage, float | None]:
     if broken < UNLIKELY:
-        return "broken", broken
+        return Usage.BROKEN, broken
     if not quiet.days:
-        return ("used" if total > 0 else "unknown"), None
+        return (Usage.USED if total > 0 else Usage.UNKNOWN), None
     if quiet.expected is None or quiet.chance is None:
-        return "unknown", None
+        return Usage.UNKNOWN, None
     if quiet.chance < UNLIKELY:
-        return "abandoned", quiet.chance
+        return Usage.ABANDONED, quiet.chance
     if quiet.expected / len(quiet.days) < 1:
-        return "rare", quiet.chance
-    return ("used" if total > 0 else "unknown"), quiet.chance
+        return Usage.RARE, quiet.chance
+    return (Usage.USED if total > 0 else Usage.UNKNOWN), quiet.chance
 
 
 @once
@@ -160,26 +164,26 @@ def _row(case: Case, feature: Feature) -> dict[str, Any]:
         "total": _whole(use.total) if use else None,
         "daily_avg": _daily_avg(case, found) if found else None,
         "trend": use.change.trend if use else Trend.UNKNOWN,
-        "abandoned": use is not None and use.state == "abandoned",
-        "state": use.state if use else "unknown",
+        "abandoned": use is not None and use.state == Usage.ABANDONED,
+        "state": use.state if use else Usage.UNKNOWN,
         "target": target,
         "target_met": _met(case, use, target, found),
         "reason": use.change.reason if use else amount(case, feature).reason,
     }
 
 
-def _cell(case: Case, day: Day, found: Amounts | None) -> tuple[str, float | None]:
+def _cell(case: Case, day: Day, found: Amounts | None) -> tuple[Cell, float | None]:
     part = day.window.clip(case.scope.window)
     if day.window.start >= case.scope.as_of or part.seconds <= 0:
-        return "not_yet", None
+        return Cell.NOT_YET, None
     if found is None:
-        return "no_data", None
+        return Cell.NO_DATA, None
     value = _whole(found.within(part))
     if not value and found.blank(part):
-        return "no_data", None
+        return Cell.NO_DATA, None
     if part.seconds < day.window.seconds:
-        return "partial", value
-    return ("count" if value else "zero"), value
+        return Cell.PARTIAL, value
+    return (Cell.COUNT if value else Cell.ZERO), value
 
 
 def _daily_avg(case: Case, found: Amounts) -> float | None:
@@ -204,15 +208,15 @@ def _found(case: Case, feature: Feature) -> Iterator[Finding]:
     use = use_of(case, feature)
     if use is None:
         return
-    if use.state == "abandoned":
+    if use.state == Usage.ABANDONED:
         yield _abandoned(case, feature, use)
-    if use.state == "broken":
+    if use.state == Usage.BROKEN:
         yield _broken(case, feature, use)
     yield from _below_rate(case, feature, use)
 
 
 def _chance(share: float) -> str:
-    return "under 0.01 %" if share < 1e-4 else f"{100 * share:.2g} %"
+    return "under 0.01 %" if share < LEAST_CHANCE else f"{100 * share:.2g} %"
 
 
 def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
@@ -293,7 +297,13 @@ def _logins(site: Site) -> Iterator[Metric]:
     for feature in [f for f in site.features if f.kind == "login"][:1]:
         measure = partial(amount, feature=feature)
         yield Metric(
-            "portal_logins", feature.title, "count", "activity", measure, better="higher", topic=Topic.USE
+            "portal_logins",
+            feature.title,
+            "count",
+            section="activity",
+            measure=measure,
+            better="higher",
+            topic=Topic.USE,
         )
 
 
@@ -316,5 +326,14 @@ def _metric(feature: Feature, limits: tuple[Limit, ...], target: str, phases: tu
     measure = partial(amount, feature=feature)
     name = f"feature_{feature.name}"
     return Metric(
-        name, feature.title, "count", SECTION, measure, limits, target, "higher", topic=Topic.USE, phases=phases
+        name,
+        feature.title,
+        "count",
+        section=SECTION,
+        measure=measure,
+        limits=limits,
+        target=target,
+        better="higher",
+        topic=Topic.USE,
+        phases=phases,
     )

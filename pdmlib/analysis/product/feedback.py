@@ -19,8 +19,8 @@ from pdmlib.site.site import Site
 SECTION = "feedback"
 ANSWER = "Respond to critical tickets"
 IMPROVE = "Review the tickets rated low"
-FEWEST_RATINGS = 5
-SHOWN = 50
+FEWEST_RATINGS = 5  # the mean of fewer is the mood of one customer
+SHOWN = 50  # rows of the table, the newest
 
 
 def tickets_of(case: Case, category: str | None = None) -> Measurement:
@@ -37,7 +37,7 @@ def tickets_of(case: Case, category: str | None = None) -> Measurement:
     found = Measurement(State.MEASURED, number, source="postgres", window=case.window)
     base = weeks_before(case, lambda earlier: float(_count(earlier, category)))
     better = "higher" if category == "positive" else "lower"
-    found = counted(case, f"tickets_{category or 'total'}", found, base, better)
+    found = counted(case, f"tickets_{category or 'total'}", found, base=base, better=better)
     if not unsorted:
         return found
     text = f"{number} at least: the category of {unsorted} more is not understood"
@@ -139,17 +139,26 @@ def metrics(site: Site) -> tuple[Metric, ...]:
     """The metrics of feedback, one for each category of the site's tickets."""
     categories = site.tickets.categories if site.tickets else ()
     return (
-        Metric("tickets_total", "Support tickets", "count", SECTION, tickets_of, better="lower"),
+        Metric("tickets_total", "Support tickets", "count", section=SECTION, measure=tickets_of, better="lower"),
         *(
             Metric(
                 f"tickets_{name}",
                 f"Tickets: {name.replace('_', ' ')}",
                 "count",
-                SECTION,
-                partial(tickets_of, category=name),
+                section=SECTION,
+                measure=partial(tickets_of, category=name),
                 better="higher" if name == "positive" else "lower",
             )
             for name in categories
         ),
-        Metric("support_rating", "Support rating", "of 5", SECTION, support_rating, _RATING, ">= 4.5", "higher"),
+        Metric(
+            "support_rating",
+            "Support rating",
+            "of 5",
+            section=SECTION,
+            measure=support_rating,
+            limits=_RATING,
+            target=">= 4.5",
+            better="higher",
+        ),
     )

@@ -17,7 +17,7 @@ from pdmlib.phases.window import Day, Window, days_between
 from pdmlib.site.tables import Feature
 
 DAY = timedelta(days=1)
-ENOUGH_DAYS = 3
+ENOUGH_DAYS = 3  # fewer give no spread that one odd day does not rule
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def change_of(case: Case, feature: Feature, found: Amounts) -> Change:
     parts = [day.window.clip(case.window) for day in local_days(case)]
     base = together([expected(case, found, part) for part in parts if part.seconds > 0])
     practical = case.site.practical_pct.get(f"feature_{feature.name}", PRACTICAL_PCT)
-    return change(found.within(case.window), base, "higher", practical, case.scope.phase.looks)
+    return change(found.within(case.window), base, "higher", practical_pct=practical, looks=case.scope.phase.looks)
 
 
 def local_days(case: Case) -> tuple[Day, ...]:

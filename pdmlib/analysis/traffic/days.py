@@ -16,7 +16,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Day, Window, day_of, days_between
 
-WHOLE_PCT = 90.0
+WHOLE_PCT = 90.0  # of a day: with less counted it is no day to compare with
 Compare = Callable[..., Change]
 
 
@@ -88,10 +88,10 @@ def _of_day(case: Case, day: Day, counted: str, timed: str) -> DayFacts:
         day,
         coverage,
         math.nan if found is None else found.requests,
-        math.nan if failures is None else failures,
-        math.nan if times is None else float(times["avg_ms"]),
-        math.nan if times is None else float(times["p95_ms"]),
-        passed == day.window and (found is None or coverage >= WHOLE_PCT),
+        failures=math.nan if failures is None else failures,
+        avg_ms=math.nan if times is None else float(times["avg_ms"]),
+        p95_ms=math.nan if times is None else float(times["p95_ms"]),
+        whole=passed == day.window and (found is None or coverage >= WHOLE_PCT),
     )
 
 
@@ -109,7 +109,9 @@ def _row(case: Case, facts: Sequence[DayFacts], place: int) -> dict[str, Any]:
             _known(100 * (values[name] / usual[name] - 1)) if one.whole and usual[name] else None
         )
         row[f"{name}_trend"] = (
-            _trend(case, facts, one, name, metric, better, compare) if one.whole else Trend.UNKNOWN
+            _trend(case, facts, one, name=name, metric=metric, better=better, compare=compare)
+            if one.whole
+            else Trend.UNKNOWN
         )
     return {**row, "coverage_pct": one.coverage_pct, "complete": one.whole}
 

@@ -8,7 +8,7 @@ from pdmlib.analysis.traffic.populations import counting, tiled, timing
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
-SHORT_S = 6 * HOUR_S
+SHORT_S = 6 * HOUR_S  # of a window that is so short the hours are too few points
 
 
 def hourly(case: Case) -> pd.DataFrame:
@@ -21,8 +21,9 @@ def hourly(case: Case) -> pd.DataFrame:
     rows = spans if len(spans) else counts
     if len(spans) and len(counts):
         rows = spans.merge(counts[["at", "requests", "errors"]], on="at", how="left", suffixes=("", "_counted"))
-        rows["requests"] = rows["requests"].fillna(rows["requests_counted"])
-        rows["errors"] = rows["errors"].fillna(rows["errors_counted"])
+        # What the reading counts is drawn, and a scaled sample only where nothing was counted.
+        for name in ("requests", "errors"):
+            rows[name] = rows[f"{name}_counted"].fillna(rows[name])
     rows = rows.assign(error_rate_pct=100 * rows["errors"] / rows["requests"].where(rows["requests"] > 0))
     columns = ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
     return rows[columns].sort_values("at", ignore_index=True)
@@ -45,8 +46,11 @@ def _series_counts(case: Case) -> pd.DataFrame:
     counts = next((c for c in (tiled(case, source) for source in counting(case)) if len(c)), tiled(case, ""))
     longest = counts["interval_s"].max() if len(counts) else HOUR_S
     length = longest if case.window.seconds <= SHORT_S else max(longest, HOUR_S)
-    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"))
+    known = counts["failures"].where(counts["status"].notna())
+    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"), failures=known)
     rows = (
-        counts.groupby("at", as_index=False)[["requests", "failures"]].sum().rename(columns={"failures": "errors"})
+        counts.groupby("at", as_index=False)[["requests", "failures"]]
+        .sum(min_count=1)
+        .rename(columns={"failures": "errors"})
     )
     return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), complete=True)

@@ -16,12 +16,13 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds, within
 from pdmlib.phases.window import Window
 
+SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
 # Best first: what counts each request itself, and what only samples them. Any other source comes between.
 COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 # Best first: raw times of all requests, times of a sample of them, times per route of the platform.
 TIMED = ("requests", "sentry", "vercel")
-CRASHED = -1
-SILENCE_S = 6 * 3600.0
+CRASHED = -1  # status of a function that ended without an answer
+SILENCE_S = 6 * 3600.0  # longer than a quiet night of a small site
 KNOWN_SHARE = (
     0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
 )
@@ -147,9 +148,9 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
         source,
         float(rows["requests"].sum()),
         _sum(rows["failures"]),
-        int(rows["samples"].sum()) if known else None,
-        _covered_s(rows),
-        _sum(rows["refused"]),
+        sampled=int(rows["samples"].sum()) if known else None,
+        covered_s=_covered_s(rows),
+        refused=_sum(rows["refused"]),
     )
 
 
@@ -206,7 +207,7 @@ def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
     """Rows of buckets (`at`, `end_at`) that tile a window without overlap."""
     starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
     first, last = microseconds(pd.Series([window.start, window.end]))
-    places = _tiles(starts, ends, within(starts, window), first, last)
+    places = _tiles(starts, ends, within(starts, window), first=first, last=last)
     return table.take(np.concatenate([*places, np.array([], dtype=np.intp)])).reset_index(drop=True)
 
 
@@ -219,9 +220,9 @@ def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: in
     counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
     best = max(counted, key=lambda length: (counted[length], -length))
     chosen, finer = places[lengths == best], places[lengths < best]
-    yield from _tiles(starts, ends, finer, first, int(starts[chosen].min()))
+    yield from _tiles(starts, ends, finer, first=first, last=int(starts[chosen].min()))
     yield chosen
-    yield from _tiles(starts, ends, finer, int(ends[chosen].max()), last)
+    yield from _tiles(starts, ends, finer, first=int(ends[chosen].max()), last=last)
 
 
 def _covered_s(buckets: pd.DataFrame) -> float:
@@ -233,7 +234,9 @@ def _covered_s(buckets: pd.DataFrame) -> float:
 
 def failures(table: pd.DataFrame) -> pd.Series:
     """Requests of each row of `request_counts` that failed: a status of 500 or more, or a crash."""
-    return table["requests"].where(((table["status"] >= 500) | (table["status"] == CRASHED)).fillna(False), 0.0)
+    return table["requests"].where(
+        ((table["status"] >= SERVER_ERRORS) | (table["status"] == CRASHED)).fillna(False), 0.0
+    )
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
@@ -247,7 +250,7 @@ def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
         known["requests"].where(known["status"].between(400, 499), 0.0).sum(),
     )
     told = (None, None) if share < KNOWN_SHARE else (float(failed / share), float(refused / share))
-    return Population(source, requests, told[0], sampled, _covered_s(buckets), told[1])
+    return Population(source, requests, told[0], sampled=sampled, covered_s=_covered_s(buckets), refused=told[1])
 
 
 def _of_span(case: Case, source: str, row: pd.Series) -> Population:
@@ -259,4 +262,6 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
     known = not (pd.isna(samples) or pd.isna(rate))
     failed, refused = (None if pd.isna(row[name]) else float(row[name]) for name in ("failures", "refused"))
     sampled = round(samples) if known else None
-    return Population(source, float(requests), failed, sampled, case.window.seconds, refused)
+    return Population(
+        source, float(requests), failed, sampled=sampled, covered_s=case.window.seconds, refused=refused
+    )

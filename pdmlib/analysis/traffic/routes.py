@@ -13,9 +13,10 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window
 
-PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0
+PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0  # times the p95, times the share of failures: what a user notices
+# Standard errors, and the two-sided level they are: hundreds of routes are tested at once.
 SURE, SURE_LEVEL = 4.0, 6.3e-5
-FEWEST, FEWEST_FAILED = 50, 10
+FEWEST, FEWEST_FAILED = 50, 10  # requests that a p95 needs, failures that a rate needs
 
 
 @once

@@ -114,11 +114,11 @@ def _result(asked: dict[str, Any], stage: Stage) -> Reply:
     groups, names = _groups(requests, group_by, int(asked.get("limit", 10)))
     chosen = groups >= 0
     shown, group = requests.where(chosen), groups[chosen]
-    whole = _values(metric, aggregation, shown, group, len(names), end - start)
+    whole = _values(metric, aggregation, shown, cell=group, number=len(names), span=end - start)
     summary = [{**name, key: value} for name, value in zip(names, whole, strict=True)]
     bucket = shown["at"] // step
     found, cell = np.unique(bucket * len(names) + group, return_inverse=True)
-    parts = _values(metric, aggregation, shown, cell, len(found), step)
+    parts = _values(metric, aggregation, shown, cell=cell, number=len(found), span=step)
     data = [
         {"timestamp": iso(number // len(names) * step), **names[number % len(names)], key: value}
         for number, value in zip(found.tolist(), parts, strict=True)

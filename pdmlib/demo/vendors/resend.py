@@ -12,9 +12,24 @@ from pdmlib.demo.scenarios import DEPLOYED
 from pdmlib.demo.world.grid import DAY, HOUR, Table, moment, ms
 from pdmlib.demo.world.messages import BOUNCED, CLICKED, EMAIL_EVENTS, EMAIL_SUBJECTS, OPENED
 
-_COUNTS = ("received", "sent", "delivered", "bounced", "bounced_transient", "bounced_permanent",
-           "bounced_undetermined", "complained", "suppressed", "failed", "delivery_delayed", "opened", "clicked",
-           "unsubscribed", "unique_opened", "unique_clicked")  # fmt: skip
+_COUNTS = (
+    "received",
+    "sent",
+    "delivered",
+    "bounced",
+    "bounced_transient",
+    "bounced_permanent",
+    "bounced_undetermined",
+    "complained",
+    "suppressed",
+    "failed",
+    "delivery_delayed",
+    "opened",
+    "clicked",
+    "unsubscribed",
+    "unique_opened",
+    "unique_clicked",
+)
 _RATES = {
     "delivery_rate": ("delivered", "sent"),
     "bounce_rate": ("bounced", "sent"),

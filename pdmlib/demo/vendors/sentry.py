@@ -84,7 +84,7 @@ def _timeseries(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         start, end = sentry_query.span(call, stage)
         step = sentry_query.interval(call.one("interval"), end - start)
         table = sentry_query.matching(_dataset(call, stage).between(start, end), call.one("query"), dataset)
-        series = [_series(table, axis, dataset, (start, end), step, stage) for axis in axes]
+        series = [_series(table, axis, dataset, span=(start, end), step=step, stage=stage) for axis in axes]
     except sentry_query.QueryError as error:
         return _detail(f"Invalid query. {error}", 400)
     meta = {"dataset": dataset, "start": float(start), "end": float(end)}
@@ -97,7 +97,7 @@ def _series(
     values = []
     starts = range(span[0] // step * step, span[1], step)
     cell = (table["at"] - starts[0]) // step
-    found = sentry_query.by_cell(table, axis, dataset, cell, len(starts))
+    found = sentry_query.by_cell(table, axis, dataset, cell=cell, cells=len(starts))
     for at, value, samples in zip(starts, found, counts(cell, len(starts)).tolist(), strict=True):
         unfinished = at + step > stage.clock - _INGESTION_MS
         entry: dict[str, Any] = {"timestamp": at, "value": value, "incomplete": unfinished}

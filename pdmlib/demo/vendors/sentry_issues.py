@@ -62,7 +62,7 @@ def _seen(stage: Stage) -> list[Seen]:
         mine = events.where(events["issue"] == number)
         if len(mine):
             first = ms(issue.first_seen) if issue.first_seen else int(mine["at"][0])
-            found.append(Seen(number, issue, mine, first, int(mine["at"][-1]), stage.clock))
+            found.append(Seen(number, issue, mine, first=first, last=int(mine["at"][-1]), now=stage.clock))
     return found
 
 
@@ -110,9 +110,14 @@ def _meets(seen: Seen, query: str, stage: Stage) -> bool:
 
 def _holds(seen: Seen, name: str, value: str, stage: Stage) -> bool:
     if name == "is":
-        return {"unresolved": seen.status == "unresolved", "resolved": seen.status == "resolved",
-                "unassigned": seen.issue.assigned is None, "assigned": seen.issue.assigned is not None,
-                "for_review": True, "new": seen.first > stage.clock - 7 * DAY}.get(value, False)  # fmt: skip
+        return {
+            "unresolved": seen.status == "unresolved",
+            "resolved": seen.status == "resolved",
+            "unassigned": seen.issue.assigned is None,
+            "assigned": seen.issue.assigned is not None,
+            "for_review": True,
+            "new": seen.first > stage.clock - 7 * DAY,
+        }.get(value, False)
     if name in ("firstSeen", "lastSeen", "age"):
         return _in_time(seen.last if name == "lastSeen" else seen.first, value, stage)
     if name in ("firstRelease", "release"):

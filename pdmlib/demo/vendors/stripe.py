@@ -287,8 +287,11 @@ def _payout(day: int) -> Entry:
     }
 
 
-_TOO_MANY = {"message": "Too many requests hit the API too quickly.", "type": "invalid_request_error",
-             "code": "rate_limit"}  # fmt: skip
+_TOO_MANY = {
+    "message": "Too many requests hit the API too quickly.",
+    "type": "invalid_request_error",
+    "code": "rate_limit",
+}
 VENDOR = Vendor(
     allows=_allows,
     routes=(

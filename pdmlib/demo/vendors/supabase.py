@@ -81,12 +81,14 @@ def _metrics(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         *_series("go_goroutines", "gauge", "db", [({}, 9)]),
         *_series("go_goroutines", "gauge", "postgresql", [({}, 17)]),
         *_series(
-            "physical_replication_lag_physical_replication_lag_seconds", "gauge", "postgresql",
+            "physical_replication_lag_physical_replication_lag_seconds",
+            "gauge",
+            "postgresql",
             [(server, float("nan"))],
         ),
         "# TYPE supavisor_connections_active untyped",
         _BROKEN_LINE,
-    ]  # fmt: skip
+    ]
     return Reply("\n".join(lines).replace(" nan", " NaN") + "\n", content_type="text/plain; version=0.0.4")
 
 

@@ -92,7 +92,7 @@ def _messages(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         rows = texts.slice(max(last - end, first), last - start).rows()
         return [_message(stage, n, row) for n, row in enumerate(rows, start=max(last - end, first))][::-1]
 
-    return _paged(call, found[0], "messages", last - first, show)
+    return _paged(call, found[0], "messages", total=last - first, show=show)
 
 
 Show = Callable[[int, int], list[dict[str, Any]]]
@@ -139,7 +139,7 @@ def _usage(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     days = range(last, max(ms(START), last - 30 * DAY if start is None else start) - 1, -DAY)
     names = [category] if category else ["sms", "sms-inbound", "sms-outbound", "totalprice"]
     entries = [_record(stage, day, name) for day in days for name in names]
-    return _paged(call, found[0], "usage_records", len(entries), lambda start, end: entries[start:end])
+    return _paged(call, found[0], "usage_records", total=len(entries), show=lambda start, end: entries[start:end])
 
 
 def _usage_day(text: str, stage: Stage) -> int | None:

@@ -122,8 +122,14 @@ def _events(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     events = []
     for n, (kind, text) in enumerate(_build_lines(d, stage)):
         at = ms(d.created) + 5_000 + n * 9_000
-        payload = {"deploymentId": d.uid, "info": {"type": "build", "name": "bld_1", "entrypoint": "."},
-                   "text": text, "id": str(at), "date": at, "serial": str(n)}  # fmt: skip
+        payload = {
+            "deploymentId": d.uid,
+            "info": {"type": "build", "name": "bld_1", "entrypoint": "."},
+            "text": text,
+            "id": str(at),
+            "date": at,
+            "serial": str(n),
+        }
         events.append({"type": kind, "created": at, "payload": payload})
     seen = [e for e in events if int(str(e["created"])) <= stage.clock]
     return Reply(seen[::-1] if call.one("direction") == "backward" else seen)

@@ -45,8 +45,13 @@ class Deployment:
 def _shipped(number: int, days: float, version: str) -> Deployment:
     ready = DEPLOYED - timedelta(days=days)
     release = f"dirt-free-crm@{version}"
-    return Deployment(f"dpl_{version.replace('.', 'x')}Demo{number:04d}", f"{number * 7919:07x}c0ffee",
-                      ready - timedelta(minutes=6), ready, release)  # fmt: skip
+    return Deployment(
+        f"dpl_{version.replace('.', 'x')}Demo{number:04d}",
+        f"{number * 7919:07x}c0ffee",
+        ready - timedelta(minutes=6),
+        ready=ready,
+        release=release,
+    )
 
 
 DEPLOYMENTS: tuple[Deployment, ...] = (

@@ -8,6 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from pdmlib.frames.states import Cell
 from pdmlib.report.charts.picture import (
     HATCHED,
     INK,
@@ -30,16 +31,16 @@ from pdmlib.report.charts.picture import (
 )
 
 CELL_LOOKS: Mapping[str, Look] = {
-    "count": {"linewidth": 1, "edgecolor": "white"},
-    "zero": {"facecolor": "white", "linewidth": 1, "edgecolor": RULE},
-    "no_data": {**HATCHED, "hatch": "//"},
-    "not_yet": {"facecolor": "white", "linewidth": 0},
-    "partial": {"linewidth": 1.4, "edgecolor": INK, "linestyle": (0, (3, 2))},
+    Cell.COUNT: {"linewidth": 1, "edgecolor": "white"},
+    Cell.ZERO: {"facecolor": "white", "linewidth": 1, "edgecolor": RULE},
+    Cell.NO_DATA: {**HATCHED, "hatch": "//"},
+    Cell.NOT_YET: {"facecolor": "white", "linewidth": 0},
+    Cell.PARTIAL: {"linewidth": 1.4, "edgecolor": INK, "linestyle": (0, (3, 2))},
 }
 CELL_KEY: Sequence[tuple[str, str, Look]] = (
-    ("no_data", "no data", CELL_LOOKS["no_data"]),
-    ("partial", "day not over", {**CELL_LOOKS["partial"], "facecolor": "white"}),
-    ("not_yet", "not yet", {"marker": ".", "markersize": 4, "color": MUTED}),
+    (Cell.NO_DATA, "no data", CELL_LOOKS[Cell.NO_DATA]),
+    (Cell.PARTIAL, "day not over", {**CELL_LOOKS[Cell.PARTIAL], "facecolor": "white"}),
+    (Cell.NOT_YET, "not yet", {"marker": ".", "markersize": 4, "color": MUTED}),
 )
 BLOCK_DAYS = 15
 
@@ -67,7 +68,7 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
     for block in range(blocks):
         shown = range(block * wide, min(days, (block + 1) * wide))
         _dates(ax, dates, shown, block * pitch + 1.4)
-        _cells(ax, rows, shown, block * pitch + 1.5, 10_000 if wide <= 8 else 1000)
+        _cells(ax, rows, shown, y=block * pitch + 1.5, limit=10_000 if wide <= 8 else 1000)
         for i, row in enumerate(rows):
             _row_words(ax, row, block * pitch + 2 + i)
     kinds = {_kind(r, i) for r in rows for i in range(days)}
@@ -81,10 +82,10 @@ def _value(row: Mapping[str, Any], i: int) -> float | None:
 
 def _kind(row: Mapping[str, Any], i: int) -> str:
     cells, value = row.get("cells") or (), _value(row, i)
-    kind = str(cells[i]) if i < len(cells) else "count"
-    if kind not in CELL_LOOKS or (value is None and kind != "not_yet"):
-        return "no_data"
-    return "zero" if kind == "count" and value == 0 else kind
+    kind = str(cells[i]) if i < len(cells) else Cell.COUNT
+    if kind not in CELL_LOOKS or (value is None and kind != Cell.NOT_YET):
+        return Cell.NO_DATA
+    return Cell.ZERO if kind == Cell.COUNT and value == 0 else kind
 
 
 def _dates(ax: Axes, dates: Sequence[date | str], shown: range, y: float) -> None:
@@ -105,7 +106,7 @@ def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float, 
             share = min(1.0, (value or 0) / best) if best > 0 else 0.0
             places[kind].append((x + 0.03, y + r + 0.06, 0.94, 0.88))
             colors[kind].append(shade(share))
-            paper = PAPER if kind == "no_data" else None
+            paper = PAPER if kind == Cell.NO_DATA else None
             color = "white" if share > 0.55 else INK
             word = _cell_text(kind, value, limit)
             ax.text(x + 0.5, y + r + 0.5, word, ha="center", va="center", color=color, bbox=paper)
@@ -115,9 +116,9 @@ def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float, 
 
 
 def _cell_text(kind: str, value: float | None, limit: int = 10_000) -> str:
-    if kind == "not_yet":
+    if kind == Cell.NOT_YET:
         return "·"
-    return "?" if kind == "no_data" or value is None else count_text(value, limit)
+    return "?" if kind == Cell.NO_DATA or value is None else count_text(value, limit)
 
 
 def _state(row: Mapping[str, Any]) -> str:
@@ -137,14 +138,14 @@ def _row_words(ax: Axes, row: Mapping[str, Any], y: float) -> None:
 def _adoption_words(row: Mapping[str, Any], days: int) -> str:
     kinds = [_kind(row, i) for i in range(days)]
     said = [
-        _cell_text(k, _value(row, i)) + " (day not over)" * (k == "partial")
+        _cell_text(k, _value(row, i)) + " (day not over)" * (k == Cell.PARTIAL)
         for i, k in enumerate(kinds)
-        if k in ("count", "zero", "partial")
+        if k in (Cell.COUNT, Cell.ZERO, Cell.PARTIAL)
     ]
     lacking = [
         f"{kinds.count(kind)} {word}"
         for kind, word, _ in CELL_KEY
-        if kind in ("no_data", "not_yet") and kind in kinds
+        if kind in (Cell.NO_DATA, Cell.NOT_YET) and kind in kinds
     ]
     state = _state(row)
     name = plain(row.get("title") or row.get("feature") or "?", 60)

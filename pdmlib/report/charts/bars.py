@@ -41,9 +41,9 @@ def routes_bar(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
         "p95 of routes, before and after",
         rows,
         "route",
-        ("before_p95", "before_p95_ms"),
-        ("p95", "p95_ms"),
-        reason,
+        before=("before_p95", "before_p95_ms"),
+        after=("p95", "p95_ms"),
+        reason=reason,
     )
 
 
@@ -51,7 +51,12 @@ def routes_bar(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
 def query_bar(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     """Mean time of each query before and after (`query, before_mean_ms, mean_ms, regressed`)."""
     return _dumbbells(
-        "Mean time of queries, before and after", rows, "query", ("before_mean_ms",), ("mean_ms",), reason
+        "Mean time of queries, before and after",
+        rows,
+        "query",
+        before=("before_mean_ms",),
+        after=("mean_ms",),
+        reason=reason,
     )
 
 
@@ -67,7 +72,7 @@ def _dumbbells(
     ax.set_ylim(len(shown), 0)
     _ms_axis(ax, [v for pair in pairs for v in pair if v is not None])
     for i, (row, (old, new)) in enumerate(zip(shown, pairs, strict=True)):
-        _dumbbell(ax, i + 0.5, old, new, bool(row.get("regressed")))
+        _dumbbell(ax, i + 0.5, old, new=new, regressed=bool(row.get("regressed")))
     ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(r.get(name) or "?", 38) for r in shown])
     key(
         figure,

@@ -13,6 +13,7 @@ from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
+from pdmlib.frames.states import Usage
 from pdmlib.phases.window import Window
 from pdmlib.report.charts.adoption import adoption_heatmap
 from pdmlib.report.charts.bars import capacity_line, cost_bars, query_bar, routes_bar
@@ -37,7 +38,7 @@ def picture(case: Case, name: str) -> Any:
 
 def _telling(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows of features that fit one picture, in their order: those in trouble before the others."""
-    troubled = ("broken", "abandoned", "rare")
+    troubled = (Usage.BROKEN, Usage.ABANDONED, Usage.RARE)
     kept = sorted(range(len(rows)), key=lambda i: rows[i]["state"] not in troubled)[:MOST_FEATURES]
     return [rows[i] for i in sorted(kept)]
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from pdmlib.frames.states import Slot
 from pdmlib.phases.window import Window
 from pdmlib.report.charts.clock import time_axis
 from pdmlib.report.charts.picture import (
@@ -33,21 +34,27 @@ from pdmlib.report.charts.picture import (
 )
 
 SLOT_LOOKS: Mapping[str, Look] = {
-    "failed": {"marker": "X", "color": RED, "markeredgecolor": "white", "markeredgewidth": 0.6, "markersize": 11},
-    "hung": {"marker": "s", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 8},
-    "missed": {"marker": "o", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 9},
-    "not_understood": {"marker": "$?$", "color": INK, "markeredgewidth": 0, "markersize": 8},
-    "duplicate": {
+    Slot.FAILED: {
+        "marker": "X",
+        "color": RED,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.6,
+        "markersize": 11,
+    },
+    Slot.HUNG: {"marker": "s", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 8},
+    Slot.MISSED: {"marker": "o", "color": RED, "markerfacecolor": "white", "markeredgewidth": 2, "markersize": 9},
+    Slot.UNCLEAR: {"marker": "$?$", "color": INK, "markeredgewidth": 0, "markersize": 8},
+    Slot.DUPLICATE: {
         "marker": "P",
         "color": INK,
         "markeredgecolor": "white",
         "markeredgewidth": 0.6,
         "markersize": 9,
     },
-    "late": {"marker": "^", "color": "#8a5a00", "markeredgewidth": 0, "markersize": 8},
-    "running": {"marker": ">", "color": BLUE, "markerfacecolor": "white", "markersize": 8},
-    "ok": {"marker": "|", "color": SKY, "markersize": 11, "markeredgewidth": 2},
-    "pending": {"marker": ".", "color": MUTED, "markersize": 6},
+    Slot.LATE: {"marker": "^", "color": "#8a5a00", "markeredgewidth": 0, "markersize": 8},
+    Slot.RUNNING: {"marker": ">", "color": BLUE, "markerfacecolor": "white", "markersize": 8},
+    Slot.OK: {"marker": "|", "color": SKY, "markersize": 11, "markeredgewidth": 2},
+    Slot.PENDING: {"marker": ".", "color": MUTED, "markersize": 6},
 }
 BINS, DENSE = 168, 130
 EPOCH = pd.Timestamp(0, tz="UTC")
@@ -86,13 +93,13 @@ def cron_slots(slots: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: s
 
 def _job_words(ax: Axes, row: int, slots: pd.DataFrame) -> str:
     counts = {str(state): int(n) for state, n in slots["state"].value_counts().items()}
-    due = {s: counts[s] for s in SLOT_LOOKS if s in counts and s not in ("pending", "running")}
+    due = {s: counts[s] for s in SLOT_LOOKS if s in counts and s not in (Slot.PENDING, Slot.RUNNING)}
     if not counts.keys() & SLOT_LOOKS.keys():
         low, high = ax.get_xlim()
         boxes(ax, [(low, row + 0.15, high - low, 0.7)], **{**HATCHED, "linewidth": 0})
-    bad = [f"{n} {s.replace('_', ' ')}" for s, n in due.items() if s != "ok"]
-    ok = f"ok {due.get('ok', 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
-    urgent = bool(due.keys() - {"ok", "late"}) or "never_logged" in counts
+    bad = [f"{n} {s.replace('_', ' ')}" for s, n in due.items() if s != Slot.OK]
+    ok = f"ok {due.get(Slot.OK, 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
+    urgent = bool(due.keys() - {Slot.OK, Slot.LATE}) or Slot.NEVER_LOGGED in counts
     beside(ax, row + 0.5, plain(", ".join([ok, *bad[:1], *["…"][: len(bad) - 1]]), 28), bold=urgent)
     return ", ".join([ok, *bad])
 
@@ -105,14 +112,14 @@ def _slot_marks(ax: Axes, by_job: Sequence[pd.DataFrame], span: tuple[float, flo
         dense = len(slots) > DENSE
         found = _worst(slots, span) if dense else zip(slots["x"], slots["state"], strict=True)
         for x, state in found:
-            if state in places and not (dense and state == "ok"):
+            if state in places and not (dense and state == Slot.OK):
                 places[state].append((x, row + 0.5))
         if dense:
             bands += [(a, row + 0.28, b - a, 0.44) for a, b in _bands(slots["x"].to_numpy(), span)]
     boxes(ax, bands, facecolor="#abd0ea", linewidth=0)
     for state, marks in places.items():
         x, y = np.array(marks).reshape(-1, 2).T
-        ax.plot(x, y, linestyle="none", zorder=2 + (state != "ok"), **SLOT_LOOKS[state])
+        ax.plot(x, y, linestyle="none", zorder=2 + (state != Slot.OK), **SLOT_LOOKS[state])
 
 
 def _bin_seconds(span: tuple[float, float]) -> float:

@@ -55,7 +55,7 @@ def day_trend(daily_rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     width, said = (WIDTH - 1.1) / 3, []
     for i, (name, words, text) in enumerate(DAY_PANELS):
         left = 0.15 + i * (width + 0.4)
-        panel = axes_at(figure, left, 0.55, width, 1.5)
+        panel = axes_at(figure, left, 0.55, width=width, height=1.5)
         values = [number(r, name) for r in rows]
         _day_columns(panel, values, complete, text)
         _day_names(panel, days, complete)

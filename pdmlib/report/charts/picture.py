@@ -107,7 +107,7 @@ def sheet(
 ) -> tuple[Figure, Axes]:
     """A figure with a title and one pair of axes; the margins are inches."""
     figure = blank(title, height)
-    ax = axes_at(figure, left, bottom, WIDTH - left - right, height - top - bottom)
+    ax = axes_at(figure, left, bottom, width=WIDTH - left - right, height=height - top - bottom)
     ax.tick_params(length=0, pad=6)
     return figure, ax
 
@@ -123,7 +123,7 @@ def nothing(title: str, reason: str) -> Picture:
     """A picture that says why there is nothing to draw."""
     words = f"no data: {plain(reason, 300)}"
     figure = blank(title, 1.2)
-    ax = axes_at(figure, 0.1, 0.12, WIDTH - 0.2, 0.64)
+    ax = axes_at(figure, 0.1, 0.12, width=WIDTH - 0.2, height=0.64)
     boxes(ax, [(0, 0, 1, 1)], facecolor="white", edgecolor=RULE, hatch="//")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_axis_off()
@@ -157,7 +157,7 @@ def beside(ax: Axes, y: float, words: str, *, bold: bool = False) -> None:
 def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
     """What the looks mean, in words, in a line at the top right; a look is that of a marker or of a box."""
     high = figure.get_figheight()
-    marks = axes_at(figure, 0, high - 0.28, WIDTH, 0.18)
+    marks = axes_at(figure, 0, high - 0.28, width=WIDTH, height=0.18)
     marks.set(xlim=(0, WIDTH), ylim=(0, 0.18))
     marks.set_axis_off()
     x = WIDTH - 0.05 - sum(0.093 * columns(word) + 0.5 for word, _ in entries)

@@ -81,8 +81,10 @@ def response_time(
     peaks = {n: peak(line, n) for n in shown}
     main = max([(target_ms or 0) * 1.15, *(peaks[n][1] * 1.2 for n in shown if n != "p99")])
     most = max(y for _, y in peaks.values())
-    furnish(ax, line, main if most > 2.5 * main else max(main, most * 1.2), "ms", deployed_at)
-    missing = hatch_gaps(ax, line, np.all([np.isnan(line.values[n]) for n in shown], axis=0), "no data", "//")
+    furnish(ax, line, main if most > 2.5 * main else max(main, most * 1.2), unit="ms", deployed_at=deployed_at)
+    missing = hatch_gaps(
+        ax, line, np.all([np.isnan(line.values[n]) for n in shown], axis=0), word="no data", hatch="//"
+    )
     looks = {"p50": (SKY, 1.4), "p95": (BLUE, 2.4), "p99": ("#8d969e", 1.1)}
     for name in shown:
         draw_line(ax, line, name, *looks[name])
@@ -135,15 +137,15 @@ def error_rate(
     x, most = peak(solid, name)
     drawn = [m for m in limits if m is limits[0] or m.edge <= most * 1.5]
     top = max([most * 1.25, *(m.edge * 1.15 for m in drawn), 0.1])
-    furnish(ax, line, top, "% of requests", deployed_at)
+    furnish(ax, line, top, unit="% of requests", deployed_at=deployed_at)
     silent = np.isnan(rate) & (requests == 0)
-    missing = hatch_gaps(ax, line, np.isnan(rate) & ~silent, "no data", "//")
-    hatch_gaps(ax, line, silent, "no requests", "--")
+    missing = hatch_gaps(ax, line, np.isnan(rate) & ~silent, word="no data", hatch="//")
+    hatch_gaps(ax, line, silent, word="no requests", hatch="--")
     if line.has("low") and line.has("high"):
         ax.fill_between(line.middles, line.values["low"], line.values["high"], color=PALE, linewidth=0, zorder=1)
     if rate.size <= POINTS // 2:
-        draw_line(ax, line, name, SKY, 1)
-    draw_line(ax, solid, name, BLUE, 2)
+        draw_line(ax, line, name, color=SKY, width=1)
+    draw_line(ax, solid, name, color=BLUE, width=2)
     telling = few & (rate > 0)
     ax.plot(line.middles[telling], np.minimum(rate[telling], top), linestyle="none", clip_on=False, **FEW_LOOK)
     labels = [(m.edge, f"{m.word} {m.edge:g} %", INK if m is limits[0] else RED) for m in drawn]
@@ -196,15 +198,15 @@ def request_volume(
     usual = usual if usual and usual.has("low") and usual.has("high") else None
     top = max(most, float(np.nanmax(usual.values["high"])) if usual else 0)
     figure, ax = sheet(f"{title} per {minutes_text(line.step / 60)}", HEIGHT)
-    furnish(ax, line, max(top * 1.2, 1), "requests", deployed_at)
-    missing = hatch_gaps(ax, line, np.isnan(line.values["requests"]), "no data", "//")
+    furnish(ax, line, max(top * 1.2, 1), unit="requests", deployed_at=deployed_at)
+    missing = hatch_gaps(ax, line, np.isnan(line.values["requests"]), word="no data", hatch="//")
     if usual:
         ax.fill_between(
             usual.middles, usual.values["low"], usual.values["high"], color="#e4e7ea", linewidth=0, zorder=1
         )
     kept = thin(line.values["requests"])
     ax.fill_between(line.middles[kept], 0, line.values["requests"][kept], color=PALE, alpha=0.6, linewidth=0)
-    draw_line(ax, line, "requests", BLUE, 2)
+    draw_line(ax, line, "requests", color=BLUE, width=2)
     last = count_text(last_value(line, "requests"))
     right_labels(ax, line, [(last_value(line, "requests"), f"last {last}", BLUE)])
     peak_note(ax, line, (x, most), f"highest {count_text(most)}")
@@ -234,7 +236,7 @@ def database_cpu(
     if line is None or not line.has("cpu_pct"):
         return nothing(title, reason)
     figure, ax = sheet(f"{title}: average between samples, mostly {minutes_text(line.step / 60)}", HEIGHT)
-    furnish(ax, line, 100, "% busy", deployed_at)
+    furnish(ax, line, 100, unit="% busy", deployed_at=deployed_at)
     labels = [
         (m.edge, f"target < {m.edge:g} %" if m is limits[0] else f"{m.word} > {m.edge:g} %", color)
         for m, color in zip(limits, (INK, *[RED] * len(limits)), strict=False)
@@ -242,8 +244,8 @@ def database_cpu(
     for (edge, _, color), end in zip(labels, [*(m.edge for m in limits[1:]), 100], strict=False):
         ax.axhspan(edge, end, color=GROUNDS[color], linewidth=0, zorder=0.5)
         draw_limit(ax, edge, color)
-    missing = hatch_gaps(ax, line, np.isnan(line.values["cpu_pct"]), "no data", "//")
-    draw_line(ax, line, "cpu_pct", BLUE, 2)
+    missing = hatch_gaps(ax, line, np.isnan(line.values["cpu_pct"]), word="no data", hatch="//")
+    draw_line(ax, line, "cpu_pct", color=BLUE, width=2)
     x, most = peak(line, "cpu_pct")
     last = last_value(line, "cpu_pct")
     key(figure, mark_key(line, ["cpu_pct"]))

@@ -84,7 +84,7 @@ def timeline(table: pd.DataFrame, names: Sequence[str], zone: ZoneInfo, window: 
     ends = _seconds(rows["end"]) if "end" in rows else at + step
     values = {n: _numbers(rows, n) for n in names}
     complete = rows["complete"].fillna(True).to_numpy(dtype=bool) if "complete" in rows else np.full(at.size, True)
-    return _with_gaps(Timeline(at, values, complete, step, float(ends[-1]), zone), ends, window)
+    return _with_gaps(Timeline(at, values, complete, step=step, end=float(ends[-1]), zone=zone), ends, window)
 
 
 def _seconds(times: pd.Series) -> Floats:
@@ -110,9 +110,9 @@ def _with_gaps(line: Timeline, ends: Floats, window: Window | None) -> Timeline:
         np.insert(line.starts, places, starts),
         {n: np.insert(v, places, np.nan) for n, v in line.values.items()},
         np.insert(line.complete, places, True),
-        line.step,
-        end,
-        line.zone,
+        step=line.step,
+        end=end,
+        zone=line.zone,
     )
 
 

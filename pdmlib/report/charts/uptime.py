@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Day, Window, days_between
 from pdmlib.report.charts.picture import (
     AMBER,
@@ -35,11 +36,11 @@ from pdmlib.report.charts.picture import (
 EPOCH, HOUR = pd.Timestamp(0, tz="UTC"), pd.Timedelta(hours=1)
 SECOND = 1 / 3600
 UPTIME_LOOKS: Mapping[str, Look] = {
-    "up": {"facecolor": GREEN, "linewidth": 0},
-    "degraded": {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
-    "maintenance": {"facecolor": SKY, "linewidth": 0},
-    "not_understood": {"facecolor": "white", "edgecolor": INK, "linewidth": 0, "hatch": "..."},
-    "down": {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5},
+    Probe.UP: {"facecolor": GREEN, "linewidth": 0},
+    Probe.DEGRADED: {"facecolor": AMBER, "edgecolor": INK, "linewidth": 0, "hatch": "|||"},
+    Probe.MAINTENANCE: {"facecolor": SKY, "linewidth": 0},
+    Probe.UNCLEAR: {"facecolor": "white", "edgecolor": INK, "linewidth": 0, "hatch": "..."},
+    Probe.DOWN: {"facecolor": RED, "edgecolor": RED, "linewidth": 1.5},
 }
 
 
@@ -61,14 +62,14 @@ class _DayStrip:
 
     @property
     def words(self) -> str:
-        times = sum(state == "down" for state, _, _ in self.spans)
+        times = sum(state == Probe.DOWN for state, _, _ in self.spans)
         often = f" ({times} times)" if times > 1 else ""
         whole = self.unprobed > (self.seen[1] - self.seen[0]) * 60 - 0.5
         said = [
-            f"down {minutes_text(self.minutes('down'))}{often}" * bool(times),
+            f"down {minutes_text(self.minutes(Probe.DOWN))}{often}" * bool(times),
             *(
                 f"{state.replace('_', ' ')} {minutes_text(self.minutes(state))}" * (self.minutes(state) > 0)
-                for state in ("degraded", "maintenance", "not_understood")
+                for state in (Probe.DEGRADED, Probe.MAINTENANCE, Probe.UNCLEAR)
             ),
             "not probed" if whole else f"not probed {minutes_text(self.unprobed)}" * (self.unprobed >= 0.5),
         ]
@@ -104,12 +105,12 @@ def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reas
             if s == state
         ]
         boxes(ax, places, gid=state, **look)
-        if state == "down":
+        if state == Probe.DOWN:
             boxes(ax, places, facecolor="none", edgecolor="white", linewidth=0, hatch="xx")
     for i, strip in enumerate(strips):
         if roomy:
             _outage_words(ax, i, strip)
-        beside(ax, (offset + 0.94) / 2 + i, plain(strip.words, 42), bold="down" in strip.words)
+        beside(ax, (offset + 0.94) / 2 + i, plain(strip.words, 42), bold=strip.minutes(Probe.DOWN) > 0)
     _clock_axis(ax, strips, (offset + 0.94) / 2)
     words = " ".join(f"{day_text(s.day.date)}: {s.words}." for s in strips)
     key(
@@ -155,7 +156,7 @@ def _outage_words(ax: Axes, row: int, strip: _DayStrip) -> None:
     for state, a, b in sorted(strip.spans, key=lambda span: span[1]):
         middle = (a + b) / 2
         middle = min(max(middle, 1.4), 22.7)
-        if state == "down" and middle - 1.2 >= free:
+        if state == Probe.DOWN and middle - 1.2 >= free:
             ax.text(middle, row + 0.43, minutes_text((b - a) * 60), ha="center", va="bottom", color=RED)
             free = middle + 1.2
 

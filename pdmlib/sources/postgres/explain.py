@@ -104,7 +104,9 @@ def _plan(key: str, block: TableBlock) -> _Plan:
     terms = block.terms
     wanted = {column.name: block.candidates(column.name) for column in terms.columns}
     words = {ours: Vocabulary(block.spoken(ours)) for ours in terms.words}
-    return _Plan(key, block.table, wanted, terms.required, words, block.time_zone)
+    return _Plan(
+        key=key, table=block.table, wanted=wanted, required=terms.required, words=words, zone=block.time_zone
+    )
 
 
 def _settings(block: Cron, table: str) -> _Plan:
@@ -113,7 +115,9 @@ def _settings(block: Cron, table: str) -> _Plan:
         return (declared,) if declared else column.candidates
 
     wanted = {column.name: names(column) for column in CRON_SETTINGS.columns}
-    return _Plan("cron.settings_table", table, wanted, CRON_SETTINGS.required, {}, None)
+    return _Plan(
+        key="cron.settings_table", table=table, wanted=wanted, required=CRON_SETTINGS.required, words={}, zone=None
+    )
 
 
 def _counted(feature: Feature, table: str) -> _Plan:
@@ -121,24 +125,35 @@ def _counted(feature: Feature, table: str) -> _Plan:
     wanted = {f"time {n}" if n else "time": (column,) for n, column in enumerate(times)} if feature.table else {}
     if feature.value_column:
         wanted["value"] = (feature.value_column,)
-    return _Plan(f"features.{feature.name}", table, wanted, tuple(wanted), {}, feature.time_zone)
+    return _Plan(
+        key=f"features.{feature.name}",
+        table=table,
+        wanted=wanted,
+        required=tuple(wanted),
+        words={},
+        zone=feature.time_zone,
+    )
 
 
 def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> Understood:
     found = {ours: next((c for c in names if c in sight.columns), None) for ours, names in plan.wanted.items()}
     if not sight.whole:
-        return Understood(plan.key, sight.table, (), (), sight.reason, _mend(sight))
+        return Understood(
+            key=plan.key, table=sight.table, columns=(), words=(), problem=sight.reason, mend=_mend(sight)
+        )
     columns = {ours: theirs for ours, theirs in found.items() if theirs}
     problem, mend = _lacking(plan, sight, columns)
     try:
-        rows = _newest(session, plan, sight, columns, 1) if columns else []
+        rows = _newest(session=session, plan=plan, sight=sight, columns=columns, count=1) if columns else []
         words = tuple(_words(session, plan, sight, columns))
     except SourceError as error:
         rows, words, problem = [], (), problem or error.reason
     if columns and not rows:
         problem = problem or "no rows"
-    said = tuple(_said(ours, found[ours], plan, sight, rows, zone) for ours in plan.wanted)
-    return Understood(plan.key, sight.table, said, words, problem, mend)
+    said = tuple(
+        _said(ours=ours, theirs=found[ours], plan=plan, sight=sight, rows=rows, zone=zone) for ours in plan.wanted
+    )
+    return Understood(key=plan.key, table=sight.table, columns=said, words=words, problem=problem, mend=mend)
 
 
 def _mend(sight: Sight) -> str | None:
@@ -220,7 +235,12 @@ def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[R
     raw = rows[0][ours] if rows else None
     if raw is None:
         return Said(ours, theirs, None, "null" if rows else "")
-    return Said(ours, theirs, masked(raw), _meaning(ours, raw, plan, sight.columns[theirs], rows[0], zone))
+    return Said(
+        ours,
+        theirs,
+        masked(raw),
+        _meaning(ours=ours, raw=raw, plan=plan, kind=sight.columns[theirs], row=rows[0], zone=zone),
+    )
 
 
 def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneInfo) -> str:

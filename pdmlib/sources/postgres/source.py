@@ -57,7 +57,7 @@ class _Pass:
         at = taken_at(self.site, self.scope)
         seen = ledger(self.session, self.site)
         self._seen(seen)
-        self._tables(Reader(self.session, self.site, self.scope, seen, self.say, self.unclear))
+        self._tables(Reader(self.session, self.site, self.scope, ledger=seen, say=self.say, unclear=self.unclear))
         if is_live(self.site, self.scope):
             self._live(at, seen)
         else:
@@ -74,13 +74,13 @@ class _Pass:
         timed = self._add(
             "query_timings",
             "query_timings",
-            lambda: query_timings(self.session, self.site, self.scope, seen, self.say),
+            lambda: query_timings(self.session, self.site, self.scope, ledger=seen, say=self.say),
         )
         self._add("query_plans", "query_timings", lambda: query_plans(timed, at))
         self._add(
             "database_findings",
             "database_findings",
-            lambda: checks.run_all(self.session, self.site, self.scope, seen, timed),
+            lambda: checks.run_all(self.session, self.site, self.scope, ledger=seen, timings=timed),
         )
         self.found.append({"database_gauges": own_cost(self.session, at)})
 

@@ -187,11 +187,23 @@ def survey(session: Session) -> Survey:
                 Column(labels=tuple(dict.fromkeys(row["labels"])), **facts)
             )
     found = [
-        _sampled(session, seen[name], tuple(columns.get(name, ())), row, number < MOST_TABLES)
+        _sampled(
+            session=session,
+            sight=seen[name],
+            columns=tuple(columns.get(name, ())),
+            row=row,
+            wanted=number < MOST_TABLES,
+        )
         for number, (name, row) in enumerate(listed.items())
     ]
     clock = session.rows(_CLOCK)[0]
-    return Survey(tuple(found), clock["now"], clock["zone"], session.can.version, session.can.role)
+    return Survey(
+        tables=tuple(found),
+        now=clock["now"],
+        zone=clock["zone"],
+        version=session.can.version,
+        role=session.can.role,
+    )
 
 
 def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: Row, wanted: bool) -> Table:
@@ -207,7 +219,7 @@ def _sampled(session: Session, sight: Sight, columns: tuple[Column, ...], row: R
         )
     except SourceError as error:
         return Table(sight, columns, estimate, row["secured"], problem=error.reason)
-    return Table(sight, columns, estimate, row["secured"], tuple(rows))
+    return Table(sight=sight, columns=columns, estimate=estimate, secured=row["secured"], rows=tuple(rows))
 
 
 def _problem(sight: Sight, wanted: bool) -> str | None:

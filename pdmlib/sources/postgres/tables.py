@@ -82,7 +82,7 @@ def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str
     try:
         if early < begin:
             names = [name for job in silent for name in (job.name, *job.aliases)]
-            found += _newest(reader, layout, early, begin, names)
+            found += _newest(reader, layout, early, end=begin, names=names)
         found += [row for row in _oldest(reader, layout) if row["started_at"] < start and row not in found]
     except SourceError as error:
         reader.say(f"table:{layout.block.table}:before", "error", error.reason)
@@ -349,7 +349,7 @@ def _counted_rows(reader: Reader, feature: Feature, span: Mapping[str, datetime]
     sight = reader.ledger.readable(str(feature.table), columns)
     for column in _times(feature):
         mapping.check_time(column, sight.columns[column])
-        _check_zone(reader, feature, sight.table, column, sight.columns[column])
+        _check_zone(reader, feature, sight.table, column=column, kind=sight.columns[column])
     return reader.rows(sight, _query(feature, sight), span)
 
 
@@ -358,7 +358,7 @@ def _counted_by_sql(reader: Reader, feature: Feature, span: Mapping[str, datetim
     policies = reader.ledger.by_policy(feature_tables(feature))
     look = compose("SELECT at FROM {author} LIMIT 0", author=author)
     kind = reader.session.kinds(look, span, row_security=policies)["at"]
-    _check_zone(reader, feature, "its sql", "at", kind)
+    _check_zone(reader, feature, "its sql", column="at", kind=kind)
     zoned = compose("timezone({z}, at::timestamp)", z=literal(feature.time_zone or "UTC"))
     query = compose(_BINNED, moment=zoned if mapping.is_naive(kind) else written("at"), rows=author)
     return reader.session.rows(query, span, timeout_s=mapping.TABLE_S, row_security=policies)

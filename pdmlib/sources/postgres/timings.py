@@ -58,7 +58,7 @@ def query_timings(
         before = len(found)
         for label, role in roles:
             try:
-                found += _timed(session, site, scope, ledger, query, label, role)
+                found += _timed(session, site, scope, ledger=ledger, query=query, label=label, role=role)
             except SourceError as error:
                 failures.append(f"as {role or session.can.role}: {error.reason}")
         if failures:
@@ -90,17 +90,22 @@ def _timed(
     policies = ledger.by_policy(tables_of(query.sql))
     parameters = {"as_of": scope.as_of}
     for name, text in query.parameters.items():
-        parameters[name] = _parameter(session, query, name, text, scope, policies)
+        parameters[name] = _parameter(session, query, name, text=text, scope=scope, policies=policies)
     block = site.source(SOURCE)
     claims = json.dumps(dict(block.application_claims)) if isinstance(block, Postgres) and role else None
     explained = compose("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}", query=written(query.sql))
     runs = [
         session.rows(
-            explained, parameters, timeout_s=query.limit_ms / 100, row_security=policies, role=role, claims=claims,
+            explained,
+            parameters,
+            timeout_s=query.limit_ms / 100,
+            row_security=policies,
+            role=role,
+            claims=claims,
             binary=True,
         )[0]["QUERY PLAN"][0]
         for _ in range(RUNS + 1)
-    ]  # fmt: skip
+    ]
     return [_run(query, label, number, run) for number, run in enumerate(runs[1:], 1)]
 
 

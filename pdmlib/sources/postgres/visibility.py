@@ -156,7 +156,10 @@ def sights(session: Session, keys: Mapping[str, str]) -> dict[str, Sight]:
     for row in session.named("columns", wanted):
         columns.setdefault(row["object"], []).append(row)
     role = session.can.role
-    return {t: _sight(t, k, role, tables.get(t), columns.get(t, [])) for t, k in keys.items()}
+    return {
+        t: _sight(table=t, key=k, role=role, row=tables.get(t), columns=columns.get(t, []))
+        for t, k in keys.items()
+    }
 
 
 def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row]) -> Sight:
@@ -173,7 +176,17 @@ def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row])
     state, why, fix = _rows_seen(table, role, row)
     hidden = frozenset(c["name"] for c in columns if not c["selectable"])
     estimate = row["estimate"] if row["estimate"] >= 0 else None
-    return Sight(table, state, why, fix, may, hidden, row["kind"], estimate, quoted)
+    return Sight(
+        table=table,
+        state=state,
+        reason=why,
+        grant=fix,
+        columns=may,
+        hidden=hidden,
+        kind=row["kind"],
+        estimate=estimate,
+        quoted=quoted,
+    )
 
 
 def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | None]:

@@ -104,7 +104,7 @@ class SeriesMeta(Answer):
     """How one time series is cut."""
 
     item, request, specification = "events-timeseries.meta", SERIES, API
-    interval: float | None = number("interval", "length of a bucket", 8.64e7, 1, MS)
+    interval: float | None = number("interval", "length of a bucket", 8.64e7, low=1, unit=MS)
     scanned: str | None = word("dataScanned", "partial: it rests on a part of the data", "full partial", null=True)
 
 

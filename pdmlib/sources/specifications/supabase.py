@@ -87,7 +87,9 @@ class Series:
 
 
 SCRAPED: tuple[Series, ...] = (
-    Series("node_cpu_seconds_total", "s", "processor time by mode; idle is unused", MOST_SECONDS, True),
+    Series(
+        "node_cpu_seconds_total", "s", "processor time by mode; idle is unused", high=MOST_SECONDS, counts=True
+    ),
     Series("node_memory_MemAvailable_bytes", "bytes", "memory that programs can still get"),
     Series("node_memory_MemTotal_bytes", "bytes", "memory of the host"),
     Series("node_filesystem_size_bytes", "bytes", "size of a disk; /data holds the database"),

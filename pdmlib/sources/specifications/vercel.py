@@ -171,7 +171,7 @@ class Requests(Answer):
 
     item, request, specification = "requests", "POST /v2/observability/query", QUERY
     at: datetime | None = moment("timestamp", "start of the bucket; not in the summary", null=True)
-    status: float | None = number("http_status", "as text; -1: the function crashed", 599, -1, "status")
+    status: float | None = number("http_status", "as text; -1: the function crashed", 599, low=-1, unit="status")
     route: str | None = text("route", "asked for where routes are told", null=True)
     value: float | None = number("value", "requests, counted whole")
 
@@ -217,7 +217,7 @@ class Charge(Answer):
     end: datetime | None = moment("ChargePeriodEnd", "the day's end")
     service: str | None = text("ServiceName", "what was used")
     currency: str | None = text("BillingCurrency", "ISO 4217")
-    cost: float | None = number("BilledCost", "negative for a credit", 1e9, -1e9, "of the currency")
+    cost: float | None = number("BilledCost", "negative for a credit", 1e9, low=-1e9, unit="of the currency")
     tags: Tags | None = part("Tags", "whose charge it is; none: the whole team's", Tags, null=True)
 
 

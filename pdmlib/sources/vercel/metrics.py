@@ -75,7 +75,7 @@ def _requests(platform: Platform, window: Window, bucket: timedelta) -> threads.
 
     Where the buckets are not the ones asked for, or hold less than the whole, the whole is taken as one.
     """
-    summary, data = platform.query(REQUESTS, "sum", window, bucket, ("http_status",))
+    summary, data = platform.query(REQUESTS, "sum", window, bucket=bucket, by=("http_status",))
     totals = said.Requests.each(summary, platform.unclear)
     cells = [(one.at, one) for one in said.Requests.each(data, platform.unclear) if one.at is not None]
     counted = sum(one.value or 0 for _, one in cells)

@@ -60,7 +60,7 @@ def merge(
     target: Path,
 ) -> Merged:
     """Writes a day's rows: those held and the new ones, each request once, in the order of time."""
-    _come_together(connection, table, day, parts, old)
+    _come_together(connection, table, day, parts=parts, old=old)
     together = _count(connection, "together")
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM together GROUP BY id HAVING count(*) > 1"

@@ -35,12 +35,12 @@ from pdmlib.storage.request_logs.reader import (
     whole_minutes,
 )
 
-EXACT_REQUESTS = 1_000_000
-ROUTES_AT_MOST = 500
+EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it their histograms
+ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
 BREAKDOWNS = ("release", "region", "route", "kind")
-FINEST_S = 3600
+FINEST_S = 3600  # of a window: up to an hour it is told by the minute
 
 
 def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:

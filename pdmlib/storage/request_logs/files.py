@@ -32,10 +32,11 @@ from pdmlib.storage.request_logs.fingerprints import (
     stamp_of,
 )
 
+NAMED_WITHIN = 2000  # characters: a drain names its kind in its first entry
 SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
-SETTLED_S = 3.0
-COPY_BYTES = 8 << 20
+SETTLED_S = 3.0  # a file that changed later may still be written to
+COPY_BYTES = 8 << 20  # bytes held in memory at once
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,9 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     identity = identity_of(place, size)
     if register.holds(identity):
         return []
-    whole = Known(place.name, size, identity, head_of(place, HEAD_BYTES), identity, False, stamp)
+    whole = Known(
+        place.name, size, identity, head=head_of(place, HEAD_BYTES), key=identity, whole=False, stamp=stamp
+    )
     if place.suffix == ".gz" and (plain := _unpacked(place, register, copies)):
         found = new_pieces(plain, register, asked, copies, following=False)
         if not found:
@@ -138,22 +141,51 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     before = register.grown_from(place, size)
     if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
         key = before.key if before else identity
-        return [Piece(path, place.name, size, dialect, shape, f"{key}#0", replace(whole, key=key, whole=True))]
+        return [
+            Piece(
+                path,
+                place.name,
+                size,
+                dialect=dialect,
+                shape=shape,
+                key=f"{key}#0",
+                known=replace(whole, key=key, whole=True),
+            )
+        ]
     start = before.size if before else 0
     key = before.key if before else identity
     end = _last_line_end(place, start, size)
     pieces = []
     if end > start:
-        done = Known(place.name, end, identity_of(place, end), head_of(place, min(end, HEAD_BYTES)), key, True)
+        done = Known(
+            place.name,
+            end,
+            identity_of(place, end),
+            head=head_of(place, min(end, HEAD_BYTES)),
+            key=key,
+            whole=True,
+        )
         done = replace(done, stamp=stamp if end == size else "")
         settled = (
             start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
         )
         source = path if settled else copied(place, start, end, copies)
-        pieces.append(Piece(source, place.name, end - start, dialect, shape, f"{key}#{start}", done))
+        pieces.append(
+            Piece(source, place.name, end - start, dialect=dialect, shape=shape, key=f"{key}#{start}", known=done)
+        )
     if end < size and not following:
         rest = copied(place, end, size, copies)
-        pieces.append(Piece(rest, place.name, size - end, dialect, shape, f"{key}#{end}", replace(whole, key=key)))
+        pieces.append(
+            Piece(
+                rest,
+                place.name,
+                size - end,
+                dialect=dialect,
+                shape=shape,
+                key=f"{key}#{end}",
+                known=replace(whole, key=key),
+            )
+        )
     return pieces
 
 
@@ -189,10 +221,10 @@ def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Pie
             str(path),
             name,
             size,
-            dialect,
-            shape,
-            f"{identity}#0",
-            Known(name, size, identity, "", identity, False),
+            dialect=dialect,
+            shape=shape,
+            key=f"{identity}#0",
+            known=Known(name, size, identity, head="", key=identity, whole=False),
         )
     ]
 
@@ -251,7 +283,7 @@ def sniffed(path: str, asked: Requests) -> tuple[str, str]:
     first = text.split("\n", 1)[0].rstrip()
     if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
         shape = "object"
-    if '"vercel.speed_insights' in head[:2000] or '"metricType"' in first:
+    if '"vercel.speed_insights' in head[:NAMED_WITHIN] or '"metricType"' in first:
         raise SourceError(SOURCE, "a drain of Speed Insights holds no requests")
     if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):
         return "vercel-analytics", shape

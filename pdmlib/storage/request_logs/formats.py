@@ -19,11 +19,22 @@ _LINE = "chr(1) || chr(2) || chr(3)"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
 _VERCEL = {
-    "timestamp": "BIGINT", "path": "VARCHAR", "source": "VARCHAR", "statusCode": "INTEGER", "id": "VARCHAR",
-    "requestId": "VARCHAR", "deploymentId": "VARCHAR", "executionRegion": "VARCHAR", "environment": "VARCHAR",
-    "proxy.timestamp": "BIGINT", "proxy.path": "VARCHAR", "proxy.statusCode": "INTEGER",
-    "proxy.userAgent": "VARCHAR", "proxy.region": "VARCHAR", "proxy.vercelId": "VARCHAR",
-}  # fmt: skip
+    "timestamp": "BIGINT",
+    "path": "VARCHAR",
+    "source": "VARCHAR",
+    "statusCode": "INTEGER",
+    "id": "VARCHAR",
+    "requestId": "VARCHAR",
+    "deploymentId": "VARCHAR",
+    "executionRegion": "VARCHAR",
+    "environment": "VARCHAR",
+    "proxy.timestamp": "BIGINT",
+    "proxy.path": "VARCHAR",
+    "proxy.statusCode": "INTEGER",
+    "proxy.userAgent": "VARCHAR",
+    "proxy.region": "VARCHAR",
+    "proxy.vercelId": "VARCHAR",
+}
 _ATTRIBUTE = "STRUCT(key VARCHAR, value STRUCT(stringValue VARCHAR, intValue VARCHAR, doubleValue VARCHAR))[]"
 _SPAN = (
     "STRUCT(traceId VARCHAR, spanId VARCHAR, parentSpanId VARCHAR, name VARCHAR, kind VARCHAR, "
@@ -230,10 +241,11 @@ def _nested(fields: Mapping[str, str]) -> dict[str, str]:
         head, _, rest = field.partition(".")
         heads.setdefault(head, {})[rest] = kind
     return {
-        head: inner[""] if "" in inner
+        head: inner[""]
+        if "" in inner
         else "STRUCT(" + ", ".join(f"{identifier(n)} {k}" for n, k in _nested(inner).items()) + ")"
         for head, inner in heads.items()
-    }  # fmt: skip
+    }
 
 
 def _access(field: str) -> str:

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from pdmlib import stats
 
-ACCURACY = 0.01
+ACCURACY = 0.01  # relative error of a percentile (DDSketch: Masson and others 2019, VLDB 12)
 GAMMA = (1 + ACCURACY) / (1 - ACCURACY)
-SMALLEST_MS = 1e-3
+SMALLEST_MS = 1e-3  # a microsecond: below it clocks tell nothing
 
 
 def bucket_sql(ms: str) -> str:
@@ -68,7 +68,7 @@ def percentiles(
     total = int(reached[-1]) if len(reached) else 0
     if not total:
         return ()
-    return tuple(_percentile(sorted_buckets, reached, total, q, level) for q in quantiles)
+    return tuple(_percentile(sorted_buckets, reached, total, q=q, level=level) for q in quantiles)
 
 
 def _percentile(
@@ -82,6 +82,6 @@ def _percentile(
         q,
         value_of(bucket(min(total, max(1, math.ceil(q * total))))),
         GAMMA ** (bucket(low) - 1) if low else None,
-        GAMMA ** bucket(high) if high else None,
-        total,
+        high_ms=GAMMA ** bucket(high) if high else None,
+        samples=total,
     )

@@ -21,7 +21,7 @@ from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.manifests import DayFiles, Manifest
 from pdmlib.storage.request_logs.progress import IngestReport, OnProgress, Progress
 
-EXAMPLES = 5
+EXAMPLES = 5  # lines shown of each kind that was not understood
 COMMIT_BYTES = 1 << 31
 
 
@@ -110,7 +110,7 @@ def _ingest(
         run.total = sum(piece.size for piece in pieces)
         failures: list[workers.Failure] = []
         waiting: list[tuple[list[Piece], parse.Part]] = []
-        for batch, part in workers.parts(pieces, asked, run.spill, run.note, failures):
+        for batch, part in workers.parts(pieces, asked, run.spill, on_read=run.note, failures=failures):
             waiting.append((batch, _kept(part, run.spill)))
             if sum(piece.size for b, _ in waiting for piece in b) >= COMMIT_BYTES:
                 _take(run, waiting)
@@ -129,7 +129,7 @@ def _ingest(
 @contextmanager
 def _open(asked: Requests, target: Path) -> Iterator[_Run]:
     with manifests.locked(target), manifests.spilling(target, asked.spill) as spill:
-        run = _Run(asked, target, spill, manifests.load(target), 0, lambda _: None)
+        run = _Run(asked, target, spill, manifest=manifests.load(target), total=0, on_progress=lambda _: None)
         for table in (*days.TABLES, *days.VIEWS):
             (target / table).mkdir(exist_ok=True)
         if run.manifest.requests and run.manifest.counted != asked.counted:
@@ -150,7 +150,7 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> tuple[list[Piece], 
     known = 0
     for path in logs:
         try:
-            found = files.new_pieces(path, register, run.asked, copies, following)
+            found = files.new_pieces(path, register, run.asked, copies=copies, following=following)
         except SourceError as error:
             failed.append((Path(path).name, error.reason))
             continue
@@ -174,8 +174,8 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], parse.Part]]) -> None:
         for table in ("requests", "views"):
             parts = [part.path for _, part in waiting if part.views == (table == "views")]
             for day in days.days_in(connection, parts) if parts else ():
-                manifest, merged = _merge_day(run, connection, manifest, table, day, parts)
-                report = _with(report, table, day, merged, newest)
+                manifest, merged = _merge_day(run, connection, manifest, table=table, day=day, parts=parts)
+                report = _with(report, table, day, merged=merged, newest=newest)
     register = manifest.register()
     for batch, part in waiting:
         for piece in batch:
@@ -223,7 +223,7 @@ def _merge_day(
     old_path = manifests.file_of(run.store, table, day, old.token) if old else None
     token = manifests.token()
     target = manifests.file_of(run.store, table, day, token)
-    merged = days.merge(connection, table, day, parts, old_path, target)
+    merged = days.merge(connection, table, day, parts=parts, old=old_path, target=target)
     if table == "requests":
         _derive(run, connection, day, token)
     return manifest.with_day(table, day, DayFiles(token, merged.rows)), merged

@@ -18,7 +18,7 @@ from pdmlib.storage.request_logs.reader import IN, IN_HOURS, Held, hours_and_edg
 
 HourOfWeek = tuple[int, int, int]
 SCANNED_REQUESTS = 20_000_000
-ITEMS_AT_MOST = 500
+ITEMS_AT_MOST = 500  # rows a table can show
 _THESE = "IN (SELECT unnest(CAST($hours AS TIMESTAMP[])))"
 _CELLS = ["dimension", "item", "requests", "failures", "timed", "sum_us"]
 _BUCKETS = ["dimension", "item", "bucket", "n"]
@@ -37,7 +37,7 @@ def same_hours(held: Held, scope: Scope, level: float) -> dict[str, pd.DataFrame
         return {}
     chosen = [[hour for hour, place in found.items() if place in shared] for found in hours]
     scanned = sum(requests_in(held, window) for window in windows) <= SCANNED_REQUESTS
-    now, before = (_side(held, w, h, scanned, level) for w, h in zip(windows, chosen, strict=True))
+    now, before = (_side(held, w, h, scanned=scanned, level=level) for w, h in zip(windows, chosen, strict=True))
     both = now.join(before.add_suffix("_before"), how="outer")
     both = both.assign(busy=both["requests"].fillna(0) + both["requests_before"].fillna(0))
     both = both.sort_values("busy", ascending=False).groupby(level="dimension").head(ITEMS_AT_MOST).sort_index()

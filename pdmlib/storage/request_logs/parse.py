@@ -19,11 +19,11 @@ from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.json_repair import mended
 
-EXAMPLES = 5
-EXAMPLE_LETTERS = 160
-FIRST_YEAR, LAST_YEAR = 2000, 2100
-LONGEST_MS = 1e9
-KEPT, EXCLUDED, STRANGE = 0, 1, 2
+EXAMPLES = 5  # lines shown of each kind that was not understood
+EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
+FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside was read in the wrong unit
+LONGEST_MS = 1e9  # eleven days: a longer request is a broken field
+KEPT, EXCLUDED, STRANGE = 0, 1, 2  # what became of a line
 # A verdict from STRANGE on is why a line was rejected.
 WHY = {
     STRANGE: "not of this format",
@@ -88,19 +88,28 @@ def read(
         except duckdb.Error as error:
             again = spill / f"{target.stem}.mended.ndjson"
             if len(batch) == 1 and first.shape != "lines" and mended(Path(first.path), again):
-                part = read([replace(first, path=str(again), shape="lines")], asked, target, spill, on_share)
+                part = read(
+                    [replace(first, path=str(again), shape="lines")], asked, target, spill=spill, on_share=on_share
+                )
                 again.unlink()
                 return part
             raise SourceError(SOURCE, engine.reason(error)) from None
         rejected = sum(n for verdict, n in counts.items() if verdict >= STRANGE) + len(aside)
-        shown = _examples(connection, batch, asked, aside, target, counts) if rejected else ()
-    return Part(target, views, sum(counts.values()) + len(aside), counts.get(EXCLUDED, 0), rejected, shown)
+        shown = _examples(connection, batch, asked, aside=aside, rows=target, counts=counts) if rejected else ()
+    return Part(
+        target,
+        views,
+        sum(counts.values()) + len(aside),
+        excluded=counts.get(EXCLUDED, 0),
+        rejected=rejected,
+        examples=shown,
+    )
 
 
 def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) -> str:
     """The query that gives one row a line: its verdict, and of a request what `days` keeps."""
     first, paths = batch[0], [piece.path for piece in batch]
-    source = formats.requests_of(first.dialect, asked, paths, first.shape, known)
+    source = formats.requests_of(first.dialect, asked, paths, shape=first.shape, known=known)
     alike = "seen" if first.dialect == "combined" else "hash(moment, path, status, ms, agent, region, asked_path)"
     return f"""
         SELECT {_verdict()} AS verdict, moment, {routes.route("path", asked.route_patterns)} AS route,
@@ -175,7 +184,9 @@ def _examples(
     found = [f"{batch[0].name}: {masked(line)}" for line in aside[:EXAMPLES]]
     strange: list[str] = []
     if batch[0].dialect not in ("csv", "parquet") and batch[0].shape == "lines":
-        strange = _strange(connection, batch[0], asked, names, min(EXAMPLES - len(found), counts.get(STRANGE, 0)))
+        strange = _strange(
+            connection, batch[0], asked, names=names, most=min(EXAMPLES - len(found), counts.get(STRANGE, 0))
+        )
     found += strange
     seen = STRANGE if strange else STRANGE - 1
     told = connection.execute(

@@ -35,7 +35,7 @@ class Held:
 
     def rows(self, query: str, table: str, window: Window, **more: Any) -> list[tuple[Any, ...]]:
         """Rows of a query over a table's days of a window; `{source}` is the table, $start and $end its bounds."""
-        paths = manifests.held(self.folder, self.manifest, table, window.start, window.end)
+        paths = manifests.held(self.folder, self.manifest, table, start=window.start, end=window.end)
         if not paths:
             return []
         given = {"start": _naive(window.start), "end": _naive(window.end), **more}

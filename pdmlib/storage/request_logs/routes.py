@@ -13,14 +13,20 @@ from pdmlib.storage.engine import literal
 PLACEHOLDER = re.compile(r"\[(\.\.\.)?[^\[\]/]+\]")
 # A segment that names one thing and not a kind of things: digits, three digits anywhere, a run of
 # hexadecimal digits, a long run without a break, many capitals, or signs that no route is written with.
-_ONE_OF_MANY = "/(?:" + "|".join((
-    "[0-9]+",
-    "(?:[^/0-9]*[0-9]){3,}[^/]*",
-    "[0-9a-fA-F]{8,}",
-    "[A-Za-z0-9]{20,}",
-    "(?:[^/A-Z]*[A-Z]){6,}[^/]*",
-    r"[^/]*[^A-Za-z0-9_.\[\]()/-][^/]*",
-)) + ")(/|$)"  # fmt: skip
+_ONE_OF_MANY = (
+    "/(?:"
+    + "|".join(
+        (
+            "[0-9]+",
+            "(?:[^/0-9]*[0-9]){3,}[^/]*",
+            "[0-9a-fA-F]{8,}",
+            "[A-Za-z0-9]{20,}",
+            "(?:[^/A-Z]*[A-Z]){6,}[^/]*",
+            r"[^/]*[^A-Za-z0-9_.\[\]()/-][^/]*",
+        )
+    )
+    + ")(/|$)"
+)
 # Paths that are routes already; a segment of the letters a to f alone may be hexadecimal.
 _PLAIN = r"/|(?:/[a-f]{0,7}[g-z_.\[\]()-][a-z_.\[\]()-]{0,11}){1,8}"
 _FILES = ("/_next/", "/assets/", "/static/", "/images/", "/fonts/")

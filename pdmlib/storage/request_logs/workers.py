@@ -23,8 +23,8 @@ from pdmlib.storage.request_logs.parse import Part, read
 Failure = tuple[Piece, str]
 Done = Callable[[Sequence[Piece], float], None]
 BATCH_BYTES = 1 << 31
-RETRIES = 3
-ANSWER_S = 5
+RETRIES = 3  # times a piece is tried again where its worker was lost
+ANSWER_S = 5  # seconds to wait for the scheduler before it counts as absent
 
 
 def parts(
@@ -103,7 +103,17 @@ def _on_cluster(
             target.write_bytes(rows)
             task.release()
             on_read([piece], 1.0)
-            yield [piece], Part(target, part.views, part.lines, part.excluded, part.rejected, part.examples)
+            yield (
+                [piece],
+                Part(
+                    target,
+                    part.views,
+                    part.lines,
+                    excluded=part.excluded,
+                    rejected=part.rejected,
+                    examples=part.examples,
+                ),
+            )
             target.unlink(missing_ok=True)
 
 

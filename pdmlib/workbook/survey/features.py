@@ -68,7 +68,14 @@ def counted(tables: Iterable[Table]) -> Iterator[Counted]:
         names.add(name)
         kind = FeatureKind.LOGIN if re.search("log_?in|sign_?in", name) else FeatureKind.CREATE
         goals = tuple(c for c in table.columns if c.is_time and c is not time and _is_goal(table, c))
-        yield Counted(table, time, kind, name, name.replace("_", " ").replace("-", " ").capitalize(), goals)
+        yield Counted(
+            table=table,
+            time=time,
+            kind=kind,
+            name=name,
+            title=name.replace("_", " ").replace("-", " ").capitalize(),
+            goals=goals,
+        )
 
 
 def _is_goal(table: Table, column: Column) -> bool:

@@ -75,7 +75,15 @@ def expected_jobs(
     for call in calls:
         theirs = by_name.get(_plain(_last(call.path)))
         if theirs is not None:
-            found.append(ExpectedJob(theirs, call.schedule, "UTC", "scheduled by the platform", call.path))
+            found.append(
+                ExpectedJob(
+                    name=theirs,
+                    schedule=call.schedule,
+                    time_zone="UTC",
+                    why="scheduled by the platform",
+                    path=call.path,
+                )
+            )
     scheduled = {job.name for job in found}
     for name, guess in list(logged.items())[:MOST_JOBS]:
         if name not in scheduled:

@@ -67,7 +67,14 @@ def _runnable(statement: Statement, known: Mapping[str, str], taken: set[str]) -
     base = re.sub(r"\W+", "_", str(names[0]).split(".")[-1]).lower()
     name = next(n for n in (base, *(f"{base}_{i}" for i in range(2, 99))) if n not in taken)
     limit = next((step for step in STEPS_MS if step >= 2 * statement.mean_ms), STEPS_MS[-1])
-    return Proposed(name, text, parameters, limit, statement.calls, statement.mean_ms)
+    return Proposed(
+        name=name,
+        sql=text,
+        parameters=parameters,
+        limit_ms=limit,
+        calls=statement.calls,
+        mean_ms=statement.mean_ms,
+    )
 
 
 def _qualified(text: str, names: Mapping[str, str]) -> str:

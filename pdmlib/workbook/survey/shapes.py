@@ -92,7 +92,15 @@ def _taken(
         for ours in terms.words
         if (column := columns.get(ours)) is not None
     }
-    return Taken(terms, look.table, columns, signs.points, tuple(signs.words), interval_s, words)
+    return Taken(
+        terms=terms,
+        table=look.table,
+        columns=columns,
+        points=signs.points,
+        signs=tuple(signs.words),
+        interval_s=interval_s,
+        words=words,
+    )
 
 
 def _number(column: Column) -> bool:
@@ -127,7 +135,7 @@ def _uptime(look: Look) -> Taken | None:
     if any(list(look.ends(time))) or _several(look, status) or (step is None and signs.points < ENOUGH):
         return None
     columns: Columns = {"checked_at": time, "status": status, "response_ms": response, "errors": errors}
-    return _taken(look, UPTIME, columns, signs, step)
+    return _taken(look=look, terms=UPTIME, columns=columns, signs=signs, interval_s=step)
 
 
 def _several(look: Look, status: Column) -> bool:
@@ -155,7 +163,9 @@ def _cron(look: Look) -> Taken | None:
     status = look.status(CRON, "status", _OUTCOME)
     if time is None or status is None:
         return None
-    job = _named(look, CRON, "job", r"job|task|cron|worker|command|name", (status.name,))
+    job = _named(
+        look=look, terms=CRON, ours="job", pattern=r"job|task|cron|worker|command|name", taken=(status.name,)
+    )
     if job is None:
         return None
     ends = list(look.ends(time))
@@ -200,7 +210,7 @@ def _checks(look: Look) -> Taken | None:
     if time is None or status is None or list(look.ends(time)):
         return None
     pattern = "integration|service|provider|vendor|depend|target|name|component|endpoint"
-    name = _named(look, INTEGRATION_CHECKS, "name", pattern, (status.name,))
+    name = _named(look=look, terms=INTEGRATION_CHECKS, ours="name", pattern=pattern, taken=(status.name,))
     if name is None:
         return None
     steps = [interval(times) for times in look.by_name(name, time).values()]
@@ -324,7 +334,9 @@ def _alerts(look: Look) -> Taken | None:
     severity = look.status(APP_ALERTS, "severity", "severity|level|priority")
     if time is None or severity is None:
         return None
-    alert = _named(look, APP_ALERTS, "alert", "alert|alarm|rule|name|title", (severity.name,))
+    alert = _named(
+        look=look, terms=APP_ALERTS, ours="alert", pattern="alert|alarm|rule|name|title", taken=(severity.name,)
+    )
     signs = _Signs()
     signs.add(re.search("alert|alarm", look.table.name, re.IGNORECASE), 2, "its name")
     signs.add(look.known(APP_ALERTS, "severity", severity) >= 0.5, 2, "words of severity")

@@ -17,6 +17,7 @@ from pdmlib.analysis.availability.stability import (
 )
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State, Status
+from pdmlib.site.site import Site
 from pdmlib.verdict.ladder import reading_of
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
@@ -24,8 +25,8 @@ DAY_LATER = DEPLOYED + timedelta(days=1)
 METRIC = {m.id: m for m in METRICS}
 
 
-def day1(probes: list[dict[str, object]], **more: object) -> Case:
-    return a_case({"probes": probes, **more}, phase="day1", as_of=DAY_LATER)  # type: ignore[dict-item]
+def day1(probes: list[dict[str, object]], site: Site | None = None, **more: object) -> Case:
+    return a_case({"probes": probes, **more}, phase="day1", as_of=DAY_LATER, site=site)  # type: ignore[dict-item]
 
 
 def status(case: Case, name: str) -> Status:
@@ -48,6 +49,18 @@ def test_rule_5_time_counts_and_not_probes() -> None:
     down = every(1, DEPLOYED, DEPLOYED + timedelta(minutes=30))
     probes = the_probes(1, DEPLOYED, hour, down) + the_probes(5, hour, DAY_LATER)
     assert uptime_pct(day1(probes)).value == pytest.approx(97.9, abs=0.05)
+
+
+def test_declared_maintenance_is_no_downtime_and_what_is_down_outside_it_is() -> None:
+    # From an hour after the deployment at 15:00 UTC, 9:00 in Chicago: half an hour down, five minutes of it later.
+    began = DEPLOYED + timedelta(hours=1)
+    down = every(5, began, began + timedelta(minutes=30))
+    probes = the_probes(5, DEPLOYED, DAY_LATER, down)
+    block = {"cron": "0 10 * * *", "minutes": 25}
+    plain, declared = day1(probes), day1(probes, site=a_site(maintenance=[block]))
+    assert (downtime_minutes(plain).value, downtime_minutes(declared).value) == (30, 5)
+    assert uptime_pct(plain).value == pytest.approx(100 * 1410 / 1440)
+    assert uptime_pct(declared).value == pytest.approx(100 * 1410 / 1415)
 
 
 def test_rule_5_without_probes_uptime_is_unknown() -> None:

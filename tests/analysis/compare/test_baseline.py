@@ -25,7 +25,7 @@ def four_weeks() -> list[Bucket]:
 
 
 def of(value: float, exposure: float = 1.0, dispersion: float = 1.0) -> Baseline:
-    return Baseline("days", (value,), "the week before", value, exposure, dispersion)
+    return Baseline("days", (value,), "the week before", expected=value, exposure=exposure, dispersion=dispersion)
 
 
 def test_rule_7_weekdays_200_and_weekends_20_give_no_arrow_on_any_day() -> None:

@@ -118,8 +118,10 @@ def test_more_traffic_is_volume_and_no_regression(story: Story) -> None:
 
 
 def test_a_saturated_server_is_one_finding_and_no_statement_is_to_blame(story: Story) -> None:
-    heavy = "".join(SUM.replace(":b + 10000", f":b + {width}").replace("sum(", f"{kind}(")
-                    for width, kind in ((9000, "sum"), (9500, "max"), (9900, "count")))  # fmt: skip
+    heavy = "".join(
+        SUM.replace(":b + 10000", f":b + {width}").replace("sum(", f"{kind}(")
+        for width, kind in ((9000, "sum"), (9500, "max"), (9900, "count"))
+    )
     paced(story.database, SELECT + heavy, rate=20, clients=1)
     story.look()
     story.deploy()
@@ -239,8 +241,9 @@ def test_a_queue_for_a_lock_is_told_while_it_lasts(story: Story) -> None:
     """A reader idles in a transaction; eight sessions wait for the row that it holds."""
     with story.database.admin() as root, root.transaction(force_rollback=True):
         root.execute(UPDATE.encode())
-        load = threading.Thread(target=story.database.pgbench, args=("-c", "8", "-j", "2", "-t", "1"),
-                                kwargs={"script": UPDATE})  # fmt: skip
+        load = threading.Thread(
+            target=story.database.pgbench, args=("-c", "8", "-j", "2", "-t", "1"), kwargs={"script": UPDATE}
+        )
         load.start()
         time.sleep(6)
         pid, found = root.info.backend_pid, story.look()["database_findings"]

@@ -98,8 +98,12 @@ def test_queries_are_the_difference_of_a_counter():
 
 def test_cache_hits_are_those_of_the_window():
     """19,000 hits and 1,000 reads between the looks: 95 %; the lifetime figure was 99.9 %."""
-    looks = [("blks_hit", 1e9, DEPLOYED), ("blks_hit", 1e9 + 19_000, WEEK_LATER), ("blks_read", 1e6, DEPLOYED),
-             ("blks_read", 1e6 + 1_000, WEEK_LATER)]  # fmt: skip
+    looks = [
+        ("blks_hit", 1e9, DEPLOYED),
+        ("blks_hit", 1e9 + 19_000, WEEK_LATER),
+        ("blks_read", 1e6, DEPLOYED),
+        ("blks_read", 1e6 + 1_000, WEEK_LATER),
+    ]
     gauges = [{"metric": m, "at": at, "value": v} for m, v, at in looks]
     found = measure("db_cache_hit_pct", a_case({"database_gauges": gauges}))
     assert found.value == pytest.approx(95, abs=0.01)
@@ -221,10 +225,23 @@ def test_seven_tenths_of_the_budget_warn(ms, status):
 
 
 def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1"):
-    return {"at": at, "role": "app", "queryid": "1", "toplevel": True, "query": query, "calls": calls,
-            "total_ms": total_ms, "mean_ms": total_ms / calls, "stddev_ms": 1.0, "since": DEPLOYED - 30 * DAY,
-            "rows": calls, "hit_blocks": 4 * calls, "read_blocks": 0,
-            "temp_blocks": 0, "wal_bytes": 0}  # fmt: skip
+    return {
+        "at": at,
+        "role": "app",
+        "queryid": "1",
+        "toplevel": True,
+        "query": query,
+        "calls": calls,
+        "total_ms": total_ms,
+        "mean_ms": total_ms / calls,
+        "stddev_ms": 1.0,
+        "since": DEPLOYED - 30 * DAY,
+        "rows": calls,
+        "hit_blocks": 4 * calls,
+        "read_blocks": 0,
+        "temp_blocks": 0,
+        "wal_bytes": 0,
+    }
 
 
 def looked(*rows):
@@ -249,8 +266,8 @@ def test_a_regressed_statement_is_a_finding_with_both_means_and_a_stable_name():
     case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
     (found,) = health.findings(case)
     assert found.id.startswith("query:app:select-from-offers-where-status-")
-    assert "10.0 ms before, 300.0 ms now over 100 calls" in found.evidence
-    assert (found.priority, found.becomes_green) == (Priority.P1, "its mean is under 13.0 ms (now 300.0 ms)")
+    assert "10 ms before, 300 ms now over 100 calls" in found.evidence
+    assert (found.priority, found.becomes_green) == (Priority.P1, "its mean is under 13 ms (now 300 ms)")
     (again,) = health.findings(case)
     assert again == found
 
@@ -287,8 +304,11 @@ def test_the_time_of_a_critical_query_is_told_once_by_its_reading():
 
 
 def test_the_table_of_checks_is_worst_first_and_gives_the_reason_of_the_unknown():
-    rows = [a_check("bloat", "pass"), a_check("horizon", "unknown", evidence=None, unknown_reason="no right"),
-            a_check("blocking", "fail")]  # fmt: skip
+    rows = [
+        a_check("bloat", "pass"),
+        a_check("horizon", "unknown", evidence=None, unknown_reason="no right"),
+        a_check("blocking", "fail"),
+    ]
     table = health.database_findings(a_case({"database_findings": rows}))
     assert [row["severity"] for row in table] == ["fail", "unknown", "pass"]
     assert table[1]["detail"] == "no right"

@@ -13,17 +13,31 @@ from tests.looks import a_story
 from tests.servers import Database
 
 S1, S2 = DEPLOYED - timedelta(minutes=1), DEPLOYED + timedelta(days=1)
-BY_INDEX = {"Node Type": "Index Scan", "Relation Name": "orders", "Index Name": "orders_customer",
-            "Index Cond": "(customer = 7)"}  # fmt: skip
+BY_INDEX = {
+    "Node Type": "Index Scan",
+    "Relation Name": "orders",
+    "Index Name": "orders_customer",
+    "Index Cond": "(customer = 7)",
+}
 WHOLE = {"Node Type": "Seq Scan", "Relation Name": "orders", "Filter": "(customer = 7)"}
-QUERY = {"name": "lookup", "title": "Lookup", "sql": "SELECT * FROM public.orders WHERE customer = %(id)s",
-         "limit_ms": 50}  # fmt: skip
+QUERY = {
+    "name": "lookup",
+    "title": "Lookup",
+    "sql": "SELECT * FROM public.orders WHERE customer = %(id)s",
+    "limit_ms": 50,
+}
 INDEX = {"metric": "index", "object": "public.orders_customer", "detail": "btree public.orders (customer)"}
 
 
 def a_plan(at: Any, plan: dict[str, Any], ms: float = 1.0, role: str = "monitor") -> dict[str, Any]:
-    return {"at": at, "query": "lookup", "role": role, "ms": ms, "fingerprint": plan["Node Type"],
-            "plan": json.dumps(plan)}  # fmt: skip
+    return {
+        "at": at,
+        "query": "lookup",
+        "role": role,
+        "ms": ms,
+        "fingerprint": plan["Node Type"],
+        "plan": json.dumps(plan),
+    }
 
 
 def compared(*rows: dict[str, Any], gauges: tuple[dict[str, Any], ...] = ()) -> list[dict[str, Any]]:

@@ -19,9 +19,22 @@ QUERY = "SELECT * FROM public.orders WHERE customer = $1"
 
 def an_entry(at: datetime, calls: float, mean_ms: float, **changes: Any) -> dict[str, Any]:
     """One entry of pg_stat_statements at one look, by default of the same statement, without deviation."""
-    entry = {"at": at, "role": "authenticated", "queryid": "1", "toplevel": True, "query": QUERY, "calls": calls,
-             "total_ms": calls * mean_ms, "mean_ms": mean_ms, "stddev_ms": 0.0, "rows": calls,
-             "hit_blocks": 4 * calls, "read_blocks": 0.0, "temp_blocks": 0.0, "wal_bytes": 0.0}  # fmt: skip
+    entry = {
+        "at": at,
+        "role": "authenticated",
+        "queryid": "1",
+        "toplevel": True,
+        "query": QUERY,
+        "calls": calls,
+        "total_ms": calls * mean_ms,
+        "mean_ms": mean_ms,
+        "stddev_ms": 0.0,
+        "rows": calls,
+        "hit_blocks": 4 * calls,
+        "read_blocks": 0.0,
+        "temp_blocks": 0.0,
+        "wal_bytes": 0.0,
+    }
     return {**entry, **changes}
 
 
@@ -112,8 +125,10 @@ def test_a_new_id_for_the_same_text_is_the_same_statement() -> None:
 
 
 def test_in_lists_of_any_length_are_one_statement() -> None:
-    lists = [an_entry(S2, 10, 1.0, queryid=str(n), query=f"SELECT 1 FROM t WHERE id IN ({', '.join(['$1'] * n)})")
-             for n in (1, 2, 5)]  # fmt: skip
+    lists = [
+        an_entry(S2, 10, 1.0, queryid=str(n), query=f"SELECT 1 FROM t WHERE id IN ({', '.join(['$1'] * n)})")
+        for n in (1, 2, 5)
+    ]
     case = a_case({"statements": lists})
     assert grouped(case, spent(None, case["statements"]))["calls"].tolist() == [30]
 

@@ -64,4 +64,4 @@ def of_case(case: Case) -> Judged:
     findings = tuple(f for find in FINDINGS for f in find(case) if f.reading in readings)
     alerts = alerts_of(case, metrics, findings)
     status = status_of(readings.values(), alerts, ())
-    return Judged(case, readings, alerts, findings, recommendation_of(status, alerts))
+    return Judged(case, readings, alerts, findings=findings, recommendation=recommendation_of(status, alerts))

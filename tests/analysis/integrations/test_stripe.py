@@ -187,7 +187,7 @@ def test_a_fee_of_a_later_versions_type_is_told_by_its_reporting_category() -> N
 )
 def test_amounts_follow_stripes_list_of_currencies(currency: str, minor: int, major: float) -> None:
     """docs.stripe.com/currencies: UGX and ISK are told in hundredths although they have none."""
-    assert amounts(told(balance_transactions=[moved(1, "charge", 0, minor, currency)])) == {
+    assert amounts(told(balance_transactions=[moved(1, "charge", 0, fee=minor, currency=currency)])) == {
         currency.upper(): major
     }
 

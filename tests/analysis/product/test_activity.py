@@ -13,8 +13,16 @@ METRICS = {m.id: m for m in activity.METRICS}
 
 
 def a_row(start=DEPLOYED, end=WEEK_LATER, source="database", **more):
-    row = {"source": source, "start": start, "end": end, "visitors": 700, "sessions": 1000, "page_views": 3000,
-           "session_s": 120.0, "bounced": 400}  # fmt: skip
+    row = {
+        "source": source,
+        "start": start,
+        "end": end,
+        "visitors": 700,
+        "sessions": 1000,
+        "page_views": 3000,
+        "session_s": 120.0,
+        "bounced": 400,
+    }
     return {**row, **more}
 
 

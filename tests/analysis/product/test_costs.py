@@ -12,8 +12,14 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
 
 def a_bill(start, days, amount, name="vercel", currency="USD"):
-    return {"start": start, "end": start + days * DAY, "name": name, "amount": amount, "currency": currency,
-            "source": name}  # fmt: skip
+    return {
+        "start": start,
+        "end": start + days * DAY,
+        "name": name,
+        "amount": amount,
+        "currency": currency,
+        "source": name,
+    }
 
 
 def cost(name, case):
@@ -33,7 +39,7 @@ def test_a_week_stands_beside_the_week_before():
 
 
 def test_currencies_are_never_added():
-    rows = [a_bill(DEPLOYED, 7, 9.0, "stripe"), a_bill(DEPLOYED, 7, 5.0, "stripe", "EUR")]
+    rows = [a_bill(DEPLOYED, 7, 9.0, "stripe"), a_bill(DEPLOYED, 7, 5.0, name="stripe", currency="EUR")]
     found = cost("stripe", a_case({"costs": rows}))
     assert (found.value, found.evidence) == (9, "9.00 USD; besides 5.00 EUR")
 

@@ -82,10 +82,21 @@ def test_rule_1_a_table_that_was_not_read_is_unknown_and_never_zero() -> None:
     found = orders(case)
     assert (found.state, found.value) == (State.ERROR, None)
     assert row(case) | {"title": ""} == {
-        "feature": "orders", "title": "", "kind": "create", "days": [None] * 7, "dates": row(case)["dates"],
-        "cells": ["no_data"] * 7, "total": None, "daily_avg": None, "trend": "unknown", "abandoned": False,
-        "state": "unknown", "target": 50, "target_met": None, "reason": "orders is hidden by row-level security",
-    }  # fmt: skip
+        "feature": "orders",
+        "title": "",
+        "kind": "create",
+        "days": [None] * 7,
+        "dates": row(case)["dates"],
+        "cells": ["no_data"] * 7,
+        "total": None,
+        "daily_avg": None,
+        "trend": "unknown",
+        "abandoned": False,
+        "state": "unknown",
+        "target": 50,
+        "target_met": None,
+        "reason": "orders is hidden by row-level security",
+    }
     assert row(case, "sales")["total"] == 21
 
 

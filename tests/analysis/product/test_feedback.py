@@ -12,8 +12,14 @@ DAY = timedelta(days=1)
 
 
 def a_ticket(number, at=DEPLOYED + DAY, **more):
-    row = {"ticket": f"T-{number}", "created_at": at, "category": "bug", "priority": "low", "status": "open",
-           "summary": "It is slow"}  # fmt: skip
+    row = {
+        "ticket": f"T-{number}",
+        "created_at": at,
+        "category": "bug",
+        "priority": "low",
+        "status": "open",
+        "summary": "It is slow",
+    }
     return {**row, **more}
 
 

@@ -11,9 +11,14 @@ HOUR = timedelta(hours=1)
 
 def a_bucket(at, seconds, requests, status=200, source="vercel", rate=1.0, route=None):
     return {
-        "source": source, "at": at, "interval_s": seconds, "route": route,
-        "status": status, "requests": requests, "sample_rate": rate,
-    }  # fmt: skip
+        "source": source,
+        "at": at,
+        "interval_s": seconds,
+        "route": route,
+        "status": status,
+        "requests": requests,
+        "sample_rate": rate,
+    }
 
 
 def test_overlapping_buckets_are_counted_once():
@@ -53,8 +58,15 @@ def test_rows_of_all_routes_are_not_added_to_those_of_each():
 
 def test_raw_logs_come_before_the_platform_and_the_platform_before_traces():
     case = a_case()
-    span = {"source": "sentry", "start": case.window.start, "end": case.window.end, "requests": 10_000.0,
-            "failures": 40.0, "samples": 500, "sample_rate": 0.05}  # fmt: skip
+    span = {
+        "source": "sentry",
+        "start": case.window.start,
+        "end": case.window.end,
+        "requests": 10_000.0,
+        "failures": 40.0,
+        "samples": 500,
+        "sample_rate": 0.05,
+    }
     rows = [a_bucket(DEPLOYED, 3600, 5), a_bucket(DEPLOYED, 3600, 7, source="requests")]
     found = list(populations(a_case({"request_counts": rows, "latencies": [span]})))
     assert [p.source for p in found] == ["requests", "vercel", "sentry"]

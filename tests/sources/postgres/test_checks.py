@@ -89,17 +89,29 @@ def _until(database: Database, question: str) -> None:
 @pytest.mark.parametrize(
     ("check", "fault", "fix"),
     [
-        ("invalid_objects", "ALTER TABLE public.t ADD CONSTRAINT few CHECK (id < 9) NOT VALID",
-         "ALTER TABLE public.t VALIDATE CONSTRAINT few"),
+        (
+            "invalid_objects",
+            "ALTER TABLE public.t ADD CONSTRAINT few CHECK (id < 9) NOT VALID",
+            "ALTER TABLE public.t VALIDATE CONSTRAINT few",
+        ),
         ("table_hygiene", "CREATE TABLE public.bare (id int)", "ALTER TABLE public.bare ADD PRIMARY KEY (id)"),
-        ("table_hygiene", "CREATE TABLE public.child (id int PRIMARY KEY, parent int REFERENCES public.t)",
-         "CREATE INDEX ON public.child (parent)"),
-        ("redundant_index", "CREATE INDEX twice ON public.t (note); CREATE INDEX wide ON public.t (note, id)",
-         "DROP INDEX public.twice"),
-        ("read_only", "ALTER ROLE authenticated SET default_transaction_read_only = on",
-         "ALTER ROLE authenticated RESET default_transaction_read_only"),
+        (
+            "table_hygiene",
+            "CREATE TABLE public.child (id int PRIMARY KEY, parent int REFERENCES public.t)",
+            "CREATE INDEX ON public.child (parent)",
+        ),
+        (
+            "redundant_index",
+            "CREATE INDEX twice ON public.t (note); CREATE INDEX wide ON public.t (note, id)",
+            "DROP INDEX public.twice",
+        ),
+        (
+            "read_only",
+            "ALTER ROLE authenticated SET default_transaction_read_only = on",
+            "ALTER ROLE authenticated RESET default_transaction_read_only",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_fault_is_found_and_its_fix_removes_it(database: Database, check: str, fault: str, fix: str) -> None:
     database.run("CREATE TABLE public.t (id int PRIMARY KEY, note text)")
     assert severities(found_by(database, check)) == {"pass"}
@@ -199,8 +211,11 @@ def test_a_critical_query_that_reads_a_table_whole_is_given_the_index_it_lacks(d
 
 
 def test_a_critical_query_without_rows_is_unknown_not_fast(database: Database) -> None:
-    database.run("CREATE TABLE public.t (id int)", "GRANT USAGE ON SCHEMA public TO pdm_monitor",
-                 "GRANT SELECT ON public.t TO pdm_monitor")  # fmt: skip
+    database.run(
+        "CREATE TABLE public.t (id int)",
+        "GRANT USAGE ON SCHEMA public TO pdm_monitor",
+        "GRANT SELECT ON public.t TO pdm_monitor",
+    )
     query = {"name": "q", "title": "Q", "sql": "SELECT * FROM public.t", "limit_ms": 50}
     (row,) = found_by(database, "critical_query", queries=[query])
     assert row["severity"] == "unknown"
@@ -217,7 +232,7 @@ def test_what_does_not_fit_into_the_budget_is_unknown_and_nobody_waits_for_it(
         seen, scope = ledger(opened, site), database.scope(site)
         migration.execute("LOCK TABLE pg_catalog.pg_index IN ACCESS EXCLUSIVE MODE")
         begun = time.monotonic()
-        table = run_all(opened, site, scope, seen, frame("query_timings"), budget_s)
+        table = run_all(opened, site, scope, ledger=seen, timings=frame("query_timings"), budget_s=budget_s)
         assert time.monotonic() - begun < budget_s + 2
     assert set(table["check"]) == {check.name for check in CHECKS}
     late = table[table["check"].isin(["invalid_objects", "table_hygiene", "redundant_index", "unused_index"])]
@@ -232,7 +247,7 @@ def test_a_check_that_waits_for_a_lock_is_unknown_and_the_others_are_done(databa
     with session(site) as opened, database.admin() as migration, migration.transaction(force_rollback=True):
         seen, scope = ledger(opened, site), database.scope(site)
         migration.execute("LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE")
-        table = run_all(opened, site, scope, seen, frame("query_timings"))
+        table = run_all(opened, site, scope, ledger=seen, timings=frame("query_timings"))
     waited = table[table["unknown_reason"].fillna("").str.contains("lock timeout")]
     assert list(waited["check"]) == ["policy_cost"]
     assert set(table.loc[table["check"].isin(["table_hygiene", "sequences"]), "severity"]) == {"pass"}
@@ -284,8 +299,11 @@ def test_a_lost_policy_fails_a_lost_index_warns_and_a_new_column_is_told() -> No
         "index public.i": "btree public.t (a)",
         "table public.t": "a int",
     }
-    new = {"policy public.t.q": "permissive r public", "index public.j": "btree public.t (b)",
-           "table public.t": "a int, b text"}  # fmt: skip
+    new = {
+        "policy public.t.q": "permissive r public",
+        "index public.j": "btree public.t (b)",
+        "table public.t": "a int, b text",
+    }
     rows = {row["object"]: row for row in between(gauges(S1, {}, old), gauges(S2, {}, new))["drift"]}
     assert rows["policy public.t.p"]["severity"] == "fail"
     assert rows["index public.i"]["severity"] == "warn"

@@ -79,9 +79,12 @@ def a_pooler(database: Database, mode: str, settings: str = "") -> Iterator[Pool
         )
         own(folder)
         running = subprocess.Popen(
-            [POOLER, "-q", folder / "pooler.ini"], stderr=subprocess.DEVNULL, user=user and user.pw_uid,
-            group=user and user.pw_gid, extra_groups=[] if user else None,
-        )  # fmt: skip
+            [POOLER, "-q", folder / "pooler.ini"],
+            stderr=subprocess.DEVNULL,
+            user=user and user.pw_uid,
+            group=user and user.pw_gid,
+            extra_groups=[] if user else None,
+        )
         try:
             _until_it_listens(port)
             yield Pooler(database, port)
@@ -152,8 +155,12 @@ def test_a_look_through_a_transaction_pooler_leaves_nothing_on_the_connection_th
         site = shop.site(ADMIN, postgres={"allow_superuser": True}, features=[FEATURE])
         source.collect(through(site, pooler.address(ADMIN)), shop.scope(site))
         with psycopg.connect(pooler.address(ADMIN), autocommit=True, prepare_threshold=None) as application:
-            for setting, default in (("statement_timeout", "0"), ("row_security", "on"), ("lock_timeout", "0"),
-                                     ("default_transaction_read_only", "off")):  # fmt: skip
+            for setting, default in (
+                ("statement_timeout", "0"),
+                ("row_security", "on"),
+                ("lock_timeout", "0"),
+                ("default_transaction_read_only", "off"),
+            ):
                 assert application.execute(f"SHOW {setting}".encode()).fetchone() == (default,)
             application.execute("INSERT INTO public.orders VALUES (3)")
             assert application.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
@@ -169,11 +176,27 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Bench, Pa
         parent.chmod(0o755)
     for name in ("server", "other"):
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
-             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / f"{name}.key",
-             "-out", folder / f"{name}.crt"],
-            check=True, capture_output=True,
-        )  # fmt: skip
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-days",
+                "2",
+                "-subj",
+                "/CN=localhost",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-keyout",
+                folder / f"{name}.key",
+                "-out",
+                folder / f"{name}.crt",
+            ],
+            check=True,
+            capture_output=True,
+        )
         (folder / f"{name}.key").chmod(0o600)
     own(folder)
     settings = f"ssl = on\nssl_cert_file = '{folder}/server.crt'\nssl_key_file = '{folder}/server.key'\n"

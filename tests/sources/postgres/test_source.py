@@ -113,8 +113,9 @@ def test_a_feature_may_be_counted_by_sql_of_the_site(shop: Database) -> None:
 
 
 def test_a_table_or_column_that_is_not_there_is_a_gap_that_names_it(shop: Database) -> None:
-    found = collected(shop, features=[orders(table="public.nothing"), a_feature("b", table="public.orders",
-                                                                              time_column="born")])  # fmt: skip
+    found = collected(
+        shop, features=[orders(table="public.nothing"), a_feature("b", table="public.orders", time_column="born")]
+    )
     assert "public.nothing does not exist (named by features.orders" in str(gap(found, "table:public.nothing"))
     assert "public.nothing" in str(gap(found, "feature:orders"))
     assert "public.orders has no column born" in str(gap(found, "feature:b"))
@@ -160,8 +161,9 @@ def test_a_restrictive_policy_beside_an_open_one_hides_rows(shop: Database) -> N
         "CREATE POLICY all_rows ON public.orders FOR SELECT TO pdm_monitor USING (true)",
         "CREATE POLICY few ON public.orders AS RESTRICTIVE FOR SELECT TO public USING (amount > 30)",
     )
-    assert "restrictive policy hides rows of public.orders" in str(gap(collected(shop, features=[orders()]),
-                                                                       "feature:orders"))  # fmt: skip
+    assert "restrictive policy hides rows of public.orders" in str(
+        gap(collected(shop, features=[orders()]), "feature:orders")
+    )
 
 
 def test_a_role_without_grants_yields_a_ledger_and_no_number(shop: Database) -> None:
@@ -299,13 +301,20 @@ def test_a_superuser_is_refused_unless_the_site_allows_it(shop: Database) -> Non
 
 @pytest.mark.parametrize(
     "harm",
-    ["CREATE TABLE public.harm (id int)", "DELETE FROM public.orders", "SELECT setval('public.numbers', 9)",
-     "COMMIT; CREATE TABLE public.harm (id int)"],
-)  # fmt: skip
+    [
+        "CREATE TABLE public.harm (id int)",
+        "DELETE FROM public.orders",
+        "SELECT setval('public.numbers', 9)",
+        "COMMIT; CREATE TABLE public.harm (id int)",
+    ],
+)
 def test_the_session_cannot_write_even_with_the_rights_to(shop: Database, harm: str) -> None:
-    shop.run("CREATE SEQUENCE public.numbers", "GRANT ALL ON SCHEMA public TO pdm_monitor",
-             "GRANT ALL ON ALL TABLES IN SCHEMA public TO pdm_monitor",
-             "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO pdm_monitor")  # fmt: skip
+    shop.run(
+        "CREATE SEQUENCE public.numbers",
+        "GRANT ALL ON SCHEMA public TO pdm_monitor",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO pdm_monitor",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO pdm_monitor",
+    )
     with session(shop.site()) as opened, pytest.raises(RefusedError):
         opened.rows(harm, {}, binary=True)
     with shop.admin() as connection:

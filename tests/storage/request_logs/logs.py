@@ -43,14 +43,27 @@ def line(
     """One line of a log drain."""
     moment = round(at.timestamp() * 1000)
     row: dict[str, Any] = {
-        "id": f"{moment}{request}", "source": "lambda", "timestamp": moment + 5, "deploymentId": "dpl_1",
-        "level": "info", "message": "hello anna@example.com", "requestId": request, "statusCode": status,
-        "environment": "production", "path": path, "executionRegion": "iad1",
+        "id": f"{moment}{request}",
+        "source": "lambda",
+        "timestamp": moment + 5,
+        "deploymentId": "dpl_1",
+        "level": "info",
+        "message": "hello anna@example.com",
+        "requestId": request,
+        "statusCode": status,
+        "environment": "production",
+        "path": path,
+        "executionRegion": "iad1",
         "proxy": {
-            "timestamp": moment, "method": "GET", "path": path, "userAgent": [agent], "statusCode": status,
-            "clientIp": "203.0.113.77", **(proxied or {}),
+            "timestamp": moment,
+            "method": "GET",
+            "path": path,
+            "userAgent": [agent],
+            "statusCode": status,
+            "clientIp": "203.0.113.77",
+            **(proxied or {}),
         },
-    }  # fmt: skip
+    }
     if ms is not None:
         row["durationMs"] = ms
     return {**row, **more}
@@ -75,7 +88,9 @@ def traffic(count: int, seed: int = 7, hours: float = 5.0) -> list[dict[str, Any
         )
         status = rng.choices((200, 304, 404, 500, 504), (80, 10, 6, 3, 1))[0]
         took = round(rng.lognormvariate(4.5, 0.8), 2)
-        row = line(f"r{seed}-{number}", at, path, status, took, rng.choice((BROWSER, BROWSER, CRAWLER)))
+        row = line(
+            f"r{seed}-{number}", at, path, status=status, ms=took, agent=rng.choice((BROWSER, BROWSER, CRAWLER))
+        )
         rows += [row] * rng.choice((1, 1, 1, 2, 3))
     return rows
 
@@ -100,9 +115,10 @@ class Oracle:
     def inside(self, start: datetime, end: datetime, route: str | None = None) -> list[tuple[str, int, float]]:
         """Route, status and time of the requests of a window."""
         return [
-            (r, status, ms) for at, r, status, ms in self.requests.values()
+            (r, status, ms)
+            for at, r, status, ms in self.requests.values()
             if start <= at < end and route in (None, r)
-        ]  # fmt: skip
+        ]
 
     def by_hour(self) -> Counter[tuple[datetime, int]]:
         """Requests by hour and status."""

@@ -227,11 +227,16 @@ def test_page_views_and_sessions_of_an_analytics_drain(tmp_path: Path) -> None:
         return {**row, "deviceId": device, "path": f"/p{minute}", "vercelEnvironment": "production", **more}
 
     rows: list[dict[str, object] | str] = [
-        event(1, 71, 0), event(1, 71, 1), event(1, 71, 6, "event", eventName="portal_login"),
-        event(2, 72, 8), event(2, 72, 8), event(None, 73, 9), event(3, 74, 200),
+        event(1, 71, 0),
+        event(1, 71, 1),
+        event(1, 71, 6, "event", eventName="portal_login"),
+        event(2, 72, 8),
+        event(2, 72, 8),
+        event(None, 73, 9),
+        event(3, 74, 200),
         event(4, 75, 1, vercelEnvironment="preview"),
         '{"schema":"vercel.analytics.v2","even',
-    ]  # fmt: skip
+    ]
     write(tmp_path / "drain" / "views.ndjson", rows)
     write(tmp_path / "drain" / "logs.ndjson", [line("a")])
     report = ingest(site_of(), [tmp_path / "drain"], tmp_path / "store")
@@ -249,9 +254,11 @@ def test_a_site_without_requests_has_no_frames(tmp_path: Path) -> None:
 
 def test_a_window_by_release_and_by_kind(tmp_path: Path) -> None:
     rows = [
-        line("a", deploymentId="dpl_1", ms=10.0), line("b", deploymentId="dpl_2", ms=20.0, status=500),
-        line("c", deploymentId="dpl_2", ms=40.0), line("d", path="/api/health", deploymentId="dpl_2"),
-    ]  # fmt: skip
+        line("a", deploymentId="dpl_1", ms=10.0),
+        line("b", deploymentId="dpl_2", ms=20.0, status=500),
+        line("c", deploymentId="dpl_2", ms=40.0),
+        line("d", path="/api/health", deploymentId="dpl_2"),
+    ]
     ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
     window = Window(START, START + HOUR)
     releases = breakdown(site_of(), window, tmp_path / "store").set_index("release")

@@ -126,15 +126,19 @@ def test_combined_access_logs_with_times_in_another_zone(tmp_path: Path) -> None
 def span(request: str, at: datetime, path: str, status: int, ms: float, **more: Any) -> dict[str, Any]:
     start = round(at.timestamp()) * 10**9
     row = {
-        "traceId": "7bba9f33", "spanId": request, "name": f"GET {path}", "kind": "server",
-        "startTimeUnixNano": str(start), "endTimeUnixNano": str(start + round(ms * 10**6)),
+        "traceId": "7bba9f33",
+        "spanId": request,
+        "name": f"GET {path}",
+        "kind": "server",
+        "startTimeUnixNano": str(start),
+        "endTimeUnixNano": str(start + round(ms * 10**6)),
         "attributes": [{"key": "http.status_code", "value": {"intValue": str(status)}}],
-    }  # fmt: skip
+    }
     return {**row, **more}
 
 
 def statusless(request: str, **more: Any) -> dict[str, Any]:
-    return {**span(request, START, "/portal", 200, 5.0), "attributes": [], **more}
+    return {**span(request, START, "/portal", status=200, ms=5.0), "attributes": [], **more}
 
 
 def payload(spans: list[dict[str, Any]]) -> dict[str, Any]:
@@ -144,7 +148,7 @@ def payload(spans: list[dict[str, Any]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("indent", [None, 1])
 def test_traces_count_server_spans_only(tmp_path: Path, indent: int | None) -> None:
-    inner = span("a9", START, "SELECT 1", 200, 5, kind="internal", parentSpanId="a1")
+    inner = span("a9", START, "SELECT 1", status=200, ms=5, kind="internal", parentSpanId="a1")
     log = tmp_path / "traces.json"
     log.write_text(json.dumps(payload([*[span(*r) for r in REQUESTS], inner]), indent=indent) + "\n")
     report = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
@@ -254,12 +258,19 @@ def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_s
 ) -> None:
     begin = int(START.timestamp() * 1e9)
     spans = [
-        {"spanId": "1", "kind": 0, "parentSpanId": "0" * 16, "name": "GET",
-         "attributes": [{"key": "url.full", "value": {"stringValue": "https://shop.example/jobs/7?a=b"}},
-                        {"key": "http.status_code", "value": {"doubleValue": 503.0}}]},
+        {
+            "spanId": "1",
+            "kind": 0,
+            "parentSpanId": "0" * 16,
+            "name": "GET",
+            "attributes": [
+                {"key": "url.full", "value": {"stringValue": "https://shop.example/jobs/7?a=b"}},
+                {"key": "http.status_code", "value": {"doubleValue": 503.0}},
+            ],
+        },
         {"spanId": "2", "kind": "SPAN_KIND_UNSPECIFIED", "parentSpanId": "1", "name": "GET /x"},
         {"spanId": "3", "kind": "internal", "name": "GET /x"},
-    ]  # fmt: skip
+    ]
     times = {"traceId": "t", "startTimeUnixNano": str(begin), "endTimeUnixNano": str(begin + 5_000_000)}
     payload = {"resourceSpans": [{"scopeSpans": [{"spans": [{**times, **span} for span in spans]}]}]}
     log = write(tmp_path / "trace.json", [payload])

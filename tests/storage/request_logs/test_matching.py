@@ -29,7 +29,7 @@ def calls(start: datetime, path: str, count: int, ms: float, failed: int, **more
     for number in range(count):
         at = start + number * timedelta(seconds=1)
         status = 500 if number < failed else 200
-        yield line(f"{start:%d%H}{path}{number}", at, path, status, ms + number % 10, **more)
+        yield line(f"{start:%d%H}{path}{number}", at, path, status=status, ms=ms + number % 10, **more)
 
 
 def the_log() -> list[dict[str, Any]]:
@@ -37,12 +37,12 @@ def the_log() -> list[dict[str, Any]]:
     before, after = {"deploymentId": "dpl_0"}, {"deploymentId": "dpl_1", "executionRegion": "sfo1"}
     rows: list[dict[str, Any]] = []
     for hour in (FIRST, FIRST + HOUR):
-        rows += calls(hour - WEEK, "/slow", 100, 100, 0, **before)
-        rows += calls(hour - WEEK, "/more", 50, 200, 1, **before)
-        rows += calls(hour, "/slow", 100, 400, 4, **after)
-        rows += calls(hour, "/more", 150, 200, 3, **after)
-    rows += calls(FIRST + 2 * HOUR - WEEK, "/slow", 900, 9000, 900, **before)
-    rows += calls(FIRST - 3 * HOUR - WEEK + timedelta(days=1), "/slow", 900, 9000, 900, **before)
+        rows += calls(hour - WEEK, "/slow", 100, ms=100, failed=0, **before)
+        rows += calls(hour - WEEK, "/more", 50, ms=200, failed=1, **before)
+        rows += calls(hour, "/slow", 100, ms=400, failed=4, **after)
+        rows += calls(hour, "/more", 150, ms=200, failed=3, **after)
+    rows += calls(FIRST + 2 * HOUR - WEEK, "/slow", 900, ms=9000, failed=900, **before)
+    rows += calls(FIRST - 3 * HOUR - WEEK + timedelta(days=1), "/slow", 900, ms=9000, failed=900, **before)
     return rows
 
 
@@ -114,5 +114,5 @@ def test_a_routes_change_is_told_in_words(frames: dict[str, pd.DataFrame]) -> No
 
 
 def test_without_a_shared_hour_nothing_is_compared(tmp_path: Path) -> None:
-    ingest(site_of(), [write(tmp_path / "l.ndjson", calls(FIRST, "/a", 9, 100, 0))], tmp_path / "store")
+    ingest(site_of(), [write(tmp_path / "l.ndjson", calls(FIRST, "/a", 9, ms=100, failed=0))], tmp_path / "store")
     assert "same_hours" not in collect(site_of(), a_scope(), tmp_path / "store")

@@ -52,8 +52,12 @@ def test_a_bucket_gives_the_table_of_the_same_files_and_nothing_twice(
     there = ingest(site_of(), [f"s3://logs/{under}"], tmp_path / "there")
     assert here.requests > 50
     assert (there.files, there.lines, there.requests, there.failed, there.skipped) == (
-        here.files, here.lines, here.requests, (), here.skipped
-    )  # fmt: skip
+        here.files,
+        here.lines,
+        here.requests,
+        (),
+        here.skipped,
+    )
     assert table_of(tmp_path / "there") == table_of(tmp_path / "here")
     bucket.asked.clear()
     again = ingest(site_of(), [f"s3://logs/{under}"], tmp_path / "there")

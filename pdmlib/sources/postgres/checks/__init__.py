@@ -53,7 +53,7 @@ def run_all(
     budget_s: float = BUDGET_S,
 ) -> pd.DataFrame:
     """The frame `database_findings` of one pass of all checks, within the budget; what did not fit is unknown."""
-    look = Look(session, site, scope, ledger, timings)
+    look = Look(session, site, scope, ledger=ledger, timings=timings)
     found: list[Result] = []
     with session.within(budget_s):
         for check in CHECKS:

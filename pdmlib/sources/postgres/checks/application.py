@@ -37,10 +37,20 @@ def critical_queries(look: Look) -> list[Result]:
 def _judged(query: Query, runs: pd.DataFrame, role: str, median: float) -> Result:
     if runs["rows"].max() == 0:
         reason = f"as {role} it returned no row, so its {median:.1f} ms mean nothing"
-        return Result("critical_query", query.name, UNKNOWN, median, "ms", unknown_reason=reason)
+        return Result("critical_query", query.name, UNKNOWN, value=median, unit="ms", unknown_reason=reason)
     evidence = f"median {median:.1f} ms as {role}, plan {runs['fingerprint'].iloc[-1]}"
     action = "Compare its plan with the one before and index what it reads whole"
-    return Result("critical_query", query.name, INFO, median, "ms", None, _RUNS, evidence, action)
+    return Result(
+        "critical_query",
+        query.name,
+        INFO,
+        value=median,
+        unit="ms",
+        threshold=None,
+        window=_RUNS,
+        evidence=evidence,
+        action=action,
+    )
 
 
 def _policies_cost(query: Query, runs: pd.DataFrame, medians: pd.Series) -> list[Result]:
@@ -55,7 +65,19 @@ def _policies_cost(query: Query, runs: pd.DataFrame, medians: pd.Series) -> list
     )
     action = "Look at the policies of its tables: wrap their function calls as (SELECT f())"
     name = f"{query.name}: cost of policies"
-    return [Result("critical_query", name, WARN, ratio, "ratio", f"< {SLOWER_BY_RLS:g}", _RUNS, evidence, action)]
+    return [
+        Result(
+            "critical_query",
+            name,
+            WARN,
+            value=ratio,
+            unit="ratio",
+            threshold=f"< {SLOWER_BY_RLS:g}",
+            window=_RUNS,
+            evidence=evidence,
+            action=action,
+        )
+    ]
 
 
 def _work(plan: str) -> tuple[tuple[Any, ...], ...]:
@@ -90,7 +112,17 @@ def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Re
         f"{serving[0]} exists and is not used" if serving else "no index serves"
     )
     action = index_for(Filter(table, columns)) if columns and not serving else f"ANALYZE {table} and read its plan"
-    return Result("critical_query", f"{query.name}: {table}", INFO, thrown, "rows", None, _RUNS, evidence, action)
+    return Result(
+        "critical_query",
+        f"{query.name}: {table}",
+        INFO,
+        value=thrown,
+        unit="rows",
+        threshold=None,
+        window=_RUNS,
+        evidence=evidence,
+        action=action,
+    )
 
 
 def index_for(wanted: Filter) -> str:

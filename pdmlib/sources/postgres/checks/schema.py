@@ -55,13 +55,13 @@ def missing_index(look: Look) -> list[Result]:
             "missing_index",
             r["object"],
             INFO,
-            r["rows_per_scan"],
-            "rows per scan",
-            "< 10000",
-            _SINCE,
-            f"{r['scans']:.0f} scans of the whole table read {r['rows_read']:.0f} rows; "
+            value=r["rows_per_scan"],
+            unit="rows per scan",
+            threshold="< 10000",
+            window=_SINCE,
+            evidence=f"{r['scans']:.0f} scans of the whole table read {r['rows_read']:.0f} rows; "
             f"{r['index_scans']:.0f} scans by an index",
-            "See which statements in `queries` read it, and index what they filter by",
+            action="See which statements in `queries` read it, and index what they filter by",
         )
         for r in look.rows("missing_index")
     ]
@@ -74,8 +74,8 @@ def redundant_indexes(look: Look) -> list[Result]:
             "redundant_index",
             r["object"],
             INFO,
-            r["bytes"],
-            "bytes",
+            value=r["bytes"],
+            unit="bytes",
             evidence=f"its columns begin {r['covered_by']}",
             action=f"DROP INDEX CONCURRENTLY {r['object']}; keep its definition",
         )
@@ -95,12 +95,12 @@ def unused_indexes(look: Look) -> list[Result]:
             "unused_index",
             r["object"],
             INFO,
-            r["bytes"],
-            "bytes",
-            None,
-            f"{days:.0f} days",
-            "no scan of it was counted; it backs no constraint",
-            "Check the replicas, then DROP INDEX CONCURRENTLY and keep its definition",
+            value=r["bytes"],
+            unit="bytes",
+            threshold=None,
+            window=f"{days:.0f} days",
+            evidence="no scan of it was counted; it backs no constraint",
+            action="Check the replicas, then DROP INDEX CONCURRENTLY and keep its definition",
         )
         for r in rows
     ]
@@ -137,4 +137,14 @@ def _near_its_end(last: float, row: dict[str, Any]) -> Result:
     evidence = f"at {last:.0f} of {row['most']:.0f} ({row['type']})"
     action = "Move the column to bigint before it ends"
     severity = graded(pct, 70, 90)
-    return Result("sequences", row["object"], severity, pct, "%", "< 70 %", "now", evidence, action)
+    return Result(
+        "sequences",
+        row["object"],
+        severity,
+        value=pct,
+        unit="%",
+        threshold="< 70 %",
+        window="now",
+        evidence=evidence,
+        action=action,
+    )

@@ -16,12 +16,24 @@ def connections(look: Look) -> list[Result]:
             f"{row['hidden']} sessions of other roles are hidden, {row['backends']:.0f} backends are counted: "
             f"GRANT pg_monitor TO {look.session.can.role};"
         )
-        return [Result("connections", None, UNKNOWN, row["backends"], "count", unknown_reason=reason)]
+        return [Result("connections", None, UNKNOWN, value=row["backends"], unit="count", unknown_reason=reason)]
     used = 100 * row["clients"] / row["usable"]
     holders = f"top holder {row['holder']} ({row['holds']})" if row["holder"] else "no client"
     action = "Lower the pool of the top holder before raising max_connections"
     evidence = f"{row['clients']} of {row['usable']} usable slots; {holders}"
-    return [Result("connections", None, INFO, used, "%", None, _SEEN_ONCE, evidence, action)]
+    return [
+        Result(
+            "connections",
+            None,
+            INFO,
+            value=used,
+            unit="%",
+            threshold=None,
+            window=_SEEN_ONCE,
+            evidence=evidence,
+            action=action,
+        )
+    ]
 
 
 def blocking(look: Look) -> list[Result]:
@@ -39,12 +51,12 @@ def blocking(look: Look) -> list[Result]:
                 "blocking",
                 f"pid {row['pid']}",
                 severity,
-                row["wait_s"],
-                "s",
-                "< 5 s",
-                _SEEN_ONCE,
-                evidence,
-                action,
+                value=row["wait_s"],
+                unit="s",
+                threshold="< 5 s",
+                window=_SEEN_ONCE,
+                evidence=evidence,
+                action=action,
             )
         )
     return found
@@ -65,12 +77,12 @@ def idle_in_transaction(look: Look) -> list[Result]:
                     "idle_in_transaction",
                     name,
                     severity,
-                    row["age_s"],
-                    "s",
-                    "< 60 s",
-                    _SEEN_ONCE,
-                    evidence,
-                    action,
+                    value=row["age_s"],
+                    unit="s",
+                    threshold="< 60 s",
+                    window=_SEEN_ONCE,
+                    evidence=evidence,
+                    action=action,
                 )
             )
     return found
@@ -84,6 +96,16 @@ def slow_now(look: Look) -> list[Result]:
         evidence = f"{row['role']} runs for {row['age_s']:.1f} s{wait}: {redacted(row['query'], 120)}"
         action = "Look at its plan or its blocker before cancelling it"
         found.append(
-            Result("slow_now", f"pid {row['pid']}", WARN, row["age_s"], "s", "< 1 s", _SEEN_ONCE, evidence, action)
+            Result(
+                "slow_now",
+                f"pid {row['pid']}",
+                WARN,
+                value=row["age_s"],
+                unit="s",
+                threshold="< 1 s",
+                window=_SEEN_ONCE,
+                evidence=evidence,
+                action=action,
+            )
         )
     return found

@@ -22,7 +22,15 @@ def dead_rows(look: Look) -> list[Result]:
         action = "Switch autovacuum on for it" if row["off"] else "Look for what holds it back: check horizon"
         found.append(
             Result(
-                "dead_rows", row["object"], severity, ratio, "times the trigger", "< 2", "now", evidence, action
+                "dead_rows",
+                row["object"],
+                severity,
+                value=ratio,
+                unit="times the trigger",
+                threshold="< 2",
+                window="now",
+                evidence=evidence,
+                action=action,
             )
         )
     return found
@@ -45,12 +53,12 @@ def horizon(look: Look) -> list[Result]:
                     "horizon",
                     row["object"],
                     severity,
-                    row["value"],
-                    unit,
-                    threshold,
-                    "now",
-                    row["evidence"],
-                    action,
+                    value=row["value"],
+                    unit=unit,
+                    threshold=threshold,
+                    window="now",
+                    evidence=row["evidence"],
+                    action=action,
                 )
             )
     return found
@@ -63,12 +71,12 @@ def replication_slots(look: Look) -> list[Result]:
             "replication_slots",
             r["object"],
             FAIL if (r["bytes"] or 0) > _BILLION else WARN,
-            r["bytes"],
-            "bytes",
-            "none",
-            "now",
-            f"inactive, keeps {(r['bytes'] or 0) / _BILLION:.2f} GB of write-ahead log",
-            "Start its consumer or drop the slot",
+            value=r["bytes"],
+            unit="bytes",
+            threshold="none",
+            window="now",
+            evidence=f"inactive, keeps {(r['bytes'] or 0) / _BILLION:.2f} GB of write-ahead log",
+            action="Start its consumer or drop the slot",
         )
         for r in look.rows("replication_slots")
     ]
@@ -81,12 +89,12 @@ def bloat(look: Look) -> list[Result]:
             "bloat",
             r["object"],
             WARN,
-            r["dead_pct"],
-            "%",
-            "< 40 %",
-            "now, estimated",
-            f"{r['dead_pct']:.0f} % of its rows are dead in {r['bytes'] / 1e6:.0f} MB",
-            "Let autovacuum catch up first; measure with pgstattuple_approx before rewriting it",
+            value=r["dead_pct"],
+            unit="%",
+            threshold="< 40 %",
+            window="now, estimated",
+            evidence=f"{r['dead_pct']:.0f} % of its rows are dead in {r['bytes'] / 1e6:.0f} MB",
+            action="Let autovacuum catch up first; measure with pgstattuple_approx before rewriting it",
         )
         for r in look.rows("bloat")
     ]

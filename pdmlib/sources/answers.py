@@ -1,0 +1,203 @@
+"""What a vendor answered, read field by field against what its specification says of each.
+
+A model stands for one object of an answer and is the table of what is read of it: which request, which
+specification, and of each field its type, its words, whether it may be null, and its meaning. A field that holds
+something else becomes None and a row of `not_understood`; nothing of a stranger's raises, and the other fields
+and the other objects are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from pdmlib.errors import SourceError
+from pdmlib.frames.understanding import Unclear, Vocabulary, Word
+from pdmlib.sources.http import one_line
+
+# No vendor counts further, and float64 holds every whole number below 9e15 exactly.
+MOST = 1e15
+# A response time in ms: the longest function of any platform ends within hours, so that a week is no request.
+LONGEST_MS = 7 * 86_400_000.0
+EPOCHS = {"ms": 1000.0, "s": 1.0}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one field is read.
+
+    Attributes:
+        kind: type and words, as the documentation names them.
+        null: whether the specification allows null, or leaves the field out at times.
+        needed: whether a reading rests on it, so that a null is counted although it is allowed.
+    """
+
+    kind: str
+    null: bool
+    read: Callable[[Unclear, str, Any], Any]
+    needed: bool = False
+
+
+def word(name: str, meaning: str, words: str, null: bool = False) -> Any:
+    """A field of one of the specification's words, separated by spaces here."""
+    known = Vocabulary({each: [each] for each in words.split()})
+    return _field(name, meaning, Rule(words, null, lambda unclear, item, value: unclear.word(item, value, known)))
+
+
+def number(
+    name: str, meaning: str, high: float = MOST, low: float = 0.0, unit: str = "number", null: bool = False
+) -> Any:
+    """A field of a finite number from low to high, written as one or as text."""
+    return _field(
+        name, meaning, Rule(unit, null, lambda unclear, item, value: unclear.number(item, value, low, high))
+    )
+
+
+def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, needed: bool = False) -> Any:
+    """A field of a time: ISO text with a zone or in `UTC`, `RFC 2822`, or `ms` or `s` since 1970."""
+
+    def read(unclear: Unclear, item: str, value: Any) -> datetime | None:
+        if unit in ("ISO", "UTC", "RFC 2822"):
+            return unclear.moment(item, _zoned(value, unit))
+        seconds = unclear.number(item, value, 0, 4.2e9 * EPOCHS[unit])  # until 2103, so that `moment` judges it
+        return (
+            None if seconds is None else unclear.moment(item, datetime.fromtimestamp(seconds / EPOCHS[unit], UTC))
+        )
+
+    return _field(name, meaning, Rule(f"time, {unit}", null, read, needed))
+
+
+def _zoned(value: Any, unit: str) -> datetime | str:
+    """A text's time with its zone, UTC where such a text without one means that; as it is, where it is none."""
+    if not isinstance(value, str) or unit == "ISO":
+        return value if isinstance(value, str) else repr(value)
+    try:
+        found = parsedate_to_datetime(value) if unit == "RFC 2822" else datetime.fromisoformat(value)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return value
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found
+
+
+def text(name: str, meaning: str, null: bool = False) -> Any:
+    """A field of any text that says something, on one line and without what looks like a key."""
+
+    def read(unclear: Unclear, item: str, value: Any) -> str | None:
+        if isinstance(value, str) and value.strip():
+            return value
+        unclear.note(item, "not a text", _kind(value))
+        return None
+
+    return _field(name, meaning, Rule("text", null, read))
+
+
+def flag(name: str, meaning: str, null: bool = False) -> Any:
+    """A field of true or false."""
+
+    def read(unclear: Unclear, item: str, value: Any) -> bool | None:
+        if isinstance(value, bool):
+            return value
+        unclear.note(item, "neither true nor false", value)
+        return None
+
+    return _field(name, meaning, Rule("true false", null, read))
+
+
+def part(name: str, meaning: str, model: type[Answer], null: bool = False) -> Any:
+    """A field that is an object of its own."""
+    rule = Rule(f"{model.__name__} below", null, lambda unclear, item, value: model.of(value, unclear))
+    return _field(name, meaning, rule)
+
+
+def _field(name: str, meaning: str, rule: Rule) -> Any:
+    extra = cast(Any, {"rule": rule})
+    return Field(default=None, validation_alias=name, description=meaning, json_schema_extra=extra)
+
+
+class Answer(BaseModel):
+    """One object of a vendor's answer; a field is None where the vendor said nothing, or nothing understood.
+
+    Attributes:
+        item: what a field's row of `not_understood` begins with, such as `issues` in `issues.level`.
+        request, specification: what is asked, and where it is written what comes back.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
+    item: ClassVar[str] = ""
+    request: ClassVar[str] = ""
+    specification: ClassVar[str] = ""
+
+    @classmethod
+    def of(cls, entry: Any, unclear: Unclear) -> Self | None:
+        """The object; None, and counted, when the entry is no object."""
+        if isinstance(entry, Mapping):
+            return cls.model_validate(dict(entry), context=unclear)
+        unclear.note(cls.item, "not an object", _kind(entry))
+        return None
+
+    @classmethod
+    def each(cls, entries: Iterable[Any], unclear: Unclear) -> list[Self]:
+        """The objects of a list, those left out that are none."""
+        return [found for entry in entries if (found := cls.of(entry, unclear)) is not None]
+
+    @field_validator("*", mode="plain")
+    @classmethod
+    def _read(cls, value: Any, info: ValidationInfo) -> Any:
+        name, rule = rules(cls)[str(info.field_name)]
+        unclear = cast(Unclear, info.context)
+        if value is None:
+            if rule.needed or not rule.null:
+                unclear.note(f"{cls.item}.{name}", "missing", "null")
+            return None
+        if isinstance(value, list | dict) and "below" not in rule.kind:
+            unclear.note(f"{cls.item}.{name}", "neither text nor number", _kind(value))
+            return None
+        return rule.read(unclear, f"{cls.item}.{name}", one_line(value) if isinstance(value, str) else value)
+
+
+def rules(model: type[Answer]) -> dict[str, tuple[str, Rule]]:
+    """The vendor's name of each field of a model, and how it is read."""
+    return {
+        ours: (str(field.validation_alias), cast(Rule, cast(Any, field.json_schema_extra)["rule"]))
+        for ours, field in model.model_fields.items()
+    }
+
+
+def described(model: type[Answer]) -> list[tuple[str, str, str, str]]:
+    """Name, type or words, `null` where allowed, and meaning of each field: the rows of the documentation."""
+    known = rules(model)
+    return [
+        (known[ours][0], known[ours][1].kind, "yes" if known[ours][1].null else "", field.description or "")
+        for ours, field in model.model_fields.items()
+    ]
+
+
+def entries(source: str, body: Any, key: str | None = None) -> list[Any]:
+    """The list in a JSON answer, under a key or the answer itself, whatever its entries are.
+
+    Raises:
+        SourceError: there is no list.
+    """
+    found = body if key is None else body.get(key) if isinstance(body, dict) else None
+    if not isinstance(found, list):
+        raise SourceError(source, f"its answer has no list {key!r}" if key else "its answer is not a list")
+    return found
+
+
+def _kind(value: Any) -> str:
+    """What stands in for a value whose text is not shown: it may hold anything."""
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    return one_line(str(value)) or "an empty text"
+
+
+def vocabulary(words: Mapping[str, str | Iterable[Word]], declared: Mapping[Any, Iterable[Word]]) -> Vocabulary:
+    """A source's words, in one text or each alone, together with those that the site file declares."""
+    known = {ours: theirs.split() if isinstance(theirs, str) else theirs for ours, theirs in words.items()}
+    return Vocabulary({ours: (*theirs, *declared.get(ours, ())) for ours, theirs in known.items()})
