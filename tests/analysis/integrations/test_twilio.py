@@ -197,3 +197,8 @@ def test_an_account_is_judged_by_its_state(status: str, value: str | None) -> No
 
 def test_what_is_left_of_the_money_is_told() -> None:
     assert "balance left is 12.50 USD" in told(many(20)).note("Twilio")
+
+
+def test_an_account_whose_answer_is_no_json_is_not_called_active() -> None:
+    found = told(many(20), account=Reply(""))
+    assert found.readings["integration_twilio"].status is Status.UNKNOWN
