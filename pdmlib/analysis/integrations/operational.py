@@ -26,7 +26,18 @@ WELL, UNWELL = (
     ("degraded", "down", "warning", "unhealthy", "failed", "error"),
 )
 SHOWN = 6  # states that a line can hold
-STATE_ITEMS = ("account", "webhooks", "domains")  # gaps of what a vendor says of itself now
+# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well.
+VITAL = (
+    "account",
+    "webhooks",
+    "domains",
+    "payments",
+    "webhook_events",
+    "messages",
+    "alerts",
+    "email_counts",
+    "logs",
+)
 REFUSALS = ("401", "403", "404")  # the key lacks the permission, which says nothing of the vendor
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
@@ -91,9 +102,9 @@ def _heard(case: Case, name: str) -> bool:
 
 
 def _unreadable(case: Case, name: str) -> Iterator[str]:
-    """Parts of a vendor's state that could not be read though the key may: nobody can say that it is well."""
+    """Parts of a vendor that could not be read although the key may."""
     gaps = case["gaps"]
-    rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(STATE_ITEMS)]
+    rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(VITAL)]
     rows = rows[~rows["reason"].str.startswith(REFUSALS)]
     yield from (f"{item}: {reason}" for item, reason in zip(rows["item"], rows["reason"], strict=True))
 
