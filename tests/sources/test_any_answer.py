@@ -421,11 +421,11 @@ def check_resend(bodies: dict[str, Any], server: tuple[str, dict[str, Any]]) -> 
         ("email_complaint_pct", "complained", "delivered"),
     ):
         events, trials, reading = count(totals.get(event)), count(totals.get(trial)), found.readings[metric]
-        if events is None or not trials:
+        if events is None or not trials or round(events) > round(trials):
             assert reading.status not in (Status.PASS, Status.FAIL)
             assert reading.value is None
         elif reading.value is not None:
-            assert reading.value == pytest.approx(100 * round(events) / max(round(events), round(trials)))
+            assert reading.value == pytest.approx(100 * round(events) / round(trials))
     states = [(d, "domains") for d in bodies["domains"]] + [(w, "webhooks") for w in bodies["webhooks"]]
     known = {
         "domains": ("pending", "verified", "failed", "not_started", "partially_verified", "partially_failed"),

@@ -56,14 +56,19 @@ def _pct(case: Case, metric: Metric, words: str) -> Measurement:
         return case.missing("resend", "email_counts", "no email is known")
     now = _share(case, *part)
     if now is None:
-        return _untold(case)
+        return _untold(case, part)
     before = _share(case.at(case.scope.before), *part) or Share(0, 0)
     if now.trials == 0:
         return nothing(case, "resend", "email_counts", week=before.trials, what=f"email was {part[1]}")
     return share_pct(case, metric, "resend", shares=(now, before), words=words)
 
 
-def _untold(case: Case) -> Measurement:
+def _untold(case: Case, part: tuple[str, str]) -> Measurement:
+    """Why a share is not known: counts that are not, or events of emails that were sent before the window."""
+    events, trials = (counted(case).get(name) for name in part)
+    if events is not None and trials is not None:
+        words = f"{events} {part[0]} and {trials} {part[1]} in the window: these are of emails sent before it"
+        return Measurement.missing(State.NO_DATA, words, "resend")
     why = case.unclear("resend", "email_metrics")
     if why:
         return Measurement.missing(State.NOT_UNDERSTOOD, why, "resend")
@@ -71,7 +76,7 @@ def _untold(case: Case) -> Measurement:
 
 
 def _share(case: Case, event: str, trial: str) -> Share | None:
-    """A share of the emails of the window; None where either side is not known.
+    """A share of the emails of the window; None where a side is not known, or a part is more than the whole.
 
     Nobody says whether what failed is among what was sent: `handed over` is the most of both readings.
     """
@@ -82,7 +87,7 @@ def _share(case: Case, event: str, trial: str) -> Share | None:
     if trial == "handed over":
         arrived = (found["delivered"] or 0) + (found["bounced"] or 0)
         trials = max(trials, arrived + events)
-    return Share(events, max(trials, events))
+    return Share(events, trials) if events <= trials else None
 
 
 def _kinds(case: Case) -> str:

@@ -26,6 +26,19 @@ WELL, UNWELL = (
     ("degraded", "down", "warning", "unhealthy", "failed", "error"),
 )
 SHOWN = 6  # states that a line can hold
+# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well.
+VITAL = (
+    "account",
+    "webhooks",
+    "domains",
+    "payments",
+    "webhook_events",
+    "messages",
+    "alerts",
+    "email_counts",
+    "logs",
+)
+REFUSALS = ("401", "403", "404")  # the key lacks the permission, which says nothing of the vendor
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
     "twilio": ("messages", "created_at"),
@@ -64,6 +77,9 @@ def integration(case: Case, name: str) -> Measurement:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubts, name)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
+    broken = "; ".join(_unreadable(case, name))
+    if broken:
+        return Measurement.missing(State.ERROR, broken, name)
     if not _heard(case, name):
         return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
     return Measurement(
@@ -83,6 +99,14 @@ def _heard(case: Case, name: str) -> bool:
     said = states[(states["vendor"] == name) & (states["kind"] != "key")]
     frame, column = _SIGNS_OF_LIFE[name]
     return (_is_now(case) and len(said) > 0) or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
+
+
+def _unreadable(case: Case, name: str) -> Iterator[str]:
+    """Parts of a vendor that could not be read although the key may."""
+    gaps = case["gaps"]
+    rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(VITAL)]
+    rows = rows[~rows["reason"].str.startswith(REFUSALS)]
+    yield from (f"{item}: {reason}" for item, reason in zip(rows["item"], rows["reason"], strict=True))
 
 
 def _is_now(case: Case) -> bool:

@@ -38,7 +38,7 @@ def payment_failures(case: Case) -> Measurement:
         return nothing(case, "stripe", "payments", week=week, what="payment was attempted")
     if doubt and ours.empty:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
-    declined = payments[payments["fault"] == "customer"]
+    declined = _failed(payments, "customer")
     said = f"{len(ours)} of {len(payments)} payments failed in the integration{_reasons(ours)}"
     theirs = f"{len(declined)} were declined by the customer's bank or by risk rules{_reasons(declined)}"
     return Measurement(
@@ -68,7 +68,11 @@ def _attempts(case: Case) -> pd.DataFrame:
 
 
 def _ours(payments: pd.DataFrame) -> pd.DataFrame:
-    return payments[payments["fault"] == "ours"]
+    return _failed(payments, "ours")
+
+
+def _failed(payments: pd.DataFrame, fault: str) -> pd.DataFrame:
+    return payments[(payments["status"] == "failed") & (payments["fault"] == fault)]
 
 
 def _unclear(payments: pd.DataFrame) -> pd.Series:
@@ -89,7 +93,7 @@ def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
 def _declines(case: Case) -> Share:
     payments = _attempts(case)
     ended = payments[payments["status"] != "pending"]
-    return Share(int((ended["fault"] == "customer").sum()), len(ended), int(_unclear(ended).sum()))
+    return Share(len(_failed(ended, "customer")), len(ended), int(_unclear(ended).sum()))
 
 
 def _reasons(payments: pd.DataFrame) -> str:
@@ -149,7 +153,8 @@ def _untold(case: Case) -> int:
 def _events(case: Case) -> pd.DataFrame:
     """Events of the phase up to the end of the window, those left out that are being delivered just now."""
     events = case["webhook_events"]
-    events, made = events[events["vendor"] == "stripe"], events["created_at"]
+    events = events[events["vendor"] == "stripe"]
+    made = events["created_at"]
     return events[(made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)]
 
 

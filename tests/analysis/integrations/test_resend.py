@@ -174,3 +174,12 @@ def test_bounces_are_told_by_their_kind() -> None:
     )
     said = str(found.readings["email_bounce_pct"].measurement.evidence)
     assert "7 for good, 3 for now, 4 suppressed, 2 delayed" in said
+
+
+def test_complaints_of_emails_that_were_sent_before_are_no_share_of_the_windows_own() -> None:
+    """Three complaints come in an hour in which nothing was delivered: that is not 100 %."""
+    found = told({"sent": 0, "delivered": 0, "complained": 3})
+    reading = found.readings["email_complaint_pct"]
+    assert (reading.value, reading.status) == (None, Status.UNKNOWN)
+    assert "of emails sent before it" in str(reading.reason)
+    assert found.alerts == ()

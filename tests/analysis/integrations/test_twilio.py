@@ -43,7 +43,7 @@ def filtered(texts: list[dict[str, Any]]) -> Any:
 
 def told(texts: list[dict[str, Any]] = [], **other: Any) -> Judged:  # noqa: B006
     routes = {
-        f"{ACCOUNT}/Messages.json": filtered(texts),
+        f"{ACCOUNT}/Messages.json": other.get("messages", filtered(texts)),
         f"{ACCOUNT}/Usage/Records/Daily.json": {"usage_records": other.get("usage", [])},
         "/v1/Alerts": {"alerts": other.get("alerts", []), "meta": {"next_page_url": None}},
         f"{ACCOUNT}.json": other.get("account", {"status": "active"}),
@@ -197,3 +197,14 @@ def test_an_account_is_judged_by_its_state(status: str, value: str | None) -> No
 
 def test_what_is_left_of_the_money_is_told() -> None:
     assert "balance left is 12.50 USD" in told(many(20)).note("Twilio")
+
+
+def test_messages_that_could_not_be_read_leave_an_active_account_unknown() -> None:
+    """A gap is not silence: the messages are there and the answer made no sense."""
+    found = told(messages=Reply({"messages": [lost(1, 30_007)], "next_page_uri": 2}))
+    assert found.readings["integration_twilio"].status is Status.UNKNOWN
+
+
+def test_an_account_whose_answer_is_no_json_is_not_called_active() -> None:
+    found = told(many(20), account=Reply(""))
+    assert found.readings["integration_twilio"].status is Status.UNKNOWN
