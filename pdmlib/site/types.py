@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any
@@ -167,6 +167,8 @@ def _moment(value: Any) -> Any:
     if moment.tzinfo is None:
         raise ValueError(f"{shown(value)} has no zone; {example}")
     try:
+        # A day on either side leaves room for every zone in which it may be shown.
+        (moment - timedelta(days=1)).astimezone(UTC), (moment + timedelta(days=1)).astimezone(UTC)
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{shown(value)} is out of the calendar; {example}") from None
