@@ -77,6 +77,8 @@ def vendor(answer: Answer) -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
 
         def _reply(self) -> None:
             parts = urlsplit(self.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -389,10 +390,18 @@ RESTING = {
     "vercel": (*deployment.METRICS, *performance.METRICS),
     "supabase": tuple(metric for metric in health.metrics(the_site("sentry", organization="x", project="y"))),
 }
-# An example asks for every path of a source: 5, 10 and 4 bodies; 300 are more than 1,000 bodies of each source.
-EXAMPLES = [3, pytest.param(300, marks=pytest.mark.slow)]
-promised = pytest.mark.parametrize("examples", EXAMPLES)
-of_each = pytest.mark.parametrize("source", NAMES)
+BODIES = 1000  # of each source and promise, in the slow tests
+
+
+def _examples() -> Iterator[Any]:
+    """A few examples of each source, and so many that BODIES are made: an example is a body for each path."""
+    for source, paths in TEMPLATES.items():
+        yield pytest.param(source, 3, id=source)
+        many = math.ceil(BODIES / len(paths))
+        yield pytest.param(source, many, marks=pytest.mark.slow, id=f"{source}-{BODIES}")
+
+
+of_each = pytest.mark.parametrize(("source", "examples"), _examples())
 
 
 def holds(examples: int, check: Callable[[st.DataObject], None]) -> None:
@@ -427,7 +436,6 @@ def drawn(draw: Any, source: str, make: Any) -> dict[str, Any]:
 
 
 @of_each
-@promised
 def test_whatever_the_specification_allows_is_read(answers: Answers, source: str, examples: int) -> None:
     """All words, nulls, empty lists and further fields: nothing is lost and nothing is not understood."""
     words = ALLOWED[source]
@@ -448,7 +456,6 @@ def test_whatever_the_specification_allows_is_read(answers: Answers, source: str
 
 
 @of_each
-@promised
 def test_whatever_else_is_answered_raises_nothing(answers: Answers, source: str, examples: int) -> None:
     """Other types, values out of range, the next version's words, missing parts: every number is a number."""
     words = ALLOWED[source]
@@ -470,7 +477,6 @@ def test_whatever_else_is_answered_raises_nothing(answers: Answers, source: str,
 
 
 @of_each
-@promised
 def test_of_what_is_not_understood_nothing_passes_fails_or_is_zero(
     answers: Answers, source: str, examples: int
 ) -> None:
