@@ -207,6 +207,8 @@ ROLLUPS = {
         "request_count_sum",
         "function_invocation_count_sum",
         *(f"function_invocation_request_duration_ms_{p}" for p in ("p50", "p95", "p99", "avg")),
+        "function_invocation_peak_memory_mb_max",
+        "function_invocation_provisioned_memory_mb_max",
     )
 }
 ROW = {"timestamp": "2025-03-03T15:00:00.000Z", "http_status": "200", "route": "/a", **ROLLUPS}
@@ -264,6 +266,8 @@ VERCEL: dict[str, Any] = {
             {"id": "vercel.request.count"},
             {"id": "vercel.function_invocation.count"},
             {"id": "vercel.function_invocation.request_duration_ms"},
+            {"id": "vercel.function_invocation.peak_memory_mb"},
+            {"id": "vercel.function_invocation.provisioned_memory_mb"},
         ]
     },
     "/v2/observability/query": {"summary": [ROW], "data": [ROW]},
@@ -324,6 +328,7 @@ SUPABASE: dict[str, Any] = {
     PROJECT: {"id": "ref", "status": "ACTIVE_HEALTHY"},
     f"{PROJECT}/health": [{"name": "db", "healthy": True, "status": "ACTIVE_HEALTHY", "error": None}],
     f"{PROJECT}/config/disk/util": {"timestamp": "x", "metrics": {"fs_size_bytes": 10, "fs_used_bytes": 5}},
+    f"{PROJECT}/analytics/endpoints/logs": {"result": [{"id": "1", "timestamp": "2025-03-03T15:20:00.5"}]},
 }
 SUPABASE_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     PROJECT: {
@@ -353,6 +358,11 @@ SUPABASE_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     f"{PROJECT}/config/disk/util": {
         "metrics": st.tuples(count(1e12), count(1e12)).map(
             lambda two: {"fs_size_bytes": max(two), "fs_used_bytes": min(two)}
+        )
+    },
+    f"{PROJECT}/analytics/endpoints/logs": {
+        "result.timestamp": sometime(1).map(
+            lambda s: datetime.fromtimestamp(s, UTC).replace(tzinfo=None).isoformat()
         )
     },
 }
@@ -401,7 +411,7 @@ def _examples() -> Iterator[Any]:
         yield pytest.param(source, many, marks=pytest.mark.slow, id=f"{source}-{BODIES}")
 
 
-of_each = pytest.mark.parametrize(("source", "examples"), _examples())
+of_each = pytest.mark.parametrize(("source", "examples"), list(_examples()))
 
 
 def holds(examples: int, check: Callable[[st.DataObject], None]) -> None:
