@@ -71,23 +71,6 @@ def schema(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply({"metrics": [{"id": m.id, "description": m.description} for m in METRICS]})
 
 
-def schema_of(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    """What may be asked of one metric."""
-    mine = [m for m in METRICS if m.id == found[1]]
-    if not mine:
-        return _refuse(404, "not_found", "Metric not found")
-    metric = mine[0]
-    entry = {
-        "id": metric.id,
-        "description": metric.description,
-        "unit": metric.unit,
-        "aggregations": list(metric.aggregations),
-        "defaultAggregation": metric.aggregations[0],
-        "dimensions": [{"name": d, "label": d.replace("_", " ").title()} for d in _DIMENSIONS],
-    }
-    return Reply([entry])
-
-
 def query(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     """One metric, aggregated over the whole span (`summary`) and over its buckets (`data`)."""
     if not stage.plan.observability_plus:

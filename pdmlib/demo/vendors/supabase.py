@@ -119,7 +119,7 @@ def _project(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
 
 
 def _health(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    services = [s for value in call.query.get("services", ()) for s in value.split(",")]
+    services = call.query.get("services", ())
     if not services:
         return Reply({"message": "services is required"}, 400)
     return Reply([_service(name, stage) for name in services])
