@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from statistics import median
 
 from pdmlib.site.terms import (
@@ -209,11 +210,11 @@ def _cron(look: Look) -> Taken | None:
 def _job_and_outcome(look: Look, time: Column) -> tuple[Column | None, Column | None]:
     """By the rows alone: what repeats at regular times is the job, the one other column of words its outcome."""
     wordy = [c for c in look.table.columns if look.is_wordy(c) and c.is_text]
-    for job in wordy:
-        steps = [interval(times) for times in look.by_name(job, time).values()]
-        # One name alone may be a currency or a country.
-        if len(wordy) == 2 and len(steps) > 1 and all(step is not None for step in steps):
-            return job, next(c for c in wordy if c is not job)
+    # A column of one word alone may be a currency or a country.
+    several = [c for c in wordy if len(list(words_in(look.table, c))) > 1]
+    for job, outcome in permutations(several) if len(wordy) == len(several) == 2 else ():
+        if all(interval(times) is not None for times in look.by_name(job, time).values()):
+            return job, outcome
     return None, None
 
 
