@@ -165,11 +165,11 @@ def _memory(platform: Platform, window: Window) -> threads.Frames:
             "vendor": "vercel",
             "kind": "memory",
             "item": route,
-            "status": f"{most:.0f} of {given[route]:.0f} MB",
-            "ok": most < given[route],
+            "status": f"{most:.0f} of {limit:.0f} MB",
+            "ok": most < limit,
         }
         for route, most in taken.items()
-        if most is not None and given.get(route)
+        if most is not None and (limit := given.get(route))
     ]
     return {"vendor_states": frame("vendor_states", rows)}
 
