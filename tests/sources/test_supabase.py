@@ -266,7 +266,7 @@ def test_a_line_whose_time_is_not_understood_is_no_zero() -> None:
 
 
 def test_more_connections_than_may_be_open_are_a_mistake_unless_they_are_few() -> None:
-    """PostgreSQL counts the senders of a replication apart from `max_connections`, so that 61 of 60 may be open."""
+    """PostgreSQL counts senders of a replication apart from `max_connections`, so that 61 of 60 may be open."""
     few, many = (
         SCRAPE.replace('authenticator"} 18', 'authenticator"} 52'),
         SCRAPE.replace('postgresql"} 60', 'postgresql"} 1'),

@@ -104,7 +104,7 @@ def db_connections(case: Case) -> Measurement:
 
 
 def db_connections_pct(case: Case) -> Measurement:
-    """The most connections of any sample in the window, in percent of those allowed; more than all is all of them."""
+    """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
