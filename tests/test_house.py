@@ -106,7 +106,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking threads
+        http masking needs threads
     """,
     "sources.postgres": """
         source
