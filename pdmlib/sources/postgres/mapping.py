@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ TEXT = 500  # characters of a stranger's text that are read
 # Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
 EARLIEST, LATEST = "1990-01-01", "2100-01-01"
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
+JSON = ("json", "jsonb")
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
 A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
 A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
@@ -76,6 +78,11 @@ class Layout:
             ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns
         }
 
+    @cached_property
+    def documents(self) -> tuple[str, ...]:
+        """Our columns that are stored as JSON."""
+        return tuple(ours for ours in self.columns if self.type_of(ours) in JSON)
+
     def selected(self) -> Iterator[Any]:
         """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
         for ours, theirs in self.columns.items():
@@ -95,6 +102,11 @@ class Layout:
         odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
         for ours in odd:
             unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
+        for ours in self.documents:
+            if not _is_readable(clean[ours]):
+                unclear.note(f"{self.key}.{ours}", "not readable JSON", clean[ours])
+                clean[ours] = None
+                odd.add(ours)
         for ours, (low, high) in NUMBERS.get(self.key, {}).items():
             if clean[ours] is not None:
                 clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
@@ -112,6 +124,15 @@ class Layout:
         elif found is None and ours == "status":
             unclear.note(f"{self.key}.{ours}", "no word", "null")
         return found
+
+
+def _is_readable(text: str | None) -> bool:
+    """Whether a reader of JSON takes a text: PostgreSQL keeps what is nested deeper than any reader goes."""
+    try:
+        json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def moment_of(terms: Terms) -> str:
@@ -274,8 +295,10 @@ def value(column: str, kind: str, zone: str | None) -> Any:
             compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
         )
         return compose("CASE WHEN {known} THEN {m} END", known=possible(column), m=moment)
-    if kind.endswith("[]") or kind in ("json", "jsonb"):
+    if kind.endswith("[]"):
         return compose("to_jsonb({c})::text", c=name)
+    if kind in JSON:
+        return compose("{c}::text", c=name)
     if kind == "interval":
         return compose("(1000 * extract(epoch FROM {c}))::float8", c=name)
     if kind in ("numeric", "real"):
