@@ -105,7 +105,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking threads
+        http threads
     """,
     "sources.postgres": """
         source
@@ -143,7 +143,7 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment terms
+        environment masking terms
     """,
     "phases": """
         due scope

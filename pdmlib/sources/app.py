@@ -20,7 +20,7 @@ from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
 from pdmlib.sources.health import Endpoint, Shot, components, judged
-from pdmlib.sources.http import Budget, OverrunError, agent, clocked, one_line, unpacked
+from pdmlib.sources.http import Budget, OverrunError, agent, clocked, told, unpacked
 
 PAUSE_S = 0.2
 # What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
@@ -41,9 +41,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     assert isinstance(block, App)
     headers = headers_of(site, block)
     asked = [(block.page, False), (block.health, True), (block.detailed, True)]
-    probers = [
-        _Prober(block, endpoint_of(block, path, health, headers), headers, scope) for path, health in asked if path
-    ]
+    probers = [_Prober(block, endpoint_of(block, path, health), headers, scope) for path, health in asked if path]
     parts = [(prober.item, prober.frames) for prober in probers]
     return threads.read("app", live.live(site, scope, "app", parts))
 
@@ -53,15 +51,9 @@ def headers_of(site: Site, block: App) -> dict[str, str]:
     return {name: site.secret(variable) for name, variable in block.headers_env.items()}
 
 
-def endpoint_of(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+def endpoint_of(block: App, path: str, health: bool) -> Endpoint:
     """A path to ask, with what the site file expects there."""
-
-    def masked(text: str) -> str:
-        for secret in sorted(headers.values(), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return one_line(text)
-
-    return Endpoint(path, health, block.expect.get(path), masked)
+    return Endpoint(path, health, block.expect.get(path))
 
 
 @dataclass(frozen=True)
@@ -135,7 +127,7 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
     except httpx.TimeoutException:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
+        error = told(f"the connection failed: {failure or type(failure).__name__}")
     return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began))
 
 

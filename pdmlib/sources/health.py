@@ -7,7 +7,7 @@ down), of Spring Boot (UP, DOWN, OUT_OF_SERVICE) and of ASP.NET Core (Healthy, D
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
 from pdmlib.site.terms import word
 from pdmlib.site.vendors import Expect
-from pdmlib.sources.http import one_line
+from pdmlib.sources.http import told
 
 WORDS = Vocabulary(
     {
@@ -28,8 +28,6 @@ SWITCHES = ("ok", "healthy")  # keys of a JSON body whose true or false says all
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
-
-Mask = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -57,13 +55,11 @@ class Endpoint:
     """One path that is asked: as a health check or as a page, and what the site file expects there.
 
     Attributes:
-        mask: hides in a text the secrets that are sent there.
     """
 
     path: str
     health: bool
     expected: Expect | None = None
-    mask: Mask = one_line
 
     @property
     def item(self) -> str:
@@ -87,7 +83,7 @@ def judged(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     if not endpoint.health:
         return _page(endpoint, shot, unclear)
     meaning = WORDS.of(said)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said}" if said is not None else f"HTTP {shot.code}")
+    detail = told(f"HTTP {shot.code}, {said}" if said is not None else f"HTTP {shot.code}")
     if meaning == "down" or (meaning == "degraded" and shot.code in (200, 503)):
         return meaning, detail
     if shot.code >= 500:
@@ -109,7 +105,7 @@ def _as_expected(endpoint: Endpoint, expected: Expect, shot: Shot, said: str | N
         return "up", None
     if shot.code in TOKENS:
         return None, _token(endpoint, shot, unclear)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said or shot.text[:40]}, and not as the site file expects")
+    detail = told(f"HTTP {shot.code}, {said or shot.text[:40]}, and not as the site file expects")
     return ("degraded" if WORDS.of(said) == "degraded" and shot.code in (200, 503) else "down"), detail
 
 
@@ -147,8 +143,8 @@ def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
 
 def _unknown_word(endpoint: Endpoint, said: str, unclear: Unclear) -> str:
     mend = _expect(endpoint, {"json": {"status": said}})
-    unclear.note(endpoint.item, "unknown word", endpoint.mask(said), taken_for="up", mend=endpoint.mask(mend))
-    return endpoint.mask(f"not understood: {said}")
+    unclear.note(endpoint.item, "unknown word", told(said), taken_for="up", mend=told(mend))
+    return told(f"not understood: {said}")
 
 
 def _expect(endpoint: Endpoint, what: Mapping[str, Any]) -> str:
@@ -200,23 +196,23 @@ def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear:
         entry = entry[0]  # the draft health+json has a list of one entry a node
     entry = entry if isinstance(entry, dict) else {"status": entry}
     details, said = entry.get("details"), entry.get("error") or entry.get("message")
-    item = f"{endpoint.item}.{endpoint.mask(name)}"
+    item = f"{endpoint.item}.{told(name)}"
     usage = details.get("usagePercentage") if isinstance(details, dict) else None
     return {
         "target": endpoint.path,
-        "component": endpoint.mask(name),
+        "component": told(name),
         "checked_at": at,
-        "status": _component_status(item, entry.get("status"), unclear, endpoint.mask),
+        "status": _component_status(item, entry.get("status"), unclear),
         "response_ms": unclear.number(f"{item}.responseTime", entry.get("responseTime"), 0, MOST_MS),
         "value": unclear.number(f"{item}.usagePercentage", usage, 0, 100),
-        "detail": endpoint.mask(said) if isinstance(said, str) else None,
+        "detail": told(said) if isinstance(said, str) else None,
     }
 
 
-def _component_status(item: str, said: Any, unclear: Unclear, mask: Mask) -> str | None:
+def _component_status(item: str, said: Any, unclear: Unclear) -> str | None:
     if isinstance(said, bool):
         return "up" if said else "down"
     meaning = WORDS.of(said)
     if said is not None and meaning is None:
-        unclear.note(item, "unknown word", mask(str(said)))
+        unclear.note(item, "unknown word", told(str(said)))
     return meaning

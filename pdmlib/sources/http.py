@@ -6,7 +6,6 @@ network failed, and read from the configured address alone. Secrets never reach 
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import re
@@ -26,6 +25,7 @@ from httpx_retries import Retry, RetryTransport
 
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
+from pdmlib.site.masking import KEYS, keep_secret, masked
 
 UNAUTHORIZED, TOO_MANY = 401, 429  # HTTP statuses (RFC 9110, section 15.5.2; RFC 6585, section 4)
 A_TIME_S = 1e9  # a Retry-After or reset above it (30 years) is a moment since 1970, not a length
@@ -39,9 +39,6 @@ ATTEMPTS = 4
 MAX_REFUSALS = 6
 SHOWN = 160
 _RESETS = ("X-Sentry-Rate-Limit-Reset", "X-RateLimit-Reset", "ratelimit-reset")
-_KEYS = re.compile(
-    r"\b(?:[srp]k_(?:live|test)|rk|re|sbp|sb_secret|sntr[yus]+|whsec|Bearer|Basic)[_ ](?=\S*\d)[\w+/=.-]{8,}"
-)
 _DROPPED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -92,7 +89,7 @@ class Api:
 
     Args:
         base_url: what every path is put behind.
-        headers, basic: credentials; their values are masked in every error.
+        headers, basic: credentials; from now on their values are masked in all that is shown.
         hosts: the vendor's own hosts, which its page links may name besides the configured one.
         budget: shared by all APIs of the source.
     """
@@ -109,7 +106,8 @@ class Api:
         self.source, self._base = source, base_url.rstrip("/")
         self._hosts = {urlsplit(base_url).netloc.lower(), *hosts}
         self.budget = budget or Budget()
-        self._secrets = _secrets(headers or {}, basic)
+        for secret in _secrets(headers or {}, basic):
+            keep_secret(secret)
         self._patience = _Patience(self)
         self._dead: str | None = None
         self._answered, self._weary, self._refusals = False, False, 0
@@ -179,14 +177,8 @@ class Api:
 
     def refused(self, response: httpx.Response) -> SourceError:
         """The error of an answer that is none, with its status and the vendor's message."""
-        words = self.masked(_message(response) or response.reason_phrase)
+        words = told(_message(response) or response.reason_phrase)
         return SourceError(self.source, f"{response.status_code}: {words.rstrip('. ')}".removesuffix(": "))
-
-    def masked(self, text: str) -> str:
-        """Text on one line, shortened, without a secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return one_line(text)
 
     def _send(self, method: str, path: str, query: Query, body: Mapping[str, Any] | None) -> Answer:
         if self.hopeless():
@@ -197,7 +189,7 @@ class Api:
         except httpx.TimeoutException as error:
             raise self.lost(_no_answer(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self.lost(self.masked(_broken(error))) from None
+            raise self.lost(told(_broken(error))) from None
         if response.is_redirect:
             raise SourceError(self.source, f"{response.status_code}: redirects to another address, not followed")
         if response.is_error:
@@ -438,12 +430,11 @@ def _broken(error: Exception) -> str:
     return f"the connection failed: {text}"
 
 
-def _secrets(headers: Mapping[str, str], basic: tuple[str, str] | None) -> tuple[str, ...]:
-    """Every form in which a credential could come back, longest first."""
-    found = {word for name, value in headers.items() if name == "Authorization" for word in value.split()[1:]}
+def _secrets(headers: Mapping[str, str], basic: tuple[str, str] | None) -> Iterator[str]:
+    """The credentials in what is sent; a key's name opens nothing alone, and is nobody's business either."""
+    yield from (word for name, value in headers.items() if name == "Authorization" for word in value.split()[1:])
     if basic:
-        found |= {basic[1], base64.b64encode(":".join(basic).encode()).decode()}
-    return tuple(sorted((s for s in found if s), key=len, reverse=True))
+        yield from (basic[1], ":".join(basic), *([basic[0]] if any(c.isdigit() for c in basic[0]) else []))
 
 
 def _flat(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, str | int | float | bool | None]]:
@@ -454,9 +445,14 @@ def _flat(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, str | int | float
     return flat
 
 
+def told(text: str) -> str:
+    """A vendor's words on one line, shortened, without a secret or a person's data."""
+    return masked(text, SHOWN)
+
+
 def one_line(text: str) -> str:
     """Text on one printable line, shortened, what looks like a key masked."""
-    text = _KEYS.sub("***", " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split()))
+    text = KEYS.sub("(token)", " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split()))
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

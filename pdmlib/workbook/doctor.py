@@ -12,9 +12,9 @@ from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered, answers_of
-from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 

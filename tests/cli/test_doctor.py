@@ -13,7 +13,7 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from pdmlib.cli.main import application
-from pdmlib.sources.masking import masked
+from pdmlib.site.masking import masked
 from tests.servers import BLIND, MONITOR, Database
 from tests.sources.loopback import Reply, routed, vendor
 
