@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -23,6 +24,7 @@ DTYPES = {
     "float": "float64",
     "bool": "boolean",
 }
+BEYOND_INT = 2**53  # whole numbers from here on are not exact in a double, and no count
 LAYOUT = ("query", "plan")
 # Characters of a text that are kept. A name or a path of more is cut with its digest behind, so that two do not
 # become one; a reason of ours names columns and needs the room. Prose is shown on a line or two.
@@ -78,14 +80,21 @@ def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
     if dtype == "time":
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
-        return pd.to_numeric(column).astype("float64").round().astype("Int64")
+        numbers = _finite(column).round()
+        return numbers.mask(numbers.abs() >= BEYOND_INT).astype("Int64")
     if dtype == "float":
-        return pd.to_numeric(column).astype("float64")
+        return _finite(column)
     if dtype == "prose" or (dtype == "text" and not _is_plain(column, layout)):
         safe = _laid_out if layout else _prose if dtype == "prose" else _name
         known = {text: safe(text) for text in column.dropna().unique() if isinstance(text, str)}
         column = column.map(lambda text: known.get(text, text), na_action="ignore")
     return column.astype(DTYPES[dtype])
+
+
+def _finite(column: pd.Series) -> pd.Series:
+    """Numbers; one that is infinite is none."""
+    numbers = pd.to_numeric(column).astype("float64")
+    return numbers.mask(numbers.abs() == math.inf)
 
 
 def _is_plain(column: pd.Series, layout: bool) -> bool:

@@ -160,7 +160,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "messages": Schema(
         "one text message; fault of a lost one: recipient, ours, or NaN where the reason is not understood",
         ("message",),
-        _columns("message:prose created_at:time status:text direction:text error_code:int fault:text"),
+        _columns("message:text created_at:time status:text direction:text error_code:int fault:text"),
     ),
     "email_counts": Schema(
         "emails of one interval",
