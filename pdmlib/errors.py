@@ -8,7 +8,6 @@ PdmError
 └── ReportError    a report could not be computed or written
 """
 
-
 from __future__ import annotations
 
 from pathlib import Path

@@ -121,6 +121,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
+        durable
     """,
     "storage.request_logs": """
         figures

@@ -20,6 +20,7 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+DEPLOYMENT = "deployed_at"  # the item of the gap of a deployment that is only supposed
 INTERNAL_ERROR = "internal error"
 SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
@@ -110,13 +111,24 @@ class Case:
         try:
             return compute()
         except Exception as error:
-            self._broken.setdefault(part, where(error))
-            return instead(f"{INTERNAL_ERROR} ({where(error)})")
+            return instead(self.broke(part, error))
+
+    def broke(self, part: str, error: Exception) -> str:
+        """Notes that a part could not be computed; returns the reason for a reader."""
+        self._broken.setdefault(part, where(error))
+        return f"{INTERNAL_ERROR} ({where(error)})"
 
     @property
     def broken(self) -> list[dict[str, str]]:
         """The parts that could not be computed so far, and the kind and place of each error."""
         return [{"part": part, "error": error} for part, error in self._broken.items()]
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the deployment is only supposed; None where it is known."""
+        gap = self.collection.gap("vercel", DEPLOYMENT)
+        told = self["gaps"]["item"].eq(DEPLOYMENT).any()
+        return gap[1] if gap and told else None
 
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""

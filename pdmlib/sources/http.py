@@ -236,7 +236,8 @@ class _Clocked(httpcore.SyncBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         allowed = _sooner(timeout, self._left())
-        return _ClockedStream(super().connect_tcp(host, port, allowed, local_address, socket_options), self._left)
+        stream = super().connect_tcp(host, port, allowed, local_address, socket_options=socket_options)
+        return _ClockedStream(stream, self._left)
 
 
 class _ClockedStream(httpcore.NetworkStream):

@@ -111,9 +111,8 @@ def judge(case: Case) -> Verdict:
     fired = alerts_of(case, metrics, findings)
     symptoms = tuple(_parts(case, lambda c: symptoms_of(c, metrics, readings, fired), "symptoms"))
     everything = [*findings, *symptoms]
-    standing = set(
-        _parts(case, lambda c: _standing(c, metrics, everything, tables["database_findings"]), "what was there before")
-    )
+    checks = tables["database_findings"]
+    standing = set(_parts(case, lambda c: _standing(c, metrics, everything, checks), "what was there before"))
     causes = tuple(_parts(case, lambda c: causes_of(c, everything, standing), "causes"))
     actions = tuple(_parts(case, lambda _: action_items(causes), "action items"))
     rivals = tuple(_parts(case, rival_explanations, "rival explanations"))

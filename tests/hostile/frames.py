@@ -1,4 +1,4 @@
-"""Cases of rows that no source would make: infinite, huge, null, unknown words, strangers' texts, times out of order."""
+"""Cases of rows that no source would make: infinite, huge, null, unknown words, texts, times out of order."""
 
 from __future__ import annotations
 
@@ -20,13 +20,78 @@ from tests.hostile.texts import TEXTS
 SITE = a_site()
 # Words that the analyses know, so that a row comes past the first look at it; most columns take several.
 WORDS = (
-    *("up", "down", "degraded", "started", "completed", "failed", "success", "error", "fatal", "succeeded", "pending"),
+    *(
+        "up",
+        "down",
+        "degraded",
+        "started",
+        "completed",
+        "failed",
+        "success",
+        "error",
+        "fatal",
+        "succeeded",
+        "pending",
+    ),
     *("uptime_logs", "/api/health", "deliver", "nightly", "orders", "sales", "database", "memory", "redis"),
-    *("vercel", "stripe", "twilio", "resend", "sentry", "postgres", "supabase", "app", "site", "requests", "database"),
-    *("production", "READY", "ERROR", "deployment", "rollback", "promotion", "delivered", "undelivered", "outbound-api"),
-    *("webhook", "domain", "account", "service", "quota", "call", "customer", "ours", "open", "closed", "bug", "P0"),
-    *("cpu_idle_s", "cpu_all_s", "memory_pct", "disk_used_bytes", "disk_size_bytes", "connections", "max_connections"),
-    *("db_up", "queries_total", "db_size_bytes", "cache_hit", "deadlocks", "stats_reset", "schema", "bytes", "count"),
+    *(
+        "vercel",
+        "stripe",
+        "twilio",
+        "resend",
+        "sentry",
+        "postgres",
+        "supabase",
+        "app",
+        "site",
+        "requests",
+        "database",
+    ),
+    *(
+        "production",
+        "READY",
+        "ERROR",
+        "deployment",
+        "rollback",
+        "promotion",
+        "delivered",
+        "undelivered",
+        "outbound-api",
+    ),
+    *(
+        "webhook",
+        "domain",
+        "account",
+        "service",
+        "quota",
+        "call",
+        "customer",
+        "ours",
+        "open",
+        "closed",
+        "bug",
+        "P0",
+    ),
+    *(
+        "cpu_idle_s",
+        "cpu_all_s",
+        "memory_pct",
+        "disk_used_bytes",
+        "disk_size_bytes",
+        "connections",
+        "max_connections",
+    ),
+    *(
+        "db_up",
+        "queries_total",
+        "db_size_bytes",
+        "cache_hit",
+        "deadlocks",
+        "stats_reset",
+        "schema",
+        "bytes",
+        "count",
+    ),
     *("monitor", "application", "pass", "warn", "fail", "info", "unknown", "full", "denied", "usd", "eur", "high"),
     *("{}", '{"Node Type": "Seq Scan"}', "SELECT 1", "2025-03-04T10:00:00Z"),
 )
@@ -38,7 +103,8 @@ SPAN_S = int(timedelta(days=45).total_seconds())
 def odd_case(chance: Random) -> Case:
     """A case of a phase, whose frames have some rows each that mean something and many that do not."""
     phase = chance.choice(PHASES).name
-    names = chance.sample(sorted(SCHEMAS), chance.randint(1, len(SCHEMAS)))
+    known = sorted(SCHEMAS.keys() - {"not_understood"})  # made by us alone, and never with nothing in it
+    names = chance.sample(known, chance.randint(1, len(known)))
     oddity = chance.choice((0.0, 0.05, 0.3))
     frames = {name: _rows(chance, SCHEMAS[name].columns, oddity) for name in names}
     base = a_case(phase=phase, deployed_at=DEPLOYED, as_of=WEEK_LATER, site=SITE)

@@ -67,7 +67,10 @@ def test_of_an_address_the_password_and_the_key_are_secret_and_the_host_is_not()
         ("key SK0123456789abcdef0123456789abcdef", "key (token)"),
         ("Authorization: Bearer abcdef123456", "Authorization: (token)"),
         ("postgres://u:p@db/x failed", "(address) failed"),
-        ("TypeError: x is undefined at 12:30:11 on 2025-03-04", "TypeError: x is undefined at 12:30:11 on 2025-03-04"),
+        (
+            "TypeError: x is undefined at 12:30:11 on 2025-03-04",
+            "TypeError: x is undefined at 12:30:11 on 2025-03-04",
+        ),
     ],
 )
 def test_what_names_a_person_or_opens_a_door_is_masked(text: str, shown: str) -> None:
