@@ -127,11 +127,13 @@ class Layout:
 
 
 def _is_readable(text: str | None) -> bool:
-    """Whether a reader of JSON takes a text: PostgreSQL keeps what is nested deeper than any reader goes."""
+    """Whether a reader of JSON comes to an end: PostgreSQL keeps what is nested deeper than any reader goes."""
     try:
         json.loads(text or "null")
-    except (ValueError, RecursionError):
+    except RecursionError:
         return False
+    except ValueError:  # a word
+        return True
     return True
 
 
@@ -224,7 +226,7 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     if lost:
         reader.say(f"table:{block.table}:columns", "error", _lacking(block, sight, lost))
     layout = Layout(block, sight, columns)
-    check_time(layout.time, layout.type_of(layout.moment))
+    check_time(f"{sight.table}.{layout.time}", layout.type_of(layout.moment))
     return Layout(block, sight, dict(_zoned(layout, reader)))
 
 
@@ -279,7 +281,14 @@ def check_time(column: str, kind: str) -> None:
         SourceError: it does not.
     """
     if not is_time(kind):
-        raise SourceError(SOURCE, f"column {column} is of type {kind}, and a time is needed")
+        raise SourceError(SOURCE, no_time(column, kind))
+
+
+def no_time(column: str, kind: str) -> str:
+    """Why a column is not read as times, and what would let it be."""
+    made = f"to_timestamp({column})" if kind in PLAIN else f"{column}::timestamptz"
+    need = f"column {column} is of type {kind}, and a time is needed"
+    return f"{need}: make a view with {made} and name that as the table"
 
 
 def possible(column: str) -> Any:
@@ -295,10 +304,11 @@ def value(column: str, kind: str, zone: str | None) -> Any:
             compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
         )
         return compose("CASE WHEN {known} THEN {m} END", known=possible(column), m=moment)
+    if kind in JSON:
+        # A JSON string is its text and a JSON null is nothing: `"up"` is the word up.
+        return compose("({c} #>> '{{}}')", c=name)
     if kind.endswith("[]"):
         return compose("to_jsonb({c})::text", c=name)
-    if kind in JSON:
-        return compose("{c}::text", c=name)
     if kind == "interval":
         return compose("(1000 * extract(epoch FROM {c}))::float8", c=name)
     if kind in ("numeric", "real"):

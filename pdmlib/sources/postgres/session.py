@@ -69,6 +69,10 @@ _LIMITS = "SELECT set_config('statement_timeout', %(timeout)s, true), {pinned}".
 # The server looks once a second whether we are still there, so that a killed process leaves nothing running.
 _LEFT_ALONE = "SELECT set_config('client_connection_check_interval', '1s', true)"
 CANCEL_S = 2.0  # to cancel a running query on the way out: a person has asked to stop
+# No schema is searched but the server's own, so that no name means another thing than it says.
+_NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.orders"
+# The statements of one query: BEGIN, its limits, itself, COMMIT.
+_AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
 
 Row = dict[str, Any]
@@ -108,7 +112,7 @@ class Capability:
 
 @dataclass
 class Cost:
-    """What this session asked of the server."""
+    """What this session asked of the server; `queries` counts every statement that was sent."""
 
     queries: int = 0
     seconds: float = 0.0
@@ -202,7 +206,7 @@ class Session:
         except psycopg.Error as error:
             raise self._failure(error) from None
         finally:
-            self.cost.queries += 1
+            self.cost.queries += _AROUND + len(self._first) + (2 if claims else 1 if role else 0)
             self.cost.seconds += time.monotonic() - started
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
@@ -222,7 +226,8 @@ class Session:
     def _failure(self, error: psycopg.Error) -> SourceError:
         if self._connection.closed:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
-        return RefusedError(_first_line(error), error.sqlstate)
+        hint = f"; {_QUALIFY}" if error.sqlstate == _NO_TABLE else ""
+        return RefusedError(_first_line(error) + hint, error.sqlstate)
 
     def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version
