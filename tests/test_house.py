@@ -106,7 +106,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking needs threads
+        http needs threads
     """,
     "sources.postgres": """
         source
@@ -122,6 +122,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
+        durable
     """,
     "storage.request_logs": """
         figures
@@ -144,7 +145,7 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment terms
+        environment masking terms
     """,
     "phases": """
         due scope

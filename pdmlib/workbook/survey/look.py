@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
+from pdmlib.site.masking import masked
 from pdmlib.site.terms import Terms
-from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.survey import NOT_MADE, Column, Table, words_in
 from pdmlib.workbook.survey.words import meaning
 
