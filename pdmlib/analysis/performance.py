@@ -20,8 +20,8 @@ from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
-    population,
     populations,
+    requests_of,
     spanned,
     tiled,
     timing,
@@ -31,7 +31,6 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
 MINUTE_S, HOUR_S = 60, 3600
-HALF_PCT = 50  # of the window: a rate over less of it is no rate of the window
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
@@ -238,19 +237,14 @@ def _counted(case: Case, found: Population, value: float) -> Measurement:
 
 
 def _against_usual(case: Case, found: Population) -> Change:
-    """The requests of the window, at the rate that was counted, against the same stretch of the weeks before."""
+    """The requests of the window against the same stretch of the weeks before."""
 
     def whole(other: Case) -> float | None:
-        counted = population(other, found.source)
-        return (
-            counted.rate * other.window.minutes
-            if counted and counted.coverage_pct(other.window) > HALF_PCT
-            else None
-        )
+        return requests_of(other, found.source)
 
     current = whole(case)
     if current is None:
-        return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
+        return Change(Trend.UNKNOWN, reason="too little of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
     return change(current, base, "neither", practical_pct=practical, looks=case.scope.phase.looks)
 

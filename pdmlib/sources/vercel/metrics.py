@@ -41,7 +41,7 @@ def metrics_of(platform: Platform, scope: Scope) -> list[threads.Part]:
         *((f"routes:{iso(w.start)}", partial(_requests_by_route, platform, w)) for w in routed),
         *((threads.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in every),
         *((f"routes:{iso(w.start)}", partial(_latency_by_route, platform, w)) for w in routed),
-        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in every),
+        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in spans(scope.visits)),
     ]
 
 
