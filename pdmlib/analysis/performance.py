@@ -342,6 +342,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
+        size=("ms", now - before),
         threshold=f"< {goal:.0f} ms",
     )
     return _of_route(case, row["route"], found)
@@ -362,6 +363,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         becomes_green=f"under {goal:.2f} % of its requests fail (now {now:.2f} %)",
         active=latest is None or latest["error_rate_pct"] is None or latest["error_rate_pct"] >= goal,
         value=now,
+        size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
     )
     return _of_route(case, row["route"], found)
