@@ -186,7 +186,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     whole = found.failures is None
     trials = round(found.requests) if whole else found.sampled or 0
     share = min(failures / found.requests, 1.0)
-    low, high = stats.wilson(round(share * trials), trials, case.level)
+    low, high = stats.proportion(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
     return Measurement(
