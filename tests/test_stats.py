@@ -117,7 +117,7 @@ def test_one_look_at_a_proportion_is_wilsons() -> None:
 
 
 def test_of_twelve_looks_less_than_half_as_many_clean_requests_show_a_rate_below_one_percent() -> None:
-    """Divided looks need 813: z is 2.865, so z^2 / (n + z^2) < 1 % from 8.21 x 99 on. The mixture needs half of it.
+    """Divided looks need 813: z is 2.865, so z^2 / (n + z^2) < 1 % from 8.21 x 99 on. The mixture needs half.
 
     (100 / (100 + n))^0.5 / 0.99^n is 0.434 x 75.3 = 32.7 at 430 and 0.425 x 96.8 = 41 at 455; it takes 40.
     """
