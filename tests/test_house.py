@@ -49,8 +49,9 @@ INSIDE = {
         page tables
         html
         columns
-        cells text
-        charts document words
+        cells document text
+        card
+        charts words
     """,
     "report.charts": """
         catalogue

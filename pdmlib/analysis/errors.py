@@ -17,7 +17,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import IssueClass
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 from pdmlib.site.vendors import Sentry
 
 RELEASED = timedelta(minutes=30)  # a release is often made known a while after the deployment
@@ -25,6 +25,7 @@ SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
+TITLE = 90  # characters of an error's title that a sentence has room for
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
@@ -325,7 +326,13 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         active=_active(case, row),
         value=seen,
         threshold=f"<= {_allowed(case, row)} events",
+        said=_said(kind, grade, row, users),
     )
+
+
+def _said(kind: str, grade: IssueClass, row: dict[str, Any], users: str) -> str:
+    hit = f"{users.removeprefix(', ')} met" if users else "users met"
+    return f"{hit} a {_WORDS[grade].lower()} {kind}error ({str(row['title'])[:TITLE]})"
 
 
 _WORDS = {
@@ -372,7 +379,7 @@ def _silent(case: Case, last: Any) -> str:
     moment = _moment(last)
     if moment is None or not case.scope.phase.rolling:
         return ""
-    return f", or has no event until {iso(moment + case.scope.phase.length)}"
+    return f", or has no event until {spoken(moment + case.scope.phase.length, case.site.zone)}"
 
 
 def _others(case: Case, rest: pd.DataFrame) -> Finding:

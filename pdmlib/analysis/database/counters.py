@@ -17,7 +17,7 @@ from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import significant
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 
 FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
 ROLLED_BACK = 0.05  # share of transactions: a healthy application undoes few
@@ -160,7 +160,7 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
         )
         now = between.case.scope.as_of.timestamp()
         if new is not None and old is not None and old + 1 < new <= now:
-            when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
+            when = spoken(pd.Timestamp(new, unit="s", tz="UTC"), between.case.site.zone)
             yield {
                 "object": metric,
                 "severity": "warn",
