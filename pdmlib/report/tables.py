@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,17 +64,17 @@ def table(
     """
     listed = [_with_unit(_told(_local(row, zone))) for row in rows]
     columns = COLUMNS.get(name) or _plain_columns(listed)
-    return _folded(name, columns, listed, empty, most)
+    return _folded(name, columns, listed, empty, most=most)
 
 
 def first_the_troubled_of(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The rows of a table, those in trouble first."""
-    troubled = TROUBLED.get(name, lambda _: False)
-    return sorted(rows, key=lambda row: not troubled(row))
+    troubled = TROUBLED.get(name)
+    return sorted(rows, key=lambda row: not (troubled and troubled(row)))
 
 
 def _folded(
-    name: str, columns: Iterable[Column], rows: list[Mapping[str, Any]], empty: str, most: int | None
+    name: str, columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None
 ) -> Html:
     troubled = TROUBLED.get(name)
     if most is not None:
@@ -124,7 +124,7 @@ def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
         C("target_met", "Met", cells.yes),
         C("state", "State", cells.text, mark=True),
     )
-    told = _folded("feature_adoption", columns, flat, "The site file names no features.", None)
+    told = _folded("feature_adoption", columns, flat, "The site file names no features.", most=None)
     wrong = sum(map(TROUBLED["feature_adoption"], listed))
     return part(told, wrong=wrong, well=sum(bool(row["target_met"]) for row in listed) if not wrong else 0)
 
@@ -189,7 +189,7 @@ def readings(rows: Iterable[Reading], links: Mapping[str, int], most: int | None
         if well[status]
     )
     told = grid(
-        READINGS, listed, "Nothing is measured here in this phase.", len(bad) if most is None else most, rest
+        READINGS, listed, "Nothing is measured here in this phase.", len(bad) if most is None else most, rest=rest
     )
     unknown = well[Status.UNKNOWN]
     return part(told, wrong=len(bad) - unknown, unknown=unknown, well=well[Status.PASS])

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status, Trend
-from pdmlib.frames.readings import amount as number
+from pdmlib.frames.readings import Reading, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.site.site import Site
 
+number = amount  # as templates and tables call it
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
 # stranger holds it, since all that is not printable is taken out of those.

@@ -168,8 +168,8 @@ def _said(chain: Sequence[Finding]) -> str:
     root, told = chain[0], [f for f in chain if f is chain[0] or f.said]
     felt = min(told, key=lambda finding: _felt(finding.id))
     plain = felt.said or felt.title
-    told = plain if felt is root else f"{plain}: {root.said or lowered(root.title)}"
-    return told.replace("public.", "")  # the schema that everything is in tells nobody anything
+    text = plain if felt is root else f"{plain}: {root.said or lowered(root.title)}"
+    return text.replace("public.", "")  # the schema that everything is in tells nobody anything
 
 
 def lowered(title: str) -> str:

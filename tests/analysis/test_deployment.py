@@ -149,7 +149,7 @@ def test_traffic_that_left_the_deployment_is_a_finding(move, words):
     (found,) = deployment.findings(a_case({"deployments": [*rows, back, again]}))
     assert not found.active
     assert rivals(a_case({"deployments": [*rows, back]})) == [
-        f"1 more production deployments in the window: dpl_0 at 2025-03-04T15:00:00Z ({move})"
+        f"1 more production deployment in the window: dpl_0 at Tue 4 Mar 09:00 CST ({move})"
     ]
 
 
