@@ -27,7 +27,6 @@ from pdmlib.cli.options import (
 )
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
-from pdmlib.frames.readings import Answer
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
@@ -183,19 +182,13 @@ def _import_ahead() -> None:
 
 
 def _announce(written: Written) -> None:
-    content = written.content
-    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}.get(
-        written.status, "white"
-    )
-    console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
-    console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
-    for alert in content["alerts"][:5]:
-        console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
-    for row in content["coverage"]:
-        if row["status"] != Answer.OK:
-            console.print(
-                f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
-            )
+    from pdmlib.report.card import lines
+
+    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
+    first, *more = (line for line in lines(written.content["card"]) if line)
+    console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
+    for line in more:
+        console.print(line, markup=False, soft_wrap=True)
     for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html"):
         if (written.folder / name).exists():
             print(written.folder / name)

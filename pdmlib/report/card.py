@@ -6,7 +6,7 @@ verdict; page, slide, wall, Markdown, terminal, message and mail only lay it out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from pdmlib.analysis.availability.uptime import uptime_segments
 from pdmlib.analysis.catalogue import metrics_in
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Reading, State, Status, amount
+from pdmlib.frames.collection import Coverage
+from pdmlib.frames.readings import Answer, Reading, State, Status, amount
 from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
@@ -116,6 +117,22 @@ def card_of(verdict: Verdict) -> Card:
     )
 
 
+def lines(card: Mapping[str, Any]) -> list[str]:
+    """The card of `report.json` as plain lines, for a terminal and for programs that show no more."""
+    told = [card["sentence"], card["advice"]]
+    for cause in card["causes"]:
+        since = f", {cause['since']}" if cause["since"] else ""
+        told.append(f"{cause['number']}. {cause['said']} ({cause['priority']}{since})")
+        told.append(f"   {cause['owner']}, by {cause['due']}: {cause['action']}")
+        told += [f"   {line}" for line in cause["fix"].splitlines()]
+    if card["others"]:
+        named = "; ".join(f"{c['said']} ({c['priority']}, {c['owner']}, {c['due']})" for c in card["others"])
+        told.append(f"And {len(card['others'])} more: {named}")
+    figures = (" ".join(f"{t['title']} {t['value']} {t['judged']}".split()) for t in card["tiles"])
+    told += [" · ".join(figures), card["dates"]]
+    return told + ([f"Not known: {card['unknown']}"] if card["unknown"] else [])
+
+
 def _sentence(verdict: Verdict) -> str:
     """The status and its reason: the worst cause that is new, else what is over, else what is not known."""
     fresh = [cause for cause in verdict.causes if cause.status is CauseStatus.NEW]
@@ -204,14 +221,16 @@ def _dates(verdict: Verdict) -> str:
 def _unknown(verdict: Verdict) -> str:
     """What was not read, not understood or not measured, the first of each by name."""
     case = verdict.case
-    silent = [
-        f"{c.source} (not read: {c.detail or c.status})" for c in case.collection.coverage if not c.status.heard
-    ]
+    silent = [_unread(c) for c in case.collection.coverage if c.status is not Answer.OK]
     unclear = [f"{row['source']} {row['item']} (not understood)" for row in verdict.not_understood]
     lost = [r.title for r in verdict.unknown if r.measurement.source not in case.site.unused]
     names = [words.one_line(name, 120) for name in dict.fromkeys((*silent, *unclear, *lost))]
     more = f" and {len(names) - MOST_UNKNOWN} more" if len(names) > MOST_UNKNOWN else ""
     return ", ".join(names[:MOST_UNKNOWN]) + more
+
+
+def _unread(row: Coverage) -> str:
+    return f"{row.source} ({'partly' if row.status.heard else 'not'} read: {row.detail or row.status})"
 
 
 def _confidence(verdict: Verdict) -> str:

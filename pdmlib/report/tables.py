@@ -19,7 +19,7 @@ from pdmlib.report.columns import COLUMNS, C, Column
 from pdmlib.report.html import Html, grid, part, render
 from pdmlib.report.text import becomes_green
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.causes import Cause, CauseStatus, Step
+from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.checklist import BoxState
 
 BECAME = {
@@ -233,21 +233,12 @@ def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], reading
             "told": told,
             "state": notes.get(cause.id) or BECAME[cause.status],
             "green": "" if cause.status is CauseStatus.RECOVERED else becomes_green(cause),
-            "steps": [{**step._asdict(), "reading": readings.get(step.id, "")} for step in _telling(cause.steps)],
+            "steps": [{**step._asdict(), "reading": readings.get(step.id, "")} for step in telling(cause.steps)],
             "open": cause.status is CauseStatus.NEW and cause.priority is not Priority.P2,
         }
         for told, cause in rows
     ]
     return part(render("causes.html.j2", causes=listed), wrong=len(listed))
-
-
-def _telling(steps: Iterable[Step]) -> list[Step]:
-    """The steps that say more than those before them."""
-    kept: list[Step] = []
-    for step in steps:
-        if not kept or not any(step.evidence in earlier.evidence for earlier in kept):
-            kept.append(step)
-    return kept
 
 
 def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:

@@ -14,7 +14,7 @@ from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
 from pdmlib.report.card import card_of
 from pdmlib.site.notes import Notes
-from pdmlib.verdict.causes import Cause, CauseStatus
+from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -116,12 +116,13 @@ def _noted(notes: Notes, name: str) -> str:
 
 
 def _issue(cause: Cause, notes: Notes) -> str:
-    """A cause in Markdown: what, what to do, when it is over, and the evidence last."""
+    """A cause in Markdown: what, what to do, when it is over, and under it the evidence."""
     fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
     became = notes.issues.get(cause.id) or BECAME[cause.status]
     told = words.markdown(f"{cause.said}. {became} {cause.action}.{green}")
-    return Markup(told + fix + words.markdown(f" Evidence: {cause.evidence}"))
+    lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
+    return told + fix + Markup("").join(Markup("\n  - ") + line for line in lines)
 
 
 def becomes_green(cause: Cause) -> str:

@@ -91,6 +91,15 @@ class Cause:
     said: str = ""
 
 
+def telling(steps: Iterable[Step]) -> list[Step]:
+    """The steps that say more than those before them."""
+    kept: list[Step] = []
+    for step in steps:
+        if not any(step.evidence in earlier.evidence for earlier in kept):
+            kept.append(step)
+    return kept
+
+
 def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) -> tuple[Cause, ...]:
     """Every finding in exactly one cause, most urgent first; what stood before the deployment is one of them.
 
