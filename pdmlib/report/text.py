@@ -42,6 +42,11 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
     return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
 
 
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The card of a `report.json` as Markdown, as it opens each report."""
+    return str(_environment().get_template("card.md.j2").render(card=card, notes=Notes()))
+
+
 def good(verdict: Verdict) -> list[str]:
     """What went well, each as one line of facts."""
     lines = [
