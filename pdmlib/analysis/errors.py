@@ -14,7 +14,7 @@ from pdmlib import stats
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import IssueClass
 from pdmlib.phases.window import spoken
@@ -310,7 +310,7 @@ def findings(case: Case) -> list[Finding]:
 def _finding(case: Case, row: dict[str, Any]) -> Finding:
     grade, seen = IssueClass(row["class"]), int(row["seen"])
     urgent = bool(row["critical"] or row["security"])
-    users = "" if pd.isna(row["users"]) else f", {row['users']} users"
+    users = "" if pd.isna(row["users"]) else f", {counted(row['users'], 'user')}"
     before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
     since = row["first_seen"] if grade == IssueClass.NEW else case.scope.deployed_at
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
@@ -319,7 +319,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         title=f"{_WORDS[grade]} {kind}error: {row['title']}",
         priority=Priority.P1 if urgent else Priority.P2,
         reading=_reading(row),
-        evidence=f"{row['issue']}: {seen} events{users} in the window{before}; class {grade}.",
+        evidence=f"{row['issue']}: {counted(seen, 'event')}{users} in the window{before}; class {grade}.",
         action=INVESTIGATE if urgent else WATCH,
         becomes_green=_becomes_green(case, row),
         since=_moment(since),

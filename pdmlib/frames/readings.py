@@ -45,6 +45,11 @@ def amount(value: Any, unit: str = "") -> str:
     return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
 
 
+def counted(count: float, noun: str) -> str:
+    """So many of something, in the singular for one."""
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+
+
 class State(StrEnum):
     """What became of an attempt to measure."""
 

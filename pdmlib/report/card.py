@@ -7,7 +7,7 @@ verdict; page, slide, wall, Markdown, terminal, message and mail only lay it out
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -143,7 +143,7 @@ def _sentence(verdict: Verdict) -> str:
     if verdict.status is ReportStatus.UNKNOWN and missing:
         return f"{head}. Nobody can say yet: {missing[0].title} was not measured ({missing[0].reason})."
     if over and verdict.status is not ReportStatus.GREEN:
-        return f"{head}. {over[0].said}; it is over."
+        return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
         return f"{head}. Every limit holds, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
@@ -158,8 +158,7 @@ def _troubled(verdict: Verdict) -> str:
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
     since = _since(verdict, cause)
-    said, colon, why = cause.said.partition(": ") if "since " not in cause.said else (cause.said, "", "")
-    return f"{said}{f' since {since}' if since and 'since ' not in cause.said else ''}{colon}{why}"
+    return replace(cause, said=f"{cause.said} since {since}" if since else cause.said).sentence
 
 
 def _since(verdict: Verdict, cause: Cause) -> str:
@@ -174,7 +173,7 @@ def _told(verdict: Verdict, number: int, cause: Cause) -> Told:
         number=number,
         anchor=f"cause-{number}",
         priority=cause.priority.value,
-        said=cause.said,
+        said=cause.sentence,
         since=_state(verdict, cause),
         owner=cause.owner or "nobody yet",
         due=spoken_day(pd.Timestamp(cause.due).date()),
@@ -196,7 +195,8 @@ def _advice(verdict: Verdict) -> str:
     """The recommendation; a week or month that is over says first how the deployment went."""
     told = f"{verdict.recommendation_text}."
     if verdict.recommendation is Recommendation.ROLLBACK:
-        return "Roll back now: a rollback criterion of the guide holds."
+        held = next(alert.title for alert in verdict.alerts if alert.rollback)
+        return f"Roll back now: the guide says so while this holds: {held}."
     if verdict.outcome is None:
         return told
     ended = {
@@ -223,8 +223,10 @@ def _unknown(verdict: Verdict) -> str:
     case = verdict.case
     silent = [_unread(c) for c in case.collection.coverage if c.status is not Answer.OK]
     unclear = [f"{row['source']} {row['item']} (not understood)" for row in verdict.not_understood]
-    lost = [r.title for r in verdict.unknown if r.measurement.source not in case.site.unused]
-    names = [words.one_line(name, 120) for name in dict.fromkeys((*silent, *unclear, *lost))]
+    deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.unused)
+    lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
+    told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
+    names = [words.one_line(name, 120) for name in dict.fromkeys(told)]
     more = f" and {len(names) - MOST_UNKNOWN} more" if len(names) > MOST_UNKNOWN else ""
     return ", ".join(names[:MOST_UNKNOWN]) + more
 

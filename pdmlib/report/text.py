@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Priority, Status
+from pdmlib.frames.readings import Priority, Status, counted
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
 from pdmlib.report.card import card_of
@@ -64,7 +64,7 @@ def good(verdict: Verdict) -> list[str]:
 def highlights(verdict: Verdict) -> list[str]:
     """What went well and what did not, each as one line of facts."""
     bad = [
-        f"⚠️ {cause.said}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
+        f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and cause.status is not CauseStatus.STANDING
     ]
@@ -125,7 +125,7 @@ def _issue(cause: Cause, notes: Notes) -> str:
     fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
     became = notes.issues.get(cause.id) or BECAME[cause.status]
-    told = words.markdown(f"{cause.said}. {became} {cause.action}.{green}")
+    told = words.markdown(f"{cause.sentence}. {became} {cause.action}.{green}")
     lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
     return told + fix + Markup("").join(Markup("\n  - ") + line for line in lines)
 
@@ -158,6 +158,7 @@ def _environment() -> Environment:
         "or_none": words.or_none,
         "in_brackets": words.in_brackets,
         "code": words.code,
+        "counted": counted,
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

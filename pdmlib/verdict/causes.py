@@ -69,7 +69,8 @@ class Cause:
     Attributes:
         chain: ids of the findings, root first.
         steps: the same findings in words.
-        said: what a customer notices of it and why, in one sentence without its full stop.
+        said: what a customer notices of it, in one sentence without its full stop.
+        why: what explains that; empty where it is the cause itself.
         fix: what mends the root, such as a statement of SQL; None where it is not known.
         due: local day, ISO.
         becomes_green: what would have to be measured for it to go away.
@@ -89,6 +90,12 @@ class Cause:
     becomes_green: str
     steps: tuple[Step, ...] = ()
     said: str = ""
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is noticed and why."""
+        return f"{self.said}: {self.why}" if self.why else self.said
 
 
 def telling(steps: Iterable[Step]) -> list[Step]:
@@ -139,6 +146,7 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
     area = next((area for prefix, area in _AREAS.items() if root.reading.startswith(prefix)), "application")
     steps = tuple(_step(finding, links) for finding in chain)
     told = dict.fromkeys(finding.evidence for finding in chain if finding.evidence)
+    felt = min((f for f in chain if f is root or f.said), key=lambda finding: _felt(finding.id))
     begun = [f.since for f in chain if f.since is not None]
     return Cause(
         id=root.id,
@@ -154,7 +162,8 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
         due=_due(case, priority),
         becomes_green=root.becomes_green,
         steps=steps,
-        said=_said(chain),
+        said=_plain(felt),
+        why="" if felt is root else _because(root),
     )
 
 
@@ -172,13 +181,14 @@ def _step(finding: Finding, links: Mapping[str, Link]) -> Step:
     return Step(finding.id, finding.title, finding.evidence.removeprefix(f"{finding.title}: "), why)
 
 
-def _said(chain: Sequence[Finding]) -> str:
-    """What is felt most of a chain, and the root that explains it."""
-    root, told = chain[0], [f for f in chain if f is chain[0] or f.said]
-    felt = min(told, key=lambda finding: _felt(finding.id))
-    plain = felt.said or felt.title
-    text = plain if felt is root else f"{plain}: {root.said or lowered(root.title)}"
-    return text.replace("public.", "")  # the schema that everything is in tells nobody anything
+def _plain(finding: Finding) -> str:
+    """What a finding says to somebody who knows no term of ours; a schema that all is in tells nothing."""
+    return (finding.said or finding.title).replace("public.", "")
+
+
+def _because(root: Finding) -> str:
+    """The root behind a colon; the names of vendors stay as they are."""
+    return _plain(root) if root.id.startswith("integration:") else lowered(_plain(root))
 
 
 def lowered(title: str) -> str:
@@ -233,7 +243,7 @@ def _item(cause: Cause) -> Mapping[str, Any]:
     fix = f": {cause.fix}" if cause.fix and cause.fix not in cause.action else ""
     return {
         "id": cause.id,
-        "action": f"{cause.action}{fix} ({cause.said})",
+        "action": f"{cause.action}{fix} ({cause.sentence})",
         "priority": cause.priority.value,
         "owner": cause.owner,
         "due": cause.due,

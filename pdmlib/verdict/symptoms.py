@@ -62,7 +62,22 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         active=now is not None if urgent else True,
         value=reading.value,
         threshold=alert.threshold if alert else reading.target or "its limit",
+        said=_said(alert) if alert else "",
     )
+
+
+# What the alerts that decide mean, in a sentence.
+MEANS = {
+    "app_up": "The application is down",
+    "health_ok": "The health check fails",
+    "db_connection_errors": "The database cannot be reached",
+    "payment_failures": "Payments fail",
+    "error_rate_pct": "{} of requests fail",
+}
+
+
+def _said(alert: Alert) -> str:
+    return MEANS.get(alert.id, "").format(f"{amount(alert.value)} %")
 
 
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:

@@ -250,13 +250,13 @@ def summarise(verdict: Verdict) -> str:
     ]
     if facts:
         lines.append("Measured: " + ", ".join(facts) + ".")
-    troubles = [cause.said for cause in verdict.causes if cause.status is CauseStatus.NEW]
+    troubles = [cause.sentence for cause in verdict.causes if cause.status is CauseStatus.NEW]
     if troubles:
         more = f", and {len(troubles) - MOST_TROUBLES} more" if len(troubles) > MOST_TROUBLES else ""
         lines.append(". ".join(troubles[:MOST_TROUBLES]) + more + ".")
     elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
-    lines += [f"{c.said}." for c in verdict.causes if c.status is CauseStatus.STANDING]
+    lines += [f"{c.sentence}." for c in verdict.causes if c.status is CauseStatus.STANDING]
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:

@@ -272,7 +272,7 @@ def uptime_pct(case: Case) -> Measurement:
     if found.maintenance:
         text += f"; {_minutes(found.maintenance)} of maintenance are left out"
     low, high = found.low_pct, found.high_pct
-    text += f"; between {low:.2f} and {high:.2f} %"
+    text += f"; between {low:.2f} and {high:.2f} %" if round(low, 2) != round(high, 2) else ""
     value = 100 * working / found.known if found.known else None
     return _certain(
         case, _measured(case, value, found, evidence=text, low=low, high=high), found, high < _target(case)
