@@ -29,6 +29,7 @@ SECTION = "database"
 SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
+POOL = "Connect through the pooler, or allow more connections"
 RESTART = "Check Supabase status, restart if needed"
 # The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
@@ -142,6 +143,24 @@ def db_connection_errors(case: Case) -> Measurement:
         window=case.window,
         evidence="; ".join(signs + now) or seen,
     )
+
+
+def db_connections_refused(case: Case) -> Measurement:
+    """Connections that the server refused since all were taken, by its own log."""
+    errors = case.within("vendor_errors", "at")
+    refused = errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
+    if doubt := case.unclear("supabase", "refusals"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
+    if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
+        return case.missing("supabase", "refusals", "the key may not read the server's log")
+    last = f"the last at {iso(refused['at'].max())}" if len(refused) else None
+    return _gauged(case, len(refused), last or "the server's log holds none")
+
+
+def _is_unreadable(case: Case, item: str) -> bool:
+    states = case["vendor_states"]
+    mine = (states["vendor"] == "supabase") & (states["kind"] == "key")
+    return bool((mine & (states["item"] == item)).any())
 
 
 def _connected(case: Case) -> bool:
@@ -552,6 +571,7 @@ _CONNECTIONS = (
     Limit(">=", 70, Status.WARN, priority=Priority.P2, action=SCALE),
 )
 _DOWN = (Limit(">", 0, Status.FAIL, priority=Priority.P0, action=RESTART, critical=True, rollback=True),)
+_REFUSED = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=POOL),)
 _STORAGE = (
     Limit(">=", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
     Limit(">=", 80, Status.WARN, priority=Priority.P2, action=SCALE),
@@ -637,6 +657,16 @@ METRICS: tuple[Metric, ...] = (
         target="0",
         better="lower",
         holds=down_confirmed,
+    ),
+    Metric(
+        "db_connections_refused",
+        "Connections refused",
+        "count",
+        section=SECTION,
+        measure=db_connections_refused,
+        limits=_REFUSED,
+        target="0",
+        better="lower",
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),

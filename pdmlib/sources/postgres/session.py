@@ -46,6 +46,8 @@ SELECT set_config('statement_timeout', %(timeout)s, true), set_config('lock_time
        set_config('idle_in_transaction_session_timeout', '10s', true), set_config('timezone', 'UTC', true),
        set_config('row_security', %(row_security)s, true), set_config('search_path', 'pg_catalog', true)
 """
+# No schema is searched but the server's own, so that no name means another thing than it says.
+_NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.orders"
 # The statements of one query: BEGIN, its limits, itself, COMMIT.
 _AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
@@ -200,7 +202,8 @@ class Session:
     def _failure(self, error: psycopg.Error) -> SourceError:
         if self._connection.closed:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
-        return RefusedError(_first_line(error), error.sqlstate)
+        hint = f"; {_QUALIFY}" if error.sqlstate == _NO_TABLE else ""
+        return RefusedError(_first_line(error) + hint, error.sqlstate)
 
     def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version
