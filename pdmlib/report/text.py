@@ -127,7 +127,7 @@ def _issue(cause: Cause, notes: Notes) -> str:
     became = notes.issues.get(cause.id) or BECAME[cause.status]
     told = words.markdown(f"{cause.sentence}. {became} {cause.action}.{green}")
     lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
-    return told + fix + Markup("").join(Markup("\n  - ") + line for line in lines)
+    return Markup(told + fix + Markup("").join(Markup("\n  - ") + line for line in lines))
 
 
 def becomes_green(cause: Cause) -> str:

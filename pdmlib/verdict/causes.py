@@ -95,6 +95,8 @@ class Cause:
     @property
     def sentence(self) -> str:
         """What is noticed and why."""
+        if ": " in self.why:
+            return f"{self.said} ({self.why})"
         return f"{self.said}: {self.why}" if self.why else self.said
 
 
