@@ -153,7 +153,7 @@ def db_connections_refused(case: Case) -> Measurement:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
     if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
         return case.missing("supabase", "refusals", "the key may not read the server's log")
-    last = f"the last at {iso(refused['at'].max())}" if len(refused) else None
+    last = f"the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
 
 
