@@ -37,7 +37,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather notify opening scope shipped status survey telemetry
+        gather github mail notify opening scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -49,8 +49,9 @@ INSIDE = {
         page tables
         html
         columns
-        cells text
-        charts document words
+        cells document text
+        card
+        charts words
     """,
     "report.charts": """
         catalogue

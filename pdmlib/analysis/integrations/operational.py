@@ -246,6 +246,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
                 owner=case.site.people.owners.get("integrations"),
+                said=f"{title}: {causes[0].words}",
             )
 
 
