@@ -104,7 +104,8 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres specifications
+        app postgres
+        specifications
         accounts fields health live permissions webhooks
         http masking threads
     """,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -79,13 +79,14 @@ class _Plan:
 
 
 def explain(session: Session, site: Site) -> list[Understood]:
-    """Every table that the site file names, as its newest row is understood.
+    """Every table that the site file names, as its newest row is understood, and that no reading rests on it.
 
     Raises:
         SourceError: the database's catalogue cannot be read.
     """
     seen = ledger(session, site)
-    return [_explained(session, site.zone, plan, seen.sights[qualified(plan.table)]) for plan in _plans(site)]
+    found = (_explained(session, site.zone, plan, seen.sights[qualified(plan.table)]) for plan in _plans(site))
+    return [one if one.problem else replace(one, problem=site.idle(one.key)) for one in found]
 
 
 def _plans(site: Site) -> Iterator[_Plan]:

@@ -17,10 +17,12 @@ from pdmlib.phases.phase import HOUR
 from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
+from pdmlib.sources.fields import vocabulary
 from pdmlib.sources.postgres import mapping
 from pdmlib.sources.postgres.mapping import Layout, Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, joined, literal, written
 from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
+from pdmlib.sources.specifications.stripe import CODES
 
 
 def probes(reader: Reader) -> pd.DataFrame:
@@ -226,12 +228,12 @@ def _check(row: Row) -> Row:
 
 
 def payments(reader: Reader) -> pd.DataFrame:
-    """Payment attempts of the baseline and the window, as the application stored them.
+    """Payment attempts of the baseline and the window, as the application stored them; none where Stripe tells.
 
     An integer amount is taken for minor units; any other for the currency's main unit of a hundred.
     """
     block = reader.site.block("payments")
-    if block is None:
+    if block is None or reader.site.idle("payments"):
         return frame("payments")
     layout = reader.layout(block)
     rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
@@ -239,14 +241,18 @@ def payments(reader: Reader) -> pd.DataFrame:
     return frame("payments", [_payment(row, 1 if is_minor else 100, n) for n, row in enumerate(rows, 1)])
 
 
+_REASONS = vocabulary(CODES, {})  # many applications store Stripe's own codes
+
+
 def _payment(row: Row, minor: int, place: int) -> Row:
-    amount = row["amount"]
+    amount, declined, failed = row["amount"], row["status"] == "declined", row["status"] == "failed"
     return {
         "source": "database",
         "payment": str(row["payment"] or f"#{place}"),
         "created_at": row["created_at"],
-        "status": row["status"],
+        "status": "failed" if declined else row["status"],
         "failure_code": row["failure_code"],
+        "fault": "customer" if declined else _REASONS.of(row["failure_code"]) or "ours" if failed else None,
         "amount_minor": None if amount is None else round(minor * float(amount)),
         "currency": row["currency"],
     }

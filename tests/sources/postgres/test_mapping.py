@@ -230,3 +230,22 @@ def test_a_column_that_holds_no_times_says_what_would_make_them(database: Databa
     granted(database, f"CREATE TABLE looks (seen {kind}, state text)")
     reason = gap(collected(database, uptime=LOOKS), "table:public.looks")
     assert f"column public.looks.seen is of type {kind}, and a time is needed: make a view with {made}" in reason
+
+
+def test_a_failed_payment_is_the_customers_fault_where_its_word_or_stripes_own_code_says_so(
+    database: Database,
+) -> None:
+    granted(
+        database,
+        "CREATE TABLE pix (id int, created_at timestamptz, state text, why text)",
+        "INSERT INTO pix SELECT n, '2025-03-04 10:00+00', state, why FROM (VALUES (1, 'pago', NULL), "
+        "(2, 'erro', 'banco fora do ar'), (3, 'recusado', NULL), (4, 'erro', 'card_declined')) AS t(n, state, why)",
+    )
+    block = {
+        "table": "public.pix",
+        "columns": {"status": "state", "failure_code": "why"},
+        "words": {"succeeded": ["pago"], "failed": ["erro"], "declined": ["recusado"]},
+    }
+    found = collected(database, payments=block)["payments"].set_index("payment").sort_index()
+    assert list(found["status"]) == ["succeeded", "failed", "failed", "failed"]
+    assert list(found["fault"].fillna("nobody")) == ["nobody", "ours", "customer", "customer"]
