@@ -49,7 +49,7 @@ def metrics_in(case: Case) -> tuple[Metric, ...]:
     Integrations that only the application's own checks name are among them.
     """
     shown = [*metrics_of(case.site, case.scope.phase), *operational.further(case)]
-    return tuple(metric for metric in shown if not case.is_without(case.kept(metric.id, metric.measure)))
+    return tuple(metric for metric in shown if not case.is_without(metric.of(case)))
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
