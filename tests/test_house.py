@@ -106,7 +106,8 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres specifications
+        app postgres
+        specifications
         accounts fields health live permissions webhooks
         http needs threads
     """,
