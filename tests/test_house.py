@@ -104,6 +104,8 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
+        sentry_monitors
+        sentry_api
         app postgres specifications
         accounts fields health live permissions webhooks
         http masking needs threads
