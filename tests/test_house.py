@@ -78,6 +78,7 @@ INSIDE = {
     "analysis.compare": """
         change
         baseline same_hours
+        weeks
     """,
     "analysis.traffic": """
         days hourly routes stretches
@@ -108,7 +109,7 @@ INSIDE = {
         sentry_api
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking needs threads
+        http needs threads
     """,
     "sources.postgres": """
         source
@@ -124,6 +125,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
+        durable
     """,
     "storage.request_logs": """
         figures
@@ -146,7 +148,7 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment terms
+        environment masking terms
     """,
     "phases": """
         due scope

@@ -13,10 +13,10 @@ from pdmlib.frames.readings import Answer
 from pdmlib.frames.states import Probe
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
-from pdmlib.sources.masking import masked
 from pdmlib.sources.needs import REFUSALS, need_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests

@@ -16,7 +16,7 @@ from pdmlib.cli.main import application
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
-from pdmlib.sources.masking import masked
+from pdmlib.site.masking import masked
 from pdmlib.workbook.doctor import Examination
 from tests.builders import a_scope, a_site, at
 from tests.servers import BLIND, MONITOR, Database
