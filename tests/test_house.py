@@ -106,7 +106,8 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres
+        sentry_monitors
+        app postgres sentry_api
         specifications
         accounts fields health live permissions webhooks
         http needs threads

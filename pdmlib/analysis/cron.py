@@ -117,12 +117,17 @@ def unreadable(case: Case) -> Measurement | None:
     cron = case.site.cron
     if cron is None:
         return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "postgres")
-    item = f"table:{cron.table}"
-    if not case.answered("postgres", item):
-        return case.missing("postgres", item, "the cron log was not read")
+    source, item = _source(case), "check_ins" if cron.in_sentry else f"table:{cron.table}"
+    if not case.answered(source, item):
+        return case.missing(source, item, "the cron log was not read")
     if case["cron_logs"].empty:
-        return Measurement.missing(State.NO_DATA, EMPTY, "postgres")
+        return Measurement.missing(State.NO_DATA, EMPTY, source)
     return None
+
+
+def _source(case: Case) -> str:
+    """Where the runs are from: the application's table, or Sentry where it keeps none."""
+    return "sentry" if case.site.cron and case.site.cron.in_sentry else "postgres"
 
 
 def _expected(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,7 +136,7 @@ def _expected(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(case: Case, value: float, due: pd.DataFrame, evidence: str | None) -> Measurement:
     return Measurement(
-        State.MEASURED, value, samples=len(due), source="postgres", window=case.window, evidence=evidence
+        State.MEASURED, value, samples=len(due), source=_source(case), window=case.window, evidence=evidence
     )
 
 
@@ -175,7 +180,7 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
 
 def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
     """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
-    why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
+    why = case.unclear(_source(case), "cron.") or "the ends of runs are not understood"
     text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
     known = _measured(case, hit, found, text)
     known = replace(known, low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
@@ -188,10 +193,10 @@ def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
         return lost
     due = _expected(slots(case))
     if due.empty:
-        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, "postgres")
+        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, _source(case))
     heard = due[due["state"] != Slot.NEVER_LOGGED]
     if heard.empty or (heard["started_at"].isna().all() and not silence_tells):
-        return Measurement.missing(State.NO_DATA, SILENT, "postgres")
+        return Measurement.missing(State.NO_DATA, SILENT, _source(case))
     return heard
 
 
@@ -202,7 +207,7 @@ def avg_seconds(case: Case) -> Measurement:
         return found
     lengths = found.loc[found["state"].isin(GOOD), "seconds"].dropna()
     if lengths.empty:
-        return Measurement.missing(State.NO_DATA, "no run ended well in this window", "postgres")
+        return Measurement.missing(State.NO_DATA, "no run ended well in this window", _source(case))
     return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")
 
 

@@ -112,6 +112,9 @@ class Uptime(TableBlock):
 
     table: Identifier = Field(default="public.uptime_logs", description="the table of the probes")
     interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the checks of Sentry's uptime monitors"
+    )
 
 
 class Job(Part):
@@ -142,6 +145,9 @@ class Cron(TableBlock):
 
     table: Identifier = Field(
         default="public.cron_job_logs", description="the table of the runs: a row a run, or two"
+    )
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the check-ins of Sentry's cron monitors, by the slug"
     )
     settings_table: Identifier | None = Field(default=None, description="the table of which jobs are switched on")
     settings_columns: Mapping[str, Identifier] = Field(
