@@ -69,10 +69,10 @@ def report(
         phase_named(phase)
 
         def scope(loaded: Site) -> Scope:
-            return scope_for(loaded, phase, as_of, deployed_at)
+            return scope_for(loaded, phase, as_of, deployed_at, out=out)
 
         written = _report(site, as_of, out, notes=notes, scope_of=scope, notify=notify)
-        for tell in told:
+        for tell in told if "card" in written.content else ():
             _in_one_line(partial(tell, written.content))
         _finish(written, fail_on)
 
@@ -124,7 +124,7 @@ def incident(
 
         def scope(loaded: Site) -> Scope:
             began, ended = (start, end) if start else span_of(alert, loaded, out)
-            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at)
+            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at, out=out)
 
         _finish(_report(site, as_of, out, notes=notes, scope_of=scope), fail_on)
 
@@ -140,7 +140,7 @@ def _finish(written: Written, fail_on: str) -> None:
 def _report(
     site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope], notify: bool = False
 ) -> Written:
-    from pdmlib.workbook.telemetry import watched
+    from pdmlib.workbook.telemetry import report_broken, watched
 
     check_out(out)
     with ThreadPoolExecutor(2) as pool, production_of(site, as_of, pool) as production:
@@ -171,6 +171,7 @@ def _report(
                 written = write_report(
                     loaded, scope, out, collection=collection, kernel=kernel, notes=notes, say=status.update
                 )
+                report_broken(written.content)
             if webhook:
                 _tell(webhook, written)
             return written
@@ -218,7 +219,8 @@ def _announce(written: Written) -> None:
     from pdmlib.report.card import lines
 
     colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
-    first, *more = (line for line in lines(written.content["card"]) if line)
+    card = written.content.get("card")
+    first, *more = (line for line in (lines(card) if card else [written.status.value]) if line)
     console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
     for line in more:
         console.print(line, markup=False, soft_wrap=True)

@@ -23,7 +23,6 @@ from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
 from pdmlib.verdict.causes import Cause, CauseStatus
-from pdmlib.verdict.present import measure_once
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
@@ -213,7 +212,7 @@ def _dates(verdict: Verdict) -> str:
     part = "" if scope.complete else f" ({scope.so_far})"
     span = f"{spoken(scope.window.start, zone)} to {spoken(scope.window.end, zone)}{part}"
     return (
-        f"Deployed {words.deployed(verdict.case.site, scope.deployed_at)} · looks at {span} · "
+        f"Deployed {words.deployed(verdict.case)} · looks at {span} · "
         f"next check {spoken(verdict.next_check, zone)}"
     )
 
@@ -274,7 +273,7 @@ def _before(verdict: Verdict, reading: Reading, unit: str) -> str:
     if metric is None:
         return ""
     before = verdict.case.at(verdict.case.scope.before)
-    found = measure_once(before, metric)
+    found = metric.of(before)
     whole = found.state is State.MEASURED and found.window == before.window
     return f"before {amount(found.value, unit)}" if whole else ""
 

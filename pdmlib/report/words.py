@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Reading, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
-from pdmlib.site.site import Site
 
 number = amount  # as templates and tables call it
 OPEN = "open: nothing noted"
@@ -48,6 +48,8 @@ _SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\
 _LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
 _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit
+# What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
+_LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 
 
 def signed(pct: float) -> str:
@@ -111,9 +113,10 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     return moment.astimezone(zone).strftime(pattern)
 
 
-def deployed(site: Site, moment: datetime) -> str:
-    """When a deployment was, in the site's zone, and what people call it."""
-    name = site.deployment_name(moment)
+def deployed(case: Case) -> str:
+    """When the deployment was, in the site's zone, and what people call it; said to be supposed where it is."""
+    site, moment = case.site, case.scope.deployed_at
+    name = "supposed, since " + case.doubt if case.doubt else site.deployment_name(moment)
     return local(moment, site.zone) + (f" ({name})" if name else "")
 
 
@@ -156,5 +159,5 @@ def code(value: Any) -> Markup:
 def _harmless(line: str) -> str:
     text = _SPECIAL.sub(r"\\\1", line)
     text = _BRACKET.sub(r"\\\1", text) if _LINKED.search(line) else text
-    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", text))
+    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", text)))
     return _QUOTE.sub(r"\1&gt;", text)

@@ -13,7 +13,7 @@ from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import PREFIX, step_of
-from pdmlib.verdict.present import measure_once, now_of
+from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
 # before it says otherwise; the others tell of now, or of a difference.
@@ -125,7 +125,7 @@ def _was_so(case: Case, metric: Metric) -> bool:
     """
     if metric.topic is Topic.USE:
         return False
-    before, now = measure_once(case.at(case.scope.before), metric), measure_once(case, metric)
+    before, now = metric.of(case.at(case.scope.before)), metric.of(case)
     if before.state is not State.MEASURED or before.window != case.scope.before:
         return False
     steps = [step_of(metric, found)[0] for found in (before, now)]

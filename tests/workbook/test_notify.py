@@ -233,3 +233,15 @@ def test_a_site_without_a_webhook_says_which_key_is_needed() -> None:
         webhook(a_site())
     with pytest.raises(SiteError, match="set the environment variable SHOP_NOT_SET"):
         webhook(a_site(notify_env="SHOP_NOT_SET"))
+
+
+@pytest.mark.parametrize(
+    "kept", ["", '{"phases": {"daily"', "[]", '{"phases": {"daily": {"status": "BLUE"}}}', "\x00"]
+)
+def test_a_damaged_record_of_what_was_said_is_set_aside_and_all_is_said_again(
+    receiver: Receiver, tmp_path: Path, kept: str
+) -> None:
+    (tmp_path / ".notified.json").write_text(kept, encoding="utf-8")
+    assert notify(receiver.url, tmp_path, content("RED", an_alert()), None)
+    assert notify(receiver.url, tmp_path, content("RED", an_alert()), None) is None
+    assert (tmp_path / ".notified.json.damaged").read_text(encoding="utf-8") == kept

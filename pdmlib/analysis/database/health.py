@@ -104,13 +104,13 @@ def db_connections(case: Case) -> Measurement:
 
 
 def db_connections_pct(case: Case) -> Measurement:
-    """The most connections of any sample in the window, in percent of those allowed."""
+    """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
     text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {spoken(top['at'], case.site.zone)}"
-    value = 100 * float(top["value"]) / float(limit["value"])
+    value = min(100.0, 100 * float(top["value"]) / float(limit["value"]))
     return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
 
