@@ -231,6 +231,7 @@ class Finding:
         fix: a statement that mends it, where one is known.
         said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
             the title is one.
+        size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
     """
 
     id: str
@@ -249,6 +250,7 @@ class Finding:
     rollback: bool = False
     fix: str | None = None
     said: str = ""
+    size: tuple[str, float] | None = None
 
     @property
     def rule(self) -> str:
