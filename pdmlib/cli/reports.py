@@ -72,7 +72,7 @@ def report(
             return scope_for(loaded, phase, as_of, deployed_at, out=out)
 
         written = _report(site, as_of, out, notes=notes, scope_of=scope, notify=notify)
-        for tell in told:
+        for tell in told if "card" in written.content else ():
             _in_one_line(partial(tell, written.content))
         _finish(written, fail_on)
 
@@ -219,7 +219,8 @@ def _announce(written: Written) -> None:
     from pdmlib.report.card import lines
 
     colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
-    first, *more = (line for line in lines(written.content["card"]) if line)
+    card = written.content.get("card")
+    first, *more = (line for line in (lines(card) if card else [written.status.value]) if line)
     console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
     for line in more:
         console.print(line, markup=False, soft_wrap=True)

@@ -41,7 +41,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "rivals": list(verdict.rivals),
         "next_check": iso(verdict.next_check),
         "summary": verdict.summary,
-        "card": _plain(card_of(verdict).plain()),
+        **case.attempt("card", lambda: {"card": _plain(card_of(verdict).plain())}, lambda _: {}),
         "readings": [_reading(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
