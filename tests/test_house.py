@@ -78,6 +78,7 @@ INSIDE = {
     "analysis.compare": """
         change
         baseline same_hours
+        weeks
     """,
     "analysis.traffic": """
         days hourly routes stretches

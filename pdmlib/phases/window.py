@@ -81,10 +81,10 @@ class Window:
         """The same length of time, earlier or later."""
         return Window(self.start + by, self.end + by)
 
-    def weeks_earlier(self, weeks: int, zone: ZoneInfo) -> Window:
-        """As long a window from the same weekday and time of day, by the zone's clock, so many weeks before."""
+    def days_earlier(self, days: int, zone: ZoneInfo) -> Window:
+        """As long a window from the same time of day, by the zone's clock, so many days before."""
         local = self.start.astimezone(zone)
-        day = local.date() - timedelta(weeks=weeks)
+        day = local.date() - timedelta(days=days)
         start = datetime.combine(day, local.time(), zone).astimezone(UTC)
         return Window(start, start + (self.end - self.start))
 
