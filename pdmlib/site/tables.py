@@ -18,6 +18,7 @@ from pdmlib.site.terms import (
     TICKETS,
     UPTIME,
     Terms,
+    word,
 )
 from pdmlib.site.types import (
     LOG_FIELDS,
@@ -181,6 +182,11 @@ class Cron(TableBlock):
                 )
             seen |= set(slots)
         return self
+
+    def job_of(self, theirs: str) -> str | None:
+        """The job that the log calls so, compared as words are; None where the file lists none."""
+        names = {name: job.name for job in self.jobs for name in (*job.aliases, job.name)}
+        return names.get(theirs) or {word(name): ours for name, ours in names.items()}.get(word(theirs))
 
     @property
     def expected(self) -> tuple[Job, ...]:
