@@ -105,7 +105,8 @@ class Case:
     def unclear(self, source: str, item: str = "") -> str | None:
         """What of a source, or of what an item of it begins with, was not understood; None when all was."""
         rows = self["not_understood"]
-        rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
+        if len(rows):  # most often nothing is, and this is asked some hundred times
+            rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
         if rows.empty:
             return None
         first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")

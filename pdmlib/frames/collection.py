@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -35,8 +37,10 @@ class Collection:
 
     def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
         """Why a source, or an item of it, could not be read; None when it was."""
-        gaps = self["gaps"]
-        rows = gaps[(gaps["source"] == source) & (gaps["item"].isna() | (gaps["item"] == item))]
-        if rows.empty:
-            return None
-        return State(rows["state"].iloc[0]), str(rows["reason"].iloc[0])
+        mine = (gap for whose, what, *gap in self._gaps if whose == source and (pd.isna(what) or what == item))
+        return next(((State(state), str(reason)) for state, reason in mine), None)
+
+    @cached_property
+    def _gaps(self) -> tuple[Any, ...]:
+        """The rows of `gaps` outside pandas, which is slow at small questions: a judgement asks hundreds."""
+        return tuple(self["gaps"][["source", "item", "state", "reason"]].itertuples(index=False, name=None))

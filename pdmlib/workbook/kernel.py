@@ -13,8 +13,12 @@ from jupyter_client.manager import KernelManager
 
 from pdmlib.site.environment import environment_without
 
-# The kernel imports what every notebook needs while the sources are still being asked.
-WARM = "--IPKernelApp.exec_lines=import pdmlib.workbook.report, pdmlib.report.charts.catalogue"
+# The kernel imports what every notebook needs while the sources are still being asked, and as the command does not
+# let jsonschema load a checker of IRIs that takes a second.
+WARM = (
+    "--IPKernelApp.exec_lines=import sys; sys.modules.setdefault('rfc3987_syntax');"
+    " import pdmlib.workbook.report, pdmlib.report.charts.catalogue"
+)
 
 
 class Kernel:

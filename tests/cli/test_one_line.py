@@ -6,6 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from pdmlib.cli.main import application
 
 ROOT = Path(__file__).parents[2]
 SITE = "site: shop\ntitle: Ünïcode\ntime_zone: UTC\ndeployed_at: 2025-03-03T00:00:00Z\nsources: {}\n"
@@ -31,8 +34,8 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_asked(
     tmp_path: Path, command: tuple[str, ...], out: str
 ) -> None:
     (tmp_path / "shop.yaml").write_text(SITE)
-    done = pdm(*command, "--site", str(tmp_path / "shop.yaml"), "--out", out)
-    assert done.returncode == 2
+    done = CliRunner().invoke(application(), [*command, "--site", str(tmp_path / "shop.yaml"), "--out", out])
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"pdm: --out: {out} cannot be written to: ")
     assert len(done.stderr.splitlines()) == 1
 

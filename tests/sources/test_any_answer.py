@@ -460,4 +460,4 @@ def test_no_answer_breaks_a_report_or_passes_from_what_is_not_understood(
 @pytest.mark.slow
 @pytest.mark.parametrize("source", CHECKS)
 def test_none_of_a_thousand_answers_does(source: str, server: tuple[str, dict[str, Any]]) -> None:
-    run(source, server, 1000)
+    run(source, server, 250)  # an example is the answers of at least four paths

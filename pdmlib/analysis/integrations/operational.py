@@ -13,7 +13,7 @@ from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations import emails, messages, payments
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 
 SECTION = "integrations"
@@ -67,6 +67,7 @@ _REPORTED = {
 }
 
 
+@once
 def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
     causes = "; ".join(cause.words for cause in causes_of(case, name))
@@ -113,13 +114,11 @@ def _is_now(case: Case) -> bool:
     return case.window.end >= case.scope.window.end
 
 
-def causes_of(case: Case, name: str) -> Iterator[Cause]:
+@once
+def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     """Why an integration has issues; nothing when none is known."""
-    yield from _broken_states(case, name)
-    yield from _failing_checks(case, name)
-    yield from _unwell_component(case, name)
-    for causes in _CAUSES.get(name, ()):
-        yield from causes(case)
+    own = (cause for causes in _CAUSES.get(name, ()) for cause in causes(case))
+    return (*_broken_states(case, name), *_failing_checks(case, name), *_unwell_component(case, name), *own)
 
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
@@ -173,6 +172,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     )
 
 
+@once
 def _checks(case: Case, name: str) -> pd.DataFrame:
     """Checks by the application, oldest first."""
     checks = case.within("integration_checks", "at").sort_values("at")
@@ -220,7 +220,7 @@ def _still(case: Case, name: str) -> bool:
     """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom."""
     events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
-    return any(causes_of(now, name))
+    return bool(causes_of(now, name))
 
 
 def findings(case: Case) -> list[Finding]:
@@ -230,7 +230,7 @@ def findings(case: Case) -> list[Finding]:
 
 def _issues(case: Case) -> Iterator[Finding]:
     for name, title in TITLES.items():
-        causes = list(causes_of(case, name))
+        causes = causes_of(case, name)
         if causes:
             yield Finding(
                 id=f"integration:{name}",
