@@ -97,7 +97,6 @@ class Verdict:
 
 def judge(case: Case) -> Verdict:
     """The verdict on a case; pure: the same frames give the same verdict."""
-    phase = case.scope.phase.name
     metrics = metrics_in(case)
     readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
@@ -119,7 +118,7 @@ def judge(case: Case) -> Verdict:
     tables["action_items"] = [dict(action) for action in actions]
     if case.scope.phase.named_window:
         tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site, findings=findings, days=tables["daily"])
+    tables["checklist"] = checklist(case.scope.phase, readings, case.site, findings=findings, days=tables["daily"])
     draft = Verdict(
         case=case,
         readings=readings,
