@@ -37,9 +37,11 @@ TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
+MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+SHOWN_ROUTES = 3  # that one line holds
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
@@ -301,13 +303,24 @@ def timeouts(case: Case) -> Measurement:
 
 
 def memory_limit_hits(case: Case) -> Measurement:
-    """Functions that ran out of memory, as far as the platform tells."""
+    """Routes of which a function took all the memory that it was given, over the report's own window."""
     states = case["vendor_states"]
-    hits = states[states["vendor"].isin(["vercel", "requests"]) & (states["kind"] == "memory")]
-    if hits.empty:
-        return case.missing("vercel", "memory", "no source tells of functions that ran out of memory")
-    bad = hits[hits["ok"] == False]  # noqa: E712
-    return Measurement(State.MEASURED, len(bad), source="vercel", window=case.window)
+    told = states[(states["vendor"] == "vercel") & (states["kind"] == "memory") & states["ok"].notna()]
+    if doubt := case.unclear("vercel", "requests.memory"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "vercel")
+    if told.empty or case.window != case.scope.window:
+        return case.missing("vercel", "memory", "no source tells how much memory the functions took")
+    bad = told[~told["ok"].astype(bool)]
+    first = bad.head(SHOWN_ROUTES)
+    shown = [f"{route} took {how_much}" for route, how_much in zip(first["item"], first["status"], strict=True)]
+    return Measurement(
+        State.MEASURED,
+        len(bad),
+        samples=len(told),
+        source="vercel",
+        window=case.window,
+        evidence="; ".join(shown) or None,
+    )
 
 
 def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
@@ -467,7 +480,7 @@ METRICS: tuple[Metric, ...] = (
         "count",
         section=TRAFFIC,
         measure=memory_limit_hits,
-        limits=_NONE,
+        limits=(Limit(">", 0, Status.WARN, action=MORE_MEMORY),),
         target="0",
         better="lower",
     ),

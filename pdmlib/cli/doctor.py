@@ -75,6 +75,10 @@ def _sources(found: Examination) -> RenderableType:
 
 
 def _mends(found: Examination) -> Iterator[RenderableType]:
+    for path, detail in found.down():
+        yield Text(
+            f"{path} was down at every probe: {detail}\n  it is down, or sources.app.base_url is not its address"
+        )
     for item, reason, sql in found.grants():
         yield Text(f"{item}: {reason}\n  mend: {sql}")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
@@ -24,16 +26,30 @@ OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 def application() -> typer.Typer:
     """The command with all its commands."""
     app = typer.Typer(
-        help="Says whether a deployment is safe: collects, judges and reports.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+    app.callback()(_options)
     for command in COMMANDS:
         app.command()(command)
     app.command(context_settings=OPEN)(lab)
     return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"pdm {version('pdmlib')}")
+        raise typer.Exit
+
+
+def _options(
+    shown: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Says whether a deployment is safe: collects, judges and reports."""
 
 
 def main() -> None:

@@ -104,16 +104,14 @@ class Case:
 
     def unclear(self, source: str, item: str = "") -> str | None:
         """What of a source, or of what an item of it begins with, was not understood; None when all was."""
-        rows = self["not_understood"]
-        if len(rows):  # most often nothing is, and this is asked some hundred times
-            rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
-        if rows.empty:
-            return None
-        first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")
-        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in first)
-        return f"not understood: {', '.join(each)}" + (
-            f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        )
+        rows = [
+            row
+            for row in self.collection.not_understood
+            if row["source"] == source and str(row["item"]).startswith(item)
+        ]
+        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in rows[:SHOWN])
+        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+        return f"not understood: {', '.join(each)}{more}" if rows else None
 
     def is_without(self, found: Measurement) -> bool:
         """Whether a measurement is of a source that the site does without, so that no report has a line of it."""

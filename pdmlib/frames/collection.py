@@ -37,10 +37,15 @@ class Collection:
 
     def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
         """Why a source, or an item of it, could not be read; None when it was."""
-        mine = (gap for whose, what, *gap in self._gaps if whose == source and (pd.isna(what) or what == item))
-        return next(((State(state), str(reason)) for state, reason in mine), None)
+        found = (g for g in self._gaps if g["source"] == source and (pd.isna(g["item"]) or g["item"] == item))
+        first = next(found, None)
+        return None if first is None else (State(first["state"]), str(first["reason"]))
 
     @cached_property
-    def _gaps(self) -> tuple[Any, ...]:
-        """The rows of `gaps` outside pandas, which is slow at small questions: a judgement asks hundreds."""
-        return tuple(self["gaps"][["source", "item", "state", "reason"]].itertuples(index=False, name=None))
+    def _gaps(self) -> list[dict[Any, Any]]:
+        return list(self["gaps"].to_dict("records"))
+
+    @cached_property
+    def not_understood(self) -> list[dict[Any, Any]]:
+        """What was not understood, the most frequent first."""
+        return list(self["not_understood"].sort_values("count", ascending=False).to_dict("records"))

@@ -171,8 +171,8 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
     ),
     "vendor_errors": Schema(
-        "one error that a vendor recorded: kind webhook (a call of its to us that failed) or call (one of ours "
-        "that it refused); place: endpoint, or host and path",
+        "one error that a vendor recorded: kind webhook (a call of its to us that failed), call (one of ours that "
+        "it refused) or connection (one to the database that was refused); place: endpoint, or host and path",
         ("vendor", "event"),
         _columns("vendor:text event:text at:time kind:text code:text place:text"),
     ),

@@ -207,6 +207,11 @@ class Site(Part):
         unique("features", features)
         unique("queries", [q.name for q in self.queries])
         unique("costs", [c.name for c in self.costs])
+        for position, name in enumerate(self.unused):
+            if getattr(self.sources, name, None) is not None:
+                raise MisplacedError(
+                    ("unused", position), f"{name} has a block under sources, too: keep one of both"
+                )
         for position, feature in enumerate(self.features):
             if feature.attempts and feature.attempts not in features:
                 text = one_of(feature.attempts, features, "a feature")

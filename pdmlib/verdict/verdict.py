@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
-from pdmlib.analysis.catalogue import FINDINGS, TABLES, metrics_in, metrics_of
+from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
@@ -24,6 +24,7 @@ from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStat
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time
 from pdmlib.site.site import Site
+from pdmlib.site.types import nearest
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of
 from pdmlib.verdict.checklist import checklist
@@ -183,14 +184,20 @@ def _incident_tables(
 def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]:
     """What if the mildest limit of one reading were another: rows what, before, after of what would flip.
 
+    Nothing flips by the limit of a reading that this site does without.
+
     Raises:
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics = metrics_in(case)
-    metric = next((m for m in metrics if m.id == reading and m.limits), None)
+    metrics, known = metrics_in(case), [m.id for m in all_metrics(case.site) if m.limits]
+    if reading not in known:
+        raise CallError(
+            f"{reading!r} is not a reading with limits; {nearest(reading, known)}`readings` lists them"
+        )
+    metric = next((m for m in metrics if m.id == reading), None)
     if metric is None:
-        raise CallError(f"{reading!r} is not a reading with limits")
+        return []
     *worse, mildest = in_force(metric, case.site, phase).limits
     site = case.site.model_copy(
         update={

@@ -10,9 +10,11 @@ from typing import Any
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import Probe
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.site import Site
+from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
 from pdmlib.sources.masking import masked
 from pdmlib.sources.postgres.explain import Understood
@@ -42,7 +44,19 @@ class Examination:
         if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
+        whole = whole and not self.down()
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
+
+    def down(self) -> list[tuple[str, str]]:
+        """The application's paths that were down at every probe, and why: it is down, or its address is wrong."""
+        app, probes = self.site.source("app"), self.found["probes"]
+        paths = app.paths if isinstance(app, App) else ()
+        asked = [(path, probes[probes["target"] == path]) for path in paths]
+        return [
+            (p, str(rows["detail"].iloc[-1]))
+            for p, rows in asked
+            if len(rows) and rows["status"].eq(Probe.DOWN).all()
+        ]
 
     def grants(self) -> list[tuple[str, str, str]]:
         """What of the database is not seen whole: the object, why, and the SQL that would mend it."""
@@ -66,6 +80,7 @@ class Examination:
             "sources": [asdict(row) for row in self.found.coverage],
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
             "not_understood": self.not_understood(),
+            "down": [{"path": path, "detail": detail} for path, detail in self.down()],
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
             "endpoints": [
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}

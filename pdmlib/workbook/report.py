@@ -162,7 +162,11 @@ class Report:
 
     def what_if(self, reading: str, edge: float) -> Html:
         """Which verdicts would flip if the mildest limit of a reading were another."""
-        return tables.table("what_if", flipped(self.verdict, reading, edge), "Nothing would flip.")
+        rows = flipped(self.verdict, reading, edge)
+        here = self.verdict.reading(reading) is not None
+        return tables.table(
+            "what_if", rows, "Nothing would flip." if here else "The site does without the source of this reading."
+        )
 
     def coverage(self) -> Html:
         """How each source answered, and what was read and not understood."""

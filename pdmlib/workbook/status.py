@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.phases.due import due_times, period
 from pdmlib.phases.phase import PHASES, Phase, phase_at
-from pdmlib.phases.window import Window, parse_time
+from pdmlib.phases.window import Window, iso, parse_time
 from pdmlib.storage.reports import reports_of
 
 
@@ -58,6 +58,27 @@ class Standing:
         """The report that falls due next."""
         coming = [row for row in self.reports if row.following]
         return min(coming, key=lambda row: row.following or row.due or self.moment, default=None)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for a program, times in UTC."""
+        return {
+            "phase": self.phase.name,
+            "deployed_at": iso(self.deployed_at),
+            "as_of": iso(self.moment),
+            "next_check": iso(self.next_check),
+            "collected_at": self.collected_at and iso(self.collected_at),
+            "reports": [
+                {
+                    "phase": row.phase.name,
+                    "state": row.state,
+                    "due": row.due and iso(row.due),
+                    "next_due": row.following and iso(row.following),
+                    "missed": [iso(moment) for moment in row.missed],
+                    "status": row.written and row.written["status"],
+                }
+                for row in self.reports
+            ],
+        }
 
 
 def standing(

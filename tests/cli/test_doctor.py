@@ -13,7 +13,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from pdmlib.cli.main import application
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
 from pdmlib.sources.masking import masked
+from pdmlib.workbook.doctor import Examination
+from tests.builders import a_scope, a_site, at
 from tests.servers import BLIND, MONITOR, Database
 from tests.sources.loopback import Reply, routed, vendor
 
@@ -83,6 +88,25 @@ def test_a_source_that_failed_or_a_word_that_is_not_understood_is_exit_code_1(tm
         assert _doctor(_file(tmp_path, url, sources={"app": {"base_url": url, "detailed": None}})).exit_code == 0
         assert _doctor(_file(tmp_path, url, sources={"postgres": {"url_env": "NOT_SET_AT_ALL"}})).exit_code == 1
         assert _doctor(_file(tmp_path, url, sources={})).exit_code == 3
+
+
+def test_an_application_that_nobody_finds_up_is_told_and_is_exit_code_1() -> None:
+    site = a_site(sources={"app": {"base_url": "https://nobody.invalid"}}, unused=[])
+    failed = {"status": "down", "detail": "the connection failed", "checked_at": at("2025-03-03T15:01")}
+    probes = [{**failed, "target": "/"}, {**failed, "target": "/api/health"}]
+    answered = (Coverage("app", Answer.OK, 2, 1.0),)
+
+    def examined(*more: dict[str, Any]) -> Examination:
+        frames = {"probes": frame("probes", [*probes, *more])}
+        return Examination(site, a_scope(), Collection(frames, answered))
+
+    assert examined().down() == [("/", "the connection failed"), ("/api/health", "the connection failed")]
+    assert (examined().code, examined().as_json()["healthy"]) == (1, False)
+    once_up = examined(
+        {"target": "/", "status": "up", "checked_at": at("2025-03-03T15:02")},
+        {"target": "/api/health", "status": "up", "checked_at": at("2025-03-03T15:02")},
+    )
+    assert (once_up.down(), once_up.code) == ([], 0)
 
 
 def test_all_columns_that_are_missing_are_named_at_once_with_those_that_are_there(

@@ -122,6 +122,10 @@ def test_the_table_names_what_was_missed_and_what_is_due_next(tmp_path: Path) ->
     )
     assert "CDT and 4 before; `pdm report daily" in text
     assert "next due: weekly-review Mon 2025-03-17 08:00 CDT" in text
+    told = json.loads(json.dumps(found.as_json()))
+    assert (told["phase"], told["as_of"]) == ("month1", "2025-03-12T15:00:00Z")
+    (daily,) = [row for row in told["reports"] if row["phase"] == "daily"]
+    assert (daily["state"], daily["missed"][-1]) == ("missed", "2025-03-10T13:00:00Z")
 
 
 def test_after_month_one_there_is_one_a_day(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
-from pdmlib.analysis.database import causes, counters, host, statements
+from pdmlib.analysis.database import causes, counters, host, pairs, statements
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
@@ -29,6 +29,7 @@ SECTION = "database"
 SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
+POOL = "Connect through the pooler, or allow more connections"
 RESTART = "Check Supabase status, restart if needed"
 # The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
@@ -142,6 +143,24 @@ def db_connection_errors(case: Case) -> Measurement:
         window=case.window,
         evidence="; ".join(signs + now) or seen,
     )
+
+
+def db_connections_refused(case: Case) -> Measurement:
+    """Connections that the server refused since all were taken, by its own log."""
+    errors = case.within("vendor_errors", "at")
+    refused = errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
+    if doubt := case.unclear("supabase", "refusals"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
+    if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
+        return case.missing("supabase", "refusals", "the key may not read the server's log")
+    last = f"the last at {iso(refused['at'].max())}" if len(refused) else None
+    return _gauged(case, len(refused), last or "the server's log holds none")
+
+
+def _is_unreadable(case: Case, item: str) -> bool:
+    states = case["vendor_states"]
+    mine = (states["vendor"] == "supabase") & (states["kind"] == "key")
+    return bool((mine & (states["item"] == item)).any())
 
 
 def _connected(case: Case) -> bool:
@@ -405,6 +424,25 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
             goal=again,
             threshold="> 0 calls",
         )
+    if row["verdict"] == Pace.IN_A_LOOP:
+        return _about(
+            case,
+            row,
+            "loop",
+            title="Asked in a loop",
+            evidence=f"{row['reason']}.",
+            goal="it is called as often as before for each of the others",
+            action="Read all its rows at once: one query with a join or IN (..)",
+            since=case.scope.deployed_at,
+            threshold=f"< x{pairs.IN_A_LOOP:g}",
+        )
+    if row["verdict"] == Pace.NEW and _heavy(row):
+        evidence = f"{significant(row['mean_ms'])} ms on average over {row['calls']:.0f} calls, "
+        evidence += f"{row['share_pct']:.1f} % of the database's time. {row['reason']}."
+        goal = f"its mean is at most {SLOW_MS:g} ms (now {significant(row['mean_ms'])} ms)"
+        return _about(
+            case, row, "new", title="New and slow", evidence=evidence, goal=goal, threshold=f"<= {SLOW_MS:g} ms"
+        )
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
         evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
         goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
@@ -412,6 +450,12 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
             case, row, "slow", title="Slow query", evidence=evidence, goal=goal, threshold=f"<= {BACKLOG_MS:g} ms"
         )
     return None
+
+
+def _heavy(row: dict[str, Any]) -> bool:
+    """Whether a new statement is slow by the guide's line, or takes much of the database's time and is felt."""
+    felt = row["mean_ms"] >= statements.FELT_MS and (row["share_pct"] or 0) >= statements.MUCH_PCT
+    return row["calls"] >= statements.FEWEST and (row["mean_ms"] > SLOW_MS or felt)
 
 
 def _about(
@@ -527,6 +571,7 @@ _CONNECTIONS = (
     Limit(">=", 70, Status.WARN, priority=Priority.P2, action=SCALE),
 )
 _DOWN = (Limit(">", 0, Status.FAIL, priority=Priority.P0, action=RESTART, critical=True, rollback=True),)
+_REFUSED = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=POOL),)
 _STORAGE = (
     Limit(">=", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
     Limit(">=", 80, Status.WARN, priority=Priority.P2, action=SCALE),
@@ -612,6 +657,16 @@ METRICS: tuple[Metric, ...] = (
         target="0",
         better="lower",
         holds=down_confirmed,
+    ),
+    Metric(
+        "db_connections_refused",
+        "Connections refused",
+        "count",
+        section=SECTION,
+        measure=db_connections_refused,
+        limits=_REFUSED,
+        target="0",
+        better="lower",
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),

@@ -117,8 +117,11 @@ def _is_now(case: Case) -> bool:
 @once
 def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     """Why an integration has issues; nothing when none is known."""
-    own = (cause for causes in _CAUSES.get(name, ()) for cause in causes(case))
-    return (*_broken_states(case, name), *_failing_checks(case, name), *_unwell_component(case, name), *own)
+    told = (_broken_states, _failing_checks, _unwell_component)
+    return (
+        *(c for tell in told for c in tell(case, name)),
+        *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
+    )
 
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
@@ -220,7 +223,7 @@ def _still(case: Case, name: str) -> bool:
     """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom."""
     events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
-    return bool(causes_of(now, name))
+    return any(causes_of(now, name))
 
 
 def findings(case: Case) -> list[Finding]:

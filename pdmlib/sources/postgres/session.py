@@ -46,6 +46,10 @@ SELECT set_config('statement_timeout', %(timeout)s, true), set_config('lock_time
        set_config('idle_in_transaction_session_timeout', '10s', true), set_config('timezone', 'UTC', true),
        set_config('row_security', %(row_security)s, true), set_config('search_path', 'pg_catalog', true)
 """
+# No schema is searched but the server's own, so that no name means another thing than it says.
+_NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.orders"
+# The statements of one query: BEGIN, its limits, itself, COMMIT.
+_AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
 
 Row = dict[str, Any]
@@ -85,7 +89,7 @@ class Capability:
 
 @dataclass
 class Cost:
-    """What this session asked of the server."""
+    """What this session asked of the server; `queries` counts every statement that was sent."""
 
     queries: int = 0
     seconds: float = 0.0
@@ -178,7 +182,7 @@ class Session:
         except psycopg.Error as error:
             raise self._failure(error) from None
         finally:
-            self.cost.queries += 1
+            self.cost.queries += _AROUND + self._untracked + (2 if claims else 1 if role else 0)
             self.cost.seconds += time.monotonic() - started
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
@@ -198,7 +202,8 @@ class Session:
     def _failure(self, error: psycopg.Error) -> SourceError:
         if self._connection.closed:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
-        return RefusedError(_first_line(error), error.sqlstate)
+        hint = f"; {_QUALIFY}" if error.sqlstate == _NO_TABLE else ""
+        return RefusedError(_first_line(error) + hint, error.sqlstate)
 
     def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version
