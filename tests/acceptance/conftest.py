@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import gc
 import json
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -88,8 +86,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> None:
-    # papermill's clients close their sockets only when they are collected.
-    with warnings.catch_warnings(action="ignore"), pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
+    with pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
         for name, value in production.environ.items():
             patch.setenv(name, value)
         site = load_site(str(DEMO))
@@ -103,7 +100,6 @@ def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> No
             if phase == "week1" and phases == PHASES:
                 kept = load_collection(written.folder / "collection")
                 write_report(site, scope, out / "again", collection=kept, kernel=kernel)
-        gc.collect()
     (out / "environ.json").write_text(json.dumps(production.environ))
 
 
