@@ -93,7 +93,7 @@ def copy(tmp_path: Path) -> Path:
 def run(copy: Path, *call: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(copy)}
     return subprocess.run(
-        [sys.executable, *call], cwd=copy, env=environ, capture_output=True, text=True, timeout=300
+        [sys.executable, *call], cwd=copy, env=environ, capture_output=True, text=True, timeout=600
     )
 
 

@@ -140,7 +140,7 @@ def pdm(*arguments: object, environ: Mapping[str, str] | None = None) -> Called:
         command(*arguments),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         cwd=ROOT,
         env={**os.environ, **(environ or {})},
     )

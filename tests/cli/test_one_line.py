@@ -25,7 +25,7 @@ def pdm(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         text=True,
         errors="replace",
         env=environment,
-        timeout=100,
+        timeout=600,
     )
 
 
