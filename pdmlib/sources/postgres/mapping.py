@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,6 +78,11 @@ class Layout:
             ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns
         }
 
+    @cached_property
+    def documents(self) -> tuple[str, ...]:
+        """Our columns that are stored as JSON."""
+        return tuple(ours for ours in self.columns if self.type_of(ours) in JSON)
+
     def selected(self) -> Iterator[Any]:
         """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
         for ours, theirs in self.columns.items():
@@ -96,6 +102,11 @@ class Layout:
         odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
         for ours in odd:
             unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
+        for ours in self.documents:
+            if not _is_readable(clean[ours]):
+                unclear.note(f"{self.key}.{ours}", "not readable JSON", clean[ours])
+                clean[ours] = None
+                odd.add(ours)
         for ours, (low, high) in NUMBERS.get(self.key, {}).items():
             if clean[ours] is not None:
                 clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
@@ -113,6 +124,17 @@ class Layout:
         elif found is None and ours == "status":
             unclear.note(f"{self.key}.{ours}", "no word", "null")
         return found
+
+
+def _is_readable(text: str | None) -> bool:
+    """Whether a reader of JSON comes to an end: PostgreSQL keeps what is nested deeper than any reader goes."""
+    try:
+        json.loads(text or "null")
+    except RecursionError:
+        return False
+    except ValueError:  # a word
+        return True
+    return True
 
 
 def moment_of(terms: Terms) -> str:
