@@ -128,9 +128,9 @@ INSIDE = {
         days workers
         parse
         files
-        reader remote
+        formats reader remote
         manifests s3
-        addresses fingerprints formats histogram json_repair progress routes
+        addresses fingerprints histogram mending progress routes
     """,
     "frames": """
         case rewind
@@ -143,7 +143,8 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment terms
+        environment log_formats terms
+        log_variables
     """,
     "phases": """
         due scope

@@ -38,7 +38,7 @@ def ingest(
                 return
             taken = logs.ingest(loaded, paths, folder, on_progress=tell)
         print(taken)
-        if taken.failed:
+        if not taken.good:
             raise typer.Exit(1)
 
 

@@ -14,6 +14,7 @@ from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
 from pdmlib.site.tables import Requests
 from pdmlib.storage.request_logs import files
+from pdmlib.storage.request_logs.formats import Form
 from pdmlib.storage.request_logs.ingest import ingest
 from tests.storage.request_logs.logs import START, line, site_of, table_of, write
 
@@ -92,7 +93,7 @@ def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_
     with duckdb.connect() as connection:
         rows = "SELECT 1 AS \"timestamp\", repeat('x', 6000) AS message FROM range(200000)"
         connection.execute(f"COPY ({rows}) TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
-    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == ("vercel-logs", "lines")
+    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == Form("vercel-logs", "lines")
 
 
 def test_parquet_and_zstd_files(tmp_path: Path) -> None:
@@ -109,14 +110,17 @@ def test_parquet_and_zstd_files(tmp_path: Path) -> None:
     assert (again.requests, again.duplicates) == (0, 3)
 
 
-def test_combined_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
+APACHE = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %D'
+
+
+def test_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
     rows = [
         f'10.0.0.1 - frank [{at - timedelta(hours=5):%d/%b/%Y:%H:%M:%S} -0500] "GET {path}?q=1 HTTP/1.1" {status} '
-        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms / 1000:.5f}'
+        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms * 1000:.0f}'
         for _, at, path, status, ms in REQUESTS
     ]
     log = write(tmp_path / "access.log", [*rows, "garbage", '1.1.1.1 - - [bad time] "GET / HTTP/1.1" 200 1', ""])
-    report = ingest(site_of(format="combined", columns={}), [log], tmp_path / "store")
+    report = ingest(site_of(log_format=APACHE, columns={}), [log], tmp_path / "store")
     assert [row[:3] for row in held(tmp_path)] == [row[:3] for row in EXPECTED]
     assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
     assert (report.lines, report.rejected, report.requests) == (5, 2, 3)
