@@ -123,7 +123,7 @@ INSIDE = {
         engine reports
     """,
     "storage.request_logs": """
-        figures
+        explain figures
         ingest matching percentiles
         days workers
         parse
@@ -172,6 +172,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "opentelemetry": {"storage.request_logs.mending"},
     "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},

@@ -12,6 +12,7 @@ from pdmlib.site.log_variables import (
     APACHE,
     APACHE_MEANS,
     CLF_TIME,
+    INGRESS,
     NGINX,
     NGINX_FAMILIES,
     NGINX_MEANS,
@@ -28,6 +29,7 @@ ONE_WORD = re.compile(
     r"^(\$(?!upstream_)(.*_(time|addr|port|length|status|requests)|msec|status|pid|pipe|connection|.*bytes.*|.*_id|time_iso8601.*"
     r"|.*uri|host|scheme|gzip_ratio|request_method|server_protocol|server_name)|%[<>]?[aABbDhHIkmOpPsTUvVX]|%\{\w+\}[pPT])$"
 )
+UNNAMED = r"(?: .*)?\s*$"  # the end of a pattern that lets more follow than it names
 _NGINX = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _APACHE = re.compile(r"%(?:!?\d{3}(?:,\d{3})*)?([<>])?(?:\{([^}]*)\})?(\^F?\w\w?|[A-Za-z%])")
 _DIRECTIVE = re.compile(
@@ -227,7 +229,7 @@ def _nginx(text: str) -> Iterator[Token]:
     for found in _NGINX.finditer(text):
         yield text[at : found.start()]
         name = (found[1] or found[2]).lower()
-        known = name in NGINX or name in NGINX_MEANS or name.startswith(NGINX_FAMILIES)
+        known = name in NGINX | INGRESS or name in NGINX_MEANS or name.startswith(NGINX_FAMILIES)
         yield Value(f"${name}", NGINX_MEANS.get(name, SAYS_NOTHING), known)
         at = found.end()
     yield text[at:]
@@ -396,8 +398,7 @@ PRESETS: Mapping[str, tuple[Layout, ...]] = {
     # is not named by it and is not read.
     "combined": (
         _line(
-            rf'^\S+ \S+ .*?{_CLF}(?:[0-9]+|-)(?:(?: [0-9.,-]+)* "{QUOTED}" "(?P<user_agent>{QUOTED})")?'
-            r"(?: .*)?\s*$",
+            rf'^\S+ \S+ .*?{_CLF}(?:[0-9]+|-)(?:(?: [0-9.,-]+)* "{QUOTED}" "(?P<user_agent>{QUOTED})")?' + UNNAMED,
             time=_TIME,
         ),
     ),

@@ -54,6 +54,11 @@ NGINX = frozenset(
         """,
     )
 )
+# What ingress-nginx sets beside them (its documentation, user guide, log format).
+INGRESS = frozenset(
+    ("proxy_upstream_name", "proxy_alternative_upstream_name", "namespace", "ingress_name", "service_name")
+    + ("service_port", "the_real_ip", "location_path")
+)
 # Variables whose names end in a name of the site's own: a header, a cookie, an argument.
 NGINX_FAMILIES = (
     "arg_",

@@ -8,10 +8,11 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import duckdb
 
@@ -310,10 +311,9 @@ def _declared(asked: Requests, text: str, shape: str) -> Form:
         return Form(
             "declared", shape, OBJECTS, _flat(text, asked, *(p.cell.place for p in layout.places.values()))
         )
-    header = "".join(line + "\n" for line in text.splitlines() if line.startswith(("#Software", "#Fields")))
-    form = Form(
-        "declared", "lines", header.split("#Fields", 1)[0] + "".join(re.findall("#Fields.*\n", header)[:1])
-    )
+    software, fields = (re.search(rf"^#{name}.*$", text, re.MULTILINE) for name in ("Software", "Fields"))
+    header = "\n".join(found[0].strip() for found in (software, fields) if found)
+    form = Form("declared", "lines", header)
     layout_of(asked, form.header)  # says what is wrong with it
     return form
 
@@ -331,15 +331,20 @@ def _beginning(path: str) -> str:
             remote.reach(connection, [path])
             rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
         return "\n".join(str(row[0]) for row in rows)
-    with _opened(path) as file:
+    with opened(path) as file:
+        return file.read(SAMPLE_BYTES).decode("utf-8", "replace")
+
+
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """A file unpacked, or as much of an object as its beginning takes."""
+    with _bytes_of(path) as file:
         packed = file.read(2) == mending.GZIP
         file.seek(0)
-        head = gzip.GzipFile(fileobj=file) if packed else file
-        return head.read(SAMPLE_BYTES).decode("utf-8", "replace")
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
 
 
-def _opened(path: str) -> BinaryIO:
-    """A file, or as much of an object as its beginning takes, packed or not."""
+def _bytes_of(path: str) -> BinaryIO:
     if path.startswith(REMOTE):
         return BytesIO(remote.objects().beginning(path, 2 * SAMPLE_BYTES))
     return Path(path).open("rb")

@@ -103,19 +103,26 @@ def store_of(site: Site, folder: Path) -> Path:
     return Path(site.requests.store) if site.requests and site.requests.store else folder
 
 
-def _with_probed(asked: Requests, site: Site) -> Requests:
-    """Looks at the health checks that the site file names for our own probes are no requests of users either."""
+def asked_of(site: Site) -> Requests:
+    """What a site says of its request logs.
+
+    Looks at the health checks that the site file names for our own probes are no requests of users either.
+
+    Raises:
+        SiteError: the site file has no `requests` block.
+    """
+    if site.requests is None:
+        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
     app = site.sources.app
     probed = [path for path in (app.health, app.detailed) if path] if app else []
-    return asked.model_copy(update={"health_paths": tuple(dict.fromkeys((*asked.health_paths, *probed)))})
+    paths = tuple(dict.fromkeys((*site.requests.health_paths, *probed)))
+    return site.requests.model_copy(update={"health_paths": paths})
 
 
 def _ingest(
     site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
 ) -> IngestReport:
-    if site.requests is None:
-        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
-    asked, target = _with_probed(site.requests, site), store_of(site, folder)
+    asked, target = asked_of(site), store_of(site, folder)
     logs, others = files.found(paths)
     with _open(asked, target) as run:
         run.on_progress = on_progress

@@ -13,11 +13,10 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+if TYPE_CHECKING:  # loaded where traces are written in it: a report does without
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
 LARGEST_BYTES = 1 << 30
 GZIP = b"\x1f\x8b"
@@ -85,6 +84,9 @@ def _messages(content: bytes) -> list[TracesData] | None:
 
 
 def _message(content: bytes) -> TracesData | None:
+    from google.protobuf.message import DecodeError
+    from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
+
     try:
         message = TracesData.FromString(content)
     except DecodeError:
@@ -94,6 +96,8 @@ def _message(content: bytes) -> TracesData | None:
 
 def _with_hex(resource: Any) -> dict[str, Any]:
     """A resource and its spans as OTLP/JSON has them: ids as hexadecimal digits."""
+    from google.protobuf.json_format import MessageToDict
+
     tree: dict[str, Any] = MessageToDict(resource)
     spans = (span for scope in resource.scope_spans for span in scope.spans)
     written = (span for scope in tree.get("scopeSpans", ()) for span in scope.get("spans", ()))

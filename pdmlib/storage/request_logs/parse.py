@@ -92,6 +92,7 @@ def read(
         try:
             remote.reach(connection, paths)
             known = _columns(connection, asked, first, paths)
+            _one_header(connection, first.form.header, paths)
             rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
             engine.save(connection, rows, target, options=engine.FLEETING)
             counts = _counted(connection, target, first.path)
@@ -207,6 +208,16 @@ def _columns(
         if field not in found:
             raise SourceError(SOURCE, f"no column {field} for requests.columns.{name}; it has {found}")
     return found
+
+
+def _one_header(connection: duckdb.DuckDBPyConnection, header: str, paths: Sequence[str]) -> None:
+    """Checks that a log with a header keeps to it: lines below another one would be read as what they are not."""
+    fields = header[header.find("#Fields") :].strip()
+    if not header.startswith("#"):
+        return
+    other = f"starts_with(line, '#Fields') AND trim(line) <> {engine.literal(fields)}"
+    if connection.execute(f"SELECT 1 FROM {formats.lines(paths)} WHERE {other} LIMIT 1").fetchone():
+        raise SourceError(SOURCE, "its #Fields change on the way; cut it there")
 
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> dict[str, list[str]]:

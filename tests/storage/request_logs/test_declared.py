@@ -525,6 +525,14 @@ def test_lines_below_a_header_are_read_by_it_when_the_file_grows(tmp_path: Path)
     assert (report.requests, report.lines) == (2, 2)
 
 
+def test_a_log_whose_header_changes_is_not_read_by_the_first_one(tmp_path: Path) -> None:
+    asked, lines, _ = SHAPES["iis"]
+    other = f"#Fields: {FIELDS_IIS.replace('s-ip ', '').replace('time-taken', 'cs-host time-taken')}"
+    ((_, reason),) = taken(tmp_path, [*lines, lines[3], other, *lines[4:]], **asked).failed
+    assert reason == "its #Fields change on the way; cut it there"
+    assert taken(tmp_path, [*lines, *lines], **asked).requests == 6
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
@@ -587,3 +595,37 @@ def test_an_ingest_that_took_nothing_fails_and_forgets_nothing(tmp_path: Path) -
     right.write_text(wrong.read_text().replace("ingress-nginx", "traefik"))
     code, said = pdm(*call, right)
     assert (code, "1 requests of 1 lines" in said) == (0, True)
+
+
+def test_explain_shows_what_is_read_what_is_not_and_what_fits(tmp_path: Path) -> None:
+    lines = [TRAEFIK.format(s, "/jobs/123", 200, "Mozilla anna@example.com", 10137 + s, 41) for s in range(1, 5)]
+    log, site = write(tmp_path / "access.log", lines), site_file(tmp_path, "{format: combined}")
+    code, said = pdm("ingest", "--explain", log, "--site", site, "--out", tmp_path / "out")
+    assert code == 0
+    assert said.count("= 2026-03-09 22:00:0") == 3
+    assert "/jobs/[id], status 200, no response time, user, no id" in said
+    assert 'does not name it: 99999 "xxx@xxxxxx"' in said
+    assert "log $request_time of nginx, %D of Apache" in said
+    assert "fits: `requests: {log_format: traefik}` understands 4 of 4" in said
+    assert not {word for word in ("anna", "203.0", "10138") if word in said}
+    assert not (tmp_path / "out").exists()
+    site.write_text(site.read_text().replace("format: combined", "log_format: traefik"))
+    _, said = pdm("ingest", "--explain", log, "--site", site)
+    assert "/jobs/[id], status 200, 41 ms, user, no id" in said and "fits" not in said
+
+
+def test_explain_names_the_variables_that_nobody_documents(tmp_path: Path) -> None:
+    form = "$remote_addr [$time_local] $request $status $body_bytes_sent $my_own_thing $request_time"
+    log = write(tmp_path / "a.log", ["10.0.0.1 [09/Mar/2026:22:00:01 +0000] GET /a HTTP/1.1 200 5 x 0.041"])
+    site = site_file(tmp_path, json.dumps({"log_format": form}))
+    _, said = pdm("ingest", "--explain", log, "--site", site)
+    assert "/a, status 200, 41 ms, user, no id" in said
+    assert "not read: $remote_addr, $body_bytes_sent" in said
+    assert "not understood: $my_own_thing" in said
+
+
+def test_explain_of_objects_names_their_fields(tmp_path: Path) -> None:
+    log = write(tmp_path / "a.ndjson", [{"uri": "/a", "when": START.isoformat(), "code": 200}])
+    _, said = pdm("ingest", "--explain", log, "--site", site_file(tmp_path, "{log_format: traefik}"))
+    assert "1 lines: 0 requests, 0 of no request, 1 rejected" in said
+    assert "its fields are uri, when, code: say with format: json and requests.columns which is which" in said

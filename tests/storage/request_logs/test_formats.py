@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
 from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
@@ -293,3 +295,52 @@ def test_objects_that_are_indented(tmp_path: Path) -> None:
     log = tmp_path / "log.json"
     log.write_text("\n".join(json.dumps(line(request), indent=2) for request in "ab"))
     assert ingest(site_of(), [log], tmp_path / "store").requests == 2
+
+
+def protobuf() -> TracesData:
+    """The requests as the messages of OpenTelemetry's own library."""
+    scopes = ScopeSpans()
+    for request, at, path, status, ms in REQUESTS:
+        start = round(at.timestamp()) * 10**9
+        made = scopes.spans.add(trace_id=b"\xab" * 16, span_id=request.encode().rjust(8, b"\0"), kind=2)
+        made.name, made.start_time_unix_nano, made.end_time_unix_nano = (
+            f"GET {path}",
+            start,
+            start + round(ms * 1e6),
+        )
+        made.attributes.add(key="http.response.status_code").value.int_value = status
+    return TracesData(resource_spans=[ResourceSpans(scope_spans=[scopes])])
+
+
+@pytest.mark.parametrize("name", ["body", "body.gz", "body.pb", "collector.pb", "json body"])
+def test_traces_as_they_are_sent_and_as_the_collector_writes_them(tmp_path: Path, name: str) -> None:
+    """The body of an OTLP/HTTP request, packed or not, and the Collector's file: messages behind their lengths."""
+    message = protobuf().SerializeToString()
+    content = {
+        "body": gzip.compress(message),
+        "body.gz": gzip.compress(message),
+        "body.pb": message,
+        "collector.pb": 2 * (len(message).to_bytes(4, "big") + message),
+        "json body": gzip.compress(json.dumps(payload([span(*r) for r in REQUESTS])).encode()),
+    }[name]
+    (tmp_path / name).write_bytes(content)
+    report = ingest(site_of(format="vercel-traces", columns={}), [tmp_path / name], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    assert report.duplicates == (3 if name == "collector.pb" else 0)
+    assert ingest(site_of(format="vercel-traces", columns={}), [tmp_path / name], tmp_path / "store").files == 0
+
+
+def test_a_span_is_the_same_in_protobuf_and_in_json(tmp_path: Path) -> None:
+    (tmp_path / "t.pb").write_bytes(protobuf().SerializeToString())
+    ids = {"traceId": "ab" * 16, "kind": 2}
+    spans = [{**span(*r), **ids, "spanId": r[0].encode().rjust(8, b"\0").hex()} for r in REQUESTS]
+    log = write(tmp_path / "t.ndjson", [payload(spans)])
+    ingest(site_of(format="vercel-traces", columns={}), [tmp_path / "t.pb"], tmp_path / "store")
+    again = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert (again.requests, again.duplicates) == (0, 3)
+
+
+def test_bytes_that_are_no_traces_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.pb").write_bytes(protobuf().SerializeToString()[:-7])
+    report = ingest(site_of(format="vercel-traces", columns={}), [tmp_path / "t.pb"], tmp_path / "store")
+    assert [name for name, _ in report.failed] == ["t.pb"]
