@@ -94,7 +94,8 @@ INSIDE = {
         drift plans
         gauge_deltas
         statements
-        causes host statement_deltas
+        causes host pairs statement_deltas
+        parts
     """,
     "analysis.product": """
         features
@@ -135,7 +136,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        frame
+        frame index_text
         readings schemas statement_text states
     """,
     "site": """

@@ -120,6 +120,26 @@ def filters_of(text: str) -> list[Filter]:
     return _found(text).filters()
 
 
+def parsed(text: str) -> Any | None:
+    """The tree of a text that nobody cut or masked; None when it is no statement."""
+    try:
+        return _postgast().parse(text)
+    except (_postgast().PgQueryError, _too_deep(), UnicodeError):
+        return None
+
+
+def mentioned(text: str) -> frozenset[str]:
+    """The columns that a statement names, in whatever place, as far as its text goes."""
+    tree = _tree(text)
+    return frozenset() if tree is None else columns_below(tree)
+
+
+def columns_below(node: Any) -> frozenset[str]:
+    """The columns that a node of a tree and those below it name, without their tables."""
+    named = {node.fields[-1].string.sval} if _name(node) == "ColumnRef" and node.fields else set()
+    return frozenset(named - {""}).union(*(columns_below(child) for _, child in _children(node)))
+
+
 # The words of a text.
 
 

@@ -107,6 +107,7 @@ class Pace(StrEnum):
     IMPROVED = "IMPROVED"
     STABLE = "STABLE"
     VOLUME_UP = "VOLUME_UP"  # called more often, each call as fast as before
+    IN_A_LOOP = "IN_A_LOOP"  # called many times more for each call of another, as fast as before
     REKEYED = "REKEYED"  # the same text under a new id
     NEW = "NEW"
     GONE = "GONE"

@@ -28,20 +28,14 @@ from pdmlib.site.types import (
     PhaseName,
     Schedule,
     Slug,
-    TheirWord,
     UrlPath,
+    Words,
     Zone,
     listed,
     log_fields,
     one_of,
     shown,
 )
-
-Words = Annotated[
-    tuple[TheirWord, ...],
-    BeforeValidator(listed),
-    Field(json_schema_extra={"type": ["array", "string", "number", "boolean"]}),
-]
 
 
 class TableBlock(Part):

@@ -214,6 +214,11 @@ Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
 EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 TheirWord = Annotated[str, BeforeValidator(_word), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+Words = Annotated[
+    tuple[TheirWord, ...],
+    BeforeValidator(listed),
+    Field(json_schema_extra={"type": ["array", "string", "number", "boolean"]}),
+]
 
 
 class Part(BaseModel):

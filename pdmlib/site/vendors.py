@@ -15,6 +15,7 @@ from pdmlib.site.types import (
     Part,
     Url,
     UrlPath,
+    Words,
     listed,
     one_of,
 )
@@ -66,6 +67,9 @@ class App(Source):
     expect: Mapping[UrlPath, Expect] = Field(
         default={},
         description="path -> what up looks like; absent: any 2xx, unless a body that is understood says else",
+    )
+    words: Mapping[Literal["up", "degraded", "down"], Words] = Field(
+        default={}, description="our word -> words of its health checks that mean it, beside those usually known"
     )
     headers_env: Mapping[HeaderName, EnvName] = Field(
         default={}, description="request header -> environment variable that holds its secret value"

@@ -13,12 +13,12 @@ from datetime import datetime, timedelta
 import httpx
 
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.understanding import Unclear
+from pdmlib.frames.understanding import Unclear, Vocabulary
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
-from pdmlib.sources.health import Endpoint, Shot, components, judged
+from pdmlib.sources.health import USUAL, Endpoint, Shot, components, judged
 from pdmlib.sources.http import Budget, agent, one_line, tls
 
 PAUSE_S = 0.2
@@ -60,7 +60,15 @@ def endpoint_of(block: App, path: str, health: bool, headers: Mapping[str, str])
             text = text.replace(secret, "***")
         return one_line(text)
 
-    return Endpoint(path, health, block.expect.get(path), masked)
+    return Endpoint(path, health, expected=block.expect.get(path), mask=masked, words=_words_of(block))
+
+
+def _words_of(block: App) -> Vocabulary:
+    """What the words of a body mean; what the site file says of a word goes before what is usual."""
+    told: dict[str, tuple[str, ...]] = {str(ours): theirs for ours, theirs in block.words.items()}
+    declared = {theirs for words in told.values() for theirs in words}
+    usual = {ours: tuple(w for w in words if w not in declared) for ours, words in USUAL.items()}
+    return Vocabulary({ours: (*words, *told.get(ours, ())) for ours, words in usual.items()})
 
 
 @dataclass(frozen=True)
@@ -123,30 +131,31 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
     """What one request brings."""
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
-    code, body, error = None, b"", None
+    code, body, error, other = None, b"", None, None
     began = time.perf_counter()
     try:
         with httpx.Client(
             verify=tls(), timeout=timeout, headers={**HEADERS, **headers}, trust_env=False
         ) as client:
-            code, body = _fetch(client, base, endpoint.path, began + left)
+            code, body, other = _fetch(client, base, endpoint.path, began + left)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"
     except httpx.TimeoutException:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
-    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began))
+    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began), path=other)
 
 
-def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes]:
-    """Status code and the first megabyte of the body; redirects on the same host are followed."""
-    url = httpx.URL(base + path)
+def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes, str | None]:
+    """Status code, the first megabyte of the body, and the other path that a redirect on the same host led to."""
+    url = asked = httpx.URL(base + path)
     for _ in range(HOPS):
         with client.stream("GET", url) as response:
             following = response.next_request
             if following is None or not _is_same_host(url, following.url):
-                return response.status_code, _start_of(response, end)
+                other = None if url.path.rstrip("/") == asked.path.rstrip("/") else url.path
+                return response.status_code, _start_of(response, end), other
             url = following.url
     raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
 

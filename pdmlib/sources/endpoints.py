@@ -11,7 +11,7 @@ from pdmlib.frames.understanding import Unclear
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.app import endpoint_of, headers_of, shoot
-from pdmlib.sources.health import Endpoint, Shot, judged, said_in
+from pdmlib.sources.health import Endpoint, judged, parts_of
 from pdmlib.sources.http import Budget
 from pdmlib.sources.masking import masked
 from pdmlib.sources.threads import as_finished
@@ -113,14 +113,8 @@ def _answer(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: B
         ms=shot.ms,
         taken_for=status,
         detail=detail,
-        parts=_parts(shot),
+        parts=len(parts_of(shot)),
     )
-
-
-def _parts(shot: Shot) -> int:
-    """How many components a body names."""
-    body = said_in(shot.body)
-    return next((len(body[key]) for key in ("checks", "components") if isinstance(body.get(key), dict)), 0)
 
 
 def chosen(there: Iterable[Answered]) -> tuple[Answered | None, Answered | None]:

@@ -7,7 +7,8 @@ down), of Spring Boot (UP, DOWN, OUT_OF_SERVICE) and of ASP.NET Core (Healthy, D
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,14 +18,29 @@ from pdmlib.site.terms import word
 from pdmlib.site.vendors import Expect
 from pdmlib.sources.http import one_line
 
-WORDS = Vocabulary(
-    {
-        "up": ("up", "ok", "healthy", "operational", "pass"),
-        "degraded": ("degraded", "warn", "warning"),
-        "down": ("down", "unhealthy", "fail", "error", "out_of_service"),
-    }
+USUAL = {
+    "up": ("up", "ok", "healthy", "operational", "pass"),
+    "degraded": ("degraded", "warn", "warning"),
+    "down": ("down", "unhealthy", "fail", "error", "out_of_service"),
+}
+WORDS = Vocabulary(USUAL)
+# Keys of a JSON body whose true or false says all; `status` may be such a switch, too.
+SWITCHES = ("ok", "healthy", "success", "up", "alive", "ready")
+PARTS = ("checks", "components", "entries", "services", "dependencies")
+# Keys that hold something only when something is wrong.
+FAULTS = ("error", "errors", "exception")
+_SIGN_OF_FAULT = re.compile(
+    r"\b(?:not (?:ok|ready|healthy|available)|down|fail(?:ed|ure|ing)?|errors?|unhealthy|unavailable"
+    r"|out of service)\b",
+    re.IGNORECASE,
 )
-SWITCHES = ("ok", "healthy")  # keys of a JSON body whose true or false says all
+# A page at a health path that is no health check: of an error, or one that asks for a password.
+_OTHER_PAGE = re.compile(
+    r"<title>[^<]*\b(?:[45]\d\d|error|not found|log ?in|sign ?in)\b|type=.?password", re.IGNORECASE
+)
+_HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
+SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
+DEEPEST = 4  # levels of a body that are looked at: health formats have three
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
@@ -38,6 +54,7 @@ class Shot:
 
     Attributes:
         at: when it was made, by a steady clock in whole seconds.
+        path: the path that answered in the end, where a redirect led to another.
     """
 
     code: int | None
@@ -45,6 +62,7 @@ class Shot:
     ms: float
     error: str | None = None
     at: int = 0
+    path: str | None = None
 
     @property
     def text(self) -> str:
@@ -57,6 +75,7 @@ class Endpoint:
     """One path that is asked: as a health check or as a page, and what the site file expects there.
 
     Attributes:
+        words: what the words of its body mean.
         mask: hides in a text the secrets that are sent there.
     """
 
@@ -64,6 +83,7 @@ class Endpoint:
     health: bool
     expected: Expect | None = None
     mask: Mask = one_line
+    words: Vocabulary = WORDS
 
     @property
     def item(self) -> str:
@@ -79,21 +99,22 @@ def judged(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     """What an answer says. A 2xx is up unless a body that is understood says otherwise."""
     if shot.code is None:
         return "down", shot.error
-    said = _word(shot) if endpoint.health or endpoint.expected else None
+    said = said_by(shot, endpoint.words) if endpoint.health or endpoint.expected else Said()
     if endpoint.expected:
         return _as_expected(endpoint, endpoint.expected, shot, said=said, unclear=unclear)
     if shot.code in TOKENS:
-        return None, _token(endpoint, shot, unclear)
+        return None, _token(endpoint, f"HTTP {shot.code}", unclear)
     if not endpoint.health:
         return _page(endpoint, shot, unclear)
-    meaning = WORDS.of(said)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said}" if said is not None else f"HTTP {shot.code}")
-    if meaning == "down" or (meaning == "degraded" and shot.code in (200, 503)):
-        return meaning, detail
+    if shot.path is not None and shot.code < 400:
+        return None, _token(endpoint, f"redirected to {endpoint.mask(shot.path)}", unclear)
+    detail = endpoint.mask(f"HTTP {shot.code}, {said.text}" if said.text else f"HTTP {shot.code}")
+    if said.meaning == "down" or (said.meaning == "degraded" and shot.code in (200, 503)):
+        return said.meaning, detail
     if shot.code >= 500:
         return "down", detail
     if 200 <= shot.code < 300:
-        return "up", _unknown_word(endpoint, said, unclear) if said is not None and meaning is None else None
+        return "up", _not_understood(endpoint, said, unclear) if said.text and said.meaning is None else None
     return None, _code(endpoint, shot, unclear)
 
 
@@ -104,13 +125,13 @@ def _page(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     return ("down", f"HTTP {code}") if code >= 500 else (None, _code(endpoint, shot, unclear))
 
 
-def _as_expected(endpoint: Endpoint, expected: Expect, shot: Shot, said: str | None, unclear: Unclear) -> Judged:
+def _as_expected(endpoint: Endpoint, expected: Expect, shot: Shot, said: Said, unclear: Unclear) -> Judged:
     if _met(expected, shot):
         return "up", None
     if shot.code in TOKENS:
-        return None, _token(endpoint, shot, unclear)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said or shot.text[:40]}, and not as the site file expects")
-    return ("degraded" if WORDS.of(said) == "degraded" and shot.code in (200, 503) else "down"), detail
+        return None, _token(endpoint, f"HTTP {shot.code}", unclear)
+    detail = endpoint.mask(f"HTTP {shot.code}, {said.text or shot.text[:40]}, and not as the site file expects")
+    return ("degraded" if said.meaning == "degraded" and shot.code in (200, 503) else "down"), detail
 
 
 def _met(expected: Expect, shot: Shot) -> bool:
@@ -131,11 +152,10 @@ def _holds(found: Any, expected: Any) -> bool:
     return word(found) == word(expected)
 
 
-def _token(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
-    text = f"HTTP {shot.code}, needs a token"
+def _token(endpoint: Endpoint, seen: str, unclear: Unclear) -> str:
     mend = mend_line("sources", "app", "headers_env", value={"Authorization": "NAME_OF_A_VARIABLE"})
-    unclear.note(endpoint.item, "needs a token", f"HTTP {shot.code}", mend=mend)
-    return text
+    unclear.note(endpoint.item, "needs a token", seen, mend=mend)
+    return f"{seen}, needs a token"
 
 
 def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
@@ -145,32 +165,96 @@ def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
     return f"HTTP {shot.code}, and the site file does not say what that means"
 
 
-def _unknown_word(endpoint: Endpoint, said: str, unclear: Unclear) -> str:
-    mend = _expect(endpoint, {"json": {"status": said}})
-    unclear.note(endpoint.item, "unknown word", endpoint.mask(said), taken_for="up", mend=endpoint.mask(mend))
-    return endpoint.mask(f"not understood: {said}")
+def _not_understood(endpoint: Endpoint, said: Said, unclear: Unclear) -> str:
+    text = endpoint.mask(said.text)
+    words = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
+    mend = words if said.word else _expect(endpoint, {"text": "what it holds when all is well"})
+    unclear.note(endpoint.item, "unknown word" if said.word else "unknown answer", text, taken_for="up", mend=mend)
+    return f"not understood: {text}"
 
 
 def _expect(endpoint: Endpoint, what: Mapping[str, Any]) -> str:
-    return mend_line("sources", "app", "expect", value={endpoint.path: what})
+    """The line that declares what up looks like; that the answer of now is it nobody here can know."""
+    line = mend_line("sources", "app", "expect", value={endpoint.path: what})
+    return f"{line}  # only if that is the answer when all is well"
 
 
-def _word(shot: Shot) -> str | None:
-    """The word by which a body says how it is: its `status`, a switch such as `ok: true`, or the text itself."""
+@dataclass(frozen=True)
+class Said:
+    """What a body says: a meaning that is understood, or a text that is not; neither where it says nothing.
+
+    Attributes:
+        word: the text is a word that the site file could explain.
+    """
+
+    meaning: str | None = None
+    text: str = ""
+    word: bool = False
+
+
+def said_by(shot: Shot, words: Vocabulary) -> Said:
+    """What a body says of the application: by its `status`, a switch such as `ok: true`, its parts, its text."""
+    found = _parsed(shot.body)
+    if found is _NO_JSON or isinstance(found, str):
+        return _of_text(found if isinstance(found, str) else shot.text, words)
     body = said_in(shot.body)
-    if not body:
-        text = shot.text
-        return text if WORDS.of(text) else None
-    if isinstance(body.get("status"), str):
-        return str(body["status"])
-    return next(("up" if body[key] else "down" for key in SWITCHES if isinstance(body.get(key), bool)), None)
+    key = next((key for key in ("status", *SWITCHES) if key in body), None)
+    said = Said() if key is None else _of_value(body[key], key, words)
+    faults = list(_faults(body or found, words))
+    if said.meaning == "up" and faults:
+        return Said("degraded", f"{said.text}, but {faults[0]}")
+    return said if said.meaning or said.text or not faults else Said(text=faults[0])
+
+
+def _of_value(value: Any, key: str, words: Vocabulary) -> Said:
+    """What one value says: a word, a switch, or a number that is a status code."""
+    if isinstance(value, bool):
+        return Said("up" if value else "down", f"{key}: {str(value).lower()}")
+    if isinstance(value, int) and 200 <= value <= 599:
+        return Said("up" if value < 300 else "down" if value >= 500 else None, f"{key}: {value}")
+    if isinstance(value, str):
+        return Said(words.of(value), value, word=True)
+    return Said() if isinstance(value, dict) else Said(text=f"{key}: {json.dumps(value)}")
+
+
+def _of_text(text: str, words: Vocabulary) -> Said:
+    """What a text says: all of it a word, or a sign that something is wrong in a short one."""
+    if words.of(text):
+        return Said(words.of(text), text, word=True)
+    if _HTML.search(text):
+        other = _OTHER_PAGE.search(text)
+        return Said(text=other[0]) if other else Said()
+    wrong = len(text) <= SHORT and (_SIGN_OF_FAULT.search(text) or text.startswith(("{", "[")))
+    return Said(text=text) if wrong else Said()
+
+
+def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0) -> Iterator[str]:
+    """The signs in a JSON body that something is wrong: a part that is down or false, an error that is told."""
+    if isinstance(value, list):
+        value = {str(number): one for number, one in enumerate(value)}
+    if isinstance(value, dict):
+        # `debug: false` is a setting: a false tells of a part only among parts, or where all are true or false.
+        parts = path.rpartition(".")[2] in PARTS or all(isinstance(one, bool) for one in value.values())
+        for key, one in value.items() if depth < DEEPEST else ():
+            at = f"{path}.{key}" if path else str(key)
+            if (key in FAULTS and one) or (one is False and (parts or key in SWITCHES)):
+                yield f"{at}: {json.dumps(one)[:SHORT]}"
+            else:
+                yield from _faults(one, words, at, depth + 1)
+    elif isinstance(value, str) and words.of(value) == "down":
+        yield f"{path}: {json.dumps(value)}"
+    elif not path and not value:
+        yield json.dumps(value)
+
+
+_NO_JSON = object()
 
 
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        return None
+        return _NO_JSON
 
 
 def said_in(body: bytes) -> Mapping[str, Any]:
@@ -181,14 +265,17 @@ def said_in(body: bytes) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def parts_of(shot: Shot) -> Mapping[str, Any]:
+    """The components that a body names, with what it says of each."""
+    body = said_in(shot.body)
+    return next((body[key] for key in PARTS if isinstance(body.get(key), dict)), {})
+
+
 def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -> list[dict[str, Any]]:
     """Rows of `health_checks`: the components that a health endpoint names."""
     if not endpoint.health:
         return []
-    body = said_in(shot.body)
-    found: dict[str, Any] = next(
-        (body[key] for key in ("checks", "components") if isinstance(body.get(key), dict)), {}
-    )
+    found = parts_of(shot)
     return [
         _component(endpoint, str(n), entry, at=at, unclear=unclear)
         for n, entry in list(found.items())[:MOST_COMPONENTS]
@@ -206,17 +293,19 @@ def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear:
         "target": endpoint.path,
         "component": endpoint.mask(name),
         "checked_at": at,
-        "status": _component_status(item, entry.get("status"), unclear, endpoint.mask),
+        "status": _component_status(endpoint, item, entry.get("status"), unclear),
         "response_ms": unclear.number(f"{item}.responseTime", entry.get("responseTime"), 0, MOST_MS),
         "value": unclear.number(f"{item}.usagePercentage", usage, 0, 100),
         "detail": endpoint.mask(said) if isinstance(said, str) else None,
     }
 
 
-def _component_status(item: str, said: Any, unclear: Unclear, mask: Mask) -> str | None:
+def _component_status(endpoint: Endpoint, item: str, said: Any, unclear: Unclear) -> str | None:
     if isinstance(said, bool):
         return "up" if said else "down"
-    meaning = WORDS.of(said)
+    meaning = endpoint.words.of(said)
     if said is not None and meaning is None:
-        unclear.note(item, "unknown word", mask(str(said)))
+        text = endpoint.mask(str(said))
+        mend = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
+        unclear.note(item, "unknown word", text, mend=mend)
     return meaning

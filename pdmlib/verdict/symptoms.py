@@ -17,8 +17,8 @@ from pdmlib.verdict.present import measure_once, now_of
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
 # before it says otherwise; the others tell of now, or of a difference.
 TIMELESS = re.compile(
-    "bloat|dead_rows|feature_tables|horizon|invalid_objects|missing_index|policy_cost|read_only|redundant_index"
-    "|replication_slots|sequences|statistics|table_hygiene|unused_index|visibility"
+    "bloat|dead_rows|feature_tables|horizon|invalid_objects|missing_index|policies|policy_cost|read_only|redundant_index"
+    "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
 MUCH = 1.1  # times: less is the practical size of a change
 

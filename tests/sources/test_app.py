@@ -93,9 +93,10 @@ def test_rule_14_an_unknown_word_is_up_and_not_understood_and_the_line_that_expl
     assert of(found, "/api/health")["status"] == "up"
     assert unclear(found) == [("app./api/health", "unknown word", 2, "SERVING", "up")]
     (mend,) = found["not_understood"]["mend"]
-    block = yaml.safe_load(mend)["sources"]["app"]
-    explained, _ = probed({"/api/health": {"status": "SERVING"}}, **block)
-    assert (of(explained, "/api/health")["status"], unclear(explained)) == ("up", [])
+    for meaning in ("up", "degraded", "down"):
+        block = yaml.safe_load(mend.replace("up|degraded|down", meaning))["sources"]["app"]
+        explained, _ = probed({"/api/health": {"status": "SERVING"}}, probes=1, **block)
+        assert (of(explained, "/api/health")["status"], unclear(explained)) == (meaning, [])
 
 
 @pytest.mark.parametrize("path", ["/", "/api/health"])

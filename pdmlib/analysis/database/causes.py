@@ -1,15 +1,23 @@
-"""Why a statement became slower: the signature of its counters, and the index that went missing."""
+"""Why a statement became slower: the signature of its counters, and what of the schema changed with it.
+
+A cause is told for sure only where its own evidence is there: the index that is gone, the foreign key without one.
+What merely fits is said with "likely".
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from pdmlib.frames.case import Case
-from pdmlib.frames.statement_text import Filter, filters_of, tables_of
+from pdmlib.analysis.database.parts import PARTITIONED, Parts, parts_at
+from pdmlib.frames.case import Case, once
+from pdmlib.frames.index_text import Index, proposed, quoted, same_table
+from pdmlib.frames.statement_text import Filter, filters_of, mentioned, tables_of
 from pdmlib.frames.states import Pace
 
 FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
@@ -18,8 +26,12 @@ GROWN = 1.1  # times: what differs by less is the same work
 TABLE_GROWN = 1.5  # times: a table that grew so much explains a scan that takes longer
 HIT_MS, READ_MS = 0.1, 10.0
 """More than a block from memory, and one from disk, ever takes."""
+FOREIGN_KEY = re.compile(r"FOREIGN KEY \((?P<columns>[^)]+)\) REFERENCES (?P<parent>[^(]+)\(")
 SATURATED = "the server is saturated, no statement is to blame"
-_INDEX = re.compile(r"(?P<unique>unique )?(?P<method>\w+) (?P<table>\S+) \((?P<columns>[^)]*)\)(?P<rest>.*)")
+# Rows changed since the last ANALYZE, and their share of the table: twice what sets off autovacuum's own.
+STALE_ROWS, STALE_SHARE = 1000, 0.2
+_HOLDS_UP = "(it holds up writes; without: ON ONLY the parent, CONCURRENTLY on each partition, then attach)"
+_WRITES = ("insert", "update", "delete", "merge")
 
 
 def blocks_per_call(row: Mapping[str, Any], suffix: str = "") -> float:
@@ -57,33 +69,95 @@ def _longest_ms(row: Mapping[str, Any]) -> float:
     return HIT_MS * max(more, 0.0) + READ_MS * max(now - before, 0.0)
 
 
+@dataclass(frozen=True)
+class Slower:
+    """One statement that became slower, and the schema on both sides of it."""
+
+    case: Case
+    row: Mapping[str, Any]
+    old: Parts
+    now: Parts
+    before: pd.Timestamp
+    after: pd.Timestamp
+
+    @cached_property
+    def text(self) -> str:
+        """The statement."""
+        return str(self.row["query"])
+
+    @cached_property
+    def tables(self) -> tuple[str, ...]:
+        """The tables it reads or writes, also through views, as they were before."""
+        names = tables_of(self.text)
+        return tuple(dict.fromkeys((*self.old.tables(names), *self.now.tables(names))))
+
+    @cached_property
+    def writes(self) -> str:
+        """`insert`, `update`, `delete` or `merge`; empty for a reading statement."""
+        first = self.text.lstrip().split(" ", 1)[0].lower()
+        return first if first in _WRITES else ""
+
+    @cached_property
+    def wanted(self) -> list[Filter]:
+        """What an index would have to serve, on the tables behind the names; nothing without more work."""
+        if not more_work(self.row) or _spills(self.row):
+            return []
+        return list(behind(self.now, filters_of(self.text)))
+
+    def changed(self, kind: str) -> Iterator[tuple[str, str | None, str | None]]:
+        """Parts of one kind that are new, gone or other than before: name, before, now."""
+        old, now = self.old.of(kind), self.now.of(kind)
+        for name in dict.fromkeys((*old, *now)):
+            hidden = (name in now and not self._read(self.old, kind, name)) or (
+                name in old and not self._read(self.now, kind, name)
+            )
+            if not hidden and old.get(name) != now.get(name):
+                yield name, old.get(name), now.get(name)
+
+    @staticmethod
+    def _read(parts: Parts, kind: str, name: str) -> bool:
+        """Whether a look says for sure what became of a part: it is there and readable, or it is not there."""
+        return name in parts.of(kind) or not parts.has(kind, name)
+
+
+def behind(parts: Parts, wanted: Sequence[Filter]) -> Iterator[Filter]:
+    """Filters on the tables themselves; of a view on those of its tables that have the columns."""
+    for filters in wanted:
+        for table in parts.tables((filters.table,)):
+            have = parts.columns(table)
+            columns = tuple(c for c in filters.columns if c in have) if any(have) else filters.columns
+            if columns:
+                yield Filter(table, columns)
+
+
 def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
     """The reason of a row, for a regression with its cause."""
     reason = str(row["reason"])
     if row["verdict"] != Pace.REGRESSED or SATURATED in reason:
         return reason
-    lost = _lost_index(case, before, after, row)
-    grown = "" if lost else _grown_table(case, before, after, row)
-    return f"{reason}; {cause(row, grown)}{lost or _index(case, after, row)}"
+    slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
+    told = next((text for tell in _CAUSES if (text := tell(slower))), "")
+    index = "" if told else index_for(slower.now, slower.wanted)
+    return "; ".join(part for part in (reason, signature(row, told), index) if part)
 
 
-def cause(row: Mapping[str, Any], grown: str = "") -> str:
-    """The signature of the counters, in words; `grown` says which table has grown as much as they have."""
+def signature(row: Mapping[str, Any], told: str = "") -> str:
+    """What the counters of a call say, in words; with the cause where one was found."""
     before, now = blocks_per_call(row, "_before"), blocks_per_call(row)
     blocks = f"{before:.0f} -> {now:.0f} blocks per call"
-    if grown and more_work(row) and not _spills(row):
-        return f"{blocks}: {grown}"
-    if plan_changed(row):
-        return f"{blocks}: its plan changed or an index is gone"
     if _spills(row):
         spilled = _per_call(row, "temp_blocks")
-        return f"{spilled:.0f} blocks per call go to temporary files: its sort or hash spills"
+        return f"{spilled:.0f} blocks per call go to temporary files: {told or 'its sort or hash spills'}"
+    if told:
+        return f"{blocks}: {told}"
+    if plan_changed(row):
+        return f"{blocks}: its plan changed or what it reads has grown"
     if _reads_more(row):
         return f"{blocks}: what it reads has grown"
     reads, read_before = _per_call(row, "read_blocks"), _per_call(row, "read_blocks", "_before")
     if reads > 1 and reads > 2 * read_before:
         return f"{blocks}, of which {read_before:.1f} -> {reads:.1f} from disk: the cache is cold"
-    return f"{blocks}, so the work is the same: it waits, for a row or table lock or for the processor"
+    return f"{blocks}, so the work is the same: likely it waits, for a row or table lock or for the processor"
 
 
 def _spills(row: Mapping[str, Any]) -> bool:
@@ -91,82 +165,151 @@ def _spills(row: Mapping[str, Any]) -> bool:
     return now >= 1 and now > 2 * before
 
 
-def _grown_table(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """The table of a statement whose rows grew at least by the half of what its blocks did; empty for none."""
-    blocks = blocks_per_call(row) / max(blocks_per_call(row, "_before"), 1.0)
-    old, now = _rows_of(case, before), _rows_of(case, after)
-    names = {table.split(".")[-1] for table in tables_of(str(row["query"]))}
-    for table, rows in now.items():
-        if table.split(".")[-1] in names and old.get(table, 0) > 0:
-            factor = rows / old[table]
-            if factor >= TABLE_GROWN and blocks <= 2 * factor:
-                return f"{table} has grown from about {old[table]:.0f} to {rows:.0f} rows"
+def _lost_index(slower: Slower) -> str:
+    """The index that served and is gone, with the statement that makes it again."""
+    gone = [(n, i) for n, i in slower.old.indexes.items() if not slower.now.has("index", n)]
+    for name, index in gone:
+        if any(index.serves(wanted) for wanted in slower.wanted):
+            return _is_gone(name, index)
+    columns = mentioned(slower.text)
+    for name, index in gone:
+        if more_work(slower.row) and index.may_serve(slower.tables, columns):
+            return f"likely {_is_gone(name, index)}"
     return ""
 
 
-def _rows_of(case: Case, at: pd.Timestamp) -> dict[str, float]:
-    table = case["database_gauges"]
-    rows = table[(table["metric"] == "n_live_tup") & (table["at"] == at)]
-    return dict(zip(rows["object"], rows["value"], strict=True))
+def _is_gone(name: str, index: Index) -> str:
+    return f"index {name} on {index.shown} is gone since: {again(index)}"
 
 
-def _wanted(row: Mapping[str, Any]) -> list[Filter]:
-    """What an index would have to serve; nothing when more work is not the cause."""
-    if not more_work(row) or _spills(row):
-        return []
-    return [Filter(f.table.split(".")[-1], f.columns) for f in filters_of(str(row["query"]))]
+def again(index: Index) -> str:
+    """The statement that makes a lost index again; that of a partitioned table holds up writes, and says so."""
+    return f"{index.again} {_HOLDS_UP}" if index.parent else index.again
 
 
-def _lost_index(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """The index that served and is gone, with the statement that makes it again; empty for none."""
-    old, now = indexes(case, before), indexes(case, after)
-    for name, index in old.items():
-        for wanted in _wanted(row):
-            if name not in now and serves(index, wanted):
-                return f"; index {name} on {index['table']} ({index['columns']}) is gone since: {create(index)}"
-    return ""
-
-
-def _index(case: Case, at: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """The index that exists, or would have to, for a statement that does more work."""
-    found = index_for(indexes(case, at), _wanted(row))
-    return f"; {found}" if found else ""
-
-
-def index_for(have: Mapping[str, Mapping[str, str]], wanted: Sequence[Filter]) -> str:
-    """Which of the indexes serves a statement that picks rows so, else the one to make; empty for neither."""
-    if not have:
+def _foreign_key(slower: Slower) -> str:
+    """A foreign key that points at the rows which are deleted or changed, without an index to find its own."""
+    if slower.writes not in ("delete", "update") or not more_work(slower.row):
         return ""
-    for filters in wanted:
-        serving = [name for name, index in have.items() if serves(index, filters)]
-        if serving:
-            served = f"{filters.table} ({filters.columns[0]})"
-            return f"index {serving[0]} exists for {served}: look why the plan leaves it"
-    return "".join(
-        f"no index serves: CREATE INDEX CONCURRENTLY ON {f.table} ({', '.join(f.columns)});" for f in wanted[:1]
+    for name, text in slower.now.of("constraint").items():
+        match = FOREIGN_KEY.match(text)
+        if not match or not any(same_table(match["parent"].replace('"', ""), t) for t in slower.tables):
+            continue
+        child = name.rpartition(".")[0]
+        columns = tuple(column.strip('"') for column in match["columns"].split(", "))
+        if not finds_child(slower.now, child, columns):
+            make = proposed(child, columns, PARTITIONED in slower.now.flags(child))
+            return (
+                f"each {slower.writes} looks for rows of {child} by the foreign key {name.rpartition('.')[2]}, "
+                f"and no index there begins with {', '.join(columns)}: {make}"
+            )
+    return ""
+
+
+def finds_child(parts: Parts, child: str, columns: Sequence[str]) -> bool:
+    """Whether an index begins with the columns of a foreign key, in whatever order."""
+    return any(
+        same_table(i.table, child)
+        and i.method == "btree"
+        and not i.partial
+        and set(i.keys[: len(columns)]) == set(columns)
+        for i in parts.indexes.values()
     )
 
 
-def indexes(case: Case, at: pd.Timestamp) -> dict[str, dict[str, str]]:
-    """The valid indexes at one look: name -> table, columns, unique, method, rest."""
+def _policy(slower: Slower) -> str:
+    """A policy of its tables that changed: its condition runs for each row that is looked at."""
+    for name, old, now in slower.changed("policy"):
+        if name.rpartition(".")[0] in slower.tables:
+            return f"likely the policy {name} that changed: {old or 'none'} -> {now or 'none'}"
+    return ""
+
+
+def _trigger(slower: Slower) -> str:
+    """A trigger of its tables that is new or runs other code than before."""
+    if not slower.writes:
+        return ""
+    for name, old, now in slower.changed("trigger"):
+        if now and name.rpartition(".")[0] in slower.tables:
+            return f"likely the trigger {name} that {'changed' if old else 'is new'}: {now}"
+    bodies = {name.partition("(")[0] for name, old, _ in slower.changed("function") if old}
+    for name, text in slower.now.of("trigger").items():
+        runs = text.rpartition(" FUNCTION ")[2].partition("(")[0]
+        if name.rpartition(".")[0] in slower.tables and runs in bodies:
+            return f"likely the trigger {name}, whose function {runs} has another body"
+    return ""
+
+
+def _view(slower: Slower) -> str:
+    for name, old, now in slower.changed("view"):
+        if old and now and any(same_table(name, table) for table in tables_of(slower.text)):
+            return f"likely the view {name}, whose query is another"
+    return ""
+
+
+def _grown(slower: Slower) -> str:
+    """A table whose rows grew at least by the half of what the blocks of a call did, or was loaded unanalysed."""
+    if not more_work(slower.row) or _spills(slower.row):
+        return ""
+    blocks = blocks_per_call(slower.row) / max(blocks_per_call(slower.row, "_before"), 1.0)
+    for table in slower.tables:
+        rows, old = (rows_of(slower.case, at, table) for at in (slower.after, slower.before))
+        stale = _stale(slower, table, rows)
+        grew = old > 0 and rows / old >= TABLE_GROWN and blocks <= 2 * rows / old
+        grown = f"{table} has grown from about {old:.0f} to {rows:.0f} rows" if grew else ""
+        if grown or stale:
+            return "; ".join(part for part in (grown, stale) if part)
+    return ""
+
+
+def _stale(slower: Slower, table: str, rows: float) -> str:
+    changed = gauge_of(slower.case, slower.after, "n_mod_since_analyze", table)
+    if changed < STALE_ROWS or changed < STALE_SHARE * rows:
+        return ""
+    when = gauge_of(slower.case, slower.after, "analyzed_at", table)
+    never = "" if when else ", and it never was"
+    since = f"{changed:.0f} rows of {table} changed since its last ANALYZE{never}"
+    return f"{since}: likely the planner guesses; ANALYZE {quoted(table)};"
+
+
+def rows_of(case: Case, at: pd.Timestamp, table: str) -> float:
+    """About how many rows a table has: its counter, or the planner's figure where statistics were thrown away."""
+    return max(gauge_of(case, at, "n_live_tup", table), gauge_of(case, at, "reltuples", table))
+
+
+def gauge_of(case: Case, at: pd.Timestamp, metric: str, table: str) -> float:
+    """A counter of one table at one look; 0 where it was not taken."""
+    return _tables(case.at(case.scope.window), at).get((metric, table), 0.0)
+
+
+@once
+def _tables(case: Case, at: pd.Timestamp) -> dict[tuple[str, str], float]:
     table = case["database_gauges"]
-    rows = table[(table["metric"] == "index") & (table["at"] == at)]
-    found = {}
-    for name, detail in zip(rows["object"], rows["detail"], strict=True):
-        match = _INDEX.fullmatch(detail)
-        if match and "invalid" not in match["rest"]:
-            found[name] = {key: value or "" for key, value in match.groupdict().items()}
-    return found
+    rows = table[(table["at"] == at) & table["object"].notna() & table["value"].notna()]
+    return dict(zip(zip(rows["metric"], rows["object"], strict=True), rows["value"], strict=True))
 
 
-def serves(index: Mapping[str, str], wanted: Filter) -> bool:
-    """Whether an index begins with a column by which rows of its table are picked."""
-    first = index["columns"].split(", ")[0].lower()
-    same = index["table"].split(".")[-1] == wanted.table.split(".")[-1]
-    return same and first in {column.lower() for column in wanted.columns}
+def index_for(parts: Parts, wanted: Sequence[Filter]) -> str:
+    """Which of the indexes serves a statement that picks rows so, else the one to make; empty for neither."""
+    if not parts.indexes:
+        return ""
+    for filters in wanted:
+        serving = [name for name, index in parts.indexes.items() if index.serves(filters)]
+        if serving:
+            served = f"{filters.table} ({filters.columns[0]})"
+            return f"index {serving[0]} exists for {served}: look in its plan whether it is used"
+    return "".join(
+        f"no index serves, so try {proposed(f.table, f.columns, PARTITIONED in parts.flags(f.table))}"
+        for f in wanted[:1]
+    )
 
 
-def create(index: Mapping[str, str]) -> str:
-    """The statement that makes an index again."""
-    using = "" if index["method"] == "btree" else f"USING {index['method']} "
-    return f"CREATE {index['unique'].upper()}INDEX CONCURRENTLY ON {index['table']} {using}({index['columns']});"
+# From the surest evidence to the weakest; the first that answers is told.
+_CAUSES: tuple[Callable[[Slower], str], ...] = (
+    _lost_index,
+    _foreign_key,
+    _policy,
+    _trigger,
+    _view,
+    _grown,
+)

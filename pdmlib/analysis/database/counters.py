@@ -25,6 +25,8 @@ DEADLOCKS_A_MIN = 5  # a pace at which users wait, no longer an accident
 FULL_PCT = 90  # of pg_stat_statements.max: from its end on the server evicts entries, and with them their past
 GROWTH_PCT, GROWTH_BYTES = 20, 100e6  # in twelve hours; below 100 MB a share tells nothing of the room left
 SECONDS_A_MIN = 60
+FEWEST_CHECKPOINTS = 10  # asked for in a window: a restore or a person asks for a few
+SPILLED_MB = 100  # of temporary files an hour: sorts and hashes that no longer fit into work_mem
 Row = dict[str, Any]
 
 # A server with the default 128 MB of shared memory reads 16,384 blocks once to fill it, whatever runs: of fewer
@@ -159,7 +161,9 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
             statements.gauge(between.case, metric, at) for at in (between.found.before, between.found.after)
         )
         now = between.case.scope.as_of.timestamp()
-        if new is not None and old is not None and old + 1 < new <= now:
+        # A database whose statistics were never reset has no time of it: the first reset is one all the same.
+        began = between.found.before.timestamp() if old is None and between.found.before is not None else old
+        if new is not None and began is not None and began + 1 < new <= now:
             when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
             yield {
                 "object": metric,
@@ -202,20 +206,37 @@ def cache_hit(between: Between) -> Iterator[Row]:
 
 
 def temp_spills(between: Between) -> Iterator[Row]:
-    """Temporary files: over 100 MB an hour warns."""
+    """Temporary files: over 100 MB an hour warns; in a shorter window, over 100 MB."""
     spilled = between.grown("temp_bytes")
     if spilled is None:
         yield _unknown(_FELL)
         return
-    rate = spilled / MEGABYTE / between.hours
-    if rate > 100:
+    # Of a window shorter than an hour what was written, not what an hour of it would be.
+    rate = spilled / MEGABYTE / max(between.hours, 1.0)
+    if rate > SPILLED_MB:
         yield {
             "severity": "warn",
             "value": rate,
             "unit": "MB/h",
-            "threshold": "< 100 MB/h",
+            "threshold": f"< {SPILLED_MB} MB/h",
             "evidence": f"{spilled / MEGABYTE:.0f} MB went to temporary files",
             "action": "Index the sort, or raise work_mem for that role only",
+        }
+
+
+def checkpoints(between: Between) -> Iterator[Row]:
+    """Checkpoints that the amount of written log asked for: more of them than of those by the clock warns."""
+    asked, timed = between.grown("checkpoints_req"), between.grown("checkpoints_timed")
+    if asked is None or timed is None:
+        yield _unknown(_FELL)
+    elif asked >= FEWEST_CHECKPOINTS and asked > timed:
+        yield {
+            "severity": "warn",
+            "value": asked,
+            "unit": "count",
+            "threshold": f"< {FEWEST_CHECKPOINTS}",
+            "evidence": f"{asked:.0f} checkpoints because much was written, {timed:.0f} by the clock",
+            "action": "Raise max_wal_size, or find out what writes so much",
         }
 
 
@@ -239,7 +260,7 @@ def own_cost(between: Between) -> Iterator[Row]:
     """What our own last look cost the server."""
     queries, spent = between.value("own_queries"), between.value("own_ms")
     if queries is not None and spent is not None:
-        yield {"severity": "info", "value": spent, "unit": "ms", "evidence": f"{queries:.0f} queries of ours"}
+        yield {"severity": "info", "value": spent, "unit": "ms", "evidence": f"{queries:.0f} statements of ours"}
 
 
 _CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (
@@ -252,6 +273,7 @@ _CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (
     ("statistics_epoch", statistics_epoch),
     ("cache_hit", cache_hit),
     ("temp_spills", temp_spills),
+    ("checkpoints", checkpoints),
     ("size_growth", size_growth),
     ("density", drift.density),
     ("own_cost", own_cost),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import pandas as pd
+
 from pdmlib.analysis.database.gauge_deltas import Between
+from pdmlib.analysis.database.parts import FLAG, PARTITION_OF, Parts, parts_at
+from pdmlib.frames.index_text import index_of
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
 BUSIER = 3  # times the pace of the window before: less may be more users
@@ -13,19 +18,23 @@ PAGES = 1000  # of 8 kB: a table of under 8 MB may swell without anybody noticin
 SWOLLEN = 1.3  # times the pages a row: autovacuum leaves a fifth of a table dead before it starts
 Row = dict[str, Any]
 
-MOST = 3000
-_KINDS = ("table", "index", "constraint", "policy", "function", "setting", "extension")
-_RLS = " | row-level security"
+MOST = 3000  # things of one kind that a look reads
+_KINDS = ("table", "view", "index", "constraint", "policy", "trigger", "function", "setting", "extension")
+# Kinds that go with their table: `schema.table.thing`.
+_OF_TABLES = ("constraint", "policy", "trigger")
+_RLS, _UNLOGGED = "row-level security", "unlogged"
+# A policy that asks nothing: every row is everybody's.
+_OPEN = re.compile(r" (?:using|with check) (?:\()?true\b")
 
 
 def drift(between: Between) -> Iterator[Row]:
     """What the schema and the settings gained, lost or changed; a lost policy or switched-off policies fail."""
-    parts = {kind: between.objects(kind) for kind in _KINDS}
-    sides = {side for table in parts.values() for side in table["there"].unique()}
-    if "both" not in sides:
+    kinds = {kind: between.objects(kind) for kind in _KINDS}
+    if "both" not in {side for table in kinds.values() for side in table["there"].unique()}:
         yield {"severity": "unknown", "unknown_reason": "a look lacks the parts of the schema"}
         return
-    for kind, table in parts.items():
+    old, now = (parts_at(between.case, at) for at in (between.found.before, between.found.after))
+    for kind, table in kinds.items():
         if len(table) >= MOST:
             yield {
                 "object": kind,
@@ -34,36 +43,72 @@ def drift(between: Between) -> Iterator[Row]:
             }
             continue
         for row in table.to_dict("records"):
-            change = _change(kind, row)
+            change = None if _with_its_table(kind, row, old, now) else _change(kind, row)
             if change:
                 yield {"object": f"{kind} {row['object']}", **change}
 
 
+def _with_its_table(kind: str, row: Row, old: Parts, now: Parts) -> bool:
+    """Whether a part came or went with its table, whose own row tells of it."""
+    if kind == "index":
+        index = (old if row["there"] == "right_only" else now).indexes.get(row["object"])
+        table = index.table if index else ""
+    else:
+        table = row["object"].rpartition(".")[0] if kind in _OF_TABLES else ""
+    return bool(table) and old.has("table", table) != now.has("table", table)
+
+
 def _change(kind: str, row: Row) -> Row | None:
+    before, after = (None if pd.isna(row[c]) else str(row[c]) for c in ("detail_before", "detail"))
     if row["there"] == "left_only":
-        return {"severity": "info", "evidence": f"new: {row['detail']}"}
+        return {"severity": _of_new(kind, after), "evidence": f"new: {after}" if after else "new"}
     if row["there"] == "right_only":
-        return {
-            "severity": {"policy": "fail", "index": "warn"}.get(kind, "info"),
-            "evidence": f"gone: {row['detail_before']}",
-            "action": "Make it again if the deployment did not mean to drop it",
-        }
-    if row["detail"] == row["detail_before"]:
+        return _gone(kind, before or "")
+    # What a migration held locked at a look, or an older release described otherwise, is no change.
+    if before is None or after is None or before == after or (kind == "index" and not index_of(before)):
         return None
-    opened = kind == "table" and _RLS in row["detail_before"] and _RLS not in row["detail"]
-    evidence = "row-level security was switched off" if opened else _difference(kind, row)
-    return {"severity": "fail" if opened else "info", "evidence": evidence}
+    if kind == "table":
+        return _table(before.split(FLAG), after.split(FLAG))
+    if kind == "policy" and _OPEN.search(after) and not _OPEN.search(before):
+        return {
+            "severity": "fail",
+            "evidence": f"it asks nothing any more, every row is open: {before} -> {after}",
+            "action": "Give the policy its condition back",
+        }
+    return {"severity": "info", "evidence": "its body changed" if kind == "function" else f"{before} -> {after}"}
 
 
-def _difference(kind: str, row: Row) -> str:
-    if kind == "function":
-        return "its body changed"
-    if kind != "table":
-        return f"{row['detail_before']} -> {row['detail']}"
-    old, new = (set(row[c].replace(_RLS, "").split(", ")) for c in ("detail_before", "detail"))
-    return (
-        "; ".join([*(f"+ {c}" for c in sorted(new - old)), *(f"- {c}" for c in sorted(old - new))]) or "its order"
-    )
+def _of_new(kind: str, after: str | None) -> str:
+    return "warn" if kind == "policy" and after and _OPEN.search(after) else "info"
+
+
+def _gone(kind: str, before: str) -> Row:
+    index = index_of(before) if kind == "index" else None
+    again = "Make it again if the deployment did not mean to drop it"
+    return {
+        "severity": {"policy": "fail", "index": "warn"}.get(kind, "info"),
+        "evidence": f"gone: {before}",
+        # An old partition is dropped every month.
+        "action": None if PARTITION_OF in before else f"{again}: {index.again}" if index else again,
+    }
+
+
+def _table(before: list[str], after: list[str]) -> Row:
+    lost, won = set(before[1:]) - set(after[1:]), set(after[1:]) - set(before[1:])
+    if _RLS in lost:
+        return {"severity": "fail", "evidence": "row-level security was switched off"}
+    if _UNLOGGED in won:
+        return {
+            "severity": "warn",
+            "evidence": "it is unlogged now: a crash empties it, and no replica has it",
+            "action": "ALTER TABLE .. SET LOGGED",
+        }
+    old, new = (set(columns.split(", ")) for columns in (before[0], after[0]))
+    told = [*(f"+ {c}" for c in sorted(new - old)), *(f"- {c}" for c in sorted(old - new)), *sorted(won)]
+    return {
+        "severity": "info",
+        "evidence": "; ".join([*told, *(f"no longer {flag}" for flag in sorted(lost))]) or "its order",
+    }
 
 
 def seq_scans(between: Between) -> Iterator[Row]:
@@ -110,6 +155,7 @@ def density(between: Between) -> Iterator[Row]:
     ratio = (both["value"] / both["value_rows"]) / (both["value_before"] / both["value_before_rows"])
     for row in both.assign(ratio=ratio)[ratio > SWOLLEN].nlargest(20, "ratio").to_dict("records"):
         more = 100 * (row["ratio"] - 1)
+        fewer = row["value_rows"] * SWOLLEN < row["value_before_rows"]
         yield {
             "object": row["object"],
             "severity": "warn",
@@ -117,5 +163,7 @@ def density(between: Between) -> Iterator[Row]:
             "unit": "%",
             "threshold": "< 30 %",
             "evidence": f"{more:.0f} % more pages per row than before",
-            "action": "Check what holds vacuum back",
+            "action": "After a mass delete its pages stay: let new rows fill them, else pg_repack in a quiet hour"
+            if fewer
+            else "Check what holds vacuum back",
         }

@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
-from pdmlib.analysis.database import causes, counters, host, statements
+from pdmlib.analysis.database import causes, counters, host, pairs, statements
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
@@ -405,6 +405,25 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
             goal=again,
             threshold="> 0 calls",
         )
+    if row["verdict"] == Pace.IN_A_LOOP:
+        return _about(
+            case,
+            row,
+            "loop",
+            title="Asked in a loop",
+            evidence=f"{row['reason']}.",
+            goal="it is called as often as before for each of the others",
+            action="Read all its rows at once: one query with a join or IN (..)",
+            since=case.scope.deployed_at,
+            threshold=f"< x{pairs.IN_A_LOOP:g}",
+        )
+    if row["verdict"] == Pace.NEW and _heavy(row):
+        evidence = f"{significant(row['mean_ms'])} ms on average over {row['calls']:.0f} calls, "
+        evidence += f"{row['share_pct']:.1f} % of the database's time. {row['reason']}."
+        goal = f"its mean is at most {SLOW_MS:g} ms (now {significant(row['mean_ms'])} ms)"
+        return _about(
+            case, row, "new", title="New and slow", evidence=evidence, goal=goal, threshold=f"<= {SLOW_MS:g} ms"
+        )
     if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
         evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
         goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
@@ -412,6 +431,12 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
             case, row, "slow", title="Slow query", evidence=evidence, goal=goal, threshold=f"<= {BACKLOG_MS:g} ms"
         )
     return None
+
+
+def _heavy(row: dict[str, Any]) -> bool:
+    """Whether a new statement is slow by the guide's line, or takes much of the database's time and is felt."""
+    felt = row["mean_ms"] >= statements.FELT_MS and (row["share_pct"] or 0) >= statements.MUCH_PCT
+    return row["calls"] >= statements.FEWEST and (row["mean_ms"] > SLOW_MS or felt)
 
 
 def _about(

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pdmlib.analysis.database import causes
 from pdmlib.analysis.database.gauge_deltas import Between
+from pdmlib.analysis.database.parts import parts_at
 from pdmlib.analysis.database.statements import FACTOR, Looks, looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import significant
@@ -72,15 +73,16 @@ def outline(plan: Plan) -> str:
 
 def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str | None:
     """What became of the index that the plan before used, else the index that would serve; None without word."""
-    old = {} if found.before is None else causes.indexes(case, found.before)
-    have = causes.indexes(case, found.after)
+    old, have = parts_at(case, found.before), parts_at(case, found.after)
     left = _indexes_used(before) - _indexes_used(now)
-    for name, index in old.items():
+    for name, index in old.indexes.items():
         if name.split(".")[-1] in left:
-            where = f"{name} on {index['table']} ({index['columns']})"
-            return f"{where} exists and is left" if name in have else f"{where} is gone: {causes.create(index)}"
+            there = have.has("index", name)
+            return f"{name} on {index.shown} " + (
+                "exists and is left" if there else f"is gone: {causes.again(index)}"
+            )
     sql = next((q.sql for q in case.site.queries if q.name == query), "")
-    return causes.index_for(have, filters_of(sql)) or None
+    return causes.index_for(have, list(causes.behind(have, filters_of(sql)))) or None
 
 
 def _indexes_used(plan: Plan) -> set[str]:

@@ -13,6 +13,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.statement_text import WITHHELD, normalised
 
 ROUNDING = 1e-6  # ms: sums of floating point differ by so much between two looks and did not fall
+FEW = 0.1  # share of a statement's calls: where fewer are of entries made again its mean stands
 KEY = ["role", "queryid", "toplevel"]
 COUNTERS = ["calls", "total_ms", "rows", "hit_blocks", "read_blocks", "temp_blocks", "wal_bytes"]
 
@@ -33,9 +34,23 @@ def spent(older: pd.DataFrame | None, newer: pd.DataFrame) -> pd.DataFrame:
     renewed = both["since"].notna() & both["since_old"].notna() & (both["since"] != both["since_old"])
     again = known & both["calls"].notna() & (fell | renewed)
     absent = both["calls"].isna()
-    start = {c: both[f"{c}_old"].where(~again & ~absent, 0.0).fillna(0.0) for c in COUNTERS}
-    window = {c: both[c].fillna(0.0) - start[c] for c in COUNTERS}
-    return both[KEY].assign(**window, m2=_m2(both, start["calls"], window), again=again, known=known)
+    # An entry that was made again and has more calls than the old one is known by a spread that no window gives.
+    again |= known & both["stddev_ms"].gt(0) & (_m2(both, *_window(both, again | absent)) < -_impossible(both))
+    start, window = _window(both, again | absent)
+    m2 = _m2(both, start, window).clip(lower=0)
+    return both[KEY].assign(**window, m2=m2, again=again, known=known)
+
+
+def _window(both: pd.DataFrame, afresh: pd.Series) -> tuple[pd.Series, dict[str, pd.Series]]:
+    """The calls that the window starts from, and what each counter grew by; from 0 for entries made afresh."""
+    start = {c: both[f"{c}_old"].where(~afresh, 0.0).fillna(0.0) for c in COUNTERS}
+    return start["calls"], {c: both[c].fillna(0.0) - start[c] for c in COUNTERS}
+
+
+def _impossible(both: pd.DataFrame) -> pd.Series:
+    """How far below zero a sum of squares comes by rounding alone: deviations are kept with about 15 digits."""
+    size = (both["stddev_ms"].fillna(0) ** 2 + both["mean_ms"].fillna(0) ** 2) * both["calls"].fillna(0)
+    return ROUNDING * size + ROUNDING
 
 
 def _m2(both: pd.DataFrame, n1: pd.Series, window: Mapping[str, pd.Series]) -> pd.Series:
@@ -45,25 +60,32 @@ def _m2(both: pd.DataFrame, n1: pd.Series, window: Mapping[str, pd.Series]) -> p
     all_of_it = both["stddev_ms"].fillna(0) ** 2 * n2
     old = both["stddev_ms_old"].fillna(0) ** 2 * n1
     between = (mean_w - both["mean_ms_old"].fillna(0)) ** 2 * n1 * nw / n2.where(n2 > 0)
-    return (all_of_it - old - between.fillna(0)).clip(lower=0)
+    return all_of_it - old - between.fillna(0)
 
 
-def grouped(case: Case, table: pd.DataFrame) -> pd.DataFrame:
-    """Entries of one role and one normalised text as one statement: IN lists and new ids after a migration."""
+def grouped(case: Case, table: pd.DataFrame, apart: frozenset[str] = frozenset()) -> pd.DataFrame:
+    """Entries of one role and one normalised text as one statement: IN lists and new ids after a migration.
+
+    Of a text that several ids of `apart` share, each of these is a statement of its own.
+    """
     texts = case["statements"].dropna(subset=["query"]).sort_values("at").groupby("queryid")["query"].last()
     query = table["queryid"].map(texts)
     # Withheld texts are all alike, their statements are not.
     forms = {text: normalised(text) for text in query.dropna().unique() if text != WITHHELD}
     text = query.map(forms).fillna("statement " + table["queryid"])
+    own = table["queryid"].isin(apart)
+    several = own & (table["queryid"].where(own).groupby([table["role"], text]).transform("nunique") > 1)
+    text = text.where(~several, text + " -- id " + table["queryid"])
     mean = table["total_ms"] / table["calls"].where(table["calls"] > 0)
     group = ["role", "toplevel", "text"]
     table = table.assign(query=query.fillna(text), text=text, square=(mean**2 * table["calls"]).fillna(0.0))
     table = table.assign(ids=table["queryid"].where(table["calls"] > 0), m2=table["m2"].fillna(0.0))
+    table = table.assign(calls_again=table["calls"].where(table["again"], 0.0))
     sums = table.groupby(group, sort=True).agg(
         **{c: (c, "sum") for c in COUNTERS},
         m2=("m2", "sum"),
         square=("square", "sum"),
-        again=("again", "any"),
+        again=("calls_again", "sum"),
         known=("known", "any"),
         ids=("ids", lambda ids: frozenset(ids.dropna())),
     )
@@ -71,4 +93,4 @@ def grouped(case: Case, table: pd.DataFrame) -> pd.DataFrame:
     found = sums.join(heaviest).reset_index()
     mean = found["total_ms"] / found["calls"].where(found["calls"] > 0)
     m2 = found["m2"] + (found["square"] - mean**2 * found["calls"]).clip(lower=0).fillna(0.0)
-    return found.assign(mean_ms=mean, m2=m2)
+    return found.assign(mean_ms=mean, m2=m2, again=found["again"] > FEW * found["calls"])

@@ -46,6 +46,8 @@ SELECT set_config('statement_timeout', %(timeout)s, true), set_config('lock_time
        set_config('idle_in_transaction_session_timeout', '10s', true), set_config('timezone', 'UTC', true),
        set_config('row_security', %(row_security)s, true), set_config('search_path', 'pg_catalog', true)
 """
+# The statements of one query: BEGIN, its limits, itself, COMMIT.
+_AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
 
 Row = dict[str, Any]
@@ -85,7 +87,7 @@ class Capability:
 
 @dataclass
 class Cost:
-    """What this session asked of the server."""
+    """What this session asked of the server; `queries` counts every statement that was sent."""
 
     queries: int = 0
     seconds: float = 0.0
@@ -178,7 +180,7 @@ class Session:
         except psycopg.Error as error:
             raise self._failure(error) from None
         finally:
-            self.cost.queries += 1
+            self.cost.queries += _AROUND + self._untracked + (2 if claims else 1 if role else 0)
             self.cost.seconds += time.monotonic() - started
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:

@@ -30,6 +30,14 @@ _COLUMNS = {
     "wal_bytes": ("wal_bytes",),
 }
 _OURS = "explain (analyze, buffers, format json)"
+# Checkpoints that came by the clock, and those that the amount of written log or a person asked for.
+_PG17 = 170000
+_CHECKPOINTS = {
+    True: "SELECT key AS metric, value::float8 AS value FROM pg_stat_checkpointer, LATERAL (VALUES "
+    "('checkpoints_timed', num_timed), ('checkpoints_req', num_requested)) AS v (key, value)",
+    False: "SELECT key AS metric, value::float8 AS value FROM pg_stat_bgwriter, LATERAL (VALUES "
+    "('checkpoints_timed', checkpoints_timed), ('checkpoints_req', checkpoints_req)) AS v (key, value)",
+}
 _RENAMED = {"client_backends": "connections"}
 
 Say = Callable[[str, str, str], None]
@@ -130,7 +138,7 @@ def own_cost(session: Session, at: datetime) -> pd.DataFrame:
 
 
 def _database(session: Session) -> list[Row]:
-    rows = session.named("database", timeout_s=5)
+    rows = [*session.named("database", timeout_s=5), *session.rows(_CHECKPOINTS[session.can.version >= _PG17])]
     return [{"metric": _RENAMED.get(row["metric"], row["metric"]), "value": row["value"]} for row in rows]
 
 
@@ -160,4 +168,4 @@ def _tables(session: Session) -> list[Row]:
 
 def _schema(session: Session) -> list[Row]:
     rows = session.named("drift", timeout_s=5)
-    return [{"metric": row["kind"], "object": row["object"], "detail": row["detail"]} for row in rows]
+    return [{"metric": row.pop("kind"), **row} for row in rows]

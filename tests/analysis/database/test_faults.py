@@ -68,7 +68,10 @@ def test_a_dropped_index_is_named_with_its_statement_and_its_factor(story: Story
     found = [f for f in story.findings() if f.id.endswith(":regressed")]
     (look_up,) = [f for f in found if "WHERE aid = $1" in f.title]
     assert "index public.pgbench_accounts_pkey on public.pgbench_accounts (aid) is gone" in look_up.evidence
-    assert "CREATE UNIQUE INDEX CONCURRENTLY ON public.pgbench_accounts (aid);" in look_up.evidence
+    assert (
+        "CREATE UNIQUE INDEX CONCURRENTLY pgbench_accounts_pkey ON public.pgbench_accounts USING btree (aid)"
+        in look_up.evidence
+    )
     assert look_up.value is not None
     (row,) = [r for r in story.verdicts("WHERE aid = $1").values() if r["regressed"]]
     assert f"(x{row['mean_ms'] / row['before_mean_ms']:.2f})" in look_up.evidence
@@ -85,7 +88,7 @@ def test_sessions_that_wait_for_one_row_are_told_from_more_work(story: Story) ->
     (title,) = regressed(story)
     assert "UPDATE pgbench_branches" in title
     (row,) = [r for r in story.verdicts("UPDATE pgbench_branches").values() if r["regressed"]]
-    assert "so the work is the same: it waits" in row["reason"]
+    assert "so the work is the same: likely it waits" in row["reason"]
 
 
 def test_a_table_that_grew_is_named_and_not_a_plan(story: Story) -> None:

@@ -224,7 +224,7 @@ def test_seven_tenths_of_the_budget_warn(ms, status):
 # Statements and checks
 
 
-def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1"):
+def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1", stddev_ms=1.0):
     return {
         "at": at,
         "role": "app",
@@ -234,7 +234,7 @@ def a_look(at, calls, total_ms, query="SELECT * FROM offers WHERE status = $1"):
         "calls": calls,
         "total_ms": total_ms,
         "mean_ms": total_ms / calls,
-        "stddev_ms": 1.0,
+        "stddev_ms": stddev_ms,
         "since": DEPLOYED - 30 * DAY,
         "rows": calls,
         "hit_blocks": 4 * calls,
@@ -249,8 +249,8 @@ def looked(*rows):
 
 
 def test_a_statement_above_a_tenth_of_a_second_between_two_looks_is_slow():
-    """1000 calls of 10 ms before; 100 calls of 300 ms since: the lifetime mean would be 36 ms."""
-    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
+    """1000 calls of 10 ms before; 100 calls of 300 ms since: mean 36 ms, deviation 83.376 ms of all."""
+    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000, stddev_ms=83.376))
     found = measure("db_slow_queries", case)
     assert (found.value, found.samples) == (1, 1)
     assert found.evidence.startswith("300 ms over 100 calls: SELECT * FROM offers")
@@ -263,7 +263,7 @@ def test_one_look_gives_lifetime_figures_and_no_verdict():
 
 
 def test_a_regressed_statement_is_a_finding_with_both_means_and_a_stable_name():
-    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000))
+    case = looked(a_look(DEPLOYED - HOUR, 1000, 10_000), a_look(WEEK_LATER, 1100, 40_000, stddev_ms=83.376))
     (found,) = health.findings(case)
     assert found.id.startswith("query:app:select-from-offers-where-status-")
     assert "10 ms before, 300 ms now over 100 calls" in found.evidence

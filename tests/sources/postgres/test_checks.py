@@ -107,8 +107,46 @@ def _until(database: Database, question: str) -> None:
         ),
         (
             "read_only",
+            "GRANT INSERT ON public.t TO authenticated;"
             "ALTER ROLE authenticated SET default_transaction_read_only = on",
             "ALTER ROLE authenticated RESET default_transaction_read_only",
+        ),
+        (
+            "policies",
+            "CREATE POLICY own ON public.t USING (id = 1)",
+            "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+        ),
+        (
+            "policies",
+            "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY",
+            "CREATE POLICY own ON public.t USING (id = 1)",
+        ),
+        (
+            "policies",
+            "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON public.t USING (id = 1);"
+            "CREATE POLICY b ON public.t FOR SELECT USING (id = 2)",
+            "DROP POLICY b ON public.t",
+        ),
+        (
+            "policies",
+            "ALTER TABLE public.t ENABLE ROW LEVEL SECURITY; CREATE POLICY a ON public.t FOR UPDATE USING (true)",
+            "ALTER POLICY a ON public.t USING (id = 1)",
+        ),
+        (
+            "policies",
+            "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+            "ALTER FUNCTION public.f() SET search_path = ''",
+        ),
+        ("table_hygiene", "ALTER TABLE public.t SET UNLOGGED", "ALTER TABLE public.t SET LOGGED"),
+        (
+            "table_hygiene",
+            'CREATE TABLE public."Child" (id int PRIMARY KEY, "Parent" int REFERENCES public.t)',
+            'CREATE INDEX CONCURRENTLY ON public."Child" ("Parent")',
+        ),
+        (
+            "unanalysed",
+            "INSERT INTO public.t SELECT g FROM generate_series(1, 20000) AS g",
+            "ANALYZE public.t",
         ),
     ],
 )
@@ -119,6 +157,18 @@ def test_a_fault_is_found_and_its_fix_removes_it(database: Database, check: str,
     assert severities(found_by(database, check)) & {"info", "warn", "fail"}
     database.run(fix)
     assert severities(found_by(database, check)) == {"pass"}
+
+
+def test_a_role_that_may_write_nothing_is_read_only_on_purpose(database: Database) -> None:
+    database.run(
+        "CREATE TABLE public.t (id int PRIMARY KEY)",
+        "GRANT SELECT ON public.t TO authenticated",
+        "ALTER ROLE authenticated SET default_transaction_read_only = on",
+    )
+    try:
+        assert severities(found_by(database, "read_only")) == {"pass"}
+    finally:
+        database.run("ALTER ROLE authenticated RESET default_transaction_read_only")
 
 
 @pytest.mark.parametrize(
@@ -249,7 +299,7 @@ def test_a_check_that_waits_for_a_lock_is_unknown_and_the_others_are_done(databa
         migration.execute("LOCK TABLE pg_catalog.pg_policy IN ACCESS EXCLUSIVE MODE")
         table = run_all(opened, site, scope, ledger=seen, timings=frame("query_timings"))
     waited = table[table["unknown_reason"].fillna("").str.contains("lock timeout")]
-    assert list(waited["check"]) == ["policy_cost"]
+    assert list(waited["check"]) == ["policies", "policy_cost"]
     assert set(table.loc[table["check"].isin(["table_hygiene", "sequences"]), "severity"]) == {"pass"}
 
 

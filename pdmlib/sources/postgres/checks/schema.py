@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pdmlib.frames.index_text import quoted
+from pdmlib.frames.readings import Status
 from pdmlib.sources.postgres.checks.result import FAIL, INFO, UNKNOWN, WARN, Look, Result, graded, unknown
 
 OBSERVED_DAYS = 14
@@ -31,6 +33,14 @@ def table_hygiene(look: Look) -> list[Result]:
             action=r["action"],
         )
         for r in look.rows("table_hygiene")
+    ]
+
+
+def policies(look: Look) -> list[Result]:
+    """Row-level security that does not do what it seems to, and functions that run as their owner."""
+    return [
+        Result("policies", r["object"], Status(r["severity"]), evidence=r["evidence"], action=r["action"])
+        for r in look.rows("policies")
     ]
 
 
@@ -77,7 +87,7 @@ def redundant_indexes(look: Look) -> list[Result]:
             value=r["bytes"],
             unit="bytes",
             evidence=f"its columns begin {r['covered_by']}",
-            action=f"DROP INDEX CONCURRENTLY {r['object']}; keep its definition",
+            action=f"DROP INDEX CONCURRENTLY {quoted(r['object'])}; keep its definition",
         )
         for r in look.rows("redundant_indexes")
     ]

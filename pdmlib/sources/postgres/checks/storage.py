@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pdmlib.sources.postgres.checks.result import FAIL, PASS, WARN, Look, Result, graded
+from pdmlib.sources.postgres.checks.result import FAIL, INFO, PASS, WARN, Look, Result, graded
 
 _BILLION = 1e9
 
@@ -79,6 +79,24 @@ def replication_slots(look: Look) -> list[Result]:
             action="Start its consumer or drop the slot",
         )
         for r in look.rows("replication_slots")
+    ]
+
+
+def unanalysed(look: Look) -> list[Result]:
+    """Tables most of whose rows changed since the last ANALYZE: the planner guesses, until autovacuum comes by."""
+    return [
+        Result(
+            "unanalysed",
+            r["object"],
+            INFO,
+            value=r["changed"],
+            unit="rows",
+            threshold="under half of its rows",
+            evidence=f"{r['changed']:.0f} of about {r['rows']:.0f} rows changed since the last ANALYZE"
+            + (", and none was ever made" if r["never"] else ""),
+            action=r["action"],
+        )
+        for r in look.rows("unanalysed")
     ]
 
 

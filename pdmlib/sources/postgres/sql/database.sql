@@ -14,7 +14,7 @@ SELECT 'server', 'client_backends', count(*)::float8 FROM pg_stat_activity WHERE
 UNION ALL
 SELECT 'server', 'in_flight_ms',
        coalesce(1000 * sum(extract(epoch FROM clock_timestamp() - query_start)), 0)::float8
-FROM pg_stat_activity WHERE state = 'active' AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+FROM pg_stat_activity WHERE state = 'active' AND datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
 UNION ALL
 SELECT 'server', 'started_at', extract(epoch FROM pg_postmaster_start_time())::float8
 UNION ALL

@@ -1,60 +1,85 @@
--- What the schema is made of: one row a thing (kind, object, detail), at most 3000 of a kind, largest tables first.
--- Indexes are described from the catalogue, because pg_get_indexdef waits behind a migration's lock.
+-- What the schema is made of: one row a thing (kind, object, detail, value), at most 3000 of a kind, largest tables
+-- first. detail: as the server would make it again; NULL while a migration holds or awaits the lock of its table,
+-- since pg_get_indexdef and its like would wait behind it. value: of an index 1 when it is valid, else 0.
+-- Source: the catalogue.
+WITH locked AS MATERIALIZED (
+  SELECT relation FROM pg_locks WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND relation IS NOT NULL
+), spaces AS (
+  SELECT oid, nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname <> 'information_schema'
+), tables AS (
+  SELECT t.oid, t.relkind, t.relname, t.relpages, n.nspname, n.nspname || '.' || t.relname AS object,
+         t.relrowsecurity, t.relpersistence, t.relispartition, t.oid NOT IN (SELECT relation FROM locked) AS free
+  FROM pg_class AS t JOIN spaces AS n ON n.oid = t.relnamespace
+  WHERE t.relkind IN ('r', 'p', 'm', 'v') AND t.relpersistence <> 't'
+)
 (
-  SELECT 'index' AS kind, n.nspname || '.' || i.relname AS object,
-         CASE WHEN x.indisunique THEN 'unique ' ELSE '' END || m.amname || ' ' || n.nspname || '.' || t.relname
-           || ' (' || (SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) FROM pg_attribute AS a
-                       WHERE a.attrelid = i.oid AND a.attnum <= x.indnkeyatts) || ')'
-           || CASE WHEN x.indpred IS NULL THEN '' ELSE ' partial' END
-           || CASE WHEN x.indexprs IS NULL THEN '' ELSE ' expression' END
-           || CASE WHEN x.indisvalid THEN '' ELSE ' invalid' END AS detail
-  FROM pg_index AS x
-  JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_class AS t ON t.oid = x.indrelid
-  JOIN pg_am AS m ON m.oid = i.relam JOIN pg_namespace AS n ON n.oid = t.relnamespace
-  WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+  SELECT 'index' AS kind, t.nspname || '.' || i.relname AS object,
+         CASE WHEN t.free AND i.oid NOT IN (SELECT relation FROM locked) THEN left(pg_get_indexdef(i.oid), 4000) END AS detail,
+         x.indisvalid::int::float8 AS value
+  FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN tables AS t ON t.oid = x.indrelid
   ORDER BY t.relpages DESC, 2 LIMIT 3000
 )
 UNION ALL
 (
-  SELECT 'table', n.nspname || '.' || t.relname,
+  SELECT 'table', t.object,
          left((SELECT string_agg(a.attname || ' ' || a.atttypid::regtype::text, ', ' ORDER BY a.attnum)
                FROM pg_attribute AS a WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped), 4000)
          || CASE WHEN t.relrowsecurity THEN ' | row-level security' ELSE '' END
-  FROM pg_class AS t JOIN pg_namespace AS n ON n.oid = t.relnamespace
-  WHERE t.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+         || CASE WHEN t.relpersistence = 'u' THEN ' | unlogged' ELSE '' END
+         || CASE WHEN t.relkind = 'p' THEN ' | partitioned' ELSE '' END
+         || CASE WHEN t.relispartition THEN coalesce((SELECT ' | partition of ' || p.object FROM pg_inherits AS h
+            JOIN tables AS p ON p.oid = h.inhparent WHERE h.inhrelid = t.oid LIMIT 1), '') ELSE '' END, NULL
+  FROM tables AS t WHERE t.relkind IN ('r', 'p')
   ORDER BY t.relpages DESC, 2 LIMIT 3000
 )
 UNION ALL
 (
-  SELECT 'policy', n.nspname || '.' || t.relname || '.' || p.polname,
-         CASE WHEN p.polpermissive THEN 'permissive ' ELSE 'restrictive ' END || p.polcmd::text || ' ' || array_to_string(
-           ARRAY(SELECT CASE WHEN r = 0 THEN 'public' ELSE pg_get_userbyid(r)::text END FROM unnest(p.polroles) AS r ORDER BY 1), ',')
-  FROM pg_policy AS p JOIN pg_class AS t ON t.oid = p.polrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
+  SELECT 'view', t.object, CASE WHEN t.free THEN left(pg_get_viewdef(t.oid), 4000) END, NULL
+  FROM tables AS t WHERE t.relkind IN ('v', 'm') ORDER BY 2 LIMIT 1000
+)
+UNION ALL
+(
+  SELECT 'policy', t.object || '.' || p.polname,
+         CASE WHEN t.free THEN left(CASE WHEN p.polpermissive THEN 'permissive ' ELSE 'restrictive ' END
+           || p.polcmd::text || ' ' || array_to_string(ARRAY(SELECT CASE WHEN r = 0 THEN 'public'
+              ELSE pg_get_userbyid(r)::text END FROM unnest(p.polroles) AS r ORDER BY 1), ',')
+           || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
+           || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), ''), 2000) END, NULL
+  FROM pg_policy AS p JOIN tables AS t ON t.oid = p.polrelid
   ORDER BY 2 LIMIT 3000
 )
 UNION ALL
 (
-  SELECT 'constraint', n.nspname || '.' || t.relname || '.' || k.conname,
-         k.contype::text || CASE WHEN k.convalidated THEN '' ELSE ' not valid' END
-  FROM pg_constraint AS k JOIN pg_class AS t ON t.oid = k.conrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
-  WHERE k.contype IN ('c', 'f', 'p', 'u', 'x') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+  SELECT 'trigger', t.object || '.' || g.tgname,
+         CASE WHEN t.free THEN left(pg_get_triggerdef(g.oid), 2000)
+           || CASE WHEN g.tgenabled = 'D' THEN ' | switched off' ELSE '' END END, NULL
+  FROM pg_trigger AS g JOIN tables AS t ON t.oid = g.tgrelid
+  WHERE NOT g.tgisinternal ORDER BY t.relpages DESC, 2 LIMIT 3000
+)
+UNION ALL
+(
+  SELECT 'constraint', t.object || '.' || k.conname,
+         CASE WHEN k.contype = 'f' THEN pg_get_constraintdef(k.oid) ELSE k.contype::text END
+           || CASE WHEN k.convalidated THEN '' ELSE ' not valid' END, NULL
+  FROM pg_constraint AS k JOIN tables AS t ON t.oid = k.conrelid
+  WHERE k.contype IN ('c', 'f', 'p', 'u', 'x')
   ORDER BY t.relpages DESC, 2 LIMIT 3000
 )
 UNION ALL
 (
-  SELECT 'function', n.nspname || '.' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')', md5(f.prosrc)
-  FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace
-  WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
-    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = f.oid AND d.deptype = 'e')
+  SELECT 'function', n.nspname || '.' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
+         md5(f.prosrc), NULL
+  FROM pg_proc AS f JOIN spaces AS n ON n.oid = f.pronamespace
+  WHERE NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = f.oid AND d.deptype = 'e')
   ORDER BY 2 LIMIT 3000
 )
 UNION ALL
 (
-  SELECT 'setting', name, left(setting, 200) FROM pg_settings
+  SELECT 'setting', name, left(setting, 200), NULL FROM pg_settings
   WHERE source NOT IN ('default', 'client', 'session', 'override')
     AND name !~ '(conninfo|passw|command|secret|key|application_name|client_encoding)'
   ORDER BY 2 LIMIT 500
 )
 UNION ALL
-(SELECT 'extension', extname::text, extversion FROM pg_extension ORDER BY 2 LIMIT 500)
+(SELECT 'extension', extname::text, extversion, NULL FROM pg_extension ORDER BY 2 LIMIT 500)
 ORDER BY 1, 2

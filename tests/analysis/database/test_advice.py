@@ -1,0 +1,171 @@
+"""Faults of a schema under load: the cause that is told, and the advice, which is executed and has to help.
+
+What is right is what was done to the database here; whether the advice helps is asked of the database itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.looks import Story, a_story
+from tests.servers import Database
+
+pytestmark = pytest.mark.slow
+
+ROWS = 20_000
+CALLS = 40
+ADVICE = re.compile(r"(?:CREATE (?:UNIQUE )?INDEX|ANALYZE) [^;]+;")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A schema, the statement that is run on it, what is done to it, and what the report has to say.
+
+    Attributes:
+        asks: the statement, with `:id` for a number of 1 to 20,000.
+        told: what its reason holds.
+    """
+
+    name: str
+    schema: tuple[str, ...]
+    asks: str
+    fault: tuple[str, ...]
+    told: str
+
+
+PLAIN = (
+    "CREATE TABLE public.orders (id int PRIMARY KEY, customer int, note text, tags int[], closed boolean)",
+    "INSERT INTO public.orders "
+    f"SELECT g, g, 'note ' || g, ARRAY[g], g % 50 = 0 FROM generate_series(1, {ROWS}) AS g",
+)
+FAULTS = (
+    Fault(
+        name="plain",
+        schema=(*PLAIN, "CREATE INDEX by_customer ON public.orders (customer)"),
+        asks="SELECT id FROM orders WHERE customer = :id",
+        fault=("DROP INDEX public.by_customer",),
+        told="index public.by_customer on public.orders (customer) is gone since: CREATE INDEX CONCURRENTLY",
+    ),
+    Fault(
+        name="expression",
+        schema=(*PLAIN, "CREATE INDEX by_note ON public.orders (lower(note))"),
+        asks="SELECT id FROM public.orders WHERE lower(note) = 'note ' || :id",
+        fault=("DROP INDEX public.by_note",),
+        told="USING btree (lower(note));",
+    ),
+    Fault(
+        name="partial",
+        schema=(*PLAIN, "CREATE INDEX still_open ON public.orders (customer DESC) WHERE NOT closed"),
+        asks="SELECT id FROM public.orders WHERE customer = :id AND NOT closed",
+        fault=("DROP INDEX public.still_open",),
+        told="USING btree (customer DESC) WHERE (NOT closed);",
+    ),
+    Fault(
+        name="gin",
+        schema=(*PLAIN, "CREATE INDEX by_tag ON public.orders USING gin (tags)"),
+        asks="SELECT id FROM public.orders WHERE tags @> ARRAY[:id]",
+        fault=("DROP INDEX public.by_tag",),
+        told="CREATE INDEX CONCURRENTLY by_tag ON public.orders USING gin (tags);",
+    ),
+    Fault(
+        name="mixed case",
+        schema=(
+            'CREATE TABLE public."Orders" (id int PRIMARY KEY, "customerId" int)',
+            f'INSERT INTO public."Orders" SELECT g, g FROM generate_series(1, {ROWS}) AS g',
+            'CREATE INDEX "Orders_customerId" ON public."Orders" ("customerId")',
+        ),
+        asks='SELECT id FROM "Orders" WHERE "customerId" = :id',
+        fault=('DROP INDEX public."Orders_customerId"',),
+        told='CREATE INDEX CONCURRENTLY "Orders_customerId" ON public."Orders" USING btree ("customerId");',
+    ),
+    Fault(
+        name="partitioned",
+        schema=(
+            "CREATE TABLE public.events (id int, customer int) PARTITION BY RANGE (id)",
+            "CREATE TABLE public.events_1 PARTITION OF public.events FOR VALUES FROM (0) TO (10000)",
+            "CREATE TABLE public.events_2 PARTITION OF public.events FOR VALUES FROM (10000) TO (100000)",
+            f"INSERT INTO public.events SELECT g, g FROM generate_series(1, {ROWS}) AS g",
+            "CREATE INDEX by_customer ON public.events (customer)",
+        ),
+        asks="SELECT id FROM public.events WHERE customer = :id",
+        fault=("DROP INDEX public.by_customer",),
+        told="CREATE INDEX by_customer ON public.events USING btree (customer);",
+    ),
+    Fault(
+        name="behind a view",
+        schema=(
+            *PLAIN,
+            "CREATE INDEX by_customer ON public.orders (customer)",
+            "CREATE VIEW public.open_orders AS SELECT id, customer FROM public.orders WHERE NOT closed",
+        ),
+        asks="SELECT id FROM public.open_orders WHERE customer = :id",
+        fault=("DROP INDEX public.by_customer",),
+        told="index public.by_customer on public.orders (customer) is gone since",
+    ),
+    Fault(
+        name="foreign key",
+        schema=(
+            *PLAIN,
+            "CREATE TABLE public.items (id int PRIMARY KEY,"
+            " order_id int REFERENCES public.orders ON DELETE CASCADE)",
+            f"INSERT INTO public.items SELECT g, g FROM generate_series(1, {ROWS}) AS g",
+            "CREATE INDEX items_order ON public.items (order_id)",
+        ),
+        asks="DELETE FROM public.orders WHERE id = :id",
+        fault=(
+            "DROP INDEX public.items_order",
+            "CREATE INDEX items_order ON public.items (id, order_id)",
+        ),
+        told="each delete looks for rows of public.items by the foreign key items_order_id_fkey",
+    ),
+    Fault(
+        name="trigger",
+        schema=(*PLAIN,),
+        asks="UPDATE public.orders SET note = note WHERE id = :id",
+        fault=(
+            "CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN PERFORM pg_sleep(0.005); RETURN NEW; END'",
+            "CREATE TRIGGER audit BEFORE UPDATE ON public.orders FOR EACH ROW EXECUTE FUNCTION public.slow()",
+        ),
+        told="likely the trigger public.orders.audit that is new",
+    ),
+)
+
+
+def told(story: Story, text: str) -> dict[str, Any]:
+    (row,) = [r for r in story.verdicts(text).values() if r["regressed"]]
+    return row
+
+
+def loaded(database: Database, asks: str, calls: int = CALLS) -> None:
+    script = f"\\set id random(1, {ROWS})\n{asks};\n"
+    database.pgbench("-c", "1", "-t", str(calls), script=script)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_the_cause_is_told_and_the_advice_runs_and_helps(database: Database, fault: Fault) -> None:
+    database.run(*fault.schema)
+    database.run("VACUUM ANALYZE")
+    story = a_story(database)
+    loaded(database, fault.asks)
+    story.look()
+    story.deploy()
+    database.run(*fault.fault)
+    loaded(database, fault.asks)
+    story.look()
+    word = fault.asks.partition("WHERE")[2].split()[0]
+    row = told(story, word)
+    assert fault.told in row["reason"]
+    advice = ADVICE.findall(row["reason"])
+    if not advice:
+        return
+    database.run(*advice)
+    story.deploy()
+    loaded(database, fault.asks)
+    story.look()
+    (row,) = [r for r in story.verdicts(word).values() if r["query"] == row["query"]]
+    assert row["mean_ms"] < row["before_mean_ms"] / 2

@@ -1,0 +1,67 @@
+"""What an answer of a health check says, by the formats of the field and by bodies that no format knows."""
+
+from __future__ import annotations
+
+import pytest
+
+from pdmlib.frames.understanding import Unclear
+from pdmlib.sources.health import Endpoint, Shot, judged
+
+HEALTH = Endpoint("/health", health=True)
+
+
+def read(body: str, code: int = 200, path: str | None = None) -> tuple[str | None, list[tuple[str, str]]]:
+    """What a body is taken for, and what of it was not understood."""
+    unclear = Unclear("app")
+    status, _ = judged(HEALTH, Shot(code, body.encode(), 1.0, path=path), unclear)
+    rows = unclear.frames().get("not_understood")
+    return status, [] if rows is None else list(zip(rows["what"], rows["example"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ('{"status": false}', "down"),
+        ('{"success": false, "error": "database unreachable"}', "down"),
+        ('{"status": 503}', "down"),
+        ('{"status": 200}', "up"),
+        ('"ok"', "up"),
+        ('{"version": "1.2", "debug": false}', "up"),
+        ('{"status": "ok", "error": null, "maintenance": false}', "up"),
+        ('{"status": "ok", "errors": []}', "up"),
+        # Spring Boot and ASP.NET Core: the whole is said to be well, and a part of it is not.
+        ('{"status": "UP", "components": {"db": {"status": "DOWN"}}}', "degraded"),
+        ('{"status": "Healthy", "entries": {"queue": {"status": "Unhealthy"}}}', "degraded"),
+    ],
+)
+def test_what_a_body_says_is_understood(body: str, status: str) -> None:
+    assert read(body) == (status, [])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"statusCode": 503, "error": "Service Unavailable"}',
+        '{"status": null}',
+        '{"status": {"db": "down", "cache": "up"}}',
+        '{"database": {"status": "ok"}, "redis": {"status": "error"}}',
+        '{"database": true, "redis": false}',
+        '[{"name": "db", "ok": true}, {"name": "redis", "ok": false}]',
+        "false",
+        "null",
+        '{"status": "o',
+        "NOT OK",
+        "FAIL: database",
+        "<health><status>DOWN</status></health>",
+        "<!doctype html><title>500 Internal Server Error</title>",
+        "<html><form><input type=password></form></html>",
+    ],
+)
+def test_rule_14_a_sign_of_a_fault_in_a_body_of_no_known_format_is_told_and_is_not_down(body: str) -> None:
+    status, told = read(body)
+    assert status == "up"
+    assert [what for what, _ in told] == ["unknown answer"]
+
+
+def test_a_health_check_that_leads_to_another_page_says_nothing_of_the_application() -> None:
+    assert read("<html>Sign in</html>", path="/login") == (None, [("needs a token", "redirected to /login")])
