@@ -56,8 +56,16 @@ NGINX = frozenset(
 )
 # What ingress-nginx sets beside them (its documentation, user guide, log format).
 INGRESS = frozenset(
-    ("proxy_upstream_name", "proxy_alternative_upstream_name", "namespace", "ingress_name", "service_name")
-    + ("service_port", "the_real_ip", "location_path")
+    (
+        "ingress_name",
+        "location_path",
+        "namespace",
+        "proxy_alternative_upstream_name",
+        "proxy_upstream_name",
+        "service_name",
+        "service_port",
+        "the_real_ip",
+    )
 )
 # Variables whose names end in a name of the site's own: a header, a cookie, an argument.
 NGINX_FAMILIES = (

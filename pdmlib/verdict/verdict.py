@@ -184,14 +184,18 @@ def _incident_tables(
 def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]:
     """What if the mildest limit of one reading were another: rows what, before, after of what would flip.
 
+    A reading of a source that the site does without flips nothing.
+
     Raises:
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
     metrics = metrics_in(case)
-    metric = next((m for m in metrics if m.id == reading and m.limits), None)
+    metric = next((m for m in metrics_of(case.site, case.scope.phase) if m.id == reading and m.limits), None)
     if metric is None:
         raise CallError(f"{reading!r} is not a reading with limits")
+    if metric not in metrics:
+        return []
     *worse, mildest = in_force(metric, case.site, phase).limits
     site = case.site.model_copy(
         update={

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+import pdmlib
 from pdmlib.cli.main import application
 from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
@@ -22,6 +23,7 @@ from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.storage.request_logs.progress import IngestReport, Taken
 from tests.storage.request_logs.logs import BROWSER, CRAWLER, START, line, site_of, table_of, write
 
+ROOT = Path(pdmlib.__file__).parents[1]
 CLF = '203.0.113.7 - - [09/Mar/2026:22:00:{s:02d} +0000] "{request}" {status} 512'
 Row = tuple[str, str, int | None, float | None]
 
@@ -629,3 +631,24 @@ def test_explain_of_objects_names_their_fields(tmp_path: Path) -> None:
     _, said = pdm("ingest", "--explain", log, "--site", site_file(tmp_path, "{log_format: traefik}"))
     assert "1 lines: 0 requests, 0 of no request, 1 rejected" in said
     assert "its fields are uri, when, code: say with format: json and requests.columns which is which" in said
+
+
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"
+GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
+
+
+def test_what_explain_prints_stands_in_the_documentation(tmp_path: Path) -> None:
+    start, web = "203.0.113.{0} - - [09/Mar/2026:22:00:0{0} +0000]".format, "[shop-web-80] []"
+    lines = [
+        f'{start(1)} "GET /jobs/123?utm=mail HTTP/2.0" 200 5120 "https://shop.example/" "{FIREFOX}" 812 0.041 '
+        f"{web} 10.0.0.1:8080 5120 0.040 200 9f86d081884c7d659a2feaa0c55ad015",
+        f'{start(2)} "POST /api/pay HTTP/2.0" 502 0 "-" "{FIREFOX}" 1460 1.500 '
+        f"{web} 10.0.0.1:8080, 10.0.0.2:8080 0, 0 0.750, 0.750 502, 502 60303ae22b998861bce3b28f33eec1be",
+        f'{start(3)} "GET /robots.txt HTTP/1.1" 200 68 "-" "{GOOGLEBOT}" 240 0.001 '
+        f"{web} 10.0.0.2:8080 68 0.001 200 fd61a03af4f77d870fc21e05e7e80678",
+    ]
+    log, docs = write(tmp_path / "access.log", lines), (ROOT / "docs/requests.md").read_text(encoding="utf-8")
+    for block in ("{format: combined}", "{log_format: ingress-nginx}"):
+        said = pdm("ingest", "--explain", log, "--site", site_file(tmp_path, block))[1].splitlines()
+        shown = said if "combined" in block else [*said[:3], *said[7:]]
+        assert [line for line in shown if line not in docs.splitlines()] == []
