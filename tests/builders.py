@@ -61,7 +61,9 @@ def a_site(**changes: Any) -> Site:
         "tickets": {"table": "public.support_tickets"},
         "activity": {"sessions_table": "public.website_sessions"},
     }
-    return Site.model_validate({**tree, **changes})
+    found = {**tree, **changes}
+    used = {name: block for name, block in found["sources"].items() if name not in found.get("unused", ())}
+    return Site.model_validate({**found, "sources": used})
 
 
 def a_scope(

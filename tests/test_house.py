@@ -78,6 +78,7 @@ INSIDE = {
     "analysis.compare": """
         change
         baseline same_hours
+        weeks
     """,
     "analysis.traffic": """
         days hourly routes stretches
@@ -106,7 +107,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking threads
+        http needs threads
     """,
     "sources.postgres": """
         source
@@ -122,6 +123,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
+        durable
     """,
     "storage.request_logs": """
         explain figures
@@ -144,7 +146,7 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment log_formats terms
+        environment log_formats masking terms
         log_variables
     """,
     "phases": """

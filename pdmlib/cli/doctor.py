@@ -63,7 +63,13 @@ def examined(site: Site, as_of: str, out: Path, explain: bool) -> Examination:
 def show(found: Examination, explain: bool) -> None:
     """Prints what the doctor found."""
     screen = Console(highlight=False, markup=False)
-    for part in (_sources(found), *_mends(found), *(_explained(found) if explain else ()), *_unclear(found)):
+    for part in (
+        _sources(found),
+        *_refused(found),
+        *_mends(found),
+        *(_explained(found) if explain else ()),
+        *_unclear(found),
+    ):
         # A line to copy is not broken, however narrow the screen is.
         screen.print(part, soft_wrap=isinstance(part, Text))
 
@@ -74,7 +80,17 @@ def _sources(found: Examination) -> RenderableType:
     return _table(title, ("Source", "Answered", "Seconds", "Rows", "Detail"), rows)
 
 
+def _refused(found: Examination) -> Iterator[RenderableType]:
+    rows = [tuple(row.values()) for row in found.refused()]
+    if rows:
+        yield _table("Refused", ("Source", "It says", "It needs", "Without it"), rows)
+
+
 def _mends(found: Examination) -> Iterator[RenderableType]:
+    for path, detail in found.down():
+        yield Text(
+            f"{path} was down at every probe: {detail}\n  it is down, or sources.app.base_url is not its address"
+        )
     for item, reason, sql in found.grants():
         yield Text(f"{item}: {reason}\n  mend: {sql}")
 

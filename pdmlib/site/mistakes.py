@@ -83,7 +83,33 @@ def _allowed(error: Any, model: type[BaseModel]) -> str:
         return f"{shown(value)} is not known; {nearest(str(value), expected)}allowed are {context.get('expected')}"
     if kind == "string_type" and isinstance(value, int | float):
         return f"{shown(value)} must be a string: put it in quotes"
+    if kind == "string_pattern_mismatch":
+        return f"{shown(value)} is not written as it should be: {_description(model, error['loc'])}"
+    if kind in _SHAPES:
+        return f"{shown(value)} must be {_SHAPES[kind]}: {_description(model, error['loc'])}"
     return str(error["msg"])[:1].lower() + str(error["msg"])[1:]
+
+
+# What a value must be, in the words of whoever writes YAML.
+_SHAPES = {
+    "tuple_type": "a list, such as [a, b]",
+    "list_type": "a list, such as [a, b]",
+    "mapping_type": "keys with values, each on a line of its own",
+    "dict_type": "keys with values, each on a line of its own",
+    "model_type": "keys with values, each on a line of its own",
+    "model_attributes_type": "keys with values, each on a line of its own",
+}
+
+
+def _description(model: type[BaseModel], path: Sequence[str | int]) -> str:
+    """What the key at a path is for, as the reference says it."""
+    told = ""
+    for key in path:
+        field = next((f for name, f in model.model_fields.items() if key == (f.alias or name)), None)
+        if field is not None:
+            told = field.description or told
+            model = next(_models(field.annotation), model)
+    return told or "see the reference of site files"
 
 
 def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
+from pdmlib.site.masking import keep_secret
 from pdmlib.site.tables import (
     Activity,
     AppAlerts,
@@ -207,6 +208,11 @@ class Site(Part):
         unique("features", features)
         unique("queries", [q.name for q in self.queries])
         unique("costs", [c.name for c in self.costs])
+        for position, name in enumerate(self.unused):
+            if getattr(self.sources, name, None) is not None:
+                raise MisplacedError(
+                    ("unused", position), f"{name} has a block under sources, too: keep one of both"
+                )
         for position, feature in enumerate(self.features):
             if feature.attempts and feature.attempts not in features:
                 text = one_of(feature.attempts, features, "a feature")
@@ -260,5 +266,7 @@ class Site(Part):
         return block if block is not None and block.enabled else None
 
     def secret(self, variable: str) -> str:
-        """The value of a secret's environment variable."""
-        return self.secrets[variable].get_secret_value()
+        """The value of a secret's environment variable; from now on no text that is shown holds it."""
+        value = self.secrets[variable].get_secret_value()
+        keep_secret(value)
+        return value

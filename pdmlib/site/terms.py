@@ -144,7 +144,7 @@ TICKETS = Terms(
         Column("category", "what it is about, by `categories`"),
         Column("tags", "what it is about, by `categories`: an array, JSON or words with commas between"),
         Column("rating", "how content the customer was, 1 to 5", usual=("customer_rating",)),
-        Column("ticket", "the number that people call it by", usual=("ticket_number",)),
+        Column("ticket", "the number that people call it by", usual=("ticket_number", "id")),
         Column("summary", "what it says, in a line", usual=("escalation_reason",)),
     ),
     {

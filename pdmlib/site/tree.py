@@ -24,6 +24,8 @@ DEEPEST = 40
 # Digits of a number: those that a float of 64 bits keeps, and more than any setting needs.
 MOST_DIGITS = 18
 
+# A value that begins with a sign which YAML keeps for itself, as cron schedules such as `*/5 * * * *` do.
+_UNQUOTED = re.compile(rb"[:-]\s+[*&%@`!|>]")
 _INT = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -131,7 +133,11 @@ class _Reader:
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "not text in UTF-8"
-            raise SiteError(self._file, "file", f"not YAML: {problem}", mark.line + 1 if mark else None) from None
+            line = content.splitlines()[mark.line : mark.line + 1] if mark else []
+            hint = "; put the value in quotes" if any(_UNQUOTED.search(text) for text in line) else ""
+            raise SiteError(
+                self._file, "file", f"not YAML: {problem}{hint}", mark.line + 1 if mark else None
+            ) from None
         return self._root
 
     def _take(self, event: Any) -> None:

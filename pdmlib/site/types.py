@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any
@@ -116,7 +116,10 @@ def _url(text: str) -> str:
 
 def _identifier(text: str) -> str:
     if not re.fullmatch(r"[^\W\d][\w$]*(\.[^\W\d][\w$]*)?", text) or len(text) > 127:
-        raise ValueError("not a table or column name, written plain or as schema.name")
+        raise ValueError(
+            "not a table or column name, written plain or as schema.name; "
+            "for a name with spaces or other signs make a view with a plain one"
+        )
     return text
 
 
@@ -167,6 +170,8 @@ def _moment(value: Any) -> Any:
     if moment.tzinfo is None:
         raise ValueError(f"{shown(value)} has no zone; {example}")
     try:
+        # A day on either side leaves room for every zone in which it may be shown.
+        (moment - timedelta(days=1)).astimezone(UTC), (moment + timedelta(days=1)).astimezone(UTC)
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError(f"{shown(value)} is out of the calendar; {example}") from None

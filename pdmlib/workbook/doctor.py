@@ -10,11 +10,14 @@ from typing import Any
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import Probe
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
+from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
-from pdmlib.sources.masking import masked
+from pdmlib.sources.needs import REFUSALS, need_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
@@ -42,13 +45,41 @@ class Examination:
         if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
+        whole = whole and not self.down()
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
+
+    def down(self) -> list[tuple[str, str]]:
+        """The application's paths that were down at every probe, and why: it is down, or its address is wrong."""
+        app, probes = self.site.source("app"), self.found["probes"]
+        paths = app.paths if isinstance(app, App) else ()
+        asked = [(path, probes[probes["target"] == path]) for path in paths]
+        return [
+            (p, str(rows["detail"].iloc[-1]))
+            for p, rows in asked
+            if len(rows) and rows["status"].eq(Probe.DOWN).all()
+        ]
 
     def grants(self) -> list[tuple[str, str, str]]:
         """What of the database is not seen whole: the object, why, and the SQL that would mend it."""
         seen = self.found["visibility"]
         rows = seen[seen["reason"].notna() & seen["grant"].notna()]
         return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
+
+    def refused(self) -> list[dict[str, str]]:
+        """What a vendor refuses to this site's keys and plans, what that needs, and what is lost without it."""
+        gaps, states = self.found["gaps"], self.found["vendor_states"]
+        keys = states[states["kind"] == "key"]
+        pairs = [
+            *zip(gaps["source"], gaps["item"].fillna(""), gaps["reason"], strict=True),
+            *zip(keys["vendor"], keys["item"], keys["detail"], strict=True),
+        ]
+        told: dict[tuple[str, str], dict[str, str]] = {}
+        for source, item, reason in pairs:
+            need = need_of(source, item) if reason.startswith(REFUSALS) else None
+            if need is not None:
+                row = {"source": source, "says": reason, "needs": need.need, "lost": need.lost}
+                told.setdefault((source, need.need), row)
+        return list(told.values())
 
     def not_understood(self) -> list[dict[str, Any]]:
         """What was read and not understood, each example masked."""
@@ -66,6 +97,8 @@ class Examination:
             "sources": [asdict(row) for row in self.found.coverage],
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
             "not_understood": self.not_understood(),
+            "down": [{"path": path, "detail": detail} for path, detail in self.down()],
+            "refused": self.refused(),
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
             "endpoints": [
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}

@@ -13,7 +13,12 @@ import yaml
 from typer.testing import CliRunner, Result
 
 from pdmlib.cli.main import application
-from pdmlib.sources.masking import masked
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
+from pdmlib.site.masking import masked
+from pdmlib.workbook.doctor import Examination
+from tests.builders import a_scope, a_site, at
 from tests.servers import BLIND, MONITOR, Database
 from tests.sources.loopback import Reply, routed, vendor
 
@@ -83,6 +88,63 @@ def test_a_source_that_failed_or_a_word_that_is_not_understood_is_exit_code_1(tm
         assert _doctor(_file(tmp_path, url, sources={"app": {"base_url": url, "detailed": None}})).exit_code == 0
         assert _doctor(_file(tmp_path, url, sources={"postgres": {"url_env": "NOT_SET_AT_ALL"}})).exit_code == 1
         assert _doctor(_file(tmp_path, url, sources={})).exit_code == 3
+
+
+REFUSED = [
+    ("sentry", "issues", "403: You do not have permission", "`event:read`: issues", "no issue"),
+    ("vercel", "latencies:2025-03-03T15:00:00Z", "402: required", "Observability Plus", "no requests"),
+    ("supabase", "disk", "403: Forbidden", "`infra_disk_config_read`", "no disk"),
+    ("stripe", "disputes", "403: The provided key", "*read* for Disputes", "no disputes to answer"),
+    ("twilio", "alerts", "401: Authenticate", "*read* for Monitor alerts", "not whether our webhooks answer"),
+    ("resend", None, "401: restricted_api_key", "a full-access key", "nothing is read"),
+    ("supabase", "refusals", None, "`analytics_logs_read`", "not how many connections"),
+]
+
+
+@pytest.mark.parametrize(("source", "item", "reason", "needs", "lost"), REFUSED)
+def test_what_a_key_or_a_plan_does_not_allow_is_told_with_what_it_needs(
+    source: str, item: str | None, reason: str | None, needs: str, lost: str
+) -> None:
+    """The needs are those of the vendors' own pages on scopes and plans, of which the documentation tells."""
+    gap = {"source": source, "item": item, "state": "error", "reason": reason}
+    key = {
+        "vendor": source,
+        "kind": "key",
+        "item": item,
+        "status": "not readable with this key",
+        "detail": "403: x",
+    }
+    frames = {"gaps": frame("gaps", [gap])} if reason else {"vendor_states": frame("vendor_states", [key])}
+    found = Examination(a_site(), a_scope(), Collection(frames))
+    (row,) = found.refused()
+    assert (row["source"], row["says"]) == (source, reason or "403: x")
+    assert row["needs"].startswith(needs)
+    assert row["lost"].startswith(lost)
+    assert found.as_json()["refused"] == [row]
+
+
+def test_a_vendor_that_fails_is_not_said_to_need_another_key() -> None:
+    gap = {"source": "vercel", "item": "costs", "state": "error", "reason": "503: Service Unavailable"}
+    assert Examination(a_site(), a_scope(), Collection({"gaps": frame("gaps", [gap])})).refused() == []
+
+
+def test_an_application_that_nobody_finds_up_is_told_and_is_exit_code_1() -> None:
+    site = a_site(sources={"app": {"base_url": "https://nobody.invalid"}}, unused=[])
+    failed = {"status": "down", "detail": "the connection failed", "checked_at": at("2025-03-03T15:01")}
+    probes = [{**failed, "target": "/"}, {**failed, "target": "/api/health"}]
+    answered = (Coverage("app", Answer.OK, 2, 1.0),)
+
+    def examined(*more: dict[str, Any]) -> Examination:
+        frames = {"probes": frame("probes", [*probes, *more])}
+        return Examination(site, a_scope(), Collection(frames, answered))
+
+    assert examined().down() == [("/", "the connection failed"), ("/api/health", "the connection failed")]
+    assert (examined().code, examined().as_json()["healthy"]) == (1, False)
+    once_up = examined(
+        {"target": "/", "status": "up", "checked_at": at("2025-03-03T15:02")},
+        {"target": "/api/health", "status": "up", "checked_at": at("2025-03-03T15:02")},
+    )
+    assert (once_up.down(), once_up.code) == ([], 0)
 
 
 def test_all_columns_that_are_missing_are_named_at_once_with_those_that_are_there(

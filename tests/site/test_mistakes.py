@@ -115,7 +115,7 @@ def test_a_mistake_is_one_line_with_the_line_the_key_and_what_is_allowed(
         ("expect: {/api/health: {status: 99}}", "expect./api/health.status", "greater than or equal to 100"),
         ("expect: {/api/health: {jsn: {}}}", "expect./api/health.jsn", "did you mean json?"),
         ("headers_env: {'X Token': TOKEN}", "headers_env.X Token", "not the name of a request header"),
-        ("headers_env: {X-Token: 'a-b'}", "headers_env.X-Token", "pattern"),
+        ("headers_env: {X-Token: 'a-b'}", "headers_env.X-Token", "environment variable"),
         ("health: api", "health", "not a path such as /api/health"),
     ],
 )

@@ -173,7 +173,8 @@ def _ticket(reader: Reader, row: Row, place: int, marks: Vocabulary) -> Row:
         mend = mend_line("tickets", "categories", "|".join(marks.ours), value=[said[0]])
         reader.unclear.note(CATEGORIES, "unknown word", said[0], mend=mend)
     found = {name: row[name] for name in SCHEMAS["tickets"].columns}
-    ticket = f"#{place}" if row["ticket"] is None else str(row["ticket"])
+    # The place tells rows apart; it is no number that anybody could look for.
+    ticket = f"without a number ({place})" if row["ticket"] is None else str(row["ticket"])
     return {**found, "ticket": ticket, "tags": ", ".join(said) or None, "category": category}
 
 
@@ -183,7 +184,8 @@ def _items(text: str | None) -> list[str]:
         found = json.loads(text or "[]")
     except ValueError:
         found = [word.strip() for word in (text or "").split(",")]
-    return [str(item) for item in found] if isinstance(found, list) else [str(found)]
+    listed = found if isinstance(found, list) else [found]
+    return [item if isinstance(item, str) else json.dumps(item) for item in listed if item is not None]
 
 
 def app_alerts(reader: Reader) -> pd.DataFrame:
@@ -255,7 +257,7 @@ def activity(reader: Reader) -> pd.DataFrame:
 
     What rests on a column that the table lacks, or that a row leaves empty, is missing.
     """
-    block, spans = reader.site.activity, reader.scope.spans
+    block, spans = reader.site.activity, reader.scope.visits
     if block is None:
         return frame("activity")
     layout = reader.layout(block)

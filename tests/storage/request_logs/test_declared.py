@@ -146,7 +146,7 @@ def test_a_declared_id_is_believed_where_time_path_and_status_confirm_it(tmp_pat
         f'{start(s)} +0000] "GET {p} HTTP/1.1" 200 id{i} {SESSION}'
         for s, p, i in ((1, "/a", 1), (1, "/b", 2), (2, "/a", 3))
     ]
-    asked = {"log_format": form, "columns": {"request_id": "$http_x_session"}}
+    asked: dict[str, Any] = {"log_format": form, "columns": {"request_id": "$http_x_session"}}
     assert taken(tmp_path, lines, **asked).requests == 3
     again = ingest(site_of(**asked), [write(tmp_path / "redelivered.log", lines[1:])], tmp_path / "s")
     assert (again.requests, again.duplicates) == (0, 2)

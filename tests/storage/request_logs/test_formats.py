@@ -332,7 +332,7 @@ def test_traces_as_they_are_sent_and_as_the_collector_writes_them(tmp_path: Path
 
 def test_a_span_is_the_same_in_protobuf_and_in_json(tmp_path: Path) -> None:
     (tmp_path / "t.pb").write_bytes(protobuf().SerializeToString())
-    ids = {"traceId": "ab" * 16, "kind": 2}
+    ids: dict[str, Any] = {"traceId": "ab" * 16, "kind": 2}
     spans = [{**span(*r), **ids, "spanId": r[0].encode().rjust(8, b"\0").hex()} for r in REQUESTS]
     log = write(tmp_path / "t.ndjson", [payload(spans)])
     ingest(site_of(format="vercel-traces", columns={}), [tmp_path / "t.pb"], tmp_path / "store")
