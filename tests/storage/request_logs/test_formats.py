@@ -263,7 +263,7 @@ def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_s
     tmp_path: Path,
 ) -> None:
     begin = int(START.timestamp() * 1e9)
-    spans = [
+    spans: list[dict[str, Any]] = [
         {
             "spanId": "1",
             "kind": 0,
