@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -89,6 +90,15 @@ class Step(Part):
         if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
             raise MisplacedError(("edge",), f"{shown(self.edge)} is not a number, which {self.op} needs")
         return self
+
+    def covers(self, other: Step) -> bool:
+        """Whether it holds for every value for which another step holds, so that the other is never asked."""
+        if self.op[0] != other.op[0] or isinstance(self.edge, str) or isinstance(other.edge, str):
+            return (self.op, self.edge) == (other.op, other.edge)
+        if self.op[0] not in "<>":
+            return (self.op, self.edge) == (other.op, other.edge)
+        beyond = self.edge - other.edge if self.op[0] == "<" else other.edge - self.edge
+        return beyond > 0 or (beyond == 0 and len(self.op) >= len(other.op))
 
 
 class Cost(Part):
@@ -223,6 +233,15 @@ class Site(Part):
         for name in Tables.model_fields:
             if getattr(self.tables, name) and getattr(self, name):
                 raise MisplacedError(("tables", name), f"is there twice, also as {name}")
+        return self
+
+    @model_validator(mode="after")
+    def _ladders_begin_with_the_worst(self) -> Site:
+        for reading, steps in self.limits.items():
+            for position, (worse, step) in enumerate(pairwise(steps), 1):
+                if worse.covers(step):
+                    text = "is never reached: the step before it holds for all its values; write the worst first"
+                    raise MisplacedError(("limits", reading, position), text)
         return self
 
     def block(self, name: str) -> TableBlock | None:
