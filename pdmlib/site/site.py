@@ -45,6 +45,8 @@ from pdmlib.site.types import (
 from pdmlib.site.vendors import Source, Sources
 
 SOURCE_NAMES = tuple(Sources.model_fields)
+# What a site may do without: a source, and what is a block of its own with a section in every report.
+OPTIONAL = (*SOURCE_NAMES, "cron", "tickets")
 # The blocks that each name one table of the application.
 TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts", "integration_checks")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -61,14 +63,14 @@ def _area(name: str) -> str:
 
 
 def _source_name(name: str) -> str:
-    if name not in SOURCE_NAMES:
-        raise ValueError(one_of(name, SOURCE_NAMES, "a source"))
+    if name not in OPTIONAL:
+        raise ValueError(one_of(name, OPTIONAL, "a source, cron or tickets"))
     return name
 
 
 Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"type": "string", "enum": list(AREAS)})]
 SourceName = Annotated[
-    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
+    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(OPTIONAL)})
 ]
 
 
@@ -153,7 +155,8 @@ class Site(Part):
         description="further deployments; a report is about the newest at its time, the others are its rivals",
     )
     unused: tuple[SourceName, ...] = Field(
-        default=(), description="sources that this site does without; any other that is absent is a gap"
+        default=(),
+        description="what the site does without: sources, `cron`, `tickets`; others that are absent are gaps",
     )
     holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
         default_factory=lambda: Holidays.model_validate({}),
@@ -219,10 +222,8 @@ class Site(Part):
         unique("queries", [q.name for q in self.queries])
         unique("costs", [c.name for c in self.costs])
         for position, name in enumerate(self.unused):
-            if getattr(self.sources, name, None) is not None:
-                raise MisplacedError(
-                    ("unused", position), f"{name} has a block under sources, too: keep one of both"
-                )
+            if getattr(self.sources, name, None) is not None or getattr(self, name, None) is not None:
+                raise MisplacedError(("unused", position), f"{name} has a block, too: keep one of both")
         for name in ("uptime", "cron"):
             if getattr(getattr(self, name), "in_sentry", False) and self.sources.sentry is None:
                 raise MisplacedError((name, "in_sentry"), "there is no block sources.sentry to read it from")
