@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis import limits
+from pdmlib.analysis.availability.uptime import LOG, name_of
 from pdmlib.analysis.compare.baseline import Change, change
 from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
@@ -112,7 +113,7 @@ def _known(value: Any) -> float | None:
 def _of_probes(case: Case, column: str) -> Measurement:
     probes = case.within("probes", "checked_at").dropna(subset="response_ms")
     if len(probes):
-        target = "uptime_logs" if (probes["target"] == "uptime_logs").any() else probes["target"].iloc[0]
+        target = LOG if (probes["target"] == LOG).any() else probes["target"].iloc[0]
         probes = probes[probes["target"] == target]
     name = column.removesuffix("_ms")
     if len(probes) < NEEDED[column] or column not in QUANTILES:
@@ -120,12 +121,14 @@ def _of_probes(case: Case, column: str) -> Measurement:
     times = probes["response_ms"]
     value = float(times.quantile(QUANTILES[column], interpolation="higher"))
     low, high = stats.quantile_interval(times, QUANTILES[column], case.level)
+    odd = case.unclear("postgres", "uptime.response_ms") if target == LOG else None
+    what = f"{name} of {len(times)} probes of {name_of(case.site, target)}, not of users' requests"
     return Measurement(
         State.MEASURED,
         value,
         low=low,
         high=high,
-        reason=f"low confidence: {name} of {len(times)} probes of {target}, not of users' requests",
+        reason=f"low confidence: {what}" + (f"; {odd}" if odd else ""),
         samples=len(times),
         source="probe",
         window=case.window,

@@ -196,6 +196,11 @@ class Reading:
         """The measured value, None when unknown."""
         return self.measurement.value
 
+    @property
+    def called(self) -> str:
+        """Its title, which says where it is of probes and not of users' requests."""
+        return f"{self.title}{' of probes' if self.measurement.source == 'probe' else ''}"
+
 
 @dataclass(frozen=True)
 class Finding:

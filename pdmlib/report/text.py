@@ -41,7 +41,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
 def highlights(verdict: Verdict) -> list[str]:
     """What went well and what did not, each as one sentence of facts."""
     good = [
-        f"✓ {r.title}: {words.number(r.value, r.unit)} (target {r.target})"
+        f"✓ {r.called}: {words.number(r.value, r.unit)} (target {r.target})"
         for r in verdict.readings
         if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", "cron_runs_failed")
         and r.status is Status.PASS

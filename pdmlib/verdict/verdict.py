@@ -299,7 +299,7 @@ def summarise(verdict: Verdict) -> str:
     lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
-        f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"
+        f"{r.called[0].lower()}{r.called[1:]} {shown(r.value)} {r.unit} (target {r.target})"
         for r in key
         if r and r.value is not None
     ]

@@ -10,7 +10,7 @@ from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.readings import Measurement, Priority, State, Status
 from pdmlib.verdict.ladder import reading_of
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 METRICS = {m.id: m for m in performance.METRICS}
@@ -115,7 +115,10 @@ def test_probes_stand_in_and_are_labelled_so():
     ]
     found = measure("latency_p50_ms", probes=probes)
     assert (found.value, found.source, found.samples) == (100, "probe", 20)
-    assert "not of users' requests" in found.reason
+    assert "20 probes of uptime_logs, not of users' requests" in found.reason
+    site = a_site(uptime={"table": "reserva.monitor"})
+    other = METRICS["latency_p50_ms"].measure(a_case({"probes": probes}, site=site))
+    assert "20 probes of reserva.monitor" in other.reason
     assert measure("latency_p99_ms", probes=probes).state is State.NO_DATA
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Window
+from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
@@ -23,6 +24,11 @@ WORKING = (Probe.UP, Probe.DEGRADED)
 SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
 UNCLEAR = Probe.UNCLEAR
 BURST = timedelta(minutes=1)  # probes nearer together than this are one look
+
+
+def name_of(site: Site, target: str) -> str:
+    """What is probed, as people know it: the application's own log by the name of its table."""
+    return site.uptime.table.removeprefix("public.") if target == LOG and site.uptime else target
 
 
 @dataclass(frozen=True)
