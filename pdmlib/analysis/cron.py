@@ -24,12 +24,13 @@ from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
 from pdmlib.frames.understanding import LACKING
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 from pdmlib.site.types import nearest
 
 SECTION = "cron"
+DID = {"failed": "failed", "missed": "did not start"}
 RERUN = "Check logs, re-run manually if needed"
 STAMP = "Let its runs write when they began"
 LIST = "List these jobs in the site file, with their schedules"
@@ -121,12 +122,17 @@ def unreadable(case: Case) -> Measurement | None:
     cron = case.site.cron
     if cron is None:
         return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "postgres")
-    item = f"table:{cron.table}"
-    if not case.answered("postgres", item):
-        return case.missing("postgres", item, "the cron log was not read")
+    source, item = _source(case), "check_ins" if cron.in_sentry else f"table:{cron.table}"
+    if not case.answered(source, item):
+        return case.missing(source, item, "the cron log was not read")
     if case["cron_logs"].empty:
-        return Measurement.missing(State.NO_DATA, EMPTY, "postgres")
+        return Measurement.missing(State.NO_DATA, EMPTY, source)
     return None
+
+
+def _source(case: Case) -> str:
+    """Where the runs are from: the application's table, or Sentry where it keeps none."""
+    return "sentry" if case.site.cron and case.site.cron.in_sentry else "postgres"
 
 
 def _expected(table: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +141,7 @@ def _expected(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(case: Case, value: float, due: pd.DataFrame, evidence: str | None) -> Measurement:
     return Measurement(
-        State.MEASURED, value, samples=len(due), source="postgres", window=case.window, evidence=evidence
+        State.MEASURED, value, samples=len(due), source=_source(case), window=case.window, evidence=evidence
     )
 
 
@@ -180,7 +186,7 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
 
 def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
     """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
-    why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
+    why = case.unclear(_source(case), "cron.") or "the ends of runs are not understood"
     text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
     known = _measured(case, hit, found, text)
     known = replace(known, low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
@@ -193,10 +199,10 @@ def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
         return lost
     due = _expected(slots(case))
     if due.empty:
-        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, "postgres")
+        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, _source(case))
     heard = due[due["state"] != Slot.NEVER_LOGGED]
     if heard.empty or (heard["started_at"].isna().all() and not silence_tells):
-        return Measurement.missing(State.NO_DATA, SILENT, "postgres")
+        return Measurement.missing(State.NO_DATA, SILENT, _source(case))
     return heard
 
 
@@ -213,7 +219,7 @@ def avg_seconds(case: Case) -> Measurement:
         )
     lengths = lengths.dropna()
     if lengths.empty:
-        return Measurement.missing(State.NO_DATA, "no run ended well in this window", "postgres")
+        return Measurement.missing(State.NO_DATA, "no run ended well in this window", _source(case))
     return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")
 
 
@@ -414,19 +420,20 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
-    over = _good_since(mine, last)
+    over, zone = _good_since(mine, last), case.site.zone
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
         priority=Priority.P1,
         reading=f"cron_runs_{word}",
-        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first the one of {iso(first)}, "
-        f"last that of {iso(last)}{why}.",
+        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first that of {spoken(first, zone)}, "
+        f"last that of {spoken(last, zone)}{why}.",
         action=RERUN,
-        becomes_green=f"its next run succeeds (now {over} of the runs due since {iso(last)} did)",
+        becomes_green=f"its next run succeeds (now {over} of the runs due since {spoken(last, zone)} did)",
         since=first,
         active=over == 0,
         value=len(hit),
+        said=f"The job {job} {DID[word]} in {len(hit)} of {len(due)} runs",
         threshold="> 0",
     )
 
@@ -456,10 +463,9 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
             action=STAMP,
         )
     reach = _reach(case, job)
-    never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
-    holds = (
-        "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
-    )
+    never = "never logged a run" if reach is None else f"logged no run since {spoken_day(reach.date())}"
+    too_short = "and does not reach back over two of its periods"
+    holds = "now or before" if reach is None else f"{too_short} (to {spoken(reach, case.site.zone)})"
     named = f"; of the log's jobs that the site file does not list: {near.strip()}" if near else ""
     text = f"{len(silent)} runs of {job} were expected and the log holds no row of it, {holds}, "
     return replace(_silence(job, silent, never), evidence=f"{text}while other jobs have rows; {where}{named}.")

@@ -76,7 +76,7 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         ordered = probes.sort_values("checked_at")
         turned = ordered[ordered["status"] != ordered["status"].shift()]
         rows += [
-            _event(row.checked_at, "probes", "sign", f"{name_of(case.site, str(target))} is {row.status}")
+            _event(row.checked_at, "probes", "sign", f"{name_of(case, str(target))} is {row.status}")
             for row in turned.itertuples()
             if row.status != Probe.UP or len(turned) > 1
         ]

@@ -16,7 +16,6 @@ import pandas as pd
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Window
-from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 
 LOG = "uptime_logs"
@@ -24,11 +23,6 @@ WORKING = (Probe.UP, Probe.DEGRADED)
 SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
 UNCLEAR = Probe.UNCLEAR
 BURST = timedelta(minutes=1)  # probes nearer together than this are one look
-
-
-def name_of(site: Site, target: str) -> str:
-    """What is probed, as people know it: the application's own log by the name of its table."""
-    return site.uptime.table.removeprefix("public.") if target == LOG and site.uptime else target
 
 
 @dataclass(frozen=True)
@@ -81,6 +75,22 @@ class Outage:
     end: datetime | None
     down: timedelta
     probes: int = 0
+
+
+def log_of(case: Case) -> tuple[str, str]:
+    """Source and item of the log of probes: the application's table, or Sentry's where it keeps none."""
+    block = case.site.uptime
+    if block is not None and block.in_sentry:
+        return "sentry", "uptime"
+    return "postgres", "probes" if block is None else f"table:{block.table}"
+
+
+def name_of(case: Case, target: str) -> str:
+    """What is probed, as people know it: the application's own log by the name of its table."""
+    block = case.site.uptime
+    if target != LOG or block is None:
+        return target
+    return "Sentry's monitor" if block.in_sentry else block.table.removeprefix("public.")
 
 
 @once

@@ -74,6 +74,7 @@ _REPORTED = {
 }
 
 
+@once
 def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
     alone = not _is_asked(case, name) and name in checked(case)
@@ -294,6 +295,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
                 owner=case.site.people.owners.get("integrations"),
+                said=f"{title}: {causes[0].words}",
             )
 
 

@@ -15,7 +15,7 @@ from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, 
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 
 SECTION = "integrations"
 FIX_PAYMENTS = "Check the payment integration (Stripe or the bank), fix immediately"
@@ -133,7 +133,7 @@ def failed_payments(case: Case) -> Iterator[Cause]:
         until = _ours(_attempts(case))["created_at"].max() + case.scope.phase.latest
         yield Cause(
             f"{found.value} payments failed in the integration",
-            f"no payment fails in the integration until {iso(until)}",
+            f"no payment fails in the integration until {spoken(until, case.site.zone)}",
         )
 
 
@@ -153,7 +153,7 @@ def webhooks_pending(case: Case) -> Measurement:
         why = case.unclear("stripe", "events") or "how many wait is not known"
         return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
     types = ", ".join(sorted(late["type"].dropna().unique())[:3])
-    oldest = f"; the oldest from {late['created_at'].min():%Y-%m-%d %H:%M} UTC ({types})" if len(late) else ""
+    oldest = f"; the oldest from {spoken(late['created_at'].min(), case.site.zone)} ({types})" if len(late) else ""
     return Measurement(
         State.MEASURED,
         len(late),
@@ -224,9 +224,8 @@ def _disputes(case: Case, disputes: pd.DataFrame, open_now: pd.DataFrame) -> str
 
 
 def _due(case: Case, due: pd.Timestamp) -> str:
-    local = due.tz_convert(case.site.zone)
     verb = "is due until" if due >= case.scope.as_of else "was due until"
-    return f"evidence {verb} {local:%Y-%m-%d %H:%M %Z}"
+    return f"evidence {verb} {spoken(due, case.site.zone)}"
 
 
 def findings(case: Case) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ def probes(reader: Reader) -> pd.DataFrame:
     An incident is held against the week before the deployment and what came after.
     """
     uptime, scope = reader.site.uptime, reader.scope
-    if uptime is None:
+    if uptime is None or uptime.in_sentry:
         return frame("probes")
     start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + HOUR)
     if scope.phase.named_window:
@@ -68,7 +68,7 @@ def _probe(row: Row) -> Row:
 def cron_logs(reader: Reader) -> pd.DataFrame:
     """Rows of the cron log from two days before the window to the grace after it; and each job's newest before."""
     cron, scope = reader.site.cron, reader.scope
-    if cron is None:
+    if cron is None or cron.in_sentry:
         return frame("cron_logs")
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
