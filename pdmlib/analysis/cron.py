@@ -211,7 +211,13 @@ def avg_seconds(case: Case) -> Measurement:
     found = _due(case)
     if isinstance(found, Measurement):
         return found
-    lengths = found.loc[found["state"].isin(GOOD), "seconds"].dropna()
+    lengths = found.loc[found["state"].isin(GOOD), "seconds"]
+    odd = case.unclear("postgres", "cron.duration_ms") or case.unclear("postgres", "cron.completed_at")
+    if odd and lengths.isna().any():
+        return Measurement.missing(
+            State.NOT_UNDERSTOOD, f"{lengths.isna().sum()} lengths are not known; {odd}", "postgres"
+        )
+    lengths = lengths.dropna()
     if lengths.empty:
         return Measurement.missing(State.NO_DATA, "no run ended well in this window", _source(case))
     return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")

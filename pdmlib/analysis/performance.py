@@ -11,6 +11,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis import limits
+from pdmlib.analysis.availability.uptime import LOG, name_of
 from pdmlib.analysis.compare.baseline import Change, change
 from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
@@ -118,12 +119,13 @@ def probe_latency(case: Case) -> Measurement:
     probes = case.within("probes", "checked_at").dropna(subset="response_ms")
     probes = probes[probes["status"].isin((Probe.UP, Probe.DEGRADED))]
     if len(probes):
-        target = "uptime_logs" if (probes["target"] == "uptime_logs").any() else probes["target"].iloc[0]
+        target = LOG if (probes["target"] == LOG).any() else probes["target"].iloc[0]
         probes = probes[probes["target"] == target]
     if len(probes) < NEEDED["p95_ms"]:
         return case.missing("app", "probes", f"fewer than {NEEDED['p95_ms']} probes found the health check up")
     times = probes["response_ms"]
     low, high = stats.quantile_interval(times, P95_SHARE, case.level)
+    odd = case.unclear("postgres", "uptime.response_ms") if target == LOG else None
     return Measurement(
         State.MEASURED,
         float(times.quantile(P95_SHARE, interpolation="higher")),
@@ -132,7 +134,8 @@ def probe_latency(case: Case) -> Measurement:
         samples=len(times),
         source="probe",
         window=case.window,
-        evidence=f"p95 of {len(times)} probes of {target}, not of users' requests",
+        reason=odd and f"of the times that are understood alone; {odd}",
+        evidence=f"p95 of {len(times)} probes of {name_of(case, target)}, not of users' requests",
     )
 
 

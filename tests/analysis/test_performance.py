@@ -10,7 +10,7 @@ from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.readings import Measurement, Priority, State, Status
 from pdmlib.verdict.ladder import reading_of
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every
 
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 METRICS = {m.id: m for m in performance.METRICS}
@@ -118,7 +118,11 @@ def test_probes_of_the_health_check_are_no_response_times_of_users():
         assert measure(name, probes=rows).state is State.NO_DATA
     found = measure("probe_p95_ms", probes=rows)
     assert (found.value, found.source, found.samples) == (900, "probe", 21)
-    assert "not of users' requests" in found.evidence
+    assert "21 probes of uptime_logs, not of users' requests" in found.evidence
+    other = METRICS["probe_p95_ms"].measure(
+        a_case({"probes": rows}, site=a_site(uptime={"table": "reserva.monitor"}))
+    )
+    assert "21 probes of reserva.monitor" in other.evidence
 
 
 @pytest.mark.parametrize(("down", "ms"), [(2, 30_000.0), (96, 2.0)])

@@ -13,7 +13,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.availability.stability import UPTIME
-from pdmlib.analysis.availability.uptime import pooled
+from pdmlib.analysis.availability.uptime import name_of, pooled
 from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
@@ -76,7 +76,7 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         ordered = probes.sort_values("checked_at")
         turned = ordered[ordered["status"] != ordered["status"].shift()]
         rows += [
-            _event(row.checked_at, "probes", "sign", f"{target} is {row.status}")
+            _event(row.checked_at, "probes", "sign", f"{name_of(case, str(target))} is {row.status}")
             for row in turned.itertuples()
             if row.status != Probe.UP or len(turned) > 1
         ]

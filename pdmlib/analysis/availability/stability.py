@@ -17,6 +17,7 @@ from pdmlib.analysis.availability.uptime import (
     Uptime,
     interval_of,
     log_of,
+    name_of,
     outages,
     pooled,
     uptime,
@@ -160,7 +161,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
         return _unclear(case, newest, source)
     probes = probes[probes["status"].notna()]
     states = [_said(targets[t]) for t in asked]
-    doubt = _doubt(probes, otherwise) if None in states or (False in states and otherwise) else None
+    doubt = _doubt(case, probes, otherwise) if None in states or (False in states and otherwise) else None
     if doubt and not (False in states and not otherwise):
         return Measurement.missing(State.NO_DATA, doubt, source)
     return Measurement(
@@ -169,7 +170,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
         samples=len(probes),
         source=source,
         window=case.window,
-        evidence=_evidence(probes),
+        evidence=_evidence(case, probes),
     )
 
 
@@ -183,18 +184,18 @@ def _cut_off(case: Case) -> bool:
     return len(answers) > 1 and set(answers) == {Answer.FAILED}
 
 
-def _evidence(probes: pd.DataFrame) -> str:
+def _evidence(case: Case, probes: pd.DataFrame) -> str:
     newest = probes.groupby("target", sort=False).tail(1)
-    said = ", ".join(f"{t} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
+    said = ", ".join(f"{name_of(case, t)} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
     down = probes[probes["status"] == Probe.DOWN]
     details = down["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
     return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
 
 
-def _doubt(probes: pd.DataFrame, otherwise: str | None) -> str:
+def _doubt(case: Case, probes: pd.DataFrame, otherwise: str | None) -> str:
     why = f"while {otherwise}" if otherwise else "which are too few or too close together to decide"
-    return f"not confirmed, investigate: {_evidence(probes)}, {why}"
+    return f"not confirmed, investigate: {_evidence(case, probes)}, {why}"
 
 
 def down_since(case: Case) -> datetime | None:
@@ -210,7 +211,9 @@ def down_since(case: Case) -> datetime | None:
 def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
     """Why what the newest probes say is not known."""
     said = "; ".join(
-        f"{t}: {d}" for t, d in zip(probes["target"], probes["detail"], strict=True) if not pd.isna(d)
+        f"{name_of(case, t)}: {d}"
+        for t, d in zip(probes["target"], probes["detail"], strict=True)
+        if not pd.isna(d)
     )
     why = (
         said
@@ -318,6 +321,8 @@ def downtime_events(case: Case) -> Measurement:
     events = outages(case)
     longest = max((event.down for event in events), default=timedelta(0))
     text = f"the longest outage took {_minutes(longest.total_seconds())}" if events else "no outage"
+    if found.unknown:
+        text += f" in the {_minutes(found.known)} that are known"
     return _certain(case, _measured(case, len(events), found, text), found, sure=bool(events))
 
 

@@ -85,6 +85,14 @@ def log_of(case: Case) -> tuple[str, str]:
     return "postgres", "probes" if block is None else f"table:{block.table}"
 
 
+def name_of(case: Case, target: str) -> str:
+    """What is probed, as people know it: the application's own log by the name of its table."""
+    block = case.site.uptime
+    if target != LOG or block is None:
+        return target
+    return "Sentry's monitor" if block.in_sentry else block.table.removeprefix("public.")
+
+
 @once
 def pooled(case: Case) -> pd.DataFrame:
     """Probes that tell of the window's uptime, oldest first."""

@@ -86,6 +86,10 @@ def support_rating(case: Case) -> Measurement:
     if found.state is not State.MEASURED:
         return found
     ratings = _opened(case)["rating"].dropna()
+    if odd := case.unclear("postgres", "tickets.rating"):
+        known = f"; the mean of the {len(ratings)} from 1 to 5 is {ratings.mean():.2f}" if len(ratings) else ""
+        text = f"{odd}{known}: a rating of another scale needs a view that makes it one of 1 to 5"
+        return Measurement.missing(State.NOT_UNDERSTOOD, text, "postgres")
     if len(ratings) < FEWEST_RATINGS:
         why = f"{len(ratings)} ratings, and at least {FEWEST_RATINGS} are needed"
         return Measurement.missing(State.NO_DATA, why, "postgres")

@@ -28,6 +28,7 @@ EARLIEST, LATEST = "1990-01-01", "2100-01-01"
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
 JSON = ("json", "jsonb")
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
+NUMERIC = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
 A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
 # What a column can hold at all: beyond it the row is a mistake.
@@ -35,6 +36,7 @@ NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "uptime": {"response_ms": (0, A_DAY_MS)},
     "cron": {"duration_ms": (0, A_YEAR_MS), "attempts": (0, 1_000_000)},
     "tickets": {"rating": (1, 5)},
+    "payments": {"amount": (-1e15, 1e15)},
     "integration_checks": {"response_ms": (0, A_DAY_MS)},
 }
 
@@ -345,6 +347,18 @@ def value(column: str, kind: str, zone: str | None) -> Any:
     if kind in PLAIN:
         return name
     return compose("left({c}::text, {n})", c=name, n=written(str(TEXT)))
+
+
+def number(column: str, kind: str) -> Any:
+    """A column as a number; a text that is none is NaN, and fails no query."""
+    name = identifier(column)
+    if kind in NUMERIC:
+        return compose("{c}::float8", c=name)
+    text = compose("btrim({c} #>> '{{}}')" if kind in JSON else "btrim({c}::text)", c=name)
+    return compose(
+        "CASE WHEN {t} ~ '^[-+]?[0-9]{{1,15}}([.][0-9]+)?$' THEN {t}::float8 WHEN {t} IS NOT NULL THEN 'NaN' END",
+        t=text,
+    )
 
 
 def inside(column: str, kind: str, zone: str | None) -> Any:

@@ -29,8 +29,7 @@ from pdmlib.sources.specifications.stripe import CODES
 def probes(reader: Reader) -> pd.DataFrame:
     """The application's own uptime probes, from the window before to an hour after it, which tells what is over.
 
-    An incident is held against the week before the deployment and what came after. A row with anything
-    in it that is not understood has no status.
+    An incident is held against the week before the deployment and what came after.
     """
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None or uptime.in_sentry:
@@ -60,30 +59,32 @@ def _probe(row: Row) -> Row:
     return {
         "target": "uptime_logs",
         "checked_at": row["checked_at"],
-        "status": None if row["odd"] else row["status"],
+        "status": row["status"],
         "response_ms": row["response_ms"],
         "detail": "; ".join(_items(row["errors"])) or None,
     }
 
 
 def cron_logs(reader: Reader) -> pd.DataFrame:
-    """Rows of the cron log from two days before the window to the grace after it; and each job's newest before.
-
-    A row with anything in it that is not understood has no status.
-    """
+    """Rows of the cron log from two days before the window to the grace after it; and each job's newest before."""
     cron, scope = reader.site.cron, reader.scope
     if cron is None or cron.in_sentry:
         return frame("cron_logs")
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
     layout = reader.layout(cron)
-    rows = [_run(row) for row in reader.select(layout, start, end)]
+    rows = [_run(row, reader.unclear) for row in reader.select(layout, start, end)]
     return frame("cron_logs", _runs_before(reader, layout, start, {row["job"] for row in rows}) + rows)
 
 
-def _run(row: Row) -> Row:
+def _run(row: Row, unclear: Unclear) -> Row:
+    """A row of the log; an end before its start is none, and says nothing of how the run came out."""
     found = {name: row[name] for name in SCHEMAS["cron_logs"].columns}
-    return {**found, "status": None if row["odd"] else row["status"]}
+    starts, ends = found["started_at"], found["completed_at"]
+    if starts is not None and ends is not None and ends < starts:
+        unclear.note("cron.completed_at", "before its start", ends)
+        found["completed_at"] = None
+    return found
 
 
 def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str]) -> list[Row]:
@@ -235,11 +236,10 @@ def integration_checks(reader: Reader) -> pd.DataFrame:
 
 
 def _check(row: Row) -> Row:
-    known = row["status"] is not None and not row["odd"]
     return {
         "integration": row["name"],
         "at": row["checked_at"],
-        "success": row["status"] != "down" if known else None,
+        "success": None if row["status"] is None else row["status"] != "down",
         "response_ms": row["response_ms"],
         "error": row["error"],
     }
@@ -288,8 +288,10 @@ def activity(reader: Reader) -> pd.DataFrame:
     kind, zone = layout.type_of(layout.moment), layout.zone
     query = compose(
         _SESSIONS,
-        visitor=_column(layout, "visitor", "text"),
-        pages=_column(layout, "pages", "float8"),
+        visitor=compose("{c}::text", c=identifier(layout.columns["visitor"]))
+        if "visitor" in layout.columns
+        else written("NULL::text"),
+        pages=_number(layout, "pages"),
         seconds=_seconds(layout),
         table=identifier(qualified(block.table)),
         time=identifier(layout.time),
@@ -317,15 +319,15 @@ CROSS JOIN LATERAL (
 """
 
 
-def _column(layout: Layout, ours: str, kind: str) -> Any:
+def _number(layout: Layout, ours: str) -> Any:
     if ours not in layout.columns:
-        return written(f"NULL::{kind}")
-    return compose("{c}::{kind}", c=identifier(layout.columns[ours]), kind=written(kind))
+        return written("NULL::float8")
+    return mapping.number(layout.columns[ours], layout.type_of(ours))
 
 
 def _seconds(layout: Layout) -> Any:
     if "duration_s" in layout.columns or "ended_at" not in layout.columns:
-        return _column(layout, "duration_s", "float8")
+        return _number(layout, "duration_s")
     ends, starts = identifier(layout.columns["ended_at"]), identifier(layout.time)
     return compose("extract(epoch FROM {b} - {a})::float8", a=starts, b=ends)
 
@@ -430,7 +432,7 @@ def _query(feature: Feature, sight: Sight) -> Any:
     rows = compose(
         "(SELECT {moment} AS at, {amount} AS amount FROM {table} WHERE {where} {grouped}) AS rows",
         moment=compose("min({moment})", moment=moment) if feature.first_per else moment,
-        amount=_summed(str(feature.value_column)) if feature.kind is FeatureKind.SUM else written("1"),
+        amount=_summed(sight, str(feature.value_column)) if feature.kind is FeatureKind.SUM else written("1"),
         table=identifier(sight.table),
         where=joined(where, " AND "),
         grouped=compose("GROUP BY {per}", per=identifier(feature.first_per)) if feature.first_per else written(""),
@@ -438,8 +440,8 @@ def _query(feature: Feature, sight: Sight) -> Any:
     return compose(_BINNED, moment=written("at"), rows=rows)
 
 
-def _summed(column: str) -> Any:
+def _summed(sight: Sight, column: str) -> Any:
     """The number of a row, missing where it is none."""
-    return compose(
-        "CASE WHEN {c}::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {c} END", c=identifier(column)
-    )
+    kind = sight.columns[column]
+    number = identifier(column) if kind in mapping.NUMERIC else mapping.number(column, kind)
+    return compose("CASE WHEN ({n})::text NOT IN ('NaN', 'Infinity', '-Infinity') THEN {n} END", n=number)

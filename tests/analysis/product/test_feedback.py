@@ -81,3 +81,12 @@ def test_open_urgent_tickets_are_one_finding():
 def test_a_site_without_tickets_says_so():
     case = a_case(site=a_site(tickets=None))
     assert value("tickets_total", case).state is State.NOT_CONFIGURED
+
+
+def test_rule_14_ratings_of_another_scale_leave_the_rating_unknown_with_the_part_that_is_known():
+    """Six ratings of 0 to 10 of which 4, 5 and 3 are in 1 to 5: their mean, 4, is of the middle alone."""
+    rows = [a_ticket(i, rating=stars) for i, stars in enumerate((4.0, 5.0, 3.0, None, None, None))]
+    odd = {"source": "postgres", "item": "tickets.rating", "what": "out of range", "count": 3, "example": "10.0"}
+    found = value("support_rating", a_case({"tickets": rows, "not_understood": [odd]}))
+    assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
+    assert "tickets.rating '10.0' (out of range, 3 times); the mean of the 3 from 1 to 5 is 4.00" in found.reason

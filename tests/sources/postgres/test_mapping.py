@@ -334,3 +334,52 @@ def test_a_row_that_lacks_what_it_cannot_do_without_is_counted_and_named(databas
         ("uptime.checked_at", "empty", "null", 2),
         ("tickets.created_at", "empty", "null", 1),
     }
+
+
+def test_rule_14_a_value_of_another_format_makes_its_field_not_understood_and_not_the_table(
+    database: Database,
+) -> None:
+    """Of each table one row is as it should be; the outcome of the other is known all the same."""
+    granted(
+        database,
+        "CREATE TABLE pix (id int, created_at timestamptz, status text, amount text)",
+        "INSERT INTO pix VALUES (1, '2025-03-04 10:00+00', 'succeeded', '1.234,56'), "
+        "(2, '2025-03-04 11:00+00', 'failed', '12.5')",
+        "CREATE TABLE runs (job text, started_at timestamptz, completed_at timestamptz, status text, "
+        "duration_ms text)",
+        "INSERT INTO runs VALUES ('a', '2025-03-04 10:00+00', '2025-03-04 09:00+00', 'ok', 'long'), "
+        "('a', '2025-03-04 11:00+00', '2025-03-04 11:01+00', 'ok', '60000')",
+        "CREATE TABLE checks (name text, checked_at timestamptz, status boolean, response_ms text)",
+        "INSERT INTO checks VALUES ('pix', '2025-03-04 10:00+00', false, 'n/a')",
+        "CREATE TABLE sessions (started_at timestamptz, pages text, duration_s text)",
+        "INSERT INTO sessions VALUES ('2025-03-04 10:00+00', 'three', 'long'), ('2025-03-04 11:00+00', '3', '60')",
+    )
+    found = collected(
+        database,
+        payments={"table": "pix"},
+        cron={"table": "runs"},
+        integration_checks={"table": "checks"},
+        activity={"sessions_table": "sessions"},
+        features=[a_feature("money", table="pix", kind="sum", value_column="amount")],
+    )
+    paid = found["payments"].set_index("payment").sort_index()
+    assert list(paid["status"]) == ["succeeded", "failed"]
+    assert paid["amount_minor"].isna().tolist() == [True, False] and paid["amount_minor"].iloc[1] == 1250
+    runs = found["cron_logs"].sort_values("started_at")
+    assert list(runs["status"]) == ["completed", "completed"]
+    assert list(runs["duration_ms"].isna()) == [True, False] and list(runs["completed_at"].isna()) == [True, False]
+    assert list(found["integration_checks"]["success"]) == [False]
+    week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
+    assert (week["sessions"], week["session_s"]) == (2, 60) and pd.isna(week["page_views"])
+    money = found["feature_counts"].sort_values("at")
+    assert list(money["blank"].fillna(0)) == [1, 0] and money["amount"].iloc[1] == 12.5
+    assert set(unclear(found)) == {
+        ("payments.amount", "not a number", "1.234,56"),
+        ("cron.duration_ms", "not a number", "long"),
+        ("cron.completed_at", "before its start", "2025-03-04 09:00:00+00:00"),
+        ("integration_checks.response_ms", "not a number", "n/a"),
+        ("activity.pages", "empty or out of range", "null"),
+        ("activity.duration_s", "empty or out of range", "null"),
+        ("features.money", "no number", "null"),
+    }
+    assert not [reason for reason in found["gaps"]["reason"] if "not understood" in str(reason)]
