@@ -23,11 +23,12 @@ from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State,
 from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
+DID = {"failed": "failed", "missed": "did not start"}
 RERUN = "Check logs, re-run manually if needed"
 INSTRUMENT = "Find out whether the job is scheduled, and let its runs write the log"
 UNCONFIGURED = "the site file has no cron block"
@@ -341,19 +342,20 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
-    over = _good_since(mine, last)
+    over, zone = _good_since(mine, last), case.site.zone
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
         priority=Priority.P1,
         reading=f"cron_runs_{word}",
-        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first the one of {iso(first)}, "
-        f"last that of {iso(last)}{why}.",
+        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first that of {spoken(first, zone)}, "
+        f"last that of {spoken(last, zone)}{why}.",
         action=RERUN,
-        becomes_green=f"its next run succeeds (now {over} of the runs due since {iso(last)} did)",
+        becomes_green=f"its next run succeeds (now {over} of the runs due since {spoken(last, zone)} did)",
         since=first,
         active=over == 0,
         value=len(hit),
+        said=f"The job {job} {DID[word]} in {len(hit)} of {len(due)} runs",
         threshold="> 0",
     )
 
@@ -375,10 +377,9 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
     else:
         where = "the platform does not schedule it"
     reach = _reach(case, job)
-    never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
-    holds = (
-        "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
-    )
+    never = "never logged a run" if reach is None else f"logged no run since {spoken_day(reach.date())}"
+    too_short = "and does not reach back over two of its periods"
+    holds = "now or before" if reach is None else f"{too_short} (to {spoken(reach, case.site.zone)})"
     return Finding(
         id=f"cron:{job}:never_logged",
         title=f"{job} {never}",

@@ -230,6 +230,12 @@ class Site(Part):
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
         return None if getattr(found, "in_sentry", False) else found
 
+    def idle(self, block: str) -> str | None:
+        """Why no reading rests on a block of a table; None where one does."""
+        if block == "payments" and self.source("stripe") is not None:
+            return "no reading rests on it: sources.stripe tells of payments"
+        return "no reading rests on it: an incident's timeline shows it" if block == "app_alerts" else None
+
     @property
     def declared(self) -> tuple[Deployment, ...]:
         """The deployments that the file names, `deployed_at` among them, in the order of time."""

@@ -53,6 +53,9 @@ class TableBlock(Part):
     time_zone: Zone | None = Field(
         default=None, description="zone of times that are stored without one; absent: such a column is a gap"
     )
+    where: str | None = Field(
+        default=None, description="SQL condition of the rows that count, such as `monitor_id = 3`; absent: all"
+    )
 
     @model_validator(mode="after")
     def _speaks_our_names(self) -> TableBlock:

@@ -67,6 +67,11 @@ class Layout:
         """The zone of times stored without one."""
         return self.block.time_zone
 
+    @property
+    def counts(self) -> Any:
+        """The condition of the rows that count."""
+        return condition(self.block.where)
+
     def type_of(self, ours: str) -> str:
         """The type of a column, as the catalogue has it."""
         return self.sight.columns[self.columns[ours]]
@@ -137,6 +142,11 @@ def _is_readable(text: str | None) -> bool:
     return True
 
 
+def condition(where: str | None) -> Any:
+    """A condition of the site file as a part of a query."""
+    return compose("({where}\n)", where=written(where or "true"))
+
+
 def moment_of(terms: Terms) -> str:
     """Our column that places a row of a block in time: the first that it needs."""
     return next(name for name in terms.required if name.endswith("_at"))
@@ -179,10 +189,11 @@ class Reader:
         """
         table = layout.block.table
         query = compose(
-            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
+            "SELECT {parts} FROM {table} WHERE {inside} AND {counts} ORDER BY {time} DESC LIMIT {cap}",
             parts=joined(list(layout.selected())),
             table=identifier(qualified(table)),
             inside=inside(layout.time, layout.type_of(layout.moment), layout.zone),
+            counts=layout.counts,
             time=identifier(layout.time),
             cap=written(str(ROWS + 1)),
         )
