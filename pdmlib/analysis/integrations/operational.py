@@ -74,6 +74,7 @@ _REPORTED = {
 }
 
 
+@once
 def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
     alone = not _is_asked(case, name) and name in checked(case)

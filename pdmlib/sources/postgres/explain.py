@@ -106,6 +106,8 @@ def _plan(key: str, block: TableBlock) -> _Plan:
     terms = block.terms
     wanted = {column.name: block.candidates(column.name) for column in terms.columns}
     words = {ours: Vocabulary(block.spoken(ours)) for ours in terms.words}
+    if isinstance(block, Cron):  # so that jobs of the log that the file does not list are seen
+        words["job"] = Vocabulary({job.name: (job.name, *job.aliases) for job in block.expected})
     return _Plan(
         key=key,
         table=block.table,

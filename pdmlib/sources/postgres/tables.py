@@ -94,12 +94,12 @@ def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str
     """
     cron, begin = reader.site.cron, min(start, reader.scope.baseline.start)
     found = _newest(reader, layout, begin, start)
-    known = known | {row["job"] for row in found}
-    silent = [job for job in (cron.expected if cron else ()) if not known & {job.name, *job.aliases}]
+    heard = {cron and cron.job_of(str(theirs)) for theirs in known | {row["job"] for row in found}}
+    silent = [job for job in (cron.expected if cron else ()) if job.name not in heard]
     early = min((periods_before(job, reader.scope.window.start) for job in silent), default=begin)
     try:
         if early < begin:
-            names = [name for job in silent for name in (job.name, *job.aliases)]
+            names = [name.strip().lower() for job in silent for name in (job.name, *job.aliases)]
             found += _newest(reader, layout, early, end=begin, names=names)
         found += [row for row in _oldest(reader, layout) if row["started_at"] < start and row not in found]
     except SourceError as error:
@@ -120,7 +120,7 @@ def _newest(
         table=identifier(qualified(layout.block.table)),
         inside=mapping.inside(layout.time, kind, layout.zone),
         counts=layout.counts,
-        mine=written("true") if names is None else compose("{job}::text = ANY(%(names)s)", job=job),
+        mine=written("true") if names is None else compose("lower(btrim({job}::text)) = ANY(%(names)s)", job=job),
     )
     return reader.rows(layout.sight, query, {"start": start, "end": end, "names": names})
 

@@ -310,3 +310,27 @@ def test_every_table_counts_only_the_rows_that_its_condition_lets_in(database: D
     assert set(counts.values()) == {1}
     week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
     assert week["sessions"] == 1
+
+
+def test_a_row_that_lacks_what_it_cannot_do_without_is_counted_and_named(database: Database) -> None:
+    """Two rows of `a` without a start, one run of nobody, two probes and a ticket without a time."""
+    granted(
+        database,
+        "CREATE TABLE runs (job text, started_at timestamptz, status text)",
+        "INSERT INTO runs VALUES ('a', NULL, 'ok'), ('a', NULL, 'ok'), (NULL, '2025-03-04 10:00+00', 'ok'), "
+        "('b', '2025-03-04 10:00+00', 'ok')",
+        "CREATE TABLE beats (checked_at timestamptz, status text)",
+        "INSERT INTO beats VALUES (NULL, 'up'), (NULL, 'down'), ('2025-03-04 10:00+00', 'up')",
+        "CREATE TABLE cases (created_at timestamptz, category text)",
+        "INSERT INTO cases VALUES (NULL, 'bug')",
+    )
+    found = collected(
+        database, cron={"table": "runs"}, uptime={"table": "beats"}, tickets={"table": "cases", "words": {}}
+    )
+    rows = found["not_understood"]
+    assert set(rows[["item", "what", "example", "count"]].itertuples(index=False, name=None)) == {
+        ("cron.started_at", "empty", "a", 2),
+        ("cron.job", "empty", "null", 1),
+        ("uptime.checked_at", "empty", "null", 2),
+        ("tickets.created_at", "empty", "null", 1),
+    }
