@@ -127,7 +127,10 @@ class Report:
     def message(self, *names: str) -> Html:
         """What readings say, in one line: the title of a slide."""
         found = [r for r in (self.verdict.reading(name) for name in names) if r]
-        told = [f"{r.title} {words.shown(r)}{f' (target {r.target})' if r.target else ''}" for r in found]
+        told = [
+            f"{r.title} {words.shown(r)}{f' (target {r.target})' if r.target[:1] in tuple('<>') else ''}"
+            for r in found
+        ]
         return html.render("message.html.j2", told=told)
 
     def focus(self) -> Html:
