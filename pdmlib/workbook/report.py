@@ -127,10 +127,8 @@ class Report:
     def message(self, *names: str) -> Html:
         """What readings say, in one line: the title of a slide."""
         found = [r for r in (self.verdict.reading(name) for name in names) if r]
-        told = [
-            f"{r.title} {words.shown(r)}{f' (target {r.target})' if r.target[:1] in tuple('<>') else ''}"
-            for r in found
-        ]
+        aims = {r.id: f" (target {r.target})" for r in found if r.target.startswith(("<", ">"))}
+        told = [f"{r.title} {words.shown(r)}{aims.get(r.id, '')}" for r in found]
         return html.render("message.html.j2", told=told)
 
     def focus(self) -> Html:
