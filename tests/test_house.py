@@ -106,7 +106,9 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres specifications
+        sentry_monitors
+        app postgres sentry_api
+        specifications
         accounts fields health live permissions webhooks
         http needs threads
     """,
@@ -127,14 +129,14 @@ INSIDE = {
         durable
     """,
     "storage.request_logs": """
-        figures
+        explain figures
         ingest matching percentiles
         days workers
         parse
         files
-        reader remote
+        formats reader remote
         manifests s3
-        addresses fingerprints formats histogram json_repair progress routes
+        addresses fingerprints histogram mending progress routes
     """,
     "frames": """
         case rewind
@@ -147,7 +149,8 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment masking terms
+        environment log_formats masking terms
+        log_variables
     """,
     "phases": """
         due scope
@@ -175,6 +178,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "opentelemetry": {"storage.request_logs.mending"},
     "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},

@@ -229,9 +229,9 @@ class Finding:
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
         fix: a statement that mends it, where one is known.
+        size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
         said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
             the title is one.
-        size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
     """
 
     id: str
@@ -249,8 +249,8 @@ class Finding:
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
     fix: str | None = None
-    said: str = ""
     size: tuple[str, float] | None = None
+    said: str = ""
 
     @property
     def rule(self) -> str:

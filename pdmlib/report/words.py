@@ -45,11 +45,11 @@ ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new
 # What Markdown would act on, and no more: a text full of backslashes cannot be pasted into a chat. Stars and
 # underscores act only beside a word, brackets only where a target follows, a hash only at the start of a line.
 _SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)|^#|(?<=\n)#)")
+# What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
+_LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 _LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
 _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit
-# What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
-_LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 
 
 def signed(pct: float) -> str:

@@ -186,7 +186,7 @@ def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
 def _checklist(
     case: Case, readings: tuple[Reading, ...], findings: tuple[Finding, ...], days: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    return checklist(case.scope.phase.name, readings, case.site, findings=findings, days=days)
+    return checklist(case.scope.phase, readings, case.site, findings=findings, days=days)
 
 
 def _reading(case: Case, metric: Metric, site: Site) -> Reading:

@@ -255,6 +255,10 @@ class Report:
         (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
         return Html("")
 
+    def _unwritten(self, reason: str) -> str:
+        title, verdict = self.case.site.title, self.verdict
+        return f"# {title}: {verdict.status}\n\nThis file could not be written: {reason}. report.json is whole.\n"
+
     def _table(
         self,
         name: str,
@@ -263,10 +267,6 @@ class Report:
         most: int | None = None,
     ) -> Html:
         return tables.table(name, rows, self.case.site.zone, empty=empty, most=most)
-
-    def _unwritten(self, reason: str) -> str:
-        title, verdict = self.case.site.title, self.verdict
-        return f"# {title}: {verdict.status}\n\nThis file could not be written: {reason}. report.json is whole.\n"
 
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:

@@ -16,6 +16,7 @@ from pdmlib.analysis.availability.uptime import (
     Outage,
     Uptime,
     interval_of,
+    log_of,
     outages,
     pooled,
     uptime,
@@ -148,7 +149,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
     if not asked and _cut_off(case):
         return case.missing("app")
     if not asked and LOG in targets:
-        asked, source = [LOG], "postgres"
+        asked, source = [LOG], log_of(case)[0]
     if not asked:
         minutes = 2 * interval_of(case).total_seconds() / 60
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
@@ -213,7 +214,7 @@ def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
     )
     why = (
         said
-        or case.unclear(source, "uptime." if source == "postgres" else "")
+        or case.unclear(source, "" if source == "app" else "uptime.")
         or "what the newest probes say is not understood"
     )
     return Measurement.missing(State.NOT_UNDERSTOOD, why[:300], source)
@@ -237,7 +238,7 @@ def _measured(
         samples=found.probes,
         low=low,
         high=high,
-        source="postgres" if (pooled(case)["target"] == LOG).any() else "app",
+        source=log_of(case)[0] if (pooled(case)["target"] == LOG).any() else "app",
         window=case.window,
         coverage_pct=100 * found.known / found.total,
         evidence=evidence,
@@ -255,7 +256,7 @@ def _unknown(case: Case) -> Measurement:
     block = case.site.uptime
     if block is None:
         return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "app")
-    return case.missing("postgres", f"table:{block.table}", "no probe was logged in this window")
+    return case.missing(*log_of(case), otherwise="no probe was logged in this window")
 
 
 def uptime_pct(case: Case) -> Measurement:
@@ -286,7 +287,7 @@ def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Me
     why = f"{_minutes(found.unclear)} of probes in words that are not understood"
     if sure and measured.value is not None:
         return replace(measured, evidence=f"{measured.evidence}; of the rest {why}")
-    said = case.unclear("postgres", "uptime.")
+    said = case.unclear(log_of(case)[0], "uptime.")
     reason = f"{why}; {measured.evidence}" + (f"; {said}" if said else "")
     return replace(measured, state=State.NOT_UNDERSTOOD, value=None, reason=reason)
 
