@@ -19,6 +19,7 @@ from pdmlib.site.load import load_site
 from pdmlib.storage.history import load_collection
 from pdmlib.workbook.execute import write_report
 from pdmlib.workbook.kernel import Kernel
+from pdmlib.workbook.pdf import print_pdf
 from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import PHASES, Reports, site_file
 
@@ -110,6 +111,13 @@ def test_the_week_is_read_without_scrolling_for_long_and_never_sideways(
     opened.page.goto(f"file://{reports.folder('week1')}/report.html")
     assert opened.all("document.documentElement.scrollHeight") <= most
     assert opened.all("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+def test_the_week_is_printed_on_twelve_pages_at_most(reports: Reports, tmp_path: Path):
+    shutil.copy(reports.folder("week1") / "report.html", tmp_path)
+    printed = print_pdf(tmp_path).read_bytes()
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12
 
 
 def test_the_first_screen_answers_five_questions(reports: Reports, opened: Opened):
