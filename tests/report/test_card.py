@@ -49,7 +49,7 @@ FEATURE = found("feature:loyalty:abandoned", "P2", said="Nobody used Loyalty for
 def test_the_card_says_what_broke_since_when_and_who_mends_it_by_when() -> None:
     """The week is over on Monday 10 March; a P1 is due a day later. Chicago is six hours behind in winter."""
     card = card_of(troubled(CRON, STRIPE, SLOW, FEATURE))
-    assert card.sentence.endswith("Customers wait 4.5 times longer since the deployment.")
+    assert card.sentence.endswith("Customers wait 4.5 times longer on /api/orders since the deployment.")
     assert [cause.said for cause in card.causes] == [SLOW.said, STRIPE.said, CRON.said]
     assert card.causes[1].since == "since Wed 5 Mar 10:30 CST"
     assert {cause.due for cause in card.causes} == {"Tue 11 Mar"}
