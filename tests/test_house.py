@@ -37,7 +37,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather github mail notify opening scope shipped status survey telemetry
+        gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import nbformat
 import pytest
@@ -123,5 +124,5 @@ def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Pa
 def test_a_table_whose_columns_nobody_wrote_is_shown_all_the_same() -> None:
     from pdmlib.report import tables
 
-    shown = tables.table("of_tomorrow", [{"job_name": "x", "count": 3}]).html
+    shown = tables.table("of_tomorrow", [{"job_name": "x", "count": 3}], ZoneInfo("UTC")).html
     assert "Job name" in shown and ">3<" in shown.replace(" ", "")

@@ -59,10 +59,17 @@ def report(
     github: Annotated[
         bool, typer.Option("--github", help="In GitHub Actions: the step's summary and the deployment's status.")
     ] = False,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="Print report.pdf too, by the Chromium of this machine.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a phase: report.html, report.md, report.json, notebook.ipynb."""
     with caught(debug):
+        if pdf:
+            from pdmlib.workbook.pdf import check_pdf, print_pdf
+
+            check_pdf()
         told = _told(mail_to, github)
         if fail_on and fail_on not in FAIL_ON:
             raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
@@ -72,6 +79,8 @@ def report(
             return scope_for(loaded, phase, as_of, deployed_at, out=out)
 
         written = _report(site, as_of, out, notes=notes, scope_of=scope, notify=notify)
+        if pdf:
+            _in_one_line(partial(print_pdf, written.folder))
         for tell in told if "card" in written.content else ():
             _in_one_line(partial(tell, written.content))
         _finish(written, fail_on)
@@ -224,6 +233,6 @@ def _announce(written: Written) -> None:
     console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
     for line in more:
         console.print(line, markup=False, soft_wrap=True)
-    for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html"):
+    for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html", "report.pdf"):
         if (written.folder / name).exists():
             print(written.folder / name)

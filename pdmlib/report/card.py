@@ -18,7 +18,7 @@ from pdmlib.analysis.catalogue import metrics_in
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Coverage
-from pdmlib.frames.readings import Answer, Reading, State, Status, amount
+from pdmlib.frames.readings import Answer, Priority, Reading, State, Status, amount
 from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
@@ -136,6 +136,8 @@ def _sentence(verdict: Verdict) -> str:
     """The status and its reason: the worst cause that is new, else what is over, else what is not known."""
     fresh = [cause for cause in verdict.causes if cause.status is CauseStatus.NEW]
     over = [cause for cause in verdict.causes if cause.status is CauseStatus.RECOVERED]
+    if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0:
+        return f"{verdict.status}. {over[0].sentence}; it is over."
     head, missing = verdict.status.value, [r for r in verdict.unknown if r.key]
     if fresh and verdict.status is not ReportStatus.GREEN:
         return f"{head}. {_began(verdict, fresh[0])}."
@@ -231,7 +233,8 @@ def _unknown(verdict: Verdict) -> str:
 
 
 def _unread(row: Coverage) -> str:
-    return f"{row.source} ({'partly' if row.status.heard else 'not'} read: {row.detail or row.status})"
+    """A source that did not answer, and why; one that answered in part has its details under Sources."""
+    return f"{row.source} ({'partly read' if row.status.heard else f'not read: {row.detail or row.status}'})"
 
 
 def _confidence(verdict: Verdict) -> str:
@@ -303,7 +306,7 @@ def _integrations(found: Sequence[Reading]) -> Tile:
     well = sum(reading.status is Status.PASS for reading in found)
     return Tile(
         title="Integrations",
-        value=f"{well} of {len(found)}",
+        value=f"{well} of {len(found)}" if any(r.value is not None for r in found) else "not known",
         limit="all operational",
         before=", ".join(r.title for r in found if r.status in BAD),
         status=worst.status.value,

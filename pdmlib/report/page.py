@@ -23,6 +23,7 @@ from pdmlib.report.html import render
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
+SHOWS = re.compile(r"<(?:table|img|li|article|section)\b")  # what a slide is there for
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
@@ -149,12 +150,19 @@ def _style(name: str) -> str:
 def write_slides(notebook: Any, path: Path, title: str) -> None:
     """Writes the cells tagged `slide`, and those after them, as 16:9 slides in one self-contained page.
 
-    Cells tagged `skip` stay out. Page-down, the arrow keys and scrolling move by one slide; no script.
+    Cells tagged `skip` stay out, and so do slides that show nothing. The arrow keys, page-down and scrolling move
+    by one slide; left and right need the script.
     """
-    slides = [
-        body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)) for cells in _groups(notebook)
-    ]
-    page = render("slides.html.j2", title=title, style=_style("page.css") + _style("slides.css"), slides=slides)
+    made = (body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)) for cells in _groups(notebook))
+    script = _style("slides.js")
+    page = render(
+        "slides.html.j2",
+        title=title,
+        style=_style("page.css") + _style("slides.css"),
+        slides=[_linked(slide) for slide in made if SHOWS.search(slide)],
+        script=script,
+        allowed=_allowed(script),
+    )
     path.write_text(page.html, encoding="utf-8")
 
 

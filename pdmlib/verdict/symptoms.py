@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Priority, Reading, State, Status, amount
+from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, Status, amount
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
@@ -21,6 +21,7 @@ TIMELESS = re.compile(
     "bloat|dead_rows|feature_tables|horizon|invalid_objects|missing_index|policies|policy_cost|read_only|redundant_index"
     "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
+NAMED = 3  # sources that a sentence has room for
 MUCH = 1.1  # times: less is the practical size of a change
 
 
@@ -41,7 +42,7 @@ def _symptoms(
         if alert is not None or beyond:
             yield _symptom(case, ladders[reading.id], reading, alert)
         elif reading.id == "sources_read" and reading.status is Status.UNKNOWN:
-            yield _unread(reading)
+            yield _unread(case, reading)
 
 
 def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) -> Finding:
@@ -97,7 +98,9 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     return f"{reading.title}: {amount(alert.value, alert.unit)} since {since}, {whole} over the whole window"
 
 
-def _unread(reading: Reading) -> Finding:
+def _unread(case: Case, reading: Reading) -> Finding:
+    asked = [c for c in case.collection.coverage if c.status is not Answer.NOT_CONFIGURED]
+    silent = [c.source for c in asked if not c.status.heard]
     return Finding(
         id=reading.id,
         title="Not every source could be read",
@@ -107,7 +110,15 @@ def _unread(reading: Reading) -> Finding:
         action="Make every source readable",
         becomes_green="each source of the site file answers (now 1 or more do not)",
         threshold="all",
+        said=_silent(silent, len(asked)),
     )
+
+
+def _silent(sources: list[str], asked: int) -> str:
+    if len(sources) == asked:
+        return "No source could be read"
+    named = ", ".join(sources[:NAMED]) + (f" and {len(sources) - NAMED} more" if len(sources) > NAMED else "")
+    return f"{named} could not be read" if sources else ""
 
 
 def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:

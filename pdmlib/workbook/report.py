@@ -124,6 +124,13 @@ class Report:
         """The readings of the sections for a shared screen: value, target and status; at most so many."""
         return tables.brief([r for name in sections for r in self.verdict.section(name)], most)
 
+    def message(self, *names: str) -> Html:
+        """What readings say, in one line: the title of a slide."""
+        found = [r for r in (self.verdict.reading(name) for name in names) if r]
+        aims = {r.id: f" (target {r.target})" for r in found if r.target.startswith(("<", ">"))}
+        told = [f"{r.title} {words.shown(r)}{aims.get(r.id, '')}" for r in found]
+        return html.render("message.html.j2", told=told)
+
     def focus(self) -> Html:
         """The checklist of the phase, one card a section."""
         return tables.boxes(self.verdict.tables["checklist"])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pdmlib.frames.collection import Collection
@@ -18,6 +20,7 @@ from pdmlib.site.load import load_site
 from pdmlib.storage.history import load_collection
 from pdmlib.workbook.execute import write_report
 from pdmlib.workbook.kernel import Kernel
+from pdmlib.workbook.pdf import print_pdf
 from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import PHASES, Reports, site_file
 
@@ -84,6 +87,63 @@ def test_a_report_opens_without_a_network_a_script_or_a_complaint(reports: Repor
     assert opened.all("document.querySelectorAll('h1').length") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("phase", PHASES)
+def test_axe_finds_no_fault_in_a_page_with_all_of_it_open(
+    reports: Reports, browser: Browser, phase: str, colours: Literal["light", "dark"]
+):
+    """axe-core, the rules of WCAG as Deque keeps them; only the test puts its script past the page's policy."""
+    context = browser.new_context(color_scheme=colours, bypass_csp=True)
+    page = context.new_page()
+    for path in sorted(reports.folder(phase).glob("*.html")):
+        page.goto(f"file://{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(e => { e.open = true })")
+        assert Axe().run(page).response["violations"] == []
+    context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "most"), [(1280, 9000), (390, 16000)])
+def test_the_week_is_read_without_scrolling_for_long_and_never_sideways(
+    reports: Reports, opened: Opened, width: int, most: int
+):
+    opened.page.set_viewport_size({"width": width, "height": 800})
+    opened.page.goto(f"file://{reports.folder('week1')}/report.html")
+    assert opened.all("document.documentElement.scrollHeight") <= most
+    assert opened.all("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.slow
+def test_the_week_is_printed_on_twelve_pages_at_most(reports: Reports, tmp_path: Path):
+    shutil.copy(reports.folder("week1") / "report.html", tmp_path)
+    printed = print_pdf(tmp_path).read_bytes()
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 12
+
+
+def test_the_first_screen_answers_five_questions(reports: Reports, opened: Opened):
+    """Is it safe, what broke, since when, who does what by when, and what is not known: above the fold."""
+    opened.page.set_viewport_size({"width": 1280, "height": 800})
+    opened.page.goto(f"file://{reports.folder('week1')}/report.html")
+    seen = "document.querySelector('.card').getBoundingClientRect().bottom"
+    assert opened.all(seen) <= 800
+    text = opened.page.inner_text(".card")
+    for answer in (
+        "YELLOW",
+        "Customers wait 4.5 times longer",
+        "since the deployment",
+        "Backend team, by Tue 11 Mar",
+    ):
+        assert answer in text
+    assert "Not known:" in text
+
+
+def test_a_link_of_the_card_opens_the_folded_evidence(reports: Reports, opened: Opened):
+    opened.page.goto(f"file://{reports.folder('week1')}/report.html")
+    opened.page.click("nav a:has-text('Database Health')")
+    assert opened.all("document.querySelector('#s-database-health').closest('details').open")
+
+
 def test_a_hostile_title_is_text(reports: Reports, opened: Opened):
     opened.page.goto(f"file://{reports.folder('week1')}/report.html")
     assert "<img src=x onerror=alert(document.domain)>" in opened.page.inner_text("main")
@@ -104,6 +164,8 @@ def fits(opened: Opened, slides: Path) -> None:
 
 def test_every_slide_of_the_weekly_review_fits_the_screen(reports: Reports, opened: Opened):
     fits(opened, reports.folder("weekly-review") / "slides.html")
+    opened.page.keyboard.press("ArrowRight")
+    assert opened.all("document.querySelector('#slide-2').getBoundingClientRect().top") == 0
 
 
 LONG = "<img src=x onerror=alert(1)> " + "a very long title of a stranger " * 9

@@ -87,8 +87,9 @@ class Picture:
     def _repr_html_(self) -> str:
         pixels = round(self.figure.get_figwidth() * 96)
         return (
-            f'<img alt="{html.escape(self.alt)}" width="{pixels}" style="max-width:100%;height:auto" '
-            f'src="data:image/svg+xml;base64,{b64encode(self.svg()).decode()}">'
+            f'<div class="picture" tabindex="0"><img alt="{html.escape(self.alt)}" width="{pixels}" '
+            f'style="max-width:100%;height:auto" '
+            f'src="data:image/svg+xml;base64,{b64encode(self.svg()).decode()}"></div>'
         )
 
     def __repr__(self) -> str:

@@ -1,0 +1,143 @@
+"""The decision card: five questions answered at one look, and the page that finds what it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from pdmlib.frames.readings import Finding, Priority
+from pdmlib.report import html, page
+from pdmlib.report.card import card_of, lines
+from pdmlib.verdict.causes import causes_of
+from pdmlib.verdict.verdict import Verdict, judge
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
+
+CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
+
+
+def found(name: str, priority: str, **more: Any) -> Finding:
+    text = {
+        "title": name,
+        "evidence": name,
+        "action": "act",
+        "becomes_green": "it is gone",
+        "reading": name,
+        **more,
+    }
+    return Finding(id=name, priority=Priority(priority), **text)
+
+
+def troubled(*findings: Finding) -> Verdict:
+    """A week of a running application in which so much was found."""
+    verdict = judge(a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER, [])}))
+    return replace(verdict, causes=causes_of(verdict.case, findings, ()))
+
+
+SLOW = found(
+    "route:GET /api/orders:slower", "P1", said="Customers wait 4.5 times longer on /api/orders", since=DEPLOYED
+)
+STRIPE = found("integration:stripe", "P1", said="Stripe: the webhook is disabled", since=at("2025-03-05T16:30"))
+CRON = found("cron:nightly:missed", "P1", said="The job nightly did not start in 3 of 7 runs", fix=CREATE)
+FEATURE = found("feature:loyalty:abandoned", "P2", said="Nobody used Loyalty for 5 days")
+
+
+def test_the_card_says_what_broke_since_when_and_who_mends_it_by_when() -> None:
+    """The week is over on Monday 10 March; a P1 is due a day later. Chicago is six hours behind in winter."""
+    card = card_of(troubled(CRON, STRIPE, SLOW, FEATURE))
+    assert card.sentence.endswith("Customers wait 4.5 times longer on /api/orders since the deployment.")
+    assert [cause.said for cause in card.causes] == [SLOW.said, STRIPE.said, CRON.said]
+    assert card.causes[1].since == "since Wed 5 Mar 10:30 CST"
+    assert {cause.due for cause in card.causes} == {"Tue 11 Mar"}
+    assert card.causes[2].fix == CREATE
+    assert [cause.said for cause in card.others] == [FEATURE.said]
+
+
+def test_what_customers_feel_is_told_before_what_they_do_not() -> None:
+    paid = found("payment_failures", "P1", said="Payments fail")
+    down = found("incident:2025-03-05T10:00:00Z", "P1", said="The application was down for 45 minutes")
+    card = card_of(troubled(FEATURE, CRON, STRIPE, SLOW, paid, down))
+    assert [cause.said for cause in (*card.causes, *card.others)] == [
+        f.said for f in (down, paid, SLOW, STRIPE, CRON, FEATURE)
+    ]
+
+
+def test_every_cause_of_the_card_has_its_place() -> None:
+    card = card_of(troubled(CRON, STRIPE, SLOW, FEATURE))
+    assert [c.anchor for c in (*card.causes, *card.others)] == [f"cause-{n}" for n in range(1, 5)]
+
+
+def test_a_terminal_hides_no_cause() -> None:
+    said = "\n".join(lines(card_of(troubled(CRON, STRIPE, SLOW, FEATURE)).plain()))
+    assert [f.said for f in (CRON, STRIPE, SLOW, FEATURE) if f.said not in said] == []
+    assert CREATE in said
+
+
+def test_an_outage_that_is_over_is_told_as_over() -> None:
+    down = every(5, at("2025-03-05T10:00"), at("2025-03-05T10:45"))
+    verdict = judge(a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER, down)}))
+    told = [*card_of(verdict).causes, *card_of(verdict).others]
+    assert [c.since for c in told if c.said == "The application was down for 45 minutes"] == [
+        "began Wed 5 Mar 04:00 CST, over"
+    ]
+
+
+def test_hostile_text_on_the_card_is_text() -> None:
+    said = "<img src=x onerror=alert(1)>"
+    card = card_of(troubled(found("issue:1:new", "P1", said=said, title=said))).plain()
+    for shown in (html.card(card), html.mail(card, "Shop")):
+        assert "<img" not in shown.html
+        assert "&lt;img" in shown.html
+
+
+def written(tmp_path: Path, *cells: Any, refresh_s: int = 0) -> str:
+    notebook = nbformat.v4.new_notebook(cells=list(cells))
+    page.write_page(notebook, tmp_path / "report.html", "Shop: Week 1", refresh_s)
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def shows(text: str) -> Any:
+    output = nbformat.v4.new_output("display_data", data={"text/html": text})
+    return nbformat.v4.new_code_cell("week.readings()", outputs=[output], execution_count=1)
+
+
+def test_a_section_is_folded_unless_something_in_it_is_wrong(tmp_path: Path) -> None:
+    """Two parts of Cron: 1 wrong and 4 well, 2 unknown and 3 well."""
+    parts = [html.part(html.Html("one"), 1, 0, 4), html.part(html.Html("two"), 0, 2, 3)]
+    text = written(
+        tmp_path,
+        nbformat.v4.new_markdown_cell("# Week 1"),
+        nbformat.v4.new_markdown_cell(
+            "## Cron Jobs\n\n" + "Every slot of every schedule is matched with its run. " * 2
+        ),
+        *(shows(one.html) for one in parts),
+        nbformat.v4.new_markdown_cell("## Database"),
+        shows(html.part(html.Html("three"), 0, 0, 9).html),
+    )
+    folds = re.findall(r'<details class="section"( open)?><summary><h2>(.*?)</h2>', text)
+    assert folds == [(" open", "Cron Jobs"), ("", "Database")]
+    contents = re.sub(r"<[^>]+>", " ", text[text.index("<nav") : text.index("</nav>")])
+    assert contents.split() == ["Cron", "Jobs", "1", "wrong", "2", "unknown", "7", "pass", "Database", "9", "pass"]
+    assert "How to read it" in text
+
+
+def test_no_link_of_a_page_leads_nowhere(tmp_path: Path) -> None:
+    text = written(
+        tmp_path,
+        nbformat.v4.new_markdown_cell("## Cron Jobs"),
+        shows('<a href="#r-cron">here</a> <a href="#nowhere">there</a><p id="r-cron">x</p>'),
+    )
+    links, names = set(re.findall(r'href="#([^"]+)"', text)), set(re.findall(r' id="([^"]+)"', text))
+    assert links <= names
+    assert "r-cron" in links
+
+
+@pytest.mark.parametrize(("refresh_s", "scripts"), [(0, 0), (60, 1)])
+def test_only_the_wall_runs_a_script_and_only_its_own(tmp_path: Path, refresh_s: int, scripts: int) -> None:
+    text = written(tmp_path, nbformat.v4.new_markdown_cell("## Now"), refresh_s=refresh_s)
+    assert text.count("<script") == text.count("script-src 'sha256-") == scripts
+    assert 'http-equiv="refresh"' not in text
