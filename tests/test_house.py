@@ -70,6 +70,7 @@ INSIDE = {
     "analysis": """
         catalogue
         product
+        comparable
         coverage database deployment integrations performance
         availability confounders errors
         cron limits traffic
@@ -81,6 +82,7 @@ INSIDE = {
         weeks
     """,
     "analysis.traffic": """
+        onset
         days hourly routes stretches
         populations
     """,

@@ -28,15 +28,21 @@ class Html:
 
 
 def grid(
-    columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None = None
+    columns: Iterable[Column],
+    rows: Sequence[Mapping[str, Any]],
+    empty: str,
+    most: int | None = None,
+    above: str = "",
 ) -> Html:
     """Rows under columns as HTML.
 
     Args:
         most: rows that a slide shows; it says how many more the report has.
+        above: a sentence before the rows.
     """
     shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
-    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=most or len(shown))
+    most = most or len(shown)
+    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=most, above=above)
 
 
 def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:

@@ -22,11 +22,15 @@ BECAME = {
 
 
 def table(
-    name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    empty: str = "Nothing to show.",
+    most: int | None = None,
+    above: str = "",
 ) -> Html:
-    """The rows of a report table as HTML; a sentence where there are none."""
+    """The rows of a report table as HTML, below a sentence; another sentence where there are none."""
     listed = [_with_unit(_told(row)) for row in rows]
-    return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most)
+    return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most=most, above=above)
 
 
 def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:

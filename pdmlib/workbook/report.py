@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pdmlib.analysis.comparable import comparable
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
 from pdmlib.frames.states import Usage
@@ -86,7 +87,9 @@ class Report:
     def table(self, name: str, most: int | None = None) -> Html:
         """A table of `report.json`; a slide shows its first rows, at most so many."""
         rows = self.verdict.tables[name]
-        return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows, most=most)
+        if name == "feature_adoption":
+            return tables.adoption(rows)
+        return tables.table(name, rows, most=most, above=comparable(self.case, name))
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""
