@@ -434,7 +434,7 @@ def seen(seed: int) -> Seen:
 
 def _false(verdict: Verdict, world: World) -> tuple[str, ...]:
     urgent = [a.id for a in verdict.alerts if a.priority in (Priority.P0, Priority.P1)]
-    return tuple(sorted(urgent)) if world.kind in (Kind.UNCHANGED,) else ()
+    return tuple(sorted(urgent)) if world.kind is Kind.UNCHANGED else ()
 
 
 def report(found: Sequence[Seen]) -> str:
