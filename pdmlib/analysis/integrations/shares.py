@@ -53,7 +53,7 @@ class Share:
     def interval_pct(self, level: float) -> tuple[float, float]:
         """Lower bound when nothing unclear was an event, upper bound when all of it was."""
         low, _ = stats.wilson(self.events, self.trials, level)
-        _, high = stats.wilson(self.events + self.unclear, self.trials, level)
+        _, high = stats.proportion(self.events + self.unclear, self.trials, level)
         return 100 * low, 100 * high
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.case import Case, once
@@ -25,6 +24,7 @@ FEWEST = 24  # hours on each side together: with fewer there is nothing to date
 # hours to begin in; and half of the 95 % quantile of chi-squared with one degree, for the interval (Wilks 1938).
 CHANGED, WITHIN = math.log(1000), 1.92
 HOUR = timedelta(hours=1)
+TINY = 1e-300  # nought times its logarithm is nought
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def _of_rates(events: Floats, trials: Floats) -> Floats:
     """Log-likelihood of each cut over none, of two rates and one."""
 
     def likelihood(hits: Any, of: Any) -> Any:
-        return special.xlogy(hits, hits / of) + special.xlogy(of - hits, 1 - hits / of)
+        return sum(part * np.log(np.maximum(part, TINY) / of) for part in (hits, of - hits))
 
     (e1, e2), (t1, t2) = _sides(events), _sides(trials)
     return np.asarray(likelihood(e1, t1) + likelihood(e2, t2) - likelihood(events.sum(), trials.sum()))
