@@ -153,5 +153,5 @@ def test_percentiles_of_the_same_requests_are_one_cause_and_so_are_requests_and_
     p50, p99 = (found(f"latency_{name}_ms", f"latency_{name}_ms", "slow") for name in ("p50", "p99"))
     fewer = found("requests_per_min_avg", "requests_per_min_avg", "0.4 of the usual")
     views = found("page_views", "page_views", "down")
-    chains = {cause.chain for cause in causes_of(a_case(), [p50, P95, p99, views, fewer], [])}
-    assert chains == {(P95.id, p50.id, p99.id), (fewer.id, views.id)}
+    assert [cause.chain for cause in causes_of(a_case(), [p50, P95, p99], [])] == [(P95.id, p50.id, p99.id)]
+    assert [cause.chain for cause in causes_of(a_case(), [views, fewer], [])] == [(fewer.id, views.id)]
