@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib.metadata import version
 from io import TextIOWrapper
@@ -38,6 +39,22 @@ def application() -> typer.Typer:
     return app
 
 
+# What a terminal that closes, a service manager and a container send to end a process.
+ENDS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def let_ends_be_orderly() -> None:
+    """Ends on a signal as on Ctrl-C: everything that was begun is closed, cancelled and removed on the way out."""
+    for number in ENDS:
+        signal.signal(number, _end)
+
+
+def _end(number: int, _: object) -> None:
+    for again in (*ENDS, signal.SIGINT):
+        signal.signal(again, signal.SIG_IGN)
+    sys.exit(128 + number)
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"pdm {version('pdmlib')}")
@@ -54,6 +71,7 @@ def _options(
 
 def main() -> None:
     """Entry point of the `pdm` command."""
+    let_ends_be_orderly()
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe of ASCII gets escapes in place of what it cannot show.
         if isinstance(stream, TextIOWrapper):

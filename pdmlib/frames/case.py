@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.errors import where
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Measurement, State
 from pdmlib.frames.rows import Moments, microseconds, within
@@ -19,6 +20,8 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+DEPLOYMENT = "deployed_at"  # the item of the gap of a deployment that is only supposed
+INTERNAL_ERROR = "internal error"
 SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
@@ -37,6 +40,7 @@ class Case:
     _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
     _times: dict[tuple[str, str], Moments] = field(default_factory=dict, init=False, repr=False)
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _broken: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._seen[self.window] = self
@@ -97,7 +101,7 @@ class Case:
         if window not in self._seen:
             other = replace(self, window=window)
             self._seen[window] = other
-            for shared in ("_seen", "_times"):
+            for shared in ("_seen", "_times", "_broken"):
                 object.__setattr__(other, shared, getattr(self, shared))
         return self._seen[window]
 
@@ -106,6 +110,35 @@ class Case:
         if key not in self._known:
             self._known[key] = compute(self)
         return self._known[key]
+
+    def attempt(self, part: str, compute: Callable[[], T], instead: Callable[[str], T]) -> T:
+        """What is computed; where that breaks, what stands in its place: no error of ours costs the whole report.
+
+        Args:
+            part: what of the report it is, in words.
+            instead: what the report has in its place, given the reason.
+        """
+        try:
+            return compute()
+        except Exception as error:
+            return instead(self.broke(part, error))
+
+    def broke(self, part: str, error: Exception) -> str:
+        """Notes that a part could not be computed; returns the reason for a reader."""
+        self._broken.setdefault(part, where(error))
+        return f"{INTERNAL_ERROR} ({where(error)})"
+
+    @property
+    def broken(self) -> list[dict[str, str]]:
+        """The parts that could not be computed so far, and the kind and place of each error."""
+        return [{"part": part, "error": error} for part, error in self._broken.items()]
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the deployment is only supposed; None where it is known."""
+        gap = self.collection.gap("vercel", DEPLOYMENT)
+        told = self["gaps"]["item"].eq(DEPLOYMENT).any()
+        return gap[1] if gap and told else None
 
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""

@@ -22,6 +22,7 @@ class Scope:
         window: the part of the phase that has passed at `as_of`, half-open.
         full: the whole phase, which may lie partly in the future.
         baseline: the weeks before the deployment, never overlapping it.
+        doubt: why the deployment is only supposed, None where it is known.
     """
 
     phase: Phase
@@ -32,6 +33,7 @@ class Scope:
     baseline: Window
     days: tuple[Day, ...]
     zone: ZoneInfo
+    doubt: str | None = None
 
     @property
     def latest(self) -> Window:

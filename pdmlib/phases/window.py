@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
@@ -15,21 +15,35 @@ def now() -> datetime:
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO 8601 time as UTC; a time without zone is UTC.
+    """An ISO 8601 time as UTC.
 
     Raises:
-        CallError: not an ISO time.
+        CallError: not an ISO time, or one without its zone, which is nowhere taken for UTC in silence.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CallError(f"{text!r} is not an ISO time such as 2025-03-10T15:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if moment.tzinfo is None:
+        raise CallError(
+            f"{text!r} has no zone; write a time such as 2025-03-10T15:00:00Z or 2025-03-10T09:00-06:00"
+        )
+    return moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:
     """A UTC time as `2025-03-10T15:00:00Z`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def spoken(moment: datetime, zone: tzinfo) -> str:
+    """A time in a sentence, as a person of the site says it: `Mon 10 Mar 10:00 CDT`."""
+    return f"{moment.astimezone(zone):%a %-d %b %H:%M %Z}"
+
+
+def spoken_day(day: date) -> str:
+    """A day in a sentence: `Mon 10 Mar`."""
+    return f"{day:%a %-d %b}"
 
 
 def stamp(moment: datetime) -> str:

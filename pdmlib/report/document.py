@@ -13,6 +13,7 @@ import jsonschema
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
+from pdmlib.report.card import card_of
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
@@ -40,17 +41,24 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "rivals": list(verdict.rivals),
         "next_check": iso(verdict.next_check),
         "summary": verdict.summary,
+        **case.attempt("card", lambda: {"card": _plain(card_of(verdict).plain())}, lambda _: {}),
         "readings": [_reading(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
         "causes": [_cause(cause) for cause in verdict.causes],
-        "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
+        "tables": {name: _plain(rows) for name, rows in sorted(_tables(verdict).items())},
         "not_understood": verdict.not_understood,
         "coverage": [
             {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
             for c in case.collection.coverage
         ],
     }
+
+
+def _tables(verdict: Verdict) -> dict[str, Any]:
+    """The tables, with what broke up to now: also what could not be shown."""
+    broken = verdict.case.broken
+    return {**verdict.tables, **({"internal_errors": broken} if broken else {})}
 
 
 def encoded(content: dict[str, Any]) -> str:

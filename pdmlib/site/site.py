@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
+from pdmlib.site.masking import keep_secret
 from pdmlib.site.tables import (
     Activity,
     AppAlerts,
@@ -212,6 +213,9 @@ class Site(Part):
                 raise MisplacedError(
                     ("unused", position), f"{name} has a block under sources, too: keep one of both"
                 )
+        for name in ("uptime", "cron"):
+            if getattr(getattr(self, name), "in_sentry", False) and self.sources.sentry is None:
+                raise MisplacedError((name, "in_sentry"), "there is no block sources.sentry to read it from")
         for position, feature in enumerate(self.features):
             if feature.attempts and feature.attempts not in features:
                 text = one_of(feature.attempts, features, "a feature")
@@ -222,9 +226,15 @@ class Site(Part):
         return self
 
     def block(self, name: str) -> TableBlock | None:
-        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
+        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none, or names no table."""
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
-        return found
+        return None if getattr(found, "in_sentry", False) else found
+
+    def idle(self, block: str) -> str | None:
+        """Why no reading rests on a block of a table; None where one does."""
+        if block == "payments" and self.source("stripe") is not None:
+            return "no reading rests on it: sources.stripe tells of payments"
+        return "no reading rests on it: an incident's timeline shows it" if block == "app_alerts" else None
 
     @property
     def declared(self) -> tuple[Deployment, ...]:
@@ -265,5 +275,7 @@ class Site(Part):
         return block if block is not None and block.enabled else None
 
     def secret(self, variable: str) -> str:
-        """The value of a secret's environment variable."""
-        return self.secrets[variable].get_secret_value()
+        """The value of a secret's environment variable; from now on no text that is shown holds it."""
+        value = self.secrets[variable].get_secret_value()
+        keep_secret(value)
+        return value

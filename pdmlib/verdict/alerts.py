@@ -10,6 +10,7 @@ from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Priority, Value
+from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
 from pdmlib.verdict.present import now_of
 
@@ -20,6 +21,8 @@ class Alert:
 
     Attributes:
         rollback: a rollback criterion of the guide holds.
+        window: what the value was measured over, where a measurement of now fired it.
+        unit: the value's, where it is a reading's.
     """
 
     id: str
@@ -31,6 +34,8 @@ class Alert:
     action: str
     since: datetime | None
     rollback: bool = False
+    window: Window | None = None
+    unit: str = ""
 
 
 def alerts_of(
@@ -60,10 +65,19 @@ def alerts_of(
     measured = [
         alert
         for metric in metrics
-        if (alert := _measured(case, in_force(metric, site or case.site, case.scope.phase.name)))
+        if (alert := _attempted(case, metric, site or case.site))
         and (alert.reading not in covered or alert.rollback)
     ]
     return tuple(sorted((*measured, *spoken), key=lambda a: (ORDER[a.priority], a.id)))
+
+
+def _attempted(case: Case, metric: Metric, site: Site) -> Alert | None:
+    """The alert of a metric, none where that could not be told: the report says so."""
+
+    def measured() -> Alert | None:
+        return _measured(case, in_force(metric, site, case.scope.phase.name))
+
+    return case.attempt(f"alert {metric.title}", measured, lambda _: None)
 
 
 def _measured(case: Case, metric: Metric) -> Alert | None:
@@ -82,4 +96,6 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         action=now.step.action,
         since=now.since,
         rollback=now.step.rollback,
+        window=now.window,
+        unit=metric.unit,
     )

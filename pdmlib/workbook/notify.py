@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +15,18 @@ from pdmlib.errors import SiteError, SourceError
 from pdmlib.frames.readings import Status
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import phase_named
+from pdmlib.report.card import lines
 from pdmlib.site.environment import environment_value
+from pdmlib.site.masking import keep_secret
 from pdmlib.site.site import Site
 from pdmlib.sources.http import Api, Budget, one_line
+from pdmlib.storage import durable
+from pdmlib.storage.reports import read_json
 
 WORSE = {ReportStatus.GREEN: 0, ReportStatus.UNKNOWN: 1, ReportStatus.YELLOW: 2, ReportStatus.RED: 3}
 URGENT = ("P0", "P1")
 SECONDS = 10.0
+HEADER, SECTION, FIELD = 150, 3000, 2000  # characters that Slack takes of each block
 
 
 def webhook(site: Site) -> str:
@@ -69,13 +73,13 @@ def notify(url: str, folder: Path, content: Mapping[str, Any], previous: Mapping
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / ".notified.lock"):
         path = folder / ".notified.json"
-        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"phases": {}, "alerts": {}}
+        said = _said(path)
         if content["as_of"] < said["phases"].get(content["phase"], {}).get("as_of", ""):
             return None
         lines, state = news(said, content, previous)
         text = "\n".join(lines) or None
         if text:
-            _post(url, text)
+            _post(url, text, content.get("card"))
         _keep(path, state)
         return text
 
@@ -149,24 +153,57 @@ def _safe(text: Any) -> str:
     return one_line(str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _post(url: str, text: str) -> None:
+def blocks(card: Mapping[str, Any], news_of_it: str) -> list[dict[str, Any]]:
+    """The decision card and what is new as blocks of Slack; plain text only, so that nothing of a stranger acts.
+
+    Where the receiver knows no blocks it shows the message's text.
+    """
+    first, *more = lines(card)
+    figures = [_plain(f"{t['title']}: {t['value']}, {t['judged']}", FIELD) for t in card["tiles"]]
+    return [
+        {"type": "header", "text": _plain(first, HEADER)},
+        {"type": "section", "text": _plain(news_of_it, SECTION)},
+        {"type": "section", "text": _plain("\n".join(more[:-1]), SECTION)},
+        *([{"type": "section", "fields": figures}] if figures else []),
+        {"type": "context", "elements": [_plain(card["dates"], SECTION)]},
+    ]
+
+
+def _plain(text: str, most: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…", "emoji": False}
+
+
+def _post(url: str, text: str, card: Mapping[str, Any] | None = None) -> None:
+    keep_secret(url)
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    message = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    message: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    if card:
+        message["blocks"] = blocks(card, text)
     try:
         with Api("webhook", base, budget=Budget(SECONDS)) as api:
             api.post("", message, parse_qsl(parts.query, keep_blank_values=True))
     except SourceError as error:
-        reason = error.reason.replace(url, "***")
-        for secret in (word for word in (parts.path, *parts.path.split("/"), parts.query) if len(word) > 7):
-            reason = reason.replace(secret, "***")
-        raise SourceError("webhook", f"not notified: {reason}") from None
+        raise SourceError("webhook", f"not notified: {error.reason}") from None
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What was said so far; a file that is not what `_keep` wrote is set aside, and all is said again."""
+    said = read_json(path) or {}
+    try:
+        for row in said.get("phases", {}).values():
+            ReportStatus(row["status"]), str(row["as_of"])
+        for row in said.get("alerts", {}).values():
+            row["reading"], row["latest_s"] + 0, row["priority"] + "", row["title"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        durable.set_aside(path)
+        return {"phases": {}, "alerts": {}}
+    return {"phases": {}, "alerts": {}, **said}
 
 
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".notified.{os.getpid()}.part")
-    beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
-    beside.replace(path)
+    with durable.replacing(path) as beside:
+        beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 @contextmanager

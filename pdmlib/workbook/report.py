@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar, cast
+
+from markupsafe import escape
 
 from pdmlib.analysis.comparable import comparable
+from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
 from pdmlib.frames.states import Usage
@@ -16,6 +21,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.report import document, html, tables, text, words
+from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Html
 from pdmlib.site.notes import Notes, load_notes, notes_path
 from pdmlib.site.site import Site
@@ -28,8 +34,36 @@ from pdmlib.workbook.gather import gather
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
+T = TypeVar("T")
+Show = TypeVar("Show", bound=Callable[..., Any])
 
-@dataclass(frozen=True)
+
+def kept_going(show: Show) -> Show:
+    """A section that cannot be shown says so in its place, and the report goes on."""
+
+    @wraps(show)
+    def shown(self: Report, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return show(self, *args, **kwargs)
+        except CallError:  # a person's own mistake, who should hear of it
+            raise
+        except Exception as error:
+            reason = self.case.broke(f"section {show.__name__}", error)
+            return Html(f"<p class='empty'>Not shown: {escape(reason)}. report.json has what was judged.</p>")
+
+    return cast(Show, shown)
+
+
+def each_kept_going(report: type[T]) -> type[T]:
+    """Every method of a class that shows something, so guarded."""
+    for name, method in list(vars(report).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_") and name != "write":
+            setattr(report, name, kept_going(method))
+    return report
+
+
+@each_kept_going
+@dataclass(frozen=True, repr=False)
 class Report:
     """One report: its case, its verdict and the analyst's notes.
 
@@ -50,31 +84,42 @@ class Report:
     def _scope(self) -> Scope:
         return self.case.scope
 
+    @cached_property
+    def card(self) -> Card:
+        """The decision card: what to know in ten seconds."""
+        return card_of(self.verdict)
+
     def headline(self) -> Html:
-        """The verdict: status, recommendation, outcome, confidence and the summary."""
-        zone, scope, verdict = self.case.site.zone, self._scope, self.verdict
-        done = "" if scope.complete else f" ({scope.so_far})"
-        span = f"{words.local(scope.window.start, zone)} to {words.local(scope.window.end, zone)}{done}"
-        return html.render(
-            "headline.html.j2",
-            v=verdict,
-            shape=words.SHAPES[verdict.status],
-            part=span,
-            outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
-            deployed=words.deployed(self.case.site, scope.deployed_at),
-            as_of=words.local(scope.as_of, zone),
-            next_check=words.local(verdict.next_check, zone),
-            summary=self.notes.summary or verdict.summary,
-        )
+        """The decision card, and the analyst's own summary under it."""
+        return html.card(self.card.plain(), self.notes.summary or "")
+
+    def _repr_html_(self) -> str:
+        return html.mail(self.card.plain(), self._title).html
+
+    def __repr__(self) -> str:
+        return f"Report({self.case.site.site} {self._scope.phase.name}: {self.card.sentence})"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.case.site.title}: {self._scope.phase.title}"
 
     def highlights(self) -> Html:
-        """What went well and what did not, from the notes and the facts."""
-        told = [*self.notes.highlights, *text.highlights(self.verdict)]
+        """What went well: the notes and the facts; what did not is a cause."""
+        told = [*self.notes.highlights, *text.good(self.verdict)]
         return self._list(told, f"{text.nothing(self.verdict)}.")
 
     def readings(self, *sections: str, most: int | None = None) -> Html:
         """The readings of the sections, judged; a slide shows at most so many."""
-        return tables.readings([r for name in sections for r in self.verdict.section(name)], most)
+        found = [r for name in sections for r in self.verdict.section(name)]
+        shown = tables.readings(found, self._numbers, most).html
+        return Html("".join(f'<a id="{name}"></a>' for name in sections) + shown)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """The number of the cause that tells of a reading."""
+        where = {f.id: f.reading for f in (*self.verdict.findings, *self.verdict.symptoms)}
+        told = list(enumerate(self.verdict.causes, 1))
+        return {where[name]: number for number, cause in reversed(told) for name in cause.chain if name in where}
 
     def brief(self, *sections: str, most: int = 12) -> Html:
         """The readings of the sections for a shared screen: value, target and status; at most so many."""
@@ -89,16 +134,23 @@ class Report:
         rows = self.verdict.tables[name]
         if name == "feature_adoption":
             return tables.adoption(rows)
-        return tables.table(name, rows, most=most, above=comparable(self.case, name))
+        said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most)
+        return Html(f"<p>{escape(said)}</p>{shown.html}") if said else shown
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""
-        return tables.table(f"{name}_glance", self.verdict.tables[name][:most])
+        rows = tables.first_the_troubled_of(name, self.verdict.tables[name])
+        return self._table(f"{name}_glance", rows, most=most)
 
     def top_findings(self, most: int) -> Html:
-        """The causes of what was found, most urgent first, a line each; a slide shows at most so many."""
-        lines = [f"{c.priority.value} {c.title}: {c.evidence}" for c in self.verdict.causes]
-        return self._list(lines, "No finding.", most)
+        """The causes of what was found, most urgent first, a line each.
+
+        A slide shows at most so many, and never hides one that is urgent.
+        """
+        urgent = sum(cause.priority is not Priority.P2 for cause in self.verdict.causes)
+        told = (*self.card.causes, *self.card.others)
+        lines = [f"{c.priority} {c.said} ({c.owner}, {c.due})" for c in told]
+        return self._list(lines, "No finding.", max(most, urgent))
 
     def tiles(self, *names: str) -> Html:
         """Readings as large tiles: value, status by word and shape, target."""
@@ -118,7 +170,7 @@ class Report:
     def changed_before(self) -> Html:
         """Deployments and other changes in the day before the window."""
         rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
-        return tables.table("timeline", rows, "No deployment or change is known in the day before.")
+        return self._table("timeline", rows, "No deployment or change is known in the day before.")
 
     def underused(self, most: int | None = None) -> Html:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
@@ -139,11 +191,12 @@ class Report:
 
     def issues(self, priority: str) -> Html:
         """Causes and incidents of a priority and what became of them."""
-        wanted = Priority(priority)
-        found = [cause for cause in self.verdict.causes if cause.priority is wanted]
+        told = zip((*self.card.causes, *self.card.others), self.verdict.causes, strict=True)
+        found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
-        shown = tables.causes(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
-        return Html((tables.table("incidents", rows).html if rows else "") + shown)
+        where = {f.id: f.reading for f in (*self.verdict.findings, *self.verdict.symptoms)}
+        shown = tables.causes(found, self.notes.issues, where).html if found or not rows else ""
+        return Html(shown + (self._table("incidents", rows).html if rows else ""))
 
     def alerts(self) -> Html:
         """Alerts that hold in the latest part of the window."""
@@ -167,7 +220,7 @@ class Report:
         """Which verdicts would flip if the mildest limit of a reading were another."""
         rows = flipped(self.verdict, reading, edge)
         here = self.verdict.reading(reading) is not None
-        return tables.table(
+        return self._table(
             "what_if", rows, "Nothing would flip." if here else "The site does without the source of this reading."
         )
 
@@ -175,8 +228,10 @@ class Report:
         """How each source answered, and what was read and not understood."""
         answered = tables.coverage(self.case.collection.coverage).html
         empty = "Everything that was read was understood."
-        unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
-        return Html(f"{answered}<h3>Not understood</h3>{unclear}")
+        unclear = self._table("not_understood", self.verdict.not_understood, empty).html
+        broken = [f"{row['part']}: {row['error']}" for row in self.case.broken]
+        failed = f"<h3>Could not be computed</h3>{self._list(broken).html}" if broken else ""
+        return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
     def chart(self, name: str) -> Any:
         """A picture by name."""
@@ -189,10 +244,26 @@ class Report:
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
         target = Path(folder)
+        markdown = self.case.attempt(
+            "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
+        )
+        (target / "report.md").write_text(markdown, encoding="utf-8")
         content = document.document(self.verdict, self.generated_at)
         (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
-        (target / "report.md").write_text(text.report_markdown(self.verdict, self.notes), encoding="utf-8")
         return Html("")
+
+    def _unwritten(self, reason: str) -> str:
+        title, verdict = self.case.site.title, self.verdict
+        return f"# {title}: {verdict.status}\n\nThis file could not be written: {reason}. report.json is whole.\n"
+
+    def _table(
+        self,
+        name: str,
+        rows: Iterable[Mapping[str, Any]],
+        empty: str = "Nothing to show.",
+        most: int | None = None,
+    ) -> Html:
+        return tables.table(name, rows, self.case.site.zone, empty=empty, most=most)
 
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:
@@ -222,7 +293,8 @@ def open_report(
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
     loaded = open_site(site, offline=bool(collection))
-    return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out=out, notes=notes)
+    scope = scope_for(loaded, phase, as_of, deployed_at, out=Path(out))
+    return _opened(loaded, scope, collection, out=out, notes=notes)
 
 
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
@@ -231,7 +303,10 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
     noted = load_notes(notes_path(site, scope.phase.name, notes))
     folder = Path(out) / site.site
     known = known_since(folder, scope.as_of)
-    verdict = remembered(judge(case), noted, _last(scope, folder), known)
+    judged = judge(case)
+    verdict = case.attempt(
+        "what changed", lambda: remembered(judged, noted, _last(scope, folder), known), lambda _: judged
+    )
     return Report(case, verdict, noted, now())
 
 
@@ -252,5 +327,5 @@ def open_incident(
 ) -> Report:
     """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
     loaded = open_site(site, offline=bool(collection))
-    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at)
+    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at, out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)

@@ -108,15 +108,6 @@ def newest_report(folder: Path, moment: datetime) -> Mapping[str, Any] | None:
     return None
 
 
-def last_deployment(folder: Path) -> datetime | None:
-    """The deployment that the newest report of a site judged."""
-    written = [path for phase in PHASES for path in reports_of(folder / phase.name)]
-    if not written:
-        return None
-    newest = max(written, key=lambda path: path.name) / "report.json"
-    return parse_time(json.loads(newest.read_text(encoding="utf-8"))["deployed_at"])
-
-
 def _due(phase: Phase, deployed_at: datetime, moment: datetime, zone: ZoneInfo, folder: Path) -> Due:
     written = newest_report(folder, moment)
     times = list(due_times(phase, deployed_at, moment, zone))

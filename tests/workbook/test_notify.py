@@ -154,6 +154,24 @@ def test_hostile_text_is_only_text(receiver: Receiver, tmp_path: Path) -> None:
     assert (body["mrkdwn"], body["unfurl_links"]) == (False, False)
 
 
+def test_slack_gets_the_decision_card_as_blocks_of_plain_text(receiver: Receiver, tmp_path: Path) -> None:
+    """Slack takes 150 characters in a header and 3,000 in a section."""
+    cause = {"number": 1, "said": "<!channel> waits" * 400, "priority": "P1", "since": "", "fix": "DROP"}
+    cause |= {"owner": "Backend", "due": "Tue 11 Mar", "action": "Mend it"}
+    tile = {"title": "Errors", "value": "6 %", "judged": "✗ FAIL"}
+    card = {"sentence": "RED. " + "It fails. " * 40, "advice": "Roll back now.", "causes": [cause], "others": []}
+    card |= {"tiles": [tile], "dates": "Deployed Mon 3 Mar", "unknown": ""}
+    notify(receiver.url, tmp_path, content("RED", an_alert(), card=card), None)
+    (body,) = receiver.bodies
+    kinds = [block["type"] for block in body["blocks"]]
+    assert kinds == ["header", "section", "section", "section", "context"]
+    texts = [part for block in body["blocks"] for part in (block.get("text"), *block.get("fields", ())) if part]
+    assert {part["type"] for part in texts} == {"plain_text"}
+    assert len(body["blocks"][0]["text"]["text"]) <= 150
+    assert all(len(part["text"]) <= 3000 for part in texts)
+    assert "Backend, by Tue 11 Mar: Mend it" not in body["text"] and "began: P1" in body["text"]
+
+
 def test_a_refusal_is_one_line_without_the_address_and_the_next_call_tries_again(
     receiver: Receiver, tmp_path: Path
 ) -> None:
@@ -215,6 +233,18 @@ def test_a_site_without_a_webhook_says_which_key_is_needed() -> None:
         webhook(a_site())
     with pytest.raises(SiteError, match="set the environment variable SHOP_NOT_SET"):
         webhook(a_site(notify_env="SHOP_NOT_SET"))
+
+
+@pytest.mark.parametrize(
+    "kept", ["", '{"phases": {"daily"', "[]", '{"phases": {"daily": {"status": "BLUE"}}}', "\x00"]
+)
+def test_a_damaged_record_of_what_was_said_is_set_aside_and_all_is_said_again(
+    receiver: Receiver, tmp_path: Path, kept: str
+) -> None:
+    (tmp_path / ".notified.json").write_text(kept, encoding="utf-8")
+    assert notify(receiver.url, tmp_path, content("RED", an_alert()), None)
+    assert notify(receiver.url, tmp_path, content("RED", an_alert()), None) is None
+    assert (tmp_path / ".notified.json.damaged").read_text(encoding="utf-8") == kept
 
 
 def test_alerts_of_one_cause_are_one_line_with_the_fix_of_its_root(receiver: Receiver, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from pdmlib.cli.status_table import picture
 from pdmlib.phases.due import due_times
 from pdmlib.phases.phase import phase_named
-from pdmlib.workbook.status import Due, last_deployment, standing
+from pdmlib.storage.reports import last_deployment
+from pdmlib.workbook.status import Due, standing
 from tests.builders import DEPLOYED, at
 
 CHICAGO = ZoneInfo("America/Chicago")

@@ -69,7 +69,8 @@ def timing(case: Case) -> tuple[str, ...]:
 
 
 def _others(case: Case, named: set[str]) -> list[str]:
-    seen = {*case["request_counts"]["source"].unique(), *case["latencies"]["source"].unique()}
+    told = pd.concat([case["request_counts"]["source"], case["latencies"]["source"]])
+    seen = set(told.dropna().unique())
     return sorted(seen - named)
 
 

@@ -48,7 +48,7 @@ def test_cpu_is_averaged_by_time_and_its_peak_says_when():
     assert average.value == pytest.approx(60)
     assert average.coverage_pct == pytest.approx(100 * 3 / 168, abs=0.01)
     assert peak.value == pytest.approx(90)
-    assert peak.evidence == "2025-03-03 11:00 America/Chicago, average of 60 min"
+    assert peak.evidence == "Mon 3 Mar 11:00 CST, average of 60 min"
 
 
 def test_one_scrape_is_no_cpu_and_says_why():
@@ -75,6 +75,11 @@ def test_connections_are_those_of_the_newest_sample_and_their_share_that_of_the_
     assert measure("db_connections", case).value == 27
     assert measure("db_connections_pct", case).value == pytest.approx(75)
     assert step(case, "db_connections_pct").status is Status.WARN
+
+
+def test_a_connection_more_than_may_be_open_is_all_of_them():
+    case = host(samples("connections", 61), samples("max_connections", 60))
+    assert measure("db_connections_pct", case).value == 100
 
 
 def test_without_the_platform_the_databases_own_gauges_serve():
