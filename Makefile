@@ -124,6 +124,7 @@ bench: $(VENV)/.ready-dev ## benchmarks
 
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
+	@$(VENV)/bin/python -m bench.proof.worlds --hours $(or $(HOURS),0.1) --write docs/proof.md
 
 reference: $(VENV)/.ready ## write docs/site-file.md and the JSON Schema of site files anew
 	@$(VENV)/bin/python -m pdmlib.site.reference

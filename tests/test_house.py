@@ -71,6 +71,7 @@ INSIDE = {
     "analysis": """
         catalogue
         product
+        comparable
         coverage database deployment integrations performance
         availability confounders errors
         cron limits traffic
@@ -82,6 +83,7 @@ INSIDE = {
         weeks
     """,
     "analysis.traffic": """
+        onset
         days hourly routes stretches
         populations
     """,

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from bench.proof import worlds
 from bench.proof.__main__ import BEGIN, END, between
 from bench.proof.faults import FAULTS, UNCHANGED, Fault
 from bench.proof.production import Production, production
@@ -112,3 +113,37 @@ def test_a_tracker_that_refuses_leaves_no_first_hour_green(running):
     blind = trial(running, Draw(8, hour1(silent), 0 * HOUR)).last
     assert blind.status != "GREEN"
     assert "unknown:errors_total" in blind.names
+
+
+def test_a_world_of_a_seed_is_always_the_same():
+    one, again, other = worlds.draw(7), worlds.draw(7), worlds.draw(8)
+    assert (one.kind, one.scope, one.per_day) == (again.kind, again.scope, again.per_day)
+    assert one.scope != other.scope
+
+
+def test_the_worlds_tables_count_what_was_wrong():
+    """Of two calm worlds one was told to roll back; of two decidable faults one was named first."""
+    found = [seen_of("unchanged", rollback=True), seen_of("unchanged")]
+    found += [seen_of("outage, lasting", first=True, off=1.0), seen_of("outage, lasting", first=False)]
+    text = worlds.report(found)
+    assert "| rollback where nothing is wrong now | none | 1/2 = 50.0 %" in text
+    assert "| first cause right, decidable faults | >= 95 % | 1/2 = 50.0 %" in text
+    assert "| `since` within a probe or a bucket | all | 1/1 = 100.0 %" in text
+
+
+def seen_of(kind, rollback=False, first=None, off=None):
+    arrows = {"readings": (0, 5), "days": (0, 4)} if kind == "unchanged" else {}
+    return worlds.Seen(
+        seed=1,
+        kind=worlds.Kind(kind),
+        phase="day1",
+        decidable=True,
+        red=False,
+        rollback=rollback,
+        urgent=(),
+        first=first,
+        cause="none",
+        off=off,
+        allowed=5.0,
+        arrows=arrows,
+    )

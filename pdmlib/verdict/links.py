@@ -32,9 +32,10 @@ PARTS = {
     "integration_twilio": ("sms_failed_pct",),
     "integration_resend": ("email_bounce_pct",),
 }
-LATENCIES = ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms", "latency_avg_ms")
+LATENCIES = ("latency_p95_ms", "latency_p50_ms", "latency_p99_ms", "latency_avg_ms")  # the one that speaks first
 DOWN = ("app_up", "health_ok", "uptime_pct", "downtime_minutes", "downtime_events", "error_rate_pct")
 LOAD = ("requests_per_min_avg", "requests_per_min_peak", "requests_total")
+VISITS = ("page_views", "unique_users")
 BUSY = ("db_cpu_pct", "db_cpu_peak_pct", "db_connections_pct", *LATENCIES)
 
 
@@ -155,6 +156,14 @@ def _job(cause: Finding, effect: Finding) -> str | None:
     return _shares(cause, effect) if _kind(cause, "cron:") and _kind(effect, "feature:") else None
 
 
+def _same_requests(cause: Finding, effect: Finding) -> str | None:
+    """Figures of one distribution of response times, or of one stream of visitors."""
+    if cause.id in LATENCIES and effect.id in LATENCIES:
+        earlier = LATENCIES.index(cause.id) < LATENCIES.index(effect.id)
+        return "it is of the same requests" if earlier else None
+    return "visitors make the requests" if cause.id in LOAD and effect.id in VISITS else None
+
+
 @dataclass(frozen=True)
 class Link:
     """One finding explains another, and why."""
@@ -177,6 +186,7 @@ RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _traffic,
     _measured,
     _error_rate,
+    _same_requests,
 )
 
 

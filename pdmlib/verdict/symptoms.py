@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.onset import Onset, onset_of
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, Status, amount
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import PREFIX, step_of
+from pdmlib.verdict.links import LATENCIES
 from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -56,7 +58,8 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         title=title,
         priority=priority,
         reading=reading.id,
-        evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}.",
+        evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
+        + _began(case, reading.id),
         action=(alert.action if alert else reading.action) or "Look into it",
         becomes_green=goal.removeprefix(PREFIX),
         since=alert.since if alert else None,
@@ -66,6 +69,20 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         threshold=alert.threshold if alert else reading.target or "its limit",
         said=_said(alert) if alert else "",
     )
+
+
+def _began(case: Case, reading: str) -> str:
+    """When the reading's level began, where that was not with the deployment."""
+    onset, deployed, zone = _onset(case, reading), case.scope.deployed_at, case.site.zone
+    if onset is None or onset.holds(deployed):
+        return ""
+    first, last = (spoken(moment, zone) for moment in (onset.earliest, onset.latest))
+    side = "before" if onset.latest < deployed else "after"
+    return f" It began between {first} and {last}, {side} the deployment and not with it."
+
+
+def _onset(case: Case, reading: str) -> Onset | None:
+    return onset_of(case.at(case.scope.window), reading) if reading in (*LATENCIES, "error_rate_pct") else None
 
 
 def _size(reading: Reading) -> tuple[str, float] | None:
@@ -129,6 +146,9 @@ def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appear
     """
     if finding.priority is Priority.P0 or finding.rollback:
         return False
+    onset = _onset(case, finding.id)
+    if onset is not None and onset.latest < case.scope.deployed_at:
+        return True
     if finding.since is not None:
         return finding.since < case.scope.deployed_at
     check, _, name = finding.id.removeprefix("database:").partition(":")

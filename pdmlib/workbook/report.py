@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from markupsafe import escape
 
+from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
@@ -138,7 +139,10 @@ class Report:
     def table(self, name: str, most: int | None = None) -> Html:
         """A table of `report.json`; a slide shows its first rows, at most so many."""
         rows = self.verdict.tables[name]
-        return tables.adoption(rows) if name == "feature_adoption" else self._table(name, rows, most=most)
+        if name == "feature_adoption":
+            return tables.adoption(rows)
+        said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most)
+        return Html(f"<p>{escape(said)}</p>{shown.html}") if said else shown
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""

@@ -147,3 +147,11 @@ def test_a_cause_too_small_for_its_effect_explains_nothing() -> None:
     slow = found("query:app:select-from-orders:regressed", "db_slow_queries", "orders", size=("ms", 1.0))
     route = found("route:GET /api/orders:slower", "latency_p95_ms", "p95", size=("ms", 1000.0))
     assert len(causes_of(a_case(), [slow, route], [])) == 2
+
+
+def test_percentiles_of_the_same_requests_are_one_cause_and_so_are_requests_and_their_visitors() -> None:
+    p50, p99 = (found(f"latency_{name}_ms", f"latency_{name}_ms", "slow") for name in ("p50", "p99"))
+    fewer = found("requests_per_min_avg", "requests_per_min_avg", "0.4 of the usual")
+    views = found("page_views", "page_views", "down")
+    assert [cause.chain for cause in causes_of(a_case(), [p50, P95, p99], [])] == [(P95.id, p50.id, p99.id)]
+    assert [cause.chain for cause in causes_of(a_case(), [views, fewer], [])] == [(fewer.id, views.id)]

@@ -282,7 +282,9 @@ def _of_weeks(current: float, base: Baseline, better: str, practical_pct: float,
     earlier = seen.trend is not Trend.FLAT and weeks.lead * away > 0 and abs(weeks.lead) >= LEAD * abs(away)
     reason = "; ".join(part for part in (seen.reason, weeks.words) if part)
     if not earlier:
-        return replace(seen, reason=reason)
+        said, colon, judged = seen.words.partition(":")
+        drift = f" ({weeks.words})" if weeks.words and seen.trend is not Trend.FLAT else ""
+        return replace(seen, reason=reason, words=f"{said}{drift}{colon}{judged}")
     began = f"the last {LEAD_DAYS} days before the deployment were already {100 * math.expm1(weeks.lead):+.0f} %"
     words = f"{seen.words.partition(':')[0]}; it began before: {began}"
     return replace(seen, trend=Trend.FLAT, reason=f"{reason}; {began}", words=words)

@@ -56,6 +56,15 @@ def routes_failing_from(case: Case, failing_pct: float) -> list[dict[str, Any]]:
     return json_rows(rows.sort_values(["requests", "route"], ascending=[False, True]))
 
 
+@once
+def loads(case: Case) -> tuple[pd.Series, pd.Series]:
+    """Requests by route, in the seven days before the deployment and in the window, of one source."""
+    source, now = _route_rows(case, case.window)
+    _, before = _route_rows(case, case.scope.before, source)
+    by_route = [rows.groupby("route")["requests"].sum() for rows in (before, now)]
+    return by_route[0], by_route[1]
+
+
 def _route_rows(case: Case, window: Window, source: str | None = None) -> tuple[str | None, pd.DataFrame]:
     table = case["latencies"]
     table = table[(table["start"] == window.start) & (table["end"] == window.end) & table["route"].notna()]

@@ -1,0 +1,106 @@
+"""When a change of response times or failures began, as a moment with an interval.
+
+A change point only dates what a limit has found: alone it would find changes in every noisy series.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.frames.case import Case, once
+from pdmlib.phases.window import Window
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+FEWEST = 24  # hours on each side together: with fewer there is nothing to date
+# Natural logarithm of the odds: a thousand to one that there was a change at all, since there are hundreds of
+# hours to begin in; and half of the 95 % quantile of chi-squared with one degree, for the interval (Wilks 1938).
+CHANGED, WITHIN = math.log(1000), 1.92
+HOUR = timedelta(hours=1)
+TINY = 1e-300  # nought times its logarithm is nought
+
+
+@dataclass(frozen=True)
+class Onset:
+    """When something began: the likeliest moment, and the earliest and latest that are about as likely."""
+
+    moment: datetime
+    earliest: datetime
+    latest: datetime
+
+    def holds(self, moment: datetime) -> bool:
+        """Whether it may have begun at a moment."""
+        return self.earliest <= moment <= self.latest
+
+
+@once
+def onset_of(case: Case, reading: str) -> Onset | None:
+    """When the present level of a reading began, in the week before the deployment or since; None if unknown."""
+    span = Window(min(case.scope.before.start, case.window.start), case.window.end)
+    hours = hourly(case.at(span))
+    hours = hours[hours["at"] >= span.start]
+    if reading == "error_rate_pct":
+        known = hours[hours["requests"].gt(0) & hours["errors"].notna()]
+        events, trials = _floats(known["errors"]), _floats(known["requests"])
+        return _dated(known["at"], _of_rates(events, trials), events / trials)
+    column = reading.removeprefix("latency_").removesuffix("_ms")
+    if column not in ("p50", "p95", "p99"):
+        return None
+    known = hours[hours[column] > 0]
+    logs = np.log(_floats(known[column]))
+    usual = pd.Series(logs).groupby(known["at"].dt.hour.to_numpy()).transform("median").to_numpy()
+    return _dated(known["at"], _of_levels(logs - usual), logs - usual)
+
+
+def _floats(column: pd.Series) -> Floats:
+    return np.asarray(column, dtype=np.float64)
+
+
+def _sides(values: Floats) -> tuple[Floats, Floats]:
+    """Sums before each cut, and from it on; cuts leave one value at least on each side."""
+    before = np.cumsum(values)[:-1]
+    return before, values.sum() - before
+
+
+def _of_rates(events: Floats, trials: Floats) -> Floats:
+    """Log-likelihood of each cut over none, of two rates and one."""
+
+    def likelihood(hits: Any, of: Any) -> Any:
+        return sum(part * np.log(np.maximum(part, TINY) / of) for part in (hits, of - hits))
+
+    (e1, e2), (t1, t2) = _sides(events), _sides(trials)
+    return np.asarray(likelihood(e1, t1) + likelihood(e2, t2) - likelihood(events.sum(), trials.sum()))
+
+
+def _of_levels(values: Floats) -> Floats:
+    """Log-likelihood of each cut over none, of two means with one spread."""
+    count = np.arange(1, len(values), dtype=np.float64)
+    (s1, s2), total = _sides(values), float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
+    between = s1**2 / count + s2**2 / (len(values) - count) - values.sum() ** 2 / max(len(values), 1)
+    rest = np.maximum(total - between, 1e-12 * max(total, 1e-12))
+    return np.asarray(len(values) / 2 * np.log(total / rest))
+
+
+def _is_burst(values: Floats, cut: int) -> bool:
+    """Whether most hours after a cut are as those before it: what was over is not the present level."""
+    before, after = np.median(values[:cut]), values[cut:]
+    return bool(abs(np.median(after) - before) < abs(after.mean() - before) / 2)
+
+
+def _dated(at: pd.Series, gains: Floats, values: Floats) -> Onset | None:
+    """The likeliest cut with those about as likely; each bucket holds the moments since the one before."""
+    if len(at) < FEWEST or not np.isfinite(gains).all() or gains.max() < CHANGED:
+        return None
+    near = np.flatnonzero(gains >= gains.max() - WITHIN)
+    moments = [moment.to_pydatetime() for moment in at]
+    best, first, last = (int(place) + 1 for place in (gains.argmax(), near[0], near[-1]))
+    if _is_burst(values, best):
+        return None
+    return Onset(moments[best], moments[first], moments[last] + HOUR)

@@ -1,0 +1,49 @@
+"""When a change began: the interval holds the truth, and without a change there is none."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pdmlib.analysis.traffic.onset import onset_of
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, every
+
+HOUR = timedelta(hours=1)
+
+
+def hours(slow_from: datetime, factor: float, seed: int) -> list[dict[str, Any]]:
+    """Two weeks of hourly percentiles that vary by a tenth, and are `factor` times as high from a moment on."""
+    rng = random.Random(seed)
+    rows = []
+    for start in every(60, DEPLOYED - 7 * 24 * HOUR, WEEK_LATER):
+        p95 = 200 * rng.lognormvariate(0, 0.1) * (factor if start >= slow_from else 1)
+        failed = sum(rng.random() < (0.01 * factor if start >= slow_from else 0.01) for _ in range(100))
+        row = {"source": "requests", "start": start, "end": start + HOUR, "p95_ms": p95, "requests": 100.0}
+        rows.append({**row, "failures": failed, "samples": 100, "sample_rate": 1.0})
+    return rows
+
+
+@pytest.mark.parametrize("reading", ["latency_p95_ms", "error_rate_pct"])
+@pytest.mark.parametrize("after", [-60, 0, 50])
+def test_the_interval_of_a_change_holds_the_hour_in_which_it_began(reading: str, after: int) -> None:
+    began = DEPLOYED + after * HOUR
+    onset = onset_of(a_case({"latencies": hours(began, 3, seed=after)}), reading)
+    assert onset is not None and onset.holds(began)
+    assert onset.holds(DEPLOYED) == (after == 0)
+    assert onset.latest - onset.earliest <= 30 * HOUR
+
+
+@pytest.mark.parametrize("reading", ["latency_p95_ms", "error_rate_pct"])
+def test_what_did_not_change_has_no_onset(reading: str) -> None:
+    """Eight unchanged fortnights: a change point that were to find, and not to date, would find some."""
+    found = [onset_of(a_case({"latencies": hours(WEEK_LATER, 1, seed)}), reading) for seed in range(8)]
+    assert found == [None] * 8
+
+
+def test_a_burst_that_was_over_is_not_when_the_present_began() -> None:
+    """Half of all requests failed for two hours, five days before the deployment; since then as before."""
+    rows = hours(WEEK_LATER, 1, seed=5)
+    for row in rows[48:50]:
+        row["failures"] = 50
+    assert onset_of(a_case({"latencies": rows}), "error_rate_pct") is None
