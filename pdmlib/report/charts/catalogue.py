@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pandas as pd
+
 from pdmlib.analysis import cron, limits, performance
 from pdmlib.analysis.availability.uptime import uptime_segments
 from pdmlib.analysis.database import health
@@ -22,7 +24,7 @@ from pdmlib.report.charts.days import day_trend
 from pdmlib.report.charts.series import database_cpu, error_rate, request_volume, response_time
 from pdmlib.report.charts.uptime import uptime_strip
 
-MOST_FEATURES = 15
+MOST_FEATURES, WEEK = 15, pd.Timedelta(days=7)
 
 
 def picture(case: Case, name: str) -> Any:
@@ -66,12 +68,31 @@ def _over_time(
     return chart
 
 
+def _usual(case: Case) -> pd.DataFrame | None:
+    """The least and most requests of each hour of the week before the deployment, laid under the chart's hours.
+
+    A single week before shows no range: what is usual needs two.
+    """
+    before, span = hourly(case.at(case.scope.baseline)), _span(case)
+    if before.empty or before["at"].max() - before["at"].min() < 2 * WEEK:
+        return None
+    hours = pd.Series(pd.date_range(pd.Timestamp(span.start).floor("h"), span.end, freq="h"))
+    groups = before["requests"].groupby(_hour_of_week(before["at"]))
+    place = _hour_of_week(hours)
+    return pd.DataFrame({"at": hours, "low": place.map(groups.min()), "high": place.map(groups.max())})
+
+
+def _hour_of_week(moments: pd.Series) -> pd.Series:
+    found: pd.Series = moments.dt.dayofweek * 24 + moments.dt.hour
+    return found
+
+
 CHARTS: dict[str, Callable[[Case], Any]] = {
     "response_time": _over_time(
         response_time, hourly, lambda c: {"target_ms": limits.target_of(c, performance.P95)}
     ),
     "error_rate": _over_time(error_rate, hourly, lambda c: {"limits": limits.marks(c, performance.ERROR_RATE)}),
-    "request_volume": _over_time(request_volume, hourly),
+    "request_volume": _over_time(request_volume, hourly, lambda c: {"baseline": _usual(c)}),
     "database_cpu": _over_time(database_cpu, health.cpu_series, lambda c: {"limits": limits.marks(c, health.CPU)}),
     "uptime": lambda c: uptime_strip(uptime_segments(c), c.site.zone, c.window),
     "adoption": lambda c: adoption_heatmap(_telling(features.adoption(c))),

@@ -53,7 +53,7 @@ from pdmlib.report.charts.timeline import (
 
 FEW_REQUESTS = 100
 FEW_LOOK: Look = {"marker": "D", "color": SKY, "markerfacecolor": "white", "markersize": 5, "zorder": 2.7}
-HEIGHT = 3.3
+HEIGHT, USUAL = 3.3, "#ccd4da"
 GROUNDS = {INK: "#fdf0d0", RED: "#f8dcd8"}  # behind what is beyond a limit, by the colour of its line
 
 
@@ -202,15 +202,16 @@ def request_volume(
     missing = hatch_gaps(ax, line, np.isnan(line.values["requests"]), word="no data", hatch="//")
     if usual:
         ax.fill_between(
-            usual.middles, usual.values["low"], usual.values["high"], color="#e4e7ea", linewidth=0, zorder=1
+            usual.middles, usual.values["low"], usual.values["high"], color=USUAL, linewidth=0, zorder=1
         )
-    kept = thin(line.values["requests"])
-    ax.fill_between(line.middles[kept], 0, line.values["requests"][kept], color=PALE, alpha=0.6, linewidth=0)
+    else:
+        kept = thin(line.values["requests"])
+        ax.fill_between(line.middles[kept], 0, line.values["requests"][kept], color=PALE, alpha=0.6, linewidth=0)
     draw_line(ax, line, "requests", color=BLUE, width=2)
     last = count_text(last_value(line, "requests"))
     right_labels(ax, line, [(last_value(line, "requests"), f"last {last}", BLUE)])
     peak_note(ax, line, (x, most), f"highest {count_text(most)}")
-    band: Look = {"facecolor": "#e4e7ea", "linewidth": 0}
+    band: Look = {"facecolor": USUAL, "linewidth": 0}
     key(figure, mark_key(line, ["requests"], [("usual range", band)] if usual else []))
     said = f"{line.span_text}: last {last}, highest {count_text(most)} at {line.text(x)}."
     notes = f"{gap_note(missing)}{incomplete_note(line, ['requests'])}"
