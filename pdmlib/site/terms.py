@@ -188,7 +188,7 @@ PAYMENTS = Terms(
                 "failed",
                 "ended with an error; where `failure_code` is Stripe's of a refused card, that is declined",
             ),
-            Word("declined", "refused by the customer's bank or by risk rules: no failure of the application"),
+            Word("declined", "refused by the customer's bank or by risk rules; without a word for it nobody knows whose a failure is"),
             Word("pending", "not decided yet"),
             Word("refunded", "paid, then given back"),
         )
