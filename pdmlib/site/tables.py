@@ -112,7 +112,10 @@ class Uptime(TableBlock):
 
     terms: ClassVar[Terms] = UPTIME
 
-    table: Identifier = Field(default="public.uptime_logs", description="the table of the probes")
+    table: Identifier = Field(
+        default="public.uptime_logs",
+        description="the table of the probes, a row each; of a table of changes, a view that repeats each state",
+    )
     interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
     in_sentry: bool = Field(
         default=False, description="there is no table: read the checks of Sentry's uptime monitors"

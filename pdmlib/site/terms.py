@@ -188,7 +188,10 @@ PAYMENTS = Terms(
                 "failed",
                 "ended with an error; where `failure_code` is Stripe's of a refused card, that is declined",
             ),
-            Word("declined", "refused by the customer's bank or by risk rules: no failure of the application"),
+            Word(
+                "declined",
+                "refused by the customer's bank or by risk rules; without it whose a failure is is not known",
+            ),
             Word("pending", "not decided yet"),
             Word("refunded", "paid, then given back"),
         )

@@ -10,6 +10,7 @@ import yaml
 from pdmlib.site.load import load_site
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.terms import word
+from tests.builders import a_site
 
 GOOD: dict[str, Any] = {"site": "shop", "title": "Shop", "time_zone": "Asia/Kolkata", "sources": {}}
 
@@ -123,3 +124,10 @@ def test_a_log_may_be_told_by_our_short_names(tmp_path: Path) -> None:
     site = read(tmp_path, "requests: {format: json, columns: {id: trace.id, agent: ua, duration_ms: took}}\n")
     assert site.requests is not None
     assert site.requests.columns == {"request_id": "trace.id", "user_agent": "ua", "duration_ms": "took"}
+
+
+@pytest.mark.parametrize(("unused", "told"), [((), "sources.stripe tells of payments"), (("stripe",), None)])
+def test_a_block_that_no_reading_rests_on_says_why(unused: tuple[str, ...], told: str | None) -> None:
+    site = a_site(unused=unused, payments={"table": "shop.pay"}, app_alerts={"table": "shop.alerts"})
+    assert (site.idle("payments") or "").endswith(told or "") and (site.idle("payments") is None) == (told is None)
+    assert "timeline" in str(site.idle("app_alerts")) and site.idle("uptime") is None

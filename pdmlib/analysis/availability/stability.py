@@ -39,6 +39,10 @@ SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
 LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
+NO_PROBE = (
+    "no probe was logged in this window; where the table has a row for each change of state, name a view that "
+    "repeats the state as often as a probe would be made"
+)
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
@@ -259,7 +263,7 @@ def _unknown(case: Case) -> Measurement:
     block = case.site.uptime
     if block is None:
         return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "app")
-    return case.missing(*log_of(case), otherwise="no probe was logged in this window")
+    return case.missing(*log_of(case), otherwise=NO_PROBE)
 
 
 def uptime_pct(case: Case) -> Measurement:

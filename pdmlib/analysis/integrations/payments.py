@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
@@ -22,38 +23,52 @@ FIX_PAYMENTS = "Check the payment integration (Stripe or the bank), fix immediat
 CHECK_DECLINES = "Look at the decline reasons, and try a payment: a form that spoils card data looks like this"
 ANSWER = "Answer the disputes in Stripe while evidence is taken"
 DELIVERY_GRACE = timedelta(minutes=5)
+MOST_PCT = 70.0  # as the ladder of declined payments has it: nine of nine is the first that surely lies above
+UNTOLD = "; say which of the table's words are payments declined by the bank: payments: {words: {declined: [..]}}"
 SHOWN = 4  # reasons that a line can name
 
 
 class _Teller(NamedTuple):
-    """Who tells of payments: its source, the item of its gap, what its fields begin with, its rows' name of it."""
+    """Who tells of payments.
+
+    Attributes:
+        item: of its gap.
+        rows: its name in the frame.
+        doubts: what the fields begin with that say what became of a payment.
+        times: the fields that place it.
+    """
 
     source: str
     item: str
-    fields: str
     rows: str
+    doubts: str
+    times: tuple[str, ...]
 
 
-_STRIPE = _Teller("stripe", "payments", "charges", "stripe")
+_STRIPE = _Teller("stripe", "payments", rows="stripe", doubts="charges", times=("charges.created", "charges.id"))
 
 
 def _teller(case: Case) -> _Teller:
     table = case.site.block("payments")
     if table is None or case.site.source("stripe") is not None:
         return _STRIPE
-    return _Teller("postgres", f"table:{table.table}", "payments", "database")
+    item, times = f"table:{table.table}", ("payments.created_at",)
+    return _Teller("postgres", item, rows="database", doubts="payments.status", times=times)
 
 
 def payment_failures(case: Case) -> Measurement:
     """Payments that failed for another reason than the customer's card, bank account or risk rules.
 
     A declined card is a customer's failure: it is told in the evidence and not counted. A failure whose reason is
-    not understood is neither.
+    not understood is neither; but when nearly all of the newest payments fail, it is no customer's card.
     """
     source, item, *_ = _teller(case)
     if not case.answered(source, item):
         return case.missing(source, item, "no payment is known")
     payments = _attempts(case)
+    if source != _STRIPE.source and _nearly_all_fail(case):
+        blamed = payments["fault"].mask((payments["status"] == "failed") & payments["fault"].isna(), "ours")
+        payments = payments.assign(fault=blamed)
     ours, doubt = _ours(payments), _doubtful(case, payments)
     if payments.empty and not doubt:
         week = len(_attempts(case.at(case.scope.before)))
@@ -75,14 +90,31 @@ def payment_failures(case: Case) -> Measurement:
 
 def payments_declined_pct(case: Case) -> Measurement:
     """Payments that the customer's bank or the risk rules declined, in percent of those with an end."""
-    source, item, fields, _ = _teller(case)
+    source, item, _, doubts, _ = _teller(case)
     if not case.answered(source, item):
         return case.missing(source, item, "no payment is known")
     shares = now, before = _declines(case), _declines(case.at(case.scope.before))
     if now.trials == 0:
         return nothing(case, source, item, week=before.trials, what="payment came to an end")
-    words = "payments were declined by the customer's bank or by risk rules"
-    return share_pct(case, DECLINED, source, shares=shares, words=words, jumps=True, fields=fields)
+    untold = _failed_untold(case)
+    words = f"payments were declined by the customer's bank or by risk rules{untold and f', or failed{untold}'}"
+    return share_pct(case, DECLINED, source, shares=shares, words=words, jumps=True, fields=doubts)
+
+
+def _failed_untold(case: Case) -> str:
+    """That a table does not tell what failed from what was declined; empty where it does."""
+    payments = _attempts(case)
+    untold = (payments["status"] == "failed") & payments["fault"].isna()
+    return UNTOLD if _teller(case) is not _STRIPE and untold.any() else ""
+
+
+def _nearly_all_fail(case: Case) -> bool:
+    """Whether surely most of the payments fail: those of the window, or the newest where it ends now."""
+    ends_now = case.window.end >= case.scope.window.end
+    windows = [case.window, *([case.with_events(PRESENT_PAYMENTS)] if ends_now else [])]
+    shares = (_attempts(case.at(window)) for window in windows)
+    found = ((int((rows["status"] == "failed").sum()), len(rows)) for rows in shares)
+    return any(n and stats.wilson(failed, n, case.level)[0] > MOST_PCT / 100 for failed, n in found)
 
 
 def _attempts(case: Case) -> pd.DataFrame:
@@ -106,18 +138,25 @@ def _unclear(payments: pd.DataFrame) -> pd.Series:
 def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
     """What of the window's payments is not understood, in words; attempts without a time may lie in any window."""
     count = int(_unclear(payments).sum())
-    source, fields = (teller := _teller(case)).source, teller.fields
-    unplaced = case.unclear(source, f"{fields}.created") or case.unclear(source, f"{fields}.id")
+    teller = _teller(case)
+    unplaced = any(case.unclear(teller.source, item) for item in teller.times)
     if not count and not unplaced:
         return None
-    why = case.unclear(source, f"{fields}.") or "the reason is not known"
+    why = case.unclear(teller.source, teller.doubts) or "the reason is not known"
+    why = f"{why}{_failed_untold(case)}"
     return f"{count or 'some'} of the payments are not understood: {why}"
 
 
 def _declines(case: Case) -> Share:
     payments = _attempts(case)
     ended = payments[payments["status"] != "pending"]
-    return Share(len(_failed(ended, "customer")), len(ended), int(_unclear(ended).sum()))
+    declined, unclear = _failed(ended, "customer"), _unclear(ended)
+    if _teller(case) is not _STRIPE:  # a table that does not tell them apart: all that failed
+        declined, unclear = (
+            ended[(ended["status"] == "failed") & (ended["fault"] != "ours")],
+            ended["status"].isna(),
+        )
+    return Share(len(declined), len(ended), int(unclear.sum()))
 
 
 def _reasons(payments: pd.DataFrame) -> str:

@@ -256,13 +256,16 @@ def payments(reader: Reader) -> pd.DataFrame:
     layout = reader.layout(block)
     rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
     is_minor = "amount" in layout.columns and layout.type_of("amount") in ("smallint", "integer", "bigint")
-    return frame("payments", [_payment(row, 1 if is_minor else 100, n) for n, row in enumerate(rows, 1)])
+    # A word for what the bank declines tells that what failed is ours to mend.
+    fault = "ours" if "declined" in block.words or any(row["status"] == "declined" for row in rows) else None
+    minor = 1 if is_minor else 100
+    return frame("payments", [_payment(row, minor, place=n, fault=fault) for n, row in enumerate(rows, 1)])
 
 
 _REASONS = vocabulary(CODES, {})  # many applications store Stripe's own codes
 
 
-def _payment(row: Row, minor: int, place: int) -> Row:
+def _payment(row: Row, minor: int, place: int, fault: str | None) -> Row:
     amount, declined, failed = row["amount"], row["status"] == "declined", row["status"] == "failed"
     return {
         "source": "database",
@@ -270,7 +273,7 @@ def _payment(row: Row, minor: int, place: int) -> Row:
         "created_at": row["created_at"],
         "status": "failed" if declined else row["status"],
         "failure_code": row["failure_code"],
-        "fault": "customer" if declined else _REASONS.of(row["failure_code"]) or "ours" if failed else None,
+        "fault": "customer" if declined else _REASONS.of(row["failure_code"]) or fault if failed else None,
         "amount_minor": None if amount is None else round(minor * float(amount)),
         "currency": row["currency"],
     }

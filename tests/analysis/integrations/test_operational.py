@@ -258,6 +258,32 @@ def test_where_stripe_is_unused_the_applications_own_table_tells_of_payments_and
     assert not [finding for finding in operational.findings(case) if "stripe" in finding.id]
 
 
+@pytest.mark.parametrize(
+    ("failed", "value", "declined_pct"),
+    [({3, 9}, None, 10), (set(range(10, 20)), 10, 50), (set(range(20)), 20, 100)],
+)
+def test_failures_that_a_table_does_not_tell_from_declined_cards_are_ours_only_when_nearly_all_fail(
+    failed, value, declined_pct
+):
+    """Twenty in two hours: two refused are a usual day; all ten of the last hour are no customers' cards."""
+    site = a_site(unused=["stripe"], payments={"table": "shop.pix"})
+    start = DEPLOYED + timedelta(days=6, hours=22)
+    rows = [
+        a_payment(
+            str(i),
+            "failed" if i in failed else "succeeded",
+            at=start + i * timedelta(minutes=6),
+            source="database",
+        )
+        for i in range(20)
+    ]
+    case = a_case({"payments": rows}, site=site, coverage={"stripe": "absent"})
+    found = payments.payment_failures(case)
+    assert found.value == value
+    assert value or (found.state is State.NOT_UNDERSTOOD and "payments: {words: {declined: [..]}}" in found.reason)
+    assert payments.payments_declined_pct(case).value == declined_pct
+
+
 def test_a_table_of_payments_that_could_not_be_read_is_a_gap_of_that_table():
     site = a_site(unused=["stripe"], payments={"table": "shop.pix"})
     found = payments.payment_failures(
