@@ -25,10 +25,9 @@ OTHERWISE = {
     ("frames/readings.py", "low"): "the lower bound, not a confidence",
     ("frames/statement_text.py", "UNKNOWN"): "a kind of token of the SQL parser",
     ("verdict/ladder.py", "low"): "the lower bound, not a confidence",
-    ("report/words.py", "count"): "a unit",
+    ("frames/readings.py", "count"): "a unit",
     ("analysis/database/health.py", "count"): "a unit",
     ("verdict/ladder.py", "count"): "a unit",
-    ("verdict/symptoms.py", "count"): "a unit",
 }
 
 
