@@ -38,17 +38,18 @@ def edges(metric: Metric) -> list[float]:
 
 
 def moved(metric: Metric) -> list[dict[str, Any]]:
-    """The ladder as a site file writes it, with every edge elsewhere; a percentage stays one."""
-    steps = []
+    """The ladder as a site file writes it, every edge elsewhere; a percentage stays one, worst first."""
+    high = metric.unit == "%" and max(edges(metric)) * FACTOR > 100
+    # A built-in ladder may have two steps at one edge, for a value and for a sure one; a site's has one.
+    steps: dict[float, dict[str, Any]] = {}
     for limit, edge in zip(metric.limits, edges(metric), strict=True):
-        step = {
-            "op": limit.op,
-            "edge": edge / FACTOR if metric.unit == "%" and edge * FACTOR > 100 else edge * FACTOR,
-        }
-        named = {"status": limit.status.value, "priority": limit.priority and limit.priority.value}
-        told = {"action": limit.action, "critical": limit.critical, "rollback": limit.rollback}
-        steps.append({key: value for key, value in {**step, **named, **told}.items() if value is not None})
-    return steps
+        step = {"op": limit.op, "edge": edge / FACTOR if high else edge * FACTOR, "status": limit.status.value}
+        more = {"priority": limit.priority and limit.priority.value, "action": limit.action}
+        flags = {"critical": limit.critical, "rollback": limit.rollback}
+        steps.setdefault(
+            edge, {key: value for key, value in {**step, **more, **flags}.items() if value is not None}
+        )
+    return sorted(steps.values(), key=lambda step: step["edge"], reverse=metric.limits[0].op in (">", ">="))
 
 
 def told(site: Site, reports: Reports) -> tuple[str, dict[str, Any]]:
