@@ -90,7 +90,10 @@ def amount(case: Case, feature: Feature) -> Measurement:
 
 
 def target_of(site: Site, feature: Feature, phase: str) -> float | None:
-    """The amount to reach in a phase: the site's target of the reading, else the feature's own."""
+    """The amount to reach in a phase: the mildest of the site's limits, else its target, else the feature's."""
+    own = site.limits.get(f"feature_{feature.name}")
+    if own and not isinstance(own[-1].edge, str):
+        return float(own[-1].edge)
     return site.targets.get(f"feature_{feature.name}", {}).get(phase, feature.targets.get(phase))
 
 
