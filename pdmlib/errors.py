@@ -8,6 +8,21 @@ PdmError
 └── ReportError    a report could not be computed or written
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def where(error: BaseException) -> str:
+    """The kind of an error nobody expected and our line that met it; never its text, which may hold anything."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if "pdmlib" in code.co_filename:
+            place = f" in {Path(code.co_filename).stem}.{code.co_name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}{place}"
+
 
 class PdmError(Exception):
     """Base of all expected failures; its text is one line for a person."""

@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import count
-from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
 
-from pdmlib.errors import SourceError
+from pdmlib.errors import SourceError, where
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
@@ -118,17 +117,7 @@ def reason_of(error: Exception) -> str:
         return error.reason
     if isinstance(error, TimeoutError):
         return "no answer in the time allowed"
-    return f"the answer was not understood ({type(error).__name__}{_place(error)})"
-
-
-def _place(error: Exception) -> str:
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if "pdmlib" in code.co_filename:
-            place = f" in {Path(code.co_filename).stem}.{code.co_name}, line {trace.tb_lineno}"
-        trace = trace.tb_next
-    return place
+    return f"the answer was not understood ({where(error)})"
 
 
 def pieces(window: Window, length: timedelta) -> list[Window]:
