@@ -121,7 +121,7 @@ def late_events(case: Case) -> Iterator[Cause]:
 
 
 def webhooks_pending(case: Case) -> Measurement:
-    """Events since the deployment that are still not delivered at the end of the window, five minutes of grace given."""
+    """Events since the deployment that still wait at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
     late, unclear = _undelivered(case), _untold(case)
@@ -151,7 +151,7 @@ def _untold(case: Case) -> int:
 
 
 def _events(case: Case) -> pd.DataFrame:
-    """Events since the deployment, up to the end of the window, those left out that are being delivered just now."""
+    """Events since the deployment up to the end of the window, without those that are being delivered just now."""
     events = case["webhook_events"]
     events = events[events["vendor"] == "stripe"]
     made = events["created_at"]
