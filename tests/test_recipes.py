@@ -24,9 +24,9 @@ STRUCTURE = (
     "tests/test_house.py",
     "tests/test_calls.py",
     "tests/test_style.py",
-    "tests/site/test_reference.py",
-    "tests/site/test_site.py",
-    "tests/phases",
+    "tests/site/test_reference.py::test_the_page_and_the_schema_are_those_that_the_code_makes",
+    "tests/site/test_site.py::test_the_files_that_come_with_the_project_are_valid",
+    "tests/phases/test_phase.py",
     "tests/cli/test_replay.py::test_five_weeks_bring_every_report_of_the_guides_timeline",
 )
 FINISHED = "2025-03-10T03:00:00Z"  # twelve hours before the demo's clock
