@@ -81,6 +81,7 @@ INSIDE = {
     "analysis.compare": """
         change
         baseline same_hours
+        weeks
     """,
     "analysis.traffic": """
         days hourly routes stretches
@@ -109,7 +110,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http masking threads
+        http needs threads
     """,
     "sources.postgres": """
         source
@@ -125,6 +126,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
+        durable
     """,
     "storage.request_logs": """
         figures
@@ -147,7 +149,7 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment terms
+        environment masking terms
     """,
     "phases": """
         due scope

@@ -46,7 +46,7 @@ def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
 def metrics_in(case: Case) -> tuple[Metric, ...]:
     """The metrics that a case's report shows: its phase's, but for those of sources that the site does without."""
     shown = metrics_of(case.site, case.scope.phase)
-    return tuple(metric for metric in shown if not case.is_without(case.kept(metric.id, metric.measure)))
+    return tuple(metric for metric in shown if not case.is_without(metric.of(case)))
 
 
 FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (

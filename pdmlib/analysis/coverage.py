@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import DEPLOYMENT, Case
 from pdmlib.frames.readings import Measurement, State
 from pdmlib.site.site import SOURCE_NAMES
 
@@ -23,9 +23,8 @@ def sources_read(case: Case) -> Measurement:
         if c.source in wanted and not c.status.heard
     ]
     gaps = case["gaps"]
-    named = gaps[
-        gaps["item"].fillna("").str.match(r"(table|feature|query):") & (gaps["state"] == State.ERROR.value)
-    ]
+    asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")
+    named = gaps[asked & (gaps["state"] == State.ERROR.value)]
     lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
     seen = {c.source for c in case.collection.coverage}
     lost += [f"{name}: not asked" for name in wanted if name not in seen]

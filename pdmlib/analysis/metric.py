@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Ladder, Measurement
+from pdmlib.frames.readings import Ladder, Measurement, State
 from pdmlib.phases.phase import Topic
 
 
@@ -43,3 +43,14 @@ class Metric:
     events: tuple[str, str, int] | None = None
     holds: Callable[[Case], bool] = lambda _: True
     began: Callable[[Case], datetime | None] = lambda _: None
+
+    def of(self, case: Case) -> Measurement:
+        """What is measured of a case, asked once; an error in it is a measurement that could not be made."""
+        found: Measurement = case.kept(self.id, self._attempted)
+        return found
+
+    def _attempted(self, case: Case) -> Measurement:
+        def missing(reason: str) -> Measurement:
+            return Measurement.missing(State.ERROR, reason)
+
+        return case.attempt(self.title, lambda: self.measure(case), missing)

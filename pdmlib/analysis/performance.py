@@ -20,8 +20,8 @@ from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
-    population,
     populations,
+    requests_of,
     spanned,
     tiled,
     timing,
@@ -31,15 +31,16 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
 MINUTE_S, HOUR_S = 60, 3600
-HALF_PCT = 50  # of the window: a rate over less of it is no rate of the window
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
+MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+SHOWN_ROUTES = 3  # that one line holds
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
@@ -187,7 +188,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     whole = found.failures is None
     trials = round(found.requests) if whole else found.sampled or 0
     share = min(failures / found.requests, 1.0)
-    low, high = stats.wilson(round(share * trials), trials, case.level)
+    low, high = stats.proportion(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
     return Measurement(
@@ -238,19 +239,14 @@ def _counted(case: Case, found: Population, value: float) -> Measurement:
 
 
 def _against_usual(case: Case, found: Population) -> Change:
-    """The requests of the window, at the rate that was counted, against the same stretch of the weeks before."""
+    """The requests of the window against the same stretch of the weeks before."""
 
     def whole(other: Case) -> float | None:
-        counted = population(other, found.source)
-        return (
-            counted.rate * other.window.minutes
-            if counted and counted.coverage_pct(other.window) > HALF_PCT
-            else None
-        )
+        return requests_of(other, found.source)
 
     current = whole(case)
     if current is None:
-        return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
+        return Change(Trend.UNKNOWN, reason="too little of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
     return change(current, base, "neither", practical_pct=practical, looks=case.scope.phase.looks)
 
@@ -301,13 +297,24 @@ def timeouts(case: Case) -> Measurement:
 
 
 def memory_limit_hits(case: Case) -> Measurement:
-    """Functions that ran out of memory, as far as the platform tells."""
+    """Routes of which a function took all the memory that it was given, over the report's own window."""
     states = case["vendor_states"]
-    hits = states[states["vendor"].isin(["vercel", "requests"]) & (states["kind"] == "memory")]
-    if hits.empty:
-        return case.missing("vercel", "memory", "no source tells of functions that ran out of memory")
-    bad = hits[hits["ok"] == False]  # noqa: E712
-    return Measurement(State.MEASURED, len(bad), source="vercel", window=case.window)
+    told = states[(states["vendor"] == "vercel") & (states["kind"] == "memory") & states["ok"].notna()]
+    if doubt := case.unclear("vercel", "requests.memory"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "vercel")
+    if told.empty or case.window != case.scope.window:
+        return case.missing("vercel", "memory", "no source tells how much memory the functions took")
+    bad = told[~told["ok"].astype(bool)]
+    first = bad.head(SHOWN_ROUTES)
+    shown = [f"{route} took {how_much}" for route, how_much in zip(first["item"], first["status"], strict=True)]
+    return Measurement(
+        State.MEASURED,
+        len(bad),
+        samples=len(told),
+        source="vercel",
+        window=case.window,
+        evidence="; ".join(shown) or None,
+    )
 
 
 def table(readings: Iterable[Reading]) -> list[dict[str, Any]]:
@@ -348,6 +355,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
+        size=("ms", now - before),
         threshold=f"< {goal:.0f} ms",
     )
     return _of_route(case, row["route"], found)
@@ -368,6 +376,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         becomes_green=f"under {goal:.2f} % of its requests fail (now {now:.2f} %)",
         active=latest is None or latest["error_rate_pct"] is None or latest["error_rate_pct"] >= goal,
         value=now,
+        size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
     )
     return _of_route(case, row["route"], found)
@@ -467,7 +476,7 @@ METRICS: tuple[Metric, ...] = (
         "count",
         section=TRAFFIC,
         measure=memory_limit_hits,
-        limits=_NONE,
+        limits=(Limit(">", 0, Status.WARN, action=MORE_MEMORY),),
         target="0",
         better="lower",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -91,20 +92,24 @@ def status(
     as_of: AsOf = "",
     deployed_at: DeployedAt = "",
     out: Out = Path("outputs"),
+    as_json: Annotated[bool, typer.Option("--json", help="For a program.")] = False,
     debug: Debug = False,
 ) -> None:
     """Say which phase the site is in, which reports are due and when, and what comes next."""
     with caught(debug):
         from pdmlib.cli import status_table
-        from pdmlib.storage import history
+        from pdmlib.storage import history, reports
         from pdmlib.workbook import status
 
         loaded = open_site(site, offline=True)
         folder = out / loaded.site
         moment = moment_of(loaded, as_of)
         given = parse_time(deployed_at) if deployed_at else declared_at(loaded, moment)
-        given = given or status.last_deployment(folder)
+        given = given or reports.last_deployment(folder)
         deployed = given or scope_for(load_site(site), DAILY.name, iso(moment)).deployed_at
         collected = history.newest(history_folder(loaded, out))
         found = status.standing(deployed, moment, loaded.zone, folder=folder, collected_at=collected)
-        Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))
+        if as_json:
+            print(json.dumps(found.as_json(), indent=2))
+        else:
+            Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))

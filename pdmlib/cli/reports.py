@@ -65,7 +65,7 @@ def report(
         phase_named(phase)
 
         def scope(loaded: Site) -> Scope:
-            return scope_for(loaded, phase, as_of, deployed_at)
+            return scope_for(loaded, phase, as_of, deployed_at, out=out)
 
         _finish(_report(site, as_of, out, notes=notes, scope_of=scope, notify=notify), fail_on)
 
@@ -93,7 +93,7 @@ def incident(
 
         def scope(loaded: Site) -> Scope:
             began, ended = (start, end) if start else span_of(alert, loaded, out)
-            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at)
+            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at, out=out)
 
         _finish(_report(site, as_of, out, notes=notes, scope_of=scope), fail_on)
 
@@ -109,7 +109,7 @@ def _finish(written: Written, fail_on: str) -> None:
 def _report(
     site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope], notify: bool = False
 ) -> Written:
-    from pdmlib.workbook.telemetry import watched
+    from pdmlib.workbook.telemetry import report_broken, watched
 
     check_out(out)
     with ThreadPoolExecutor(2) as pool, production_of(site, as_of, pool) as production:
@@ -140,6 +140,7 @@ def _report(
                 written = write_report(
                     loaded, scope, out, collection=collection, kernel=kernel, notes=notes, say=status.update
                 )
+                report_broken(written.content)
             if webhook:
                 _tell(webhook, written)
             return written

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, parse
-from pdmlib.demo.vendors import app, resend, sentry, stripe, supabase, twilio, vercel
+from pdmlib.demo.vendors import allowed, app, resend, sentry, stripe, supabase, twilio, vercel
 from pdmlib.demo.world.grid import moment
 
 VENDORS: Mapping[str, Vendor] = {
@@ -58,7 +58,9 @@ class VendorServer(ThreadingHTTPServer):
         if behaviour == "limited_once" and name not in self._called:
             self._called.add(name)
             return vendor.refusals["limited"]
-        return vendor.refusals.get(behaviour) or vendor.answer(call, self.stage)
+        answer = vendor.refusals.get(behaviour) or vendor.answer(call, self.stage)
+        fault = allowed.fault_of(call) if answer.status == 200 else None
+        return Reply({"message": fault}, 400) if fault else answer
 
     def _set_clock(self, call: Call) -> Reply:
         if call.bearer() != self.clock_token:

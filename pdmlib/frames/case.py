@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.errors import where
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Measurement, State
 from pdmlib.frames.rows import Moments, microseconds, within
@@ -19,6 +20,8 @@ from pdmlib.site.site import Site
 
 P = ParamSpec("P")
 T = TypeVar("T")
+DEPLOYMENT = "deployed_at"  # the item of the gap of a deployment that is only supposed
+INTERNAL_ERROR = "internal error"
 SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
@@ -37,6 +40,7 @@ class Case:
     _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
     _times: dict[tuple[str, str], Moments] = field(default_factory=dict, init=False, repr=False)
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    _broken: dict[str, str] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._seen[self.window] = self
@@ -68,8 +72,18 @@ class Case:
         return self.at(self.scope.latest)
 
     def present(self) -> Case:
-        """The same case, looking at the last hour of data."""
-        return self.at(self.scope.present)
+        """The same case, looking at the last hour of data, since declared maintenance where that was in it."""
+        return self.at(self._since_maintenance(self.scope.present))
+
+    def _since_maintenance(self, window: Window) -> Window:
+        ended = [span.end for span in self.site.maintenance_in(window) if span.end < window.end]
+        return Window(max([window.start, *ended]), window.end)
+
+    @property
+    def maintained(self) -> bool:
+        """Whether the present ends in declared maintenance: the site is expected to be down."""
+        end = self.scope.present.end
+        return any(span.contains(end) or span.end == end for span in self.site.maintenance_in(self.scope.present))
 
     def with_events(self, events: tuple[str, str, int]) -> Window:
         """The present, made longer within the latest part until it holds so many rows of a frame.
@@ -87,7 +101,7 @@ class Case:
         if window not in self._seen:
             other = replace(self, window=window)
             self._seen[window] = other
-            for shared in ("_seen", "_times"):
+            for shared in ("_seen", "_times", "_broken"):
                 object.__setattr__(other, shared, getattr(self, shared))
         return self._seen[window]
 
@@ -97,6 +111,35 @@ class Case:
             self._known[key] = compute(self)
         return self._known[key]
 
+    def attempt(self, part: str, compute: Callable[[], T], instead: Callable[[str], T]) -> T:
+        """What is computed; where that breaks, what stands in its place: no error of ours costs the whole report.
+
+        Args:
+            part: what of the report it is, in words.
+            instead: what the report has in its place, given the reason.
+        """
+        try:
+            return compute()
+        except Exception as error:
+            return instead(self.broke(part, error))
+
+    def broke(self, part: str, error: Exception) -> str:
+        """Notes that a part could not be computed; returns the reason for a reader."""
+        self._broken.setdefault(part, where(error))
+        return f"{INTERNAL_ERROR} ({where(error)})"
+
+    @property
+    def broken(self) -> list[dict[str, str]]:
+        """The parts that could not be computed so far, and the kind and place of each error."""
+        return [{"part": part, "error": error} for part, error in self._broken.items()]
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the deployment is only supposed; None where it is known."""
+        gap = self.collection.gap("vercel", DEPLOYMENT)
+        told = self["gaps"]["item"].eq(DEPLOYMENT).any()
+        return gap[1] if gap and told else None
+
     def answered(self, source: str, item: str | None = None) -> bool:
         """Whether a source, and that item of it, was read: only then is nothing found a zero."""
         read = any(c.source == source and c.status.heard for c in self.collection.coverage)
@@ -104,15 +147,14 @@ class Case:
 
     def unclear(self, source: str, item: str = "") -> str | None:
         """What of a source, or of what an item of it begins with, was not understood; None when all was."""
-        rows = self["not_understood"]
-        rows = rows[(rows["source"] == source) & rows["item"].fillna("").str.startswith(item)]
-        if rows.empty:
-            return None
-        first = rows.sort_values("count", ascending=False).head(SHOWN).to_dict("records")
-        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in first)
-        return f"not understood: {', '.join(each)}" + (
-            f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        )
+        rows = [
+            row
+            for row in self.collection.not_understood
+            if row["source"] == source and str(row["item"]).startswith(item)
+        ]
+        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in rows[:SHOWN])
+        more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+        return f"not understood: {', '.join(each)}{more}" if rows else None
 
     def is_without(self, found: Measurement) -> bool:
         """Whether a measurement is of a source that the site does without, so that no report has a line of it."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import pandas as pd
 
@@ -35,8 +37,15 @@ class Collection:
 
     def gap(self, source: str, item: str | None = None) -> tuple[State, str] | None:
         """Why a source, or an item of it, could not be read; None when it was."""
-        gaps = self["gaps"]
-        rows = gaps[(gaps["source"] == source) & (gaps["item"].isna() | (gaps["item"] == item))]
-        if rows.empty:
-            return None
-        return State(rows["state"].iloc[0]), str(rows["reason"].iloc[0])
+        found = (g for g in self._gaps if g["source"] == source and (pd.isna(g["item"]) or g["item"] == item))
+        first = next(found, None)
+        return None if first is None else (State(first["state"]), str(first["reason"]))
+
+    @cached_property
+    def _gaps(self) -> list[dict[Any, Any]]:
+        return list(self["gaps"].to_dict("records"))
+
+    @cached_property
+    def not_understood(self) -> list[dict[Any, Any]]:
+        """What was not understood, the most frequent first."""
+        return list(self["not_understood"].sort_values("count", ascending=False).to_dict("records"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import pandas as pd
@@ -12,9 +14,21 @@ from pandas.api.extensions import ExtensionArray
 
 from pdmlib.errors import FrameError
 from pdmlib.frames.schemas import SCHEMAS, Schema
+from pdmlib.site.masking import masked
 
-DTYPES = {"time": "datetime64[us, UTC]", "text": "str", "int": "Int64", "float": "float64", "bool": "boolean"}
+DTYPES = {
+    "time": "datetime64[us, UTC]",
+    "text": "str",
+    "prose": "str",
+    "int": "Int64",
+    "float": "float64",
+    "bool": "boolean",
+}
+BEYOND_INT = 2**53  # whole numbers from here on are not exact in a double, and no count
 LAYOUT = ("query", "plan")
+# Characters of a text that are kept. A name or a path of more is cut with its digest behind, so that two do not
+# become one; a reason of ours names columns and needs the room. Prose is shown on a line or two.
+MOST_TEXT, MOST_PROSE = 2000, 500
 
 _UNPRINTABLE = re.compile(
     r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufffe\uffff]+"
@@ -66,29 +80,46 @@ def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
     if dtype == "time":
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
-        return pd.to_numeric(column).astype("float64").round().astype("Int64")
+        numbers = _finite(column).round()
+        return numbers.mask(numbers.abs() >= BEYOND_INT).astype("Int64")
     if dtype == "float":
-        return pd.to_numeric(column).astype("float64")
-    if dtype == "text" and not _is_plain(column):
-        column = column.map(lambda text: _printable(text, layout), na_action="ignore")
+        return _finite(column)
+    if dtype == "prose" or (dtype == "text" and not _is_plain(column, layout)):
+        safe = _laid_out if layout else _prose if dtype == "prose" else _name
+        known = {text: safe(text) for text in column.dropna().unique() if isinstance(text, str)}
+        column = column.map(lambda text: known.get(text, text), na_action="ignore")
     return column.astype(DTYPES[dtype])
 
 
-def _is_plain(column: pd.Series) -> bool:
+def _finite(column: pd.Series) -> pd.Series:
+    """Numbers; one that is infinite is none."""
+    numbers = pd.to_numeric(column).astype("float64")
+    return numbers.mask(numbers.abs() == math.inf)
+
+
+def _is_plain(column: pd.Series, layout: bool) -> bool:
     try:
-        whole = "".join(column.dropna().to_numpy())
+        texts = column.dropna().to_numpy()
+        whole = "".join(texts)
     except TypeError:
         return False
-    return whole.isascii() and whole.isprintable()
+    return whole.isascii() and whole.isprintable() and (layout or max(map(len, texts), default=0) <= MOST_TEXT)
 
 
-def _printable(text: Any, layout: bool) -> Any:
-    """Text of a stranger on one line that any file can hold; `layout` keeps the lines of a query or a plan."""
-    if not isinstance(text, str):
-        return text
-    if layout:
-        return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
-    return _UNPRINTABLE.sub(" ", text).strip()
+def _laid_out(text: str) -> str:
+    """A query or a plan with its lines."""
+    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+
+
+def _name(text: str) -> str:
+    """Text of a stranger on one line that any file can hold."""
+    text = _UNPRINTABLE.sub(" ", text).strip()
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_PROSE]}… {sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _prose(text: str) -> str:
+    """What a stranger wrote, bounded, without what names a person or opens a door."""
+    return masked(_UNPRINTABLE.sub(" ", text[: 2 * MOST_PROSE]).strip(), MOST_PROSE)
 
 
 def merge(parts: Iterable[Mapping[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:

@@ -1,7 +1,7 @@
 """The schema of every frame: its grain, its key and its columns with their types.
 
-Types: `time` (datetime64[us, UTC]), `text` (str, missing is NaN), `int` (Int64), `float`
-(float64, missing is NaN), `bool` (boolean). Missing is never 0, -1 or ""."""
+Types: `time` (datetime64[us, UTC]), `text` (str, missing is NaN), `prose` (text that a stranger wrote, which is
+masked), `int` (Int64), `float` (float64, missing is NaN), `bool` (boolean). Missing is never 0, -1 or ""."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ SCHEMAS: Mapping[str, Schema] = {
     "probes": Schema(
         "one probe of one target: `uptime_logs`, or a path such as /api/health; status up, degraded or down",
         ("target", "checked_at"),
-        _columns("target:text checked_at:time status:text response_ms:float detail:text"),
+        _columns("target:text checked_at:time status:text response_ms:float detail:prose"),
     ),
     "health_checks": Schema(
         "one component named by a health endpoint; value is the memory percentage for `memory`",
         ("target", "component", "checked_at"),
         _columns(
-            "target:text component:text checked_at:time status:text response_ms:float value:float detail:text"
+            "target:text component:text checked_at:time status:text response_ms:float value:float detail:prose"
         ),
     ),
     "request_counts": Schema(
@@ -74,9 +74,9 @@ SCHEMAS: Mapping[str, Schema] = {
         "before deployment, events_latest in the latest part; release of its newest event",
         ("issue",),
         _columns(
-            "issue:text title:text culprit:text level:text status:text substatus:text priority:text "
+            "issue:text title:prose culprit:prose level:text status:text substatus:text priority:text "
             "first_seen:time last_seen:time events:int events_before:int events_latest:int users:int "
-            "unhandled:bool last_release:text assigned_to:text link:text"
+            "unhandled:bool last_release:text assigned_to:prose link:text"
         ),
     ),
     "deployments": Schema(
@@ -87,13 +87,13 @@ SCHEMAS: Mapping[str, Schema] = {
         ("source", "deployment", "live_at"),
         _columns(
             "source:text deployment:text created_at:time ready_at:time live_at:time move:text share_pct:float "
-            "state:text target:text sha:text error:text rollback_candidate:bool"
+            "state:text target:text sha:text error:prose rollback_candidate:bool"
         ),
     ),
     "build_logs": Schema(
         "one line of the deployment's build log worth keeping: errors and bundle sizes",
         ("deployment", "at", "text"),
-        _columns("deployment:text at:time level:text text:text"),
+        _columns("deployment:text at:time level:text text:prose"),
     ),
     "platform_crons": Schema(
         "one schedule known to the platform", ("path", "schedule"), _columns("path:text schedule:text")
@@ -102,7 +102,7 @@ SCHEMAS: Mapping[str, Schema] = {
         "one row of the application's cron log, as stored (a run writes two)",
         (),
         _columns(
-            "job:text started_at:time completed_at:time status:text duration_ms:float error:text attempts:int"
+            "job:text started_at:time completed_at:time status:text duration_ms:float error:prose attempts:int"
         ),
     ),
     "cron_settings": Schema("one job's switch", ("job",), _columns("job:text enabled:bool")),
@@ -124,18 +124,18 @@ SCHEMAS: Mapping[str, Schema] = {
         ("ticket",),
         _columns(
             "ticket:text created_at:time resolved_at:time category:text priority:text status:text rating:float "
-            "summary:text tags:text"
+            "summary:prose tags:prose"
         ),
     ),
     "app_alerts": Schema(
         "one alert raised by the application itself",
         (),
-        _columns("alert:text severity:text at:time resolved:bool message:text"),
+        _columns("alert:prose severity:text at:time resolved:bool message:prose"),
     ),
     "integration_checks": Schema(
         "one check of an integration by the application",
         (),
-        _columns("integration:text at:time success:bool response_ms:float error:text"),
+        _columns("integration:text at:time success:bool response_ms:float error:prose"),
     ),
     "payments": Schema(
         "one payment attempt; source stripe or database; outcome is Stripe's outcome type; fault of a failed one: "
@@ -171,15 +171,15 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
     ),
     "vendor_errors": Schema(
-        "one error that a vendor recorded: kind webhook (a call of its to us that failed) or call (one of ours "
-        "that it refused); place: endpoint, or host and path",
+        "one error that a vendor recorded: kind webhook (a call of its to us that failed), call (one of ours that "
+        "it refused) or connection (one to the database that was refused); place: endpoint, or host and path",
         ("vendor", "event"),
-        _columns("vendor:text event:text at:time kind:text code:text place:text"),
+        _columns("vendor:text event:text at:time kind:text code:text place:prose"),
     ),
     "vendor_states": Schema(
         "a state that a vendor reports now: kind webhook, domain, account, service, quota, log; ok NaN: unsaid",
         ("vendor", "kind", "item"),
-        _columns("vendor:text kind:text item:text status:text ok:bool detail:text"),
+        _columns("vendor:text kind:text item:text status:text ok:bool detail:prose"),
     ),
     "host_metrics": Schema(
         "one sample of one host metric: cpu_idle_s and cpu_all_s (counters), memory_pct, disk_used_bytes, "

@@ -17,9 +17,11 @@ import pandas as pd
 import yaml
 
 from pdmlib.frames.frame import frame
+from pdmlib.site.masking import masked
 from pdmlib.site.terms import word as term
 
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
+MEND_LENGTH = 1000  # characters of a line of the site file
 EXAMPLES = 5  # of one thing: what changed its unit or format is another example in each of thousands of rows
 # Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
@@ -63,11 +65,14 @@ class Unclear:
         Args:
             item: what was read: a block of the site file or a field of a vendor, such as `uptime.status`.
             what: what is wrong with it: `unknown word`, `out of range`, `not a time`, `no zone` and the like.
-            example: as it was read; bounded here, escaped where it is shown.
+            example: as it was read; bounded and masked here, escaped where it is shown.
             taken_for: what the report makes of it until it is explained.
             mend: the line of the site file that would explain it; empty where none can.
         """
-        shown = " ".join(str(example).split())[:EXAMPLE_LENGTH]
+        plain = " ".join(str(example)[: 2 * EXAMPLE_LENGTH].split())[:EXAMPLE_LENGTH]
+        shown = masked(plain, EXAMPLE_LENGTH)
+        if shown != plain:
+            mend = masked(mend, MEND_LENGTH)
         with self._lock:
             if (item, what, shown) not in self._rows and self._seen(item, what) >= EXAMPLES:
                 shown, mend = "others", ""

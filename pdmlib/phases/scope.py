@@ -22,6 +22,7 @@ class Scope:
         window: the part of the phase that has passed at `as_of`, half-open.
         full: the whole phase, which may lie partly in the future.
         baseline: the weeks before the deployment, never overlapping it.
+        doubt: why the deployment is only supposed, None where it is known.
     """
 
     phase: Phase
@@ -32,6 +33,7 @@ class Scope:
     baseline: Window
     days: tuple[Day, ...]
     zone: ZoneInfo
+    doubt: str | None = None
 
     @property
     def latest(self) -> Window:
@@ -95,6 +97,13 @@ class Scope:
         after = (self.after,) if self.after.seconds else ()
         now = (self.present, self.latest)
         return tuple(dict.fromkeys((self.window, *now, self.previous, self.before, *after, *days)))
+
+    @property
+    def visits(self) -> tuple[Window, ...]:
+        """The intervals that distinct visitors are asked for: `spans`, and the window in each week before."""
+        weeks = (self.window.days_earlier(days, self.zone) for days in range(7, BASELINE.days + 1, 7))
+        inside = (w for w in weeks if self.baseline.start <= w.start and w.end <= self.baseline.end)
+        return tuple(dict.fromkeys((*self.spans, *inside)))
 
     @property
     def after(self) -> Window:

@@ -44,13 +44,19 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
         "causes": [_cause(cause) for cause in verdict.causes],
-        "tables": {name: _plain(rows) for name, rows in sorted(verdict.tables.items())},
+        "tables": {name: _plain(rows) for name, rows in sorted(_tables(verdict).items())},
         "not_understood": verdict.not_understood,
         "coverage": [
             {"source": c.source, "status": c.status, "rows": c.rows, "seconds": c.seconds, "detail": c.detail}
             for c in case.collection.coverage
         ],
     }
+
+
+def _tables(verdict: Verdict) -> dict[str, Any]:
+    """The tables, with what broke up to now: also what could not be shown."""
+    broken = verdict.case.broken
+    return {**verdict.tables, **({"internal_errors": broken} if broken else {})}
 
 
 def encoded(content: dict[str, Any]) -> str:

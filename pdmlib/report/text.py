@@ -30,7 +30,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         r=verdict.reading,
         prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
-        deployed=words.deployed(site, scope.deployed_at),
+        deployed=words.deployed(verdict.case),
         highlights=[*notes.highlights, *highlights(verdict)],
         next_steps=notes.next_steps or next_steps(verdict),
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
+from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Outcome, ReportStatus
-from pdmlib.site.site import Site
 
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
@@ -42,6 +42,8 @@ OUTCOMES = {
 LINE, SENTENCES = 300, 1500
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
+# What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
+_LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 _TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
 
 
@@ -122,9 +124,10 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     return moment.astimezone(zone).strftime(pattern)
 
 
-def deployed(site: Site, moment: datetime) -> str:
-    """When a deployment was, in the site's zone, and what people call it."""
-    name = site.deployment_name(moment)
+def deployed(case: Case) -> str:
+    """When the deployment was, in the site's zone, and what people call it; said to be supposed where it is."""
+    site, moment = case.site, case.scope.deployed_at
+    name = "supposed, since " + case.doubt if case.doubt else site.deployment_name(moment)
     return local(moment, site.zone) + (f" ({name})" if name else "")
 
 
@@ -160,5 +163,5 @@ def markdown(value: Any) -> Any:
 
 
 def _harmless(line: str) -> str:
-    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _SPECIAL.sub(r"\\\1", line)))
+    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", _SPECIAL.sub(r"\\\1", line))))
     return _QUOTE.sub(r"\1&gt;", text)

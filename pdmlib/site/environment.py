@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+DSN = "PDM_SENTRY_DSN"
+"""Names where the workbook reports its own errors."""
+
 
 def set_environment(values: Mapping[str, str]) -> None:
     """Sets environment variables of this process, for the demo's addresses and keys."""
@@ -17,6 +20,6 @@ def environment_value(name: str) -> str | None:
 
 
 def environment_without(names: Iterable[str]) -> dict[str, str]:
-    """This process's environment less the named variables, for a child that must not hold secrets."""
-    hidden = set(names)
+    """This process's environment less the named variables and our own DSN, for a child."""
+    hidden = {DSN, *names}
     return {name: value for name, value in os.environ.items() if name not in hidden}

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
+from pdmlib.site.masking import keep_secret
 from pdmlib.site.tables import (
     Activity,
     AppAlerts,
@@ -265,5 +266,7 @@ class Site(Part):
         return block if block is not None and block.enabled else None
 
     def secret(self, variable: str) -> str:
-        """The value of a secret's environment variable."""
-        return self.secrets[variable].get_secret_value()
+        """The value of a secret's environment variable; from now on no text that is shown holds it."""
+        value = self.secrets[variable].get_secret_value()
+        keep_secret(value)
+        return value

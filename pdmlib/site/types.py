@@ -116,7 +116,10 @@ def _url(text: str) -> str:
 
 def _identifier(text: str) -> str:
     if not re.fullmatch(r"[^\W\d][\w$]*(\.[^\W\d][\w$]*)?", text) or len(text) > 127:
-        raise ValueError("not a table or column name, written plain or as schema.name")
+        raise ValueError(
+            "not a table or column name, written plain or as schema.name; "
+            "for a name with spaces or other signs make a view with a plain one"
+        )
     return text
 
 

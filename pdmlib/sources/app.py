@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,7 +20,7 @@ from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
 from pdmlib.sources.health import USUAL, Endpoint, Shot, components, judged
-from pdmlib.sources.http import Budget, agent, one_line, tls
+from pdmlib.sources.http import Budget, OverrunError, agent, clocked, told, unpacked
 
 PAUSE_S = 0.2
 # What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
@@ -27,7 +28,7 @@ AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
-HEADERS = {"User-Agent": agent(), "Cache-Control": "no-cache"}
+HEADERS = {"User-Agent": agent(), "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
@@ -40,9 +41,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     assert isinstance(block, App)
     headers = headers_of(site, block)
     asked = [(block.page, False), (block.health, True), (block.detailed, True)]
-    probers = [
-        _Prober(block, endpoint_of(block, path, health, headers), headers, scope) for path, health in asked if path
-    ]
+    probers = [_Prober(block, endpoint_of(block, path, health), headers, scope) for path, health in asked if path]
     parts = [(prober.item, prober.frames) for prober in probers]
     return threads.read("app", live.live(site, scope, "app", parts))
 
@@ -52,15 +51,9 @@ def headers_of(site: Site, block: App) -> dict[str, str]:
     return {name: site.secret(variable) for name, variable in block.headers_env.items()}
 
 
-def endpoint_of(block: App, path: str, health: bool, headers: Mapping[str, str]) -> Endpoint:
+def endpoint_of(block: App, path: str, health: bool) -> Endpoint:
     """A path to ask, with what the site file expects there."""
-
-    def masked(text: str) -> str:
-        for secret in sorted(headers.values(), key=len, reverse=True):
-            text = text.replace(secret, "***")
-        return one_line(text)
-
-    return Endpoint(path, health, expected=block.expect.get(path), mask=masked, words=_words_of(block))
+    return Endpoint(path, health, expected=block.expect.get(path), words=_words_of(block))
 
 
 def _words_of(block: App) -> Vocabulary:
@@ -134,20 +127,19 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
     code, body, error, other = None, b"", None, None
     began = time.perf_counter()
     try:
-        with httpx.Client(
-            verify=tls(), timeout=timeout, headers={**HEADERS, **headers}, trust_env=False
-        ) as client:
-            code, body, other = _fetch(client, base, endpoint.path, began + left)
+        transport = clocked(lambda: began + left - time.perf_counter())
+        with httpx.Client(transport=transport, timeout=timeout, headers={**HEADERS, **headers}) as client:
+            code, body, other = _fetch(client, base, endpoint.path)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"
     except httpx.TimeoutException:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        error = endpoint.mask(f"the connection failed: {failure or type(failure).__name__}")
+        error = told(f"the connection failed: {failure or type(failure).__name__}")
     return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began), path=other)
 
 
-def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int, bytes, str | None]:
+def _fetch(client: httpx.Client, base: str, path: str) -> tuple[int, bytes, str | None]:
     """Status code, the first megabyte of the body, and the other path that a redirect on the same host led to."""
     url = asked = httpx.URL(base + path)
     for _ in range(HOPS):
@@ -155,7 +147,7 @@ def _fetch(client: httpx.Client, base: str, path: str, end: float) -> tuple[int,
             following = response.next_request
             if following is None or not _is_same_host(url, following.url):
                 other = None if url.path.rstrip("/") == asked.path.rstrip("/") else url.path
-                return response.status_code, _start_of(response, end), other
+                return response.status_code, _start_of(response), other
             url = following.url
     raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
 
@@ -165,12 +157,9 @@ def _is_same_host(url: httpx.URL, following: httpx.URL) -> bool:
     return following.netloc == url.netloc and (following.scheme == url.scheme or following.scheme == "https")
 
 
-def _start_of(response: httpx.Response, end: float) -> bytes:
+def _start_of(response: httpx.Response) -> bytes:
     body = b""
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            break
-        if time.perf_counter() > end:
-            raise httpx.ReadTimeout("too slow", request=response.request)
-    return body[:MAX_BYTES]
+    with suppress(OverrunError):  # what is larger or packed otherwise is read no further
+        for piece in unpacked(response, MAX_BYTES):
+            body += piece
+    return body

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from pdmlib.frames.understanding import Unclear
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.app import endpoint_of, headers_of, shoot
 from pdmlib.sources.health import Endpoint, judged, parts_of
 from pdmlib.sources.http import Budget
-from pdmlib.sources.masking import masked
 from pdmlib.sources.threads import as_finished
 
 # Where frameworks and platforms put a health check: Next.js and Express by habit, Kubernetes, Rails and Laravel
@@ -68,7 +68,7 @@ def answers_of(site: Site) -> list[Answered]:
     if not isinstance(block, App):
         return []
     headers = headers_of(site, block)
-    endpoints = [endpoint_of(block, path, path != block.page, headers) for path in block.paths]
+    endpoints = [endpoint_of(block, path, path != block.page) for path in block.paths]
     return _asked(block.base_url, endpoints, headers)
 
 
@@ -109,7 +109,7 @@ def _answer(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: B
     return Answered(
         path=endpoint.path,
         code=shot.code,
-        said=masked(endpoint.mask(shot.text), SAID),
+        said=masked(shot.text, SAID),
         ms=shot.ms,
         taken_for=status,
         detail=detail,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
 from pdmlib.site.terms import word
 from pdmlib.site.vendors import Expect
-from pdmlib.sources.http import one_line
+from pdmlib.sources.http import told
 
 USUAL = {
     "up": ("up", "ok", "healthy", "operational", "pass"),
@@ -44,8 +44,6 @@ DEEPEST = 4  # levels of a body that are looked at: health formats have three
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
-
-Mask = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -76,13 +74,11 @@ class Endpoint:
 
     Attributes:
         words: what the words of its body mean.
-        mask: hides in a text the secrets that are sent there.
     """
 
     path: str
     health: bool
     expected: Expect | None = None
-    mask: Mask = one_line
     words: Vocabulary = WORDS
 
     @property
@@ -107,8 +103,8 @@ def judged(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     if not endpoint.health:
         return _page(endpoint, shot, unclear)
     if shot.path is not None and shot.code < 400:
-        return None, _token(endpoint, f"redirected to {endpoint.mask(shot.path)}", unclear)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said.text}" if said.text else f"HTTP {shot.code}")
+        return None, _token(endpoint, f"redirected to {told(shot.path)}", unclear)
+    detail = told(f"HTTP {shot.code}, {said.text}" if said.text else f"HTTP {shot.code}")
     if said.meaning == "down" or (said.meaning == "degraded" and shot.code in (200, 503)):
         return said.meaning, detail
     if shot.code >= 500:
@@ -130,7 +126,7 @@ def _as_expected(endpoint: Endpoint, expected: Expect, shot: Shot, said: Said, u
         return "up", None
     if shot.code in TOKENS:
         return None, _token(endpoint, f"HTTP {shot.code}", unclear)
-    detail = endpoint.mask(f"HTTP {shot.code}, {said.text or shot.text[:40]}, and not as the site file expects")
+    detail = told(f"HTTP {shot.code}, {said.text or shot.text[:40]}, and not as the site file expects")
     return ("degraded" if said.meaning == "degraded" and shot.code in (200, 503) else "down"), detail
 
 
@@ -166,7 +162,7 @@ def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
 
 
 def _not_understood(endpoint: Endpoint, said: Said, unclear: Unclear) -> str:
-    text = endpoint.mask(said.text)
+    text = told(said.text)
     words = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
     mend = words if said.word else _expect(endpoint, {"text": "what it holds when all is well"})
     unclear.note(endpoint.item, "unknown word" if said.word else "unknown answer", text, taken_for="up", mend=mend)
@@ -287,16 +283,16 @@ def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear:
         entry = entry[0]  # the draft health+json has a list of one entry a node
     entry = entry if isinstance(entry, dict) else {"status": entry}
     details, said = entry.get("details"), entry.get("error") or entry.get("message")
-    item = f"{endpoint.item}.{endpoint.mask(name)}"
+    item = f"{endpoint.item}.{told(name)}"
     usage = details.get("usagePercentage") if isinstance(details, dict) else None
     return {
         "target": endpoint.path,
-        "component": endpoint.mask(name),
+        "component": told(name),
         "checked_at": at,
         "status": _component_status(endpoint, item, entry.get("status"), unclear),
         "response_ms": unclear.number(f"{item}.responseTime", entry.get("responseTime"), 0, MOST_MS),
         "value": unclear.number(f"{item}.usagePercentage", usage, 0, 100),
-        "detail": endpoint.mask(said) if isinstance(said, str) else None,
+        "detail": told(said) if isinstance(said, str) else None,
     }
 
 
@@ -305,7 +301,7 @@ def _component_status(endpoint: Endpoint, item: str, said: Any, unclear: Unclear
         return "up" if said else "down"
     meaning = endpoint.words.of(said)
     if said is not None and meaning is None:
-        text = endpoint.mask(str(said))
+        text = told(str(said))
         mend = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
         unclear.note(item, "unknown word", text, mend=mend)
     return meaning

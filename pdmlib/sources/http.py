@@ -6,38 +6,39 @@ network failed, and read from the configured address alone. Secrets never reach 
 
 from __future__ import annotations
 
-import base64
 import copy
 import json
 import re
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpcore
 import httpx
 from httpx_retries import Retry, RetryTransport
 
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
+from pdmlib.site.masking import KEYS, keep_secret, masked
 
 UNAUTHORIZED, TOO_MANY = 401, 429  # HTTP statuses (RFC 9110, section 15.5.2; RFC 6585, section 4)
 A_TIME_S = 1e9  # a Retry-After or reset above it (30 years) is a moment since 1970, not a length
 BUDGET_S = 60.0
 CONNECT_S, READ_S = 5.0, 30.0
 MAX_BYTES = 32 * 2**20
+PIECE = 2**16  # bytes unpacked at a time
+_ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib's own word for: of gzip or of zlib, as the body says
 MAX_PAGES = 100
 ATTEMPTS = 4
 MAX_REFUSALS = 6
 SHOWN = 160
 _RESETS = ("X-Sentry-Rate-Limit-Reset", "X-RateLimit-Reset", "ratelimit-reset")
-_KEYS = re.compile(
-    r"\b(?:[srp]k_(?:live|test)|rk|re|sbp|sb_secret|sntr[yus]+|whsec|Bearer|Basic)[_ ](?=\S*\d)[\w+/=.-]{8,}"
-)
 _DROPPED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -88,7 +89,7 @@ class Api:
 
     Args:
         base_url: what every path is put behind.
-        headers, basic: credentials; their values are masked in every error.
+        headers, basic: credentials; from now on their values are masked in all that is shown.
         hosts: the vendor's own hosts, which its page links may name besides the configured one.
         budget: shared by all APIs of the source.
     """
@@ -105,13 +106,19 @@ class Api:
         self.source, self._base = source, base_url.rstrip("/")
         self._hosts = {urlsplit(base_url).netloc.lower(), *hosts}
         self.budget = budget or Budget()
-        self._secrets = _secrets(headers or {}, basic)
+        for secret in _secrets(headers or {}, basic):
+            keep_secret(secret)
         self._patience = _Patience(self)
         self._dead: str | None = None
         self._answered, self._weary, self._refusals = False, False, 0
         self._client = httpx.Client(
             transport=RetryTransport(_Bounded(self), self._patience),
-            headers={"User-Agent": agent(), "Accept": "application/json", **(headers or {})},
+            headers={
+                "User-Agent": agent(),
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                **(headers or {}),
+            },
             auth=basic,
             follow_redirects=False,
         )
@@ -170,14 +177,8 @@ class Api:
 
     def refused(self, response: httpx.Response) -> SourceError:
         """The error of an answer that is none, with its status and the vendor's message."""
-        words = self.masked(_message(response) or response.reason_phrase)
+        words = told(_message(response) or response.reason_phrase)
         return SourceError(self.source, f"{response.status_code}: {words.rstrip('. ')}".removesuffix(": "))
-
-    def masked(self, text: str) -> str:
-        """Text on one line, shortened, without a secret."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return one_line(text)
 
     def _send(self, method: str, path: str, query: Query, body: Mapping[str, Any] | None) -> Answer:
         if self.hopeless():
@@ -188,7 +189,7 @@ class Api:
         except httpx.TimeoutException as error:
             raise self.lost(_no_answer(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise self.lost(self.masked(_broken(error))) from None
+            raise self.lost(told(_broken(error))) from None
         if response.is_redirect:
             raise SourceError(self.source, f"{response.status_code}: redirects to another address, not followed")
         if response.is_error:
@@ -204,38 +205,128 @@ class Api:
         return self.lost(error.reason) if self._refusals >= MAX_REFUSALS else error
 
 
+class OverrunError(Exception):
+    """An answer is larger, slower or packed otherwise than is read; its text says which."""
+
+
+def clocked(left: Callable[[], float]) -> httpx.HTTPTransport:
+    """A transport of which nothing outlives a deadline, however slowly its headers or its body drip.
+
+    Args:
+        left: seconds that are left.
+    """
+    transport = httpx.HTTPTransport(verify=tls())
+    transport._pool.close()
+    transport._pool = httpcore.ConnectionPool(ssl_context=tls(), network_backend=_Clocked(left))
+    return transport
+
+
+class _Clocked(httpcore.SyncBackend):
+    """Connections that wait for each piece no longer than until the deadline."""
+
+    def __init__(self, left: Callable[[], float]) -> None:
+        self._left = left
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        allowed = _sooner(timeout, self._left())
+        stream = super().connect_tcp(host, port, allowed, local_address, socket_options=socket_options)
+        return _ClockedStream(stream, self._left)
+
+
+class _ClockedStream(httpcore.NetworkStream):
+    """One such connection, plain or in TLS."""
+
+    def __init__(self, stream: httpcore.NetworkStream, left: Callable[[], float]) -> None:
+        self._stream, self._left = stream, left
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _sooner(timeout, self._left(), httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _sooner(timeout, self._left(), httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        inner = self._stream.start_tls(ssl_context, server_hostname, _sooner(timeout, self._left()))
+        return _ClockedStream(inner, self._left)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _sooner(timeout: float | None, left: float, late: type[Exception] = httpcore.ConnectTimeout) -> float:
+    if left <= 0:
+        raise late("the time allowed is over")
+    return left if timeout is None else min(timeout, left)
+
+
+def unpacked(response: httpx.Response, most: int) -> Iterator[bytes]:
+    """The pieces of a body, of which no more is ever unpacked than `most` bytes and one piece.
+
+    Raises:
+        OverrunError: the body is larger, or packed in another way than the one that was asked for.
+    """
+    packing = [word.strip().lower() for word in response.headers.get("Content-Encoding", "").split(",")]
+    if packing not in ([""], ["identity"], ["gzip"], ["x-gzip"], ["deflate"]):
+        raise OverrunError(f"its answer is packed as {one_line(', '.join(packing))!r}, which was not asked for")
+    size = 0
+    for piece in _inflated(response) if packing[0] not in ("", "identity") else response.iter_raw():
+        size += len(piece)
+        if size > most:
+            raise OverrunError(f"its answer is larger than {most / 2**20:g} MB and was not read")
+        yield piece
+
+
+def _inflated(response: httpx.Response) -> Iterator[bytes]:
+    """The pieces of a body packed once, each of at most `PIECE` bytes."""
+    unpacker = zlib.decompressobj(_ANY_HEADER)
+    try:
+        for packed in response.iter_raw():
+            while packed:
+                yield unpacker.decompress(packed, PIECE)
+                packed = unpacker.unconsumed_tail
+        yield unpacker.flush()
+    except zlib.error:
+        raise OverrunError("its answer is packed and damaged") from None
+
+
 class _Bounded(httpx.BaseTransport):
     """Reads each answer whole, within the limits of size and time, before it is judged."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._inner = httpx.HTTPTransport(verify=tls())
+        self._inner = clocked(api.budget.left)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        left = self._api.budget.left()
+        left, allowed = self._api.budget.left(), f"within the {self._api.budget.seconds:.0f} s allowed"
         if left <= 0:
-            seconds = self._api.budget.seconds
-            raise SourceError(self._api.source, f"not read within the {seconds:.0f} s allowed")
+            raise SourceError(self._api.source, f"not read {allowed}")
         timeout = httpx.Timeout(min(READ_S, left), connect=min(CONNECT_S, left))
         request.extensions["timeout"] = timeout.as_dict()
         response = self._inner.handle_request(request)
         try:
-            content = b"".join(self._chunks(response))
+            content = b"".join(unpacked(response, MAX_BYTES))
+        except OverrunError as error:
+            raise SourceError(self._api.source, str(error)) from None
+        except httpx.ReadTimeout:
+            if self._api.budget.left() > 0:
+                raise
+            raise SourceError(self._api.source, f"its answer did not end {allowed}") from None
         finally:
             response.close()
         kept = [(k, v) for k, v in response.headers.multi_items() if k.lower() not in _RECODED]
         return httpx.Response(response.status_code, headers=kept, content=content, request=request)
-
-    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
-        size, source = 0, self._api.source
-        for chunk in response.iter_bytes():
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise SourceError(source, f"its answer is larger than {MAX_BYTES // 2**20} MB and was not read")
-            if self._api.budget.left() <= 0:
-                seconds = self._api.budget.seconds
-                raise SourceError(source, f"its answer did not end within the {seconds:.0f} s allowed")
-            yield chunk
 
     def close(self) -> None:
         self._inner.close()
@@ -340,12 +431,11 @@ def _broken(error: Exception) -> str:
     return f"the connection failed: {text}"
 
 
-def _secrets(headers: Mapping[str, str], basic: tuple[str, str] | None) -> tuple[str, ...]:
-    """Every form in which a credential could come back, longest first."""
-    found = {word for name, value in headers.items() if name == "Authorization" for word in value.split()[1:]}
+def _secrets(headers: Mapping[str, str], basic: tuple[str, str] | None) -> Iterator[str]:
+    """The credentials in what is sent; a key's name opens nothing alone, and is nobody's business either."""
+    yield from (word for name, value in headers.items() if name == "Authorization" for word in value.split()[1:])
     if basic:
-        found |= {basic[1], base64.b64encode(":".join(basic).encode()).decode()}
-    return tuple(sorted((s for s in found if s), key=len, reverse=True))
+        yield from (basic[1], ":".join(basic), *([basic[0]] if any(c.isdigit() for c in basic[0]) else []))
 
 
 def _flat(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, str | int | float | bool | None]]:
@@ -356,9 +446,14 @@ def _flat(pairs: Iterable[tuple[str, Any]]) -> list[tuple[str, str | int | float
     return flat
 
 
+def told(text: str) -> str:
+    """A vendor's words on one line, shortened, without a secret or a person's data."""
+    return masked(text, SHOWN)
+
+
 def one_line(text: str) -> str:
     """Text on one printable line, shortened, what looks like a key masked."""
-    text = _KEYS.sub("***", " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split()))
+    text = KEYS.sub("(token)", " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split()))
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

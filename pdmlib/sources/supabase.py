@@ -1,4 +1,4 @@
-"""Supabase: one scrape of the database host's metrics, and the state of the project and its services."""
+"""Supabase: one scrape of the database host's metrics, the state of the project, and refused connections."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -14,29 +15,41 @@ from prometheus_client.parser import text_string_to_metric_families
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.understanding import Unclear
+from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
 from pdmlib.sources import threads
 from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api, Budget
 from pdmlib.sources.live import live
+from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications import supabase as said
 
 SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
+# Senders of a replication are open connections that do not count among the allowed: a few more are no mistake.
+BEYOND = 2
 DATA = {"mountpoint": "/data"}
+# What PostgreSQL says when it refuses a connection with SQLSTATE 53300: no slot is left, or none for this role or
+# database. The endpoint reads a day at the most, in the dialect of ClickHouse.
+TAKEN = "53300"
+_SAID = ("sorry, too many clients already", "remaining connection slots", "too many connections for")
+_LINES = 1000
+_ANY = "select id, timestamp from logs where source_name = 'postgres_logs'"
+_REFUSED = " or ".join(f"event_message like '%{words}%'" for words in _SAID)
 _READ = {series.name.removesuffix("_total"): series for series in said.SCRAPED}
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
-    """Frames `host_metrics` (one sample, at the end of the scope) and `vendor_states` (kind service).
+    """Frames `host_metrics` (one sample, at the end of the scope), `vendor_states` and `vendor_errors`.
 
     CPU seconds are counters: only the difference to an earlier sample tells a load.
     """
     block = site.source("supabase")
     assert isinstance(block, Supabase)
-    budget, unclear = Budget(), Unclear("supabase")
+    budget, unclear, optional = Budget(), Unclear("supabase"), Optional("supabase")
     key = (block.metrics_user, site.secret(block.metrics_key_env))
     token = {"Authorization": f"Bearer {site.secret(block.management_token_env)}"}
     at = scope.seen_at - timedelta(seconds=1)
@@ -51,8 +64,13 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
             ("project", lambda: _project(management, project, unclear)),
             ("services", lambda: _services(management, f"{project}/health", unclear)),
         ]
-        found = threads.read("supabase", live(site, scope, "supabase", parts))
-        return merge([found, unclear.frames()])
+        logs = f"{project}/analytics/endpoints/logs"
+        refused = [
+            optional.part("refusals", partial(_refusals, management, logs, window, unclear))
+            for window in threads.pieces(scope.window, DAY)
+        ]
+        found = threads.read("supabase", [*live(site, scope, "supabase", parts), *refused])
+        return merge([found, optional.frames(), unclear.frames()])
 
 
 def _scrape(api: Api, at: datetime, unclear: Unclear) -> threads.Frames:
@@ -99,6 +117,26 @@ def _disk(api: Api, path: str, at: datetime, unclear: Unclear) -> threads.Frames
     return {"host_metrics": frame("host_metrics", rows)}
 
 
+def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.Frames:
+    """Connections that the server refused in a stretch of at most a day."""
+
+    def lines(sql: str) -> list[Any]:
+        asked = {"sql": sql, "iso_timestamp_start": iso(window.start), "iso_timestamp_end": iso(window.end)}
+        return entries("supabase", api.get(path, asked).json(), "result")
+
+    found = said.Refusal.each(lines(f"{_ANY} and ({_REFUSED}) order by timestamp desc limit {_LINES}"), unclear)
+    if not found and not lines(f"{_ANY} limit 1"):
+        raise SourceError("supabase", f"the server's log of {window.start:%Y-%m-%d} is empty, or no longer kept")
+    rows = [
+        {"vendor": "supabase", "event": line.id, "at": line.at, "kind": "connection", "code": TAKEN}
+        for line in found
+        if line.id
+    ]
+    lost = {"refusals:rest": f"only the newest {_LINES} refused connections of a day were read"}
+    gaps = threads.gaps("supabase", lost) if len(found) >= _LINES else {}
+    return {"vendor_errors": frame("vendor_errors", rows), **gaps}
+
+
 @dataclass(frozen=True)
 class Sample:
     """One line of a scrape; the value is None where it was not understood."""
@@ -141,6 +179,10 @@ def host_values(text: str, unclear: Unclear) -> dict[str, float]:
     """The values of `host_metrics` in a scrape, those that it does not hold left out."""
     scrape = list(samples(text, unclear))
     values = {name: measure(scrape) for name, measure in MEASURES.items()}
+    taken, most = values["connections"], values["max_connections"]
+    if taken is not None and most is not None and taken > BEYOND * most:
+        unclear.note("metrics.max_connections_connection_count", f"far fewer than the {taken:g} open", most)
+        values |= {"connections": None, "max_connections": None}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -10,7 +10,6 @@ reads meanwhile looks again.
 from __future__ import annotations
 
 import json
-import os
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, parse_time, stamp
-from pdmlib.storage import engine
+from pdmlib.storage import durable, engine
 
 ABANDONED_S = 86_400  # a file that is still half written after a day belongs to a process that has ended
 KEPT: Mapping[str, str] = {
@@ -233,18 +232,13 @@ def _with_texts(table: pd.DataFrame, folder: Path, window: Window) -> pd.DataFra
 
 
 def _write(path: Path, table: pd.DataFrame) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with engine.cursor() as connection:
+        with durable.replacing(path) as beside, engine.cursor() as connection:
             connection.register("rows", table)
             engine.save(connection, "FROM rows", beside, options=STORED)
-        beside.replace(path)
     except (duckdb.IOException, OSError) as error:
         raise ReportError(f"{path}: cannot be written: {engine.reason(error)}") from None
-    finally:
-        with suppress(OSError):
-            beside.unlink()
 
 
 def _samples(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame | None:
@@ -253,17 +247,35 @@ def _samples(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataF
 
 
 def _ask(months: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame | None:
-    """What a query gives over the files of some months; None when they have none."""
+    """What a query gives over the files of some months; None when they have none. Damaged files are set aside."""
     for left in reversed(range(TRIES)):
         paths = _listed(months)
         try:
             return _run(paths, query, bounds) if paths else None
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
+            if _set_aside_damaged(paths):
+                continue
             if not left:
                 raise ReportError(f"{months[0].parent}: cannot be read: {engine.reason(error)}") from None
             # Another process has just merged away a file that was listed here.
             time.sleep(PAUSE)
     return None
+
+
+def _set_aside_damaged(paths: list[Path]) -> bool:
+    """Whether any of the files was damaged, which is then out of the way."""
+    damaged = [path for path in paths if path.exists() and not _is_whole(path)]
+    for path in damaged:
+        durable.set_aside(path)
+    return bool(damaged)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _run([path], "FROM {source}", [])
+    except duckdb.Error:
+        return not path.exists()
+    return True
 
 
 def _listed(months: list[Path]) -> list[Path]:
@@ -309,10 +321,7 @@ def _sparse(name: str, seen: str) -> str:
 
 def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:
     with engine.cursor() as connection:
-        try:
-            return engine.table(connection, query.replace("{source}", engine.parquet(paths)), bounds)
-        except duckdb.InvalidInputException as error:
-            raise ReportError(f"{paths[0].parent}: a file is damaged; remove it: {engine.reason(error)}") from None
+        return engine.table(connection, query.replace("{source}", engine.parquet(paths)), bounds)
 
 
 def _file_name(newest: pd.Timestamp) -> str:

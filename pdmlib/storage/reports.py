@@ -8,7 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pdmlib.phases.window import stamp
+from pdmlib.phases.phase import PHASES
+from pdmlib.phases.window import parse_time, stamp
+from pdmlib.storage import durable
 
 
 def reports_of(folder: Path) -> list[Path]:
@@ -18,6 +20,27 @@ def reports_of(folder: Path) -> list[Path]:
 
 def previous_report(folder: Path, as_of: datetime) -> Mapping[str, Any] | None:
     """The newest `report.json` of a phase's folder whose as-of is strictly earlier; None when there is none."""
-    earlier = [path for path in reports_of(folder) if path.name < stamp(as_of)]
-    content = json.loads((earlier[-1] / "report.json").read_text(encoding="utf-8")) if earlier else None
-    return content if isinstance(content, dict) else None
+    earlier = (path for path in reversed(reports_of(folder)) if path.name < stamp(as_of))
+    return next((content for path in earlier if (content := read_json(path / "report.json")) is not None), None)
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file that this workbook wrote; None where there is no file, or one set aside as damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        durable.set_aside(path)
+        return None
+    return content
+
+
+def last_deployment(folder: Path) -> datetime | None:
+    """The deployment that the newest report of a site judged."""
+    written = [path for phase in PHASES for path in reports_of(folder / phase.name)]
+    newest = sorted(written, key=lambda path: path.name, reverse=True)
+    found = (content["deployed_at"] for path in newest if (content := read_json(path / "report.json")))
+    return next(map(parse_time, found), None)

@@ -60,10 +60,19 @@ def alerts_of(
     measured = [
         alert
         for metric in metrics
-        if (alert := _measured(case, in_force(metric, site or case.site, case.scope.phase.name)))
+        if (alert := _attempted(case, metric, site or case.site))
         and (alert.reading not in covered or alert.rollback)
     ]
     return tuple(sorted((*measured, *spoken), key=lambda a: (ORDER[a.priority], a.id)))
+
+
+def _attempted(case: Case, metric: Metric, site: Site) -> Alert | None:
+    """The alert of a metric, none where that could not be told: the report says so."""
+
+    def measured() -> Alert | None:
+        return _measured(case, in_force(metric, site, case.scope.phase.name))
+
+    return case.attempt(f"alert {metric.title}", measured, lambda _: None)
 
 
 def _measured(case: Case, metric: Metric) -> Alert | None:

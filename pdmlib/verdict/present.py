@@ -17,10 +17,13 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Limit, Measurement, State, Value
 from pdmlib.phases.window import Window
 from pdmlib.verdict.ladder import step_of
+from pdmlib.verdict.links import DOWN
 
 PIECE, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 RATE_OF_REQUESTS = "error_rate_pct"
 PROBED = ("app_up", "health_ok")
+# What declared maintenance brings, and what is no fault as long as it lasts.
+EXPECTED = (*DOWN, "db_connection_errors")
 
 
 @dataclass(frozen=True)
@@ -37,23 +40,23 @@ class Now:
     since: datetime | None
 
 
-def measure_once(case: Case, metric: Metric) -> Measurement:
-    """What a metric measures of a case, asked once."""
-    found: Measurement = case.kept(metric.id, metric.measure)
-    return found
-
-
 def now_of(case: Case, metric: Metric) -> Now | None:
     """The worst step of a metric that holds at present; None when none does, or nothing was measured."""
-    found: Now | None = case.kept(("now", metric), lambda one: _now_of(one, metric))
+    found: Now | None = case.kept(("now", metric), lambda one: _attempted(one, metric))
     return found
+
+
+def _attempted(case: Case, metric: Metric) -> Now | None:
+    return case.attempt(f"{metric.title} at present", lambda: _now_of(case, metric), lambda _: None)
 
 
 def _now_of(case: Case, metric: Metric) -> Now | None:
+    if metric.id in EXPECTED and case.maintained:
+        return None
     if metric.id == RATE_OF_REQUESTS:
         return _failing(case, metric)
     looked = _looked_at(case, metric)
-    found = measure_once(looked, metric)
+    found = metric.of(looked)
     step = _step(looked, metric, found)
     if step is None or not metric.holds(looked):
         return None
@@ -66,7 +69,7 @@ def _looked_at(case: Case, metric: Metric) -> Case:
     What happens seldom needs more than an hour to be seen: the stretch of its newest events.
     """
     present = case.at(case.with_events(metric.events)) if metric.events else case.present()
-    measured = measure_once(present, metric).state is State.MEASURED
+    measured = metric.of(present).state is State.MEASURED
     return present if measured else case.latest() if _ends_now(case) else present
 
 
@@ -83,7 +86,7 @@ def _step(case: Case, metric: Metric, found: Measurement) -> Limit | None:
 def _failing(case: Case, metric: Metric) -> Now | None:
     """Requests that fail now: over the present, or in a stretch of it that its hour dilutes, unless it is over."""
     looked = _looked_at(case, metric)
-    found = measure_once(looked, metric)
+    found = metric.of(looked)
     step, lasting = _step(looked, metric, found), _lasting(case, metric)
     if lasting is not None and (step is None or _rank(lasting.step) <= _rank(step)):
         return lasting
@@ -116,9 +119,9 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
     known = down_since(case) if metric.id in PROBED else metric.began(case.at(looked))
     if known is not None:
         return known
-    source, since = measure_once(case.at(looked), metric).source, None
+    source, since = metric.of(case.at(looked)).source, None
     for window in _back(case, looked):
-        found = measure_once(case.at(window), metric)
+        found = metric.of(case.at(window))
         if found.state is not State.MEASURED or found.source != source:
             continue
         if _step(case, metric, found) is not None:

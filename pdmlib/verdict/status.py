@@ -63,6 +63,7 @@ def confidence_of(
     """high, medium or low, with the reasons: coverage, sample sizes, rival explanations."""
     readings = list(readings)
     low = [f"{r.title} is unknown: {r.reason}" for r in readings if r.key and r.status is Status.UNKNOWN]
+    low += [f"it is not known which deployment this is about: {case.doubt}"] if case.doubt else []
     medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status is not Answer.OK]
     for reading in readings:
         covered = reading.measurement.coverage_pct

@@ -12,7 +12,7 @@ from pdmlib.frames.readings import Finding, Priority, Reading, State, Status
 from pdmlib.phases.phase import Topic
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import PREFIX, shown, step_of
-from pdmlib.verdict.present import measure_once, now_of
+from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
 # before it says otherwise; the others tell of now, or of a difference.
@@ -59,8 +59,16 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         since=alert.since if alert else None,
         active=now is not None if urgent else True,
         value=reading.value,
+        size=_size(reading),
         threshold=alert.threshold if alert else reading.target or "its limit",
     )
+
+
+def _size(reading: Reading) -> tuple[str, float] | None:
+    """How many requests failed of those that were looked at."""
+    value, looked = reading.value, reading.measurement.samples
+    known = reading.id == "error_rate_pct" and isinstance(value, int | float) and looked is not None
+    return ("requests", float(value or 0) / 100 * (looked or 0)) if known else None
 
 
 def _unit(reading: Reading) -> str:
@@ -103,7 +111,7 @@ def _was_so(case: Case, metric: Metric) -> bool:
     """
     if metric.topic is Topic.USE:
         return False
-    before, now = measure_once(case.at(case.scope.before), metric), measure_once(case, metric)
+    before, now = metric.of(case.at(case.scope.before)), metric.of(case)
     if before.state is not State.MEASURED or before.window != case.scope.before:
         return False
     steps = [step_of(metric, found)[0] for found in (before, now)]

@@ -4,10 +4,10 @@ Everything that a report shows is written from a `Verdict`, so that all its file
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from pdmlib.analysis import performance
@@ -17,8 +17,8 @@ from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
-from pdmlib.frames.case import Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, Status
+from pdmlib.frames.case import INTERNAL_ERROR, Case
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
@@ -29,10 +29,11 @@ from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of
 from pdmlib.verdict.checklist import checklist
 from pdmlib.verdict.ladder import as_step, reading_of, shown
-from pdmlib.verdict.present import measure_once, now_of
+from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.symptoms import is_standing, symptoms_of
 
+T = TypeVar("T")
 MOST_TROUBLES, MOST_UNCLEAR, MOST_MISSING = 5, 4, 6  # named in the summary, which a person reads at one look
 MOST_PAST = 3  # incidents that are over and told in the summary, the newest; the table has them all
 _RECOMMENDATIONS = {
@@ -97,30 +98,36 @@ class Verdict:
 
 
 def judge(case: Case) -> Verdict:
-    """The verdict on a case; pure: the same frames give the same verdict."""
-    phase = case.scope.phase.name
+    """The verdict on a case; pure: the same frames give the same verdict.
+
+    Whatever breaks on the way costs its own part and no other: that part is unknown, named in a reading and in the
+    table `internal_errors`, and the report is neither GREEN nor missing.
+    """
     metrics = metrics_in(case)
     readings = tuple(_reading(case, metric, case.site) for metric in metrics)
     reported = {metric.id for metric in metrics}
-    found = (f for find in FINDINGS for f in find(case) if f.reading in reported)
+    found = (f for find in FINDINGS for f in _parts(case, find) if f.reading in reported)
     findings = tuple(sorted(found, key=lambda f: (ORDER[f.priority], f.id)))
-    tables = {name: make(case) for name, make in TABLES.items()}
+    tables = {name: _parts(case, make, f"table {name}") for name, make in TABLES.items()}
     fired = alerts_of(case, metrics, findings)
-    symptoms = tuple(symptoms_of(case, metrics, readings, fired))
-    standing = _standing(case, metrics, [*findings, *symptoms], tables["database_findings"])
-    causes = causes_of(case, [*findings, *symptoms], standing)
+    symptoms = tuple(_parts(case, lambda c: symptoms_of(c, metrics, readings, fired), "symptoms"))
+    everything = [*findings, *symptoms]
+    checks = tables["database_findings"]
+    standing = set(_parts(case, lambda c: _standing(c, metrics, everything, checks), "what was there before"))
+    causes = tuple(_parts(case, lambda c: causes_of(c, everything, standing), "causes"))
+    actions = tuple(_parts(case, lambda _: action_items(causes), "action items"))
+    rivals = tuple(_parts(case, rival_explanations, "rival explanations"))
+    tables["performance"] = _parts(case, lambda _: performance.table(readings), "table performance")
+    tables["action_items"] = [dict(action) for action in actions]
+    if case.scope.phase.named_window:
+        for name, make in _incident_tables(metrics, readings).items():
+            tables[name] = _parts(case, make, f"table {name}")
+    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables["daily"]), "checklist")
+    readings = (*readings, *_broken(case))
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
     status = status_of([r for r in readings if r.id not in standing], alerts, incidents)
-    recommendation = recommendation_of(status, alerts)
-    rivals = tuple(rival_explanations(case))
     confidence, reasons = confidence_of(case, readings, rivals)
-    actions = action_items(causes)
-    tables["performance"] = performance.table(readings)
-    tables["action_items"] = [dict(action) for action in actions]
-    if case.scope.phase.named_window:
-        tables |= _incident_tables(case, metrics, readings)
-    tables["checklist"] = checklist(phase, readings, case.site, findings=findings, days=tables["daily"])
     draft = Verdict(
         case=case,
         readings=readings,
@@ -131,7 +138,7 @@ def judge(case: Case) -> Verdict:
         incidents=incidents,
         rivals=rivals,
         status=status,
-        recommendation=recommendation,
+        recommendation=recommendation_of(status, alerts),
         outcome=outcome_of(case, status),
         confidence=confidence,
         confidence_reasons=reasons,
@@ -140,13 +147,61 @@ def judge(case: Case) -> Verdict:
         actions=actions,
         tables=tables,
     )
-    return replace(draft, summary=summarise(draft))
+
+    def shortest(reason: str) -> str:
+        return f"{case.site.title} is {status}; the summary could not be written: {reason}."
+
+    return replace(draft, summary=case.attempt("summary", lambda: summarise(draft), shortest))
+
+
+def _parts(case: Case, make: Callable[[Case], Iterable[T]], part: str = "") -> list[T]:
+    """A part of the report that is a list: empty, and noted as broken, where it could not be computed."""
+    name = part or f"findings of {make.__module__.rpartition('.')[2]}"
+    return case.attempt(name, lambda: list(make(case)), lambda _: [])
+
+
+def _broken(case: Case) -> tuple[Reading, ...]:
+    """A reading that says what could not be computed; none where everything was."""
+    if not case.broken:
+        return ()
+    reason = f"{INTERNAL_ERROR}: " + "; ".join(f"{row['part']} ({row['error']})" for row in case.broken)
+    return (_unknown("internal_errors", "Parts of the report that were computed", "sources", reason),)
+
+
+def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
+    """A reading without which no report is GREEN."""
+    return Reading(
+        name,
+        title,
+        "",
+        section=section,
+        status=Status.UNKNOWN,
+        target="all",
+        measurement=Measurement.missing(State.ERROR, reason),
+        reason=reason,
+        key=True,
+    )
+
+
+def _checklist(
+    case: Case, readings: tuple[Reading, ...], findings: tuple[Finding, ...], days: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    return checklist(case.scope.phase.name, readings, case.site, findings=findings, days=days)
 
 
 def _reading(case: Case, metric: Metric, site: Site) -> Reading:
+    """A metric's reading; one that cannot be judged is unknown."""
+
+    def unknown(reason: str) -> Reading:
+        return replace(_unknown(metric.id, metric.title, metric.section, reason), unit=metric.unit)
+
+    return case.attempt(metric.title, lambda: _judged(case, metric, site), unknown)
+
+
+def _judged(case: Case, metric: Metric, site: Site) -> Reading:
     """A metric's reading of the window; what makes a report RED or calls for a rollback must hold at present."""
     phase = case.scope.phase.name
-    found = reading_of(metric, measure_once(case, metric), site, phase)
+    found = reading_of(metric, metric.of(case), site, phase)
     if not (found.critical or found.rollback):
         return found
     now = now_of(case, in_force(metric, site, phase))
@@ -165,20 +220,20 @@ def _standing(
 
 
 def _incident_tables(
-    case: Case, metrics: Iterable[Metric], readings: Iterable[Reading]
-) -> dict[str, list[dict[str, Any]]]:
-    known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}
+    metrics: Iterable[Metric], readings: Iterable[Reading]
+) -> Mapping[str, Callable[[Case], Iterable[dict[str, Any]]]]:
     shown = {metric.id: metric.title for metric in metrics}
 
-    def measured(name: str, window: Window) -> Measurement:
-        return measure_once(case.at(window), known[name])
+    def measured(case: Case) -> Callable[[str, Window], Measurement]:
+        known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}
+        return lambda name, window: known[name].of(case.at(window))
 
     return {
-        "timeline": incident.timeline(case),
-        "impact": incident.impact(case, measured),
-        "response": incident.response(case),
-        "criteria": incident.criteria(case, metrics, readings),
-        "verification": incident.verification(case, measured, shown),
+        "timeline": incident.timeline,
+        "impact": lambda case: incident.impact(case, measured(case)),
+        "response": incident.response,
+        "criteria": lambda case: incident.criteria(case, metrics, readings),
+        "verification": lambda case: incident.verification(case, measured(case), shown),
     }
 
 

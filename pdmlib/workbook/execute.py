@@ -20,6 +20,7 @@ from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
 from pdmlib.site.site import Site
+from pdmlib.storage import durable
 from pdmlib.workbook.shipped import shipped
 
 NOTEBOOKS = shipped("notebooks")
@@ -75,10 +76,12 @@ def write_report(
 
 
 def _sweep(phase: Path) -> None:
-    """Removes what killed processes left unfinished."""
+    """Removes what killed processes left unfinished; a report that one had only moved away is put back."""
     for left in [*phase.glob(".*.part"), *phase.glob(".*.old")]:
-        pid = left.name.split(".")[-2]
+        name, pid = left.name.split(".")[1:3]
         if not (pid.isdigit() and _alive(int(pid))):
+            if left.suffix == ".old" and not (phase / name).exists():
+                left.rename(phase / name)
             shutil.rmtree(left, ignore_errors=True)
 
 
@@ -180,14 +183,12 @@ def _innermost(traceback: Iterable[str]) -> str:
 
 
 def _place(beside: Path, target: Path) -> None:
-    """Renames the finished folder into place and points `latest` at the newest as-of."""
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    if target.exists():
-        target.rename(old)
-    beside.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    """Puts the finished folder into place and points `latest` at the newest as-of."""
+    durable.sync_all(beside)
+    durable.exchange(beside, target)
     newest = max(path.name for path in target.parent.iterdir() if path.is_dir() and path.name[0].isdigit())
     link = target.with_name(f".latest.{os.getpid()}")
     link.unlink(missing_ok=True)
     link.symlink_to(newest)
     link.replace(target.with_name("latest"))
+    durable.sync_names(target)

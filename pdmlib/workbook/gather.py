@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
-from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.rewind import rewound
@@ -26,7 +25,18 @@ def gather(
     from pdmlib.sources.catalogue import collect
 
     collected = with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
-    return with_past(collected, site, scope, out)
+    return with_past(_with_doubt(collected, scope), site, scope, out)
+
+
+def _with_doubt(collected: Collection, scope: Scope) -> Collection:
+    """A collection that says where the deployment is only supposed."""
+    if scope.doubt is None:
+        return collected
+    from pdmlib.frames.case import DEPLOYMENT
+    from pdmlib.frames.frame import merge
+    from pdmlib.sources.threads import gaps
+
+    return Collection(merge((gaps("vercel", {DEPLOYMENT: scope.doubt}), collected.frames)), collected.coverage)
 
 
 def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
@@ -36,9 +46,24 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
 
     span = Window(scope.baseline.start, scope.as_of)
     needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
-    found = history.with_history(collected, history_folder(site, out), span, needed)
+    found = _with_damaged(history.with_history(collected, history_folder(site, out), span, needed), site, out)
     then = rewound(found, scope.as_of, scope.looked_until, is_live(site, scope))
     return _with_declared(then, site, scope)
+
+
+def _with_damaged(collected: Collection, site: Site, out: Path) -> Collection:
+    """A collection that says which files of the site's folder were damaged, so that what they held is missing."""
+    from pdmlib.frames.collection import Coverage
+
+    history, ours = history_folder(site, out), out / site.site
+    found = [*history.glob("*/*/*.damaged"), *ours.glob("*/*/*.damaged"), *ours.glob(".*.damaged")]
+    if not found:
+        return collected
+    named = ", ".join(sorted({str(path.relative_to(path.parents[2])) for path in found})[:3])
+    detail = f"{len(set(found))} damaged files were set aside and what they held is missing: {named}"
+    return Collection(
+        collected.frames, (*collected.coverage, Coverage("history", Answer.PARTIAL, 0, 0.0, detail=detail))
+    )
 
 
 def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collection:
@@ -72,13 +97,15 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
         return collected
     from pdmlib.frames.collection import Collection, Coverage
     from pdmlib.frames.frame import frame, merge
+    from pdmlib.sources.threads import reason_of
     from pdmlib.storage.request_logs.figures import collect
 
     started = monotonic()
     try:
         found = collect(site, scope, requests_folder(site, out))
-    except SourceError as error:
-        row = Coverage("requests", Answer.FAILED, 0, seconds=round(monotonic() - started, 2), detail=error.reason)
+    except Exception as error:
+        seconds, reason = round(monotonic() - started, 2), reason_of(error)
+        row = Coverage("requests", Answer.FAILED, 0, seconds=seconds, detail=reason)
         return Collection(collected.frames, (*collected.coverage, row))
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]

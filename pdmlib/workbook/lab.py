@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from pdmlib.errors import CallError
+from pdmlib.site.environment import environment_without
+from pdmlib.storage import durable
+from pdmlib.storage.reports import read_json
 from pdmlib.workbook.execute import NOTEBOOKS
 
 QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "-y")
@@ -27,15 +30,19 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
     """
     if find_spec("jupyterlab") is None:
         raise CallError("JupyterLab is not installed: pip install pdmlib[lab], or `make lab` in a checkout")
-    process = subprocess.Popen(command(folder, options))
+    process = subprocess.Popen(command(folder, options), env=environment_without(()))
     try:
         return process.wait()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # JupyterLab got the same Ctrl-C
         return _stopped(process)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            _stopped(process)
 
 
 def _stopped(process: subprocess.Popen[bytes]) -> int:
-    """JupyterLab got the same Ctrl-C and is shutting its kernels down."""
+    """JupyterLab was told to end and is shutting its kernels down."""
     try:
         return process.wait(15)
     except subprocess.TimeoutExpired:
@@ -57,7 +64,7 @@ def working_copy(folder: Path, parameters: Mapping[str, str]) -> list[Path]:
     copies = []
     for original in sorted(NOTEBOOKS.glob("*.ipynb")):
         copy = folder / original.name
-        notebook = json.loads((copy if copy.exists() else original).read_text(encoding="utf-8"))
+        notebook = read_json(copy) or read_json(original) or {"cells": []}
         for cell in notebook["cells"]:
             if "parameters" in cell["metadata"].get("tags", ()):
                 cell["source"] = _set(cell["source"], parameters)
@@ -76,6 +83,5 @@ def _set(source: str | list[str], parameters: Mapping[str, str]) -> str:
 
 
 def _write(path: Path, notebook: Any) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    beside.replace(path)
+    with durable.replacing(path) as beside:
+        beside.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import ipaddress
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +16,11 @@ from pdmlib.frames.readings import Status
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.environment import environment_value
+from pdmlib.site.masking import keep_secret
 from pdmlib.site.site import Site
 from pdmlib.sources.http import Api, Budget, one_line
+from pdmlib.storage import durable
+from pdmlib.storage.reports import read_json
 
 WORSE = {ReportStatus.GREEN: 0, ReportStatus.UNKNOWN: 1, ReportStatus.YELLOW: 2, ReportStatus.RED: 3}
 URGENT = ("P0", "P1")
@@ -69,7 +71,7 @@ def notify(url: str, folder: Path, content: Mapping[str, Any], previous: Mapping
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder / ".notified.lock"):
         path = folder / ".notified.json"
-        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"phases": {}, "alerts": {}}
+        said = _said(path)
         if content["as_of"] < said["phases"].get(content["phase"], {}).get("as_of", ""):
             return None
         lines, state = news(said, content, previous)
@@ -90,7 +92,7 @@ def news(
     phase, status = content["phase"], content["status"]
     latest = phase_named(phase).latest.total_seconds()
     blind = {row["id"] for row in content["readings"] if row["status"] == Status.UNKNOWN}
-    open_now = {a["id"]: a for a in content["alerts"] if a["priority"] in URGENT}
+    open_now = {a["id"]: _as_cause(a, content) for a in content["alerts"] if a["priority"] in URGENT}
     known: dict[str, Any] = dict(said["alerts"])
     begun = [a for a in open_now.values() if a["priority"] < known.get(a["id"], {"priority": "P9"})["priority"]]
     ended = [
@@ -99,7 +101,10 @@ def news(
         if name not in open_now and row["reading"] not in blind and row["latest_s"] <= latest
     ]
     lines = [f"began: {a['priority']} {_safe(_title(a))}: {_safe(a['action'])}" for a in begun]
-    lines += [f"ended: {known[name]['priority']} {_safe(known[name]['title'])}" for name in ended]
+    lasting = {row["title"] for name, row in known.items() if name not in ended}
+    over = [known[name] for name in ended if known[name]["title"] not in lasting]
+    lines += [f"ended: {row['priority']} {_safe(row['title'])}" for row in over]
+    lines = list(dict.fromkeys(lines))
     was = _status_before(said, phase, previous)
     if lines or (was is not None and WORSE[status] > WORSE[was]):
         changed = f" (was {was})" if was and was != status else ""
@@ -115,6 +120,16 @@ def news(
     alerts = {name: row for name, row in sorted(known.items()) if name not in ended}
     phases = {**said["phases"], phase: {"status": status, "as_of": content["as_of"]}}
     return lines, {"phases": phases, "alerts": alerts}
+
+
+def _as_cause(alert: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An alert with the title, the urgency and the action of the cause that it belongs to, if any is told."""
+    found = next((c for c in content.get("causes", ()) if alert["id"] in c["chain"]), None)
+    fix = f": {found['fix']}" if found and found["fix"] and found["fix"] not in found["action"] else ""
+    told = {"priority", "title", "action"}
+    return (
+        alert if found is None else {**alert, **{k: found[k] for k in told}, "action": f"{found['action']}{fix}"}
+    )
 
 
 def _title(alert: Mapping[str, Any]) -> str:
@@ -137,6 +152,7 @@ def _safe(text: Any) -> str:
 
 
 def _post(url: str, text: str) -> None:
+    keep_secret(url)
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path}"
     message = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
@@ -144,16 +160,26 @@ def _post(url: str, text: str) -> None:
         with Api("webhook", base, budget=Budget(SECONDS)) as api:
             api.post("", message, parse_qsl(parts.query, keep_blank_values=True))
     except SourceError as error:
-        reason = error.reason.replace(url, "***")
-        for secret in (word for word in (parts.path, *parts.path.split("/"), parts.query) if len(word) > 7):
-            reason = reason.replace(secret, "***")
-        raise SourceError("webhook", f"not notified: {reason}") from None
+        raise SourceError("webhook", f"not notified: {error.reason}") from None
+
+
+def _said(path: Path) -> dict[str, Any]:
+    """What was said so far; a file that is not what `_keep` wrote is set aside, and all is said again."""
+    said = read_json(path) or {}
+    try:
+        for row in said.get("phases", {}).values():
+            ReportStatus(row["status"]), str(row["as_of"])
+        for row in said.get("alerts", {}).values():
+            row["reading"], row["latest_s"] + 0, row["priority"] + "", row["title"]
+    except (AttributeError, KeyError, TypeError, ValueError):
+        durable.set_aside(path)
+        return {"phases": {}, "alerts": {}}
+    return {"phases": {}, "alerts": {}, **said}
 
 
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".notified.{os.getpid()}.part")
-    beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
-    beside.replace(path)
+    with durable.replacing(path) as beside:
+        beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
 @contextmanager

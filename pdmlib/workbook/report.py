@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
+from markupsafe import escape
+
+from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority
 from pdmlib.frames.states import Usage
@@ -27,7 +32,35 @@ from pdmlib.workbook.gather import gather
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
+T = TypeVar("T")
+Show = TypeVar("Show", bound=Callable[..., Any])
 
+
+def kept_going(show: Show) -> Show:
+    """A section that cannot be shown says so in its place, and the report goes on."""
+
+    @wraps(show)
+    def shown(self: Report, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return show(self, *args, **kwargs)
+        except CallError:  # a person's own mistake, who should hear of it
+            raise
+        except Exception as error:
+            reason = self.case.broke(f"section {show.__name__}", error)
+            return Html(f"<p class='empty'>Not shown: {escape(reason)}. report.json has what was judged.</p>")
+
+    return cast(Show, shown)
+
+
+def each_kept_going(report: type[T]) -> type[T]:
+    """Every method of a class that shows something, so guarded."""
+    for name, method in list(vars(report).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_") and name != "write":
+            setattr(report, name, kept_going(method))
+    return report
+
+
+@each_kept_going
 @dataclass(frozen=True)
 class Report:
     """One report: its case, its verdict and the analyst's notes.
@@ -60,7 +93,7 @@ class Report:
             shape=words.SHAPES[verdict.status],
             part=span,
             outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
-            deployed=words.deployed(self.case.site, scope.deployed_at),
+            deployed=words.deployed(self.case),
             as_of=words.local(scope.as_of, zone),
             next_check=words.local(verdict.next_check, zone),
             summary=self.notes.summary or verdict.summary,
@@ -173,7 +206,9 @@ class Report:
         answered = tables.coverage(self.case.collection.coverage).html
         empty = "Everything that was read was understood."
         unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
-        return Html(f"{answered}<h3>Not understood</h3>{unclear}")
+        broken = [f"{row['part']}: {row['error']}" for row in self.case.broken]
+        failed = f"<h3>Could not be computed</h3>{self._list(broken).html}" if broken else ""
+        return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
     def chart(self, name: str) -> Any:
         """A picture by name."""
@@ -186,10 +221,17 @@ class Report:
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
         target = Path(folder)
+        markdown = self.case.attempt(
+            "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
+        )
+        (target / "report.md").write_text(markdown, encoding="utf-8")
         content = document.document(self.verdict, self.generated_at)
         (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
-        (target / "report.md").write_text(text.report_markdown(self.verdict, self.notes), encoding="utf-8")
         return Html("")
+
+    def _unwritten(self, reason: str) -> str:
+        title, verdict = self.case.site.title, self.verdict
+        return f"# {title}: {verdict.status}\n\nThis file could not be written: {reason}. report.json is whole.\n"
 
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:
@@ -219,7 +261,8 @@ def open_report(
         SiteError, CallError: the site or notes file or a parameter is wrong.
     """
     loaded = open_site(site, offline=bool(collection))
-    return _opened(loaded, scope_for(loaded, phase, as_of, deployed_at), collection, out=out, notes=notes)
+    scope = scope_for(loaded, phase, as_of, deployed_at, out=Path(out))
+    return _opened(loaded, scope, collection, out=out, notes=notes)
 
 
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
@@ -228,7 +271,10 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
     noted = load_notes(notes_path(site, scope.phase.name, notes))
     folder = Path(out) / site.site
     known = known_since(folder, scope.as_of)
-    verdict = remembered(judge(case), noted, _last(scope, folder), known)
+    judged = judge(case)
+    verdict = case.attempt(
+        "what changed", lambda: remembered(judged, noted, _last(scope, folder), known), lambda _: judged
+    )
     return Report(case, verdict, noted, now())
 
 
@@ -249,5 +295,5 @@ def open_incident(
 ) -> Report:
     """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
     loaded = open_site(site, offline=bool(collection))
-    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at)
+    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at, out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,17 +11,20 @@ from pdmlib.phases.phase import DAILY, phase_named
 from pdmlib.phases.scope import Scope, incident_scope, scope_of
 from pdmlib.phases.window import Window, iso, now, parse_time
 from pdmlib.site.site import Site
+from pdmlib.storage.reports import last_deployment, read_json
 
 # The clock of who asks may run a little ahead of this machine's.
 CLOCKS_APART = timedelta(minutes=1)
 
 
-def incident_scope_for(site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "") -> Scope:
-    """The scope of an incident report."""
+def incident_scope_for(
+    site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "", out: Path | None = None
+) -> Scope:
+    """The scope of an incident report; `out` as for `scope_for`."""
     moment = moment_of(site, as_of)
-    deployed = _deployment(site, moment, deployed_at)
+    deployed, doubt = _known_or_supposed(site, moment, deployed_at, out=out, length=timedelta(days=1))
     window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
-    return incident_scope(site.zone, deployed, window, moment)
+    return replace(incident_scope(site.zone, deployed, window, moment), doubt=doubt)
 
 
 def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
@@ -32,7 +35,9 @@ def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
     """
     known: dict[str, tuple[str, str]] = {}
     for path in sorted((out / site.site).glob("*/latest/report.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
+        if content is None:
+            continue
         known |= {row["id"]: (row["since"] or content["window"]["start"], "") for row in content["alerts"]}
         for row in content["tables"].get("incidents", []):
             known[f"incident:{row['start']}"] = (row["start"], row["end"] or "")
@@ -43,14 +48,34 @@ def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:
     return known[alert]
 
 
-def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "") -> Scope:
+def scope_for(site: Site, phase: str, as_of: str = "", deployed_at: str = "", out: Path | None = None) -> Scope:
     """The scope of a phase; the deployment is the site file's, else the platform's newest one.
+
+    Args:
+        out: folder of the outputs. Given, a platform that does not answer ends no report: the deployment that the
+            last report judged is supposed, else one when the phase would have begun, and the scope says so.
 
     Raises:
         CallError: no deployment is known, or as-of lies before it.
+        SourceError: the platform does not answer, and `out` is not given.
     """
-    moment = moment_of(site, as_of)
-    return scope_of(site.zone, phase_named(phase), _deployment(site, moment, deployed_at), moment)
+    moment, named = moment_of(site, as_of), phase_named(phase)
+    deployed, doubt = _known_or_supposed(site, moment, deployed_at, out=out, length=named.length)
+    return replace(scope_of(site.zone, named, deployed, moment), doubt=doubt)
+
+
+def _known_or_supposed(
+    site: Site, moment: datetime, deployed_at: str, out: Path | None, length: timedelta
+) -> tuple[datetime, str | None]:
+    """The deployment, or the one supposed and why."""
+    try:
+        return _deployment(site, moment, deployed_at), None
+    except SourceError as error:
+        if out is None:
+            raise
+        last = last_deployment(out / site.site)
+        supposed = last if last is not None and last < moment else moment - length
+        return supposed, f"the platform does not say when the deployment was ({error.reason})"
 
 
 def moment_of(site: Site, as_of: str) -> datetime:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.phases.due import due_times, period
 from pdmlib.phases.phase import PHASES, Phase, phase_at
-from pdmlib.phases.window import Window, parse_time
+from pdmlib.phases.window import Window, iso, parse_time
 from pdmlib.storage.reports import reports_of
 
 
@@ -59,6 +59,27 @@ class Standing:
         coming = [row for row in self.reports if row.following]
         return min(coming, key=lambda row: row.following or row.due or self.moment, default=None)
 
+    def as_json(self) -> dict[str, Any]:
+        """The same for a program, times in UTC."""
+        return {
+            "phase": self.phase.name,
+            "deployed_at": iso(self.deployed_at),
+            "as_of": iso(self.moment),
+            "next_check": iso(self.next_check),
+            "collected_at": self.collected_at and iso(self.collected_at),
+            "reports": [
+                {
+                    "phase": row.phase.name,
+                    "state": row.state,
+                    "due": row.due and iso(row.due),
+                    "next_due": row.following and iso(row.following),
+                    "missed": [iso(moment) for moment in row.missed],
+                    "status": row.written and row.written["status"],
+                }
+                for row in self.reports
+            ],
+        }
+
 
 def standing(
     deployed_at: datetime, moment: datetime, zone: ZoneInfo, folder: Path, collected_at: datetime | None
@@ -85,15 +106,6 @@ def newest_report(folder: Path, moment: datetime) -> Mapping[str, Any] | None:
         if parse_time(content["as_of"]) <= moment:
             return dict(content)
     return None
-
-
-def last_deployment(folder: Path) -> datetime | None:
-    """The deployment that the newest report of a site judged."""
-    written = [path for phase in PHASES for path in reports_of(folder / phase.name)]
-    if not written:
-        return None
-    newest = max(written, key=lambda path: path.name) / "report.json"
-    return parse_time(json.loads(newest.read_text(encoding="utf-8"))["deployed_at"])
 
 
 def _due(phase: Phase, deployed_at: datetime, moment: datetime, zone: ZoneInfo, folder: Path) -> Due:

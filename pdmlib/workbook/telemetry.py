@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from pdmlib.errors import PdmError
-from pdmlib.site.environment import environment_value
+from pdmlib.site.environment import DSN, environment_value
 
 
 @contextmanager
@@ -17,12 +18,50 @@ def watched(monitor: str) -> Iterator[None]:
     Local variables, requests and people stay here: only the exception's type, the workbook's own
     frames and the monitor's name leave. A person's mistake (PdmError) is no crash.
     """
-    dsn = environment_value("PDM_SENTRY_DSN")
-    if not dsn:
+    if not _begun():
         yield
         return
-    import sentry_sdk
+    from sentry_sdk import flush
     from sentry_sdk.crons import capture_checkin
+
+    check_in = capture_checkin(monitor_slug=monitor, status="in_progress")
+    status = "error"
+    try:
+        yield
+        status = "ok"
+    except Exception as error:
+        report_error(error)
+        raise
+    finally:
+        capture_checkin(monitor_slug=monitor, check_in_id=check_in, status=status)
+        flush(timeout=2)
+
+
+def report_error(error: Exception) -> None:
+    """Tells of an error that was survived; does nothing without a DSN, or where it is a person's mistake."""
+    if not isinstance(error, PdmError) and _begun():
+        from sentry_sdk import capture_exception
+
+        capture_exception(error)
+
+
+def report_broken(content: Mapping[str, Any]) -> None:
+    """Tells of the parts of a report that could not be computed, by the kind and place of each error."""
+    rows = content["tables"].get("internal_errors", ())
+    if rows and _begun():
+        from sentry_sdk import capture_message
+
+        for row in rows:
+            capture_message(f"{row['part']}: {row['error']}", level="error")
+
+
+@cache
+def _begun() -> bool:
+    """Whether there is somewhere to report to, which is then ready."""
+    dsn = environment_value(DSN)
+    if not dsn:
+        return False
+    import sentry_sdk
 
     sentry_sdk.init(
         dsn=dsn,
@@ -32,18 +71,7 @@ def watched(monitor: str) -> Iterator[None]:
         before_send=_scrubbed,
         default_integrations=False,
     )
-    check_in = capture_checkin(monitor_slug=monitor, status="in_progress")
-    status = "error"
-    try:
-        yield
-        status = "ok"
-    except Exception as error:
-        if not isinstance(error, PdmError):
-            sentry_sdk.capture_exception(error)
-        raise
-    finally:
-        capture_checkin(monitor_slug=monitor, check_in_id=check_in, status=status)
-        sentry_sdk.flush(timeout=2)
+    return True
 
 
 def _scrubbed(event: Any, _: Any) -> Any:

@@ -39,6 +39,7 @@ from pdmlib.workbook.gather import history_folder, with_past
 from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.notify import notify
 from pdmlib.workbook.scope import scope_for
+from pdmlib.workbook.telemetry import report_broken, report_error
 
 SCREEN = DASHBOARD.name
 DASHBOARDS = 3
@@ -63,6 +64,10 @@ class Pace:
     def begin(self) -> None:
         """A round begins."""
         self._began = (self.wall(), self.steady())
+
+    def took(self) -> timedelta:
+        """How long the round has been going on."""
+        return timedelta(seconds=self.steady() - self._began[1])
 
     def wait(self, every: timedelta, tick: Callable[[timedelta], None]) -> None:
         """Waits until `every` after the round began, telling the time left about once a second."""
@@ -120,6 +125,7 @@ class Watch:
     _unwritten: Collection = field(default_factory=lambda: Collection({}), init=False)
     _last: Scope | None = field(default=None, init=False)
     _offset: timedelta = field(default=timedelta(0), init=False)
+    _busy_until: datetime | None = field(default=None, init=False)
     _pages: deque[Path] = field(default_factory=deque, init=False)
 
     def run(self, show: Callable[[Round, timedelta], None], rounds: int | None = None) -> int:
@@ -134,12 +140,31 @@ class Watch:
         for done in count(1):
             self.pace.begin()
             seen = self.round()
-            every = self.every or seen.phase.cadence
-            show(seen, every)
+            seen, every = self._paced(seen)
+            self._shown(show, seen, every)
             if done == rounds:
                 return done
-            self.pace.wait(every, partial(show, seen))
+            self.pace.wait(every, partial(self._shown, show, seen))
         raise AssertionError("unreachable")
+
+    def _paced(self, seen: Round) -> tuple[Round, timedelta]:
+        """A round and when the next is due; one that took longer than its pace says so: the next comes at once."""
+        every, took = self.every or seen.phase.cadence, self.pace.took()
+        self._busy_until = self.pace.wall() + self._offset
+        if took <= every:
+            return seen, every
+        slow = (
+            f"this round took {took.total_seconds():.0f} s, longer than the {every.total_seconds():.0f} s between"
+        )
+        return replace(seen, troubles=(*seen.troubles, f"{slow} rounds: the next begins at once")), every
+
+    def _shown(self, show: Callable[[Round, timedelta], None], seen: Round, left: timedelta) -> None:
+        """Shows a round; what cannot be shown is said, and the watch goes on."""
+        try:
+            show(seen, left)
+        except Exception as error:
+            report_error(error)
+            self.say(f"this round cannot be shown: {reason_of(error)}")
 
     def round(self) -> Round:
         """Collects once, keeps it, judges it, rewrites the dashboard and says what got worse.
@@ -154,15 +179,18 @@ class Watch:
         try:
             scope = self._scope(moment)
             self.follow(scope.as_of)
-        except PdmError as error:
+        except Exception as error:
             if self._last is None and isinstance(error, CallError | SiteError):
                 raise
-            return Round(moment, PHASES[0], troubles=(f"nothing collected: {error}",))
+            report_error(error)
+            said = error if isinstance(error, PdmError) else reason_of(error)
+            return Round(moment, PHASES[0], troubles=(f"nothing collected: {said}",))
         self._offset, self._last = scope.as_of - wall, scope
         begun = Round(scope.as_of, phase_at(scope.deployed_at, scope.as_of))
         try:
             return self._collected(begun, scope)
         except Exception as error:  # whatever a stranger's answer has led to, the next round comes
+            report_error(error)
             return replace(begun, troubles=(f"not judged: {reason_of(error)}",))
 
     def _scope(self, moment: datetime) -> Scope:
@@ -171,9 +199,8 @@ class Watch:
         try:
             return scope_for(self.site, SCREEN, as_of, self.deployed_at)
         except SourceError:
-            if self._last is None:
-                raise
-            return scope_for(self.site, SCREEN, as_of, iso(self._last.deployed_at))
+            deployed_at = iso(self._last.deployed_at) if self._last else ""
+            return scope_for(self.site, SCREEN, as_of, deployed_at, out=self.out)
 
     def _collected(self, begun: Round, scope: Scope) -> Round:
         done: list[str] = []
@@ -186,13 +213,16 @@ class Watch:
         found = catalogue.collect(self.site, scope, on_progress=progress)
         folder = history_folder(self.site, self.out)
         newest, troubles = history.newest(folder), list[str]()
-        missed = rounds_between(newest, scope.as_of, self.every or begun.phase.cadence)
+        slept_from = max(newest, self._busy_until) if newest and self._busy_until else newest
+        missed = rounds_between(slept_from, scope.as_of, self.every or begun.phase.cadence)
         added = self._kept(folder, [found, *self._slept_through(scope, newest)], troubles)
         collection = with_past(found, self.site, scope, self.out)
         verdict = judge(Case(self.site, scope, collection, scope.window))
         last = previous_report(self.out / self.site.site / SCREEN, scope.as_of)
         page = self._rewritten(scope, collection, troubles) if self.dashboard else None
-        self._told(document.document(verdict, now()), last, troubles)
+        content = document.document(verdict, now())
+        report_broken(content)
+        self._told(content, last, troubles)
         return replace(begun, verdict=verdict, added=added, troubles=tuple(troubles), missed=missed, page=page)
 
     def waiting(self) -> int:
@@ -229,8 +259,10 @@ class Watch:
                 written = write_report(
                     self.site, scope, self.out, collection=collection, kernel=kernel, say=self.say
                 )
-        except (PdmError, OSError) as error:
-            troubles.append(f"dashboard not rewritten: {error}")
+        except Exception as error:
+            report_error(error)
+            said = error if isinstance(error, PdmError | OSError) else reason_of(error)
+            troubles.append(f"dashboard not rewritten: {said}")
             return None
         if written.folder not in self._pages:
             self._pages.append(written.folder)
@@ -242,8 +274,9 @@ class Watch:
         try:
             if self.webhook is not None:
                 notify(self.webhook, self.out / self.site.site, content, last)
-        except (PdmError, OSError) as error:
-            troubles.append(str(error))
+        except Exception as error:
+            report_error(error)
+            troubles.append(str(error) if isinstance(error, PdmError | OSError) else reason_of(error))
 
 
 def rounds_between(newest: datetime | None, moment: datetime, every: timedelta) -> tuple[datetime, ...]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,8 @@ def test_a_report_without_notes_says_where_they_were_looked_for(tmp_path: Path) 
         str(tmp_path / "out"),
     )
     assert f"neither {tmp_path}/notes/shop-week1.yaml nor params/notes/shop-week1.yaml is there" in done.stderr
+
+
+def test_the_version_is_printed() -> None:
+    result = pdm("--version")
+    assert (result.returncode, result.stdout) == (0, f"pdm {version('pdmlib')}\n")

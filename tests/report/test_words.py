@@ -84,3 +84,17 @@ def test_rule_22_no_change_in_percent_stands_beside_an_arrow_for_flat() -> None:
     row = {"date": "2025-03-04", "requests": 37, "requests_7day": 100.0, "requests_vs_7day_pct": -63.0}
     assert "-63" not in tables.table("daily", [row | {"requests_trend": "flat"}]).html
     assert "-63 %" in tables.table("daily", [row | {"requests_trend": "down"}]).html
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("see https://evil.example/a", r"see https\://evil.example/a"),
+        ("FTP://x and www.evil.example", r"FTP\://x and www\.evil.example"),
+        ("mailto:a", r"mailto\:a"),
+        ("at 12:30: feature:orders is https", "at 12:30: feature:orders is https"),
+    ],
+)
+def test_a_bare_address_of_a_stranger_is_no_link(text: str, written: str) -> None:
+    """GitHub Flavored Markdown 0.29, 6.9 (autolinks extension) makes links of these; a backslash escapes (6.1)."""
+    assert markdown(text) == written

@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from pdmlib.demo.exchange import Call
+from pdmlib.demo.vendors.allowed import fault_of
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from tests.builders import DEPLOYED, a_scope, at
@@ -26,20 +28,6 @@ VARIABLES = (
     "TWILIO_API_SECRET",
     "RESEND_API_KEY",
 )
-
-
-@dataclass(frozen=True)
-class Call:
-    """What was asked."""
-
-    method: str
-    path: str
-    query: Mapping[str, list[str]]
-    headers: Mapping[str, str]
-    body: bytes
-
-    def one(self, name: str, otherwise: str = "") -> str:
-        return self.query.get(name, [otherwise])[0]
 
 
 @dataclass(frozen=True)
@@ -72,17 +60,19 @@ class Vendor:
 
 @contextmanager
 def vendor(answer: Answer) -> Iterator[Vendor]:
-    """A server that answers every call with `answer(call)`."""
+    """A server that answers every call with `answer(call)`; no vendor may be asked what it does not know."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
 
         def _reply(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             query = parse_qs(parts.query, keep_blank_values=True)
-            call = Call(self.command, parts.path, query, headers=dict(self.headers), body=body)
+            call = Call(self.command, "", parts.path, query=query, headers=dict(self.headers), body=body)
             with lock:
                 running.calls.append(call)
             reply = answer(call)
@@ -105,6 +95,8 @@ def vendor(answer: Answer) -> Iterator[Vendor]:
     with served(Handler) as url:
         running = Vendor(url)
         yield running
+    faults = [fault for call in running.calls if (fault := fault_of(call))]
+    assert not faults, faults
 
 
 @contextmanager

@@ -1,7 +1,13 @@
 """The HTTP client: bounded in size and time, patient as vendors ask, and silent about secrets."""
 
 import gzip
+import socket
 import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -254,3 +260,77 @@ def test_a_next_link_elsewhere_is_refused(link: str) -> None:
 def test_a_missing_list_is_an_error_and_not_an_empty_one(body: Any) -> None:
     with pytest.raises(SourceError, match="has no list 'data'"):
         listed("v", body, "data")
+
+
+def bomb(times: int) -> bytes:
+    """A gigabyte of zeros as gzip, packed so many times: 1 MB once, a few kB twice."""
+    packed = zlib.compressobj(9, wbits=31)
+    body = b"".join([*(packed.compress(bytes(2**20)) for _ in range(200)), packed.flush()])
+    return body if times == 1 else gzip.compress(body, 9)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_bomb_costs_no_more_memory_than_the_size_limit(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    monkeypatch.setattr(http, "MAX_BYTES", 2**20)
+    body = bomb(times)
+    tracemalloc.start()
+    try:
+        reason, _ = refusal(Reply(body, headers={"Content-Encoding": ", ".join(["gzip"] * times)}))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert reason.endswith("is larger than 1 MB and was not read" if times == 1 else "which was not asked for")
+    assert most < 8 * 2**20
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "gzip, identity, gzip", "compress"])
+def test_only_what_was_asked_for_is_unpacked(encoding: str) -> None:
+    reason, server = refusal(Reply(b"{}", headers={"Content-Encoding": encoding}))
+    assert reason == f"its answer is packed as {encoding!r}, which was not asked for"
+    assert server.calls[0].headers["Accept-Encoding"] == "gzip"
+
+
+def test_a_damaged_packing_is_told() -> None:
+    damaged = Reply(gzip.compress(b"{}")[:-9] + b"?????????", headers={"Content-Encoding": "gzip"})
+    assert refusal(damaged)[0] == "its answer is packed and damaged"
+
+
+@pytest.mark.parametrize("packing", ["gzip", "x-gzip", "GZIP", "deflate", "identity"])
+def test_what_is_packed_once_is_read(packing: str) -> None:
+    pack = {"identity": bytes, "deflate": zlib.compress}.get(packing, gzip.compress)
+    reply = Reply(pack(b'{"a": 1}'), headers={"Content-Encoding": packing})
+    with vendor(routed({"/x": reply})) as server, Api("v", server.url) as api:
+        assert api.get("/x").json() == {"a": 1}
+
+
+@contextmanager
+def dripping(whole: bytes, pause_s: float = 0.05) -> Iterator[str]:
+    """A server that answers with a byte at a time."""
+    stop = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        while not stop.is_set():
+            with suppress(OSError), listener.accept()[0] as caller:
+                for byte in whole:
+                    if stop.wait(pause_s):
+                        return
+                    caller.send(bytes([byte]))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.2)
+        thread = threading.Thread(target=answer, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join()
+
+
+@pytest.mark.parametrize("slow", [b"HTTP/1.1 200 OK\r\n", b""], ids=["headers", "body"])
+def test_an_answer_that_drips_ends_with_the_budget(slow: bytes) -> None:
+    whole = slow + b"X-Header: filling\r\n" * 100 if slow else b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1000
+    began = time.monotonic()
+    with dripping(whole, 0.01) as url, Api("v", url, budget=Budget(0.6)) as api, pytest.raises(SourceError):
+        api.get("/x")
+    assert time.monotonic() - began < 2

@@ -5,8 +5,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pdmlib.analysis.database import health
 from pdmlib.errors import SourceError
-from pdmlib.frames.collection import Collection
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.readings import Answer as Source
+from pdmlib.frames.readings import Measurement, State
 from pdmlib.frames.understanding import Unclear
 from pdmlib.sources import supabase
 from pdmlib.sources.supabase import host_values
@@ -45,7 +49,17 @@ SERVICES = [
     {"name": "pooler", "status": "UNHEALTHY", "error": "timeout"},
 ]
 DISK = {"metrics": {"fs_size_bytes": 1000, "fs_used_bytes": 400}}
+LOGS = f"{PROJECT}/analytics/endpoints/logs"
+KEPT = {"result": [{"id": "1", "timestamp": "2025-03-03T15:00:00.000000"}], "error": None}
+
+
+def logs(*refused: dict[str, Any]) -> Any:
+    """The endpoint of logs: lines of refused connections, and one other line where all are asked for."""
+    return lambda call: {"result": list(refused)} if "event_message" in call.one("sql") else KEPT
+
+
 ROUTES: dict[str, Any] = {
+    LOGS: logs(),
     "/metrics": Reply(SCRAPE, headers={"Content-Type": "text/plain"}),
     PROJECT: {"status": "ACTIVE_HEALTHY"},
     f"{PROJECT}/health": SERVICES,
@@ -206,5 +220,58 @@ def test_gauges_of_now_are_not_read_for_a_report_of_the_past() -> None:
         real = {"organization": "shop", "project": "web"}
         site = a_site(sources={"supabase": block, "sentry": real}, secrets=the_site("supabase", **block).secrets)
         found = Collection(supabase.collect(site, the_scope()))
-        assert server.calls == []
+        assert {call.path for call in server.calls} == {LOGS}  # which knows the past
     assert found.gap("supabase", "live") is not None
+
+
+def refused(logs: Any) -> Measurement:
+    found = collected({**ROUTES, LOGS: logs})
+    coverage = (Coverage("supabase", Source.OK, 1, 0.1),)
+    case = Case(a_site(), the_scope(), Collection(found.frames, coverage), the_scope().window)
+    return next(m for m in health.METRICS if m.id == "db_connections_refused").measure(case)
+
+
+def test_connections_that_the_server_refused_are_counted_by_its_log() -> None:
+    """By PostgreSQL's own words for SQLSTATE 53300; two lines lie in the window, the third is a day too old."""
+    asked: list[Call] = []
+
+    def answer(call: Call) -> Any:
+        asked.append(call)
+        times = ("2025-03-03T16:00:00.5", "2025-03-04T14:59:59", "2025-03-02T16:00:00")
+        return {"result": [{"id": t, "timestamp": t} for t in times]}
+
+    found = refused(answer)
+    assert found.value == 2
+    assert found.evidence == "the last at 2025-03-04T14:59:59Z"
+    assert {call.one("iso_timestamp_start") for call in asked} == {"2025-03-03T15:00:00Z"}
+    assert {call.one("iso_timestamp_end") for call in asked} == {"2025-03-04T15:00:00Z"}
+    assert "sorry, too many clients already" in asked[0].one("sql")
+
+
+def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
+    assert refused(logs()).value == 0
+    lost = refused({"result": [], "error": None})
+    assert lost.value is None
+    assert lost.reason == "the server's log of 2025-03-03 is empty, or no longer kept"
+
+
+def test_a_key_that_may_not_read_the_log_says_so_and_loses_nothing_else() -> None:
+    found = refused(Reply({"message": "Forbidden"}, 403))
+    assert (found.state, found.reason) == (State.NO_DATA, "the key may not read the server's log")
+    assert collected({**ROUTES, LOGS: Reply({}, 403)})["gaps"].empty
+
+
+def test_a_line_whose_time_is_not_understood_is_no_zero() -> None:
+    assert refused(logs({"id": "1", "timestamp": 1741017600000000})).state is State.NOT_UNDERSTOOD
+
+
+def test_more_connections_than_may_be_open_are_a_mistake_unless_they_are_few() -> None:
+    """PostgreSQL counts senders of a replication apart from `max_connections`, so that 61 of 60 may be open."""
+    few, many = (
+        SCRAPE.replace('authenticator"} 18', 'authenticator"} 52'),
+        SCRAPE.replace('postgresql"} 60', 'postgresql"} 1'),
+    )
+    assert read(few)["connections"] == 61
+    unclear = Unclear("supabase")
+    assert not {"connections", "max_connections"} & host_values(many, unclear).keys()
+    assert unclear.frames()["not_understood"]["item"].tolist() == ["metrics.max_connections_connection_count"]

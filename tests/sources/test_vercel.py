@@ -8,11 +8,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pdmlib.analysis import performance
 from pdmlib.errors import SourceError
+from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import State
 from pdmlib.phases.window import parse_time
 from pdmlib.sources.vercel import metrics, moves, source
-from tests.builders import DEPLOYED, at
+from tests.builders import DEPLOYED, a_site, at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
 NO_PLUS = Reply({"error": {"code": "payment_required", "message": "Observability Plus is required."}}, 402)
@@ -176,7 +179,7 @@ def test_counts_and_response_times_are_numbers_whatever_they_were_written_as() -
 
 def test_every_span_has_its_own_visitors() -> None:
     activity = collected(routed(routes()))[0]["activity"]
-    assert len(activity) == len(the_scope().spans)
+    assert len(activity) == len(the_scope().visits)
     assert set(activity["visitors"]) == {412}
     assert activity["sessions"].isna().all()
 
@@ -407,3 +410,39 @@ def test_visits_leave_out_the_moment_of_the_end() -> None:
     _, server = collected(routed(routes()))
     path = "/v1/query/web-analytics/visits/count"
     assert all(int(call.one("until")) % 1000 == 999 for call in server.asked(path))
+
+
+def test_a_function_that_took_all_its_memory_hit_the_limit() -> None:
+    """Of three routes one took its 2,048 MB, one took less, and of one it is not known what it was given."""
+
+    def answer(call: Call) -> Reply:
+        asked = json.loads(call.body)
+        key = f"{asked['metric'].replace('.', '_')}_{asked['aggregation']}"
+        most = {metrics.TAKEN: {"/a": 2048, "/b": 512.5, "/c": 9}, metrics.GIVEN: {"/a": 2048, "/b": 2048}}
+        rows = most.get(asked["metric"])
+        return (
+            query(call)
+            if rows is None
+            else Reply({"summary": [{"route": r, key: n} for r, n in rows.items()], "data": []})
+        )
+
+    known = [{"id": name} for name in (metrics.REQUESTS, metrics.TAKEN, metrics.GIVEN)]
+    found, server = collected(
+        routed(routes(**{"/v2/observability/query": answer, "/v2/observability/schema": {"metrics": known}}))
+    )
+    states = found["vendor_states"]
+    assert dict(zip(states["item"], states["ok"], strict=True)) == {"/a": False, "/b": True}
+    scope = the_scope()
+    case = Case(a_site(), scope, found, scope.window)
+    reading = performance.memory_limit_hits(case)
+    assert (reading.value, reading.samples, reading.evidence) == (1, 2, "/a took 2048 of 2048 MB")
+    assert performance.memory_limit_hits(case.at(scope.before)).state is State.NO_DATA
+    asked = [json.loads(call.body) for call in server.asked("/v2/observability/query")]
+    assert {a["aggregation"] for a in asked if "memory" in a["metric"]} == {"max"}
+
+
+def test_without_figures_of_memory_nothing_is_said_of_it() -> None:
+    found = collected(routed(routes()))[0]
+    assert found["vendor_states"].empty
+    case = Case(a_site(), the_scope(), found, the_scope().window)
+    assert performance.memory_limit_hits(case).state is State.NO_DATA

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -151,3 +153,36 @@ def test_a_notebook_runs_top_to_bottom_in_jupyterlab(server: Server) -> None:
     shown = "".join(answer["data"].get("text/html", "") for answer in answers)
     assert "Dirt Free CRM" in shown or "YELLOW" in shown
     assert "Opened by hand" in shown
+
+
+STARTED = """
+import sys
+from pathlib import Path
+from pdmlib.cli.main import let_ends_be_orderly
+from pdmlib.workbook.lab import open_lab
+let_ends_be_orderly()
+open_lab(Path(sys.argv[1]), sys.argv[2:])
+"""
+
+
+def processes_naming(text: str) -> list[str]:
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    return [line.decode() for line in lines if text.encode() in line]
+
+
+@pytest.mark.slow
+def test_a_lab_that_is_told_to_end_leaves_no_server_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "served-folder-of-this-test"
+    folder.mkdir()
+    call = [sys.executable, "-c", STARTED, str(folder), "--no-browser", "--ServerApp.port=0", "--allow-root"]
+    lab = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, env={**os.environ, "PDM_SENTRY_DSN": "x"})
+    assert lab.stderr
+    with lab, lab.stderr:
+        for line in lab.stderr:
+            if "Use Control-C to stop this server" in line:
+                break
+        (server,) = processes_naming("--ServerApp.root_dir=")
+        assert str(folder) in server
+        lab.send_signal(signal.SIGTERM)
+        assert lab.wait(30) == 128 + signal.SIGTERM
+    assert not processes_naming("--ServerApp.root_dir=")

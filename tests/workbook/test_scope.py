@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 
 from pdmlib.analysis.confounders import rivals
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, SourceError
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
-from pdmlib.workbook.gather import with_past
+from pdmlib.report.words import deployed
+from pdmlib.verdict.verdict import judge
+from pdmlib.workbook.gather import gather, with_past
 from pdmlib.workbook.scope import scope_for
 from tests.builders import a_site, at
+from tests.sources.loopback import Reply, the_site, vendor
 
 DEPLOYMENTS = [
     {"at": "2025-03-03T15:00:00Z", "name": "v1"},
@@ -65,3 +68,24 @@ def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
     assert "Spring sale began in the window, at 2025-03-04 00:00 CST" in found
     assert not any("Old" in text for text in found)
     assert site.deployment_name(scope.deployed_at) == "v1"
+
+
+def test_a_platform_that_does_not_answer_ends_no_report_and_it_says_what_it_supposes(tmp_path: Path) -> None:
+    """The guide's week has seven days; a report that judged a deployment before is a better guess."""
+    as_of = "2025-03-10T15:00:00Z"
+    with vendor(lambda call: Reply({"error": {"message": "down"}}, 503)) as server:
+        site = the_site("vercel", project="prj_shop", base_url=server.url)
+        with pytest.raises(SourceError, match="503"):
+            scope_for(site, "week1", as_of)
+        scope = scope_for(site, "week1", as_of, out=tmp_path)
+        collected = gather(site, scope, tmp_path)
+        earlier = tmp_path / site.site / "daily" / "20250305T150000Z"
+        earlier.mkdir(parents=True)
+        (earlier / "report.json").write_text('{"deployed_at": "2025-03-04T10:00:00Z"}')
+        assert scope_for(site, "week1", as_of, out=tmp_path).deployed_at == at("2025-03-04T10:00")
+    assert scope.deployed_at == at("2025-03-03T15:00")
+    verdict = judge(Case(site, scope, collected, scope.window))
+    doubt = "the platform does not say when the deployment was (503: down)"
+    assert f"it is not known which deployment this is about: {doubt}" in verdict.confidence_reasons
+    assert (verdict.status, verdict.confidence) == ("UNKNOWN", "low")
+    assert f"(supposed, since {doubt})" in deployed(verdict.case)

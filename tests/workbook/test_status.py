@@ -11,7 +11,8 @@ from rich.console import Console
 from pdmlib.cli.status_table import picture
 from pdmlib.phases.due import due_times
 from pdmlib.phases.phase import phase_named
-from pdmlib.workbook.status import Due, last_deployment, standing
+from pdmlib.storage.reports import last_deployment
+from pdmlib.workbook.status import Due, standing
 from tests.builders import DEPLOYED, at
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -122,6 +123,10 @@ def test_the_table_names_what_was_missed_and_what_is_due_next(tmp_path: Path) ->
     )
     assert "CDT and 4 before; `pdm report daily" in text
     assert "next due: weekly-review Mon 2025-03-17 08:00 CDT" in text
+    told = json.loads(json.dumps(found.as_json()))
+    assert (told["phase"], told["as_of"]) == ("month1", "2025-03-12T15:00:00Z")
+    (daily,) = [row for row in told["reports"] if row["phase"] == "daily"]
+    assert (daily["state"], daily["missed"][-1]) == ("missed", "2025-03-10T13:00:00Z")
 
 
 def test_after_month_one_there_is_one_a_day(tmp_path: Path) -> None:

@@ -135,6 +135,38 @@ def test_each_round_adds_to_the_history_and_a_long_sleep_is_told(tmp_path: Path)
 
 
 @pytest.mark.usefixtures("demo_environ")
+def test_rounds_that_a_round_itself_outlasts_are_not_missed_and_it_says_that_it_was_slow(tmp_path: Path) -> None:
+    machine, told = Machine(), []
+
+    def slowly(moment: datetime) -> None:
+        """A round of twelve minutes, where one is due every five."""
+        machine.sleep(720)
+
+    watch = a_watch(a_site_of(tmp_path, "app"), tmp_path, machine, follow=slowly)
+    seen = run(watch, 2)
+    told = [trouble for round_ in seen for trouble in round_.troubles]
+    assert [round_.missed for round_ in seen] == [(), ()]
+    slow = "this round took 720 s, longer than the 300 s between rounds: the next begins at once"
+    assert told == [slow, slow]
+
+
+@pytest.mark.usefixtures("demo_environ")
+def test_whatever_breaks_while_a_round_is_shown_or_told_the_watch_goes_on(tmp_path: Path) -> None:
+    machine, said = Machine(), []
+
+    def broken(*_: object) -> None:
+        raise OverflowError("cannot convert float infinity to integer")
+
+    def later(moment: datetime) -> None:
+        if moment > START:
+            broken()
+
+    watch = a_watch(a_site_of(tmp_path, "app"), tmp_path, machine, follow=later, say=said.append)
+    assert watch.run(broken, 3) == 3
+    assert any(text.startswith("this round cannot be shown: ") for text in said)
+
+
+@pytest.mark.usefixtures("demo_environ")
 def test_a_failing_source_is_told_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDM_DEMO_SUPABASE_METRICS_KEY", "wrong")
     (seen,) = run(a_watch(a_site_of(tmp_path, "app", "supabase"), tmp_path, Machine()), 1)

@@ -29,6 +29,7 @@ SECTION = "database"
 SCALE = "Review queries, consider scaling"
 BACKLOG = "Add to optimization backlog"
 SLOW = "Check database queries, optimize"
+POOL = "Connect through the pooler, or allow more connections"
 RESTART = "Check Supabase status, restart if needed"
 # The guide: over 100 ms is slow, over a second goes to the backlog; one call in a row of few is no mean.
 SLOW_MS, SLOW_CALLS, BACKLOG_MS = 100.0, 5, 1000.0
@@ -103,13 +104,13 @@ def db_connections(case: Case) -> Measurement:
 
 
 def db_connections_pct(case: Case) -> Measurement:
-    """The most connections of any sample in the window, in percent of those allowed."""
+    """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
     text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
-    value = 100 * float(top["value"]) / float(limit["value"])
+    value = min(100.0, 100 * float(top["value"]) / float(limit["value"]))
     return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
 
@@ -142,6 +143,24 @@ def db_connection_errors(case: Case) -> Measurement:
         window=case.window,
         evidence="; ".join(signs + now) or seen,
     )
+
+
+def db_connections_refused(case: Case) -> Measurement:
+    """Connections that the server refused since all were taken, by its own log."""
+    errors = case.within("vendor_errors", "at")
+    refused = errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
+    if doubt := case.unclear("supabase", "refusals"):
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
+    if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
+        return case.missing("supabase", "refusals", "the key may not read the server's log")
+    last = f"the last at {iso(refused['at'].max())}" if len(refused) else None
+    return _gauged(case, len(refused), last or "the server's log holds none")
+
+
+def _is_unreadable(case: Case, item: str) -> bool:
+    states = case["vendor_states"]
+    mine = (states["vendor"] == "supabase") & (states["kind"] == "key")
+    return bool((mine & (states["item"] == item)).any())
 
 
 def _connected(case: Case) -> bool:
@@ -470,6 +489,7 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
         goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
+        size=("ms", now - before),
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
@@ -552,6 +572,7 @@ _CONNECTIONS = (
     Limit(">=", 70, Status.WARN, priority=Priority.P2, action=SCALE),
 )
 _DOWN = (Limit(">", 0, Status.FAIL, priority=Priority.P0, action=RESTART, critical=True, rollback=True),)
+_REFUSED = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=POOL),)
 _STORAGE = (
     Limit(">=", 90, Status.FAIL, priority=Priority.P1, action=SCALE),
     Limit(">=", 80, Status.WARN, priority=Priority.P2, action=SCALE),
@@ -637,6 +658,16 @@ METRICS: tuple[Metric, ...] = (
         target="0",
         better="lower",
         holds=down_confirmed,
+    ),
+    Metric(
+        "db_connections_refused",
+        "Connections refused",
+        "count",
+        section=SECTION,
+        measure=db_connections_refused,
+        limits=_REFUSED,
+        target="0",
+        better="lower",
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),

@@ -13,7 +13,7 @@ from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations import emails, messages, payments
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 
 SECTION = "integrations"
@@ -113,13 +113,14 @@ def _is_now(case: Case) -> bool:
     return case.window.end >= case.scope.window.end
 
 
-def causes_of(case: Case, name: str) -> Iterator[Cause]:
+@once
+def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     """Why an integration has issues; nothing when none is known."""
-    yield from _broken_states(case, name)
-    yield from _failing_checks(case, name)
-    yield from _unwell_component(case, name)
-    for causes in _CAUSES.get(name, ()):
-        yield from causes(case)
+    told = (_broken_states, _failing_checks, _unwell_component)
+    return (
+        *(c for tell in told for c in tell(case, name)),
+        *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
+    )
 
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
@@ -173,6 +174,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     )
 
 
+@once
 def _checks(case: Case, name: str) -> pd.DataFrame:
     """Checks by the application, oldest first."""
     checks = case.within("integration_checks", "at").sort_values("at")
@@ -230,7 +232,7 @@ def findings(case: Case) -> list[Finding]:
 
 def _issues(case: Case) -> Iterator[Finding]:
     for name, title in TITLES.items():
-        causes = list(causes_of(case, name))
+        causes = causes_of(case, name)
         if causes:
             yield Finding(
                 id=f"integration:{name}",

@@ -41,8 +41,8 @@ def _memory(requests: Table) -> Array:
     return np.asarray(150 + 9.0 * requests["route"] + requests["at"] % 37)
 
 
-def _cpu(requests: Table) -> Array:
-    return 0.35 * requests["duration_ms"].astype(np.float64)
+def _given(requests: Table) -> Array:
+    return np.full(len(requests), 2048.0)
 
 
 def _duration(requests: Table) -> Array:
@@ -55,7 +55,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("vercel.function_invocation.function_duration_ms", "Function Duration", "milliseconds", _duration),
     Metric("vercel.function_invocation.request_duration_ms", "Request Duration", "milliseconds", _duration),
     Metric("vercel.function_invocation.peak_memory_mb", "Peak Memory", "megabytes", _memory),
-    Metric("vercel.function_invocation.function_cpu_time_ms", "CPU Time", "milliseconds", _cpu),
+    Metric("vercel.function_invocation.provisioned_memory_mb", "Provisioned Memory", "megabytes", _given),
 )
 
 
@@ -69,23 +69,6 @@ _NO_PLUS = _refuse(402, "payment_required", "Observability Plus is required to q
 def schema(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     """The ids of all metrics."""
     return Reply({"metrics": [{"id": m.id, "description": m.description} for m in METRICS]})
-
-
-def schema_of(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    """What may be asked of one metric."""
-    mine = [m for m in METRICS if m.id == found[1]]
-    if not mine:
-        return _refuse(404, "not_found", "Metric not found")
-    metric = mine[0]
-    entry = {
-        "id": metric.id,
-        "description": metric.description,
-        "unit": metric.unit,
-        "aggregations": list(metric.aggregations),
-        "defaultAggregation": metric.aggregations[0],
-        "dimensions": [{"name": d, "label": d.replace("_", " ").title()} for d in _DIMENSIONS],
-    }
-    return Reply([entry])
 
 
 def query(call: Call, stage: Stage, found: re.Match[str]) -> Reply:

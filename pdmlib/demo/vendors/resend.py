@@ -10,7 +10,7 @@ import numpy as np
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso, parse
 from pdmlib.demo.scenarios import DEPLOYED
 from pdmlib.demo.world.grid import DAY, HOUR, Table, moment, ms
-from pdmlib.demo.world.messages import BOUNCED, CLICKED, EMAIL_EVENTS, EMAIL_SUBJECTS, OPENED
+from pdmlib.demo.world.messages import BOUNCED, CLICKED, OPENED
 
 _COUNTS = (
     "received",
@@ -59,14 +59,6 @@ def _stamp(at: int) -> str:
     return moment(at).strftime("%Y-%m-%d %H:%M:%S.%f") + "+00"
 
 
-def _event(stage: Stage, row: dict[str, Any]) -> str:
-    if row["at"] > stage.clock - _ARRIVES_MS:
-        return "sent"
-    if row["event"] in (OPENED, CLICKED) and row["opened"] > stage.clock:
-        return "delivered"
-    return EMAIL_EVENTS[row["event"]]
-
-
 def _newest(call: Call, stage: Stage, prefix: str) -> tuple[int, Table]:
     """The page of emails that a call asks for, in order of time, and the number of its first."""
     table = stage.world["emails"].until(stage.clock)
@@ -74,28 +66,6 @@ def _newest(call: Call, stage: Stage, prefix: str) -> tuple[int, Table]:
     last = int(after[1]) if after else len(table)
     first = max(last - min(max(call.number("limit", 20), 1), 100), 0)
     return first, table.slice(first, last)
-
-
-def _emails(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    first, page = _newest(call, stage, "4ef9a417-02e9-4d39-ad75")
-    rows = [_email(stage, n, row) for n, row in enumerate(page.rows(), start=first)][::-1]
-    return Reply({"object": "list", "has_more": first > 0, "data": rows})
-
-
-def _email(stage: Stage, n: int, row: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "object": "email",
-        "id": f"4ef9a417-02e9-4d39-ad75-{n:012d}",
-        "message_id": f"<{n}@mail.example.com>",
-        "to": [f"customer{n % 5000}@example.com"],
-        "from": "Dirt Free <noreply@mail.example.com>",
-        "created_at": _stamp(row["at"]),
-        "subject": EMAIL_SUBJECTS[row["subject"]],
-        "bcc": [],
-        "cc": [],
-        "reply_to": [],
-        "last_event": _event(stage, row),
-    }
 
 
 def _counted(stage: Stage, mails: Table) -> dict[str, int]:
@@ -172,12 +142,6 @@ def _domains(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return _listed([_domain() | {"open_tracking": True, "click_tracking": True, "capabilities": sending}])
 
 
-def _one_domain(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    kinds = (("SPF", "send", "MX"), ("SPF", "send", "TXT"), ("DKIM", "resend._domainkey", "TXT"))
-    records = [{"record": r, "name": n, "type": t, "ttl": "Auto", "status": "verified"} for r, n, t in kinds]
-    return Reply({"object": "domain", **_domain(), "records": records})
-
-
 def _webhooks(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     webhook = {
         "id": "4dd369bc-aa82-4ff3-97de-514ae3000ee0",
@@ -205,36 +169,13 @@ def _logs(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply({"object": "list", "has_more": first > 0, "data": rows})
 
 
-def _suppressions(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    mails = stage.world["emails"].until(stage.clock - _ARRIVES_MS)
-    numbers = np.flatnonzero(mails["event"] == BOUNCED).tolist()[::-1]
-    if call.one("origin", "bounce") != "bounce":
-        numbers = []
-    first = call.number("after", 0)
-    rows = [
-        {
-            "object": "suppression",
-            "id": f"e169aa45-1ecf-4183-9955-{n:012d}",
-            "email": f"customer{n % 5000}@example.com",
-            "origin": "bounce",
-            "source_id": f"4ef9a417-02e9-4d39-ad75-{n:012d}",
-            "created_at": _stamp(int(mails["at"][n]) + _ARRIVES_MS),
-        }
-        for n in numbers[first : first + min(max(call.number("limit", 20), 1), 100)]
-    ]
-    return _listed(rows)
-
-
 VENDOR = Vendor(
     allows=_allows,
     routes=(
-        ("GET", r"/emails", _emails),
         ("GET", r"/emails/metrics", _metrics),
         ("GET", r"/domains", _domains),
-        ("GET", rf"/domains/{_DOMAIN}", _one_domain),
         ("GET", r"/webhooks", _webhooks),
         ("GET", r"/logs", _logs),
-        ("GET", r"/suppressions", _suppressions),
     ),
     unknown=_refusal(404, "not_found", "The requested endpoint does not exist"),
     refusals={

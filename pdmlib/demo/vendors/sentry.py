@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import numpy as np
-
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso_s
 from pdmlib.demo.vendors import sentry_issues, sentry_query
 from pdmlib.demo.vendors.cells import counts
@@ -168,14 +166,6 @@ def _releases(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply([_release(stage, n) for n in page], headers=headers)
 
 
-def _deploys(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    mine = [n for n in _out(stage) if RELEASES[n] == found[1]]
-    if not mine:
-        return _detail("The requested resource does not exist", 404)
-    deployment = next(d for d in DEPLOYMENTS if d.release == found[1])
-    return Reply([_deploy(mine[0], ms(deployment.ready or deployment.created))])
-
-
 def _hours(call: Call, stage: Stage) -> tuple[int, int, int]:
     start, end = sentry_query.span(call, stage)
     step = max(sentry_query.interval(call.one("interval") or "1h", end - start), HOUR)
@@ -206,61 +196,15 @@ def _stats(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply({"start": iso_s(start), "end": iso_s(end), "intervals": times, "groups": groups})
 
 
-def _sessions(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    fields, by = call.query.get("field", ()), call.query.get("groupBy", ())
-    try:
-        start, end, step = _hours(call, stage)
-    except sentry_query.QueryError as error:
-        return _detail(f"Invalid query. {error}", 400)
-    visits = stage.world["sessions"].between(start, stage.past(end))
-    luck = (visits["at"] // 7 + visits["visitor"]) % 1009
-    status = np.select([luck < 1, luck < 12], ["crashed", "errored"], "healthy")
-    intervals = list(range(start, end, step))
-    names = ("healthy", "errored", "crashed", "abnormal") if "session.status" in by else ("",)
-    groups = []
-    for name in names:
-        mine = visits.where(status == name) if name else visits
-        cells = [_session_cells(mine.between(at, at + step), visits, fields) for at in intervals]
-        totals = _session_cells(mine, visits, fields)
-        groups.append(
-            {
-                "by": {"session.status": name} if name else {},
-                "totals": totals,
-                "series": {f: [c[f] for c in cells] for f in totals},
-            }
-        )
-    times = [iso_s(at) for at in intervals]
-    return Reply({"start": iso_s(start), "end": iso_s(end), "intervals": times, "groups": groups, "query": ""})
-
-
-def _session_cells(mine: Table, visits: Table, fields: Any) -> dict[str, Any]:
-    crashed = ((mine["at"] // 7 + mine["visitor"]) % 1009 < 1).sum()
-    known: dict[str, Any] = {
-        "sum(session)": len(mine),
-        "count_unique(user)": len(np.unique(mine["visitor"])),
-        "crash_free_rate(session)": 1 - float(crashed) / len(mine) if len(mine) else None,
-    }
-    return {f: known[f] for f in fields if f in known}
-
-
 _ORG = rf"/api/0/organizations/{ORGANIZATION}"
-
-
-def _empty_list(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    return Reply([], headers=sentry_query.page(call, [], 100)[1])
 
 
 _ROUTES = (
     ("GET", rf"{_ORG}/events/", _events),
     ("GET", rf"{_ORG}/events-timeseries/", _timeseries),
     ("GET", rf"{_ORG}/issues/", sentry_issues.listing),
-    ("GET", rf"{_ORG}/issues/(\d+)/", sentry_issues.one),
     ("GET", rf"{_ORG}/releases/", _releases),
-    ("GET", rf"{_ORG}/releases/([^/]+)/deploys/", _deploys),
     ("GET", rf"{_ORG}/stats_v2/", _stats),
-    ("GET", rf"{_ORG}/sessions/", _sessions),
-    ("GET", rf"{_ORG}/monitors/", _empty_list),
-    ("GET", rf"{_ORG}/monitors/[^/]+/checkins/", _empty_list),
 )
 VENDOR = Vendor(
     allows=_allows,

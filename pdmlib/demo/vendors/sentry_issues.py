@@ -83,16 +83,6 @@ def listing(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply([_shown(s, span if windowed else None) for s in page], headers=headers)
 
 
-def one(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    """`GET /organizations/{org}/issues/{id}/`: with the first and the last release."""
-    for seen in _seen(stage):
-        if seen.id == found[1]:
-            newest = RELEASES[int(seen.events["release"][-1])]
-            releases = {"firstRelease": {"version": seen.release(seen.first)}, "lastRelease": {"version": newest}}
-            return Reply(_shown(seen, None) | releases)
-    return Reply({"detail": "The requested resource does not exist"}, 404)
-
-
 def _users(seen: Seen) -> int:
     users = seen.events["user"]
     return len(np.unique(users[users >= 0]))

@@ -11,7 +11,7 @@ import numpy as np
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor
 from pdmlib.demo.scenarios import DEPLOYED
 from pdmlib.demo.world.grid import DAY, ms
-from pdmlib.demo.world.money import BROKEN, DECLINED, SUCCEEDED
+from pdmlib.demo.world.money import BROKEN, SUCCEEDED
 
 _PAGE = 50
 _VERSION = "2026-06-24.dahlia"
@@ -89,46 +89,17 @@ def _charge(stage: Stage, n: int, row: Entry) -> Entry:
     }
 
 
-def _intent(stage: Stage, n: int, row: Entry) -> Entry:
-    good = row["result"] == SUCCEEDED
-    declined = row["result"] == DECLINED
-    error = {
-        "type": "card_error" if declined else "api_error",
-        "code": "card_declined" if declined else "processing_error",
-        "decline_code": "insufficient_funds" if declined else None,
-        "message": "Your card has insufficient funds." if declined else "An error occurred with our connection.",
-        "charge": f"ch_demo{n:08d}",
-    }
-    return {
-        "id": f"pi_demo{n:08d}",
-        "object": "payment_intent",
-        "amount": row["amount"],
-        "amount_received": row["amount"] if good else 0,
-        "canceled_at": None,
-        "cancellation_reason": None,
-        "client_secret": f"pi_demo{n:08d}_secret_never_store",
-        "created": row["at"] // 1000,
-        "currency": "usd",
-        "last_payment_error": None if good else error,
-        "latest_charge": f"ch_demo{n:08d}",
-        "livemode": True,
-        "metadata": {},
-        "payment_method_types": ["card"],
-        "status": "succeeded" if good else "requires_payment_method",
-    }
-
-
 def _event(stage: Stage, n: int, row: Entry) -> Entry | None:
     if row["at"] < stage.clock - _KEPT_EVENTS:
         return None
     good = row["result"] == SUCCEEDED
-    intent = _intent(stage, n, row)
+    intent = {"id": f"pi_demo{n:08d}", "object": "payment_intent", "amount": row["amount"], "currency": "usd"}
     return {
         "id": f"evt_demo{n:08d}",
         "object": "event",
         "api_version": _VERSION,
         "created": row["at"] // 1000,
-        "data": {"object": {k: intent[k] for k in ("id", "object", "amount", "currency", "status")}},
+        "data": {"object": {**intent, "status": "succeeded" if good else "requires_payment_method"}},
         "livemode": True,
         "pending_webhooks": int(_pending(stage, row["at"])),
         "request": {"id": f"req_demo{n}", "idempotency_key": None},
@@ -296,7 +267,6 @@ VENDOR = Vendor(
     allows=_allows,
     routes=(
         ("GET", r"/v1/charges", _listing(_charge)),
-        ("GET", r"/v1/payment_intents", _listing(_intent)),
         ("GET", r"/v1/events", _listing(_event)),
         ("GET", r"/v1/balance_transactions", _listing(_transaction)),
         ("GET", r"/v1/webhook_endpoints", _webhooks),

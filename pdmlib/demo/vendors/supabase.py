@@ -8,14 +8,13 @@ from typing import Any
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso_s, parse
 from pdmlib.demo.scenarios import DEPLOYED
-from pdmlib.demo.world.grid import DAY, HOUR, Table, ms
+from pdmlib.demo.world.grid import DAY, ms
 from pdmlib.demo.world.host import CORES, DISK_BYTES, MAX_CONNECTIONS, MEMORY_BYTES
 from pdmlib.demo.world.issues import ISSUES
 
 REF = "dirtfreedemoproject0"
 _VERSION = "18.6"
 _METRICS = "/customer/v1/privileged/metrics"
-_TIMEOUT_ISSUE = next(n for n, issue in enumerate(ISSUES) if issue.number == 402)
 _OUTAGE_ISSUE = next(n for n, issue in enumerate(ISSUES) if issue.number == 401)
 _BROKEN_LINE = (
     f'supavisor_connections_active{{supabase_project_ref="{REF}",service_type="pooler",mode="transaction",'
@@ -120,7 +119,7 @@ def _project(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
 
 
 def _health(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    services = [s for value in call.query.get("services", ()) for s in value.split(",")]
+    services = call.query.get("services", ())
     if not services:
         return Reply({"message": "services is required"}, 400)
     return Reply([_service(name, stage) for name in services])
@@ -139,43 +138,19 @@ def _disk(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
 
 
 def _logs(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    start = parse(call.one("iso_timestamp_start")) if call.one("iso_timestamp_start") else stage.clock - 60_000
-    end = parse(call.one("iso_timestamp_end")) if call.one("iso_timestamp_end") else stage.clock
+    """Lines of the server's log: refused connections of the outage, else one of those that are always there."""
+    start, end = parse(call.one("iso_timestamp_start")), parse(call.one("iso_timestamp_end"))
     if start is None or end is None or end - start > DAY:
         return Reply({"message": "the range of a query may be at most 24 hours"}, 400)
+    if "event_message" not in call.one("sql"):
+        return Reply({"result": [_line(start, 0)], "error": None})
     events = stage.world["events"].between(start, stage.past(end))
-    rows = _lines(events, _TIMEOUT_ISSUE, "canceling statement due to statement timeout")
-    rows += _lines(events, _OUTAGE_ISSUE, "remaining connection slots are reserved for roles with SUPERUSER")
-    words = [w.lower() for w in re.findall(r"%([^%']+)%", call.one("sql"))]
-    if words:
-        rows = [row for row in rows if any(w in row["event_message"].lower() for w in words)]
-    if re.search(r"\bcount\s*\(", call.one("sql"), re.IGNORECASE):
-        name = re.search(r"count\s*\([^)]*\)\s+as\s+(\w+)", call.one("sql"), re.IGNORECASE)
-        return Reply({"result": [{name[1] if name else "count": len(rows)}], "error": None})
-    return Reply({"result": sorted(rows, key=lambda r: -r["timestamp"])[:100], "error": None})
+    times = events["at"][events["issue"] == _OUTAGE_ISSUE].tolist()
+    return Reply({"result": [_line(at, n) for n, at in enumerate(times)][:1000], "error": None})
 
 
-def _lines(events: Table, issue: int, message: str) -> list[dict[str, Any]]:
-    times = events["at"][events["issue"] == issue].tolist()
-    return [{"timestamp": at * 1000, "event_message": message} for at in times]
-
-
-def _api_counts(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    hours = range((stage.clock - DAY) // HOUR * HOUR, stage.clock, HOUR)
-    requests = stage.world["requests"]
-    result = []
-    for hour in hours:
-        calls = len(requests.between(hour, stage.past(hour + HOUR)))
-        result.append(
-            {
-                "timestamp": iso_s(hour),
-                "total_auth_requests": calls // 20,
-                "total_realtime_requests": calls // 100,
-                "total_rest_requests": calls * 3,
-                "total_storage_requests": calls // 40,
-            }
-        )
-    return Reply({"result": result, "error": None})
+def _line(at: int, number: int) -> dict[str, Any]:
+    return {"id": f"{at}-{number}", "timestamp": iso_s(at).removesuffix("Z")}
 
 
 _GARBAGE = "<!doctype html><html><body><h1>Maintenance</h1><p>We will be back soon.</p></body></html>"
@@ -187,9 +162,7 @@ VENDOR = Vendor(
         ("GET", _PROJECT, _project),
         ("GET", rf"{_PROJECT}/health", _health),
         ("GET", rf"{_PROJECT}/config/disk/util", _disk),
-        ("GET", rf"{_PROJECT}/analytics/endpoints/logs(\.all)?", _logs),
-        ("GET", rf"{_PROJECT}/analytics/endpoints/usage\.api-counts", _api_counts),
-        ("GET", rf"{_PROJECT}/advisors/(performance|security)", lambda call, stage, found: Reply({"lints": []})),
+        ("GET", rf"{_PROJECT}/analytics/endpoints/logs", _logs),
     ),
     unknown=Reply({"message": "Not Found"}, 404),
     refusals={"garbage": Reply(_GARBAGE, content_type="text/html; charset=utf-8")},

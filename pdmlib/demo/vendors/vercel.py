@@ -11,13 +11,11 @@ import numpy as np
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso, iso_s, parse
 from pdmlib.demo.scenarios import DEPLOYED
 from pdmlib.demo.vendors import observability
-from pdmlib.demo.world.business import PAGES
-from pdmlib.demo.world.grid import DAY, HOUR, START, Array, Table, ms
+from pdmlib.demo.world.grid import DAY, HOUR, START, Table, ms
 from pdmlib.demo.world.operations import PLATFORM_CRONS, Deployment, deployments
 
 PROJECT, TEAM = "prj_dirtfree", "team_dirtfree"
 _PAGE = 4
-_COUNTRIES = ("US", "US", "US", "US", "CA", "MX")
 
 
 def refuse(status: int, code: str, message: str) -> Reply:
@@ -172,37 +170,6 @@ def _visits_count(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     return Reply({"version": 1, "query": _visits_query(call), "data": _visits(views)})
 
 
-def _dimension(views: Table, name: str) -> Array:
-    if name in ("hour", "day", "week"):
-        step = {"hour": HOUR, "day": DAY, "week": 7 * DAY}[name]
-        return np.array([iso(at // step * step) for at in views["at"].tolist()])
-    if name == "country":
-        return np.asarray(np.array(_COUNTRIES)[views["visitor"] % len(_COUNTRIES)])
-    if name == "deviceType":
-        return np.asarray(np.array(["desktop", "mobile", "mobile"])[views["visitor"] % 3])
-    return np.asarray(np.array(PAGES)[views["page"]])
-
-
-def _visits_aggregate(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
-    span, by = _span(call, stage), [b for value in call.query.get("by", ()) for b in value.split(",")]
-    known = ("hour", "day", "week", "country", "deviceType", "route", "requestPath")
-    if span is None or not 1 <= len(by) <= 2 or set(by) - set(known):
-        return refuse(400, "bad_request", "since, until and one or two known dimensions are required")
-    views, limit = stage.world["page_views"].between(*span), call.number("limit", 10)
-    keys = [_dimension(views, name) for name in by]
-    groups = sorted({*zip(*(k.tolist() for k in keys), strict=True)})
-    names = ["timestamp" if b in ("hour", "day", "week") else b for b in by]
-    rows = []
-    for group in groups:
-        chosen = np.logical_and.reduce([k == g for k, g in zip(keys, group, strict=True)])
-        rows.append(dict(zip(names, group, strict=True)) | _visits(views.where(chosen)))
-    if "timestamp" not in names:
-        rows.sort(key=lambda r: -r["pageviews"])
-        rows = rows[:limit]
-    query = _visits_query(call) | {"groupBy": by, "limit": limit}
-    return Reply({"version": 1, "query": query, "data": rows})
-
-
 def _charges(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     start, end = parse(call.one("from")), parse(call.one("to"))
     if start is None or end is None:
@@ -242,15 +209,13 @@ def _charges_of(stage: Stage, day: int) -> list[dict[str, Any]]:
 VENDOR = Vendor(
     allows=_allows,
     routes=(
-        ("GET", r"/v[67]/deployments", _deployments),
+        ("GET", r"/v7/deployments", _deployments),
         ("GET", r"/v3/deployments/([^/]+)/events", _events),
         ("GET", rf"/v9/projects/(?:{PROJECT}|dirt-free-crm)", _project),
         ("GET", r"/v3/events", lambda call, stage, found: Reply({"events": []})),
         ("GET", r"/v2/observability/schema", observability.schema),
-        ("GET", r"/v2/observability/schema/([^/]+)", observability.schema_of),
         ("POST", r"/v2/observability/query", observability.query),
         ("GET", r"/v1/query/web-analytics/visits/count", _visits_count),
-        ("GET", r"/v1/query/web-analytics/visits/aggregate", _visits_aggregate),
         ("GET", r"/v1/billing/charges", _charges),
     ),
     unknown=refuse(404, "not_found", "The requested resource was not found"),

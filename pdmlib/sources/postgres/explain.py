@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import Vocabulary
+from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
-from pdmlib.sources.masking import masked
-from pdmlib.sources.postgres.mapping import is_naive, is_time, value
+from pdmlib.sources.postgres.mapping import JSON, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
 
@@ -143,6 +143,8 @@ def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> U
         )
     columns = {ours: theirs for ours, theirs in found.items() if theirs}
     problem, mend = _lacking(plan, sight, columns)
+    no_times = [c for ours, c in columns.items() if ours in plan.required and ours.endswith("_at")]
+    problem = problem or next((no_time(c, k) for c in no_times if not is_time(k := sight.columns[c])), None)
     try:
         rows = _newest(session=session, plan=plan, sight=sight, columns=columns, count=1) if columns else []
         words = tuple(_words(session, plan, sight, columns))
@@ -179,7 +181,7 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
 
 def _newest(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, str], count: int) -> list[Row]:
     shown = [
-        compose("left({c}::text, 200) AS {n}", c=identifier(c), n=identifier(ours)) for ours, c in columns.items()
+        compose("left({c}, 200) AS {n}", c=_text(sight, c), n=identifier(ours)) for ours, c in columns.items()
     ]
     shown += [
         compose("{m} AS {n}", m=_moment(columns[ours], kind, plan.zone), n=identifier(f"{ours}@"))
@@ -195,15 +197,21 @@ def _newest(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, s
     return session.rows(query, {}, timeout_s=LOOK_S, row_security=sight.state == BY_POLICY)
 
 
+def _text(sight: Sight, column: str) -> Any:
+    """A column as text; a JSON string without its quotes, as it is read."""
+    form = "({c} #>> '{{}}')" if sight.columns[column] in JSON else "{c}::text"
+    return compose(form, c=identifier(column))
+
+
 def _words(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> Iterator[Used]:
     for ours, vocabulary in plan.words.items():
         if ours not in columns:
             continue
         query = compose(
             "SELECT word, count(*) AS count FROM "
-            "(SELECT left({c}::text, 80) AS word FROM {table} {order} LIMIT {n}) AS newest "
+            "(SELECT left({c}, 80) AS word FROM {table} {order} LIMIT {n}) AS newest "
             "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}",
-            c=identifier(columns[ours]),
+            c=_text(sight, columns[ours]),
             table=identifier(sight.table),
             order=_order(sight, columns),
             n=written(str(RECENT)),
@@ -244,6 +252,8 @@ def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[R
 
 
 def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneInfo) -> str:
+    if ours.endswith("_at") and not is_time(kind):
+        return f"not read: {no_time(plan.wanted[ours][0], kind)}"
     if f"{ours}@" in row:
         moment = row[f"{ours}@"]
         if moment is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,7 @@ TEXT = 500  # characters of a stranger's text that are read
 # Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
 EARLIEST, LATEST = "1990-01-01", "2100-01-01"
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
+JSON = ("json", "jsonb")
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
 A_DAY_MS = 86_400_000.0  # no probe of an application takes longer
 A_YEAR_MS = 366 * A_DAY_MS  # nor any run of a job
@@ -76,6 +78,11 @@ class Layout:
             ours: Vocabulary(self.block.spoken(ours)) for ours in self.block.terms.words if ours in self.columns
         }
 
+    @cached_property
+    def documents(self) -> tuple[str, ...]:
+        """Our columns that are stored as JSON."""
+        return tuple(ours for ours in self.columns if self.type_of(ours) in JSON)
+
     def selected(self) -> Iterator[Any]:
         """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
         for ours, theirs in self.columns.items():
@@ -95,6 +102,11 @@ class Layout:
         odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
         for ours in odd:
             unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
+        for ours in self.documents:
+            if not _is_readable(clean[ours]):
+                unclear.note(f"{self.key}.{ours}", "not readable JSON", clean[ours])
+                clean[ours] = None
+                odd.add(ours)
         for ours, (low, high) in NUMBERS.get(self.key, {}).items():
             if clean[ours] is not None:
                 clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
@@ -112,6 +124,17 @@ class Layout:
         elif found is None and ours == "status":
             unclear.note(f"{self.key}.{ours}", "no word", "null")
         return found
+
+
+def _is_readable(text: str | None) -> bool:
+    """Whether a reader of JSON comes to an end: PostgreSQL keeps what is nested deeper than any reader goes."""
+    try:
+        json.loads(text or "null")
+    except RecursionError:
+        return False
+    except ValueError:  # a word
+        return True
+    return True
 
 
 def moment_of(terms: Terms) -> str:
@@ -203,7 +226,7 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     if lost:
         reader.say(f"table:{block.table}:columns", "error", _lacking(block, sight, lost))
     layout = Layout(block, sight, columns)
-    check_time(layout.time, layout.type_of(layout.moment))
+    check_time(f"{sight.table}.{layout.time}", layout.type_of(layout.moment))
     return Layout(block, sight, dict(_zoned(layout, reader)))
 
 
@@ -258,7 +281,14 @@ def check_time(column: str, kind: str) -> None:
         SourceError: it does not.
     """
     if not is_time(kind):
-        raise SourceError(SOURCE, f"column {column} is of type {kind}, and a time is needed")
+        raise SourceError(SOURCE, no_time(column, kind))
+
+
+def no_time(column: str, kind: str) -> str:
+    """Why a column is not read as times, and what would let it be."""
+    made = f"to_timestamp({column})" if kind in PLAIN else f"{column}::timestamptz"
+    need = f"column {column} is of type {kind}, and a time is needed"
+    return f"{need}: make a view with {made} and name that as the table"
 
 
 def possible(column: str) -> Any:
@@ -274,7 +304,10 @@ def value(column: str, kind: str, zone: str | None) -> Any:
             compose("timezone({z}, {c}::timestamp)", z=literal(zone or "UTC"), c=name) if is_naive(kind) else name
         )
         return compose("CASE WHEN {known} THEN {m} END", known=possible(column), m=moment)
-    if kind.endswith("[]") or kind in ("json", "jsonb"):
+    if kind in JSON:
+        # A JSON string is its text and a JSON null is nothing: `"up"` is the word up.
+        return compose("({c} #>> '{{}}')", c=name)
+    if kind.endswith("[]"):
         return compose("to_jsonb({c})::text", c=name)
     if kind == "interval":
         return compose("(1000 * extract(epoch FROM {c}))::float8", c=name)

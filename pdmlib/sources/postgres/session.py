@@ -1,16 +1,20 @@
 """One read-only session on a site's database, bounded in time, and what it is able to see.
 
-Every query is a short READ ONLY transaction with `SET LOCAL` limits, so that nothing outlives it, not
-even behind a transaction pooler. Row-level security is off unless a caller asks for it: a filtered
-table is then an error instead of a silent zero.
+Every query is one statement in a short READ ONLY transaction with `SET LOCAL` limits and the settings that
+decide how values are written, so that nothing outlives it, not even behind a transaction pooler, and no
+setting of a role changes what is read. What runs when the process ends is cancelled on the way out.
+Row-level security is off unless a caller asks for it: a filtered table is then an error instead of a
+silent zero.
 """
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import re
 import ssl
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,11 +45,32 @@ _OUR_FAULT = re.compile(
 POOLER_PORT = "6543"
 APPLICATION = f"pdm/{version('pdmlib')}"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
-_LIMITS = """
-SELECT set_config('statement_timeout', %(timeout)s, true), set_config('lock_timeout', '300ms', true),
-       set_config('idle_in_transaction_session_timeout', '10s', true), set_config('timezone', 'UTC', true),
-       set_config('row_security', %(row_security)s, true), set_config('search_path', 'pg_catalog', true)
-"""
+# What a role, a database or a connection string may set otherwise, and what values would then be written like.
+_PINNED = {
+    "lock_timeout": "300ms",
+    "idle_in_transaction_session_timeout": "10s",
+    "search_path": "pg_catalog",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "standard_conforming_strings": "on",
+    "array_nulls": "on",
+    "quote_all_identifiers": "off",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+}
+_LIMITS = "SELECT set_config('statement_timeout', %(timeout)s, true), {pinned}".format(
+    pinned=", ".join(f"set_config('{name}', %({name})s, true)" for name in ("row_security", *_PINNED))
+)
+# The server looks once a second whether we are still there, so that a killed process leaves nothing running.
+_LEFT_ALONE = "SELECT set_config('client_connection_check_interval', '1s', true)"
+CANCEL_S = 2.0  # to cancel a running query on the way out: a person has asked to stop
+# No schema is searched but the server's own, so that no name means another thing than it says.
+_NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.orders"
 # The statements of one query: BEGIN, its limits, itself, COMMIT.
 _AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
@@ -111,7 +136,7 @@ class Session:
         self._connection = connection
         self._pooled = pooled
         self._deadline = time.monotonic() + budget_s
-        self._untracked = False
+        self._first: list[str] = []
         self.cost = Cost()
         self.can = self._capability(sslmode)
 
@@ -132,7 +157,7 @@ class Session:
             timeout_s: at most this long, less when the session's budget ends before.
             row_security: let policies filter rows instead of refusing the query.
             role: run as this role, with `claims` as the JWT claims that its policies read.
-            binary: results in binary form; forces the protocol that takes one statement only.
+            binary: results in binary form.
 
         Raises:
             RefusedError: the server refused it.
@@ -167,20 +192,21 @@ class Session:
         limits = {
             "timeout": f"{1000 * min(timeout_s, left):.0f}ms",
             "row_security": "on" if row_security or role else "off",
+            **_PINNED,
         }
         started = time.monotonic()
         try:
             with self._connection.transaction(), self._connection.cursor(row_factory=dict_row) as cursor:
                 cursor.execute(_LIMITS, limits)
-                if self._untracked:
-                    cursor.execute(_UNTRACKED)
+                for setting in self._first:
+                    cursor.execute(setting)
                 if role:
                     _impersonate(cursor, role, claims)
                 yield cursor
         except psycopg.Error as error:
             raise self._failure(error) from None
         finally:
-            self.cost.queries += _AROUND + self._untracked + (2 if claims else 1 if role else 0)
+            self.cost.queries += _AROUND + len(self._first) + (2 if claims else 1 if role else 0)
             self.cost.seconds += time.monotonic() - started
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
@@ -200,17 +226,22 @@ class Session:
     def _failure(self, error: psycopg.Error) -> SourceError:
         if self._connection.closed:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
-        return RefusedError(_first_line(error), error.sqlstate)
+        hint = f"; {_QUALIFY}" if error.sqlstate == _NO_TABLE else ""
+        return RefusedError(_first_line(error) + hint, error.sqlstate)
 
     def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version
         row = self.named("capability")[0]
+        with contextlib.suppress(RefusedError):  # PostgreSQL 13, or a system that cannot look
+            self.rows(_LEFT_ALONE)
+            self._first.append(_LEFT_ALONE)
         if number >= 150000:
             query = "SELECT has_parameter_privilege('pg_stat_statements.track', 'SET') AS untracked"
-            self._untracked = bool(row["statements_schema"]) and self.rows(query)[0]["untracked"]
+            if row["statements_schema"] and self.rows(query)[0]["untracked"]:
+                self._first.append(_UNTRACKED)
         return Capability(
             version=number,
-            untracked=self._untracked,
+            untracked=_UNTRACKED in self._first,
             pooled=self._pooled or not row["guarded"],
             tls=sslmode if self._connection.pgconn.ssl_in_use else None,
             local=self._connection.info.hostaddr in ("127.0.0.1", "::1", ""),
@@ -274,9 +305,31 @@ def _opened(settings: Mapping[str, Any]) -> psycopg.Connection[Any]:
 
 
 def _opened_once(settings: Mapping[str, Any]) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(make_conninfo("", **settings), autocommit=True, prepare_threshold=None)
+    connection = psycopg.connect(
+        make_conninfo("", **settings), autocommit=True, prepare_threshold=None, cursor_factory=_OneStatement
+    )
     connection.read_only = True
+    _OPEN.add(connection)
     return connection
+
+
+class _OneStatement(psycopg.Cursor[Any]):
+    """A cursor of the extended protocol alone, which takes one statement: no text can end our transaction."""
+
+    def _execute_send(self, query: Any, *, force_extended: bool = True, binary: bool | None = None) -> None:
+        super()._execute_send(query, force_extended=True, binary=binary)
+
+
+_OPEN: weakref.WeakSet[psycopg.Connection[Any]] = weakref.WeakSet()
+
+
+@atexit.register
+def _leave_nothing_running() -> None:
+    """Cancels what still runs in the database when this process ends, by itself or because it was told to."""
+    for connection in list(_OPEN):
+        if not connection.closed:
+            with contextlib.suppress(psycopg.Error):
+                connection.cancel_safe(timeout=CANCEL_S)
 
 
 def _security(block: Postgres, given: Mapping[str, Any]) -> dict[str, str]:

@@ -184,7 +184,8 @@ def _items(text: str | None) -> list[str]:
         found = json.loads(text or "[]")
     except ValueError:
         found = [word.strip() for word in (text or "").split(",")]
-    return [str(item) for item in found] if isinstance(found, list) else [str(found)]
+    listed = found if isinstance(found, list) else [found]
+    return [item if isinstance(item, str) else json.dumps(item) for item in listed if item is not None]
 
 
 def app_alerts(reader: Reader) -> pd.DataFrame:
@@ -256,7 +257,7 @@ def activity(reader: Reader) -> pd.DataFrame:
 
     What rests on a column that the table lacks, or that a row leaves empty, is missing.
     """
-    block, spans = reader.site.activity, reader.scope.spans
+    block, spans = reader.site.activity, reader.scope.visits
     if block is None:
         return frame("activity")
     layout = reader.layout(block)

@@ -7,10 +7,12 @@ repository of Supabase's dashboard; what a value may be is Prometheus' text form
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from pdmlib.sources.fields import MOST, Answer, number, part, text, word
+from pdmlib.sources.fields import MOST, Answer, moment, number, part, text, word
 
 API = "Management API openapi of 2026-06-01"
+LOGS = "Management API; columns by the changelog of 2026-07-23 and the guide to querying logs"
 METRICS = "GET https://{ref}.supabase.co/customer/v1/privileged/metrics"
 NAMES = "supabase/supabase-grafana metrics.md of 2026-02-17; values by Prometheus' text format 0.0.4"
 # A century of seconds on each of a thousand processors: counters of processor time end far below.
@@ -69,6 +71,14 @@ class Utilisation(Answer):
     metrics: Disk | None = part("metrics", "the disk's figures", Disk)
 
 
+class Refusal(Answer):
+    """One line of the server's log: a connection that it refused, as all were taken."""
+
+    item, request, specification = "refusals", "GET /v1/projects/{ref}/analytics/endpoints/logs?sql=..", LOGS
+    id: str | None = text("id", "the line")
+    at: datetime | None = moment("timestamp", "when it was written", "UTC")
+
+
 @dataclass(frozen=True)
 class Series:
     """One name of the metrics endpoint that is read.
@@ -102,4 +112,4 @@ SCRAPED: tuple[Series, ...] = (
     Series("pg_database_size_bytes", "bytes", "size of a database; `postgres` is the application's"),
 )
 
-ASKED: tuple[type[Answer], ...] = (Project, Service, Utilisation, Disk)
+ASKED: tuple[type[Answer], ...] = (Project, Service, Utilisation, Disk, Refusal)

@@ -186,6 +186,16 @@ class Times(Answer):
     )
 
 
+class Memory(Answer):
+    """The most memory that the invocations of one route took, or were given."""
+
+    item, request, specification = "requests.memory", "POST /v2/observability/query", QUERY
+    route: str | None = text("route", "the route of the function", null=True)
+    value: float | None = number(
+        "value", "the most of any invocation; null where nothing ran", unit="MB", null=True
+    )
+
+
 class Ran(Answer):
     """How many functions ran."""
 
@@ -239,6 +249,7 @@ ASKED: tuple[type[Answer], ...] = (
     Metric,
     Requests,
     Times,
+    Memory,
     Ran,
     Visits,
     Charge,

@@ -26,6 +26,8 @@ DURATIONS = (
     "vercel.function_invocation.function_duration_ms",
 )
 INVOCATIONS = "vercel.function_invocation.count"
+TAKEN = "vercel.function_invocation.peak_memory_mb"
+GIVEN = "vercel.function_invocation.provisioned_memory_mb"
 PERCENTILES = ("p50", "p95", "p99", "avg")
 WHOLE = 0.99  # share of the whole that its buckets must hold: a series that was cut short holds far less
 
@@ -41,7 +43,8 @@ def metrics_of(platform: Platform, scope: Scope) -> list[threads.Part]:
         *((f"routes:{iso(w.start)}", partial(_requests_by_route, platform, w)) for w in routed),
         *((threads.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in every),
         *((f"routes:{iso(w.start)}", partial(_latency_by_route, platform, w)) for w in routed),
-        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in every),
+        ("memory", partial(_memory, platform, scope.window)),
+        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in spans(scope.visits)),
     ]
 
 
@@ -144,6 +147,31 @@ def _times(
 ) -> Iterator[said.Times]:
     summary, _ = platform.query(metric, name, window, by=by)
     yield from said.Times.each(summary, platform.unclear)
+
+
+def _memory(platform: Platform, window: Window) -> threads.Frames:
+    """Each route's functions: well, unless an invocation took all the memory that it was given.
+
+    No error code that means this is documented, but what was taken and given are.
+    """
+    if not {TAKEN, GIVEN} <= platform.metrics:
+        return {}
+    taken, given = (
+        {one.route: one.value for one in said.Memory.each(found, platform.unclear) if one.route}
+        for found, _ in (platform.query(metric, "max", window, by=("route",)) for metric in (TAKEN, GIVEN))
+    )
+    rows = [
+        {
+            "vendor": "vercel",
+            "kind": "memory",
+            "item": route,
+            "status": f"{most:.0f} of {limit:.0f} MB",
+            "ok": most < limit,
+        }
+        for route, most in taken.items()
+        if most is not None and (limit := given.get(route))
+    ]
+    return {"vendor_states": frame("vendor_states", rows)}
 
 
 def _interval(window: Window) -> dict[str, Any]:

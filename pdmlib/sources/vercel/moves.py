@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from pdmlib.errors import SourceError
-from pdmlib.phases.window import Window
+from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.sources.specifications import vercel as said
 from pdmlib.sources.vercel.platform import Platform, api_of, block_of, milliseconds
@@ -132,8 +132,8 @@ def events(platform: Platform, window: Window) -> list[Move]:
     query = {
         "projectIds": platform.project_id,
         "types": ",".join(said.MOVES),
-        "since": milliseconds(window.start),
-        "until": milliseconds(window.end),
+        "since": iso(window.start),
+        "until": iso(window.end),
         "withPayload": "true",
         "limit": EVENTS,
     }

@@ -203,3 +203,30 @@ def test_rule_19_the_newest_run_of_a_monthly_job_is_looked_for_over_two_of_its_p
         "job": at("2025-10-31T10:00"),
         "old": at("2025-01-01T00:00"),
     }
+
+
+def test_a_json_text_is_a_word_a_json_null_is_none_and_an_object_stays_json(database: Database) -> None:
+    granted(
+        database,
+        "CREATE TABLE looks (seen timestamptz, state jsonb)",
+        """INSERT INTO looks VALUES ('2025-03-04 10:00+00', '"Up"'), ('2025-03-04 10:05+00', 'null'),
+           ('2025-03-04 10:10+00', '{"a": 1}')""",
+        "CREATE TABLE desk (id int, created_at timestamptz, status text, tags jsonb)",
+        """INSERT INTO desk VALUES (91, '2025-03-04 10:00+00', 'open', '["bug", null, {"a": 1}]'),
+           (92, '2025-03-04 10:00+00', 'open', 'null')""",
+    )
+    tickets = {"table": "public.desk", "categories": {"bug": ["bug"]}}
+    found = collected(database, uptime=LOOKS, tickets=tickets)
+    assert found["probes"].sort_values("checked_at")["status"].fillna("none").tolist() == ["up", "none", "none"]
+    assert ("uptime.status", "unknown word", '{"a": 1}') in unclear(found)
+    rows = found["tickets"].set_index("ticket")
+    assert rows["tags"].fillna("").to_dict() == {"91": 'bug, {"a": 1}', "92": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "made"), [("bigint", "to_timestamp(public.looks.seen)"), ("text", "public.looks.seen::timestamptz")]
+)
+def test_a_column_that_holds_no_times_says_what_would_make_them(database: Database, kind: str, made: str) -> None:
+    granted(database, f"CREATE TABLE looks (seen {kind}, state text)")
+    reason = gap(collected(database, uptime=LOOKS), "table:public.looks")
+    assert f"column public.looks.seen is of type {kind}, and a time is needed: make a view with {made}" in reason
