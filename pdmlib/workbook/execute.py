@@ -169,8 +169,8 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
             kernel_name="python3",
         )
     except papermill.PapermillExecutionError as error:
-        told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}"
-        raise ReportError(f"{path.name}: {told}{_innermost(error.traceback)}; --debug shows the traceback") from error
+        told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}{_innermost(error.traceback)}"
+        raise ReportError(f"{path.name}: {told}; --debug shows the traceback") from error
     for position, cell in enumerate(executed.cells):
         cell["id"] = f"cell-{position}"
     return executed
