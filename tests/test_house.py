@@ -40,7 +40,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather notify opening scope shipped status survey telemetry
+        gather github mail notify opening scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -52,8 +52,9 @@ INSIDE = {
         page tables
         html
         columns
-        cells text
-        charts document words
+        cells document text
+        card
+        charts words
     """,
     "report.charts": """
         catalogue
@@ -108,7 +109,9 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres specifications
+        sentry_monitors
+        app postgres sentry_api
+        specifications
         accounts fields health live permissions webhooks
         http needs threads
     """,
@@ -129,14 +132,14 @@ INSIDE = {
         durable
     """,
     "storage.request_logs": """
-        figures
+        explain figures
         ingest matching percentiles
         days workers
         parse
         files
-        reader remote
+        formats reader remote
         manifests s3
-        addresses fingerprints formats histogram json_repair progress routes
+        addresses fingerprints histogram mending progress routes
     """,
     "frames": """
         case rewind
@@ -149,7 +152,8 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment masking terms
+        environment log_formats masking terms
+        log_variables
     """,
     "phases": """
         due scope
@@ -177,6 +181,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "opentelemetry": {"storage.request_logs.mending"},
     "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pdmlib.site.log_formats import FormatError, check
 from pdmlib.site.terms import (
     APP_ALERTS,
     CRON,
@@ -18,6 +19,7 @@ from pdmlib.site.terms import (
     TICKETS,
     UPTIME,
     Terms,
+    word,
 )
 from pdmlib.site.types import (
     LOG_FIELDS,
@@ -52,6 +54,9 @@ class TableBlock(Part):
     )
     time_zone: Zone | None = Field(
         default=None, description="zone of times that are stored without one; absent: such a column is a gap"
+    )
+    where: str | None = Field(
+        default=None, description="SQL condition of the rows that count, such as `monitor_id = 3`; absent: all"
     )
 
     @model_validator(mode="after")
@@ -109,6 +114,9 @@ class Uptime(TableBlock):
 
     table: Identifier = Field(default="public.uptime_logs", description="the table of the probes")
     interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the checks of Sentry's uptime monitors"
+    )
 
 
 class Job(Part):
@@ -139,6 +147,9 @@ class Cron(TableBlock):
 
     table: Identifier = Field(
         default="public.cron_job_logs", description="the table of the runs: a row a run, or two"
+    )
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the check-ins of Sentry's cron monitors, by the slug"
     )
     settings_table: Identifier | None = Field(default=None, description="the table of which jobs are switched on")
     settings_columns: Mapping[str, Identifier] = Field(
@@ -172,6 +183,11 @@ class Cron(TableBlock):
                 )
             seen |= set(slots)
         return self
+
+    def job_of(self, theirs: str) -> str | None:
+        """The job that the log calls so, compared as words are; None where the file lists none."""
+        names = {name: job.name for job in self.jobs for name in (*job.aliases, job.name)}
+        return names.get(theirs) or {word(name): ours for name, ours in names.items()}.get(word(theirs))
 
     @property
     def expected(self) -> tuple[Job, ...]:
@@ -336,7 +352,8 @@ class Requests(Part):
         Field(default="vercel-logs", description="what the files are")
     )
     log_format: str | None = Field(
-        default=None, description="the site's own nginx `log_format` or Apache `LogFormat`, pasted as it is"
+        default=None,
+        description="the site's own nginx `log_format` or Apache `LogFormat`, pasted as it is, or the name of one",
     )
     columns: Annotated[Mapping[str, str], AfterValidator(log_fields)] = Field(
         default={},
@@ -358,8 +375,11 @@ class Requests(Part):
     time_unit: Literal["s", "ms", "us", "ns", "iso"] | None = Field(
         default=None, description="unit of the field behind time"
     )
+    time_zone: Zone | None = Field(
+        default=None, description="zone of times that are written without one; absent: such a line is rejected"
+    )
     duration_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="unit of the field behind duration_ms; absent: ms, in combined logs s"
+        default=None, description="unit of the field behind duration_ms; absent: as the log_format says, else ms"
     )
     environment: str = Field(default="production", description="lines that name another one are left out")
     store: str | None = Field(default=None, description="folder or s3:// address where ingested requests are kept")
@@ -373,3 +393,15 @@ class Requests(Part):
     sample_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="the share of requests that is logged"
     )
+
+    @model_validator(mode="after")
+    def _declared(self) -> Requests:
+        if self.log_format is None:
+            return self
+        if "format" in self.model_fields_set and self.format not in ("combined", "json"):
+            raise MisplacedError(("format",), "leave it out: log_format says what the lines are")
+        try:
+            check(self.log_format)
+        except FormatError as error:
+            raise MisplacedError(("log_format",), str(error)) from None
+        return self
