@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import nbformat
 import pytest
@@ -144,5 +145,5 @@ def _is_laid_out_well(copy: Path, code: set[str]) -> None:
 def test_a_table_whose_columns_nobody_wrote_is_shown_all_the_same() -> None:
     from pdmlib.report import tables
 
-    shown = tables.table("of_tomorrow", [{"job_name": "x", "count": 3}]).html
+    shown = tables.table("of_tomorrow", [{"job_name": "x", "count": 3}], ZoneInfo("UTC")).html
     assert "Job name" in shown and ">3<" in shown.replace(" ", "")
