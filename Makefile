@@ -25,8 +25,10 @@ help: ## list the targets
 # Installs a list of pinned packages: uv first, which is fast; where it is missing or fails pip does it, whose
 # pip.conf knows a company's index and certificate.
 define pinned
-{ $(UV) --version >/dev/null 2>&1 && $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r $(1); } ||
+{ $(UV) --version >/dev/null 2>&1 && $(UV) pip install --quiet --python $(VENV)/bin/python --compile-bytecode --require-hashes -r $(1) 2>/dev/null; } || {
+  echo 'uv cannot do it here; pip goes on, which takes some minutes' >&2
   $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1)
+}
 endef
 
 # .unfinished lies in .venv while packages are installed: where it is found an earlier call was cut off, and what that
@@ -40,6 +42,7 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	  mkdir $(VENV) && touch $(VENV)/.unfinished
 	  $(PYTHON) -m venv $(VENV)
 	fi
+	echo 'Installing into $(VENV): about a minute with uv, some minutes with pip' >&2
 	touch $(VENV)/.unfinished
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock || true
 	$(call pinned,requirements.lock)
@@ -49,7 +52,8 @@ $(VENV)/.ready: requirements.lock requirements-uv.lock pyproject.toml
 	touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
-	@mv $(VENV)/.ready $(VENV)/.unfinished
+	@echo 'Installing the tools of the tests and JupyterLab into $(VENV)' >&2
+	mv $(VENV)/.ready $(VENV)/.unfinished
 	$(call pinned,requirements-dev.lock)
 	mv $(VENV)/.unfinished $(VENV)/.ready
 	touch $@

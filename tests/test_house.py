@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import pdmlib
+from pdmlib.analysis.catalogue import all_metrics
+from tests.builders import a_site
 
 PACKAGE = Path(pdmlib.__file__).parent
 MOST_ENTRIES = 14  # of pdmlib/, the package's own __init__.py among them: what a newcomer takes in at one look
@@ -19,6 +21,7 @@ ROOMS = ORDER.split()
 # Inside a room, highest first, a floor a line; what shares a line knows nothing of each other.
 INSIDE = {
     "cli": """
+        __main__
         main
         init
         collecting doctor
@@ -186,6 +189,9 @@ HOMES = {
     "scipy": {"stats"},
 }
 
+NOTEBOOKS = PACKAGE.parent / "notebooks"
+SHOWN_OTHERWISE = {"sources", "features"}  # by the cell of the coverage and by the table of the adoption
+
 
 @cache
 def modules() -> dict[str, Path]:
@@ -265,6 +271,13 @@ def test_no_room_takes_what_is_private_to_another_file() -> None:
 def test_each_dependency_has_one_home(library: str) -> None:
     users = {name for name in modules() if any(n.split(".")[0] == library for n in imported(name))}
     assert {u for u in users if not any(f"{u}.".startswith(f"{home}.") for home in HOMES[library])} == set()
+
+
+def test_each_section_of_readings_stands_on_a_page() -> None:
+    """A metric of a section that no notebook names would be in `report.json` and nowhere else."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in NOTEBOOKS.glob("*.ipynb"))
+    shown = {word for call in re.findall(r"\.readings\(([^)]*)\)", pages) for word in re.findall(r"\w+", call)}
+    assert {metric.section for metric in all_metrics(a_site())} - shown - SHOWN_OTHERWISE == set()
 
 
 def test_only_site_reads_the_environment() -> None:

@@ -15,12 +15,21 @@ from zoneinfo import ZoneInfo
 
 import nbformat
 import pytest
-import yaml
 
 ROOT = Path(__file__).parents[1]
 PLACE = r"(\(new\)|after: .*?|before: .*?|at the end)"
 HEAD = rf"(?:#|--|\{{#) (\S+?),? {PLACE}(?: #\}})?"  # the first line of a block, as a comment of its language
-BLOCK = re.compile(rf"^```(?:python|sql|jinja)\n{HEAD}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(rf"^```(?:python|sql|jinja|yaml)\n{HEAD}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+COMMAND = ("-m", "pdmlib.cli")
+STRUCTURE = (
+    "tests/test_house.py",
+    "tests/test_calls.py",
+    "tests/test_style.py",
+    "tests/site/test_reference.py::test_the_page_and_the_schema_are_those_that_the_code_makes",
+    "tests/site/test_site.py::test_the_files_that_come_with_the_project_are_valid",
+    "tests/phases/test_phase.py",
+    "tests/cli/test_replay.py::test_five_weeks_bring_every_report_of_the_guides_timeline",
+)
 FINISHED = "2025-03-10T03:00:00Z"  # twelve hours before the demo's clock
 
 
@@ -86,13 +95,14 @@ def backup_service() -> Iterator[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in ("pdmlib", "notebooks", "params", "tests"):
+    for name in ("pdmlib", "notebooks", "params", "tests", "docs", "bench"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
-def run(copy: Path, *call: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "PYTHONPATH": str(copy)}
+def run(copy: Path, *call: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "PYTHONPATH": str(copy), **variables}
     return subprocess.run(
         [sys.executable, *call], cwd=copy, env=environ, capture_output=True, text=True, timeout=600
     )
@@ -101,12 +111,7 @@ def run(copy: Path, *call: str) -> subprocess.CompletedProcess[str]:
 def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Path, backup_service: str) -> None:
     touched = follow((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), copy)
     assert {"pdmlib/sources/backups.py", "pdmlib/phases/phase.py", "notebooks/evening.ipynb"} <= set(touched)
-    site = yaml.safe_load((copy / "params/demo.yaml").read_text(encoding="utf-8"))
-    site["sources"]["backups"] = {"base_url": backup_service}
-    (copy / "params/demo.yaml").write_text(yaml.safe_dump(site), encoding="utf-8")
-    done = run(
-        copy, "-c", "from pdmlib.cli.main import main; main()", "report", "evening", "--out", str(copy / "out")
-    )
+    done = run(copy, *COMMAND, "report", "evening", "--out", str(copy / "out"), BACKUPS_URL=backup_service)
     assert done.returncode == 0, done.stderr
     folder = copy / "out/demo/evening/latest"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -117,8 +122,24 @@ def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Pa
     assert "backups" in {row["source"] for row in report["coverage"] if row["status"] == "ok"}
     assert any("prepared" in str(row["check"]) for row in report["tables"]["database_findings"])
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "Can everybody go home?" in page and "Backups. backups: 2025-03-10" in page
-    assert "backups: 2025-03-10T03:00:00" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "Can everybody go home?" in page and "Backups of backups." in page
+    assert "backups: Sun 9 Mar 2025 22:00 CDT" in (folder / "report.md").read_text(encoding="utf-8")  # UTC-5
+    assert {"BACKUPS_URL", "PDM_DEMO_DATABASE_URL"} <= set(run(copy, *COMMAND, "variables").stdout.split())
+    _is_laid_out_well(copy, {name for name in touched if name.endswith((".py", ".ipynb"))})
+
+
+def _is_laid_out_well(copy: Path, code: set[str]) -> None:
+    """The recipes' last steps, `make reference` and `make format`; then the tests of how the code is laid out."""
+    for step in (
+        ("pdmlib.site.reference",),
+        ("ruff", "check", "--fix", *code),
+        ("ruff", "format", *code),
+        ("tests.notebooks",),
+    ):
+        done = run(copy, "-m", *step)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = run(copy, "-m", "pytest", "-n", "0", "-q", "-p", "no:cacheprovider", *STRUCTURE)
+    assert done.returncode == 0, done.stdout
 
 
 def test_a_table_whose_columns_nobody_wrote_is_shown_all_the_same() -> None:

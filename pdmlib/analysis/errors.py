@@ -66,6 +66,7 @@ def classify(case: Case) -> pd.DataFrame:
     table = table[table["level"].isin(ERROR_LEVELS)].reset_index(drop=True)
     latest = case.window == case.scope.latest and case.window != case.scope.window
     seen = (table["events_latest"] if latest else table["events"]).fillna(0).astype(int)
+    seen = seen.mask(table["last_seen"] < case.window.start, 0)  # the count is of a longer window than the case's
     old = _older_releases(case)
     deployed = case.scope.deployed_at
     rows = zip(

@@ -19,7 +19,19 @@ from pdmlib.cli.logs import compact, ingest
 from pdmlib.cli.reports import incident, report
 from pdmlib.cli.schema import schema
 
-COMMANDS = (report, incident, demo, init, doctor, collect, watch, status, ingest, compact, schema)
+COMMANDS = (
+    report,
+    incident,
+    demo,
+    init,
+    doctor,
+    collect,
+    watch,
+    status,
+    ingest,
+    compact,
+    schema,
+)
 # What JupyterLab is started with goes through to it.
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 

@@ -29,7 +29,7 @@ from pdmlib.cli.options import (
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
 from pdmlib.frames.states import ReportStatus
-from pdmlib.phases.phase import PHASES, phase_named
+from pdmlib.phases.phase import EXTRAS, PHASES, phase_named
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time
 from pdmlib.site.site import Site
@@ -39,9 +39,12 @@ from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for, span_of
 from pdmlib.workbook.shipped import DEMO_SITE
 
+# Every phase but those whose window a person names, which `pdm incident` does.
+ASKED = [phase.name for phase in (*PHASES, *EXTRAS) if not phase.named_window]
+
 
 def report(
-    phase: Annotated[str, typer.Argument(help=", ".join(p.name for p in PHASES))],
+    phase: Annotated[str, typer.Argument(help=f"One of {', '.join(ASKED)}.")],
     site: SiteOption = DEMO_SITE,
     as_of: AsOf = "",
     deployed_at: DeployedAt = "",
@@ -196,8 +199,8 @@ def _notes_of(site: Site, scope: Scope, given: str) -> str:
     load_notes(path)
     if path.exists():
         return str(path.resolve())
-    places = " nor ".join(map(str, notes_places(site, scope.phase.name)))
-    console.print(f"no notes: neither {places} is there", style="dim", markup=False, soft_wrap=True)
+    places = " and ".join(map(str, notes_places(site, scope.phase.name)))
+    console.print(f"no notes of an analyst in {places}", style="dim", markup=False, soft_wrap=True)
     return ""
 
 

@@ -1,6 +1,7 @@
 """The phases of the guide, a row each: everything that a phase is.
 
-A new phase is one row here (in `PHASES` or `EXTRAS`), a notebook and a Markdown template of its name.
+A new phase is one row here, a notebook and a Markdown template of its name. In `PHASES` stand those whose report
+falls due by itself, in `EXTRAS` those that somebody asks for.
 """
 
 from __future__ import annotations

@@ -50,8 +50,13 @@ class Scope:
 
     @property
     def known(self) -> Window:
-        """The window, and what is known of the time after an incident's."""
+        """The window, and what is known of the time after an incident's: until then every source is read."""
         return Window(self.window.start, self.after.end) if self.phase.named_window else self.window
+
+    @property
+    def deployment_or_start(self) -> datetime:
+        """From when on what piles up counts: the deployment, or the window's start where that is earlier."""
+        return min(self.deployed_at, self.window.start)
 
     @property
     def before(self) -> Window:

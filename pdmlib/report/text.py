@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateNotFound
 from markupsafe import Markup
 
+from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Priority, Status, counted
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
@@ -22,7 +23,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
     """The phase's template of the guide, filled in; lines about what the site does not have are left out."""
     site, scope = verdict.case.site, verdict.case.scope
     zone = site.zone
-    template = _environment().get_template(f"{scope.phase.name}.md.j2")
+    template = _template(f"{scope.phase.name}.md.j2")
     text = template.render(
         v=verdict,
         site=site,
@@ -134,6 +135,13 @@ def becomes_green(cause: Cause) -> str:
     """The criterion with its label, so that nobody takes it for a fact."""
     text = cause.becomes_green.rstrip(".")
     return text[:1].upper() + text[1:] if text.startswith("becomes GREEN") else f"Becomes GREEN when {text}"
+
+
+def _template(name: str) -> Template:
+    try:
+        return _environment().get_template(name)
+    except TemplateNotFound as error:
+        raise ReportError(f"there is no template {error.name} in pdmlib/report/templates/") from None
 
 
 @cache

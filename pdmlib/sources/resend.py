@@ -48,7 +48,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     with Api("resend", block.base_url, headers=headers) as api:
         reader = Reader(api, unclear)
         parts: list[threads.Part] = [
-            ("email_counts", partial(_periods, reader, scope.window, "hourly")),
+            ("email_counts", partial(_periods, reader, scope.known, "hourly")),
             ("email_counts:before", partial(_periods, reader, scope.before, "daily")),
             *((threads.named(scope, "email_counts", w), partial(_totals, reader, w)) for w in _wholes(scope)),
             ("logs", partial(_logs, reader, scope)),
@@ -122,7 +122,7 @@ def _logs(reader: Reader, scope: Scope) -> threads.Frames:
             "place": _place(entry),
         }
         for entry in _newest(reader, "/logs", scope.window.start, lost)
-        if _is_refusal(entry) and (entry.created_at is None or scope.window.contains(entry.created_at))
+        if _is_refusal(entry) and (entry.created_at is None or scope.known.contains(entry.created_at))
     ]
     return {"vendor_errors": frame("vendor_errors", rows), **(threads.gaps("resend", lost) if lost else {})}
 

@@ -54,8 +54,8 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
 
 
 def _parts(project: Project, scope: Scope) -> list[threads.Part]:
-    whole = _hours(Window(scope.baseline.start, scope.window.end))
-    recent = _hours(Window(scope.before.start, scope.window.end))
+    whole = _hours(Window(scope.baseline.start, scope.known.end))
+    recent = _hours(Window(scope.before.start, scope.known.end))
     return [
         *((_series_item(scope, w), partial(_hourly, project, w, scope)) for w in threads.pieces(whole, 7 * DAY)),
         *(("error_counts:hours", partial(_errors_hourly, project, w)) for w in threads.pieces(recent, 7 * DAY)),

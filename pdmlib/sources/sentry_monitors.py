@@ -34,7 +34,7 @@ def parts_of(project: Project, site: Site, scope: Scope) -> list[threads.Part]:
     parts: list[threads.Part] = []
     if site.uptime is not None and site.uptime.in_sentry:
         start = min(scope.previous.start, scope.before.start if scope.phase.named_window else scope.window.start)
-        days = threads.pieces(Window(start, min(scope.as_of, scope.window.end + HOUR)), DAY)
+        days = threads.pieces(Window(start, min(scope.as_of, scope.known.end + HOUR)), DAY)
         parts += [("uptime", partial(_checks, project, day)) for day in days]
     if site.cron is not None and site.cron.in_sentry:
         parts.append(("check_ins", partial(_runs, project, site.cron.expected, scope)))

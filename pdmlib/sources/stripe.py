@@ -66,7 +66,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     with Api("stripe", block.base_url, headers=headers) as api:
         reader = Reader(api, unclear)
         parts: list[threads.Part] = [
-            *(("payments", partial(_charges, reader, w, faults)) for w in _days(scope.before, scope.window)),
+            *(("payments", partial(_charges, reader, w, faults)) for w in _days(scope.before, scope.known)),
             *(("costs", partial(_fees, reader, w, scope)) for w in _days(scope.previous, scope.window)),
             ("webhook_events", partial(_undelivered, reader, scope)),
             *live.live(
@@ -244,8 +244,9 @@ def _whole_days(found: threads.Frames) -> threads.Frames:
 
 
 def _undelivered(reader: Reader, scope: Scope) -> threads.Frames:
-    end = scope.window.end - YOUNG
-    start = max(scope.window.start, scope.as_of - KEPT)
+    """Events since the deployment that still wait: a backlog is a state, which no report sees a part of."""
+    end = scope.known.end - YOUNG
+    start = max(scope.deployment_or_start, scope.as_of - KEPT)
     rows = []
     if start < end:
         found = reader.listing(Event, "/v1/events", Window(start, end), [("delivery_success", "false")])
@@ -264,7 +265,7 @@ def _undelivered(reader: Reader, scope: Scope) -> threads.Frames:
 
 
 def _disputes(reader: Reader, scope: Scope) -> threads.Frames:
-    span = Window(scope.as_of - DISPUTED, scope.window.end)
+    span = Window(scope.as_of - DISPUTED, scope.known.end)
     rows = [
         {
             "dispute": dispute.id,
@@ -286,8 +287,7 @@ def _due(dispute: Dispute) -> datetime | None:
 
 def _payouts(reader: Reader, scope: Scope) -> threads.Frames:
     """Payouts of the window that the bank refused; the others need no word."""
-    span = Window(scope.window.start, scope.window.end)
-    found = [p for p in reader.listing(Payout, "/v1/payouts", span) if p.status == "failed" and p.id]
+    found = [p for p in reader.listing(Payout, "/v1/payouts", scope.known) if p.status == "failed" and p.id]
     return _states(_state("payout", str(p.id), "failed", ok=False, detail=p.failure_code) for p in found)
 
 

@@ -67,7 +67,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
         logs = f"{project}/analytics/endpoints/logs"
         refused = [
             optional.part("refusals", partial(_refusals, management, logs, window, unclear))
-            for window in threads.pieces(scope.window, DAY)
+            for window in threads.pieces(scope.known, DAY)
         ]
         found = threads.read("supabase", [*live(site, scope, "supabase", parts), *refused])
         return merge([found, optional.frames(), unclear.frames()])

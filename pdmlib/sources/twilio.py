@@ -113,7 +113,7 @@ def _messages(reader: Reader, path: str, scope: Scope, codes: Vocabulary) -> thr
     The filter acts on the day of *sending* and leaves out what failed before it was sent. So the newest messages
     are read without it, back to the start of the week before; only where that is too far it is used for the rest.
     """
-    span, wanted = Window(scope.before.start, scope.window.end), (scope.before, scope.window)
+    span, wanted = Window(scope.before.start, scope.known.end), (scope.before, scope.known)
     found, reached = _newest(reader.pages(path, [_SIZE], "messages"), span.start)
     if not reached:
         # A day beyond either end: a message may be sent a day after it was made.
@@ -213,7 +213,7 @@ def _price(entry: UsageRecord) -> dict[str, Any]:
 def _alerts(reader: Reader, scope: Scope) -> threads.Frames:
     """Errors of the integration, each with its code and the place that was called."""
     start = max(scope.window.start, scope.as_of - KEPT)
-    query = [("LogLevel", "error"), ("StartDate", iso(start)), ("EndDate", iso(scope.window.end))]
+    query = [("LogLevel", "error"), ("StartDate", iso(start)), ("EndDate", iso(scope.known.end))]
     found = reader.listing(Alert, "/v1/Alerts", [*query, ("PageSize", str(PAGE))], "alerts")
     rows = [
         {

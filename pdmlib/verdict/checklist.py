@@ -47,6 +47,7 @@ class Box:
         steady: the trend of a reading that forbids to tick it.
         by_days: decided by the newest whole days instead of the whole window.
         used: not ticked where nothing happened.
+        at_no_time: not ticked either where an incident that is over broke the limit for a while.
         work: something that people do: its readings are told beside it, and none of them ticks it.
         each_feature: stands for one box for each feature of the site's day grid.
     """
@@ -58,6 +59,7 @@ class Box:
     steady: Trend | None = None
     by_days: Days | None = None
     used: bool = False
+    at_no_time: bool = False
     each_feature: bool = False
     work: bool = False
 
@@ -121,7 +123,7 @@ FIRST_DAY: tuple[Box, ...] = (
 )
 OVERNIGHT: tuple[Box, ...] = (
     Box("Overnight Health Check", "No overnight outages", ("downtime_events",), none=True),
-    Box("Overnight Health Check", "No spike in errors", ("error_rate_pct",)),
+    Box("Overnight Health Check", "No spike in errors", ("error_rate_pct",), at_no_time=True),
     Box("Overnight Health Check", "Cron jobs executed successfully", ("cron_runs_failed", "cron_runs_missed")),
     Box("Overnight Health Check", "Database health good", ("db_cpu_pct", "db_memory_pct", "db_connection_errors")),
     Box(
@@ -221,21 +223,28 @@ def checklist(
     site: Site,
     findings: Iterable[Finding] = (),
     days: Iterable[Mapping[str, Any]] = (),
+    incidents: Iterable[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it.
 
     Args:
         days: rows of the table `daily`.
+        incidents: rows of the table `incidents`.
     """
     known = {reading.id: reading for reading in readings}
     found = {finding.reading: finding.title for finding in findings if finding.active}
+    spikes = {row["reading"]: f"beyond its limit for {row['minutes']:.0f} min of the window" for row in incidents}
     whole = [row for row in days if row["complete"]]
     edges = {m.id: target_edge(in_force(m, site, phase.name)) or target_edge(m) for m in all_metrics(site)}
     rows = [row for each in phase.checklists for row in BOXES[each] if not _is_without(row, site)]
     boxes = [box for row in rows for box in _expanded(row, site)]
     return [
         {"section": box.section, "box": _words(box, edges)}
-        | (_by_days(box, box.by_days, whole, found) if box.by_days else _state(box, _deciding(box, known), found))
+        | (
+            _by_days(box, box.by_days, whole, found)
+            if box.by_days
+            else _state(box, _deciding(box, known), spikes if box.at_no_time else found)
+        )
         for box in boxes
     ]
 
@@ -296,7 +305,7 @@ def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None
         return f"{reading.title}: {reading.value}"
     if box.steady and reading.measurement.trend == box.steady:
         return f"{reading.title}: {reading.measurement.trend} against before"
-    unjudged = reading.status is Status.INFO or reading.id.startswith("feature_")
+    unjudged = box.at_no_time or reading.status is Status.INFO or reading.id.startswith("feature_")
     return found.get(reading.id) if unjudged else None
 
 

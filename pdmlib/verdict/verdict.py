@@ -122,7 +122,7 @@ def judge(case: Case) -> Verdict:
     if case.scope.phase.named_window:
         for name, make in _incident_tables(metrics, readings).items():
             tables[name] = _parts(case, make, f"table {name}")
-    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables["daily"]), "checklist")
+    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
     readings = (*readings, *_broken(case))
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
@@ -184,9 +184,19 @@ def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
 
 
 def _checklist(
-    case: Case, readings: tuple[Reading, ...], findings: tuple[Finding, ...], days: list[dict[str, Any]]
+    case: Case,
+    readings: tuple[Reading, ...],
+    findings: tuple[Finding, ...],
+    tables: Mapping[str, list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
-    return checklist(case.scope.phase, readings, case.site, findings=findings, days=days)
+    return checklist(
+        case.scope.phase,
+        readings,
+        case.site,
+        findings=findings,
+        days=tables["daily"],
+        incidents=tables["incidents"],
+    )
 
 
 def _reading(case: Case, metric: Metric, site: Site) -> Reading:

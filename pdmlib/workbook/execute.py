@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from pdmlib.workbook.shipped import shipped
 
 NOTEBOOKS = shipped("notebooks")
 Progress = Callable[[str], None]
+_COLOURS = re.compile(r"\x1b\[[\d;]*m")
+_OURS = re.compile(r"\b(pdmlib/[\w/]+\.py):(\d+)")
 
 
 @dataclass(frozen=True)
@@ -166,10 +169,17 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
             kernel_name="python3",
         )
     except papermill.PapermillExecutionError as error:
-        raise ReportError(f"{path.name}: {error.ename}: {' '.join(str(error.evalue).split())[:300]}") from error
+        told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}{_innermost(error.traceback)}"
+        raise ReportError(f"{path.name}: {told}; --debug shows the traceback") from error
     for position, cell in enumerate(executed.cells):
         cell["id"] = f"cell-{position}"
     return executed
+
+
+def _innermost(traceback: Iterable[str]) -> str:
+    """The innermost line of ours in a cell's traceback."""
+    lines = _OURS.findall(_COLOURS.sub("", "\n".join(traceback)))
+    return f" ({lines[-1][0]}, line {lines[-1][1]})" if lines else ""
 
 
 def _place(beside: Path, target: Path) -> None:

@@ -49,6 +49,13 @@ def test_rule_9_40_events_in_a_day_after_70_in_a_week_grow():
     assert the_class(an_issue(events=40)) == ["GROWING"]
 
 
+def test_an_issue_is_not_there_in_a_stretch_that_begins_after_its_last_event():
+    case = a_day(an_issue(last_seen=DAY_LATER - timedelta(hours=2)))
+    for hours, there in ((24, 10), (3, 10), (1, 0)):
+        part = case.at(case.scope.window.last(timedelta(hours=hours)))
+        assert list(errors.classify(part)["seen"]) == [there]
+
+
 def test_rule_9_new_is_first_seen_since_the_deployment_whatever_the_vendor_says():
     old = an_issue("A", substatus="new")
     new = an_issue("B", substatus="ongoing", first_seen=DEPLOYED)

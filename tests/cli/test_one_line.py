@@ -65,7 +65,10 @@ def test_a_report_without_notes_says_where_they_were_looked_for(tmp_path: Path) 
         "--out",
         str(tmp_path / "out"),
     )
-    assert f"neither {tmp_path}/notes/shop-week1.yaml nor params/notes/shop-week1.yaml is there" in done.stderr
+    assert (
+        f"no notes of an analyst in {tmp_path}/notes/shop-week1.yaml and params/notes/shop-week1.yaml"
+        in done.stderr
+    )
 
 
 def test_the_version_is_printed() -> None:

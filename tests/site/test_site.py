@@ -90,8 +90,8 @@ def test_a_missing_file_and_broken_yaml_are_said_in_one_line(tmp_path: Path) -> 
 
 
 def test_the_files_that_come_with_the_project_are_valid() -> None:
-    for path in PARAMS.glob("*.yaml"):
-        assert load_site(path, offline=True).site == path.stem
+    for name in ("demo", "dirtfree", "example"):
+        assert load_site(PARAMS / f"{name}.yaml", offline=True).site == name
 
 
 def test_the_real_site_without_secrets_says_what_is_missing() -> None:

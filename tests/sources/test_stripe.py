@@ -6,10 +6,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pdmlib.analysis.integrations import payments
 from pdmlib.errors import SourceError
-from pdmlib.frames.collection import Collection
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.readings import Answer as Said
 from pdmlib.sources import stripe
-from tests.builders import at
+from tests.builders import a_scope, at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
 
@@ -129,6 +132,18 @@ def test_undelivered_events_younger_than_five_minutes_are_not_asked_for() -> Non
     assert call.one("delivery_success") == "false"
     assert int(call.one("created[lt]")) == epoch("2025-03-04T14:55")
     assert found["webhook_events"].empty
+
+
+def test_a_report_of_the_last_day_tells_the_whole_backlog_since_the_deployment() -> None:
+    """An event of Wednesday that waits on Monday still waits, whichever window is looked at."""
+    waits = {"id": "evt_1", "type": "charge.failed", "created": epoch("2025-03-05T16:30"), "pending_webhooks": 1}
+    site = the_site("stripe", base_url="http://127.0.0.1")
+    for phase in ("daily", "dashboard", "week1"):
+        scope = a_scope(site, phase, as_of=at("2025-03-10T15:00"))
+        with vendor(routed(routes(**{"/v1/events": listing([waits])}))) as server:
+            frames = stripe.collect(the_site("stripe", base_url=server.url), scope)
+        case = Case(site, scope, Collection(frames, (Coverage("stripe", Said.OK, 1, 0.1),)), scope.window)
+        assert payments.webhooks_pending(case).value == 1, phase
 
 
 def test_endpoints_are_told_by_id_and_place_and_disputes_with_their_date() -> None:

@@ -154,3 +154,14 @@ def test_rule_22_no_reading_ticks_a_box_of_work_that_people_do() -> None:
     rows = checklist(phase_named("weekly-review"), [passed], a_site())
     (cache,) = [row for row in rows if row["box"].startswith("Implement additional caching")]
     assert (cache["state"], cache["reason"]) == ("manual", "a person decides (Cache hits: pass)")
+
+
+def test_a_spike_that_is_over_is_a_spike_all_the_same() -> None:
+    """0.5 % over a week passes, and for an hour of it more than a third of the requests failed."""
+    spike = {"reading": "error_rate_pct", "minutes": 60.0}
+    for rows, state in (((), "done"), ((spike,), "failed"), (({**spike, "reading": "app_up"},), "done")):
+        week = checklist(
+            phase_named("week1"), [reading("error_rate_pct", 0.5, Status.PASS)], a_site(), incidents=rows
+        )
+        (box,) = (row for row in week if row["box"] == "No spike in errors")
+        assert box["state"] == state

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pdmlib.analysis.availability import incident
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.phases.phase import phase_named
@@ -133,6 +134,15 @@ def the_incident(after: timedelta, phase_end: datetime = END) -> Verdict:
     deployed = phase_end - timedelta(days=1)
     scope = incident_scope(site.zone, deployed, Window(start, phase_end), phase_end + after)
     return judge(Case(site, scope, case.collection, scope.window))
+
+
+def test_the_response_is_timed_from_the_outage_and_not_from_the_window_that_was_named() -> None:
+    """A person names the half hour before as well; the guide gives five minutes to acknowledge."""
+    case = the_incident(timedelta(days=1)).case
+    window = Window(case.window.start - timedelta(minutes=30), case.window.end)
+    scope = incident_scope(case.site.zone, case.scope.deployed_at, window, case.scope.as_of)
+    first = incident.response(Case(case.site, scope, case.collection, scope.window))[0]
+    assert first["due"] == iso(case.window.start + timedelta(minutes=5))
 
 
 def test_rule_16_an_incident_that_lasts_is_open_and_calls_for_a_rollback() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.availability.stability import UPTIME
+from pdmlib.analysis.availability.stability import UPTIME, incidents
 from pdmlib.analysis.availability.uptime import name_of, pooled
 from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement, Reading, State, Status
 from pdmlib.frames.states import Probe, Slot
-from pdmlib.phases.window import Window, iso
+from pdmlib.phases.window import Window, iso, parse_time
 
 Measured = Callable[[str, Window], Measurement]
 BEFORE = timedelta(days=1)  # what changed earlier is rarely the cause
@@ -156,8 +156,9 @@ def _features(case: Case) -> list[dict[str, Any]]:
 
 
 def response(case: Case) -> list[dict[str, Any]]:
-    """The response procedure with its clocks, counted from the start of the window."""
-    start = case.window.start
+    """The response procedure with its clocks, counted from the first outage or spike, else from the start."""
+    begun = [parse_time(row["start"]) for row in incidents(case)]
+    start = min((moment for moment in begun if case.window.contains(moment)), default=case.window.start)
     return [
         {
             "key": f"response:{step.split(':')[0].split(',')[0].lower()}",
@@ -189,7 +190,9 @@ def _criterion(reading: Reading | None, text: str) -> dict[str, Any]:
             "evidence": reading.reason if reading else "not part of this report",
         }
     evidence = reading.reason or reading.measurement.evidence or f"{reading.value} {reading.unit}"
-    return {"criterion": text, "holds": reading.rollback, "evidence": evidence}
+    past = not reading.rollback and reading.status is Status.FAIL
+    told = f"not at present; over the window: {evidence}" if past else evidence
+    return {"criterion": text, "holds": reading.rollback, "evidence": told}
 
 
 def verification(case: Case, measured: Measured, titles: Mapping[str, str]) -> list[dict[str, Any]]:

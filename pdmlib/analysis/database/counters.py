@@ -225,13 +225,13 @@ def temp_spills(between: Between) -> Iterator[Row]:
 
 
 def checkpoints(between: Between) -> Iterator[Row]:
-    """Checkpoints that the amount of written log asked for: more of them than of those by the clock warns."""
+    """Checkpoints that the amount of written log asked for: told where they are more than those by the clock."""
     asked, timed = between.grown("checkpoints_req"), between.grown("checkpoints_timed")
     if asked is None or timed is None:
         yield _unknown(_FELL)
     elif asked >= FEWEST_CHECKPOINTS and asked > timed:
         yield {
-            "severity": "warn",
+            "severity": "info",
             "value": asked,
             "unit": "count",
             "threshold": f"< {FEWEST_CHECKPOINTS}",

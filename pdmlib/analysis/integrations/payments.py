@@ -184,7 +184,7 @@ def late_events(case: Case) -> Iterator[Cause]:
 
 
 def webhooks_pending(case: Case) -> Measurement:
-    """Events of the phase that are still not delivered at the end of the window, five minutes of grace given."""
+    """Events since the deployment that still wait at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
     late, unclear = _undelivered(case), _untold(case)
@@ -214,11 +214,11 @@ def _untold(case: Case) -> int:
 
 
 def _events(case: Case) -> pd.DataFrame:
-    """Events of the phase up to the end of the window, those left out that are being delivered just now."""
+    """Events since the deployment up to the end of the window, without those that are being delivered just now."""
     events = case["webhook_events"]
     events = events[events["vendor"] == "stripe"]
     made = events["created_at"]
-    return events[(made >= case.scope.window.start) & (made < case.window.end - DELIVERY_GRACE)]
+    return events[(made >= case.scope.deployment_or_start) & (made < case.window.end - DELIVERY_GRACE)]
 
 
 def _first_failed(case: Case) -> datetime | None:

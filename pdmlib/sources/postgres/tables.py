@@ -34,9 +34,9 @@ def probes(reader: Reader) -> pd.DataFrame:
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None or uptime.in_sentry:
         return frame("probes")
-    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + HOUR)
+    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.known.end + HOUR)
     if scope.phase.named_window:
-        start, end = min(start, scope.before.start), scope.after.end
+        start = min(start, scope.before.start)
     rows = reader.select(reader.layout(uptime), start, end)
     return frame("probes", [_probe(row) for row in _of_one_monitor(rows, reader.unclear)])
 
@@ -71,7 +71,7 @@ def cron_logs(reader: Reader) -> pd.DataFrame:
     if cron is None or cron.in_sentry:
         return frame("cron_logs")
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
-    start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
+    start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.known.end + grace)
     layout = reader.layout(cron)
     rows = [_run(row, reader.unclear) for row in reader.select(layout, start, end)]
     return frame("cron_logs", _runs_before(reader, layout, start, {row["job"] for row in rows}) + rows)
@@ -172,7 +172,7 @@ def tickets(reader: Reader) -> pd.DataFrame:
         reader.say(
             CATEGORIES, "error", f"{block.table} has neither category nor tags; say which one it is: {mend}"
         )
-    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.known.end)
     marks = Vocabulary(block.categories)
     rows = [{**row, "status": _ticket_status(layout, row)} for row in rows]
     return frame("tickets", [_ticket(reader, row, place, marks) for place, row in enumerate(rows, 1)])
@@ -215,7 +215,7 @@ def app_alerts(reader: Reader) -> pd.DataFrame:
     if block is None:
         return frame("app_alerts")
     layout = reader.layout(block)
-    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.known.end)
     return frame("app_alerts", [_alert(row) for row in rows])
 
 
@@ -228,10 +228,10 @@ def _alert(row: Row) -> Row:
 
 def integration_checks(reader: Reader) -> pd.DataFrame:
     """The application's checks of its integrations in the window; degraded is no failure."""
-    block, window = reader.site.block("integration_checks"), reader.scope.window
+    block, known = reader.site.block("integration_checks"), reader.scope.known
     if block is None:
         return frame("integration_checks")
-    rows = reader.select(reader.layout(block), window.start, window.end)
+    rows = reader.select(reader.layout(block), known.start, known.end)
     return frame("integration_checks", [_check(row) for row in rows])
 
 
@@ -254,7 +254,7 @@ def payments(reader: Reader) -> pd.DataFrame:
     if block is None or reader.site.idle("payments"):
         return frame("payments")
     layout = reader.layout(block)
-    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
+    rows = reader.select(layout, reader.scope.baseline.start, reader.scope.known.end)
     is_minor = "amount" in layout.columns and layout.type_of("amount") in ("smallint", "integer", "bigint")
     # A word for what the bank declines tells that what failed is ours to mend.
     fault = "ours" if "declined" in block.words or any(row["status"] == "declined" for row in rows) else None
@@ -361,7 +361,7 @@ def feature_counts(reader: Reader) -> pd.DataFrame:
 
 def _counted(reader: Reader, feature: Feature) -> list[Row]:
     scope = reader.scope
-    span = {"start": scope.baseline.start, "split": scope.window.start, "end": scope.window.end}
+    span = {"start": scope.baseline.start, "split": scope.window.start, "end": scope.known.end}
     rows = _counted_by_sql(reader, feature, span) if feature.sql else _counted_rows(reader, feature, span)
     blank = sum(row["blank"] for row in rows)
     if blank:

@@ -15,8 +15,10 @@ import pytest
 
 from pdmlib.analysis.database import health
 from pdmlib.frames.frame import frame
-from pdmlib.sources.postgres import source
+from pdmlib.frames.readings import Status
+from pdmlib.sources.postgres import checks, source
 from pdmlib.sources.postgres.checks import CHECKS, run_all
+from pdmlib.sources.postgres.checks.result import Check, Look, Result
 from pdmlib.sources.postgres.session import session
 from pdmlib.sources.postgres.visibility import ledger
 from tests.builders import DEPLOYED, a_case
@@ -52,6 +54,21 @@ def test_every_check_gives_a_result_on_an_empty_database(database: Database) -> 
     unknown = table[table["severity"] == "unknown"]
     assert unknown["unknown_reason"].notna().all()
     assert without <= set(table.loc[table["severity"] == "pass", "check"])
+
+
+def test_a_check_with_a_fault_of_its_own_is_unknown_and_the_others_are_done(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(look: Look) -> list[Result]:
+        return [Result("mine", row["no such column"], Status.WARN) for row in look.rows("database")]
+
+    monkeypatch.setattr(checks, "CHECKS", (Check("mine", "Mine", faulty), *CHECKS))
+    site = database.site()
+    table = source.collect(site, database.scope(site))["database_findings"]
+    assert set(table["check"]) == {"mine", *(check.name for check in CHECKS)}
+    (row,) = table[table["check"] == "mine"].to_dict("records")
+    assert row["severity"] == "unknown"
+    assert "internal error (KeyError" in row["unknown_reason"] and "column" not in row["unknown_reason"]
 
 
 def test_a_role_that_may_see_nothing_passes_no_check_of_what_it_cannot_see(database: Database) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from pdmlib.errors import SourceError
-from pdmlib.phases.scope import Scope
+from pdmlib.phases.scope import Scope, incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
 from pdmlib.sources.postgres import source
 from pdmlib.sources.postgres.session import RefusedError, session
@@ -221,6 +222,49 @@ def test_the_other_tables_come_in_the_shape_of_their_frames(shop: Database) -> N
     week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
     assert week["source"] == "postgres"
     assert week[["visitors", "sessions", "page_views", "session_s", "bounced"]].tolist() == [1, 2, 4, 30.0, 1]
+
+
+def test_what_came_after_an_incident_is_read_of_every_table(shop: Database) -> None:
+    """Of an hour on 3 March, reported a day later, the hour after it is known; what came later still is not."""
+    after, later = "2025-03-03 19:45+00", "2025-03-03 20:15+00"
+    shop.run(
+        "CREATE TABLE public.alerts (alert_name text, severity text, triggered_at timestamptz)",
+        "CREATE TABLE public.checks (name text, status text, checked_at timestamptz)",
+        "CREATE TABLE public.payments (id text, status text, created_at timestamptz)",
+        "GRANT SELECT ON public.alerts, public.checks, public.payments TO pdm_monitor",
+        *(
+            f"INSERT INTO public.{table} ({columns}, {time}) SELECT {values}, m::timestamptz {zone} "
+            f"FROM unnest('{{{after},{later}}}'::text[]) AS m"
+            for table, columns, values, time, zone in (
+                ("cron_job_logs", "job_name, status", "'deliver', 'completed'", "started_at", ""),
+                ("support_tickets", "ticket_number, tags", "m, '[]'", "created_at", ""),
+                ("alerts", "alert_name, severity", "'slow', 'warning'", "triggered_at", ""),
+                ("checks", "name, status", "'stripe', 'healthy'", "checked_at", ""),
+                ("payments", "id, status", "m, 'succeeded'", "created_at", ""),
+                (
+                    "orders",
+                    "id, customer",
+                    "extract(hour FROM m::timestamptz), 9",
+                    "created_at",
+                    "AT TIME ZONE 'UTC'",
+                ),
+            )
+        ),
+    )
+    site = shop.site(
+        MONITOR,
+        features=[orders(where="customer = 9")],
+        cron={"start_grace_s": 0, "jobs": [{"name": "deliver", "schedule": "15,45 * * * *", "timeout_s": 1}]},
+        tickets={},
+        app_alerts={"table": "public.alerts"},
+        integration_checks={"table": "public.checks"},
+        payments={"table": "public.payments"},
+    )
+    window = Window(at("2025-03-03T18:00"), at("2025-03-03T19:00"))
+    found = source.collect(site, incident_scope(site.zone, window.start, window, at("2025-03-04T18:00")))
+    tables = {"cron_logs": "started_at", "tickets": "created_at", "app_alerts": "at", "integration_checks": "at"}
+    for name, moment in {**tables, "payments": "created_at", "feature_counts": "at"}.items():
+        assert list(found[name][moment]) == [at("2025-03-03T19:45")], name
 
 
 def now_scope(shop: Database, **changes: Any) -> tuple[Site, Scope]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pdmlib.errors import SourceError
+from pdmlib.errors import SourceError, where
 from pdmlib.frames.frame import frame
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources.postgres.checks import application, schema, server, sessions, storage
-from pdmlib.sources.postgres.checks.result import MOST, PASS, UNKNOWN, Check, Look, Result, unknown
+from pdmlib.sources.postgres.checks.result import MOST, PASS, Check, Look, Result, unknown
 from pdmlib.sources.postgres.session import Session
 from pdmlib.sources.postgres.visibility import Ledger
 
@@ -71,7 +71,9 @@ def _run(check: Check, look: Look) -> list[Result]:
         results = check.run(look)
     except SourceError as error:
         reason = f"{error.reason}; it may need {grant}" if "permission denied" in error.reason else error.reason
-        return [Result(check.name, None, UNKNOWN, window=None, unknown_reason=reason)]
+        return [unknown(check.name, reason)]
+    except Exception as error:  # a fault of one check, such as a column that no row has, costs no other check
+        return [unknown(check.name, f"internal error ({where(error)})")]
     if not results:
         return [Result(check.name, None, PASS, evidence=f"{check.title}: nothing found")]
     if len(results) <= MOST:
