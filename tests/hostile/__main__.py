@@ -17,7 +17,7 @@ from pdmlib.demo import start
 from pdmlib.phases.window import now
 from pdmlib.report import document
 from pdmlib.verdict.verdict import judge
-from tests.hostile import database, kills, texts_shown, vendors
+from tests.hostile import database, harmless, kills, texts_shown, vendors
 from tests.hostile.frames import odd_case
 from tests.servers import a_bench
 
@@ -78,6 +78,16 @@ def _database(part: Part, until: float, seed: int) -> None:
             _count(part, trial.why, trial.fault)
 
 
+def _harmless(part: Part, until: float, seed: int) -> None:
+    part.tried = part.most = 3
+    with a_bench() as bench, bench.database() as one:
+        harm = harmless.measured(one, part.most)
+    _count(part, "; ".join(harm.changed), "changed")
+    _count(part, ", ".join(harm.locks - {"light"}), "locks")
+    part.note = f"{harm.share_pct:.3f} % of one core over a week, nothing changed, no lock above AccessShare"
+    _count(part, "" if harm.share_pct < 1 else part.note, "cost")
+
+
 def _kills(part: Part, until: float, seed: int) -> None:
     part.most, said = 100, 0
     with tempfile.TemporaryDirectory() as folder:
@@ -130,6 +140,7 @@ def _count(part: Part, why: str, what: str) -> None:
 
 
 PARTS: tuple[tuple[str, str, float, Callable[[Part, float, int], None]], ...] = (
+    ("harmless", "Collections of a role that may write", 0.02, _harmless),
     ("kills", "Processes ended at a random moment", 0.15, _kills),
     ("power", "Power cut: all that was not synced is gone", 0.08, _power),
     ("texts", "Hostile texts where people read", 0.05, _texts),

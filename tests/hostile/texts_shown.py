@@ -48,6 +48,7 @@ def hostile(scope: Scope) -> Collection:
         "priority": "high",
         "metric": "connections",
     }
+    words["query"] = "SELECT 1"  # statements are freed of their values where they are read
     frames = {}
     for name, schema in SCHEMAS.items():
         if name in ("not_understood", "gaps", "query_plans", "query_timings"):
