@@ -13,6 +13,9 @@ from scipy import special
 
 POISSON = 1 + 1e-9  # a dispersion up to here is 1 but for rounding
 FEWEST_POINTS = 3  # a line through two has no residual, and so no interval
+# Beta distribution of the rates that an application in order has: half a percent, most of them less.
+LOW_RATES = (0.5, 100.0)
+RESOLUTION = 100_000  # of a bound: steps from the observed share to 1, finer near it
 LEVEL = 0.05  # two-sided, of all intervals: 95 %
 
 
@@ -31,6 +34,34 @@ def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float
     low = 0.0 if successes <= 0 else max(0.0, middle - half)
     high = 1.0 if successes >= trials else min(1.0, middle + half)
     return low, high
+
+
+def proportion(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:
+    """Interval of a proportion: Wilson's; below the usual level, one look of several at growing data.
+
+    Then the upper bound holds at every look, however many there are, by a mixture of alternatives; where a rate is
+    as low as the mixture expects it needs half the trials of a divided level. The lower bound, which finds faults,
+    is sooner there by the divided level, which stays (docs/proof.md has both).
+    Source: Robbins 1970, Annals of Mathematical Statistics 41; Lindon and others 2022, KDD.
+    """
+    low, high = wilson(successes, trials, level)
+    return (low, high) if level >= LEVEL else (low, min(high, _upper_at_any_look(successes, trials)))
+
+
+def _upper_at_any_look(successes: float, trials: float) -> float:
+    """The lowest proportion above the observed one that 40 to 1 speaks against (Ville's inequality, one-sided)."""
+    if trials <= 0:
+        return 1.0
+    failures = trials - successes
+    mixed = special.betaln(LOW_RATES[0] + successes, LOW_RATES[1] + failures) - special.betaln(*LOW_RATES)
+
+    def against(share: float) -> bool:
+        usual = special.xlogy(successes, share) + special.xlog1py(failures, -share)
+        return bool(mixed - usual >= math.log(2 / LEVEL))
+
+    first = successes / trials
+    steps = _first(RESOLUTION, lambda k: k == RESOLUTION or against(first + (1 - first) * (k / RESOLUTION) ** 3))
+    return float(first + (1 - first) * (steps / RESOLUTION) ** 3)
 
 
 def trials_to_decide(successes: float, trials: float, limit: float, level: float = LEVEL) -> int | None:

@@ -78,6 +78,7 @@ INSIDE = {
     "analysis.compare": """
         change
         baseline same_hours
+        weeks
     """,
     "analysis.traffic": """
         days hourly routes stretches
@@ -106,7 +107,7 @@ INSIDE = {
         endpoints resend sentry stripe supabase twilio vercel
         app postgres specifications
         accounts fields health live permissions webhooks
-        http threads
+        http needs threads
     """,
     "sources.postgres": """
         source

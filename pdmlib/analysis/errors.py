@@ -324,6 +324,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         since=_moment(since),
         active=_active(case, row),
         value=seen,
+        size=("requests", seen),
         threshold=f"<= {_allowed(case, row)} events",
     )
 

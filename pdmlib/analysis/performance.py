@@ -20,8 +20,8 @@ from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
-    population,
     populations,
+    requests_of,
     spanned,
     tiled,
     timing,
@@ -31,7 +31,6 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 
 MINUTE_S, HOUR_S = 60, 3600
-HALF_PCT = 50  # of the window: a rate over less of it is no rate of the window
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
@@ -189,7 +188,7 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     whole = found.failures is None
     trials = round(found.requests) if whole else found.sampled or 0
     share = min(failures / found.requests, 1.0)
-    low, high = stats.wilson(round(share * trials), trials, case.level)
+    low, high = stats.proportion(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
     return Measurement(
@@ -240,19 +239,14 @@ def _counted(case: Case, found: Population, value: float) -> Measurement:
 
 
 def _against_usual(case: Case, found: Population) -> Change:
-    """The requests of the window, at the rate that was counted, against the same stretch of the weeks before."""
+    """The requests of the window against the same stretch of the weeks before."""
 
     def whole(other: Case) -> float | None:
-        counted = population(other, found.source)
-        return (
-            counted.rate * other.window.minutes
-            if counted and counted.coverage_pct(other.window) > HALF_PCT
-            else None
-        )
+        return requests_of(other, found.source)
 
     current = whole(case)
     if current is None:
-        return Change(Trend.UNKNOWN, reason="less than half of the window was counted")
+        return Change(Trend.UNKNOWN, reason="too little of the window was counted")
     base, practical = weeks_before(case, whole), practical_pct(case, "requests_total")
     return change(current, base, "neither", practical_pct=practical, looks=case.scope.phase.looks)
 
@@ -361,6 +355,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
+        size=("ms", now - before),
         threshold=f"< {goal:.0f} ms",
     )
     return _of_route(case, row["route"], found)
@@ -381,6 +376,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         becomes_green=f"under {goal:.2f} % of its requests fail (now {now:.2f} %)",
         active=latest is None or latest["error_rate_pct"] is None or latest["error_rate_pct"] >= goal,
         value=now,
+        size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
     )
     return _of_route(case, row["route"], found)

@@ -63,7 +63,13 @@ def examined(site: Site, as_of: str, out: Path, explain: bool) -> Examination:
 def show(found: Examination, explain: bool) -> None:
     """Prints what the doctor found."""
     screen = Console(highlight=False, markup=False)
-    for part in (_sources(found), *_mends(found), *(_explained(found) if explain else ()), *_unclear(found)):
+    for part in (
+        _sources(found),
+        *_refused(found),
+        *_mends(found),
+        *(_explained(found) if explain else ()),
+        *_unclear(found),
+    ):
         # A line to copy is not broken, however narrow the screen is.
         screen.print(part, soft_wrap=isinstance(part, Text))
 
@@ -72,6 +78,12 @@ def _sources(found: Examination) -> RenderableType:
     title = f"{found.site.title} ({found.site.file})"
     rows = ((r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.detail or "") for r in found.found.coverage)
     return _table(title, ("Source", "Answered", "Seconds", "Rows", "Detail"), rows)
+
+
+def _refused(found: Examination) -> Iterator[RenderableType]:
+    rows = [tuple(row.values()) for row in found.refused()]
+    if rows:
+        yield _table("Refused", ("Source", "It says", "It needs", "Without it"), rows)
 
 
 def _mends(found: Examination) -> Iterator[RenderableType]:

@@ -72,8 +72,18 @@ class Case:
         return self.at(self.scope.latest)
 
     def present(self) -> Case:
-        """The same case, looking at the last hour of data."""
-        return self.at(self.scope.present)
+        """The same case, looking at the last hour of data, since declared maintenance where that was in it."""
+        return self.at(self._since_maintenance(self.scope.present))
+
+    def _since_maintenance(self, window: Window) -> Window:
+        ended = [span.end for span in self.site.maintenance_in(window) if span.end < window.end]
+        return Window(max([window.start, *ended]), window.end)
+
+    @property
+    def maintained(self) -> bool:
+        """Whether the present ends in declared maintenance: the site is expected to be down."""
+        end = self.scope.present.end
+        return any(span.contains(end) or span.end == end for span in self.site.maintenance_in(self.scope.present))
 
     def with_events(self, events: tuple[str, str, int]) -> Window:
         """The present, made longer within the latest part until it holds so many rows of a frame.

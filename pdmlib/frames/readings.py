@@ -207,6 +207,7 @@ class Finding:
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
         fix: a statement that mends it, where one is known.
+        size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
     """
 
     id: str
@@ -224,6 +225,7 @@ class Finding:
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
     fix: str | None = None
+    size: tuple[str, float] | None = None
 
     @property
     def rule(self) -> str:

@@ -94,6 +94,13 @@ class Scope:
         return tuple(dict.fromkeys((self.window, *now, self.previous, self.before, *after, *days)))
 
     @property
+    def visits(self) -> tuple[Window, ...]:
+        """The intervals that distinct visitors are asked for: `spans`, and the window in each week before."""
+        weeks = (self.window.days_earlier(days, self.zone) for days in range(7, BASELINE.days + 1, 7))
+        inside = (w for w in weeks if self.baseline.start <= w.start and w.end <= self.baseline.end)
+        return tuple(dict.fromkeys((*self.spans, *inside)))
+
+    @property
     def after(self) -> Window:
         """What has passed since the window's end, at most its own length; empty when it ends now."""
         end = min(self.window.end + (self.window.end - self.window.start), max(self.as_of, self.window.end))

@@ -15,16 +15,20 @@ def now() -> datetime:
 
 
 def parse_time(text: str) -> datetime:
-    """An ISO 8601 time as UTC; a time without zone is UTC.
+    """An ISO 8601 time as UTC.
 
     Raises:
-        CallError: not an ISO time.
+        CallError: not an ISO time, or one without its zone, which is nowhere taken for UTC in silence.
     """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise CallError(f"{text!r} is not an ISO time such as 2025-03-10T15:00:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    if moment.tzinfo is None:
+        raise CallError(
+            f"{text!r} has no zone; write a time such as 2025-03-10T15:00:00Z or 2025-03-10T09:00-06:00"
+        )
+    return moment.astimezone(UTC)
 
 
 def iso(moment: datetime) -> str:
@@ -77,10 +81,10 @@ class Window:
         """The same length of time, earlier or later."""
         return Window(self.start + by, self.end + by)
 
-    def weeks_earlier(self, weeks: int, zone: ZoneInfo) -> Window:
-        """As long a window from the same weekday and time of day, by the zone's clock, so many weeks before."""
+    def days_earlier(self, days: int, zone: ZoneInfo) -> Window:
+        """As long a window from the same time of day, by the zone's clock, so many days before."""
         local = self.start.astimezone(zone)
-        day = local.date() - timedelta(weeks=weeks)
+        day = local.date() - timedelta(days=days)
         start = datetime.combine(day, local.time(), zone).astimezone(UTC)
         return Window(start, start + (self.end - self.start))
 

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
+from pdmlib.sources.needs import REFUSALS
 from pdmlib.sources.threads import Frames, Part
-
-REFUSALS = ("401", "403", "404")  # no permission, said in three ways
 
 
 class Optional:

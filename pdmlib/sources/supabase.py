@@ -28,6 +28,8 @@ from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications import supabase as said
 
 SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
+# Senders of a replication are open connections that do not count among the allowed: a few more are no mistake.
+BEYOND = 2
 DATA = {"mountpoint": "/data"}
 # What PostgreSQL says when it refuses a connection with SQLSTATE 53300: no slot is left, or none for this role or
 # database. The endpoint reads a day at the most, in the dialect of ClickHouse.
@@ -177,6 +179,10 @@ def host_values(text: str, unclear: Unclear) -> dict[str, float]:
     """The values of `host_metrics` in a scrape, those that it does not hold left out."""
     scrape = list(samples(text, unclear))
     values = {name: measure(scrape) for name, measure in MEASURES.items()}
+    taken, most = values["connections"], values["max_connections"]
+    if taken is not None and most is not None and taken > BEYOND * most:
+        unclear.note("metrics.max_connections_connection_count", f"far fewer than the {taken:g} open", most)
+        values |= {"connections": None, "max_connections": None}
     return {name: value for name, value in values.items() if value is not None}
 
 

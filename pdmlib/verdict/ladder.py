@@ -162,7 +162,7 @@ def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:
     def passes(trials: int) -> bool:
         return (
             not OPERATORS[limit.op](100 * events / trials, limit.edge)
-            and stats.wilson(events, trials, level)[1] < twice
+            and stats.proportion(events, trials, level)[1] < twice
         )
 
     least = most = int(found.samples or 1)

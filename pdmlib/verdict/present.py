@@ -17,10 +17,13 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Limit, Measurement, State, Value
 from pdmlib.phases.window import Window
 from pdmlib.verdict.ladder import step_of
+from pdmlib.verdict.links import DOWN
 
 PIECE, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 RATE_OF_REQUESTS = "error_rate_pct"
 PROBED = ("app_up", "health_ok")
+# What declared maintenance brings, and what is no fault as long as it lasts.
+EXPECTED = (*DOWN, "db_connection_errors")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ def _attempted(case: Case, metric: Metric) -> Now | None:
 
 
 def _now_of(case: Case, metric: Metric) -> Now | None:
+    if metric.id in EXPECTED and case.maintained:
+        return None
     if metric.id == RATE_OF_REQUESTS:
         return _failing(case, metric)
     looked = _looked_at(case, metric)

@@ -59,8 +59,16 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         since=alert.since if alert else None,
         active=now is not None if urgent else True,
         value=reading.value,
+        size=_size(reading),
         threshold=alert.threshold if alert else reading.target or "its limit",
     )
+
+
+def _size(reading: Reading) -> tuple[str, float] | None:
+    """How many requests failed of those that were looked at."""
+    value, looked = reading.value, reading.measurement.samples
+    known = reading.id == "error_rate_pct" and isinstance(value, int | float) and looked is not None
+    return ("requests", float(value or 0) / 100 * (looked or 0)) if known else None
 
 
 def _unit(reading: Reading) -> str:

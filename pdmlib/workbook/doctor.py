@@ -17,6 +17,7 @@ from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
+from pdmlib.sources.needs import REFUSALS, need_of
 from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.gather import with_requests
 
@@ -64,6 +65,22 @@ class Examination:
         rows = seen[seen["reason"].notna() & seen["grant"].notna()]
         return list(zip(rows["object"], rows["reason"], rows["grant"], strict=True))
 
+    def refused(self) -> list[dict[str, str]]:
+        """What a vendor refuses to this site's keys and plans, what that needs, and what is lost without it."""
+        gaps, states = self.found["gaps"], self.found["vendor_states"]
+        keys = states[states["kind"] == "key"]
+        pairs = [
+            *zip(gaps["source"], gaps["item"].fillna(""), gaps["reason"], strict=True),
+            *zip(keys["vendor"], keys["item"], keys["detail"], strict=True),
+        ]
+        told: dict[tuple[str, str], dict[str, str]] = {}
+        for source, item, reason in pairs:
+            need = need_of(source, item) if reason.startswith(REFUSALS) else None
+            if need is not None:
+                row = {"source": source, "says": reason, "needs": need.need, "lost": need.lost}
+                told.setdefault((source, need.need), row)
+        return list(told.values())
+
     def not_understood(self) -> list[dict[str, Any]]:
         """What was read and not understood, each example masked."""
         rows = self.found["not_understood"]
@@ -81,6 +98,7 @@ class Examination:
             "variables_to_set": sorted({name for names in self.site.unset.values() for name in names}),
             "not_understood": self.not_understood(),
             "down": [{"path": path, "detail": detail} for path, detail in self.down()],
+            "refused": self.refused(),
             "not_seen": [{"object": o, "reason": r, "mend": g} for o, r, g in self.grants()],
             "endpoints": [
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}

@@ -92,7 +92,7 @@ def news(
     phase, status = content["phase"], content["status"]
     latest = phase_named(phase).latest.total_seconds()
     blind = {row["id"] for row in content["readings"] if row["status"] == Status.UNKNOWN}
-    open_now = {a["id"]: a for a in content["alerts"] if a["priority"] in URGENT}
+    open_now = {a["id"]: _as_cause(a, content) for a in content["alerts"] if a["priority"] in URGENT}
     known: dict[str, Any] = dict(said["alerts"])
     begun = [a for a in open_now.values() if a["priority"] < known.get(a["id"], {"priority": "P9"})["priority"]]
     ended = [
@@ -101,7 +101,10 @@ def news(
         if name not in open_now and row["reading"] not in blind and row["latest_s"] <= latest
     ]
     lines = [f"began: {a['priority']} {_safe(_title(a))}: {_safe(a['action'])}" for a in begun]
-    lines += [f"ended: {known[name]['priority']} {_safe(known[name]['title'])}" for name in ended]
+    lasting = {row["title"] for name, row in known.items() if name not in ended}
+    over = [known[name] for name in ended if known[name]["title"] not in lasting]
+    lines += [f"ended: {row['priority']} {_safe(row['title'])}" for row in over]
+    lines = list(dict.fromkeys(lines))
     was = _status_before(said, phase, previous)
     if lines or (was is not None and WORSE[status] > WORSE[was]):
         changed = f" (was {was})" if was and was != status else ""
@@ -117,6 +120,16 @@ def news(
     alerts = {name: row for name, row in sorted(known.items()) if name not in ended}
     phases = {**said["phases"], phase: {"status": status, "as_of": content["as_of"]}}
     return lines, {"phases": phases, "alerts": alerts}
+
+
+def _as_cause(alert: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An alert with the title, the urgency and the action of the cause that it belongs to, if any is told."""
+    found = next((c for c in content.get("causes", ()) if alert["id"] in c["chain"]), None)
+    fix = f": {found['fix']}" if found and found["fix"] and found["fix"] not in found["action"] else ""
+    told = {"priority", "title", "action"}
+    return (
+        alert if found is None else {**alert, **{k: found[k] for k in told}, "action": f"{found['action']}{fix}"}
+    )
 
 
 def _title(alert: Mapping[str, Any]) -> str:

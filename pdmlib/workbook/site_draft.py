@@ -166,6 +166,11 @@ class Draft:
         return any(answer.code in (401, 403) for answer in (self.page, self.health) if answer)
 
     @property
+    def has_page(self) -> bool:
+        """Whether the page answers as a page does; what it answers else is not taken for what is usual."""
+        return self.page is None or self.page.taken_for is not None or self.page.code in (401, 403)
+
+    @property
     def sources(self) -> dict[str, bool]:
         """Source -> whether there is a sign of it here; the rest is written as unused."""
         variables = self.told.set_variables
@@ -225,6 +230,10 @@ def draft(
         text = "No usual health check answers. At which path is one? (none: -)"
         path = asked.of(Question("sources.app.health", text, "-", is_right=_is_path))
         whole = replace(whole, told_health=path if path != "-" else None)
+    if not whole.has_page and health is None:
+        asked.of(
+            Question("sources.app.page", f"The address answers {page.code if page else '-'}. Is it the right one?")
+        )
     if whole.wants_token:
         asked.of(
             Question("sources.app.headers_env", "The health check wants a token: which header, which variable?")
@@ -345,7 +354,7 @@ def _words(key: str, found: Taken, asked: Asked) -> Iterator[Words]:
         meanings: dict[str | None, list[tuple[str, int]]] = {}
         for word in spoken:
             if word.theirs.strip().casefold() not in own:
-                text = f"{found.table.name}: {word.theirs!r} in {word.rows} of the newest rows stands for"
+                text = f"{found.table.name}: {word.theirs!r} in {word.rows:,} of the newest rows stands for"
                 answer = asked.of(Question(f"{key}.words: {word.theirs}", text, word.ours, options))
                 meanings.setdefault(answer if answer in options else None, []).append((word.theirs, word.rows))
         for ours in sorted(meanings, key=lambda name: (name is None, options.index(name) if name else 0)):

@@ -434,3 +434,24 @@ def test_rule_14_response_times_that_were_not_understood_say_so():
     found = measure("latency_p95_ms", not_understood=unclear)
     assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
     assert "-3" in found.reason
+
+
+# Windows that begin in the middle of an hour
+
+
+@pytest.mark.parametrize(("start", "length", "phase"), [("12:37", 24, "day1"), ("19:10", 1, "hour1")])
+def test_rule_18_a_window_within_hours_is_compared_with_as_much_time(start, length, phase):
+    """600 requests in each hour of even number, 1200 in each other, now as before: no change, to the minute."""
+    deployed = at(f"2025-03-05T{start}")
+    until = deployed + length * HOUR
+    hour = deployed.replace(minute=0)
+    per_hour = {t: 600 if t.hour % 2 == 0 else 1200 for t in every(60, hour - 29 * DAY, until)}
+    counted = [a_bucket(t, n) for t, n in per_hour.items() if t + HOUR <= until]
+    edges = {m for edge in (hour, until.replace(minute=0)) for m in every(1, edge, edge + HOUR)}
+    counted += [
+        a_bucket(m, per_hour[m.replace(minute=0)] / 60, seconds=60) for m in sorted(edges) if deployed <= m < until
+    ]
+    case = a_case({"request_counts": counted}, phase, deployed, until)
+    found = performance.requests_total(case)
+    assert round(found.baseline) == found.value
+    assert found.trend == "flat"

@@ -90,6 +90,44 @@ def test_a_source_that_failed_or_a_word_that_is_not_understood_is_exit_code_1(tm
         assert _doctor(_file(tmp_path, url, sources={})).exit_code == 3
 
 
+REFUSED = [
+    ("sentry", "issues", "403: You do not have permission", "`event:read`: issues", "no issue"),
+    ("vercel", "latencies:2025-03-03T15:00:00Z", "402: required", "Observability Plus", "no requests"),
+    ("supabase", "disk", "403: Forbidden", "`infra_disk_config_read`", "no disk"),
+    ("stripe", "disputes", "403: The provided key", "*read* for Disputes", "no disputes to answer"),
+    ("twilio", "alerts", "401: Authenticate", "*read* for Monitor alerts", "not whether our webhooks answer"),
+    ("resend", None, "401: restricted_api_key", "a full-access key", "nothing is read"),
+    ("supabase", "refusals", None, "`analytics_logs_read`", "not how many connections"),
+]
+
+
+@pytest.mark.parametrize(("source", "item", "reason", "needs", "lost"), REFUSED)
+def test_what_a_key_or_a_plan_does_not_allow_is_told_with_what_it_needs(
+    source: str, item: str | None, reason: str | None, needs: str, lost: str
+) -> None:
+    """The needs are those of the vendors' own pages on scopes and plans, of which the documentation tells."""
+    gap = {"source": source, "item": item, "state": "error", "reason": reason}
+    key = {
+        "vendor": source,
+        "kind": "key",
+        "item": item,
+        "status": "not readable with this key",
+        "detail": "403: x",
+    }
+    frames = {"gaps": frame("gaps", [gap])} if reason else {"vendor_states": frame("vendor_states", [key])}
+    found = Examination(a_site(), a_scope(), Collection(frames))
+    (row,) = found.refused()
+    assert (row["source"], row["says"]) == (source, reason or "403: x")
+    assert row["needs"].startswith(needs)
+    assert row["lost"].startswith(lost)
+    assert found.as_json()["refused"] == [row]
+
+
+def test_a_vendor_that_fails_is_not_said_to_need_another_key() -> None:
+    gap = {"source": "vercel", "item": "costs", "state": "error", "reason": "503: Service Unavailable"}
+    assert Examination(a_site(), a_scope(), Collection({"gaps": frame("gaps", [gap])})).refused() == []
+
+
 def test_an_application_that_nobody_finds_up_is_told_and_is_exit_code_1() -> None:
     site = a_site(sources={"app": {"base_url": "https://nobody.invalid"}}, unused=[])
     failed = {"status": "down", "detail": "the connection failed", "checked_at": at("2025-03-03T15:01")}

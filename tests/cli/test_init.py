@@ -115,6 +115,40 @@ def test_the_doctor_passes_once_the_listed_questions_are_answered(
         assert _doctor()[0] == 0
 
 
+PORTUGUESE = (
+    "CREATE TABLE monitor (id int PRIMARY KEY, verificado_em timestamptz NOT NULL, situacao text, tempo_ms int)",
+    # One probe every five minutes for a month; an hour of trouble two weeks ago.
+    "INSERT INTO monitor SELECT n, now() - n * interval '5 minutes', "
+    "CASE WHEN n BETWEEN 4000 AND 4011 THEN 'Fora do Ar' ELSE 'no ar' END, 90 FROM generate_series(1, 8640) AS n",
+    "CREATE TABLE tarefas (id int PRIMARY KEY, tarefa text, inicio timestamptz, fim timestamptz, resultado text)",
+    "INSERT INTO tarefas SELECT n, 'envio', now() - n * interval '1 hour', "
+    "now() - n * interval '1 hour' + interval '9 s', CASE WHEN n = 400 THEN 'falhou' ELSE 'feito' END "
+    "FROM generate_series(1, 500) AS n",
+    "INSERT INTO tarefas SELECT 1000 + n, 'limpeza', now() - n * interval '1 day', "
+    "now() - n * interval '1 day' + interval '60 s', 'feito' FROM generate_series(1, 30) AS n",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}",
+)
+
+
+def test_tables_in_another_language_are_known_by_their_rows_and_rare_words_are_asked_about(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, site = _drafted(database, PORTUGUESE, monkeypatch)
+    assert site.uptime and site.uptime.table == "public.monitor"
+    assert (site.uptime.columns["checked_at"], site.uptime.columns["status"]) == ("verificado_em", "situacao")
+    assert site.cron and (site.cron.table, site.cron.columns["job"]) == ("public.tarefas", "tarefa")
+    for word in ("no ar", "Fora do Ar", "feito", "falhou"):
+        assert word in done.output
+
+
+def test_an_address_that_answers_nothing_but_404_is_not_taken_for_what_is_usual(folder: Path) -> None:
+    with vendor(routed({}, Reply("nothing here", 404))) as running:
+        assert _init("--yes", "--site", "params/other.yaml", "--url", running.url).exit_code == 0
+    site = load_site("params/other.yaml", offline=True)
+    app = site.sources.app
+    assert app and (app.page, app.health, app.expect) == (None, None, {})
+
+
 def test_pagila_gives_the_tables_that_have_a_time_of_their_own(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

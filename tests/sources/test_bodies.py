@@ -400,14 +400,14 @@ RESTING = {
     "vercel": (*deployment.METRICS, *performance.METRICS),
     "supabase": tuple(metric for metric in health.metrics(the_site("sentry", organization="x", project="y"))),
 }
-BODIES = 1000  # of each source and promise, in the slow tests
+BODIES, PROMISES = 1000, 3  # bodies of each source in the slow tests, over the promises below
 
 
 def _examples() -> Iterator[Any]:
     """A few examples of each source, and so many that BODIES are made: an example is a body for each path."""
     for source, paths in TEMPLATES.items():
         yield pytest.param(source, 3, id=source)
-        many = math.ceil(BODIES / len(paths))
+        many = math.ceil(BODIES / PROMISES / len(paths))
         yield pytest.param(source, many, marks=pytest.mark.slow, id=f"{source}-{BODIES}")
 
 

@@ -7,7 +7,10 @@ import pytest
 
 from pdmlib.sources import supabase as supabase_source
 from pdmlib.sources.fields import Answer, described
+from pdmlib.sources.needs import NEEDS
 from pdmlib.sources.specifications import resend, sentry, stripe, supabase, twilio, vercel
+from tests.sources import test_resend, test_sentry, test_stripe, test_supabase, test_twilio, test_vercel
+from tests.sources.loopback import routed
 
 DOCUMENT = Path("docs/vendors.md").read_text(encoding="utf-8")
 
@@ -27,42 +30,40 @@ def test_the_document_tells_the_request_the_specification_and_each_field(model: 
         assert "below" in kind or kind in DOCUMENT
 
 
+@pytest.mark.parametrize("source", NEEDS)
+def test_the_document_tells_what_each_vendor_needs(source: str) -> None:
+    for need in NEEDS[source]:
+        assert f"| {need.need} | {need.lost} |" in DOCUMENT
+
+
 @pytest.mark.parametrize("series", supabase.SCRAPED, ids=lambda s: s.name)
 def test_the_document_tells_each_metric(series: supabase.Series) -> None:
     assert f"| `{series.name}` | {series.unit} | 0 to {series.high:g} | {series.meaning}" in DOCUMENT
 
 
-# Columns that our sources fill, by frame, and the words under which the analyses and the report take them.
-FILLED = {
-    "latencies": "start end route p50_ms p95_ms p99_ms avg_ms requests failures refused samples sample_rate "
-    "confidence",
-    "error_counts": "start end errors users issues",
-    "issues": "issue title culprit level status substatus priority first_seen last_seen events events_before "
-    "events_latest users unhandled last_release assigned_to link",
-    "deployments": "source deployment created_at live_at move share_pct state target sha error rollback_candidate",
-    "build_logs": "deployment level text",
-    "platform_crons": "path schedule",
-    "request_counts": "at interval_s route status requests sample_rate",
-    "activity": "start end visitors page_views",
-    "vendor_states": "vendor kind item status ok",
-    "host_metrics": "metric at value",
-    "costs": "start end name service amount currency",
-}
+# The rooms that judge or show a column, and `rewind`, which tells what of it was known at an earlier moment.
 UNDERSTOOD_BY = [
     path.read_text(encoding="utf-8")
-    for room in ("analysis", "report", "verdict", "storage")
-    for path in Path("pdmlib", room).rglob("*.py")
+    for room in ("analysis", "report", "verdict", "storage", "frames/rewind.py")
+    for path in ([Path("pdmlib", room)] if room.endswith(".py") else Path("pdmlib", room).rglob("*.py"))
 ]
+COLLECTED = {
+    "sentry": lambda: test_sentry.collected(routed(test_sentry.routes()))[0],
+    "vercel": lambda: test_vercel.collected(routed(test_vercel.routes()))[0],
+    "supabase": lambda: test_supabase.collected(test_supabase.ROUTES),
+    "stripe": lambda: test_stripe.collected(routed(test_stripe.routes()))[0],
+    "twilio": lambda: test_twilio.collected(routed(test_twilio.routes()))[0],
+    "resend": lambda: test_resend.collected(routed(test_resend.routes()))[0],
+}
 
 
-@pytest.mark.parametrize(("name", "columns"), FILLED.items())
-def test_every_column_that_a_source_fills_is_taken_up_by_an_analysis_or_the_report(
-    name: str, columns: str
-) -> None:
-    assert any(f'"{name}"' in text for text in UNDERSTOOD_BY)
-    for column in columns.split():
-        taken = re.compile(rf'["\'. ]{column}\b["\'\])\s.,:=]')
-        assert any(taken.search(text) for text in UNDERSTOOD_BY), f"{name}.{column} is fetched and never shown"
+@pytest.mark.parametrize("source", COLLECTED)
+def test_every_column_that_a_source_fills_is_judged_or_shown(source: str) -> None:
+    for name, table in COLLECTED[source]().frames.items():
+        assert any(f'"{name}"' in text for text in UNDERSTOOD_BY), name
+        for column in table.columns[table.notna().any()]:
+            taken = re.compile(rf'["\'. ]{column}\b["\'\])\s.,:=]')
+            assert any(taken.search(text) for text in UNDERSTOOD_BY), f"{name}.{column} is fetched and never shown"
 
 
 def test_every_host_metric_is_a_reading() -> None:

@@ -263,3 +263,15 @@ def test_a_key_that_may_not_read_the_log_says_so_and_loses_nothing_else() -> Non
 
 def test_a_line_whose_time_is_not_understood_is_no_zero() -> None:
     assert refused(logs({"id": "1", "timestamp": 1741017600000000})).state is State.NOT_UNDERSTOOD
+
+
+def test_more_connections_than_may_be_open_are_a_mistake_unless_they_are_few() -> None:
+    """PostgreSQL counts senders of a replication apart from `max_connections`, so that 61 of 60 may be open."""
+    few, many = (
+        SCRAPE.replace('authenticator"} 18', 'authenticator"} 52'),
+        SCRAPE.replace('postgresql"} 60', 'postgresql"} 1'),
+    )
+    assert read(few)["connections"] == 61
+    unclear = Unclear("supabase")
+    assert not {"connections", "max_connections"} & host_values(many, unclear).keys()
+    assert unclear.frames()["not_understood"]["item"].tolist() == ["metrics.max_connections_connection_count"]

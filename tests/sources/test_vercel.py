@@ -179,7 +179,7 @@ def test_counts_and_response_times_are_numbers_whatever_they_were_written_as() -
 
 def test_every_span_has_its_own_visitors() -> None:
     activity = collected(routed(routes()))[0]["activity"]
-    assert len(activity) == len(the_scope().spans)
+    assert len(activity) == len(the_scope().visits)
     assert set(activity["visitors"]) == {412}
     assert activity["sessions"].isna().all()
 

@@ -135,3 +135,15 @@ def test_rule_16_an_outage_that_ended_is_a_recovered_cause() -> None:
     )
     assert "uptime_pct" in cause.chain
     assert len([item for item in verdict.actions if item["id"] == cause.id]) == 1
+
+
+def test_a_cause_too_small_for_its_effect_explains_nothing() -> None:
+    """3 events are not the 600 requests that failed, 200 may be; a millisecond more is no second of a route."""
+    rate = found("error_rate_pct", "error_rate_pct", "6 %", size=("requests", 600.0))
+    few = found("issue:SHOP-1:new", "issues_critical", "TypeError", size=("requests", 3.0))
+    many = found("issue:SHOP-2:new", "issues_critical", "TypeError", size=("requests", 200.0))
+    assert [cause.chain for cause in causes_of(a_case(), [few, rate], [])].count((few.id, rate.id)) == 0
+    assert (many.id, rate.id) in [cause.chain for cause in causes_of(a_case(), [few, many, rate], [])]
+    slow = found("query:app:select-from-orders:regressed", "db_slow_queries", "orders", size=("ms", 1.0))
+    route = found("route:GET /api/orders:slower", "latency_p95_ms", "p95", size=("ms", 1000.0))
+    assert len(causes_of(a_case(), [slow, route], [])) == 2

@@ -157,3 +157,30 @@ def test_rule_16_a_report_of_the_future_is_refused() -> None:
         moment_of(a_site(), iso(now() + timedelta(days=2)))
     past = now() - timedelta(days=2)
     assert moment_of(a_site(), iso(past)) == past
+
+
+def maintained(until: datetime, probes_until: datetime) -> Verdict:
+    """Down with all requests failing for half an hour, in a declared maintenance that ends at some moment."""
+    start = END - timedelta(minutes=30)
+    site = a_site(maintenance=[{"start": iso(start), "end": iso(until), "reason": "migration"}])
+    down = every(1, start, probes_until)
+    frames = {
+        "request_counts": [
+            *counted(END - timedelta(days=7), start, 60, requests=5000, failed=2),
+            *counted(start, END, 1, requests=80, failed=80),
+        ],
+        "probes": the_probes(1, END - timedelta(days=1), END, down=down),
+    }
+    return judge(a_case(frames, "daily", at("2025-03-03T08:00"), END, site=site))
+
+
+def test_declared_maintenance_is_no_incident_and_no_reason_for_a_rollback() -> None:
+    verdict = maintained(END, END)
+    assert [a.id for a in verdict.alerts if a.rollback] == []
+    assert list(verdict.incidents) == []
+    assert verdict.status != "RED"
+
+
+def test_what_is_still_down_after_its_maintenance_is_an_outage() -> None:
+    verdict = maintained(END - timedelta(minutes=15), END)
+    assert verdict.recommendation == "rollback"

@@ -227,3 +227,25 @@ def test_a_damaged_record_of_what_was_said_is_set_aside_and_all_is_said_again(
     assert notify(receiver.url, tmp_path, content("RED", an_alert()), None)
     assert notify(receiver.url, tmp_path, content("RED", an_alert()), None) is None
     assert (tmp_path / ".notified.json.damaged").read_text(encoding="utf-8") == kept
+
+
+def test_alerts_of_one_cause_are_one_line_with_the_fix_of_its_root(receiver: Receiver, tmp_path: Path) -> None:
+    """The index that went, the statement and the route it slowed: one thing to know, and one to do."""
+    cause = {
+        "id": "database:drift:index",
+        "title": "An index is gone → a slow statement",
+        "priority": "P1",
+        "chain": ["database:drift:index", "latency_p95_ms", "query:slow"],
+        "action": "Create it again",
+        "fix": "CREATE INDEX ON orders (customer_id);",
+    }
+    both = [an_alert("latency_p95_ms"), an_alert("query:slow")]
+    notify(receiver.url, tmp_path, content("YELLOW", *both, causes=[cause]), None)
+    (text,) = receiver.texts
+    assert text.splitlines()[1:] == [
+        "began: P1 An index is gone → a slow statement: Create it again: CREATE INDEX ON orders (customer_id);"
+    ]
+    notify(receiver.url, tmp_path, content("YELLOW", both[0], causes=[cause], at=11), None)
+    notify(receiver.url, tmp_path, content("GREEN", causes=[], at=12), None)
+    assert receiver.texts[1:] and receiver.texts[-1].count("ended:") == 1
+    assert len(receiver.texts) == 2

@@ -390,7 +390,7 @@ def _clock(moment: datetime, zone: ZoneInfo) -> str:
 def _doubtful(case: Case) -> list[Finding]:
     """A sight of the application down that nothing confirms: to be looked into, and no reason for a rollback."""
     seen = app_up(case.present())
-    if seen.state is State.MEASURED or not str(seen.reason).startswith("not confirmed"):
+    if case.maintained or seen.state is State.MEASURED or not str(seen.reason).startswith("not confirmed"):
         return []
     return [
         Finding(

@@ -2,19 +2,24 @@
 
 A baseline is what comparable buckets of time held before the deployment: the same weekday and
 hour, else the same weekday, else all days. A change gets an arrow only when its 95 % interval
-excludes zero, it is large enough to matter, and there are enough data.
+excludes zero, it is large enough to matter, there are enough data, and it did not begin before the
+deployment.
+
+The days of a week rise and fall together, so how much a total varies is what whole weeks varied by
+(see `weeks`), not what its days did; `bench.series` measures it on real series.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pdmlib import stats
+from pdmlib.analysis.compare.weeks import LEAD, LEAD_DAYS, WEEK, Weeks, lead_of, mean, scatter_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
@@ -28,6 +33,8 @@ Bucket = tuple[Window, float]
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
 ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to double
 PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
+OLD = timedelta(days=7)  # a baseline that ended longer ago says so
+HALF_A_WEEK = 0.5  # of what is usual: a week of which less is known has no total
 DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
 
@@ -44,6 +51,7 @@ class Baseline:
         dispersion: variance over mean of counts, as seen in the baseline; NaN when not known.
         freedom: degrees of freedom of the dispersion.
         spread, spread_freedom: standard deviation of a single value and its degrees of freedom.
+        weeks: what each week before held, and how they differ.
     """
 
     kind: Kind
@@ -55,6 +63,7 @@ class Baseline:
     freedom: int = 0
     spread: float = math.nan
     spread_freedom: int = 0
+    weeks: Weeks = field(default_factory=lambda: Weeks())
 
 
 @dataclass(frozen=True)
@@ -78,12 +87,18 @@ class Change:
 
 
 def usable(case: Case, bucket: Window) -> bool:
-    """Whether a bucket may serve as baseline: before the deployment, on no holiday or incident day."""
+    """Whether a bucket may serve as baseline: before the deployment, on no holiday, incident or event day."""
     zone, scope = case.site.zone, case.scope
     if bucket.end > scope.baseline.end or bucket.start < scope.baseline.start:
         return False
     dates = {bucket.start.astimezone(zone).date(), (bucket.end - timedelta(seconds=1)).astimezone(zone).date()}
-    return not any(day in case.site.holidays or day in case.site.incident_days for day in dates)
+    events = {event.at.astimezone(zone).date() for event in case.site.events}
+    return not any(day in case.site.holidays or day in case.site.incident_days or day in events for day in dates)
+
+
+def _maintained(case: Case, window: Window) -> float:
+    """Seconds of declared maintenance in a window."""
+    return sum(span.clip(window).seconds for span in case.site.maintenance_in(window))
 
 
 def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
@@ -95,7 +110,8 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
     """
     zone = case.site.zone
     known = [(w, v) for w, v in history if not math.isnan(v) and usable(case, w)]
-    earlier = _earlier_deployments(case)
+    earlier, allowed = _earlier_deployments(case), _maintained(case, judged)
+    known = [(w, v) for w, v in known if _maintained(case, w) <= allowed] if case.site.maintenance else known
     clean = [(w, v) for w, v in known if not any(_meet(w, d) for d in earlier)]
     tries = (
         (clean, ENOUGH_BUCKETS, ""),
@@ -104,12 +120,36 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
     )
     for kind in KINDS[:3] if judged.seconds < SHORT_S else KINDS[1:3]:
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
-            same = [v for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
+            same = [(w, v) for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
             if len(same) >= enough:
                 near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
                 groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
-                return _of(kind, same, groups, alike=alike, used=_used(kind, len(same), judged, zone) + note)
+                used = _used(kind, len(same), judged, zone) + note + _age(case, judged)
+                found = _of(kind, [v for _, v in same], groups, alike=alike, used=used)
+                return found if kind == "days" else _weekly(case, judged, found, same=same, candidates=candidates)
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
+
+
+def _age(case: Case, judged: Window) -> str:
+    """How long before what is judged the baseline ended, where that is long."""
+    gap = judged.start - case.scope.baseline.end
+    return f", {gap.days} days before what is judged" if gap > OLD else ""
+
+
+def _weekly(
+    case: Case, judged: Window, found: Baseline, same: Sequence[Bucket], candidates: Sequence[Bucket]
+) -> Baseline:
+    """A baseline with the weeks that it is made of, the later of which count for more where counts are plenty."""
+    end, zone = case.scope.baseline.end, case.site.zone
+    today = end.astimezone(zone).date()
+    after = judged.start >= end
+    weeks = Weeks(
+        {(today - w.start.astimezone(zone).date()).days // 7 + 1: v for w, v in same},
+        scatter=scatter_of(_groups(found.kind, candidates, zone)),
+        lead=lead_of([(_key(found.kind, w, zone), w, v) for w, v in candidates], end) if after else 0.0,
+        ahead=max(1.0, (judged.start + (judged.end - judged.start) / 2 - end) / WEEK),
+    )
+    return replace(found, weeks=weeks, expected=weeks.expected, exposure=weeks.exposure)
 
 
 def together(parts: Sequence[Baseline]) -> Baseline:
@@ -117,27 +157,50 @@ def together(parts: Sequence[Baseline]) -> Baseline:
     bare = next((part for part in parts if part.expected is None), None)
     if not parts or bare:
         return bare or Baseline("none", (), "no baseline: nothing to compare")
+    weeks = _weeks_together(parts)
     expected = [part.expected or 0.0 for part in parts]
     total = sum(expected)
     variance = sum(e / part.exposure for e, part in zip(expected, parts, strict=True))
     kind = max((part.kind for part in parts), key=KINDS.index)
     counts = [len(part.values) for part in parts]
-    weeks = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    number = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
     used = {
-        "weekday_hour": f"the same weekdays and hours of {weeks} weeks before the deployment",
-        "weekday": f"the same weekdays of {weeks} weeks before the deployment",
-        "days": f"all {weeks} comparable days before the deployment",
+        "weekday_hour": f"the same weekdays and hours of {number} weeks before the deployment",
+        "weekday": f"the same weekdays of {number} weeks before the deployment",
+        "days": f"all {number} comparable days before the deployment",
     }[kind]
     known = [(e, p) for e, p in zip(expected, parts, strict=True) if not math.isnan(p.dispersion)]
     weight, spread = sum(e for e, _ in known), sum(e * p.dispersion for e, p in known)
+    aged = next((part.used[part.used.rindex(", ") :] for part in parts if part.used.endswith("is judged")), "")
     return Baseline(
         kind,
         tuple(expected),
-        used,
-        expected=total,
+        used + aged,
+        expected=weeks.expected if weeks.plenty else total,
         exposure=total / variance if variance > 0 else min(part.exposure for part in parts),
+        weeks=weeks,
         dispersion=spread / weight if weight else math.nan,
         freedom=_joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
+    )
+
+
+def _weeks_together(parts: Sequence[Baseline]) -> Weeks:
+    """The weeks of a sum: each week's total of the pieces that it has, scaled to all of them."""
+    usual = [mean(part.weeks.totals.values()) if part.weeks.totals else part.expected or 0.0 for part in parts]
+    totals: dict[int, float] = {}
+    for week in sorted({week for part in parts for week in part.weeks.totals}):
+        have = [n for n, part in enumerate(parts) if week in part.weeks.totals]
+        share = sum(usual[n] for n in have) / sum(usual) if sum(usual) else 0.0
+        if share >= HALF_A_WEEK:
+            totals[week] = sum(parts[n].weeks.totals[week] for n in have) / share
+    freedom = sum(part.weeks.scatter[1] for part in parts)
+    weight = sum(usual) or 1.0
+    return Weeks(
+        totals,
+        scatter=(sum(math.prod(part.weeks.scatter) for part in parts) / max(freedom, 1), freedom),
+        pieces=len(parts),
+        lead=sum(u * part.weeks.lead for u, part in zip(usual, parts, strict=True)) / weight,
+        ahead=max(1.0, sum(u * part.weeks.ahead for u, part in zip(usual, parts, strict=True)) / weight),
     )
 
 
@@ -167,6 +230,8 @@ def change(
     if base.expected == 0:
         return _from_zero(current, base, looks)
     pct = 100 * (current / base.expected - 1)
+    if base.weeks.plenty:
+        return _of_weeks(current, base, better=better, practical_pct=practical_pct, looks=looks)
     before = base.expected * base.exposure
     spread = _dispersion(base)
     if (current + before) / spread < ENOUGH_EVENTS:
@@ -185,11 +250,42 @@ def change(
 
 def _dispersion(base: Baseline) -> float:
     """The baseline's dispersion, widened as Student's t is for having been estimated; 1 when not known."""
-    if math.isnan(base.dispersion):
-        return 1.0
-    if base.freedom < 1:
-        return base.dispersion
-    return base.dispersion * (stats.student(base.freedom) / stats.normal()) ** 2
+    own = 1.0 if math.isnan(base.dispersion) else base.dispersion
+    if base.freedom >= 1:
+        own *= (stats.student(base.freedom) / stats.normal()) ** 2
+    if not base.weeks.totals:
+        return own
+    shared = (
+        base.weeks.variance * (base.expected or 0.0) * (stats.student(base.weeks.freedom) / stats.normal()) ** 2
+    )
+    return max(own, shared)
+
+
+def _of_weeks(current: float, base: Baseline, better: str, practical_pct: float, looks: int) -> Change:
+    """The change of a count of which chance is the smallest part: by how much the weeks before differed.
+
+    Source: prediction interval of a further value of a normal sample, of logarithms, with Student's t.
+    """
+    weeks = base.weeks
+    away = math.log(max(current, 0.5) / weeks.expected)
+    variance = max(weeks.variance, 1 / weeks.expected) * (weeks.ahead + 1 / weeks.exposure)
+    half = stats.student(weeks.freedom, stats.level_for_looks(looks)) * math.sqrt(variance)
+    seen = _judged(
+        100 * (current / weeks.expected - 1),
+        100 * math.expm1(away - half),
+        100 * math.expm1(away + half),
+        p=stats.student_p(away / math.sqrt(variance), weeks.freedom),
+        base=base,
+        better=better,
+        practical_pct=practical_pct,
+    )
+    earlier = seen.trend is not Trend.FLAT and weeks.lead * away > 0 and abs(weeks.lead) >= LEAD * abs(away)
+    reason = "; ".join(part for part in (seen.reason, weeks.words) if part)
+    if not earlier:
+        return replace(seen, reason=reason)
+    began = f"the last {LEAD_DAYS} days before the deployment were already {100 * math.expm1(weeks.lead):+.0f} %"
+    words = f"{seen.words.partition(':')[0]}; it began before: {began}"
+    return replace(seen, trend=Trend.FLAT, reason=f"{reason}; {began}", words=words)
 
 
 def level_change(

@@ -13,7 +13,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Measurement
 from pdmlib.phases.window import Window
 
-DAY, WEEK = timedelta(days=1), timedelta(days=7)
+DAY = timedelta(days=1)
 SEVEN_DAYS = "the seven days before the deployment"
 
 
@@ -43,8 +43,8 @@ def _pieces(window: Window) -> list[Window]:
 
 def _before(case: Case, piece: Window, value: Callable[[Window], float]) -> Baseline:
     first, end = case.scope.baseline.start, case.scope.baseline.end
-    weeks = math.ceil((piece.end - first) / WEEK)
-    earlier = [piece.weeks_earlier(k, case.site.zone) for k in range(1, weeks + 1)]
+    days = math.ceil((piece.end - first) / DAY)
+    earlier = [piece.days_earlier(k, case.site.zone) for k in range(1, days + 1)]
     return baseline(case, [(w, value(w)) for w in earlier if w.start >= first and w.end <= end], piece)
 
 

@@ -104,13 +104,13 @@ def db_connections(case: Case) -> Measurement:
 
 
 def db_connections_pct(case: Case) -> Measurement:
-    """The most connections of any sample in the window, in percent of those allowed."""
+    """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
     text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
-    value = 100 * float(top["value"]) / float(limit["value"])
+    value = min(100.0, 100 * float(top["value"]) / float(limit["value"]))
     return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
 
@@ -489,6 +489,7 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
         goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
+        size=("ms", now - before),
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,

@@ -1,30 +1,31 @@
 """User activity: visitors, page views, session length and bounces, against what is usual.
 
 Distinct visitors cannot be added up, so every figure is one of the source's own for exactly its
-window. What is usual is the stretch of the same length before, where that ends on the same hours.
+window. What is usual is the same stretch of each of the weeks before.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import timedelta
 
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.compare.baseline import Baseline, change
+from pdmlib.analysis.compare.baseline import Baseline, baseline, change
 from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_before
+from pdmlib.analysis.compare.weeks import Weeks
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Measurement, State, Status, Trend
 from pdmlib.phases.phase import Topic
+from pdmlib.phases.scope import BASELINE
 from pdmlib.phases.window import Window, day_of
 
-SATURDAY = 5  # as `weekday()` counts, from Monday as 0
 SECTION = "activity"
 PREFERENCE = ("requests", "analytics", "database", "postgres", "vercel")
 WATCH = "Monitor, investigate if persists"
+STRETCH = "the stretch of the same length before"
 NAMES = {"visitors": "unique_users", "page_views": "page_views"}
 DAY, WEEK = timedelta(days=1), timedelta(days=7)
 
@@ -52,22 +53,15 @@ def _count(case: Case, column: str) -> Measurement:
 
 
 def _base(case: Case, column: str, source: str) -> Baseline:
-    """The stretch before, with the spread that the days before the deployment show."""
-    _, before = _row(case, _usual(case), column, source)
-    days = _days_before(case, column, source)
-    spread = stats.dispersion(days)
-    if before is None or math.isnan(spread):
-        return Baseline("none", (), "no comparable stretch before the deployment is known")
-    base, freedom = float(before[column]), sum(len(group) - 1 for group in days if group)
-    return Baseline(
-        "days",
-        (base,),
-        "the same stretch a week before",
-        expected=base,
-        exposure=1.0,
-        dispersion=spread,
-        freedom=freedom,
-    )
+    """The same stretch of the weeks before the deployment; of a longer one than they are, that before it."""
+    weeks = [case.window.days_earlier(days, case.site.zone) for days in range(7, BASELINE.days + 1, 7)]
+    known = [(window, row) for window in weeks if (row := _row(case, window, column, source)[1]) is not None]
+    base = baseline(case, [(window, float(row[column])) for window, row in known], case.window)
+    _, before = _row(case, case.window.shifted(case.window.start - case.window.end), column, source)
+    if base.expected is not None or before is None or case.window.seconds < WEEK.total_seconds():
+        return base
+    value = float(before[column])
+    return Baseline("days", (value,), STRETCH, expected=value, exposure=1.0, weeks=Weeks({1: value}))
 
 
 def bounce_rate_pct(case: Case) -> Measurement:
@@ -143,18 +137,6 @@ def _usual(case: Case) -> Window | None:
     if DAY - timedelta(hours=1) <= length <= DAY + timedelta(hours=1):
         return day_of(case.window.start - WEEK, case.site.zone).window
     return None
-
-
-def _days_before(case: Case, column: str, source: str) -> tuple[list[float], list[float]]:
-    """The column on the working days and on the weekends before the deployment."""
-    workdays: list[float] = []
-    weekends: list[float] = []
-    for day in case.scope.review_days:
-        if day.window.end <= case.scope.deployed_at:
-            _, row = _row(case, day.window, column, source)
-            if row is not None:
-                (weekends if day.date.weekday() >= SATURDAY else workdays).append(float(row[column]))
-    return workdays, weekends
 
 
 _DROP = (Limit("==", Trend.DOWN, Status.WARN, action=WATCH, of="trend"),)

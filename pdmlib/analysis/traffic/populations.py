@@ -23,6 +23,7 @@ COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1  # status of a function that ended without an answer
 SILENCE_S = 6 * 3600.0  # longer than a quiet night of a small site
+COUNTED_PCT = 90.0  # of a window: a total of less is no total of the window
 KNOWN_SHARE = (
     0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
 )
@@ -98,6 +99,39 @@ def population(case: Case, source: str) -> Population | None:
         return _of_stretches(source, stretches)
     sampled = exact is not None and not pd.isna(exact["samples"] / exact["sample_rate"])
     return _of_span(case, source, exact) if sampled else None
+
+
+@once
+def requests_of(case: Case, source: str) -> float | None:
+    """Requests of the case's window, of the buckets at its edges in proportion; None where too little was counted.
+
+    So windows that begin in the middle of a bucket cover the same time as those they are compared with.
+    """
+    whole = case.at(case.scope.window)
+    for table in (_counts(whole, source), _all_stretches(whole, source)):
+        rows = tile(table, case.window)
+        rows = pd.concat([rows.assign(share=1.0), *_at_edges(case, table, rows)], ignore_index=True)
+        if len(rows) and rows["requests"].notna().all():
+            part = 100 * _covered_s(rows) / case.window.seconds
+            return float((rows["requests"] * rows["share"]).sum()) if part >= COUNTED_PCT else None
+    return None
+
+
+def _at_edges(case: Case, table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Buckets that are over and of which a part lies at an edge of the window, with the share that does."""
+    edges = [(case.window.start, case.window.end)]
+    if len(rows):
+        edges = [(case.window.start, rows["at"].min()), (rows["end_at"].max(), case.window.end)]
+    for start, end in edges:
+        if start >= end:
+            continue
+        near = table[(table["at"] < end) & (table["end_at"] > start) & (table["end_at"] <= case.scope.as_of)]
+        if len(rows):  # what is counted already is in no bucket of an edge
+            near = near[(near["end_at"] <= edges[0][1]) | (near["at"] >= edges[1][0])]
+        lengths = (near["end_at"] - near["at"]).dt.total_seconds()
+        near = near[lengths == lengths.min()]
+        inside = near.assign(at=near["at"].clip(lower=start), end_at=near["end_at"].clip(upper=end))
+        yield inside.assign(share=(inside["end_at"] - inside["at"]) / (near["end_at"] - near["at"]))
 
 
 def _stretches(case: Case, source: str) -> pd.DataFrame:

@@ -42,7 +42,7 @@ class Stretch:
 @once
 def stretches(case: Case, edge_pct: float) -> list[Stretch]:
     """Stretches of the case's window in which surely more requests failed than the edge, oldest first."""
-    rows, edge, place = buckets(case), edge_pct / 100, 0
+    rows, edge, place = _unplanned(case), edge_pct / 100, 0
     found: list[Stretch] = []
     while (alarm := _alarm(rows, place, edge)) is not None:
         first, last, place = _extent(rows, *alarm, edge)
@@ -53,6 +53,14 @@ def stretches(case: Case, edge_pct: float) -> list[Stretch]:
             lasts = place > len(rows) and last_seen > case.scope.present.start
             found.append(Stretch(part["at"].iloc[0].to_pydatetime(), None if lasts else last_seen, failed, asked))
     return found
+
+
+def _unplanned(case: Case) -> pd.DataFrame:
+    """The buckets of the window that meet no declared maintenance."""
+    rows = buckets(case)
+    for span in case.site.maintenance_in(case.window):
+        rows = rows[(rows["end_at"] <= span.start) | (rows["at"] >= span.end)]
+    return rows.reset_index(drop=True)
 
 
 def last_stretch(case: Case, edge_pct: float) -> Stretch | None:

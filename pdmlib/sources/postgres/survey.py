@@ -21,6 +21,7 @@ from pdmlib.sources.postgres.session import Row, Session, compose, identifier, j
 from pdmlib.sources.postgres.snapshot import statements
 from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, sights
 
+MOST_DISTINCT = 30  # words of a column that are asked about
 SAMPLE = 2_000  # newest rows of a table: some days of most logs, less than a megabyte
 SAMPLE_S = 4.0
 MOST_TABLES = 200  # that are sampled; others are only listed
@@ -303,6 +304,27 @@ def hours_of(session: Session, table: Table, column: Column) -> list[int]:
     days = (max(r["last"] for r in rows) - min(r["first"] for r in rows)).days if rows else 0
     counts = {row["hour"]: row["rows"] for row in rows} if days >= 2 else {}
     return [counts.get(hour, 0) for hour in range(24)]
+
+
+def words_of(session: Session, table: Table, column: Column, time: Column) -> list[tuple[str, int]]:
+    """The words of a column in the last two months, commonest first: those of faults are rare, and matter most.
+
+    Raises:
+        SourceError: the table cannot be read in the time allowed.
+    """
+    query = compose(
+        "SELECT left({word}::text, 60) AS word, count(*) AS rows FROM {table} "
+        "WHERE {word} IS NOT NULL AND {c} > (SELECT max({c}) FROM {table} WHERE {k}) - {days} "
+        "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {n}",
+        word=identifier(column.name),
+        c=identifier(time.name),
+        k=_possible(time),
+        table=identifier(table.name),
+        days=written(f"interval '{LOOKBACK_DAYS} days'"),
+        n=written(str(MOST_DISTINCT)),
+    )
+    rows = session.rows(query, timeout_s=SAMPLE_S, row_security=table.sight.state == BY_POLICY)
+    return [(row["word"], row["rows"]) for row in rows]
 
 
 def starts_of(session: Session, table: Table, job: str, time: str) -> dict[str, list[float]]:

@@ -257,7 +257,7 @@ def activity(reader: Reader) -> pd.DataFrame:
 
     What rests on a column that the table lacks, or that a row leaves empty, is missing.
     """
-    block, spans = reader.site.activity, reader.scope.spans
+    block, spans = reader.site.activity, reader.scope.visits
     if block is None:
         return frame("activity")
     layout = reader.layout(block)

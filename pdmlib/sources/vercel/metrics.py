@@ -44,7 +44,7 @@ def metrics_of(platform: Platform, scope: Scope) -> list[threads.Part]:
         *((threads.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in every),
         *((f"routes:{iso(w.start)}", partial(_latency_by_route, platform, w)) for w in routed),
         ("memory", partial(_memory, platform, scope.window)),
-        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in every),
+        *((threads.named(scope, "activity", w), partial(_visits, platform, w)) for w in spans(scope.visits)),
     ]
 
 

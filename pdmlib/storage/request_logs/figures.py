@@ -235,7 +235,7 @@ def breakdown(site: Site, window: Window, store_folder: Path, by: str = "release
 def _views(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     """Distinct visitors and sessions of each span; a session's time is from its first to its last event."""
     rows = []
-    for window in scope.spans:
+    for window in scope.visits:
         found = held.rows(
             f"""WITH sessions AS (
                   SELECT session, count(*) FILTER (WHERE is_view) AS seen,

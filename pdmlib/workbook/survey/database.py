@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,11 +18,12 @@ from pdmlib.sources.postgres.survey import (
     starts_of,
     statements_of,
     survey,
+    words_of,
 )
 from pdmlib.workbook.survey.features import Counted, counted, is_bookkeeping, not_made_by_people
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.queries import Proposed, proposed
-from pdmlib.workbook.survey.shapes import Taken, assigned, switches
+from pdmlib.workbook.survey.shapes import Taken, assigned, switches, with_words
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def look(session: Session) -> Seen:
     found = survey(session)
     own = [table for table in found.tables if not is_bookkeeping(table)]
     taken = assigned(table for table in found.tables if table in own or "session" in table.name)
+    taken = {key: _with_rare_words(session, one) for key, one in taken.items()}
     cron = taken.get("cron")
     switch = switches(own, cron) if cron else None
     used = {t.table.name for t in taken.values()} | ({switch[0].name} if switch else set())
@@ -77,6 +80,19 @@ def look(session: Session) -> Seen:
         queries=tuple(proposed(statements_of(session), own, partial(is_sound, session))),
         is_superuser=session.can.superuser,
     )
+
+
+def _with_rare_words(session: Session, taken: Taken) -> Taken:
+    """A table with all its words of two months; with those of the sample where that takes too long."""
+    time = next(
+        (c for ours in taken.terms.required if (c := taken.columns.get(ours)) is not None and c.is_time), None
+    )
+    for ours in taken.words if time is not None else ():
+        column = taken.columns[ours]
+        assert column is not None and time is not None
+        with contextlib.suppress(SourceError):
+            taken = with_words(taken, ours, words_of(session, taken.table, column, time))
+    return taken
 
 
 def _hours(

@@ -75,13 +75,15 @@ class Look:
         return few and (column.is_text or (column.type in _CODES and len(values) >= FEWEST_ROWS))
 
     def status(self, terms: Terms, ours: str, pattern: str, taken: Sequence[str] = ()) -> Column | None:
-        """The column of words: by its name, else the one of whose words most are understood."""
+        """The column of words: by its name, else the only one, or that of whose words most are understood."""
         named = self.pick(terms, ours, self.is_wordy, pattern, taken)
         if named is not None:
             return named
         wordy = [c for c in self.table.columns if c.name not in taken and self.is_wordy(c) and c.is_text]
         best = max(wordy, key=lambda column: self.known(terms, ours, column), default=None)
-        return best if best is not None and self.known(terms, ours, best) > 0.5 else None
+        # One column of words alone is that of the status, in whatever language its words are.
+        sure = best is not None and (len(wordy) == 1 or self.known(terms, ours, best) > 0.5)
+        return best if sure else None
 
     def known(self, terms: Terms, ours: str, column: Column) -> float:
         """The share of distinct words that something suggests a meaning for."""

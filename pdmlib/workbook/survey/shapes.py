@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import permutations
 from statistics import median
 
 from pdmlib.site.terms import (
@@ -103,6 +104,15 @@ def _taken(
     )
 
 
+def with_words(taken: Taken, ours: str, counted: Iterable[tuple[str, int]]) -> Taken:
+    """The same with the words of one column counted over more rows than the sample; those never seen are kept."""
+    column = taken.columns[ours]
+    assert column is not None
+    rows = {spoken.theirs: spoken.rows for spoken in taken.words[ours]} | dict(counted)
+    words = tuple(Spoken(w, n, meaning(taken.terms, ours, column.name, w)) for w, n in rows.items())
+    return replace(taken, words={**taken.words, ours: words})
+
+
 def _number(column: Column) -> bool:
     return column.is_number and not column.refers and not column.single
 
@@ -129,7 +139,9 @@ def _uptime(look: Look) -> Taken | None:
         re.search("uptime|heart|beat|probe|ping|health|avail", look.table.name, re.IGNORECASE), 2, "its name"
     )
     signs.add(look.known(UPTIME, "status", status) >= 0.5, 2, "words of health")
-    response = look.pick(UPTIME, "response_ms", _number, "response|latenc|duration|took|elapsed|rtt|_ms$|^ms$")
+    response = look.pick(
+        UPTIME, "response_ms", _number, "response|latenc|duration|took|elapsed|rtt|ping|_ms$|^ms$"
+    )
     errors = look.pick(UPTIME, "errors", _text, "err|fail|reason|message|detail", (status.name,))
     signs.add(response, 1, "how long each took")
     if any(list(look.ends(time))) or _several(look, status) or (step is None and signs.points < ENOUGH):
@@ -160,13 +172,14 @@ _OUTCOME = r"status|state|result|outcome|\bok\b|_ok|success|fail|exit|code|done"
 
 def _cron(look: Look) -> Taken | None:
     time = look.pick(CRON, "started_at", _time, "start|began|begin") or look.made
-    status = look.status(CRON, "status", _OUTCOME)
-    if time is None or status is None:
+    if time is None:
         return None
-    job = _named(
-        look=look, terms=CRON, ours="job", pattern=r"job|task|cron|worker|command|name", taken=(status.name,)
-    )
-    if job is None:
+    status = look.status(CRON, "status", _OUTCOME)
+    pattern = r"job|task|cron|worker|command|name"
+    job = _named(look, CRON, "job", pattern=pattern, taken=(status.name,)) if status else None
+    if job is None or status is None:
+        job, status = _job_and_outcome(look, time)
+    if job is None or status is None:
         return None
     ends = list(look.ends(time))
     end = look.pick(CRON, "completed_at", lambda c: c in ends, "complet|finish|end|stop|done") or next(
@@ -192,6 +205,17 @@ def _cron(look: Look) -> Taken | None:
         "attempts": look.pick(CRON, "attempts", _number, "attempt|retr|tries"),
     }
     return _taken(look, CRON, columns, signs)
+
+
+def _job_and_outcome(look: Look, time: Column) -> tuple[Column | None, Column | None]:
+    """By the rows alone: what repeats at regular times is the job, the one other column of words its outcome."""
+    wordy = [c for c in look.table.columns if look.is_wordy(c) and c.is_text]
+    # A column of one word alone may be a currency or a country.
+    several = [c for c in wordy if len(list(words_in(look.table, c))) > 1]
+    for job, outcome in permutations(several) if len(wordy) == len(several) == 2 else ():
+        if all(interval(times) is not None for times in look.by_name(job, time).values()):
+            return job, outcome
+    return None, None
 
 
 def _in_ms(look: Look, start: Column, end: Column | None, duration: Column) -> bool:

@@ -15,6 +15,13 @@ from pdmlib.workbook.survey.rhythm import (
     zone_at,
 )
 
+# By the tables that a framework keeps of its migrations: Active Record's default_timezone, Prisma's DateTime and
+# what Entity Framework recommends for columns without a zone are all UTC.
+UTC_FRAMEWORKS = {
+    "Rails": {"schema_migrations", "ar_internal_metadata"},
+    "Prisma": {"_prisma_migrations"},
+    "Entity Framework": {"__EFMigrationsHistory"},
+}
 Hours = Callable[[Table, Column], Sequence[int]]
 
 
@@ -57,6 +64,8 @@ class Zones:
         return None
 
     def _of(self, table: Table, column: Column) -> Guess | None:
+        if self._framework:
+            return Guess("UTC", f"{self._framework} keeps times in UTC")
         told = self._offset(table, column)
         if told and (zone := zone_at(told[0], self.seen.now, self._candidates())):
             return Guess(zone, told[1])
@@ -68,6 +77,12 @@ class Zones:
                 self.seen.zone, f"the default of {column.name} is the server's clock, which is set to this zone"
             )
         return None
+
+    @property
+    def _framework(self) -> str:
+        """The framework whose own tables are there and which keeps times in UTC, whatever its people's zone."""
+        names = {table.name.rpartition(".")[2] for table in self.seen.tables}
+        return next((name for name, marks in UTC_FRAMEWORKS.items() if marks <= names), "")
 
     def _offset(self, table: Table, column: Column) -> tuple[int, str] | None:
         """Seconds by which a column's times are ahead of UTC, and what shows it."""

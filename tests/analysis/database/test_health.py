@@ -77,6 +77,11 @@ def test_connections_are_those_of_the_newest_sample_and_their_share_that_of_the_
     assert step(case, "db_connections_pct").status is Status.WARN
 
 
+def test_a_connection_more_than_may_be_open_is_all_of_them():
+    case = host(samples("connections", 61), samples("max_connections", 60))
+    assert measure("db_connections_pct", case).value == 100
+
+
 def test_without_the_platform_the_databases_own_gauges_serve():
     gauges = [
         {"metric": m, "at": WEEK_LATER, "value": v} for m, v in (("connections", 12), ("max_connections", 60))

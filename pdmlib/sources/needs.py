@@ -1,0 +1,111 @@
+"""What each vendor asks of a key or a plan, by the parts of a source, and what is lost without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+REFUSALS = ("401", "402", "403", "404")  # no key, not paid for, no permission; some hide what may not be seen
+
+
+@dataclass(frozen=True)
+class Need:
+    """One row of the documentation's tables.
+
+    Attributes:
+        items: the parts of the source that rest on it.
+    """
+
+    items: str
+    need: str
+    lost: str
+
+
+NEEDS: Mapping[str, tuple[Need, ...]] = {
+    "sentry": (
+        Need(
+            "latencies routes error_counts",
+            "`org:read`, `event:read`: events, time series",
+            "no response times, no error counts",
+        ),
+        Need("issues", "`event:read`: issues", "no issue"),
+        Need("deployments", "`project:read` or `project:releases`: releases", "no releases"),
+        Need(
+            "quota",
+            "`org:read` for quotas, and a release that tells the project's number",
+            "not whether errors were dropped, so that counts are too low",
+        ),
+    ),
+    "vercel": (
+        Need("deployments platform_crons build_logs", "a token that may read the project", "no deployments"),
+        Need(
+            "request_counts routes latencies memory observability",
+            "Observability Plus and a role that may query it",
+            "no requests, errors, response times or memory of the platform",
+        ),
+        Need("activity web_analytics", "Web Analytics", "no visits"),
+        Need("costs billing", "a role that may read bills", "no costs"),
+        Need(
+            "moves",
+            "a token that may read events of the team",
+            "of promotions and rollbacks only the last is known",
+        ),
+    ),
+    "supabase": (
+        Need(
+            "host_metrics",
+            "a secret key for the metrics endpoint",
+            "no load, memory or connections of the host",
+        ),
+        Need(
+            "project services",
+            "a management token with `projects_read`",
+            "no state of the project and its services",
+        ),
+        Need("disk", "`infra_disk_config_read`", "no disk where the host's metrics tell no `/data`"),
+        Need(
+            "refusals",
+            "`analytics_logs_read`, and days that the plan keeps (Free 1, Pro 7, Team 28)",
+            "not how many connections were refused",
+        ),
+    ),
+    "stripe": (
+        Need(
+            "payments",
+            "a restricted live key (`rk_live_..`) with *read* for Charges",
+            "no payment failures, no share of declines",
+        ),
+        Need("costs", "*read* for Balance transactions", "no cost"),
+        Need("webhook_events", "*read* for Events (kept for 30 days)", "no webhooks that are not delivered"),
+        Need(
+            "account webhooks",
+            "*read* for Balance, Webhook endpoints",
+            "not whether the key is of the live mode, nor whether an endpoint is switched off",
+        ),
+        Need("disputes", "*read* for Disputes", "no disputes to answer"),
+        Need("payouts", "*read* for Payouts", "no payouts that the bank refused"),
+    ),
+    "twilio": (
+        Need("messages", "a standard or restricted key (`SK..`) with *read* for Messages", "no text messages"),
+        Need("costs", "*read* for Usage", "no cost"),
+        Need("alerts", "*read* for Monitor alerts (kept for 30 days)", "not whether our webhooks answer"),
+        Need(
+            "account balance",
+            "a Main key, which may do everything: do not give one",
+            "the account's state and balance are not readable",
+        ),
+    ),
+    "resend": (
+        Need(
+            "email_counts logs domains webhooks",
+            "a full-access key",
+            "nothing is read: a sending key is refused every call",
+        ),
+    ),
+}
+
+
+def need_of(source: str, item: str) -> Need | None:
+    """What a part of a source rests on, or, where there is no part, all of it; None where nothing is known."""
+    part = item.partition(":")[0]
+    return next((need for need in NEEDS.get(source, ()) if not part or part in need.items.split()), None)
