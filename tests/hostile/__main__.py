@@ -17,7 +17,7 @@ from pdmlib.demo import start
 from pdmlib.phases.window import now
 from pdmlib.report import document
 from pdmlib.verdict.verdict import judge
-from tests.hostile import database, harmless, kills, texts_shown, vendors
+from tests.hostile import canaries, database, harmless, kills, texts_shown, vendors
 from tests.hostile.frames import odd_case
 from tests.servers import a_bench
 
@@ -123,6 +123,14 @@ def _texts(part: Part, until: float, seed: int) -> None:
     part.most, part.note = part.tried, f"looks at {len(TEXTS)} texts in every column of prose"
 
 
+def _canaries(part: Part, until: float, seed: int) -> None:
+    with start("rough") as production, tempfile.TemporaryDirectory() as folder:
+        for name, where in canaries.looked_for(production.environ, Path(folder)):
+            part.tried += 1
+            _count(part, where and f"it is in {where}", name)
+    part.most, part.note = part.tried, f"secrets repeated in {len(canaries.FORMS)} forms, looked for in everything"
+
+
 def _rows(part: Part, until: float, seed: int) -> None:
     rows = 0
     while monotonic() < until:
@@ -147,6 +155,7 @@ PARTS: tuple[tuple[str, str, float, Callable[[Part, float, int], None]], ...] = 
     ("kills", "Processes ended at a random moment", 0.15, _kills),
     ("power", "Power cut: all that was not synced is gone", 0.08, _power),
     ("texts", "Hostile texts where people read", 0.05, _texts),
+    ("canaries", "Secrets repeated by everybody who is asked", 0.05, _canaries),
     ("database", "Troubles of a PostgreSQL", 0.17, _database),
     ("vendors", "Faults of a vendor", 0.45, _vendors),
     ("rows", "Cases of odd rows, judged and written", 0.1, _rows),
