@@ -213,6 +213,9 @@ class Site(Part):
                 raise MisplacedError(
                     ("unused", position), f"{name} has a block under sources, too: keep one of both"
                 )
+        for name in ("uptime", "cron"):
+            if getattr(getattr(self, name), "in_sentry", False) and self.sources.sentry is None:
+                raise MisplacedError((name, "in_sentry"), "there is no block sources.sentry to read it from")
         for position, feature in enumerate(self.features):
             if feature.attempts and feature.attempts not in features:
                 text = one_of(feature.attempts, features, "a feature")
@@ -223,9 +226,15 @@ class Site(Part):
         return self
 
     def block(self, name: str) -> TableBlock | None:
-        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
+        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none, or names no table."""
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
-        return found
+        return None if getattr(found, "in_sentry", False) else found
+
+    def idle(self, block: str) -> str | None:
+        """Why no reading rests on a block of a table; None where one does."""
+        if block == "payments" and self.source("stripe") is not None:
+            return "no reading rests on it: sources.stripe tells of payments"
+        return "no reading rests on it: an incident's timeline shows it" if block == "app_alerts" else None
 
     @property
     def declared(self) -> tuple[Deployment, ...]:

@@ -152,13 +152,13 @@ def _count(part: Part, why: str, what: str) -> None:
 
 PARTS: tuple[tuple[str, str, float, Callable[[Part, float, int], None]], ...] = (
     ("harmless", "Collections of a role that may write", 0.02, _harmless),
-    ("kills", "Processes ended at a random moment", 0.15, _kills),
-    ("power", "Power cut: all that was not synced is gone", 0.08, _power),
+    ("kills", "Processes ended at a random moment", 0.3, _kills),
+    ("power", "Power cut: all that was not synced is gone", 0.06, _power),
     ("texts", "Hostile texts where people read", 0.05, _texts),
     ("canaries", "Secrets repeated by everybody who is asked", 0.05, _canaries),
-    ("database", "Troubles of a PostgreSQL", 0.17, _database),
-    ("vendors", "Faults of a vendor", 0.45, _vendors),
-    ("rows", "Cases of odd rows, judged and written", 0.1, _rows),
+    ("database", "Troubles of a PostgreSQL", 0.12, _database),
+    ("vendors", "Faults of a vendor", 0.4, _vendors),
+    ("rows", "Cases of odd rows, judged and written", 0.08, _rows),
 )
 
 
