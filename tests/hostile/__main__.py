@@ -185,18 +185,19 @@ def main() -> int:
 
 
 def _write(path: Path, found: list[Part], seed: int) -> None:
-    lines = [
-        f"Run of {date.today()}, seed {seed}.",
-        "",
-        "| Tried | Times | Held | Did not | |",
-        "|---|---:|---:|---:|---|",
-    ]
-    lines += [part.row() for part in found]
-    failed = [line for part in found for line in part.failed]
-    lines += ["", "What did not hold:" if failed else "Everything held.", *(f"- {line[:300]}" for line in failed)]
+    """Puts the rows of what was run in the place of those before; what was not run keeps its row."""
     before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n\n" + "\n".join(lines) + f"\n\n{END}{after}", encoding="utf-8")
+    old, _, after = rest.partition(END)
+    titles = [title for _, title, _, _ in PARTS]
+    lines = {title: line for title in titles for line in old.splitlines() if line.startswith(f"| {title} |")}
+    lines |= {part.name: part.row() for part in found}
+    run = {part.name for part in found}
+    failed = [line for line in old.splitlines() if line.startswith("- ") and line[2:].partition(":")[0] not in run]
+    failed += [f"- {line[:300]}" for part in found for line in part.failed]
+    head = [f"Last run on {date.today()}, seed {seed}.", "", "| Tried | Times | Held | Did not | |"]
+    table = [*head, "|---|---:|---:|---:|---|", *lines.values()]
+    told = "\n".join([*table, "", "What did not hold:" if failed else "Everything held.", "", *failed]).rstrip()
+    path.write_text(f"{before}{BEGIN}\n\n{told}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

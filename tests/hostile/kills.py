@@ -116,7 +116,8 @@ def kill_once(what: str, folder: Path, chance: Random, place: int) -> Kill:
     for other in others:
         kept += _ended(other, 0, signal.SIGKILL)
     check = {"append": _lost_samples, "compact": _lost_samples, "notify": _broken_state, "report": _broken_report}
-    return Kill(what, number.name, after_s, len(said), check[what](folder, kept))
+    why = check[what](folder, kept)
+    return Kill(what, number.name, after_s, acknowledged=len(said), why=why)
 
 
 def _lost_samples(folder: Path, kept: list[str]) -> str:
@@ -200,7 +201,8 @@ def power_cuts(count: int, folder: Path, seed: int) -> Iterator[Kill]:
         after_s = chance.uniform(0, 0.7)
         said = _ended(_started(APPEND, own, "0", environ=environ), after_s, signal.SIGKILL)
         dropped = _drop_unsynced(own, log.read_text(encoding="utf-8").splitlines())
-        yield Kill("power", f"{dropped} dropped", after_s, len(said), _lost_samples(own, said))
+        why = _lost_samples(own, said)
+        yield Kill("power", f"{dropped} dropped", after_s, acknowledged=len(said), why=why)
 
 
 def _drop_unsynced(folder: Path, events: list[str]) -> int:

@@ -118,7 +118,7 @@ def _in_browser(path: Path) -> Iterator[Fact]:
             "page: nothing makes it endless": "document.documentElement.scrollHeight > 200000",
             "page: no element of a stranger": "document.querySelectorAll('script, iframe, object, embed, form, "
             "base, [onerror], [onload], [onmouseover]').length > 0",
-            "page: no link of a stranger": "[...document.links].some(a => a.href.includes('evil'))",
+            "page: no link of a stranger": "[...document.links].some(a => a.protocol !== 'file:')",
             "page: no picture of a stranger": "[...document.images].some(i => !i.src.startsWith('data:image/'))",
             "page: it is all visible": "getComputedStyle(document.body).display === 'none'",
         }

@@ -124,8 +124,10 @@ def _wrong(vendor: str, site: Site, scope: Scope, found: Collection, blind: bool
 
 
 def _heard(vendor: str, found: Collection) -> bool:
-    if vendor == "app":
-        return bool((found["probes"]["status"] == "up").any())
+    if vendor == "app":  # a page that answers is up whatever it says
+        health = found["probes"]["target"].fillna("").str.contains("health")
+        up = (found["probes"].loc[health, "status"] == "up").any()
+        return bool(up) and not found["not_understood"]["item"].fillna("").str.startswith("app").any()
     return any(row.source == vendor and row.status is Answer.OK for row in found.coverage)
 
 
