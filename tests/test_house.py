@@ -129,14 +129,14 @@ INSIDE = {
         durable
     """,
     "storage.request_logs": """
-        figures
+        explain figures
         ingest matching percentiles
         days workers
         parse
         files
-        reader remote
+        formats reader remote
         manifests s3
-        addresses fingerprints formats histogram json_repair progress routes
+        addresses fingerprints histogram mending progress routes
     """,
     "frames": """
         case rewind
@@ -149,7 +149,8 @@ INSIDE = {
         mistakes schedules site
         calendar tables tree vendors
         types
-        environment masking terms
+        environment log_formats masking terms
+        log_variables
     """,
     "phases": """
         due scope
@@ -177,6 +178,7 @@ HOMES = {
     "httpx": {"sources", "demo"},
     "psycopg": {"sources", "demo"},
     "duckdb": {"storage"},
+    "opentelemetry": {"storage.request_logs.mending"},
     "postgast": {"frames.statement_text"},
     "typer": {"cli"},
     "scipy": {"stats"},

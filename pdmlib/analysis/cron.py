@@ -121,7 +121,7 @@ def unreadable(case: Case) -> Measurement | None:
     """Why the cron log tells nothing; None when it can be read and holds rows."""
     cron = case.site.cron
     if cron is None:
-        return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "postgres")
+        return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "cron")
     source, item = _source(case), "check_ins" if cron.in_sentry else f"table:{cron.table}"
     if not case.answered(source, item):
         return case.missing(source, item, "the cron log was not read")

@@ -29,6 +29,7 @@ from pdmlib.analysis.traffic.populations import (
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
+from pdmlib.frames.states import Probe
 from pdmlib.phases.window import spoken
 
 MINUTE_S, HOUR_S = 60, 3600
@@ -40,7 +41,7 @@ CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
-QUANTILES = {"p50_ms": 0.5, "p95_ms": 0.95, "p99_ms": 0.99}
+P95_SHARE = 0.95
 SHOWN_ROUTES = 3  # that one line holds
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
@@ -58,16 +59,15 @@ UNDECLARED = "the sample rate of {} is not declared, so its counts are no rate"
 
 
 def latency(case: Case, column: str) -> Measurement:
-    """A percentile (or the mean) of all requests of the window, from the source's own requests.
+    """A percentile (or the mean) of users' requests of the window, from the source's own requests.
 
-    Raw logs come before traces, traces before the platform; without them the window's probes,
-    which are no requests of users and are labelled `probe`. Never an average of percentiles.
+    Raw logs come before traces, traces before the platform. Never an average of percentiles, never of probes.
     """
     for source in timing(case):
         row = spanned(case, source)
         if row is not None and not pd.isna(row[column]):
             return _of_row(case, source, row, column)
-    return _of_probes(case, column)
+    return _no_latency(case, column)
 
 
 def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement:
@@ -110,26 +110,29 @@ def _known(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-def _of_probes(case: Case, column: str) -> Measurement:
+def probe_latency(case: Case) -> Measurement:
+    """p95 of the probes that found the health check up: of the checks alone, no response time of users' requests.
+
+    A probe that failed tells how long it was waited for, not how fast the application is.
+    """
     probes = case.within("probes", "checked_at").dropna(subset="response_ms")
+    probes = probes[probes["status"].isin((Probe.UP, Probe.DEGRADED))]
     if len(probes):
         target = "uptime_logs" if (probes["target"] == "uptime_logs").any() else probes["target"].iloc[0]
         probes = probes[probes["target"] == target]
-    name = column.removesuffix("_ms")
-    if len(probes) < NEEDED[column] or column not in QUANTILES:
-        return _no_latency(case, column)
+    if len(probes) < NEEDED["p95_ms"]:
+        return case.missing("app", "probes", f"fewer than {NEEDED['p95_ms']} probes found the health check up")
     times = probes["response_ms"]
-    value = float(times.quantile(QUANTILES[column], interpolation="higher"))
-    low, high = stats.quantile_interval(times, QUANTILES[column], case.level)
+    low, high = stats.quantile_interval(times, P95_SHARE, case.level)
     return Measurement(
         State.MEASURED,
-        value,
+        float(times.quantile(P95_SHARE, interpolation="higher")),
         low=low,
         high=high,
-        reason=f"low confidence: {name} of {len(times)} probes of {target}, not of users' requests",
         samples=len(times),
         source="probe",
         window=case.window,
+        evidence=f"p95 of {len(times)} probes of {target}, not of users' requests",
     )
 
 
@@ -138,7 +141,9 @@ def _no_latency(case: Case, column: str) -> Measurement:
     table = case["latencies"]
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     parts = table.loc[inside, ["source", column]].dropna()
-    lost = _lost(case, "sentry", "latencies", "no source measured response times of this window")
+    lost = _lost(
+        case, "sentry", "latencies", "no source measured response times of users' requests in this window"
+    )
     if parts.empty:
         return lost
     name = column.removesuffix("_ms")
@@ -444,6 +449,7 @@ METRICS: tuple[Metric, ...] = (
         measure=partial(latency, column="avg_ms"),
         better="lower",
     ),
+    Metric("probe_p95_ms", "Health check p95 (probes)", "ms", section=SECTION, measure=probe_latency),
     ERROR_RATE,
     Metric("requests_total", "Requests", "count", section=TRAFFIC, measure=requests_total),
     Metric(

@@ -18,10 +18,19 @@ def ingest(
     site: SiteOption = DEMO_SITE,
     out: Out = Path("outputs"),
     follow: Annotated[bool, typer.Option("--follow", help="Go on as the files grow, until Ctrl-C.")] = False,
+    explained: Annotated[
+        bool, typer.Option("--explain", help="Show how the files are understood; nothing is taken in.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Take raw request logs into the site's store; running again adds only what is new."""
     with caught(debug):
+        if explained:
+            from pdmlib.storage.request_logs.explain import explain
+
+            for path in paths:
+                print("\n".join(explain(load_site(site, offline=True), path)))
+            return
         from pdmlib.storage.request_logs import ingest as logs
         from pdmlib.storage.request_logs.progress import Progress
 
@@ -38,7 +47,7 @@ def ingest(
                 return
             taken = logs.ingest(loaded, paths, folder, on_progress=tell)
         print(taken)
-        if taken.failed:
+        if not taken.good:
             raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pdmlib.site.log_formats import FormatError, check
 from pdmlib.site.terms import (
     APP_ALERTS,
     CRON,
@@ -351,7 +352,8 @@ class Requests(Part):
         Field(default="vercel-logs", description="what the files are")
     )
     log_format: str | None = Field(
-        default=None, description="the site's own nginx `log_format` or Apache `LogFormat`, pasted as it is"
+        default=None,
+        description="the site's own nginx `log_format` or Apache `LogFormat`, pasted as it is, or the name of one",
     )
     columns: Annotated[Mapping[str, str], AfterValidator(log_fields)] = Field(
         default={},
@@ -373,8 +375,11 @@ class Requests(Part):
     time_unit: Literal["s", "ms", "us", "ns", "iso"] | None = Field(
         default=None, description="unit of the field behind time"
     )
+    time_zone: Zone | None = Field(
+        default=None, description="zone of times that are written without one; absent: such a line is rejected"
+    )
     duration_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="unit of the field behind duration_ms; absent: ms, in combined logs s"
+        default=None, description="unit of the field behind duration_ms; absent: as the log_format says, else ms"
     )
     environment: str = Field(default="production", description="lines that name another one are left out")
     store: str | None = Field(default=None, description="folder or s3:// address where ingested requests are kept")
@@ -388,3 +393,15 @@ class Requests(Part):
     sample_rate: Annotated[float, Field(gt=0, le=1)] = Field(
         default=1.0, description="the share of requests that is logged"
     )
+
+    @model_validator(mode="after")
+    def _declared(self) -> Requests:
+        if self.log_format is None:
+            return self
+        if "format" in self.model_fields_set and self.format not in ("combined", "json"):
+            raise MisplacedError(("format",), "leave it out: log_format says what the lines are")
+        try:
+            check(self.log_format)
+        except FormatError as error:
+            raise MisplacedError(("log_format",), str(error)) from None
+        return self

@@ -19,22 +19,28 @@ FLEETING = "COMPRESSION lz4, PARQUET_VERSION v1"  # read once and removed: quick
 
 
 @contextmanager
-def session(memory_limit: str = "700MB", spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An engine of its own, for more than fits in memory: bounded, spilling, its rows in no particular order."""
+def session(
+    memory_limit: str = "700MB", spill: Path | None = None, zone: str | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An engine of its own, for more than fits in memory: bounded, spilling, its rows in no particular order.
+
+    Args:
+        zone: that of times which are written without one; absent: UTC.
+    """
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory_limit,
         "preserve_insertion_order": False,
     }
     settings["temp_directory"] = str(spill or Path(tempfile.gettempdir()) / f"pdm-{os.getpid()}")
     with duckdb.connect(config=settings) as connection:
-        yield _in_utc(connection)
+        yield _in_zone(connection, zone or "UTC")
 
 
 @contextmanager
 def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of the one engine of this process, for frames: it starts at once, and rows keep their order."""
     with _shared().cursor() as connection:
-        yield _in_utc(connection)
+        yield _in_zone(connection, "UTC")
 
 
 @cache
@@ -42,8 +48,8 @@ def _shared() -> duckdb.DuckDBPyConnection:
     return duckdb.connect()
 
 
-def _in_utc(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    connection.execute("SET TimeZone = 'UTC'")
+def _in_zone(connection: duckdb.DuckDBPyConnection, zone: str) -> duckdb.DuckDBPyConnection:
+    connection.execute(f"SET TimeZone = {literal(zone)}")
     connection.execute("SET enable_progress_bar = false")
     return connection
 

@@ -102,21 +102,30 @@ def test_rule_4_a_percentile_carries_the_interval_of_its_histogram():
     assert (bare.low, bare.high) == (None, None)
 
 
-def test_probes_stand_in_and_are_labelled_so():
-    """19 probes of 100 ms and one of 900: the p95 is 100 ms or more, of probes."""
-    probes = [
-        {
-            "target": "uptime_logs",
-            "checked_at": DEPLOYED + i * HOUR,
-            "status": "up",
-            "response_ms": 900.0 if i == 3 else 100.0,
-        }
-        for i in range(20)
+def probes(**times: list[float]) -> list[dict[str, object]]:
+    """Probes of the uptime log by their status, one an hour."""
+    told = [(status, ms) for status, all_ms in times.items() for ms in all_ms]
+    return [
+        {"target": "uptime_logs", "checked_at": DEPLOYED + i * HOUR, "status": status, "response_ms": ms}
+        for i, (status, ms) in enumerate(told)
     ]
-    found = measure("latency_p50_ms", probes=probes)
-    assert (found.value, found.source, found.samples) == (100, "probe", 20)
-    assert "not of users' requests" in found.reason
-    assert measure("latency_p99_ms", probes=probes).state is State.NO_DATA
+
+
+def test_probes_of_the_health_check_are_no_response_times_of_users():
+    """19 probes of 100 ms and two of 900: their p95 is 900, and nothing is known of users' requests."""
+    rows = probes(up=[100.0] * 19 + [900.0] * 2)
+    for name in ("latency_avg_ms", "latency_p50_ms", "latency_p95_ms", "latency_p99_ms"):
+        assert measure(name, probes=rows).state is State.NO_DATA
+    found = measure("probe_p95_ms", probes=rows)
+    assert (found.value, found.source, found.samples) == (900, "probe", 21)
+    assert "not of users' requests" in found.evidence
+
+
+@pytest.mark.parametrize(("down", "ms"), [(2, 30_000.0), (96, 2.0)])
+def test_the_times_of_failed_probes_are_not_those_of_the_site(down: int, ms: float):
+    """8 % down after 30 s made a p95 of 30 s, and 96 % that failed in 2 ms one of 2 ms."""
+    found = measure("probe_p95_ms", probes=probes(up=[100.0] * 24, down=[ms] * down))
+    assert (found.value, found.samples) == (100, 24)
 
 
 def test_without_any_source_the_reason_is_the_sources_own():

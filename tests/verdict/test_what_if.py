@@ -6,7 +6,7 @@ from pdmlib.errors import CallError
 from pdmlib.site.notes import Notes
 from pdmlib.verdict.verdict import flipped, judge
 from pdmlib.workbook.report import Report
-from tests.builders import DEPLOYED, WEEK_LATER, a_case
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_site
 
 
 @pytest.fixture(scope="module")
@@ -51,3 +51,8 @@ def test_the_table_shows_what_is_and_what_would_be(week: Report) -> None:
 def test_only_a_reading_with_limits_can_be_moved(week: Report) -> None:
     with pytest.raises(CallError, match="'nonsense' is not a reading with limits"):
         week.what_if("nonsense", 1)
+
+
+def test_a_reading_that_the_site_does_without_flips_nothing() -> None:
+    case = a_case({}, site=a_site(unused=["sentry", "vercel"]))
+    assert flipped(judge(case), "latency_p95_ms", 1500) == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from pdmlib.storage import engine
+from pdmlib.storage.request_logs.formats import key
 from pdmlib.storage.request_logs.histogram import bucket_sql
 from pdmlib.storage.request_logs.parse import KEPT
 
@@ -63,7 +64,8 @@ def merge(
     _come_together(connection, table, day, parts=parts, old=old)
     together = _count(connection, "together")
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE twice AS SELECT id FROM together GROUP BY id HAVING count(*) > 1"
+        "CREATE OR REPLACE TEMP TABLE twice AS "
+        "SELECT id FROM together WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
     )
     rows = "FROM together"
     if _count(connection, "twice"):
@@ -80,15 +82,18 @@ def _come_together(
 ) -> None:
     """Makes the view `together`: a day's new rows and those held.
 
-    Requests without an id get one from their content and their count of alike.
+    Requests without an id get one from their content and their count of alike, where they may be read again.
     """
     after = day + timedelta(days=1)
     inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
     names = _ROWS[table]
-    numbered = names.replace(", id", ", hash(id, row_number() OVER (PARTITION BY id)) AS id")
+    alike = key("id", "row_number() OVER (PARTITION BY id)")
     new = f"FROM {engine.parquet(parts)} WHERE {inside} AND"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {numbered} {new} NOT named")
-    sources = [f"SELECT {names} {new} named", "FROM numbered"]
+    told_apart = names.replace(", id", f", {alike} AS id")
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {told_apart} {new} NOT named AND id IS NOT NULL"
+    )
+    sources = [f"SELECT {names} {new} (named OR id IS NULL)", "FROM numbered"]
     sources += [f"SELECT {names} FROM {engine.parquet([old])}"] if old else []
     connection.execute(f"CREATE OR REPLACE TEMP VIEW together AS {' UNION ALL '.join(sources)}")
 

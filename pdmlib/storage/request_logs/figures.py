@@ -15,6 +15,7 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
+from pdmlib.site.log_formats import WRITES
 from pdmlib.site.site import Site
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import days, manifests
@@ -22,7 +23,7 @@ from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.histogram import Percentile, percentiles
 from pdmlib.storage.request_logs.ingest import store_of
 from pdmlib.storage.request_logs.matching import same_hours
-from pdmlib.storage.request_logs.percentiles import buckets_in, exact, pooled, row_of
+from pdmlib.storage.request_logs.percentiles import buckets_in, exact, pooled, row_of, totals_in
 from pdmlib.storage.request_logs.reader import (
     DAY,
     IN,
@@ -268,7 +269,7 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         newest = max(held.manifest.requests)
         text = f"no request log of {window} was ingested; the newest day held is {newest}"
         return {"gaps": frame("gaps", [_gap(None, text)])}
-    rows = []
+    rows = _untimed(held, window)
     lost_days = missing_days(held, held.reach(scope))
     if lost_days:
         runs = [
@@ -281,6 +282,18 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         runs = [f"{run.start:%Y-%m-%d %H:%M} to {run.end:%m-%d %H:%M}" for run in _runs(hours)]
         rows.append(_gap("hours", f"the request log holds nothing of {len(hours)} hours: {_listed(runs)} UTC"))
     return {"gaps": frame("gaps", rows)}
+
+
+def _untimed(held: Held, window: Window) -> list[Mapping[str, Any]]:
+    """Says how to log response times where no request of the window has one."""
+    timed = totals_in(held, window)["timed"].sum()
+    asked = held.asked
+    if timed:
+        return []
+    how = f"log {WRITES['duration_ms']}, and paste the format as requests.log_format"
+    if asked.format.startswith("vercel") and not asked.log_format:
+        how = "name the field that holds them as requests.columns.duration_ms, or take the trace drain"
+    return [_gap("latencies", f"the request log has no response times; {how}")]
 
 
 def _gap(item: str | None, reason: str) -> Mapping[str, Any]:

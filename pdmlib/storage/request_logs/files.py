@@ -8,10 +8,11 @@ import re
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import duckdb
 
@@ -19,7 +20,7 @@ from pdmlib.errors import CallError, SourceError
 from pdmlib.phases.window import now
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import remote
+from pdmlib.storage.request_logs import mending, remote
 from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE, WILD
 from pdmlib.storage.request_logs.fingerprints import (
     HEAD_BYTES,
@@ -31,11 +32,16 @@ from pdmlib.storage.request_logs.fingerprints import (
     identity_of,
     stamp_of,
 )
+from pdmlib.storage.request_logs.formats import NESTED, OBJECTS, Form, layout_of, lines
 
 NAMED_WITHIN = 2000  # characters: a drain names its kind in its first entry
-SUFFIXES = (".json", ".ndjson", ".jsonl", ".log", ".txt", ".csv", ".tsv", ".parquet")
 PACKED = (".gz", ".zst")
+# A name of a log: its ending, `log` as a word (access_log), or a packed file of a day (CloudFront).
+LOG = re.compile(r"\.(json|ndjson|jsonl|txt|csv|tsv|parquet|pb|otlp)$|(^|[^a-z])logs?([^a-z]|$)")
+ROTATED = re.compile(r"([._-](\d[\dTZ_.-]*|old|bak))+$", re.IGNORECASE)
+OF_A_DAY = re.compile(r"[._-]20\d\d-?[01]\d-?[0-3]\d[._-]")
 SETTLED_S = 3.0  # a file that changed later may still be written to
+CSV = Form("csv", "lines")  # each file has its own columns
 COPY_BYTES = 8 << 20  # bytes held in memory at once
 
 
@@ -45,17 +51,17 @@ class Piece:
 
     Attributes:
         path: what is read; a copy of the bytes where the file itself may still grow.
-        shape: `lines`, `array` or `object`.
         key: what requests without an id are told apart by.
+        again: whether these bytes may be read once more, as part of a file that grew.
     """
 
     path: str
     name: str
     size: int
-    dialect: str
-    shape: str
+    form: Form
     key: str
     known: Known
+    again: bool = True
 
 
 def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
@@ -92,10 +98,12 @@ def _hidden(path: Path, under: Path) -> bool:
 
 
 def _is_log(path: str) -> bool:
-    name = path.lower()
+    """Whether a file of a folder is called as logs are, rotated and packed ones too."""
+    name = path.rsplit("/", 1)[-1].lower()
+    bare = name
     for suffix in PACKED:
-        name = name.removesuffix(suffix)
-    return re.sub(r"\.[0-9]+$", "", name).endswith(SUFFIXES)
+        bare = bare.removesuffix(suffix)
+    return bool(LOG.search(ROTATED.sub("", bare)) or (bare != name and OF_A_DAY.search(name)))
 
 
 def _relative(place: Path) -> str:
@@ -137,23 +145,14 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         if not found:
             register.add(whole)
         return [replace(p, name=place.name, known=replace(p.known, name=place.name, stamp="")) for p in found]
-    dialect, shape = sniffed(path, asked)
+    path, made = _readable(place, asked, copies)
+    form = sniffed(path, asked)
     before = register.grown_from(place, size)
-    if shape != "lines" or place.suffix in PACKED or dialect in ("csv", "parquet"):
-        key = before.key if before else identity
-        return [
-            Piece(
-                path,
-                place.name,
-                size,
-                dialect=dialect,
-                shape=shape,
-                key=f"{key}#0",
-                known=replace(whole, key=key, whole=True),
-            )
-        ]
-    start = before.size if before else 0
     key = before.key if before else identity
+    if made or form.shape != "lines" or place.suffix in PACKED or form.dialect in ("csv", "parquet"):
+        length = Path(path).stat().st_size
+        return [Piece(path, place.name, length, form, key=f"{key}#0", known=replace(whole, key=key, whole=True))]
+    start = before.size if before else 0
     end = _last_line_end(place, start, size)
     pieces = []
     if end > start:
@@ -170,23 +169,33 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
             start == 0 and end == size and now().timestamp() - place.stat().st_mtime > SETTLED_S and not following
         )
         source = path if settled else copied(place, start, end, copies)
-        pieces.append(
-            Piece(source, place.name, end - start, dialect=dialect, shape=shape, key=f"{key}#{start}", known=done)
-        )
+        piece = Piece(source, place.name, end - start, form, key=f"{key}#{start}", known=done)
+        pieces.append(replace(piece, again=register.unfinished(key)))
     if end < size and not following:
         rest = copied(place, end, size, copies)
-        pieces.append(
-            Piece(
-                rest,
-                place.name,
-                size - end,
-                dialect=dialect,
-                shape=shape,
-                key=f"{key}#{end}",
-                known=replace(whole, key=key),
-            )
-        )
+        pieces.append(Piece(rest, place.name, size - end, form, key=f"{key}#{end}", known=replace(whole, key=key)))
     return pieces
+
+
+def _readable(place: Path, asked: Requests, copies: Path) -> tuple[str, bool]:
+    """What the engine reads of a file: itself or a copy, unpacked or laid out line by line; and whether a copy."""
+    copies.mkdir(parents=True, exist_ok=True)
+    target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
+    if asked.format == "vercel-traces" and place.suffix != ".zst" and not _is_text(place):
+        target = target.with_suffix(".ndjson")
+        if mending.spans(place, target):
+            return str(target), True
+    if place.suffix not in PACKED and mending.packed(place):
+        _unpack(place, target)
+        return str(target), True
+    return str(place), False
+
+
+def _is_text(place: Path) -> bool:
+    try:
+        return _beginning(str(place)).lstrip("\ufeff \t\r\n").startswith(("{", "["))
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(SOURCE, f"cannot be read: {error}") from None
 
 
 def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
@@ -199,14 +208,25 @@ def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
         with gzip.open(place) as file:
             if not register.begun(file.read(HEAD_BYTES)):
                 return None
-            file.seek(0)
-            copies.mkdir(parents=True, exist_ok=True)
-            target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
-            with target.open("wb") as copy:
-                shutil.copyfileobj(file, copy, COPY_BYTES)
+        copies.mkdir(parents=True, exist_ok=True)
+        target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
+        _unpack(place, target)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(SOURCE, f"cannot be read: {error}") from None
     return str(target)
+
+
+def _unpack(place: Path, target: Path) -> None:
+    """Writes the content of a packed file.
+
+    Raises:
+        SourceError: it cannot be unpacked.
+    """
+    try:
+        with gzip.open(place) as file, target.open("wb") as copy:
+            shutil.copyfileobj(file, copy, COPY_BYTES)
+    except (OSError, EOFError, zlib.error) as error:
+        raise SourceError(SOURCE, f"cannot be read: {error}") from None
 
 
 def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Piece]:
@@ -214,19 +234,9 @@ def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Pie
     identity = hashlib.sha256(f"{path} {size} {path.changed_us}".encode()).hexdigest()[:32]
     if not size or register.holds(identity):
         return []
-    dialect, shape = sniffed(path, asked)
     name = path.rsplit("/", 1)[-1]
-    return [
-        Piece(
-            str(path),
-            name,
-            size,
-            dialect=dialect,
-            shape=shape,
-            key=f"{identity}#0",
-            known=Known(name, size, identity, head="", key=identity, whole=False),
-        )
-    ]
+    known = Known(name, size, identity, head="", key=identity, whole=False)
+    return [Piece(str(path), name, size, sniffed(path, asked), key=f"{identity}#0", known=known)]
 
 
 def _last_line_end(path: Path, start: int, size: int) -> int:
@@ -263,52 +273,78 @@ def _chunks(file: object, length: int) -> Iterator[bytes]:
         yield chunk
 
 
-def sniffed(path: str, asked: Requests) -> tuple[str, str]:
-    """The format of a file and how JSON lies in it.
+def sniffed(path: str, asked: Requests) -> Form:
+    """The form of a file, as the site and the file's own beginning tell.
 
     A drain of analytics is known by its content, whatever the site says of its other logs.
 
     Raises:
         SourceError: the file is of another format than the site says.
     """
-    if asked.format in ("csv", "parquet", "combined"):
-        return asked.format, "lines"
+    if asked.format in ("csv", "parquet") and not asked.log_format:
+        return Form(asked.format, "lines")
     try:
         head = _beginning(path)
-    except (OSError, EOFError, duckdb.Error) as error:
+    except (OSError, EOFError, zlib.error, duckdb.Error) as error:
         raise SourceError(SOURCE, f"cannot be read: {error}".splitlines()[0][:200]) from None
     text = head.lstrip("\ufeff \t\r\n")
     shape = "array" if text.startswith("[") else "lines"
-    spans = '"resourceSpans"' in head
     first = text.split("\n", 1)[0].rstrip()
+    spans = '"resourceSpans"' in head
     if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
         shape = "object"
+    if asked.log_format or asked.format == "combined":
+        return _declared(asked, text, shape)
     if '"vercel.speed_insights' in head[:NAMED_WITHIN] or '"metricType"' in first:
         raise SourceError(SOURCE, "a drain of Speed Insights holds no requests")
     if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):
-        return "vercel-analytics", shape
+        return Form("vercel-analytics", shape)
     if (asked.format == "vercel-logs" and spans) or (asked.format == "vercel-traces" and text and not spans):
         other = "vercel-traces" if spans else "not vercel-traces"
         raise SourceError(SOURCE, f"is {other}; the site says format: {asked.format}")
-    return asked.format, shape
+    return Form(asked.format, shape, flat=_flat(head, asked))
+
+
+def _declared(asked: Requests, text: str, shape: str) -> Form:
+    """The form of a log whose lines the site declares: its own header tells the rest."""
+    if text.startswith(("{", "[")) and (layout := layout_of(asked, OBJECTS)).is_json:
+        return Form(
+            "declared", shape, OBJECTS, _flat(text, asked, *(p.cell.place for p in layout.places.values()))
+        )
+    software, fields = (re.search(rf"^#{name}.*$", text, re.MULTILINE) for name in ("Software", "Fields"))
+    header = "\n".join(found[0].strip() for found in (software, fields) if found)
+    form = Form("declared", "lines", header)
+    layout_of(asked, form.header)  # says what is wrong with it
+    return form
+
+
+def _flat(head: str, asked: Requests, *more: str) -> tuple[str, ...]:
+    """Fields inside objects that a log names with dots: `"proxy.statusCode": 500`."""
+    fields = (*asked.columns.values(), *more, *(NESTED if asked.format == "vercel-logs" else ()))
+    return tuple(field for field in dict.fromkeys(fields) if "." in field and f'"{field}"' in head)
 
 
 def _beginning(path: str) -> str:
     """The first 64 KiB of a file, unpacked; of a .zst its first lines."""
     if path.endswith(".zst"):
-        from pdmlib.storage.request_logs.formats import lines
-
         with engine.session() as connection:
             remote.reach(connection, [path])
             rows = connection.execute(f"SELECT line FROM {lines([path])} LIMIT 50").fetchall()
         return "\n".join(str(row[0]) for row in rows)
-    with _opened(path) as file:
-        head = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
-        return head.read(SAMPLE_BYTES).decode("utf-8", "replace")
+    with opened(path) as file:
+        return file.read(SAMPLE_BYTES).decode("utf-8", "replace")
 
 
-def _opened(path: str) -> BinaryIO:
-    """A file, or as much of an object as its beginning takes, packed or not."""
+@contextmanager
+def opened(path: str) -> Iterator[BinaryIO]:
+    """A file unpacked, or as much of an object as its beginning takes."""
+    with _bytes_of(path) as file:
+        packed = file.read(2) == mending.GZIP
+        file.seek(0)
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else file
+
+
+def _bytes_of(path: str) -> BinaryIO:
     if path.startswith(REMOTE):
         return BytesIO(remote.objects().beginning(path, 2 * SAMPLE_BYTES))
     return Path(path).open("rb")
@@ -318,7 +354,7 @@ def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:
     """Pieces that one query can read together, in order, up to a number of bytes at a time."""
     batch: list[Piece] = []
     for piece in pieces:
-        alike = not batch or (batch[0].dialect, batch[0].shape) == (piece.dialect, piece.shape) != ("csv", "lines")
+        alike = not batch or batch[0].form == piece.form != CSV
         if batch and (not alike or sum(p.size for p in batch) + piece.size > most_bytes):
             yield batch
             batch = []

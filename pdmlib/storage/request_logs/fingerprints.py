@@ -66,6 +66,14 @@ class Register:
         """Whether exactly these bytes were ingested."""
         return identity in self._identities
 
+    def has(self, key: str) -> bool:
+        """Whether something of a file was ingested."""
+        return any(row.key == key for row in self._rows)
+
+    def unfinished(self, key: str) -> bool:
+        """Whether a last line without its end was read of a file, which is read again once it has one."""
+        return any(row.key == key and not row.whole for row in self._rows)
+
     def unchanged(self, stamp: str) -> bool:
         """Whether a file is as it was when it was taken whole."""
         return stamp in self._stamps

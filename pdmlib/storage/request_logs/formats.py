@@ -1,20 +1,26 @@
 """What each log format says of one request, as SQL over the engine's own readers.
 
-Every query here gives `broken, excluded, moment, path, status, ms, unreadable, request, region,
-release, agent, asked_path, filename`: one row a line, nothing dropped. Fields that hold people (client addresses,
-bodies, messages) are never read.
+Every query here gives `broken, excluded, moment, path, status, ms, unreadable, request, region, release, agent,
+asked_path, filename`, and of a text the line itself as `whole`: one row a line, nothing dropped. Fields
+that hold people (client addresses, bodies, messages) are never read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from pdmlib.errors import SourceError
+from pdmlib.site.log_formats import FormatError, Layout, Place, layouts, w3c
 from pdmlib.site.tables import Requests
 from pdmlib.site.types import LOG_FIELDS
 from pdmlib.storage.engine import files, identifier, literal, struct
+from pdmlib.storage.request_logs.addresses import SOURCE
 
+OBJECTS = "{"  # the header of a declared log whose lines are objects
 LARGEST_OBJECT = 64 * 1024 * 1024
 LONGEST_LINE = 8 * 1024 * 1024
+_ZONED = r":[0-9.,]+ ?(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"  # the end of a time that says its zone
 _LINE = "chr(1) || chr(2) || chr(3)"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
@@ -35,42 +41,69 @@ _VERCEL = {
     "proxy.region": "VARCHAR",
     "proxy.vercelId": "VARCHAR",
 }
+NESTED = tuple(field for field in _VERCEL if "." in field)  # what other tools may write with dots
 _ATTRIBUTE = "STRUCT(key VARCHAR, value STRUCT(stringValue VARCHAR, intValue VARCHAR, doubleValue VARCHAR))[]"
 _SPAN = (
     "STRUCT(traceId VARCHAR, spanId VARCHAR, parentSpanId VARCHAR, name VARCHAR, kind VARCHAR, "
     f"startTimeUnixNano VARCHAR, endTimeUnixNano VARCHAR, attributes {_ATTRIBUTE}, status STRUCT(code VARCHAR))"
 )
 _SPANS = f"STRUCT(resource STRUCT(attributes {_ATTRIBUTE}), scopeSpans STRUCT(spans {_SPAN}[])[])[]"
-COMBINED = (
-    r'^\S+ \S+ .*?\[([^\]]+)\] "(?:[A-Za-z]+ )?((?:[^ "\\]|\\.)*)(?:[^"\\]|\\.)*" ([0-9]{3}) (?:[0-9]+|-)'
-    r'(?: "(?:[^"\\]|\\.)*" "((?:[^"\\]|\\.)*)")?(.*)$'
-)
-_TOOK = r'(?:^|[ ="])([0-9]+(?:\.[0-9]+)?)(?:[ "]|$)'
-_REQUEST = "([0-9a-fA-F]{16,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27})"
 
 
-def requests_of(dialect: str, asked: Requests, paths: Sequence[str], shape: str, known: Sequence[str] = ()) -> str:
-    """The query of one format over files of one shape.
+@dataclass(frozen=True)
+class Form:
+    """How the requests lie in a file, as far as the file itself tells.
+
+    Attributes:
+        dialect: what the lines are.
+        shape: `lines`, `array` or `object`: how JSON lies in it.
+        header: what it says of its own fields: the header of a W3C log, OBJECTS where declared lines are objects.
+        flat: fields inside objects whose names are written with dots instead.
+    """
+
+    dialect: str
+    shape: str
+    header: str = ""
+    flat: tuple[str, ...] = ()
+
+
+def requests_of(form: Form, asked: Requests, paths: Sequence[str], known: Sequence[str] = ()) -> str:
+    """The query of one form over files of it.
 
     Args:
-        dialect: the format of these files.
-        shape: `lines`, `array` or `object`: how JSON lies in the files.
         known: the columns that CSV or Parquet files have.
     """
-    if dialect == "vercel-logs":
-        return _vercel_logs(asked, paths, shape)
-    if dialect == "vercel-traces":
-        return _vercel_traces(asked, paths, shape)
-    if dialect == "combined":
-        return _combined(asked, paths)
+    if form.dialect == "vercel-logs":
+        return _vercel_logs(asked, paths, form)
+    if form.dialect == "vercel-traces":
+        return _vercel_traces(asked, paths, form)
+    if form.dialect == "declared":
+        return _declared(asked, paths, form)
     fields = {**{name: name for name in LOG_FIELDS}, **asked.columns}
-    if dialect == "json":
-        found = dict.fromkeys(fields.values(), "VARCHAR")
-        read = _json(paths, shape, found)
+    if form.dialect == "json":
+        read = _json(paths, form, dict.fromkeys(fields.values(), "VARCHAR"))
         return _plain_query(asked, read, {name: _access(field) for name, field in fields.items()})
-    table = csv(paths) if dialect == "csv" else parquet(paths)
+    table = csv(paths) if form.dialect == "csv" else parquet(paths)
     cells = {name: _cell(field) if field in known else "NULL" for name, field in fields.items()}
     return _plain_query(asked, table, cells)
+
+
+def layout_of(asked: Requests, header: str) -> Layout:
+    """How declared lines are read below a header, or as objects.
+
+    Raises:
+        SourceError: the header names no time or no path.
+    """
+    text, columns = asked.log_format or asked.format, asked.columns if asked.log_format else {}
+    try:
+        if header.startswith("#"):
+            return w3c(header, columns)
+        ways = layouts(text, columns)
+    except FormatError as error:
+        raise SourceError(SOURCE, str(error)) from None
+    if not ways:
+        raise SourceError(SOURCE, f"has no line #Fields, which a log of {text} begins with")
+    return next((way for way in ways if way.is_json == (header == OBJECTS)), ways[0])
 
 
 def csv(paths: Sequence[str]) -> str:
@@ -92,7 +125,7 @@ def lines(paths: Sequence[str]) -> str:
     )
 
 
-def views_of(asked: Requests, paths: Sequence[str], shape: str) -> str:
+def views_of(asked: Requests, paths: Sequence[str], form: Form) -> str:
     """Page views and events of an analytics drain: the columns of one event."""
     fields = (
         "timestamp",
@@ -104,24 +137,32 @@ def views_of(asked: Requests, paths: Sequence[str], shape: str) -> str:
         "vercelEnvironment",
         "schema",
     )
-    read = _json(paths, shape, dict.fromkeys(fields, "VARCHAR"))
+    read = _json(paths, form, dict.fromkeys(fields, "VARCHAR"))
     return f"""
         SELECT "timestamp" IS NULL AND "eventType" IS NULL AS broken,
           coalesce("vercelEnvironment", {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
-          {_moment('"timestamp"', None)} AS moment, hash("sessionId") AS session_hash, "sessionId" AS session,
+          {_moment('"timestamp"', None)} AS moment, {key('"sessionId"')} AS session_hash, "sessionId" AS session,
           "deviceId" AS device, coalesce("eventType", 'pageview') = 'pageview' AS is_view,
-          hash("timestamp", "sessionId", "deviceId", "eventType", "eventName", "path") AS seen, filename
+          {key(*map(identifier, (*fields[:6],)))} AS seen, filename
         FROM {read}"""
+
+
+def key(*values: str) -> str:
+    """SQL of what rows are told apart by: 128 bits, the same in every version of the engine, of any texts."""
+    if len(values) == 1:
+        return f"CAST(md5_number({values[0]}) AS UUID)"
+    texts = ", ".join(f"coalesce(CAST({value} AS VARCHAR), '')" for value in values)
+    return f"CAST(md5_number(concat_ws(chr(31), {texts})) AS UUID)"
 
 
 def _wanted(asked: Requests) -> str:
     return literal(asked.environment)
 
 
-def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
+def _vercel_logs(asked: Requests, paths: Sequence[str], form: Form) -> str:
     own: dict[str, str] = {**asked.columns}
     types = {field: "DOUBLE" if name == "duration_ms" else "VARCHAR" for name, field in own.items()} | _VERCEL
-    read = _json(paths, shape, types)
+    read = _json(paths, form, types)
 
     def field(name: str, default: str) -> str:
         return _access(own[name]) if name in own else default
@@ -155,8 +196,8 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], shape: str) -> str:
         FROM {read}"""
 
 
-def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
-    read = _json(paths, shape, {"resourceSpans": _SPANS})
+def _vercel_traces(asked: Requests, paths: Sequence[str], form: Form) -> str:
+    read = _json(paths, form, {"resourceSpans": _SPANS})
     bare = "(regexp_replace(span.name, '^[A-Z]+ ', ''))"
     url = _attribute("span.attributes", "url.full", "http.url")
     path = _attribute("span.attributes", "http.route", "next.route", "url.path", "http.target")
@@ -176,8 +217,7 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
             OR coalesce({environment}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           make_timestamp({start} // 1000) AS moment,
           {path} AS path,
-          CASE WHEN {failed} AND coalesce(TRY_CAST({code} AS INTEGER), 0) < 500 THEN -1
-            ELSE TRY_CAST({code} AS INTEGER) END AS status,
+          coalesce(TRY_CAST({code} AS INTEGER), CASE WHEN {failed} THEN -1 END) AS status,
           TRY({end} - {start}) / 1e6 AS ms, {end} IS NULL AS unreadable,
           span.traceId || span.spanId AS request,
           {_attribute("span.attributes", "vercel.region", "cloud.region", "faas.region")} AS region,
@@ -193,23 +233,100 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], shape: str) -> str:
           SELECT NULL AS resource, filename FROM {read} WHERE "resourceSpans" IS NULL)"""
 
 
-def _combined(asked: Requests, paths: Sequence[str]) -> str:
-    took = f"regexp_extract(part.rest, {literal(_TOOK)}, 1)"
-    request = f"regexp_extract(part.rest, {literal(_REQUEST)}, 1)"
+def _declared(asked: Requests, paths: Sequence[str], form: Form) -> str:
+    layout = layout_of(asked, form.header)
+    places = layout.places
+    if layout.is_json:
+        fields = [place.cell.place for place in places.values()] + [
+            name for name, _ in filter(None, [layout.only])
+        ]
+        table = _json(paths, form, dict.fromkeys(fields, "VARCHAR"))
+    else:
+        names = [f"g{number}" for number in range(1, len(layout.cells[0].said) + 1)]
+        part = f"regexp_extract(line, {literal(layout.cells[0].pattern)}, {list(names)})"
+        table = f"(SELECT line, filename, {part} AS part FROM {lines(paths)} WHERE {_of_request(form)})"
+    text = {name: _text(place) for name, place in places.items()}
+    # A client that sent no request line is logged without a path, or as "-": that is not a request of /.
+    path = f"CASE WHEN {text['path']} = '' THEN '-' ELSE {text['path']} END"
+    given = {name: _given(text[name]) if name in text else "NULL" for name in LOG_FIELDS}
+    status, took = given["status"], given["duration_ms"]
+    apart = (
+        f"NOT coalesce(starts_with({_access(layout.only[0])}, {literal(layout.only[1])}), false)"
+        if layout.only
+        else "false"
+    )
+    code = f"TRY_CAST({status} AS INTEGER)"
+    ms = _took(took, places["duration_ms"].value.meaning.form, asked) if "duration_ms" in places else "NULL"
     return f"""
-        SELECT part.time = '' AS broken, false AS excluded,
-          try_strptime(part.time, '%d/%b/%Y:%H:%M:%S %z') AT TIME ZONE 'UTC' AS moment, part.path AS path,
-          TRY_CAST(part.status AS INTEGER) AS status,
-          TRY_CAST(nullif({took}, '') AS DOUBLE) * {_scale(asked, "s")} AS ms, false AS unreadable,
-          nullif({request}, '') AS request, NULL AS region, NULL AS release, part.agent AS agent,
-          part.path AS asked_path, hash(line) AS seen, filename
-        FROM (SELECT line, filename,
-            regexp_extract(line, {literal(COMBINED)}, ['time', 'path', 'status', 'agent', 'rest']) AS part
-          FROM {lines(paths)} WHERE trim(line) <> '')"""
+        SELECT {given["time"]} IS NULL AND NOT ({apart}) AS broken,
+          {apart} OR coalesce({given["environment"]}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
+          {_when(text, places["time"].value.meaning.form, asked)} AS moment, {path} AS path,
+          nullif({code}, 0) AS status, {ms} AS ms,
+          ({status} IS NOT NULL AND {code} IS NULL) OR ({took} IS NOT NULL AND {_no_number(took, places)})
+            AS unreadable,
+          {given["request_id"]} AS request, {given["region"]} AS region, {given["release"]} AS release,
+          {given["user_agent"]} AS agent, {path} AS asked_path,
+          {"NULL" if layout.is_json else "line"} AS whole, filename
+        FROM {table}"""
+
+
+def _of_request(form: Form) -> str:
+    """SQL of which lines are no remarks and not empty."""
+    return "trim(line) <> ''" + (" AND NOT starts_with(line, '#')" if form.header.startswith("#") else "")
+
+
+def suspect(asked: Requests, form: Form) -> str:
+    """SQL of whether a line of a text is not of its form."""
+    if form.dialect == "declared" and not (layout := layout_of(asked, form.header)).is_json:
+        return f"{_of_request(form)} AND NOT regexp_matches(line, {literal(layout.cells[0].pattern)})"
+    time = asked.columns.get("time", "time") if form.dialect == "json" else "timestamp"
+    if form.dialect == "declared":
+        time = layout.places["time"].cell.place
+    parts = [time] if time in form.flat else time.split(".")
+    pointer = literal("/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in parts))
+    if form.dialect == "vercel-traces":
+        pointer = "'/resourceSpans'"
+    timeless = f"json_extract_string(line, {pointer}) IS NULL"
+    return f"trim(line) <> '' AND CASE WHEN json_valid(line) THEN {timeless} ELSE true END"
+
+
+def _text(place: Place) -> str:
+    """SQL of one value of a line, as it is written."""
+    cell, group, _ = place
+    if not cell.place:
+        return f"part.g{group}"
+    found = _access(cell.place)
+    return f"regexp_extract({found}, {literal(cell.pattern)}, {group})" if group else found
+
+
+def _when(text: Mapping[str, str], form: str, asked: Requests) -> str:
+    """SQL of the time of a line."""
+    if form == "utc":  # the W3C's format: date and time apart, in GMT
+        return f"TRY_CAST({text['date']} || ' ' || {text['time']} AS TIMESTAMP)"
+    if "%" not in form:
+        return _moment(text["time"], form or asked.time_unit, asked.time_zone)
+    read = f"try_strptime({text['time']}, {literal(form)})"
+    if "%z" in form or "%Z" in form:
+        return f"{read} AT TIME ZONE 'UTC'"
+    return f"{read} AT TIME ZONE {literal(asked.time_zone)} AT TIME ZONE 'UTC'" if asked.time_zone else "NULL"
+
+
+def _took(text: str, form: str, asked: Requests) -> str:
+    """SQL of how long a request took, in milliseconds."""
+    if form == "sum":  # of several seconds; none where one of them is -1
+        numbers = f"list_transform(regexp_extract_all({text}, '[0-9]+([.][0-9]+)?'), lambda n: CAST(n AS DOUBLE))"
+        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN 1000 * list_sum({numbers}) END"
+    return f"TRY_CAST({text} AS DOUBLE) * {_MS[form] if form else _scale(asked)}"
+
+
+def _no_number(text: str, places: Mapping[str, Place]) -> str:
+    if "duration_ms" not in places or places["duration_ms"].value.meaning.form == "sum":
+        return "false"
+    return f"TRY_CAST({text} AS DOUBLE) IS NULL"
 
 
 def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
-    at = _moment(cell["time"], asked.time_unit)
+    at = _moment(cell["time"], asked.time_unit, asked.time_zone)
     status, took = _given(cell["status"]), _given(cell["duration_ms"])
     return f"""
         SELECT {cell["time"]} IS NULL AS broken,
@@ -223,15 +340,33 @@ def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
         FROM {table}"""
 
 
-def _json(paths: Sequence[str], shape: str, fields: Mapping[str, str]) -> str:
+def _json(paths: Sequence[str], form: Form, fields: Mapping[str, str]) -> str:
+    """The reader of JSON: a column for each field, those inside an object as STRUCT, however they are written."""
     how = {
         "lines": "format = 'newline_delimited', ignore_errors = true",
         "array": "format = 'array'",
         "object": "format = 'unstructured'",
-    }[shape]
-    largest = "" if shape != "object" else f", maximum_object_size = {LARGEST_OBJECT}"
-    columns = struct(_nested(fields))
-    return f"read_json({files(paths)}, columns = {columns}, {how}{largest}, filename = true)"
+    }[form.shape]
+    largest = "" if form.shape != "object" else f", maximum_object_size = {LARGEST_OBJECT}"
+    apart = {field.split(".")[0] for field in form.flat}
+    flat = {field: kind for field, kind in fields.items() if field.split(".")[0] in apart}
+    columns = struct({**_nested({f: k for f, k in fields.items() if f not in flat}), **flat})
+    read = f"read_json({files(paths)}, columns = {columns}, {how}{largest}, filename = true)"
+    if not flat:
+        return read
+    objects = ", ".join(f"{_gathered(head, flat)} AS {identifier(head)}" for head in sorted(apart))
+    return f"(SELECT *, {objects} FROM {read})"
+
+
+def _gathered(place: str, flat: Mapping[str, str]) -> str:
+    """SQL of an object of fields that are written with dots; NULL where a line has none of them."""
+    names = [name for name in flat if name.startswith(f"{place}.")]
+    if not names:
+        return identifier(place)
+    inner = dict.fromkeys(name.removeprefix(f"{place}.").split(".")[0] for name in names)
+    parts = ", ".join(f"{literal(name)}: {_gathered(f'{place}.{name}', flat)}" for name in inner)
+    there = " OR ".join(f"{identifier(name)} IS NOT NULL" for name in names)
+    return f"CASE WHEN {there} THEN {{{parts}}} END"
 
 
 def _nested(fields: Mapping[str, str]) -> dict[str, str]:
@@ -276,9 +411,14 @@ def _scale(asked: Requests, default: str = "ms") -> float:
     return _MS[asked.duration_unit or default]
 
 
-def _moment(text: str, unit: str | None) -> str:
-    """SQL of a time written as text: ISO, or a number since 1970 whose unit its size tells unless it is given."""
+def _moment(text: str, unit: str | None, zone: str | None = None) -> str:
+    """SQL of a time written as text: ISO, or a number since 1970 whose unit its size tells unless it is given.
+
+    A time without a zone is of the declared one, which the session has; where none is declared it is no time.
+    """
     iso = f"TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+    if not zone:
+        iso = f"CASE WHEN regexp_matches({text}, {literal(_ZONED)}) THEN {iso} END"
     if unit == "iso":
         return iso
     number = f"TRY_CAST({text} AS DECIMAL(28, 6))"

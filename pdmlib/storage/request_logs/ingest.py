@@ -18,10 +18,12 @@ from pdmlib.storage import engine
 from pdmlib.storage.request_logs import days, files, manifests, parse, workers
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
+from pdmlib.storage.request_logs.fingerprints import Register
 from pdmlib.storage.request_logs.manifests import DayFiles, Manifest
-from pdmlib.storage.request_logs.progress import IngestReport, OnProgress, Progress
+from pdmlib.storage.request_logs.progress import FileReport, IngestReport, OnProgress, Progress, Taken
 
 EXAMPLES = 5  # lines shown of each kind that was not understood
+NO_NAME = "its name is not one of a log; name the file itself to have it read"
 COMMIT_BYTES = 1 << 31
 
 
@@ -38,6 +40,10 @@ class _Run:
     began: float = field(default_factory=time.monotonic)
     report: IngestReport = field(default_factory=IngestReport)
     finished: int = 0
+
+    def tell(self, reports: Iterable[FileReport]) -> None:
+        """Notes what became of some files."""
+        self.report = replace(self.report, each=(*self.report.each, *reports))
 
     def note(self, batch: Sequence[Piece], share: float) -> None:
         """Tells how far the run is while a batch is read."""
@@ -97,23 +103,31 @@ def store_of(site: Site, folder: Path) -> Path:
     return Path(site.requests.store) if site.requests and site.requests.store else folder
 
 
-def _with_probed(asked: Requests, site: Site) -> Requests:
-    """Looks at the health checks that the site file names for our own probes are no requests of users either."""
+def asked_of(site: Site) -> Requests:
+    """What a site says of its request logs.
+
+    Looks at the health checks that the site file names for our own probes are no requests of users either.
+
+    Raises:
+        SiteError: the site file has no `requests` block.
+    """
+    if site.requests is None:
+        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
     app = site.sources.app
     probed = [path for path in (app.health, app.detailed) if path] if app else []
-    return asked.model_copy(update={"health_paths": tuple(dict.fromkeys((*asked.health_paths, *probed)))})
+    paths = tuple(dict.fromkeys((*site.requests.health_paths, *probed)))
+    return site.requests.model_copy(update={"health_paths": paths})
 
 
 def _ingest(
     site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
 ) -> IngestReport:
-    if site.requests is None:
-        raise SiteError(site.file or site.site, "requests", "is required to ingest logs: format, columns ..")
-    asked, target = _with_probed(site.requests, site), store_of(site, folder)
+    asked, target = asked_of(site), store_of(site, folder)
     logs, others = files.found(paths)
     with _open(asked, target) as run:
         run.on_progress = on_progress
-        pieces, known, failed = _new(run, logs, following)
+        pieces = _new(run, logs, following)
+        run.tell(FileReport(Path(path).name, Taken.SKIPPED, reason=NO_NAME) for path in others)
         run.total = sum(piece.size for piece in pieces)
         failures: list[workers.Failure] = []
         waiting: list[tuple[list[Piece], parse.Part]] = []
@@ -123,14 +137,8 @@ def _ingest(
                 _take(run, waiting)
                 waiting = []
         _take(run, waiting)
-        failed += [(piece.name, reason) for piece, reason in failures]
-        return replace(
-            run.report,
-            files_known=known,
-            failed=tuple(failed),
-            skipped=tuple(Path(p).name for p in others),
-            seconds=time.monotonic() - run.began,
-        )
+        run.tell(FileReport(piece.name, Taken.FAILED, reason=reason) for piece, reason in failures)
+        return replace(run.report, seconds=time.monotonic() - run.began)
 
 
 @contextmanager
@@ -150,25 +158,27 @@ def _kept(part: parse.Part, spill: Path) -> parse.Part:
     return replace(part, path=part.path.rename(spill / f"{manifests.token()}.parquet"))
 
 
-def _new(run: _Run, logs: Sequence[str], following: bool) -> tuple[list[Piece], int, list[tuple[str, str]]]:
+def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
     register, copies = run.manifest.register(), run.spill / "copies"
     pieces: dict[str, Piece] = {}
-    failed: list[tuple[str, str]] = []
-    known = 0
+    told: list[FileReport] = []
     for path in logs:
+        name = Path(path).name
         try:
             found = files.new_pieces(path, register, run.asked, copies=copies, following=following)
         except SourceError as error:
-            failed.append((Path(path).name, error.reason))
+            told.append(FileReport(name, Taken.FAILED, reason=error.reason))
             continue
         except OSError as error:
-            failed.append((Path(path).name, error.strerror or "cannot be read"))
+            told.append(FileReport(name, Taken.FAILED, reason=error.strerror or "cannot be read"))
             continue
         fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
-        known += not fresh
+        if not fresh:
+            told.append(FileReport(name, Taken.KNOWN, reason="nothing new"))
         pieces.update(fresh)
+    run.tell(told)
     run.manifest = replace(run.manifest, files=tuple(register.rows()))
-    return list(pieces.values()), known, failed
+    return list(pieces.values())
 
 
 def _take(run: _Run, waiting: Sequence[tuple[list[Piece], parse.Part]]) -> None:
@@ -185,22 +195,43 @@ def _take(run: _Run, waiting: Sequence[tuple[list[Piece], parse.Part]]) -> None:
                 report = _with(report, table, day, merged=merged, newest=newest)
     register = manifest.register()
     for batch, part in waiting:
-        for piece in batch:
-            register.add(piece.known)
-        report = replace(
-            report,
-            files=report.files + len({(piece.known.key, piece.name) for piece in batch}),
-            lines=report.lines + part.lines,
-            excluded=report.excluded + part.excluded,
-            rejected=report.rejected + part.rejected,
-            examples=(*report.examples, *part.examples)[:EXAMPLES],
-        )
+        report = _counted(run, report, batch, part=part, register=register)
         part.path.unlink(missing_ok=True)
     manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
         manifests.commit(run.store, manifest)
     run.manifest, run.report = manifest, report
     manifests.sweep(run.store, (*days.TABLES, *days.VIEWS), before, run.manifest)
+
+
+def _counted(
+    run: _Run, report: IngestReport, batch: Sequence[Piece], part: parse.Part, register: Register
+) -> IngestReport:
+    """The report with what became of a batch; the files that were understood are noted as ingested."""
+    each = {(piece.known.key, piece.name): parse.Lines() for piece in batch}
+    for piece in batch:
+        read, held = part.read[piece.path], (piece.known.key, piece.name)
+        each[held] = parse.Lines(*map(sum, zip(each[held], read, strict=True)))
+        if not read.lines or read.rejected < read.lines or register.has(piece.known.key):
+            register.add(piece.known)
+    total = part.total
+    return replace(
+        report,
+        each=(*report.each, *(_of_file(run, name, n, register.has(key)) for (key, name), n in each.items())),
+        lines=report.lines + total.lines,
+        excluded=report.excluded + total.excluded,
+        rejected=report.rejected + total.rejected,
+        examples=(*report.examples, *part.examples)[:EXAMPLES],
+    )
+
+
+def _of_file(run: _Run, name: str, read: parse.Lines, known: bool) -> FileReport:
+    """What became of a file that was read; one of which nothing was ever understood is no log of requests."""
+    if known:
+        return FileReport(name, Taken.TAKEN, read.lines, read.rejected)
+    told = run.asked.format if run.asked.log_format is None else "the log_format"
+    reason = f"none of its {read.lines:,} lines is understood as {told}"
+    return FileReport(name, Taken.SKIPPED, read.lines, read.rejected, reason=reason)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from pdmlib.errors import CallError, SourceError
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.fingerprints import Known, Register
 
-VERSION = 1
+VERSION = 2  # since requests are known by 128 bits
 MANIFEST = "manifest.json"
 
 
@@ -95,7 +95,10 @@ def load(store: Path) -> Manifest:
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
         if tree["version"] != VERSION:
-            raise SourceError(SOURCE, f"{path}: is of version {tree['version']}; this is for version {VERSION}")
+            raise SourceError(
+                SOURCE,
+                f"{path}: is of version {tree['version']}, not {VERSION}; ingest into a new folder",
+            )
         requests = {day: DayFiles(**row) for day, row in tree["requests"].items()}
         views = {day: DayFiles(**row) for day, row in tree["views"].items()}
         manifest = Manifest(tuple(tree["counted"]), requests, views, tuple(tree["files"]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -15,9 +17,10 @@ from pdmlib.errors import SourceError
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import formats, remote, routes
-from pdmlib.storage.request_logs.addresses import SOURCE
+from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 from pdmlib.storage.request_logs.files import Piece
-from pdmlib.storage.request_logs.json_repair import mended
+from pdmlib.storage.request_logs.formats import OBJECTS
+from pdmlib.storage.request_logs.mending import mended, unreturned
 
 EXAMPLES = 5  # lines shown of each kind that was not understood
 EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
@@ -28,13 +31,23 @@ KEPT, EXCLUDED, STRANGE = 0, 1, 2  # what became of a line
 WHY = {
     STRANGE: "not of this format",
     3: "no path",
-    4: "no time that is understood",
+    4: "no time that is understood (one without its zone needs requests.time_zone)",
     5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
     6: "a status outside 100 to 599",
     7: "duration {ms} ms",
     8: "a status or duration that is no number",
 }
+# What requests without an id are told apart by where there is no text of the line.
+ALIKE = ("moment", "path", "status", "ms", "agent", "region", "asked_path")
 _KEY = re.compile(r'"[A-Za-z_][A-Za-z0-9_.]*"(?=\s*:)|[A-Za-z]|[0-9]')
+
+
+class Lines(NamedTuple):
+    """Lines read; of no request (build output, revalidations, other environments); not understood."""
+
+    lines: int = 0
+    excluded: int = 0
+    rejected: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,17 +56,19 @@ class Part:
 
     Attributes:
         views: the rows are page views of an analytics drain, not requests.
-        lines, excluded, rejected: lines read; of no request (build output, revalidations, other
-            environments); not understood.
+        read: by path, what became of the file's lines.
         examples: a few rejected lines, `file: line`, their letters and digits masked.
     """
 
     path: Path
     views: bool
-    lines: int
-    excluded: int
-    rejected: int
+    read: Mapping[str, Lines]
     examples: tuple[str, ...]
+
+    @property
+    def total(self) -> Lines:
+        """What became of all lines."""
+        return Lines(*(sum(column) for column in zip(*self.read.values(), strict=True)))
 
 
 def read(
@@ -72,52 +87,84 @@ def read(
         SourceError: a file cannot be read at all (its packing is broken, its columns are not there).
     """
     first, paths = batch[0], [piece.path for piece in batch]
-    views = first.dialect == "vercel-analytics"
-    with engine.session(asked.memory_limit, spill) as connection, _watched(connection, on_share):
+    views = first.form.dialect == "vercel-analytics"
+    with engine.session(asked.memory_limit, spill, asked.time_zone) as connection, _watched(connection, on_share):
         try:
             remote.reach(connection, paths)
             known = _columns(connection, asked, first, paths)
+            _one_header(connection, first.form.header, paths)
             rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
             engine.save(connection, rows, target, options=engine.FLEETING)
-            counts = dict(
-                connection.execute(
-                    f"SELECT verdict, count(*) FROM {engine.parquet([target])} GROUP BY verdict"
-                ).fetchall()
-            )
+            counts = _counted(connection, target, first.path)
             aside = _set_aside(connection, first)
         except duckdb.Error as error:
-            again = spill / f"{target.stem}.mended.ndjson"
-            if len(batch) == 1 and first.shape != "lines" and mended(Path(first.path), again):
-                part = read(
-                    [replace(first, path=str(again), shape="lines")], asked, target, spill=spill, on_share=on_share
-                )
-                again.unlink()
-                return part
-            raise SourceError(SOURCE, engine.reason(error)) from None
-        rejected = sum(n for verdict, n in counts.items() if verdict >= STRANGE) + len(aside)
-        shown = _examples(connection, batch, asked, aside=aside, rows=target, counts=counts) if rejected else ()
-    return Part(
-        target,
-        views,
-        sum(counts.values()) + len(aside),
-        excluded=counts.get(EXCLUDED, 0),
-        rejected=rejected,
-        examples=shown,
-    )
+            again = _mended(batch, spill / f"{target.stem}.mended")
+            if again is None:
+                raise SourceError(SOURCE, engine.reason(error)) from None
+            part = read([again], asked, target, spill=spill, on_share=on_share)
+            Path(again.path).unlink()
+            return replace(part, read={first.path: part.total})
+        lines = {path: _lines(counts.get(path, {}), len(aside.get(path, ()))) for path in paths}
+        verdicts = Counter[int]()
+        for found in counts.values():
+            verdicts.update(found)
+        rejected = sum(one.rejected for one in lines.values())
+        shown = _examples(connection, batch, asked, aside=aside, rows=target, counts=verdicts) if rejected else ()
+    return Part(target, views, lines, shown)
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, rows: Path, only: str) -> dict[str, dict[int, int]]:
+    """How many lines of each file have each verdict."""
+    query = f"SELECT coalesce(file, $only), verdict, count(*) FROM {engine.parquet([rows])} GROUP BY ALL"
+    found: dict[str, dict[int, int]] = {}
+    for path, verdict, count in connection.execute(query, {"only": only}).fetchall():
+        found.setdefault(path, {})[verdict] = count
+    return found
+
+
+def _lines(verdicts: Mapping[int, int], aside: int) -> Lines:
+    rejected = aside + sum(n for verdict, n in verdicts.items() if verdict >= STRANGE)
+    return Lines(aside + sum(verdicts.values()), verdicts.get(EXCLUDED, 0), rejected)
+
+
+def _mended(batch: Sequence[Piece], target: Path) -> Piece | None:
+    """A file that the engine does not read, laid out so that it does; None where that is not known to help."""
+    first = batch[0]
+    if len(batch) > 1 or first.path.startswith(REMOTE):
+        return None
+    if first.form.shape == "lines":
+        made = first.form.dialect in ("declared", "csv") and unreturned(Path(first.path), target)
+        return replace(first, path=str(target)) if made else None
+    made = mended(Path(first.path), target)
+    return replace(first, path=str(target), form=replace(first.form, shape="lines")) if made else None
 
 
 def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) -> str:
     """The query that gives one row a line: its verdict, and of a request what `days` keeps."""
     first, paths = batch[0], [piece.path for piece in batch]
-    source = formats.requests_of(first.dialect, asked, paths, shape=first.shape, known=known)
-    alike = "seen" if first.dialect == "combined" else "hash(moment, path, status, ms, agent, region, asked_path)"
+    source = formats.requests_of(first.form, asked, paths, known)
     return f"""
         SELECT {_verdict()} AS verdict, moment, {routes.route("path", asked.route_patterns)} AS route,
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
-          TRY_CAST(status AS SMALLINT) AS status, ms,
-          CASE WHEN request IS NOT NULL THEN hash(request) ELSE hash({alike}, {_file_key(batch)}) END AS id,
-          request IS NOT NULL AS named, region, release, {_rejected_file()}
+          TRY_CAST(status AS SMALLINT) AS status, ms, {_identity(batch)} AS id,
+          request IS NOT NULL AS named, region, release, {_file(batch)}
         FROM ({source})"""
+
+
+def _identity(batch: Sequence[Piece]) -> str:
+    """SQL of what a request is known by when it is delivered again.
+
+    Platforms promise an id for each request. Any other id is believed where time, path and status confirm it.
+    Requests without one are known by their line, if it may be read again at all: of a text, only what is new is.
+    """
+    dialect = batch[0].form.dialect
+    if dialect.startswith("vercel"):
+        named = formats.key("request")
+    else:
+        named = formats.key("request", "epoch_us(moment)", "asked_path", "status")
+    alike = ("whole",) if dialect == "declared" else ()
+    unnamed = formats.key(*(alike or ALIKE), _file_key(batch)) if any(piece.again for piece in batch) else "NULL"
+    return f"CASE WHEN request IS NOT NULL THEN {named} ELSE {unnamed} END"
 
 
 def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
@@ -125,9 +172,9 @@ def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
     return f"""
         SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken THEN {STRANGE} WHEN moment IS NULL THEN 4
             ELSE {KEPT} END AS verdict, moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
-          CASE WHEN device IS NOT NULL THEN hash(device) END AS device, is_view, seen AS id, true AS named,
-          {_rejected_file()}
-        FROM ({formats.views_of(asked, paths, first.shape)})"""
+          CASE WHEN device IS NOT NULL THEN {formats.key("device")} END AS device, is_view, seen AS id,
+          true AS named, {_file([first] * len(paths))}
+        FROM ({formats.views_of(asked, paths, first.form)})"""
 
 
 def _verdict() -> str:
@@ -138,8 +185,8 @@ def _verdict() -> str:
         WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable THEN 8 ELSE {KEPT} END"""
 
 
-def _rejected_file() -> str:
-    return f"CASE WHEN verdict >= {STRANGE} THEN filename END AS file"
+def _file(batch: Sequence[Piece]) -> str:
+    return ("filename" if len(batch) > 1 else "CAST(NULL AS VARCHAR)") + " AS file"
 
 
 def _file_key(batch: Sequence[Piece]) -> str:
@@ -152,9 +199,9 @@ def _file_key(batch: Sequence[Piece]) -> str:
 def _columns(
     connection: duckdb.DuckDBPyConnection, asked: Requests, first: Piece, paths: Sequence[str]
 ) -> list[str]:
-    if first.dialect not in ("csv", "parquet"):
+    if first.form.dialect not in ("csv", "parquet"):
         return []
-    table = formats.csv(paths) if first.dialect == "csv" else formats.parquet(paths)
+    table = formats.csv(paths) if first.form.dialect == "csv" else formats.parquet(paths)
     found = [str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {table}").fetchall()]
     for name in ("time", "path"):
         field = asked.columns.get(name, name)
@@ -163,30 +210,45 @@ def _columns(
     return found
 
 
-def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> list[str]:
-    """Lines that the reader itself could not split or decode."""
-    if first.dialect not in ("csv", "combined"):
-        return []
-    rows = connection.execute("SELECT DISTINCT file_id, line, any_value(csv_line) FROM reject_errors GROUP BY ALL")
-    return [str(row[2]) for row in rows.fetchall()]
+def _one_header(connection: duckdb.DuckDBPyConnection, header: str, paths: Sequence[str]) -> None:
+    """Checks that a log with a header keeps to it: lines below another one would be read as what they are not."""
+    fields = header[header.find("#Fields") :].strip()
+    if not header.startswith("#"):
+        return
+    other = f"starts_with(line, '#Fields') AND trim(line) <> {engine.literal(fields)}"
+    if connection.execute(f"SELECT 1 FROM {formats.lines(paths)} WHERE {other} LIMIT 1").fetchone():
+        raise SourceError(SOURCE, "its #Fields change on the way; cut it there")
+
+
+def _set_aside(connection: duckdb.DuckDBPyConnection, first: Piece) -> dict[str, list[str]]:
+    """Lines that the reader itself could not split or decode, by file."""
+    if first.form.dialect not in ("csv", "declared") or first.form.header == OBJECTS:
+        return {}
+    rows = connection.execute(
+        "SELECT file_path, line, any_value(csv_line) FROM reject_errors "
+        "JOIN reject_scans USING (scan_id, file_id) GROUP BY ALL"
+    )
+    found: dict[str, list[str]] = {}
+    for path, _, line in rows.fetchall():
+        found.setdefault(path, []).append(str(line))
+    return found
 
 
 def _examples(
     connection: duckdb.DuckDBPyConnection,
     batch: Sequence[Piece],
     asked: Requests,
-    aside: Sequence[str],
+    aside: Mapping[str, Sequence[str]],
     rows: Path,
     counts: Mapping[int, int],
 ) -> tuple[str, ...]:
     """Lines that were rejected, masked; of those that were understood in part, why."""
     names = {piece.path: piece.name for piece in batch}
-    found = [f"{batch[0].name}: {masked(line)}" for line in aside[:EXAMPLES]]
+    found = [f"{names[path]}: {masked(line)}" for path, lines in aside.items() for line in lines][:EXAMPLES]
     strange: list[str] = []
-    if batch[0].dialect not in ("csv", "parquet") and batch[0].shape == "lines":
-        strange = _strange(
-            connection, batch[0], asked, names=names, most=min(EXAMPLES - len(found), counts.get(STRANGE, 0))
-        )
+    if batch[0].form.dialect not in ("csv", "parquet") and batch[0].form.shape == "lines":
+        most = min(EXAMPLES - len(found), counts.get(STRANGE, 0))
+        strange = _strange(connection, formats.suspect(asked, batch[0].form), names, most)
     found += strange
     seen = STRANGE if strange else STRANGE - 1
     told = connection.execute(
@@ -201,33 +263,19 @@ def _examples(
 
 
 def _strange(
-    connection: duckdb.DuckDBPyConnection, first: Piece, asked: Requests, names: Mapping[str, str], most: int
+    connection: duckdb.DuckDBPyConnection, suspect: str, names: Mapping[str, str], most: int
 ) -> list[str]:
     """Lines that are not of their format, masked."""
     found: list[str] = []
     for path, name in names.items():
         if len(found) >= most:
             break
-        left = most - len(found)
-        query = f"SELECT line FROM {formats.lines([path])} WHERE {_suspect(first, asked)} LIMIT {left}"
+        query = f"SELECT line FROM {formats.lines([path])} WHERE {suspect} LIMIT {most - len(found)}"
         try:
             found += [f"{name}: {masked(str(row[0]))}" for row in connection.execute(query).fetchall()]
         except duckdb.Error:
             continue
     return found
-
-
-def _suspect(first: Piece, asked: Requests) -> str:
-    if first.dialect == "combined":
-        return f"trim(line) <> '' AND NOT regexp_matches(line, {engine.literal(formats.COMBINED)})"
-    time = asked.columns.get("time", "time") if first.dialect == "json" else "timestamp"
-    pointer = engine.literal(
-        "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in time.split("."))
-    )
-    timeless = f"json_extract_string(line, {pointer}) IS NULL"
-    if first.dialect == "vercel-traces":
-        timeless = "json_extract_string(line, '/resourceSpans') IS NULL"
-    return f"trim(line) <> '' AND CASE WHEN json_valid(line) THEN {timeless} ELSE true END"
 
 
 def masked(line: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True)
@@ -39,24 +40,45 @@ class Progress:
 OnProgress = Callable[[Progress], None]
 
 
+class Taken(StrEnum):
+    """What became of a file."""
+
+    TAKEN = "taken"  # its new lines were read
+    KNOWN = "known"  # nothing in it was new
+    SKIPPED = "skipped"  # it is no log of requests, as far as is understood; tried again next time
+    FAILED = "failed"  # it could not be read; tried again next time
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What became of one file, how many lines of it were read and rejected, and why it was not taken."""
+
+    name: str
+    state: Taken
+    lines: int = 0
+    rejected: int = 0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        return f"{self.state:<8}{self.name}: {self.reason or f'{self.lines:,} lines{rejected}'}"
+
+
 @dataclass(frozen=True)
 class IngestReport:
     """What an ingest did.
 
     Attributes:
-        files: files of which something was read; files_known: of which nothing was new.
+        each: what became of every file.
         lines: log lines (or objects) read.
         requests: requests added to the store, each once; views: page views and events added.
         excluded: lines of no request: build output, revalidations, other environments.
         rejected: lines that were not understood; a few masked in `examples`.
         duplicates: lines of requests that were counted already, by an earlier line or delivery.
         late: requests added to a day older than the newest one held before.
-        failed: files that could not be read, with the reason; tried again next time.
-        skipped: files in the folders that are no logs.
     """
 
-    files: int = 0
-    files_known: int = 0
+    each: tuple[FileReport, ...] = ()
     lines: int = 0
     requests: int = 0
     views: int = 0
@@ -66,15 +88,44 @@ class IngestReport:
     late: int = 0
     days: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
-    failed: tuple[tuple[str, str], ...] = ()
-    skipped: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def named(self, state: Taken) -> tuple[str, ...]:
+        """The names of the files of which one thing became."""
+        return tuple(one.name for one in self.each if one.state is state)
+
+    @property
+    def files(self) -> int:
+        """How many files were read."""
+        return len(self.named(Taken.TAKEN))
+
+    @property
+    def files_known(self) -> int:
+        """How many files had nothing new."""
+        return len(self.named(Taken.KNOWN))
+
+    @property
+    def failed(self) -> tuple[tuple[str, str], ...]:
+        """Files that could not be read, with the reason."""
+        return tuple((one.name, one.reason) for one in self.each if one.state is Taken.FAILED)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """The files that are no logs of requests, as far as is understood."""
+        return self.named(Taken.SKIPPED)
+
+    @property
+    def good(self) -> bool:
+        """Whether every file could be read and something is held of one."""
+        return not self.failed and bool(self.files or self.files_known)
+
     def __str__(self) -> str:
-        parts = [
+        parts = [str(one) for one in self.each if one.state is not Taken.KNOWN]
+        parts += [
             f"{self.requests:,} requests of {self.lines:,} lines in {self.files} files ({self.files_known} known)",
             f"{self.duplicates:,} duplicates, {self.excluded:,} of no request, {self.rejected:,} rejected",
         ]
         parts += [f"rejected {example}" for example in self.examples]
-        parts += [f"failed {name}: {reason}" for name, reason in self.failed]
+        if not self.good and not self.failed:
+            parts.append("nothing was taken; `pdm ingest --explain FILE` shows how a file is understood")
         return "\n".join(parts)

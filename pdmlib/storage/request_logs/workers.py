@@ -103,17 +103,7 @@ def _on_cluster(
             target.write_bytes(rows)
             task.release()
             on_read([piece], 1.0)
-            yield (
-                [piece],
-                Part(
-                    target,
-                    part.views,
-                    part.lines,
-                    excluded=part.excluded,
-                    rejected=part.rejected,
-                    examples=part.examples,
-                ),
-            )
+            yield [piece], replace(part, path=target)
             target.unlink(missing_ok=True)
 
 

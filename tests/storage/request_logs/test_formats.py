@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import duckdb
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
 from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
 from pdmlib.site.tables import Requests
 from pdmlib.storage.request_logs import files
+from pdmlib.storage.request_logs.formats import Form
 from pdmlib.storage.request_logs.ingest import ingest
 from tests.storage.request_logs.logs import START, line, site_of, table_of, write
 
@@ -92,7 +95,7 @@ def test_a_packed_log_larger_than_the_memory_is_recognised_by_its_beginning(tmp_
     with duckdb.connect() as connection:
         rows = "SELECT 1 AS \"timestamp\", repeat('x', 6000) AS message FROM range(200000)"
         connection.execute(f"COPY ({rows}) TO '{tmp_path}/log.ndjson.zst' (FORMAT json, COMPRESSION zstd)")
-    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == ("vercel-logs", "lines")
+    assert files.sniffed(f"{tmp_path}/log.ndjson.zst", Requests()) == Form("vercel-logs", "lines")
 
 
 def test_parquet_and_zstd_files(tmp_path: Path) -> None:
@@ -109,14 +112,17 @@ def test_parquet_and_zstd_files(tmp_path: Path) -> None:
     assert (again.requests, again.duplicates) == (0, 3)
 
 
-def test_combined_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
+APACHE = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" %D'
+
+
+def test_access_logs_with_times_in_another_zone(tmp_path: Path) -> None:
     rows = [
         f'10.0.0.1 - frank [{at - timedelta(hours=5):%d/%b/%Y:%H:%M:%S} -0500] "GET {path}?q=1 HTTP/1.1" {status} '
-        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms / 1000:.5f}'
+        f'- "https://x/" "Mozilla/5.0 \\"quoted\\"" {ms * 1000:.0f}'
         for _, at, path, status, ms in REQUESTS
     ]
     log = write(tmp_path / "access.log", [*rows, "garbage", '1.1.1.1 - - [bad time] "GET / HTTP/1.1" 200 1', ""])
-    report = ingest(site_of(format="combined", columns={}), [log], tmp_path / "store")
+    report = ingest(site_of(log_format=APACHE, columns={}), [log], tmp_path / "store")
     assert [row[:3] for row in held(tmp_path)] == [row[:3] for row in EXPECTED]
     assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
     assert (report.lines, report.rejected, report.requests) == (5, 2, 3)
@@ -257,7 +263,7 @@ def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_s
     tmp_path: Path,
 ) -> None:
     begin = int(START.timestamp() * 1e9)
-    spans = [
+    spans: list[dict[str, Any]] = [
         {
             "spanId": "1",
             "kind": 0,
@@ -289,3 +295,52 @@ def test_objects_that_are_indented(tmp_path: Path) -> None:
     log = tmp_path / "log.json"
     log.write_text("\n".join(json.dumps(line(request), indent=2) for request in "ab"))
     assert ingest(site_of(), [log], tmp_path / "store").requests == 2
+
+
+def protobuf() -> TracesData:
+    """The requests as the messages of OpenTelemetry's own library."""
+    scopes = ScopeSpans()
+    for request, at, path, status, ms in REQUESTS:
+        start = round(at.timestamp()) * 10**9
+        made = scopes.spans.add(trace_id=b"\xab" * 16, span_id=request.encode().rjust(8, b"\0"), kind=2)
+        made.name, made.start_time_unix_nano, made.end_time_unix_nano = (
+            f"GET {path}",
+            start,
+            start + round(ms * 1e6),
+        )
+        made.attributes.add(key="http.response.status_code").value.int_value = status
+    return TracesData(resource_spans=[ResourceSpans(scope_spans=[scopes])])
+
+
+@pytest.mark.parametrize("name", ["body", "body.gz", "body.pb", "collector.pb", "json body"])
+def test_traces_as_they_are_sent_and_as_the_collector_writes_them(tmp_path: Path, name: str) -> None:
+    """The body of an OTLP/HTTP request, packed or not, and the Collector's file: messages behind their lengths."""
+    message = protobuf().SerializeToString()
+    content = {
+        "body": gzip.compress(message),
+        "body.gz": gzip.compress(message),
+        "body.pb": message,
+        "collector.pb": 2 * (len(message).to_bytes(4, "big") + message),
+        "json body": gzip.compress(json.dumps(payload([span(*r) for r in REQUESTS])).encode()),
+    }[name]
+    (tmp_path / name).write_bytes(content)
+    report = ingest(site_of(format="vercel-traces", columns={}), [tmp_path / name], tmp_path / "store")
+    assert held(tmp_path) == EXPECTED
+    assert report.duplicates == (3 if name == "collector.pb" else 0)
+    assert ingest(site_of(format="vercel-traces", columns={}), [tmp_path / name], tmp_path / "store").files == 0
+
+
+def test_a_span_is_the_same_in_protobuf_and_in_json(tmp_path: Path) -> None:
+    (tmp_path / "t.pb").write_bytes(protobuf().SerializeToString())
+    ids: dict[str, Any] = {"traceId": "ab" * 16, "kind": 2}
+    spans = [{**span(*r), **ids, "spanId": r[0].encode().rjust(8, b"\0").hex()} for r in REQUESTS]
+    log = write(tmp_path / "t.ndjson", [payload(spans)])
+    ingest(site_of(format="vercel-traces", columns={}), [tmp_path / "t.pb"], tmp_path / "store")
+    again = ingest(site_of(format="vercel-traces", columns={}), [log], tmp_path / "store")
+    assert (again.requests, again.duplicates) == (0, 3)
+
+
+def test_bytes_that_are_no_traces_are_named(tmp_path: Path) -> None:
+    (tmp_path / "t.pb").write_bytes(protobuf().SerializeToString()[:-7])
+    report = ingest(site_of(format="vercel-traces", columns={}), [tmp_path / "t.pb"], tmp_path / "store")
+    assert [name for name, _ in report.failed] == ["t.pb"]

@@ -188,6 +188,8 @@ def test_a_file_that_nobody_touched_is_not_read_again(tmp_path: Path) -> None:
     assert ingest(site_of(), [log], tmp_path / "store").rejected == 1
 
 
+NGINX = '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+NGINX += '"$http_user_agent" $request_time'
 COMBINED = (
     '203.0.113.{n} - - [09/Mar/2026:22:00:0{s} +0000] "GET {path} HTTP/1.1" {status} 512 "-" "curl/8" {took}'
 )
@@ -196,7 +198,7 @@ COMBINED = (
 def test_alike_lines_without_ids_are_several_requests_and_stay_so(tmp_path: Path) -> None:
     rows = [COMBINED.format(n=1, s=s, path="/portal", status=200, took="0.120") for s in (1, 1, 1, 2)]
     log = write(tmp_path / "access.log", rows)
-    asked = site_of(format="combined", columns={})
+    asked = site_of(log_format=NGINX, columns={})
     first = ingest(asked, [log], tmp_path / "store")
     again = ingest(asked, [log], tmp_path / "store")
     write(log, [*rows, rows[0], rows[3]])
@@ -390,8 +392,8 @@ def test_a_store_that_cannot_be_written_or_read_says_so_and_stays_as_it_was(tmp_
 @pytest.mark.parametrize(
     "damaged",
     [
-        '{"version": 1, "counted": [], "requests": [], "views": {}, "files": []}',
-        '{"version": 1, "counted": [], "requests": {}, "views": {}, "files": [{"x": 1}]}',
+        '{"version": 2, "counted": [], "requests": [], "views": {}, "files": []}',
+        '{"version": 2, "counted": [], "requests": {}, "views": {}, "files": [{"x": 1}]}',
         "[]",
     ],
 )

@@ -1,0 +1,204 @@
+"""How a log is understood: a few of its lines beside what was read of them, what is not read, what would fit."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from pdmlib.errors import CallError, SourceError
+from pdmlib.site.log_formats import PRESETS, UNNAMED, W3C, WRITES
+from pdmlib.site.site import Site
+from pdmlib.site.tables import Requests
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import files, formats, parse
+from pdmlib.storage.request_logs.addresses import SOURCE
+from pdmlib.storage.request_logs.fingerprints import Register
+from pdmlib.storage.request_logs.ingest import asked_of
+
+SHOWN = 3  # lines beside what was read of them
+LOOKED_AT = 1000  # lines of the beginning: enough to see every kind of line, read in a moment
+NAMED = 12  # values that are not read, or fields of an object, by name
+# Formats of a site file beside those of `log_format`.
+OTHERS = ("vercel-logs", "vercel-traces")
+LOGGING = f"no response times: log {WRITES['duration_ms']}, and paste the format as requests.log_format"
+
+
+def explain(site: Site, path: str) -> Iterator[str]:
+    """Lines of text: how the beginning of a log is understood as the site declares it, and what fits better.
+
+    Raises:
+        SiteError: the site file has no `requests` block.
+        CallError: there is no such file.
+    """
+    asked = asked_of(site)
+    if not Path(path).is_file():
+        raise CallError(f"{path}: no such file")
+    with tempfile.TemporaryDirectory(prefix="pdm-") as name:
+        folder = Path(name)
+        yield f"{Path(path).name}, read as requests.{_called(asked)}"
+        sample = _sample(asked, path, folder)
+        try:
+            piece = _piece(sample, asked, folder)
+            rows, lines = _rows([piece], asked, folder)
+        except SourceError as error:
+            yield f"  not read: {error.reason}"
+            lines = parse.Lines()
+        else:
+            yield from _shown(piece, rows, asked, folder=folder)
+            counts = f"{_good(lines):,} requests, {lines.excluded:,} of no request, {lines.rejected:,} rejected"
+            yield f"  {lines.lines:,} lines: {counts}"
+            yield from _said(piece, asked)
+            yield from _lacking(rows)
+        if lines.rejected or not lines.lines or not any(row["ms"] is not None for row in rows):
+            yield from _fitting(sample, asked, folder, lines)
+
+
+def _good(lines: parse.Lines) -> int:
+    return lines.lines - lines.excluded - lines.rejected
+
+
+def _called(asked: Requests) -> str:
+    return f"log_format: {asked.log_format}" if asked.log_format else f"format: {asked.format}"
+
+
+def _sample(asked: Requests, path: str, folder: Path) -> str:
+    """The first lines of a text in a file of their own; any other file itself."""
+    if asked.format == "parquet" or Path(path).suffix == ".zst":
+        return path
+    with files.opened(path) as file:
+        head = list(islice(file, LOOKED_AT))
+    if not head or any(b"\0" in line for line in head) or head[0][:1] in (b"[",) or head[0].strip() == b"{":
+        return path
+    sample = folder / Path(path).name.removesuffix(".gz")
+    sample.write_bytes(b"".join(head))
+    return str(sample)
+
+
+def _piece(path: str, asked: Requests, folder: Path) -> files.Piece:
+    pieces = files.new_pieces(path, Register(()), asked, copies=folder / "copies", following=False)
+    if not pieces:
+        raise SourceError(SOURCE, "is empty")
+    return pieces[0]
+
+
+def _rows(
+    batch: Sequence[files.Piece], asked: Requests, folder: Path
+) -> tuple[list[dict[str, object]], parse.Lines]:
+    """What was read of a few requests, and what became of all lines."""
+    target = folder / "read.parquet"
+    part = parse.read(batch, asked, target, folder)
+    with engine.cursor() as connection:
+        told = connection.execute(f"SELECT * FROM {engine.parquet([target])} ORDER BY verdict, moment LIMIT 100")
+        names = [column[0] for column in told.description]
+        return [dict(zip(names, row, strict=True)) for row in told.fetchall()], part.total
+
+
+def _shown(piece: files.Piece, rows: Sequence[dict[str, object]], asked: Requests, folder: Path) -> Iterator[str]:
+    """Lines, masked, each above what was read of it."""
+    if piece.form.shape != "lines" or piece.form.dialect in ("csv", "parquet"):
+        yield from (f"  {_understood(row)}" for row in rows[:SHOWN])
+        return
+    lines = (line for line in Path(piece.path).read_bytes().split(b"\n") if line.strip() and line[:1] != b"#")
+    for line in islice(lines, SHOWN):
+        alone = folder / "line"
+        alone.write_bytes(line + b"\n")
+        yield f"  {parse.masked(line.decode('utf-8', 'replace'))}"
+        for row in _rows([replace(piece, path=str(alone))], asked, folder)[0]:
+            yield f"    = {_understood(row)}"
+
+
+def _understood(row: dict[str, object]) -> str:
+    verdict = row["verdict"]
+    if verdict == parse.EXCLUDED:
+        return "no request"
+    if verdict != parse.KEPT:
+        assert isinstance(verdict, int)
+        return f"rejected: {parse.WHY[verdict].format(**row)}"
+    took = "no response time" if row["ms"] is None else f"{row['ms']:g} ms"
+    status = "no status" if row["status"] is None else f"status {row['status']}"
+    known = "its own id" if row["named"] else "no id"
+    return f"{row['moment']:%Y-%m-%d %H:%M:%S} UTC, {row['route']}, {status}, {took}, {row['kind']}, {known}"
+
+
+def _said(piece: files.Piece, asked: Requests) -> Iterator[str]:
+    """Which value of a declared line is which of ours, and which are not read."""
+    if piece.form.dialect != "declared":
+        return
+    layout = formats.layout_of(asked, piece.form.header)
+    yield "  read: " + ", ".join(
+        ours if place.value.name == ours else f"{ours} from {place.value.name}"
+        for ours, place in layout.places.items()
+    )
+    rest = _after(piece, layout.cells[0].pattern)
+    if rest:
+        yield f"  not read, since {_called(asked)} does not name it: {rest}"
+    used = {place.value.name for place in layout.places.values()}
+    others = list(dict.fromkeys(value.name for value in layout.values if value.known and value.name not in used))
+    unknown = list(dict.fromkeys(value.name for value in layout.values if not value.known))
+    if others:
+        yield f"  not read: {_listed(others)}"
+    if unknown:
+        yield f"  not understood: {_listed(unknown)}, which the server's documentation does not have"
+
+
+def _after(piece: files.Piece, pattern: str) -> str:
+    """What the first line has after all that its format names, masked."""
+    with Path(piece.path).open("rb") as file:
+        first = file.readline(1 << 20).decode("utf-8", "replace").rstrip()
+    found = re.match(pattern.removesuffix(UNNAMED), first) if pattern.endswith(UNNAMED) else None
+    return parse.masked(first[found.end() :].strip()) if found else ""
+
+
+def _lacking(rows: Sequence[dict[str, object]]) -> Iterator[str]:
+    kept = [row for row in rows if row["verdict"] == parse.KEPT]
+    if kept and all(row["ms"] is None for row in kept):
+        yield f"  {LOGGING}"
+
+
+def _fitting(sample: str, asked: Requests, folder: Path, now: parse.Lines) -> Iterator[str]:
+    """Declarations that understand more of the lines, or the same with their response times."""
+    found: list[tuple[int, bool, str]] = []
+    for other in _candidates(asked):
+        try:
+            rows, lines = _rows([_piece(sample, other, folder)], other, folder)
+        except SourceError:
+            continue
+        good = _good(lines)
+        timed = any(row["ms"] is not None for row in rows if row["verdict"] == parse.KEPT)
+        if good and (good > _good(now) or timed):
+            found.append(
+                (good, timed, f"`requests: {{{_called(other)}}}` understands {good:,} of {lines.lines:,}")
+            )
+    if found:
+        yield f"  fits: {max(found)[2]}"
+    elif now.rejected or not now.lines:
+        yield f"  nothing that is known by name fits{_fields(sample)}"
+
+
+def _candidates(asked: Requests) -> Iterator[Requests]:
+    for name in (*PRESETS, *W3C):
+        yield asked.model_copy(update={"log_format": name, "format": "combined", "columns": {}})
+    for name in OTHERS:
+        yield asked.model_copy(update={"log_format": None, "format": name})
+
+
+def _fields(sample: str) -> str:
+    """What to declare, by what the first line is."""
+    with Path(sample).open("rb") as file:
+        first = file.readline(1 << 20)
+    try:
+        tree = json.loads(first)
+    except ValueError:
+        return "; paste nginx's log_format or Apache's LogFormat as requests.log_format"
+    names = _listed(list(tree)) if isinstance(tree, dict) else "none"
+    return f"; its fields are {names}: say with format: json and requests.columns which is which"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
