@@ -26,6 +26,7 @@ KEYS = re.compile(
     r"(?=\S*\d)[\w+/=.-]{8,}"
 )
 _WORD = "token|key|secret|passw(?:or)?d|pwd|sig(?:nature)?|auth|code|session|jwt|credential"
+_LETTER = r"[^\s<>@,;:\"'()\[\]{}/?&=]"  # of an e-mail address
 _secrets: set[str] = set()
 _pieces: set[str] = set()
 
@@ -85,7 +86,8 @@ def without_secrets(text: str) -> str:
 _CERTAIN = (
     # An address that carries a user and a password (RFC 3986, 3.2.1).
     ("(address)", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@]+@\S+", re.IGNORECASE)),
-    ("(e-mail)", re.compile(r"[^\s<>@,;:\"'()\[\]{}/?&=]+@[^\s<>@,;:\"'()\[\]{}/?&=]+\.\w+")),
+    # Its parts are as long as they may be (RFC 5321, 4.5.3.1), so that no long word is read again and again.
+    ("(e-mail)", re.compile(rf"(?<!{_LETTER}){_LETTER}{{1,64}}@{_LETTER}{{1,255}}\.\w+")),
     # A parameter of an address whose name says that it opens something.
     (r"\1(hidden)", re.compile(rf"([?&;#][\w.-]*(?:{_WORD})[\w.-]*=)[^&\s#]+", re.IGNORECASE)),
     ("(token)", KEYS),
