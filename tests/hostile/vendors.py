@@ -127,7 +127,7 @@ def _heard(vendor: str, found: Collection) -> bool:
     if vendor == "app":  # a page that answers is up whatever it says
         health = found["probes"]["target"].fillna("").str.contains("health")
         up = (found["probes"].loc[health, "status"] == "up").any()
-        return bool(up) and not found["not_understood"]["item"].fillna("").str.startswith("app").any()
+        return bool(up) and not found["not_understood"]["source"].eq("app").any()
     return any(row.source == vendor and row.status is Answer.OK for row in found.coverage)
 
 
