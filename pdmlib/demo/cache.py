@@ -44,6 +44,8 @@ class Order:
         digest = hashlib.sha256(repr((self.plan.facts(), self.seed, self.clock.isoformat())).encode())
         package = Path(__file__).parent
         kept = [package.parent / "frames" / name for name in ("schemas.py", "frame.py")]
+        looks = package.parent / "sources/postgres"
+        kept += [looks / "snapshot.py", *looks.glob("sql/*.sql")]
         for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql"), *kept]):
             digest.update(path.read_bytes())
         return digest.hexdigest()[:20]

@@ -14,7 +14,7 @@ from pandas.api.extensions import ExtensionArray
 
 from pdmlib.errors import FrameError
 from pdmlib.frames.schemas import SCHEMAS, Schema
-from pdmlib.site.masking import masked
+from pdmlib.site.masking import masked, named
 
 DTYPES = {
     "time": "datetime64[us, UTC]",
@@ -26,7 +26,7 @@ DTYPES = {
 }
 BEYOND_INT = 2**53  # whole numbers from here on are not exact in a double, and no count
 LAYOUT = ("query", "plan")
-# Characters of a text that are kept. A name or a path of more is cut with its digest behind, so that two do not
+# Characters of a text that are kept. A name that is cut or masked has its digest behind, so that two do not
 # become one; a reason of ours names columns and needs the room. Prose is shown on a line or two.
 MOST_TEXT, MOST_PROSE = 2000, 500
 
@@ -99,11 +99,14 @@ def _finite(column: pd.Series) -> pd.Series:
 
 def _is_plain(column: pd.Series, layout: bool) -> bool:
     try:
-        texts = column.dropna().to_numpy()
+        texts = column.dropna().unique()
         whole = "".join(texts)
     except TypeError:
         return False
-    return whole.isascii() and whole.isprintable() and (layout or max(map(len, texts), default=0) <= MOST_TEXT)
+    if layout or not len(texts):
+        return whole.isascii() and whole.isprintable()
+    lines = "\n".join(texts)
+    return whole.isascii() and whole.isprintable() and max(map(len, texts)) <= MOST_TEXT and named(lines) == lines
 
 
 def _laid_out(text: str) -> str:
@@ -112,9 +115,10 @@ def _laid_out(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    """Text of a stranger on one line that any file can hold."""
+    """A stranger's name of something, on a line that any file can hold; two that look alike once cut stay two."""
     text = _UNPRINTABLE.sub(" ", text).strip()
-    return text if len(text) <= MOST_TEXT else f"{text[:MOST_PROSE]}… {sha256(text.encode()).hexdigest()[:8]}"
+    shown = named(text[:MOST_TEXT])
+    return text if shown == text else f"{shown[:MOST_PROSE]} #{sha256(text.encode()).hexdigest()[:6]}"
 
 
 def _prose(text: str) -> str:

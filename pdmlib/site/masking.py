@@ -26,6 +26,7 @@ KEYS = re.compile(
     r"(?=\S*\d)[\w+/=.-]{8,}"
 )
 _WORD = "token|key|secret|passw(?:or)?d|pwd|sig(?:nature)?|auth|code|session|jwt|credential"
+_LETTER = r"[^\s<>@,;:\"'()\[\]{}/?&=]"  # of an e-mail address
 _secrets: set[str] = set()
 _pieces: set[str] = set()
 
@@ -81,20 +82,15 @@ def without_secrets(text: str) -> str:
 
 
 # In this order: what contains another comes first. A value of a kind is replaced whole by the name of its kind.
-_KINDS = (
-    # A JSON Web Token begins with base64 of `{"` (RFC 7519).
-    ("(token)", re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){0,2}")),
+# These are told from all else by their form alone, so that they are hidden in names, too.
+_CERTAIN = (
     # An address that carries a user and a password (RFC 3986, 3.2.1).
     ("(address)", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@]+@\S+", re.IGNORECASE)),
-    ("(e-mail)", re.compile(r"[^\s<>@,;:\"'()\[\]{}]+@[^\s<>@,;:\"'()\[\]{}]+\.\w+")),
+    # Its parts are as long as they may be (RFC 5321, 4.5.3.1), so that no long word is read again and again.
+    ("(e-mail)", re.compile(rf"(?<!{_LETTER}){_LETTER}{{1,64}}@{_LETTER}{{1,255}}\.\w+")),
     # A parameter of an address whose name says that it opens something.
     (r"\1(hidden)", re.compile(rf"([?&;#][\w.-]*(?:{_WORD})[\w.-]*=)[^&\s#]+", re.IGNORECASE)),
-    # Keys: a known beginning and more, or a long run of letters and digits with both.
     ("(token)", KEYS),
-    ("(token)", re.compile(r"\b(?=[\w+/=]*\d)(?=[\w+/=]*[A-Za-z])(?![0-9a-f]{8}-)[\w+/=]{24,}")),
-    # A UUID names a row, and perhaps a person: its beginning is enough to find it.
-    (r"\1-(..)", re.compile(r"\b([0-9a-fA-F]{8})-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
-    ("(IP address)", re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-fA-F]{1,4}:){4,7}[0-9a-fA-F]{1,4}\b")),
     # A postal address as English writes it: a number, one to three names, and what kind of way it is.
     (
         "(postal address)",
@@ -103,14 +99,26 @@ _KINDS = (
             r"(?:Street|St|Avenue|Ave|Road|Rd|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Way|Place|Square)\b\.?"
         ),
     ),
-    # A telephone number has 7 to 15 digits (ITU-T E.164); one without + has a separator, or ten digits at least.
+    # A telephone number has 7 to 15 digits (ITU-T E.164), and a plus where it is written in full.
+    ("(phone)", re.compile(r"(?<![\w.:-])\+\d[\d ().-]{5,18}\d(?![\w:-])")),
+)
+_KINDS = (
+    # A JSON Web Token begins with base64 of `{"` (RFC 7519).
+    ("(token)", re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){0,2}")),
+    *_CERTAIN,
+    # A long run of letters and digits with both.
+    ("(token)", re.compile(r"\b(?=[\w+/=]*\d)(?=[\w+/=]*[A-Za-z])(?![0-9a-f]{8}-)[\w+/=]{24,}")),
+    # A UUID names a row, and perhaps a person: its beginning is enough to find it.
+    (r"\1-(..)", re.compile(r"\b([0-9a-fA-F]{8})-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")),
+    ("(IP address)", re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b|\b(?:[0-9a-fA-F]{1,4}:){4,7}[0-9a-fA-F]{1,4}\b")),
+    # A telephone number without + has a separator, or ten digits at least.
     (
         "(phone)",
-        re.compile(
-            r"(?<![\w.:-])(?:\+\d[\d ().-]{5,18}\d|\(?\d{2,5}\)?[ .-]\d{2,5}[ .-]\d{3,6}|0?\d{10,15})(?![\w:-])"
-        ),
+        re.compile(r"(?<![\w.:-])(?:\(?\d{2,5}\)?[ .-]\d{2,5}[ .-]\d{3,6}|0?\d{10,15})(?![\w:-])"),
     ),
 )
+# What a text must hold for a kind that is certain: most names are looked at no further.
+_SIGN = re.compile(r"[@?&;#+]|_(?=live|test)|\bSK|\b[rR]e_|AKIA|Bearer|\d [A-Z]|xox|sbp_|sntr|whsec|gh[pousr]_")
 
 
 def masked(value: object, limit: int = SHOWN) -> str:
@@ -120,3 +128,13 @@ def masked(value: object, limit: int = SHOWN) -> str:
         text = pattern.sub(name, text)
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def named(text: str) -> str:
+    """A stranger's name of something, such as a path or a code, without what surely names a person or is a key."""
+    if not (_SIGN.search(text) or _pieces or _secrets):
+        return text
+    text = without_secrets(text)
+    for name, pattern in _CERTAIN:
+        text = pattern.sub(name, text)
+    return text

@@ -9,7 +9,7 @@ from itertools import islice
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim
+from cronsim import CronSim, CronSimError
 
 from pdmlib.phases.window import Window
 from pdmlib.site.tables import Job
@@ -68,9 +68,15 @@ def timed(job: Job) -> list[Timed]:
 
 
 def is_same(ours: Iterable[Timed], theirs: Iterable[Timed], near: datetime) -> bool:
-    """Whether two sets of schedules make the same slots, in this season and half a year on."""
+    """Whether two sets of schedules make the same slots, in this season and half a year on.
+
+    A stranger's schedule that is none is not the same as any.
+    """
     one, other = frozenset(ours), frozenset(theirs)
-    return all(_slots(one, start) == _slots(other, start) for start in (near, near + HALF_A_YEAR))
+    try:
+        return all(_slots(one, start) == _slots(other, start) for start in (near, near + HALF_A_YEAR))
+    except CronSimError:
+        return False
 
 
 @lru_cache(maxsize=1024)

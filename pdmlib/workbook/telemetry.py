@@ -65,7 +65,6 @@ def _begun() -> bool:
 
     sentry_sdk.init(
         dsn=dsn,
-        send_default_pii=False,
         include_local_variables=False,
         max_breadcrumbs=0,
         before_send=_scrubbed,
