@@ -99,6 +99,8 @@ replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every 
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
 .PHONY: test test-slow postgres check format bench proof reference lock
+# Tests compile to bytecode once, also where the environment says not to keep it: reading them anew takes seconds a call.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev ## the tests
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from tests.servers import Bench, Database, a_bench
 
 def pytest_configure(config: pytest.Config) -> None:
     """The quick tests draw the same examples each time; the slow ones draw anew."""
+    sys.modules.setdefault("rfc3987_syntax")  # as the command does: jsonschema spends a second and more on it
     settings.register_profile("same", derandomize=True)
     if "not slow" in config.option.markexpr:
         settings.load_profile("same")

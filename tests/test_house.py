@@ -37,7 +37,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather notify opening scope shipped status survey telemetry
+        gather github mail notify opening scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -49,8 +49,9 @@ INSIDE = {
         page tables
         html
         columns
-        cells text
-        charts document words
+        cells document text
+        card
+        charts words
     """,
     "report.charts": """
         catalogue
@@ -105,7 +106,9 @@ INSIDE = {
     "sources": """
         catalogue
         endpoints resend sentry stripe supabase twilio vercel
-        app postgres specifications
+        sentry_monitors
+        app postgres sentry_api
+        specifications
         accounts fields health live permissions webhooks
         http needs threads
     """,

@@ -71,7 +71,7 @@ class Clone:
             env={**outer, **named},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             start_new_session=True,
         )
 

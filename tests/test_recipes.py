@@ -93,7 +93,7 @@ def copy(tmp_path: Path) -> Path:
 def run(copy: Path, *call: str) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "PYTHONPATH": str(copy)}
     return subprocess.run(
-        [sys.executable, *call], cwd=copy, env=environ, capture_output=True, text=True, timeout=300
+        [sys.executable, *call], cwd=copy, env=environ, capture_output=True, text=True, timeout=600
     )
 
 
@@ -112,6 +112,7 @@ def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Pa
     (age,) = (row for row in report["readings"] if row["id"] == "backup_age_hours")
     assert (age["value"], age["status"], age["target"]) == (12, "pass", "<= 48")
     assert report["tables"]["backups"] == [{"service": "backups", "finished_at": "2025-03-10T03:00:00+00:00"}]
+    assert "Health endpoint: OK" in {row["box"] for row in report["tables"]["checklist"]}
     assert "backups" in {row["source"] for row in report["coverage"] if row["status"] == "ok"}
     assert any("prepared" in str(row["check"]) for row in report["tables"]["database_findings"])
     page = (folder / "report.html").read_text(encoding="utf-8")

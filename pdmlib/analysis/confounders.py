@@ -11,7 +11,7 @@ from datetime import timedelta
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
-from pdmlib.phases.window import day_of, days_between
+from pdmlib.phases.window import day_of, days_between, parse_time, spoken, spoken_day
 
 SHIFT = 2.0  # times more or less traffic: enough to move response times by itself
 NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
@@ -35,8 +35,9 @@ def deployments_between(case: Case) -> list[dict[str, object]]:
 def _deployments(case: Case) -> Iterator[str]:
     others = deployments_between(case)
     if others:
-        names = ", ".join(f"{row['deployment']} at {row['live']}{_how(row)}" for row in others[:3])
-        yield f"{len(others)} more production deployments in the window: {names}"
+        lived = [(row, spoken(parse_time(str(row["live"])), case.site.zone)) for row in others[:3]]
+        names = ", ".join(f"{row['deployment']} at {live}{_how(row)}" for row, live in lived)
+        yield f"{len(others)} more production deployment{'s' * (len(others) > 1)} in the window: {names}"
 
 
 def _how(row: dict[str, object]) -> str:
@@ -72,17 +73,17 @@ def _days(case: Case) -> Iterator[str]:
     earlier = days_between(first, dates[0], zone)[:-1] if dates else ()
     compared = [day.date for day in earlier if day.date in case.site.holidays]
     for day in (d for d in dates if d in case.site.holidays):
-        yield f"{day.isoformat()} in the window is a holiday"
+        yield f"{spoken_day(day)} in the window is a holiday"
     for day in compared:
-        yield f"{day.isoformat()} in the seven days before the deployment was a holiday"
+        yield f"{spoken_day(day)} in the seven days before the deployment was a holiday"
     for day in (d for d in case.site.incident_days if d in dates):
-        yield f"{day.isoformat()} in the window is a declared incident day"
+        yield f"{spoken_day(day)} in the window is a declared incident day"
 
 
 def _events(case: Case) -> Iterator[str]:
     scope, zone = case.scope, case.site.zone
     for event in case.site.events:
-        when = f"{event.at.astimezone(zone):%Y-%m-%d %H:%M %Z}"
+        when = spoken(event.at, zone)
         if scope.window.contains(event.at):
             yield f"{event.name} began in the window, at {when}"
         elif scope.before.contains(event.at):

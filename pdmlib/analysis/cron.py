@@ -7,7 +7,7 @@ one. A job without any row is told apart from one that missed its slots.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -16,25 +16,32 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, runs_of
+from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, ours_of, runs_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
+from pdmlib.frames.understanding import LACKING
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
+from pdmlib.site.types import nearest
 
 SECTION = "cron"
+DID = {"failed": "failed", "missed": "did not start"}
 RERUN = "Check logs, re-run manually if needed"
+STAMP = "Let its runs write when they began"
+LIST = "List these jobs in the site file, with their schedules"
 INSTRUMENT = "Find out whether the job is scheduled, and let its runs write the log"
 UNCONFIGURED = "the site file has no cron block"
 EMPTY = "the cron log can be read and holds no row of any job"
 SILENT = "nothing was logged in this window by any job"
 NOTHING_DUE = "no job was due in this window"
 GOOD, BAD = (Slot.OK, Slot.LATE), (Slot.FAILED, Slot.HUNG)
+SHOWN = 20  # jobs that the site file does not list: more tell nobody more
+NAME = 60  # characters of a stranger's name that a row can hold
 IDLE = (Slot.NOT_DUE, Slot.DISABLED, Slot.DUPLICATE)
 COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
 
@@ -61,14 +68,13 @@ def slots(case: Case) -> pd.DataFrame:
 
 
 def _runs(case: Case) -> pd.DataFrame:
-    jobs = case.site.cron.expected if case.site.cron else ()
-    return runs_of(case["cron_logs"], jobs, case.scope.as_of)
+    return runs_of(case["cron_logs"], case.site.cron, case.scope.as_of)
 
 
 def _disabled(case: Case) -> set[str]:
-    settings, jobs = case["cron_settings"], case.site.cron.expected if case.site.cron else ()
-    off = set(settings.loc[settings["enabled"] == False, "job"])  # noqa: E712
-    return {job.name for job in jobs if off & {job.name, *job.aliases}}
+    settings = case["cron_settings"]
+    off = settings.loc[settings["enabled"] == False, "job"]  # noqa: E712
+    return set(ours_of(off, case.site.cron).values())
 
 
 def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
@@ -115,13 +121,18 @@ def unreadable(case: Case) -> Measurement | None:
     """Why the cron log tells nothing; None when it can be read and holds rows."""
     cron = case.site.cron
     if cron is None:
-        return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "postgres")
-    item = f"table:{cron.table}"
-    if not case.answered("postgres", item):
-        return case.missing("postgres", item, "the cron log was not read")
+        return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "cron")
+    source, item = _source(case), "check_ins" if cron.in_sentry else f"table:{cron.table}"
+    if not case.answered(source, item):
+        return case.missing(source, item, "the cron log was not read")
     if case["cron_logs"].empty:
-        return Measurement.missing(State.NO_DATA, EMPTY, "postgres")
+        return Measurement.missing(State.NO_DATA, EMPTY, source)
     return None
+
+
+def _source(case: Case) -> str:
+    """Where the runs are from: the application's table, or Sentry where it keeps none."""
+    return "sentry" if case.site.cron and case.site.cron.in_sentry else "postgres"
 
 
 def _expected(table: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +141,7 @@ def _expected(table: pd.DataFrame) -> pd.DataFrame:
 
 def _measured(case: Case, value: float, due: pd.DataFrame, evidence: str | None) -> Measurement:
     return Measurement(
-        State.MEASURED, value, samples=len(due), source="postgres", window=case.window, evidence=evidence
+        State.MEASURED, value, samples=len(due), source=_source(case), window=case.window, evidence=evidence
     )
 
 
@@ -145,7 +156,8 @@ def jobs_expected(case: Case) -> Measurement:
         for s in (Slot.NOT_DUE, Slot.DISABLED, Slot.NEVER_LOGGED)
         if s in counts
     ]
-    return _measured(case, len(first), first, f"{len(first)} jobs" + (f": {', '.join(asides)}" if asides else ""))
+    text = f"{len(first)} jobs" + (f": {', '.join(asides)}" if asides else "")
+    return _measured(case, len(first), first, text + (f"; {_besides(case)}" if _unlisted(case) else ""))
 
 
 def runs_expected(case: Case) -> Measurement:
@@ -174,7 +186,7 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
 
 def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
     """What is known where the end of some runs is not understood: so many at least, and nothing instead of 0."""
-    why = case.unclear("postgres", "cron.") or "the ends of runs are not understood"
+    why = case.unclear(_source(case), "cron.") or "the ends of runs are not understood"
     text = f"{hit} of {len(found)} runs for certain, {unclear} more ended in a word that is not understood"
     known = _measured(case, hit, found, text)
     known = replace(known, low=float(hit), high=float(hit + unclear), reason=f"{text}; {why}")
@@ -187,10 +199,10 @@ def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
         return lost
     due = _expected(slots(case))
     if due.empty:
-        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, "postgres")
+        return Measurement.missing(State.NOT_DUE, NOTHING_DUE, _source(case))
     heard = due[due["state"] != Slot.NEVER_LOGGED]
     if heard.empty or (heard["started_at"].isna().all() and not silence_tells):
-        return Measurement.missing(State.NO_DATA, SILENT, "postgres")
+        return Measurement.missing(State.NO_DATA, SILENT, _source(case))
     return heard
 
 
@@ -201,7 +213,7 @@ def avg_seconds(case: Case) -> Measurement:
         return found
     lengths = found.loc[found["state"].isin(GOOD), "seconds"].dropna()
     if lengths.empty:
-        return Measurement.missing(State.NO_DATA, "no run ended well in this window", "postgres")
+        return Measurement.missing(State.NO_DATA, "no run ended well in this window", _source(case))
     return _measured(case, float(lengths.mean()), lengths.to_frame(), f"longest {lengths.max():.0f} s")
 
 
@@ -211,7 +223,45 @@ def table(case: Case) -> list[dict[str, Any]]:
     if case.site.cron is None:
         return []
     found, runs = slots(case), None if unreadable(case) else _runs(case)
-    return [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
+    listed = [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
+    return [*listed, *map(_unlisted_row, _unlisted(case).items())]
+
+
+@once
+def _unlisted(case: Case) -> dict[str, pd.DataFrame]:
+    """Runs of the window of jobs that the site file does not list, by job; those that failed most often first."""
+    cron, runs = case.site.cron, _runs(case)
+    inside = (runs["started_at"] >= case.window.start) & (runs["started_at"] < case.window.end)
+    found = {str(job): mine for job, mine in runs[inside].groupby("job") if cron and not cron.job_of(str(job))}
+    return dict(sorted(found.items(), key=lambda one: (-_failed(one[1]), -len(one[1]), one[0]))[:SHOWN])
+
+
+def _failed(runs: pd.DataFrame) -> int:
+    return int((runs["outcome"] == Slot.FAILED).sum())
+
+
+def _unlisted_row(found: tuple[str, pd.DataFrame]) -> dict[str, Any]:
+    name, runs = found
+    errors, ended = runs["error"].dropna(), runs["outcome"] == "completed"
+    return json_row(
+        {
+            "job": name[:NAME],
+            "schedule": "not in the site file",
+            "expected": None,
+            **dict.fromkeys(_COUNTED),
+            "ok": int(ended.sum()),
+            "failed": _failed(runs),
+            "avg_seconds": runs.loc[ended, "seconds"].mean(),
+            "last_run": runs["started_at"].max(),
+            "last_error": str(errors.iloc[-1])[:300] if len(errors) else None,
+        }
+    )
+
+
+def _besides(case: Case) -> str:
+    """The jobs of the log that the site file does not list, with their runs and failures."""
+    each = (f"{job[:NAME]} ({len(runs)} runs, {_failed(runs)} failed)" for job, runs in _unlisted(case).items())
+    return f"in the log and not in the site file: {', '.join(each)}"
 
 
 def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
@@ -222,7 +272,9 @@ def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) ->
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
     row["expected"] = len(due)
     if (due["state"] == Slot.NEVER_LOGGED).any():
-        return {**row, **dict.fromkeys(_COUNTED), "last_error": "never logged"}
+        startless = _startless(case, job.name)
+        why = f"{startless} rows without a start" if startless else "never logged"
+        return {**row, **dict.fromkeys(_COUNTED), "last_error": why}
     ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
     states = due["state"].value_counts().to_dict()
@@ -318,6 +370,32 @@ def findings(case: Case) -> list[Finding]:
     found = slots(case)
     jobs = list(dict.fromkeys(found["job"]))
     return [
+        *_unlisted_failures(case),
+        *_of_jobs(case, found, jobs),
+    ]
+
+
+def _unlisted_failures(case: Case) -> Iterator[Finding]:
+    """One finding for all jobs that fail and that the site file does not list."""
+    failing = {job: runs for job, runs in ({} if unreadable(case) else _unlisted(case)).items() if _failed(runs)}
+    if failing:
+        names = ", ".join(job[:NAME] for job in failing)
+        yield Finding(
+            id="cron:unlisted",
+            title=f"Jobs that the site file does not list fail: {names}",
+            priority=Priority.P2,
+            reading="cron_jobs_expected",
+            evidence=f"{_besides(case)}.".capitalize(),
+            action=LIST,
+            becomes_green="the site file lists them, or none of their runs fails",
+            since=min(runs["started_at"].min() for runs in failing.values()).to_pydatetime(),
+            value=sum(map(_failed, failing.values())),
+            threshold="0 failed",
+        )
+
+
+def _of_jobs(case: Case, found: pd.DataFrame, jobs: Iterable[str]) -> list[Finding]:
+    return [
         finding
         for job in jobs
         for finding in (
@@ -336,19 +414,20 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
-    over = _good_since(mine, last)
+    over, zone = _good_since(mine, last), case.site.zone
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
         priority=Priority.P1,
         reading=f"cron_runs_{word}",
-        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first the one of {iso(first)}, "
-        f"last that of {iso(last)}{why}.",
+        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first that of {spoken(first, zone)}, "
+        f"last that of {spoken(last, zone)}{why}.",
         action=RERUN,
-        becomes_green=f"its next run succeeds (now {over} of the runs due since {iso(last)} did)",
+        becomes_green=f"its next run succeeds (now {over} of the runs due since {spoken(last, zone)} did)",
         since=first,
         active=over == 0,
         value=len(hit),
+        said=f"The job {job} {DID[word]} in {len(hit)} of {len(due)} runs",
         threshold="> 0",
     )
 
@@ -369,24 +448,44 @@ def _never(case: Case, job: str, mine: pd.DataFrame) -> Finding | None:
         where = "the platform schedules it, so its route does not write the log or cannot"
     else:
         where = "the platform does not schedule it"
+    startless, near = _startless(case, job), nearest(job, _unlisted(case))
+    if startless:
+        return replace(
+            _silence(job, silent, f"has {startless} rows without a start"),
+            evidence=f"The log holds {startless} rows of {job}, none of which says when the run began, so that "
+            f"none can be held against the {len(silent)} runs expected.",
+            action=STAMP,
+        )
     reach = _reach(case, job)
-    never = "never logged a run" if reach is None else f"logged no run since {reach:%Y-%m-%d}"
-    holds = (
-        "now or before" if reach is None else f"and does not reach back over two of its periods (to {iso(reach)})"
-    )
+    never = "never logged a run" if reach is None else f"logged no run since {spoken_day(reach.date())}"
+    too_short = "and does not reach back over two of its periods"
+    holds = "now or before" if reach is None else f"{too_short} (to {spoken(reach, case.site.zone)})"
+    named = f"; of the log's jobs that the site file does not list: {near.strip()}" if near else ""
+    text = f"{len(silent)} runs of {job} were expected and the log holds no row of it, {holds}, "
+    return replace(_silence(job, silent, never), evidence=f"{text}while other jobs have rows; {where}{named}.")
+
+
+def _silence(job: str, silent: pd.DataFrame, what: str) -> Finding:
+    """The finding of a job of which no run is known."""
     return Finding(
         id=f"cron:{job}:never_logged",
-        title=f"{job} {never}",
+        title=f"{job} {what}",
         priority=Priority.P2,
         reading="cron_runs_expected",
-        evidence=f"{len(silent)} runs of {job} were expected and the log holds no row of it, {holds}, "
-        f"while other jobs have rows; {where}.",
+        evidence="",
         action=INSTRUMENT,
         becomes_green=f"the log holds a run of {job} (now 0)",
         since=silent["expected_at"].min().to_pydatetime(),
         value=len(silent),
         threshold="> 0",
     )
+
+
+def _startless(case: Case, job: str) -> int:
+    """Rows of the log that are of a job and do not say when the run began."""
+    cron, empty = case.site.cron, ("postgres", "cron.started_at", LACKING)
+    rows = (row for row in case.collection.not_understood if (row["source"], row["item"], row["what"]) == empty)
+    return sum(int(row["count"]) for row in rows if cron and cron.job_of(str(row["example"])) == job)
 
 
 def _reach(case: Case, job: str) -> datetime | None:

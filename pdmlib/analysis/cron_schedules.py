@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
@@ -19,13 +19,12 @@ UNCLEAR = Slot.UNCLEAR
 RUN_COLUMNS = ("job", "started_at", "ended_at", "outcome", "seconds", "error", "attempts")
 
 
-def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.DataFrame:
+def runs_of(logs: pd.DataFrame, cron: Cron | None, until: datetime) -> pd.DataFrame:
     """Runs in the cron log, as known at a moment: a run is one (job, started_at), whatever rows it wrote.
 
     `outcome` is completed, failed, not_understood (it ended in a word that nobody has declared), or NaN
-    as long as no row of its end is there; aliases have their job's name.
+    as long as no row of its end is there. Jobs that the site file lists have its name of them.
     """
-    names = {alias: job.name for job in jobs for alias in job.aliases}
     logs = logs.dropna(subset=["job", "started_at"])
     logs = logs[logs["started_at"] <= until]
     known = logs["completed_at"].isna() | (logs["completed_at"] <= until)
@@ -34,7 +33,7 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
     length = (logs["completed_at"] - logs["started_at"]).dt.total_seconds()
     rows = pd.DataFrame(
         {
-            "job": logs["job"].replace(names),
+            "job": logs["job"].replace(ours_of(logs["job"], cron)),
             "started_at": logs["started_at"],
             "ended_at": logs["completed_at"].where(ended),
             "outcome": outcome,
@@ -46,6 +45,11 @@ def runs_of(logs: pd.DataFrame, jobs: Iterable[Job], until: datetime) -> pd.Data
     says = 2 * ended.astype(int) + unclear.astype(int)
     rows = rows.assign(says=says).sort_values(["job", "started_at", "says", "ended_at"])
     return rows.groupby(["job", "started_at"], as_index=False).tail(1)[list(RUN_COLUMNS)].reset_index(drop=True)
+
+
+def ours_of(names: pd.Series, cron: Cron | None) -> dict[str, str]:
+    """The log's names of jobs that the site file lists -> its own."""
+    return {theirs: ours for theirs in names.dropna().unique() if cron and (ours := cron.job_of(theirs))}
 
 
 def matched(jobs: Sequence[Job], cron: Cron, runs: pd.DataFrame, window: Window) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from pdmlib.analysis.confounders import deployments_between
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
-from pdmlib.phases.window import iso, parse_time
+from pdmlib.phases.window import parse_time, spoken
 
 NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
 CHECK_BUILD = "Check the deployment's logs"
@@ -128,23 +128,24 @@ def _traffic(case: Case) -> Iterator[Finding]:
     moves = deployments_between(case)
     away = [row for row in moves if row["move"] in ("rollback", "aborted")]
     if ours is not None and away:
-        yield _left(ours, away[-1], away[-1] is moves[-1])
+        yield _left(case, ours, away[-1], still=away[-1] is moves[-1])
     elif ours is not None and ours["move"] == "rolling" and ours["share_pct"] < 100:
         yield _partly(case, ours)
 
 
-def _left(ours: pd.Series, move: dict[str, Any], still: bool) -> Finding:
+def _left(case: Case, ours: pd.Series, move: dict[str, Any], still: bool) -> Finding:
     how = {"rollback": "an instant rollback", "aborted": "an aborted rolling release"}[str(move["move"])]
+    moved = parse_time(str(move["live"]))
     return Finding(
         id="deployment:left",
         title=f"Traffic left the deployment by {how}",
         priority=Priority.P1,
         reading="deploy_errors",
-        evidence=f"{_named(ours)} got traffic at {iso(ours['live_at'])}; {how} sent it to {move['deployment']} "
-        f"at {move['live']}. What was measured since is of the latter.",
+        evidence=f"{_named(ours)} got traffic at {spoken(ours['live_at'], case.site.zone)}; {how} sent it to "
+        f"{move['deployment']} at {spoken(moved, case.site.zone)}. What was measured since is of the latter.",
         action=JUDGE_WHAT_RUNS,
         becomes_green="traffic is moved to a deployment again and that one is judged",
-        since=parse_time(str(move["live"])),
+        since=moved,
         active=still,
     )
 
@@ -156,7 +157,7 @@ def _partly(case: Case, ours: pd.Series) -> Finding:
         priority=Priority.P2,
         reading="deploy_errors",
         evidence=f"A rolling release has moved {ours['share_pct']:.0f} % of the traffic to {_named(ours)} since "
-        f"{iso(ours['live_at'])}: figures of all requests are mostly of the deployment before.",
+        f"{spoken(ours['live_at'], case.site.zone)}: figures of all requests are mostly of the deployment before.",
         action=JUDGE_WHAT_RUNS,
         becomes_green=f"the rolling release is complete (now {ours['share_pct']:.0f} %)",
         since=case.scope.deployed_at,

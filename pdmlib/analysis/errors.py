@@ -14,10 +14,10 @@ from pdmlib import stats
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import IssueClass
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 from pdmlib.site.vendors import Sentry
 
 RELEASED = timedelta(minutes=30)  # a release is often made known a while after the deployment
@@ -25,6 +25,7 @@ SECTION = "errors"
 INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
+TITLE = 90  # characters of an error's title that a sentence has room for
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
@@ -309,7 +310,7 @@ def findings(case: Case) -> list[Finding]:
 def _finding(case: Case, row: dict[str, Any]) -> Finding:
     grade, seen = IssueClass(row["class"]), int(row["seen"])
     urgent = bool(row["critical"] or row["security"])
-    users = "" if pd.isna(row["users"]) else f", {row['users']} users"
+    users = "" if pd.isna(row["users"]) else f", {counted(row['users'], 'user')}"
     before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
     since = row["first_seen"] if grade == IssueClass.NEW else case.scope.deployed_at
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
@@ -318,7 +319,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         title=f"{_WORDS[grade]} {kind}error: {row['title']}",
         priority=Priority.P1 if urgent else Priority.P2,
         reading=_reading(row),
-        evidence=f"{row['issue']}: {seen} events{users} in the window{before}; class {grade}.",
+        evidence=f"{row['issue']}: {counted(seen, 'event')}{users} in the window{before}; class {grade}.",
         action=INVESTIGATE if urgent else WATCH,
         becomes_green=_becomes_green(case, row),
         since=_moment(since),
@@ -326,7 +327,13 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         value=seen,
         size=("requests", seen),
         threshold=f"<= {_allowed(case, row)} events",
+        said=_said(kind, grade, row, users),
     )
+
+
+def _said(kind: str, grade: IssueClass, row: dict[str, Any], users: str) -> str:
+    hit = f"{users.removeprefix(', ')} met" if users else "users met"
+    return f"{hit} a {_WORDS[grade].lower()} {kind}error ({str(row['title'])[:TITLE]})"
 
 
 _WORDS = {
@@ -373,7 +380,7 @@ def _silent(case: Case, last: Any) -> str:
     moment = _moment(last)
     if moment is None or not case.scope.phase.rolling:
         return ""
-    return f", or has no event until {iso(moment + case.scope.phase.length)}"
+    return f", or has no event until {spoken(moment + case.scope.phase.length, case.site.zone)}"
 
 
 def _others(case: Case, rest: pd.DataFrame) -> Finding:

@@ -30,6 +30,7 @@ from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rou
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
 from pdmlib.frames.states import Probe
+from pdmlib.phases.window import spoken
 
 MINUTE_S, HOUR_S = 60, 3600
 SECTION = "performance"
@@ -262,8 +263,7 @@ def requests_per_min_peak(case: Case) -> Measurement:
         rate = table["requests"] / (table["seconds"] / 60)
         if len(rate):
             top = table.loc[rate.idxmax()]
-            when = top["at"].tz_convert(case.site.time_zone)
-            text = f"average of the {top['seconds'] / 60:.0f} min from {when:%Y-%m-%d %H:%M} {case.site.time_zone}"
+            text = f"average of the {top['seconds'] / 60:.0f} min from {spoken(top['at'], case.site.zone)}"
             return Measurement(State.MEASURED, float(rate.max()), source=source, window=case.window, evidence=text)
     return case.missing("vercel", "request_counts", "no source counted requests by the minute")
 
@@ -354,7 +354,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         title=f"{row['route']} became {now / before:.1f} times slower",
         priority=Priority.P1 if limits.fails(case, P95, now) else Priority.P2,
         reading="latency_p95_ms",
-        evidence=f"p95 of {row['route']}: {before:.0f} ms before, {now:.0f} ms now "
+        evidence=f"p95 of {row['route']}: {before:,.0f} ms before, {now:,.0f} ms now "
         f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
         action=SLOW,
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
@@ -362,6 +362,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("ms", now - before),
         threshold=f"< {goal:.0f} ms",
+        said=f"Customers wait {now / before:.1f} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
 
@@ -383,6 +384,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
+        said=f"{now:.2g} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)
 

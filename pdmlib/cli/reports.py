@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -27,7 +28,6 @@ from pdmlib.cli.options import (
 )
 from pdmlib.cli.production import production_of
 from pdmlib.errors import CallError, PdmError
-from pdmlib.frames.readings import Answer
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.phases.scope import Scope
@@ -53,10 +53,17 @@ def report(
         str, typer.Option(help="red, yellow or unknown: exit 10, 11 or 12 for that status or worse.")
     ] = "",
     notify: Notify = False,
+    mail_to: Annotated[
+        str, typer.Option(help="Mail the decision card to this address by the server in SMTP_HOST.")
+    ] = "",
+    github: Annotated[
+        bool, typer.Option("--github", help="In GitHub Actions: the step's summary and the deployment's status.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a phase: report.html, report.md, report.json, notebook.ipynb."""
     with caught(debug):
+        told = _told(mail_to, github)
         if fail_on and fail_on not in FAIL_ON:
             raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
         phase_named(phase)
@@ -64,7 +71,34 @@ def report(
         def scope(loaded: Site) -> Scope:
             return scope_for(loaded, phase, as_of, deployed_at, out=out)
 
-        _finish(_report(site, as_of, out, notes=notes, scope_of=scope, notify=notify), fail_on)
+        written = _report(site, as_of, out, notes=notes, scope_of=scope, notify=notify)
+        for tell in told if "card" in written.content else ():
+            _in_one_line(partial(tell, written.content))
+        _finish(written, fail_on)
+
+
+def _told(mail_to: str, github: bool) -> list[Callable[[Mapping[str, Any]], None]]:
+    """Whom a report is told to, each checked before any source is asked."""
+    told: list[Callable[[Mapping[str, Any]], None]] = []
+    if mail_to:
+        from pdmlib.workbook.mail import check_mail, send
+
+        check_mail(mail_to)
+        told.append(partial(send, mail_to))
+    if github:
+        from pdmlib.workbook.github import check_github, tell_github
+
+        check_github()
+        told.append(tell_github)
+    return told
+
+
+def _in_one_line(tell: Callable[[], Any]) -> None:
+    """Tells somebody of a report; what fails is one line, since the report stands."""
+    try:
+        tell()
+    except (PdmError, OSError) as error:
+        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
 
 
 def incident(
@@ -113,7 +147,7 @@ def _report(
         from pdmlib.workbook.execute import write_report
         from pdmlib.workbook.kernel import Kernel
 
-        hidden = secret_variables(site)
+        hidden = (*secret_variables(site), "SMTP_PASSWORD", "GITHUB_TOKEN")
         with ExitStack() as stack, console.status("starting") as status:
             imported = pool.submit(_import_ahead)
             production.ready(lambda text: status.update(f"demo production: {text}"))
@@ -171,10 +205,8 @@ def _tell(webhook: str, written: Written) -> None:
     from pdmlib.workbook.notify import notify
 
     phase, content = written.folder.parent, written.content
-    try:
-        notify(webhook, phase.parent, content, previous_report(phase, parse_time(content["as_of"])))
-    except (PdmError, OSError) as error:
-        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+    last = previous_report(phase, parse_time(content["as_of"]))
+    _in_one_line(lambda: notify(webhook, phase.parent, content, last))
 
 
 def _import_ahead() -> None:
@@ -184,19 +216,14 @@ def _import_ahead() -> None:
 
 
 def _announce(written: Written) -> None:
-    content = written.content
-    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}.get(
-        written.status, "white"
-    )
-    console.print(f"[bold {colour}]{written.status}[/]  {content['recommendation'].replace('_', ' ')}", end="")
-    console.print(f"  ({content['outcome'].lower()})" if content.get("outcome") else "")
-    for alert in content["alerts"][:5]:
-        console.print(f"  {alert['priority']} {alert['title']}: {alert['action']}", markup=False, soft_wrap=True)
-    for row in content["coverage"]:
-        if row["status"] != Answer.OK:
-            console.print(
-                f"  {row['source']} {row['status']}: {row['detail'] or ''}"[:300], markup=False, soft_wrap=True
-            )
+    from pdmlib.report.card import lines
+
+    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
+    card = written.content.get("card")
+    first, *more = (line for line in (lines(card) if card else [written.status.value]) if line)
+    console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
+    for line in more:
+        console.print(line, markup=False, soft_wrap=True)
     for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html"):
         if (written.folder / name).exists():
             print(written.folder / name)

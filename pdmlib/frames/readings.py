@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pdmlib.phases.window import Window
 
 Value = float | int | str | bool | None
+TWO_DIGITS, THREE_DIGITS = 10, 100  # below them a number has two digits and one behind the point
 FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
 
 
@@ -26,6 +27,27 @@ def significant(value: float, digits: int = 3) -> str:
     places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{places}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def amount(value: Any, unit: str = "") -> str:
+    """A value with its unit, at the precision a reader can use."""
+    if value is None:
+        return "not measured"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if unit == "currency":
+        return f"{value:,.2f}"
+    digits = 2 if unit.startswith("%") or abs(value) < TWO_DIGITS else 1 if abs(value) < THREE_DIGITS else 0
+    text = f"{value:,.{digits}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
+
+
+def counted(count: float, noun: str) -> str:
+    """So many of something, in the singular for one."""
+    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
 
 
 class State(StrEnum):
@@ -208,6 +230,8 @@ class Finding:
         rollback: a rollback criterion of the guide.
         fix: a statement that mends it, where one is known.
         size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
+        said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
+            the title is one.
     """
 
     id: str
@@ -226,6 +250,7 @@ class Finding:
     rollback: bool = False
     fix: str | None = None
     size: tuple[str, float] | None = None
+    said: str = ""
 
     @property
     def rule(self) -> str:

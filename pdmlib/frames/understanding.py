@@ -20,6 +20,7 @@ from pdmlib.frames.frame import frame
 from pdmlib.site.masking import masked
 from pdmlib.site.terms import word as term
 
+LACKING = "empty"  # what is wrong with a row that lacks what it cannot do without
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
 MEND_LENGTH = 1000  # characters of a line of the site file
 EXAMPLES = 5  # of one thing: what changed its unit or format is another example in each of thousands of rows

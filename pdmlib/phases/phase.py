@@ -23,6 +23,16 @@ class Topic(StrEnum):
     COSTS = "costs"
 
 
+class Checklist(Enum):
+    """A list of boxes of the guide; `verdict/checklist.py` has the boxes."""
+
+    FIRST_HOUR = auto()
+    FIRST_DAY = auto()
+    OVERNIGHT = auto()
+    EVERY_DAY = auto()
+    WEEKS_2_TO_4 = auto()
+
+
 class Due(Enum):
     """When the report of a phase falls due."""
 
@@ -46,6 +56,7 @@ class Phase:
         next_check: how long after a report the next one is advised.
         looks: how often the same growing data are judged, which every interval allows for.
         topics: which metrics the report shows.
+        checklists: whose boxes it ticks, one list after the other.
         outcome: whether the phase ends as a success or a failure.
         due: when its report falls due.
         slides: whether the notebook is written as slides too.
@@ -65,6 +76,7 @@ class Phase:
     next_check: timedelta = DAY
     looks: int = 1
     topics: tuple[Topic, ...] = (Topic.NOW, Topic.DAYS, Topic.USE)
+    checklists: tuple[Checklist, ...] = ()
     outcome: bool = False
     due: Due = Due.AT_THE_END
     slides: bool = False
@@ -87,6 +99,7 @@ HOUR1 = Phase(
     next_check=timedelta(minutes=10),
     looks=HOUR // FIVE_MINUTES,
     topics=(Topic.NOW,),
+    checklists=(Checklist.FIRST_HOUR,),
 )
 DAY1 = Phase(
     name="day1",
@@ -96,6 +109,7 @@ DAY1 = Phase(
     latest=HOUR,
     cadence=timedelta(minutes=30),
     next_check=HOUR,
+    checklists=(Checklist.FIRST_DAY,),
 )
 DAILY = Phase(
     name="daily",
@@ -105,6 +119,7 @@ DAILY = Phase(
     rolling=True,
     cadence=8 * HOUR,
     next_check=8 * HOUR,
+    checklists=(Checklist.OVERNIGHT, Checklist.EVERY_DAY),
     due=Due.MORNINGS_OF_WEEK_1,
 )
 WEEK1 = Phase(
@@ -113,6 +128,7 @@ WEEK1 = Phase(
     question="Was the deployment a success?",
     length=7 * DAY,
     cadence=8 * HOUR,
+    checklists=(Checklist.OVERNIGHT,),
     outcome=True,
 )
 WEEKLY_REVIEW = Phase(
@@ -123,6 +139,7 @@ WEEKLY_REVIEW = Phase(
     rolling=True,
     next_check=7 * DAY,
     topics=ALL_TOPICS,
+    checklists=(Checklist.WEEKS_2_TO_4,),
     due=Due.MONDAYS,
     slides=True,
 )
@@ -133,6 +150,7 @@ MONTH1 = Phase(
     length=30 * DAY,
     next_check=7 * DAY,
     topics=ALL_TOPICS,
+    checklists=(Checklist.WEEKS_2_TO_4,),
     outcome=True,
 )
 ONGOING = Phase(
@@ -141,6 +159,7 @@ ONGOING = Phase(
     question="Is operation normal today and this week?",
     length=7 * DAY,
     rolling=True,
+    checklists=(Checklist.EVERY_DAY, Checklist.WEEKS_2_TO_4),
     due=Due.MORNINGS_AFTER_MONTH_1,
 )
 DATABASE = Phase(

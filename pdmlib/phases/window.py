@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
@@ -34,6 +34,16 @@ def parse_time(text: str) -> datetime:
 def iso(moment: datetime) -> str:
     """A UTC time as `2025-03-10T15:00:00Z`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def spoken(moment: datetime, zone: tzinfo) -> str:
+    """A time in a sentence, as a person of the site says it: `Mon 10 Mar 10:00 CDT`."""
+    return f"{moment.astimezone(zone):%a %-d %b %H:%M %Z}"
+
+
+def spoken_day(day: date) -> str:
+    """A day in a sentence: `Mon 10 Mar`."""
+    return f"{day:%a %-d %b}"
 
 
 def stamp(moment: datetime) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
+
 from pdmlib.report import words
 
 
@@ -37,14 +39,14 @@ def text(value: Any) -> str:
     return "" if value is None else words.one_line(value)
 
 
+def marked(value: Any) -> Any:
+    """Text that may hold a link of our own."""
+    return value if isinstance(value, Markup) else text(value)
+
+
 def sentences(value: Any) -> str:
     """Sentences, cut where they are too many."""
     return "" if value is None else words.sentences(value)
-
-
-def minute(value: Any) -> str:
-    """An ISO time in UTC, to the minute."""
-    return "" if value is None else words.one_line(value).replace("T", " ")[:16]
 
 
 def yes(value: Any) -> str:

@@ -38,14 +38,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("missed", "Missed", cells.count, True),
         C("late", "Late", cells.count, True),
         C("avg_seconds", "Avg s", cells.count, True),
-        C("last_run", "Last run (UTC)", cells.minute),
+        C("last_run", "Last run", cells.text),
         C("last_error", "Last error", cells.text),
     ),
     "cron_glance": (
         C("job", "Job", cells.text),
         C("failed", "Failed", cells.wrong, True),
         C("missed", "Missed", cells.wrong, True),
-        C("last_run", "Last run (UTC)", cells.minute),
+        C("last_run", "Last run", cells.text),
     ),
     "cron_drift": (
         C("job", "Job", cells.text),
@@ -97,18 +97,18 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("class", "Class", cells.text),
         C("events", "Events", cells.count, True),
         C("users", "Users", cells.count, True),
-        C("first_seen", "First seen (UTC)", cells.minute),
-        C("last_seen", "Last seen (UTC)", cells.minute),
+        C("first_seen", "First seen", cells.text),
+        C("last_seen", "Last seen", cells.text),
     ),
     "top_errors_glance": (
         C("title", "Error", cells.text),
         C("class", "Class", cells.text, mark=True),
         C("events", "Events", cells.count, True),
-        C("last_seen", "Last seen (UTC)", cells.minute),
+        C("last_seen", "Last seen", cells.text),
     ),
     "incidents": (
-        C("start", "Start (UTC)", cells.minute),
-        C("end", "End (UTC)", cells.minute),
+        C("start", "Start", cells.text),
+        C("end", "End", cells.text),
         C("minutes", "Minutes", cells.count, True),
         C("reading", "What", cells.text),
         C("priority", "Priority", cells.text, mark=True),
@@ -163,7 +163,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "tickets": (
         C("ticket", "Ticket", cells.text),
-        C("created_at", "Opened (UTC)", cells.minute),
+        C("created_at", "Opened", cells.text),
         C("category", "Category", cells.text),
         C("priority", "Priority", cells.text),
         C("status", "Status", cells.text),
@@ -195,7 +195,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("reaches_limit_on", "Reaches the limit", cells.text),
     ),
     "timeline": (
-        C("at", "Time (UTC)", cells.minute),
+        C("at", "Time", cells.text),
         C("source", "Source", cells.text),
         C("what", "What happened", cells.text),
     ),
@@ -203,7 +203,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "response": (
         C("step", "Step", cells.text),
         C("within", "Within", cells.text),
-        C("due", "Due (UTC)", cells.minute),
+        C("due", "Due", cells.text),
     ),
     "criteria": (
         C("criterion", "Rollback criterion", cells.text),
@@ -229,6 +229,6 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("was", "Last time", cells.amount, True),
         C("value", "Now", cells.amount, True),
         C("age_days", "Age, days", cells.count, True),
-        C("since", "First reported (UTC)", cells.minute),
+        C("since", "First reported", cells.text),
     ),
 }

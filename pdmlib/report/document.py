@@ -13,6 +13,7 @@ import jsonschema
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Finding, Reading, Trend
 from pdmlib.phases.window import Window, iso
+from pdmlib.report.card import card_of
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
@@ -40,6 +41,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "rivals": list(verdict.rivals),
         "next_check": iso(verdict.next_check),
         "summary": verdict.summary,
+        **case.attempt("card", lambda: {"card": _plain(card_of(verdict).plain())}, lambda _: {}),
         "readings": [_reading(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
 from pdmlib.report import words
 from pdmlib.report.columns import Column
@@ -28,21 +29,46 @@ class Html:
 
 
 def grid(
-    columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None = None
+    columns: Iterable[Column],
+    rows: Sequence[Mapping[str, Any]],
+    empty: str,
+    most: int | None = None,
+    rest: str = "",
 ) -> Html:
     """Rows under columns as HTML.
 
     Args:
-        most: rows that a slide shows; it says how many more the report has.
+        most: rows that are seen at once; the others are folded, and a slide says how many the report has.
+        rest: what the folded rows are; without it how many.
     """
-    shown = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
-    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=most or len(shown))
+    shown = [
+        {"anchor": row.get("anchor"), "cells": [(column, column.show(row.get(column.key))) for column in columns]}
+        for row in rows
+    ]
+    at_once = len(shown) if most is None else most
+    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=at_once, rest=rest)
 
 
 def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
     """A list, each item on one line; a sentence where there are none; `most` as for `grid`."""
     shown = [words.sentences(item) for item in items]
     return render("list.html.j2", items=shown, empty=empty, most=most or len(shown))
+
+
+def part(html: Html, wrong: int = 0, unknown: int = 0, well: int = 0) -> Html:
+    """A piece of HTML with what its section counts of it: what is beyond a limit, not known, and well."""
+    return Html(f'<div class="part" data-n="{wrong} {unknown} {well}">{html.html}</div>')
+
+
+def card(values: Mapping[str, Any], summary: str = "") -> Html:
+    """The decision card for a page, with the analyst's own summary under it."""
+    shape = words.SHAPES[ReportStatus(values["status"])]
+    return render("card.html.j2", card=values, shape=shape, summary=summary)
+
+
+def mail(values: Mapping[str, Any], title: str, address: str = "") -> Html:
+    """The decision card with its looks in each element: mail programs and notebooks know no style sheet."""
+    return render("mail.html.j2", card=values, title=title, address=address)
 
 
 @cache

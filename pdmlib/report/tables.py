@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.frames.readings import Reading, Status, Trend
-from pdmlib.frames.states import Cell
+from markupsafe import Markup, escape
+
+from pdmlib.frames.readings import Priority, Reading, Status, Trend
+from pdmlib.frames.states import Cell, Usage
+from pdmlib.phases.window import spoken
 from pdmlib.report import cells, words
+from pdmlib.report.card import Told
 from pdmlib.report.columns import COLUMNS, C, Column
-from pdmlib.report.html import Html, grid, render
+from pdmlib.report.html import Html, grid, part, render
+from pdmlib.report.text import becomes_green
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.causes import Cause, CauseStatus
+from pdmlib.verdict.causes import Cause, CauseStatus, telling
+from pdmlib.verdict.checklist import BoxState
 
 BECAME = {
     CauseStatus.NEW: "still so",
@@ -21,12 +29,67 @@ BECAME = {
 }
 
 
+ISO = len("2025-03-10T15:00:00Z")
+ROWS = 8  # of a table without a rule of its own that are seen at once
+# Which rows of a table are told at once; the others are folded under it. Of these tables the troubled rows count.
+TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "cron": lambda row: bool(row["failed"] or row["missed"]),
+    "integrations": lambda row: row["status"] != "OPERATIONAL",
+    "checklist": lambda row: row["state"] == BoxState.FAILED,
+    "database_findings": lambda row: row["severity"] in (Status.WARN, Status.FAIL),
+    "plans": lambda row: bool(row["changed"]),
+    "queries": lambda row: bool(row["regressed"]),
+    "changes": lambda row: row["change"] != "still open",
+    "visibility": lambda row: bool(row["grant"]),
+    "tickets": lambda _: False,
+    "routes": lambda row: bool(row["regressed"] or row["failing"]),
+    "before_after": lambda row: not row["item"],
+    "cron_drift": lambda _: False,
+    "daily": lambda _: False,
+    "feature_adoption": lambda row: row["state"] != Usage.USED or row["target_met"] is False,
+}
+
+
 def table(
-    name: str, rows: Iterable[Mapping[str, Any]], empty: str = "Nothing to show.", most: int | None = None
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    zone: ZoneInfo,
+    empty: str = "Nothing to show.",
+    most: int | None = None,
 ) -> Html:
-    """The rows of a report table as HTML; a sentence where there are none."""
-    listed = [_with_unit(_told(row)) for row in rows]
-    return grid(COLUMNS.get(name) or _plain_columns(listed), listed, empty, most)
+    """The rows of a report table as HTML, times in the site's zone; a sentence where there are none.
+
+    Args:
+        most: rows of a slide; without it the troubled rows of the table stand first and the others are folded.
+    """
+    listed = [_with_unit(_told(_local(row, zone))) for row in rows]
+    columns = COLUMNS.get(name) or _plain_columns(listed)
+    return _folded(name, columns, listed, empty, most=most)
+
+
+def first_the_troubled_of(name: str, rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows of a table, those in trouble first."""
+    troubled = TROUBLED.get(name)
+    return sorted(rows, key=lambda row: not (troubled and troubled(row)))
+
+
+def _folded(
+    name: str, columns: Iterable[Column], rows: Sequence[Mapping[str, Any]], empty: str, most: int | None
+) -> Html:
+    troubled = TROUBLED.get(name)
+    if most is not None:
+        return grid(list(columns), rows, empty, most)
+    if troubled is None:
+        return grid(list(columns), rows, empty, ROWS if len(rows) > ROWS + 2 else None)
+    first = sum(map(troubled, rows))
+    rest = f"{len(rows) - first} {'more ' * bool(first)}row{'s' * (len(rows) - first != 1)}"
+    return grid(list(columns), first_the_troubled_of(name, rows), empty, most=first, rest=rest)
+
+
+def _local(row: Mapping[str, Any], zone: ZoneInfo) -> Mapping[str, Any]:
+    """A row with the ISO times among its values as a person of the site says them."""
+    moments = {key: v for key, v in row.items() if isinstance(v, str) and len(v) == ISO and v[10] == "T"}
+    return {**row, **{key: spoken(datetime.fromisoformat(text), zone) for key, text in moments.items()}}
 
 
 def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:
@@ -61,7 +124,9 @@ def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
         C("target_met", "Met", cells.yes),
         C("state", "State", cells.text, mark=True),
     )
-    return grid(columns, flat, "The site file names no features.")
+    told = _folded("feature_adoption", columns, flat, "The site file names no features.", most=None)
+    wrong = sum(map(TROUBLED["feature_adoption"], listed))
+    return part(told, wrong=wrong, well=sum(bool(row["target_met"]) for row in listed) if not wrong else 0)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,56 +172,73 @@ def boxes(rows: Iterable[Mapping[str, Any]]) -> Html:
     return render("boxes.html.j2", sections=sections)
 
 
-def readings(rows: Iterable[Reading], most: int | None = None) -> Html:
-    """Readings with value, interval, target, status and what became of them; `most` as for `grid`."""
-    listed = [
-        {
-            "title": r.title,
-            "value": words.number(r.value, r.unit),
-            "interval": words.interval(r),
-            "target": r.target,
-            "status": words.judged(r),
-            "reason": r.reason or r.measurement.evidence,
-            "source": r.measurement.source,
-        }
-        for r in rows
-    ]
-    columns = (
-        C("title", "What", cells.text),
-        C("value", "Value", cells.text, True),
-        C("interval", "95 % interval", cells.text, True),
-        C("target", "Target", cells.text),
-        C("status", "Status", cells.text, mark=True),
-        C("reason", "Why", cells.sentences),
-        C("source", "Source", cells.text),
+def readings(rows: Iterable[Reading], links: Mapping[str, int], most: int | None = None) -> Html:
+    """Readings with value, interval, target, status and what became of them; what is well is folded.
+
+    Args:
+        links: the number of the cause that tells of a reading.
+        most: readings of a slide; without it those that are not well.
+    """
+    found = list(rows)
+    bad = [r for r in found if r.status in NOT_WELL]
+    listed = [_row(r, links) for r in sorted(found, key=lambda r: r.status not in NOT_WELL)]
+    well = Counter(r.status for r in found)
+    rest = " · ".join(
+        f"{well[status]} {word}"
+        for status, word in ((Status.PASS, "pass"), (Status.INFO, "to know"))
+        if well[status]
     )
-    return grid(columns, listed, "Nothing is measured here in this phase.", most)
+    told = grid(
+        READINGS, listed, "Nothing is measured here in this phase.", len(bad) if most is None else most, rest=rest
+    )
+    unknown = well[Status.UNKNOWN]
+    return part(told, wrong=len(bad) - unknown, unknown=unknown, well=well[Status.PASS])
 
 
-def causes(rows: Iterable[Cause], notes: Mapping[str, str], zone: ZoneInfo) -> Html:
-    """Causes with their evidence, action and fix, what would make them go away, and what became of them."""
+NOT_WELL = (Status.FAIL, Status.WARN, Status.UNKNOWN)
+READINGS = (
+    C("title", "What", cells.marked),
+    C("value", "Value", cells.text, True),
+    C("interval", "95 % interval", cells.text, True),
+    C("target", "Target", cells.text),
+    C("status", "Status", cells.text, mark=True),
+    C("reason", "Why", cells.sentences),
+    C("source", "Source", cells.text),
+)
+
+
+def _row(r: Reading, links: Mapping[str, int]) -> dict[str, Any]:
+    link = Markup(' <a class="why" href="#cause-{0}">cause {0}</a>').format(links[r.id]) if r.id in links else ""
+    return {
+        "anchor": f"r-{r.id}",
+        "title": escape(r.title) + link,
+        "value": words.number(r.value, r.unit),
+        "interval": words.interval(r),
+        "target": r.target,
+        "status": words.judged(r),
+        "reason": r.reason or r.measurement.evidence,
+        "source": r.measurement.source,
+    }
+
+
+def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str]) -> Html:
+    """Causes with their evidence, action and fix, what would make them go away, and what became of them.
+
+    Args:
+        notes: what the analyst says became of a cause, by its id.
+        readings: the reading that each finding belongs to, by its id.
+    """
     listed = [
         {
-            "priority": c.priority.value,
-            "title": c.title,
-            "evidence": c.evidence,
-            "action": f"{c.action}: {c.fix}" if c.fix and c.fix not in c.action else c.action,
-            "green": "" if c.status is CauseStatus.RECOVERED else c.becomes_green.removeprefix("becomes GREEN "),
-            "since": words.local(c.since, zone) if c.since else "",
-            "state": notes.get(c.id) or BECAME[c.status],
+            "told": told,
+            "state": notes.get(cause.id) or BECAME[cause.status],
+            "green": "" if cause.status is CauseStatus.RECOVERED else becomes_green(cause),
+            "steps": [{**step._asdict(), "reading": readings.get(step.id, "")} for step in telling(cause.steps)],
+            "open": cause.status is CauseStatus.NEW and cause.priority is not Priority.P2,
         }
-        for c in rows
+        for told, cause in rows
     ]
-    columns = (
-        C("priority", "Priority", cells.text, mark=True),
-        C("title", "Cause", cells.sentences),
-        C("evidence", "Evidence", cells.sentences),
-        C("action", "What to do", cells.sentences),
-        C("green", "Becomes GREEN when", cells.text),
-        C("since", "Since", cells.text),
-        C("state", "What became of it", cells.text),
-    )
-    return grid(columns, listed, "None.")
+    return part(render("causes.html.j2", causes=listed), wrong=len(listed))
 
 
 def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
@@ -165,10 +247,11 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
         {
             "priority": a.priority.value,
             "title": a.title,
-            "value": words.number(a.value),
+            "value": words.number(a.value, a.unit)
+            + (f" (from {spoken(a.window.start, zone)})" if a.window else ""),
             "threshold": a.threshold,
             "action": a.action,
-            "since": words.local(a.since, zone) if a.since else "",
+            "since": spoken(a.since, zone) if a.since else "",
         }
         for a in rows
     ]
@@ -180,7 +263,8 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
         C("action", "Action", cells.sentences),
         C("since", "Since", cells.text),
     )
-    return grid(columns, listed, "No alert holds.")
+    rest = f"{len(listed)} alert{'s' * (len(listed) != 1)}; the causes tell of each"
+    return grid(columns, listed, "No alert holds.", most=0, rest=rest)
 
 
 def coverage(rows: Iterable[Any]) -> Html:

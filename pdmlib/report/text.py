@@ -7,11 +7,14 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from pdmlib.frames.readings import Priority, Status
+from pdmlib.frames.readings import Priority, Status, counted
+from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
+from pdmlib.report.card import card_of
 from pdmlib.site.notes import Notes
-from pdmlib.verdict.causes import Cause, CauseStatus
+from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -26,6 +29,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         scope=scope,
         notes=notes,
         tables=verdict.tables,
+        card=card_of(verdict),
         r=verdict.reading,
         prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
@@ -38,9 +42,14 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
     return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
 
 
-def highlights(verdict: Verdict) -> list[str]:
-    """What went well and what did not, each as one sentence of facts."""
-    good = [
+def card_markdown(card: Mapping[str, Any]) -> str:
+    """The card of a `report.json` as Markdown, as it opens each report."""
+    return str(_environment().get_template("card.md.j2").render(card=card, notes=Notes()))
+
+
+def good(verdict: Verdict) -> list[str]:
+    """What went well, each as one line of facts."""
+    lines = [
         f"✓ {r.title}: {words.number(r.value, r.unit)} (target {r.target})"
         for r in verdict.readings
         if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", "cron_runs_failed")
@@ -48,13 +57,18 @@ def highlights(verdict: Verdict) -> list[str]:
     ]
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
-        good.append(f"✓ {len(met)} features reached their target: " + ", ".join(str(row["title"]) for row in met))
+        lines.append(f"✓ {len(met)} features reached their target: " + ", ".join(str(row["title"]) for row in met))
+    return lines
+
+
+def highlights(verdict: Verdict) -> list[str]:
+    """What went well and what did not, each as one line of facts."""
     bad = [
-        f"⚠️ {cause.title}: {cause.evidence}"
+        f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and cause.status is not CauseStatus.STANDING
     ]
-    return good + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)] + bad
+    return good(verdict) + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)] + bad
 
 
 def nothing(verdict: Verdict) -> str:
@@ -72,15 +86,17 @@ def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
 def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
     zone = verdict.case.site.zone
     what = "of downtime" if row["reading"] == "app_up" else "in which too many requests failed"
-    end = words.local(row["end"], zone) if row["end"] else "now"
-    start, minutes = words.local(row["start"], zone), words.number(row["minutes"], "min")
+    end = spoken(parse_time(row["end"]), zone) if row["end"] else "now"
+    start, minutes = spoken(parse_time(row["start"]), zone), words.number(row["minutes"], "min")
     return f"{minutes} {what}, {start} to {end}, {row['status']}"
 
 
 def next_steps(verdict: Verdict) -> list[str]:
     """The first things to do."""
     steps = [str(action["action"]) for action in verdict.actions[:3]]
-    return steps or [f"{verdict.recommendation_text}; next check {verdict.next_check:%Y-%m-%d %H:%M} UTC"]
+    return steps or [
+        f"{verdict.recommendation_text}; next check {spoken(verdict.next_check, verdict.case.site.zone)}"
+    ]
 
 
 BECAME = {
@@ -105,10 +121,13 @@ def _noted(notes: Notes, name: str) -> str:
 
 
 def _issue(cause: Cause, notes: Notes) -> str:
-    fix = f" Fix: {cause.fix}" if cause.fix else ""
+    """A cause in Markdown: what, what to do, when it is over, and under it the evidence."""
+    fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
     became = notes.issues.get(cause.id) or BECAME[cause.status]
-    return f"{cause.title}. {cause.evidence} {cause.action}.{fix}{green} {became}"
+    told = words.markdown(f"{cause.sentence}. {became} {cause.action}.{green}")
+    lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
+    return Markup(told + fix + Markup("").join(Markup("\n  - ") + line for line in lines))
 
 
 def becomes_green(cause: Cause) -> str:
@@ -138,6 +157,8 @@ def _environment() -> Environment:
         "as_word": words.as_word,
         "or_none": words.or_none,
         "in_brackets": words.in_brackets,
+        "code": words.code,
+        "counted": counted,
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

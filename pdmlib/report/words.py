@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Reading, Status, Trend
+from pdmlib.frames.readings import Reading, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
 
+number = amount  # as templates and tables call it
 OPEN = "open: nothing noted"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
 # stranger holds it, since all that is not printable is taken out of those.
@@ -41,26 +42,14 @@ OUTCOMES = {
 }
 LINE, SENTENCES = 300, 1500
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~!])")
+# What Markdown would act on, and no more: a text full of backslashes cannot be pasted into a chat. Stars and
+# underscores act only beside a word, brackets only where a target follows, a hash only at the start of a line.
+_SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)|^#|(?<=\n)#)")
 # What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
 _LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
-_TAG, _ENTITY, _QUOTE = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)"), re.compile(r"^(\s*)>")
-
-
-def number(value: Any, unit: str = "") -> str:
-    """A value with its unit, at the precision a reader can use."""
-    if value is None:
-        return "not measured"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
-    if unit == "currency":
-        return f"{value:,.2f}"
-    digits = 2 if unit.startswith("%") or abs(value) < 10 else 1 if abs(value) < 100 else 0
-    text = f"{value:,.{digits}f}"
-    text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
+_LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
+_TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
+_QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit
 
 
 def signed(pct: float) -> str:
@@ -162,6 +151,13 @@ def markdown(value: Any) -> Any:
     return Markup("\n".join(_harmless(_cut(_spaced(line), SENTENCES)) for line in str(value).split("\n")))
 
 
+def code(value: Any) -> Markup:
+    """Text to be copied, such as a statement of SQL, as a span of code."""
+    return Markup(f"`{_spaced(value).strip().replace('`', chr(39)).replace('|', chr(92) + '|')}`")
+
+
 def _harmless(line: str) -> str:
-    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", _SPECIAL.sub(r"\\\1", line))))
+    text = _SPECIAL.sub(r"\\\1", line)
+    text = _BRACKET.sub(r"\\\1", text) if _LINKED.search(line) else text
+    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", text)))
     return _QUOTE.sub(r"\1&gt;", text)

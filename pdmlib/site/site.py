@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -44,6 +45,8 @@ from pdmlib.site.types import (
 from pdmlib.site.vendors import Source, Sources
 
 SOURCE_NAMES = tuple(Sources.model_fields)
+# What a site may do without: a source, and what is a block of its own with a section in every report.
+OPTIONAL = (*SOURCE_NAMES, "cron", "tickets")
 # The blocks that each name one table of the application.
 TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts", "integration_checks")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -60,14 +63,14 @@ def _area(name: str) -> str:
 
 
 def _source_name(name: str) -> str:
-    if name not in SOURCE_NAMES:
-        raise ValueError(one_of(name, SOURCE_NAMES, "a source"))
+    if name not in OPTIONAL:
+        raise ValueError(one_of(name, OPTIONAL, "a source, cron or tickets"))
     return name
 
 
 Area = Annotated[str, AfterValidator(_area), WithJsonSchema({"type": "string", "enum": list(AREAS)})]
 SourceName = Annotated[
-    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(SOURCE_NAMES)})
+    str, AfterValidator(_source_name), WithJsonSchema({"type": "string", "enum": list(OPTIONAL)})
 ]
 
 
@@ -89,6 +92,15 @@ class Step(Part):
         if isinstance(self.edge, str | bool) and self.op not in ("==", "!="):
             raise MisplacedError(("edge",), f"{shown(self.edge)} is not a number, which {self.op} needs")
         return self
+
+    def covers(self, other: Step) -> bool:
+        """Whether it holds for every value for which another step holds, so that the other is never asked."""
+        if self.op[0] != other.op[0] or isinstance(self.edge, str) or isinstance(other.edge, str):
+            return (self.op, self.edge) == (other.op, other.edge)
+        if self.op[0] not in "<>":
+            return (self.op, self.edge) == (other.op, other.edge)
+        beyond = self.edge - other.edge if self.op[0] == "<" else other.edge - self.edge
+        return beyond > 0 or (beyond == 0 and len(self.op) >= len(other.op))
 
 
 class Cost(Part):
@@ -143,7 +155,8 @@ class Site(Part):
         description="further deployments; a report is about the newest at its time, the others are its rivals",
     )
     unused: tuple[SourceName, ...] = Field(
-        default=(), description="sources that this site does without; any other that is absent is a gap"
+        default=(),
+        description="what the site does without: sources, `cron`, `tickets`; others that are absent are gaps",
     )
     holidays: Annotated[Holidays, BeforeValidator(days_off)] = Field(
         default_factory=lambda: Holidays.model_validate({}),
@@ -209,10 +222,11 @@ class Site(Part):
         unique("queries", [q.name for q in self.queries])
         unique("costs", [c.name for c in self.costs])
         for position, name in enumerate(self.unused):
-            if getattr(self.sources, name, None) is not None:
-                raise MisplacedError(
-                    ("unused", position), f"{name} has a block under sources, too: keep one of both"
-                )
+            if getattr(self.sources, name, None) is not None or getattr(self, name, None) is not None:
+                raise MisplacedError(("unused", position), f"{name} has a block, too: keep one of both")
+        for name in ("uptime", "cron"):
+            if getattr(getattr(self, name), "in_sentry", False) and self.sources.sentry is None:
+                raise MisplacedError((name, "in_sentry"), "there is no block sources.sentry to read it from")
         for position, feature in enumerate(self.features):
             if feature.attempts and feature.attempts not in features:
                 text = one_of(feature.attempts, features, "a feature")
@@ -222,10 +236,25 @@ class Site(Part):
                 raise MisplacedError(("tables", name), f"is there twice, also as {name}")
         return self
 
+    @model_validator(mode="after")
+    def _ladders_begin_with_the_worst(self) -> Site:
+        for reading, steps in self.limits.items():
+            for position, (worse, step) in enumerate(pairwise(steps), 1):
+                if worse.covers(step):
+                    text = "is never reached: the step before it holds for all its values; write the worst first"
+                    raise MisplacedError(("limits", reading, position), text)
+        return self
+
     def block(self, name: str) -> TableBlock | None:
-        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none."""
+        """One of `TABLE_BLOCKS`, wherever the file has it; None where it has none, or names no table."""
         found: TableBlock | None = getattr(self, name) or getattr(self.tables, name, None)
-        return found
+        return None if getattr(found, "in_sentry", False) else found
+
+    def idle(self, block: str) -> str | None:
+        """Why no reading rests on a block of a table; None where one does."""
+        if block == "payments" and self.source("stripe") is not None:
+            return "no reading rests on it: sources.stripe tells of payments"
+        return "no reading rests on it: an incident's timeline shows it" if block == "app_alerts" else None
 
     @property
     def declared(self) -> tuple[Deployment, ...]:

@@ -19,6 +19,7 @@ from pdmlib.site.terms import (
     TICKETS,
     UPTIME,
     Terms,
+    word,
 )
 from pdmlib.site.types import (
     LOG_FIELDS,
@@ -53,6 +54,9 @@ class TableBlock(Part):
     )
     time_zone: Zone | None = Field(
         default=None, description="zone of times that are stored without one; absent: such a column is a gap"
+    )
+    where: str | None = Field(
+        default=None, description="SQL condition of the rows that count, such as `monitor_id = 3`; absent: all"
     )
 
     @model_validator(mode="after")
@@ -110,6 +114,9 @@ class Uptime(TableBlock):
 
     table: Identifier = Field(default="public.uptime_logs", description="the table of the probes")
     interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the checks of Sentry's uptime monitors"
+    )
 
 
 class Job(Part):
@@ -140,6 +147,9 @@ class Cron(TableBlock):
 
     table: Identifier = Field(
         default="public.cron_job_logs", description="the table of the runs: a row a run, or two"
+    )
+    in_sentry: bool = Field(
+        default=False, description="there is no table: read the check-ins of Sentry's cron monitors, by the slug"
     )
     settings_table: Identifier | None = Field(default=None, description="the table of which jobs are switched on")
     settings_columns: Mapping[str, Identifier] = Field(
@@ -173,6 +183,11 @@ class Cron(TableBlock):
                 )
             seen |= set(slots)
         return self
+
+    def job_of(self, theirs: str) -> str | None:
+        """The job that the log calls so, compared as words are; None where the file lists none."""
+        names = {name: job.name for job in self.jobs for name in (*job.aliases, job.name)}
+        return names.get(theirs) or {word(name): ours for name, ours in names.items()}.get(word(theirs))
 
     @property
     def expected(self) -> tuple[Job, ...]:

@@ -184,7 +184,11 @@ PAYMENTS = Terms(
     {
         "status": (
             Word("succeeded", "paid"),
-            Word("failed", "refused, or ended with an error"),
+            Word(
+                "failed",
+                "ended with an error; where `failure_code` is Stripe's of a refused card, that is declined",
+            ),
+            Word("declined", "refused by the customer's bank or by risk rules: no failure of the application"),
             Word("pending", "not decided yet"),
             Word("refunded", "paid, then given back"),
         )

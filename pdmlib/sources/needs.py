@@ -24,9 +24,14 @@ class Need:
 NEEDS: Mapping[str, tuple[Need, ...]] = {
     "sentry": (
         Need(
-            "latencies routes error_counts",
+            "latencies routes error_counts uptime",
             "`org:read`, `event:read`: events, time series",
             "no response times, no error counts",
+        ),
+        Need(
+            "check_ins",
+            "`org:read` and `project:read`, or `alerts:read`: cron monitors",
+            "no run of a job, where the application keeps no table",
         ),
         Need("issues", "`event:read`: issues", "no issue"),
         Need("deployments", "`project:read` or `project:releases`: releases", "no releases"),

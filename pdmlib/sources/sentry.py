@@ -7,8 +7,7 @@ itself. Counts of spans are extrapolated by Sentry; how many were really stored 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -18,19 +17,19 @@ import pandas as pd
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.rows import microseconds
-from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Sentry
-from pdmlib.sources import threads
+from pdmlib.sources import sentry_monitors, threads
 from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api
+from pdmlib.sources.sentry_api import PAGE, Project, plain
 from pdmlib.sources.specifications import sentry as said
 
 HOUR = timedelta(hours=1)
-PAGE, ISSUE_PAGES = 100, 10
+ISSUE_PAGES = 10
 DURATIONS = {f"{name}_ms": f"{name}(span.duration)" for name in ("p50", "p95", "p99", "avg")}
 COUNT, FAILED, REFUSED = "count()", "http_response_rate(5)", "http_response_rate(4)"
 STATUSES = "count_unique(span.status_code)"
@@ -42,61 +41,19 @@ PARTIAL = "only a part of the data was scanned"
 Cells = list[tuple[datetime, said.Value]]
 
 
-@dataclass(frozen=True)
-class _Project:
-    """What every call is about, and what of its answers was not understood."""
-
-    api: Api
-    block: Sentry
-    unclear: Unclear = field(default_factory=lambda: Unclear("sentry"))
-
-    def path(self, what: str) -> str:
-        return f"/api/0/organizations/{self.block.organization}/{what}/"
-
-    def asked(self, window: Window | None = None) -> list[tuple[str, Any]]:
-        """Project, environment and times; without a zone, since Sentry ignores one."""
-        query: list[tuple[str, Any]] = [("project", self.block.project), ("environment", self.block.environment)]
-        if window is not None:
-            query += [("start", _plain(window.start)), ("end", _plain(window.end))]
-        return query
-
-    def table(
-        self, dataset: str, query: str, fields: Iterable[str], window: Window, pages: int = 1, **more: Any
-    ) -> tuple[list[Any], bool]:
-        """Rows of the events table, its first pages, and whether they rest on all of the data."""
-        asked = [("dataset", dataset), ("query", query), ("field", list(fields)), ("per_page", PAGE)]
-        found, whole = [], True
-        for body in self.pages("events", [*self.asked(window), *asked, *more.items()], pages):
-            found += entries("sentry", body, "data")
-            meta = said.Meta.of(body.get("meta", {}), self.unclear)
-            whole = whole and (meta is None or meta.scanned != "partial")
-        return found, whole
-
-    def pages(self, what: str, query: Sequence[tuple[str, Any]], pages: int) -> Iterator[Any]:
-        """The first pages of a list; the cursor alone is taken from the link."""
-        cursor: str | None = None
-        for _ in range(pages):
-            answer = self.api.get(self.path(what), [*query, ("cursor", cursor)])
-            yield answer.json()
-            following = answer.links().get("next", {})
-            if following.get("results") != "true":
-                return
-            cursor = following.get("cursor")
-
-
 def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `latencies`, `error_counts`, `issues`, `deployments` and `vendor_states` (quota)."""
     block = site.source("sentry")
     assert isinstance(block, Sentry)
     headers = {"Authorization": f"Bearer {site.secret(block.token_env)}"}
     with Api("sentry", block.base_url, headers=headers) as api:
-        project = _Project(api, block)
-        found = threads.read("sentry", _parts(project, scope))
+        project = Project(api, block)
+        found = threads.read("sentry", [*_parts(project, scope), *sentry_monitors.parts_of(project, site, scope)])
     found = _with_rates(_without_statuses(found, scope), block.trace_sample_rate)
     return merge([found, project.unclear.frames()])
 
 
-def _parts(project: _Project, scope: Scope) -> list[threads.Part]:
+def _parts(project: Project, scope: Scope) -> list[threads.Part]:
     whole = _hours(Window(scope.baseline.start, scope.window.end))
     recent = _hours(Window(scope.before.start, scope.window.end))
     return [
@@ -129,17 +86,13 @@ def _hours(window: Window) -> Window:
     return Window(window.start.replace(minute=0, second=0, microsecond=0), window.end)
 
 
-def _plain(moment: datetime) -> str:
-    return iso(moment).removesuffix("Z")
-
-
-def _latency(project: _Project, window: Window) -> threads.Frames:
+def _latency(project: Project, window: Window) -> threads.Frames:
     rows, whole = project.table("spans", project.block.span_query, FIGURES, window)
     found = said.Figures.each(rows[:1], project.unclear)
     return {"latencies": frame("latencies", [_measured(row, window, whole) for row in found])}
 
 
-def _routes(project: _Project, window: Window) -> threads.Frames:
+def _routes(project: Project, window: Window) -> threads.Frames:
     """The hundred busiest routes."""
     fields = ["transaction", *FIGURES]
     rows, whole = project.table("spans", project.block.span_query, fields, window, sort=f"-{COUNT}")
@@ -173,7 +126,7 @@ def _part_of(requests: float | None, share: float | None) -> float | None:
     return None if requests is None or share is None else requests * share
 
 
-def _hourly(project: _Project, window: Window, scope: Scope) -> threads.Frames:
+def _hourly(project: Project, window: Window, scope: Scope) -> threads.Frames:
     """Percentiles and counts of each hour; an hour that is not over, or still filling, is not complete.
 
     Where nothing was sampled the server writes 0, which is no response time.
@@ -198,7 +151,7 @@ def _hourly(project: _Project, window: Window, scope: Scope) -> threads.Frames:
 
 
 def _series(
-    project: _Project, dataset: str, query: str, axes: list[str], window: Window
+    project: Project, dataset: str, query: str, axes: list[str], window: Window
 ) -> dict[str, tuple[timedelta, Cells]]:
     """Of each axis the length of its buckets, as the server chose it, and those that start in the window."""
     asked = [("dataset", dataset), ("query", query), ("yAxis", axes), ("interval", "1h")]
@@ -224,7 +177,7 @@ def _model(axis: str) -> type[said.Value]:
     return said.Share if axis == FAILED else said.Value
 
 
-def _errors(project: _Project, window: Window) -> threads.Frames:
+def _errors(project: Project, window: Window) -> threads.Frames:
     rows, whole = project.table("errors", project.block.error_query, [COUNT, USERS, ISSUES], window)
     if not whole:
         project.unclear.note("errors.dataScanned", PARTIAL, "partial", taken_for="a window without a count")
@@ -242,7 +195,7 @@ def _errors(project: _Project, window: Window) -> threads.Frames:
     return {"error_counts": frame("error_counts", counted)}
 
 
-def _errors_hourly(project: _Project, window: Window) -> threads.Frames:
+def _errors_hourly(project: Project, window: Window) -> threads.Frames:
     """Errors of each hour that is over and complete."""
     columns = _series(project, "errors", project.block.error_query, axes=[COUNT], window=window)
     rows = [
@@ -301,12 +254,12 @@ def _rates(table: pd.DataFrame, spans: pd.DataFrame, otherwise: float) -> list[f
     return rates
 
 
-def _issues(project: _Project, scope: Scope) -> threads.Frames:
+def _issues(project: Project, scope: Scope) -> threads.Frames:
     """Issues seen in the window whatever their status, and those new since the deployment, with their events.
 
     Events are counted from the errors themselves: of which time an issue's own count is, is not said.
     """
-    queries = ("", f"firstSeen:>={_plain(scope.deployed_at)}")
+    queries = ("", f"firstSeen:>={plain(scope.deployed_at)}")
     lists = threads.all_of([partial(_found, project, query, scope.window) for query in queries])
     windows = (scope.window, scope.latest, scope.before)
     counts = threads.all_of([partial(_events, project, w) for w in windows])
@@ -318,18 +271,18 @@ def _issues(project: _Project, scope: Scope) -> threads.Frames:
     return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if full else {})}
 
 
-def _found(project: _Project, query: str, window: Window) -> list[said.Issue]:
+def _found(project: Project, query: str, window: Window) -> list[said.Issue]:
     asked = [*project.asked(window), ("query", query), ("sort", "freq"), ("limit", PAGE)]
     pages = [entries("sentry", body) for body in project.pages("issues", asked, ISSUE_PAGES)]
     return said.Issue.each([entry for page in pages for entry in page], project.unclear)
 
 
-def _events(project: _Project, window: Window) -> dict[str, said.ErrorFigures]:
+def _events(project: Project, window: Window) -> dict[str, said.ErrorFigures]:
     """Events and users of each issue in a window, errors only."""
     return {row.issue: row for row in _by_issue(project, window, USERS) if row.issue}
 
 
-def _by_issue(project: _Project, window: Window, column: str) -> list[said.ErrorFigures]:
+def _by_issue(project: Project, window: Window, column: str) -> list[said.ErrorFigures]:
     if not window.seconds:
         return []
     fields, query = ["issue", COUNT, column], project.block.error_query
@@ -363,7 +316,7 @@ def _counted(
     }
 
 
-def _last_releases(project: _Project, scope: Scope) -> dict[str, str]:
+def _last_releases(project: Project, scope: Scope) -> dict[str, str]:
     """The newest release among each issue's events of the window."""
     made = {one.version: _made(one, project.block.environment) for one in _entries(project)}
     newest: dict[str, str] = {}
@@ -373,12 +326,12 @@ def _last_releases(project: _Project, scope: Scope) -> dict[str, str]:
     return newest
 
 
-def _entries(project: _Project) -> list[said.Made]:
+def _entries(project: Project) -> list[said.Made]:
     pages = [entries("sentry", body) for body in project.pages("releases", _release_query(project), 2)]
     return said.Made.each([entry for page in pages for entry in page], project.unclear)
 
 
-def _release_query(project: _Project) -> list[tuple[str, Any]]:
+def _release_query(project: Project) -> list[tuple[str, Any]]:
     return [*project.asked(), ("per_page", PAGE)]
 
 
@@ -391,7 +344,7 @@ def _made(release: said.Made, environment: str) -> str | None:
     return None if made is None else iso(made)
 
 
-def _releases(project: _Project, scope: Scope) -> threads.Frames:
+def _releases(project: Project, scope: Scope) -> threads.Frames:
     rows = [
         {
             "source": "sentry",
@@ -410,7 +363,7 @@ def _releases(project: _Project, scope: Scope) -> threads.Frames:
     return {"deployments": table[~(table["created_at"] >= scope.as_of)].reset_index(drop=True)}
 
 
-def _quota(project: _Project, scope: Scope) -> threads.Frames:
+def _quota(project: Project, scope: Scope) -> threads.Frames:
     """What became of the errors sent in the window; dropped ones mean that counts are too low."""
     asked = [("field", "sum(quantity)"), ("groupBy", "outcome"), ("category", "error"), ("interval", "1h")]
     times = [pair for pair in project.asked(scope.window) if pair[0] in ("start", "end")]
@@ -428,7 +381,7 @@ def _quota(project: _Project, scope: Scope) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
 
-def _number_of(project: _Project) -> str:
+def _number_of(project: Project) -> str:
     """The project's number: `stats_v2` alone takes no name; releases tell both.
 
     Raises:

@@ -10,6 +10,7 @@ from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Priority, Value
+from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
 from pdmlib.verdict.present import now_of
 
@@ -20,6 +21,8 @@ class Alert:
 
     Attributes:
         rollback: a rollback criterion of the guide holds.
+        window: what the value was measured over, where a measurement of now fired it.
+        unit: the value's, where it is a reading's.
     """
 
     id: str
@@ -31,6 +34,8 @@ class Alert:
     action: str
     since: datetime | None
     rollback: bool = False
+    window: Window | None = None
+    unit: str = ""
 
 
 def alerts_of(
@@ -91,4 +96,6 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         action=now.step.action,
         since=now.since,
         rollback=now.step.rollback,
+        window=now.window,
+        unit=metric.unit,
     )

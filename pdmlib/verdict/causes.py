@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Finding, Priority
@@ -40,12 +40,37 @@ class CauseStatus(StrEnum):
     RECOVERED = "recovered"
 
 
+# What a customer notices first, by the id of a finding; what none of these begins comes last.
+FELT = (
+    re.compile(r"incident:|app|health_ok|db_connection_errors|downtime|uptime"),
+    re.compile(r"payment"),
+    re.compile(r"route:.*:failing|error_rate"),
+    re.compile(r"route:.*:slower|latency"),
+    re.compile(r"issue"),
+    re.compile(r"integration|sms|email|webhook"),
+    re.compile(r"cron"),
+    re.compile(r"feature"),
+)
+
+
+class Step(NamedTuple):
+    """A finding of a cause: what was seen, and why it belongs there, which of the root is empty."""
+
+    id: str
+    title: str
+    evidence: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Cause:
     """Findings that explain each other.
 
     Attributes:
         chain: ids of the findings, root first.
+        steps: the same findings in words.
+        said: what a customer notices of it, in one sentence without its full stop.
+        why: what explains that; empty where it is the cause itself.
         fix: what mends the root, such as a statement of SQL; None where it is not known.
         due: local day, ISO.
         becomes_green: what would have to be measured for it to go away.
@@ -63,6 +88,25 @@ class Cause:
     owner: str | None
     due: str
     becomes_green: str
+    steps: tuple[Step, ...] = ()
+    said: str = ""
+    why: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What is noticed and why."""
+        if ": " in self.why:
+            return f"{self.said} ({self.why})"
+        return f"{self.said}: {self.why}" if self.why else self.said
+
+
+def telling(steps: Iterable[Step]) -> list[Step]:
+    """The steps that say more than those before them."""
+    kept: list[Step] = []
+    for step in steps:
+        if not any(step.evidence in earlier.evidence for earlier in kept):
+            kept.append(step)
+    return kept
 
 
 def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) -> tuple[Cause, ...]:
@@ -81,8 +125,13 @@ def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) 
     return tuple(sorted([*new, *_as_one(old)], key=_urgency))
 
 
-def _urgency(cause: Cause) -> tuple[int, int, str]:
-    return list(CauseStatus).index(cause.status), ORDER[cause.priority], cause.id
+def _urgency(cause: Cause) -> tuple[int, int, int, str]:
+    felt = min((_felt(name) for name in cause.chain), default=len(FELT))
+    return list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
+
+
+def _felt(name: str) -> int:
+    return next((place for place, kind in enumerate(FELT) if kind.match(name)), len(FELT))
 
 
 def _in_order(root: str, group: Sequence[Finding], links: Mapping[str, Link]) -> list[Finding]:
@@ -97,7 +146,9 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
     root, priority = chain[0], min((f.priority for f in chain), key=ORDER.__getitem__)
     status = _status(chain, standing)
     area = next((area for prefix, area in _AREAS.items() if root.reading.startswith(prefix)), "application")
-    told = dict.fromkeys([*(f.evidence for f in chain if f.evidence), *(_said(f, links) for f in chain[1:])])
+    steps = tuple(_step(finding, links) for finding in chain)
+    told = dict.fromkeys(finding.evidence for finding in chain if finding.evidence)
+    felt = min((f for f in chain if f is root or f.said), key=lambda finding: _felt(finding.id))
     begun = [f.since for f in chain if f.since is not None]
     return Cause(
         id=root.id,
@@ -112,6 +163,9 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
         owner=root.owner or case.site.people.owners.get(area),
         due=_due(case, priority),
         becomes_green=root.becomes_green,
+        steps=steps,
+        said=_plain(felt),
+        why="" if felt is root else _because(root),
     )
 
 
@@ -124,8 +178,24 @@ def _status(chain: Sequence[Finding], standing: set[str]) -> CauseStatus:
     return CauseStatus.STANDING if there else CauseStatus.NEW
 
 
-def _said(finding: Finding, links: Mapping[str, Link]) -> str:
-    return f"{finding.title}: {links[finding.id].reason}."
+def _step(finding: Finding, links: Mapping[str, Link]) -> Step:
+    why = links[finding.id].reason if finding.id in links else ""
+    return Step(finding.id, finding.title, finding.evidence.removeprefix(f"{finding.title}: "), why)
+
+
+def _plain(finding: Finding) -> str:
+    """What a finding says to somebody who knows no term of ours; a schema that all is in tells nothing."""
+    return (finding.said or finding.title).replace("public.", "")
+
+
+def _because(root: Finding) -> str:
+    """The root behind a colon; the names of vendors stay as they are."""
+    return _plain(root) if root.id.startswith("integration:") else lowered(_plain(root))
+
+
+def lowered(title: str) -> str:
+    """A title inside a sentence; an abbreviation at its start stays."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _title(chain: Sequence[Finding]) -> str:
@@ -157,6 +227,8 @@ def _as_one(causes: Sequence[Cause]) -> list[Cause]:
             since=min((c.since for c in causes if c.since), default=None),
             chain=tuple(name for cause in causes for name in cause.chain),
             evidence="; ".join(cause.title for cause in causes),
+            steps=tuple(step for cause in causes for step in cause.steps),
+            said=f"{len(causes)} faults were there before the deployment",
             action="Plan them apart from this deployment",
             fix="\n".join(dict.fromkeys(cause.fix for cause in causes if cause.fix)) or None,
             becomes_green=f"each of these {len(causes)} is mended; none of them keeps this deployment from GREEN",
@@ -173,7 +245,7 @@ def _item(cause: Cause) -> Mapping[str, Any]:
     fix = f": {cause.fix}" if cause.fix and cause.fix not in cause.action else ""
     return {
         "id": cause.id,
-        "action": f"{cause.action}{fix} ({cause.title})",
+        "action": f"{cause.action}{fix} ({cause.sentence})",
         "priority": cause.priority.value,
         "owner": cause.owner,
         "due": cause.due,

@@ -10,6 +10,7 @@ from typing import Any
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
 from pdmlib.frames.readings import Finding, Reading, Status, Trend
+from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.site.site import Site
 
 
@@ -63,7 +64,7 @@ class Box:
 
 MS_PER_S = 1000
 
-HOUR1: tuple[Box, ...] = (
+FIRST_HOUR: tuple[Box, ...] = (
     Box("System Health Check", "Application accessible at production URL", ("app_up",)),
     Box("System Health Check", "Health endpoint returning 200 OK", ("health_ok",)),
     Box("System Health Check", "No 500 errors in Sentry", ("errors_total",), none=True),
@@ -88,7 +89,7 @@ HOUR1: tuple[Box, ...] = (
         ("integration_stripe", "integration_twilio", "integration_resend"),
     ),
 )
-DAY1: tuple[Box, ...] = (
+FIRST_DAY: tuple[Box, ...] = (
     Box(
         "Performance Metrics",
         "Response times within targets",
@@ -156,7 +157,7 @@ OVERNIGHT: tuple[Box, ...] = (
     Box("Support Ticket Review", "Track recurring problems"),
     Box("Support Ticket Review", "Respond to critical tickets"),
 )
-DAILY: tuple[Box, ...] = (
+EVERY_DAY: tuple[Box, ...] = (
     Box("System Health", "Health endpoint: OK", ("health_ok",)),
     Box("System Health", "Error rate: <{limit:g}%", ("error_rate_pct",)),
     Box("System Health", "Response time p95: <{seconds:g}s", ("latency_p95_ms",)),
@@ -175,7 +176,7 @@ DAILY: tuple[Box, ...] = (
     Box("Support", "No deployment-related issues"),
     Box("Support", "All critical tickets addressed"),
 )
-WEEKLY: tuple[Box, ...] = (
+WEEKS_2_TO_4: tuple[Box, ...] = (
     Box("Week 2: Performance Optimization", "Optimize slow database queries", ("db_slow_queries",), work=True),
     Box("Week 2: Performance Optimization", "Review and optimize API endpoints", ("latency_p95_ms",), work=True),
     Box(
@@ -205,19 +206,17 @@ WEEKLY: tuple[Box, ...] = (
     Box("Week 4: Stability & Planning", "Documentation updates"),
 )
 
-BOXES: dict[str, tuple[Box, ...]] = {
-    "hour1": HOUR1,
-    "day1": DAY1,
-    "daily": OVERNIGHT + DAILY,
-    "week1": OVERNIGHT,
-    "weekly-review": WEEKLY,
-    "month1": WEEKLY,
-    "ongoing": DAILY + WEEKLY,
+BOXES: Mapping[Checklist, tuple[Box, ...]] = {
+    Checklist.FIRST_HOUR: FIRST_HOUR,
+    Checklist.FIRST_DAY: FIRST_DAY,
+    Checklist.OVERNIGHT: OVERNIGHT,
+    Checklist.EVERY_DAY: EVERY_DAY,
+    Checklist.WEEKS_2_TO_4: WEEKS_2_TO_4,
 }
 
 
 def checklist(
-    phase: str,
+    phase: Phase,
     readings: Iterable[Reading],
     site: Site,
     findings: Iterable[Finding] = (),
@@ -231,8 +230,9 @@ def checklist(
     known = {reading.id: reading for reading in readings}
     found = {finding.reading: finding.title for finding in findings if finding.active}
     whole = [row for row in days if row["complete"]]
-    edges = {m.id: target_edge(in_force(m, site, phase)) or target_edge(m) for m in all_metrics(site)}
-    boxes = [box for row in BOXES.get(phase, ()) for box in _expanded(row, site) if not _is_without(row, site)]
+    edges = {m.id: target_edge(in_force(m, site, phase.name)) or target_edge(m) for m in all_metrics(site)}
+    rows = [row for each in phase.checklists for row in BOXES[each] if not _is_without(row, site)]
+    boxes = [box for row in rows for box in _expanded(row, site)]
     return [
         {"section": box.section, "box": _words(box, edges)}
         | (_by_days(box, box.by_days, whole, found) if box.by_days else _state(box, _deciding(box, known), found))

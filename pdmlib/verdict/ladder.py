@@ -17,7 +17,7 @@ from pdmlib.frames.readings import (
     Reading,
     State,
     Status,
-    Value,
+    amount,
 )
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site, Step
@@ -134,7 +134,7 @@ def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
     )
     words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
     unit = "" if metric.unit in ("count", "bool") else f" {metric.unit}"
-    return found.evidence or f"{shown(found.value)} is {words[limit.op]} {edge}{unit}"
+    return found.evidence or f"{amount(found.value)} is {words[limit.op]} {edge}{unit}"
 
 
 def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
@@ -147,7 +147,7 @@ def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:
 
 
 def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
-    now = f"now {shown(found.value)} {metric.unit}".strip()
+    now = f"now {amount(found.value, metric.unit)}"
     if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
         more = _trials_to_pass(metric, found, level) - found.samples
         return f"becomes GREEN after {more} more {metric.rate} without a failure ({now}, target {metric.target})"
@@ -181,8 +181,3 @@ def _target(metric: Metric, found: Measurement) -> str:
     if low is None or high is None:
         return metric.target
     return f"between {low:.3g} and {high:.3g}"
-
-
-def shown(value: Value) -> str:
-    """A value in a sentence."""
-    return f"{value:,.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

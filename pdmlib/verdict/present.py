@@ -33,11 +33,13 @@ class Now:
     Attributes:
         value: what is measured now, not over the whole window.
         since: the first moment of the present stretch, as far as the series goes back.
+        window: what the value was measured over.
     """
 
     step: Limit
     value: Value
     since: datetime | None
+    window: Window
 
 
 def now_of(case: Case, metric: Metric) -> Now | None:
@@ -60,7 +62,7 @@ def _now_of(case: Case, metric: Metric) -> Now | None:
     step = _step(looked, metric, found)
     if step is None or not metric.holds(looked):
         return None
-    return Now(step, found.value, _since(case, looked.window, metric))
+    return Now(step, found.value, _since(case, looked.window, metric), looked.window)
 
 
 def _looked_at(case: Case, metric: Metric) -> Case:
@@ -94,8 +96,8 @@ def _failing(case: Case, metric: Metric) -> Now | None:
         return None
     last = last_stretch(case, float(step.edge))
     if last is None:
-        return Now(step, found.value, _since(case, looked.window, metric))
-    return None if last.end is not None else Now(step, found.value, last.start)
+        return Now(step, found.value, _since(case, looked.window, metric), looked.window)
+    return None if last.end is not None else Now(step, found.value, last.start, looked.window)
 
 
 def _lasting(case: Case, metric: Metric) -> Now | None:
@@ -103,7 +105,7 @@ def _lasting(case: Case, metric: Metric) -> Now | None:
     for limit in metric.limits:
         last = last_stretch(case, float(limit.edge)) if limit.op in (">", ">=") else None
         if last is not None and last.end is None:
-            return Now(limit, last.share_pct, last.start)
+            return Now(limit, last.share_pct, last.start, Window(last.start, case.scope.present.end))
     return None
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Priority, Reading, State, Status
+from pdmlib.frames.readings import Finding, Priority, Reading, State, Status, amount
 from pdmlib.phases.phase import Topic
+from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.ladder import PREFIX, shown, step_of
+from pdmlib.verdict.ladder import PREFIX, step_of
 from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -48,12 +49,13 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
     goal = reading.becomes_green or f"{reading.title} is {reading.target} at present"
+    title = _title(case, reading, alert)
     return Finding(
         id=reading.id,
-        title=f"{reading.title} {shown(alert.value if alert else reading.value)} {_unit(reading)}".strip(),
+        title=title,
         priority=priority,
         reading=reading.id,
-        evidence=f"{reading.title}: {reading.reason or reading.measurement.evidence or shown(reading.value)}.",
+        evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}.",
         action=(alert.action if alert else reading.action) or "Look into it",
         becomes_green=goal.removeprefix(PREFIX),
         since=alert.since if alert else None,
@@ -61,6 +63,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         value=reading.value,
         size=_size(reading),
         threshold=alert.threshold if alert else reading.target or "its limit",
+        said=_said(alert) if alert else "",
     )
 
 
@@ -71,8 +74,27 @@ def _size(reading: Reading) -> tuple[str, float] | None:
     return ("requests", float(value or 0) / 100 * (looked or 0)) if known else None
 
 
-def _unit(reading: Reading) -> str:
-    return "" if reading.unit in ("count", "bool") else reading.unit
+# What the alerts that decide mean, in a sentence.
+MEANS = {
+    "app_up": "The application is down",
+    "health_ok": "The health check fails",
+    "db_connection_errors": "The database cannot be reached",
+    "payment_failures": "Payments fail",
+    "error_rate_pct": "{} of requests fail",
+}
+
+
+def _said(alert: Alert) -> str:
+    return MEANS.get(alert.id, "").format(f"{amount(alert.value)} %")
+
+
+def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
+    """A reading with its value; where it is another one now, both with what they were measured over."""
+    whole = amount(reading.value, reading.unit)
+    if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
+        return f"{reading.title} {whole}"
+    since = spoken(alert.window.start, case.site.zone)
+    return f"{reading.title}: {amount(alert.value, alert.unit)} since {since}, {whole} over the whole window"
 
 
 def _unread(reading: Reading) -> Finding:

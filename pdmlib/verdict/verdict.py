@@ -18,17 +18,17 @@ from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
-from pdmlib.phases.window import Window, parse_time
+from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.site.types import nearest
 from pdmlib.verdict.alerts import Alert, alerts_of
-from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of
+from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of, lowered
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import as_step, reading_of, shown
+from pdmlib.verdict.ladder import as_step, reading_of
 from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.symptoms import is_standing, symptoms_of
@@ -186,7 +186,7 @@ def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
 def _checklist(
     case: Case, readings: tuple[Reading, ...], findings: tuple[Finding, ...], days: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    return checklist(case.scope.phase.name, readings, case.site, findings=findings, days=days)
+    return checklist(case.scope.phase, readings, case.site, findings=findings, days=days)
 
 
 def _reading(case: Case, metric: Metric, site: Site) -> Reading:
@@ -285,8 +285,8 @@ def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
     """An incident that is over, in the past tense."""
     start, end = (parse_time(incident[edge]).astimezone(zone) for edge in ("start", "end"))
     what = "It was down" if incident["reading"] == "app_up" else "Too many requests failed"
-    until = f"{end:%H:%M %Z}" if end.date() == start.date() else f"{end:%Y-%m-%d %H:%M %Z}"
-    return f"{what} from {start:%Y-%m-%d %H:%M} to {until} and has recovered."
+    until = f"{end:%H:%M}" if end.date() == start.date() else spoken(end, zone)
+    return f"{what} from {spoken(start, zone)} to {until} and has recovered."
 
 
 def summarise(verdict: Verdict) -> str:
@@ -299,19 +299,19 @@ def summarise(verdict: Verdict) -> str:
     lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
-        f"{r.title.lower()} {shown(r.value)} {r.unit} (target {r.target})"
+        f"{lowered(r.title)} {amount(r.value, r.unit)} (target {r.target})"
         for r in key
         if r and r.value is not None
     ]
     if facts:
         lines.append("Measured: " + ", ".join(facts) + ".")
-    troubles = [cause.title for cause in verdict.causes if cause.status is CauseStatus.NEW]
+    troubles = [cause.sentence for cause in verdict.causes if cause.status is CauseStatus.NEW]
     if troubles:
         more = f", and {len(troubles) - MOST_TROUBLES} more" if len(troubles) > MOST_TROUBLES else ""
-        lines.append("Found: " + "; ".join(troubles[:MOST_TROUBLES]) + more + ".")
+        lines.append(". ".join(troubles[:MOST_TROUBLES]) + more + ".")
     elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
-    lines += [f"{c.title}." for c in verdict.causes if c.status is CauseStatus.STANDING]
+    lines += [f"{c.sentence}." for c in verdict.causes if c.status is CauseStatus.STANDING]
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:

@@ -8,13 +8,35 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from jupyter_client.manager import KernelManager
 
 from pdmlib.site.environment import environment_without
 
-# The kernel imports what every notebook needs while the sources are still being asked.
-WARM = "--IPKernelApp.exec_lines=import pdmlib.workbook.report, pdmlib.report.charts.catalogue"
+# The kernel imports what every notebook needs while the sources are still being asked, and as the command does not
+# let jsonschema load a checker of IRIs that takes a second.
+WARM = (
+    "--IPKernelApp.exec_lines=import sys; sys.modules.setdefault('rfc3987_syntax');"
+    " import pdmlib.workbook.report, pdmlib.report.charts.catalogue"
+)
+
+
+class _Manager(KernelManager):
+    """Closes the sockets of each client: nbclient leaves them open where it did not start the kernel itself."""
+
+    _newest: Any = None
+
+    def client(self, **kwargs: Any) -> Any:
+        self.hang_up()
+        self._newest = super().client(**kwargs)
+        return self._newest
+
+    def hang_up(self) -> None:
+        """Closes the client of the notebook that ran last."""
+        if self._newest is not None:
+            self._newest.stop_channels()
+            self._newest = None
 
 
 class Kernel:
@@ -24,7 +46,7 @@ class Kernel:
         # Sockets of its own: by default every kernel started in a folder would share the same ones.
         # Their paths must be short, which those of TMPDIR need not be.
         self._sockets = tempfile.mkdtemp(prefix="pdm-", dir="/tmp" if Path("/tmp").is_dir() else None)
-        self._manager = KernelManager(
+        self._manager = _Manager(
             kernel_name="python3",
             transport="ipc",
             ip=f"{self._sockets}/kernel",
@@ -38,6 +60,7 @@ class Kernel:
         return self._manager
 
     def __exit__(self, *_: object) -> None:
+        self._manager.hang_up()
         if self._manager.has_kernel:
             self._manager.shutdown_kernel(now=True)
         self._manager.cleanup_resources()

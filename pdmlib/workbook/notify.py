@@ -15,6 +15,7 @@ from pdmlib.errors import SiteError, SourceError
 from pdmlib.frames.readings import Status
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import phase_named
+from pdmlib.report.card import lines
 from pdmlib.site.environment import environment_value
 from pdmlib.site.masking import keep_secret
 from pdmlib.site.site import Site
@@ -25,6 +26,7 @@ from pdmlib.storage.reports import read_json
 WORSE = {ReportStatus.GREEN: 0, ReportStatus.UNKNOWN: 1, ReportStatus.YELLOW: 2, ReportStatus.RED: 3}
 URGENT = ("P0", "P1")
 SECONDS = 10.0
+HEADER, SECTION, FIELD = 150, 3000, 2000  # characters that Slack takes of each block
 
 
 def webhook(site: Site) -> str:
@@ -77,7 +79,7 @@ def notify(url: str, folder: Path, content: Mapping[str, Any], previous: Mapping
         lines, state = news(said, content, previous)
         text = "\n".join(lines) or None
         if text:
-            _post(url, text)
+            _post(url, text, content.get("card"))
         _keep(path, state)
         return text
 
@@ -151,11 +153,33 @@ def _safe(text: Any) -> str:
     return one_line(str(text)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _post(url: str, text: str) -> None:
+def blocks(card: Mapping[str, Any], news_of_it: str) -> list[dict[str, Any]]:
+    """The decision card and what is new as blocks of Slack; plain text only, so that nothing of a stranger acts.
+
+    Where the receiver knows no blocks it shows the message's text.
+    """
+    first, *more = lines(card)
+    figures = [_plain(f"{t['title']}: {t['value']}, {t['judged']}", FIELD) for t in card["tiles"]]
+    return [
+        {"type": "header", "text": _plain(first, HEADER)},
+        {"type": "section", "text": _plain(news_of_it, SECTION)},
+        {"type": "section", "text": _plain("\n".join(more[:-1]), SECTION)},
+        *([{"type": "section", "fields": figures}] if figures else []),
+        {"type": "context", "elements": [_plain(card["dates"], SECTION)]},
+    ]
+
+
+def _plain(text: str, most: int) -> dict[str, Any]:
+    return {"type": "plain_text", "text": text if len(text) <= most else text[: most - 1] + "…", "emoji": False}
+
+
+def _post(url: str, text: str, card: Mapping[str, Any] | None = None) -> None:
     keep_secret(url)
     parts = urlsplit(url)
     base = f"{parts.scheme}://{parts.netloc}{parts.path}"
-    message = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    message: dict[str, Any] = {"text": text, "mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    if card:
+        message["blocks"] = blocks(card, text)
     try:
         with Api("webhook", base, budget=Budget(SECONDS)) as api:
             api.post("", message, parse_qsl(parts.query, keep_blank_values=True))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import cached_property, wraps
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar, cast
@@ -20,6 +20,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.report import document, html, tables, text, words
+from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Html
 from pdmlib.site.notes import Notes, load_notes, notes_path
 from pdmlib.site.site import Site
@@ -61,7 +62,7 @@ def each_kept_going(report: type[T]) -> type[T]:
 
 
 @each_kept_going
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """One report: its case, its verdict and the analyst's notes.
 
@@ -82,31 +83,42 @@ class Report:
     def _scope(self) -> Scope:
         return self.case.scope
 
+    @cached_property
+    def card(self) -> Card:
+        """The decision card: what to know in ten seconds."""
+        return card_of(self.verdict)
+
     def headline(self) -> Html:
-        """The verdict: status, recommendation, outcome, confidence and the summary."""
-        zone, scope, verdict = self.case.site.zone, self._scope, self.verdict
-        done = "" if scope.complete else f" ({scope.so_far})"
-        span = f"{words.local(scope.window.start, zone)} to {words.local(scope.window.end, zone)}{done}"
-        return html.render(
-            "headline.html.j2",
-            v=verdict,
-            shape=words.SHAPES[verdict.status],
-            part=span,
-            outcome=words.OUTCOMES[verdict.outcome].lower() if verdict.outcome else None,
-            deployed=words.deployed(self.case),
-            as_of=words.local(scope.as_of, zone),
-            next_check=words.local(verdict.next_check, zone),
-            summary=self.notes.summary or verdict.summary,
-        )
+        """The decision card, and the analyst's own summary under it."""
+        return html.card(self.card.plain(), self.notes.summary or "")
+
+    def _repr_html_(self) -> str:
+        return html.mail(self.card.plain(), self._title).html
+
+    def __repr__(self) -> str:
+        return f"Report({self.case.site.site} {self._scope.phase.name}: {self.card.sentence})"
+
+    @property
+    def _title(self) -> str:
+        return f"{self.case.site.title}: {self._scope.phase.title}"
 
     def highlights(self) -> Html:
-        """What went well and what did not, from the notes and the facts."""
-        told = [*self.notes.highlights, *text.highlights(self.verdict)]
+        """What went well: the notes and the facts; what did not is a cause."""
+        told = [*self.notes.highlights, *text.good(self.verdict)]
         return self._list(told, f"{text.nothing(self.verdict)}.")
 
     def readings(self, *sections: str, most: int | None = None) -> Html:
         """The readings of the sections, judged; a slide shows at most so many."""
-        return tables.readings([r for name in sections for r in self.verdict.section(name)], most)
+        found = [r for name in sections for r in self.verdict.section(name)]
+        shown = tables.readings(found, self._numbers, most).html
+        return Html("".join(f'<a id="{name}"></a>' for name in sections) + shown)
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        """The number of the cause that tells of a reading."""
+        where = {f.id: f.reading for f in (*self.verdict.findings, *self.verdict.symptoms)}
+        told = list(enumerate(self.verdict.causes, 1))
+        return {where[name]: number for number, cause in reversed(told) for name in cause.chain if name in where}
 
     def brief(self, *sections: str, most: int = 12) -> Html:
         """The readings of the sections for a shared screen: value, target and status; at most so many."""
@@ -119,16 +131,22 @@ class Report:
     def table(self, name: str, most: int | None = None) -> Html:
         """A table of `report.json`; a slide shows its first rows, at most so many."""
         rows = self.verdict.tables[name]
-        return tables.adoption(rows) if name == "feature_adoption" else tables.table(name, rows, most=most)
+        return tables.adoption(rows) if name == "feature_adoption" else self._table(name, rows, most=most)
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""
-        return tables.table(f"{name}_glance", self.verdict.tables[name][:most])
+        rows = tables.first_the_troubled_of(name, self.verdict.tables[name])
+        return self._table(f"{name}_glance", rows, most=most)
 
     def top_findings(self, most: int) -> Html:
-        """The causes of what was found, most urgent first, a line each; a slide shows at most so many."""
-        lines = [f"{c.priority.value} {c.title}: {c.evidence}" for c in self.verdict.causes]
-        return self._list(lines, "No finding.", most)
+        """The causes of what was found, most urgent first, a line each.
+
+        A slide shows at most so many, and never hides one that is urgent.
+        """
+        urgent = sum(cause.priority is not Priority.P2 for cause in self.verdict.causes)
+        told = (*self.card.causes, *self.card.others)
+        lines = [f"{c.priority} {c.said} ({c.owner}, {c.due})" for c in told]
+        return self._list(lines, "No finding.", max(most, urgent))
 
     def tiles(self, *names: str) -> Html:
         """Readings as large tiles: value, status by word and shape, target."""
@@ -148,7 +166,7 @@ class Report:
     def changed_before(self) -> Html:
         """Deployments and other changes in the day before the window."""
         rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
-        return tables.table("timeline", rows, "No deployment or change is known in the day before.")
+        return self._table("timeline", rows, "No deployment or change is known in the day before.")
 
     def underused(self, most: int | None = None) -> Html:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
@@ -169,11 +187,12 @@ class Report:
 
     def issues(self, priority: str) -> Html:
         """Causes and incidents of a priority and what became of them."""
-        wanted = Priority(priority)
-        found = [cause for cause in self.verdict.causes if cause.priority is wanted]
+        told = zip((*self.card.causes, *self.card.others), self.verdict.causes, strict=True)
+        found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
-        shown = tables.causes(found, self.notes.issues, self.case.site.zone).html if found or not rows else ""
-        return Html((tables.table("incidents", rows).html if rows else "") + shown)
+        where = {f.id: f.reading for f in (*self.verdict.findings, *self.verdict.symptoms)}
+        shown = tables.causes(found, self.notes.issues, where).html if found or not rows else ""
+        return Html(shown + (self._table("incidents", rows).html if rows else ""))
 
     def alerts(self) -> Html:
         """Alerts that hold in the latest part of the window."""
@@ -197,7 +216,7 @@ class Report:
         """Which verdicts would flip if the mildest limit of a reading were another."""
         rows = flipped(self.verdict, reading, edge)
         here = self.verdict.reading(reading) is not None
-        return tables.table(
+        return self._table(
             "what_if", rows, "Nothing would flip." if here else "The site does without the source of this reading."
         )
 
@@ -205,7 +224,7 @@ class Report:
         """How each source answered, and what was read and not understood."""
         answered = tables.coverage(self.case.collection.coverage).html
         empty = "Everything that was read was understood."
-        unclear = tables.table("not_understood", self.verdict.not_understood, empty).html
+        unclear = self._table("not_understood", self.verdict.not_understood, empty).html
         broken = [f"{row['part']}: {row['error']}" for row in self.case.broken]
         failed = f"<h3>Could not be computed</h3>{self._list(broken).html}" if broken else ""
         return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
@@ -232,6 +251,15 @@ class Report:
     def _unwritten(self, reason: str) -> str:
         title, verdict = self.case.site.title, self.verdict
         return f"# {title}: {verdict.status}\n\nThis file could not be written: {reason}. report.json is whole.\n"
+
+    def _table(
+        self,
+        name: str,
+        rows: Iterable[Mapping[str, Any]],
+        empty: str = "Nothing to show.",
+        most: int | None = None,
+    ) -> Html:
+        return tables.table(name, rows, self.case.site.zone, empty=empty, most=most)
 
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:

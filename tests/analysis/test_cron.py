@@ -398,9 +398,60 @@ def test_rule_19_never_is_said_only_of_a_log_that_reaches_back_two_periods() -> 
     )
     deployed, week_later = at("2025-10-30T15:00"), at("2025-11-06T15:00")
     runs = [row for m in every(60, deployed, week_later) for row in rows_of("job", m)]
-    for oldest, title in (("2025-07-01", "bills never logged a run"), ("2025-10-10", "no run since 2025-10-10")):
+    for oldest, title in (("2025-07-01", "bills never logged a run"), ("2025-10-10", "no run since Fri 10 Oct")):
         log = [*rows_of("job", at(f"{oldest}T00:00")), *runs]
         case = a_case({"cron_logs": log}, deployed_at=deployed, as_of=week_later, site=site)
         (finding,) = cron.findings(case)
         assert (finding.id, finding.priority) == ("cron:bills:never_logged", Priority.P2)
         assert title in finding.title
+
+
+def test_names_of_jobs_are_compared_without_case_and_space() -> None:
+    """24 hourly runs under `JOB `, which another job of the log is not."""
+    case = a_day(hourly(job="JOB "), hourly(job="jobs"))
+    states = cron.slots(case)["state"]
+    assert list(states) == ["ok"] * 24
+    off = a_day(site=one_job(), cron_settings=[{"job": " Job", "enabled": False}])
+    assert cron._disabled(off) == {"job"}
+
+
+def test_a_job_that_never_logged_is_told_beside_the_name_that_is_most_like_its_own() -> None:
+    case = a_day(
+        hourly(job="sync_order"), site=a_site(cron={"jobs": [{"name": "sync-orders", "schedule": "0 * * * *"}]})
+    )
+    (finding,) = cron.findings(case)
+    assert "does not list: did you mean sync_order?" in finding.evidence
+
+
+def test_rows_of_a_job_without_a_start_are_said_and_not_that_the_log_holds_none() -> None:
+    lacking = {
+        "source": "postgres",
+        "item": "cron.started_at",
+        "what": "empty",
+        "count": 19,
+        "example": "Job ",
+        "taken_for": "not read",
+        "mend": "",
+    }
+    case = a_day(hourly(job="other"), not_understood=[lacking])
+    (finding,) = cron.findings(case)
+    assert finding.title == "job has 19 rows without a start"
+    assert "holds no row" not in finding.evidence
+    assert cron.table(case)[0]["last_error"] == "19 rows without a start"
+
+
+def test_a_job_of_the_log_that_the_site_file_does_not_list_has_a_row_and_its_failures_a_finding() -> None:
+    """Of 24 runs of `ghost` all failed, and of the 24 of `calm` none."""
+    ghost = [
+        row
+        for moment in every(60, DEPLOYED, DAY_LATER)
+        for row in rows_of("ghost", moment, status="failed", error="no space left")
+    ]
+    case = a_day(hourly(), hourly(job="calm"), ghost)
+    rows = {row["job"]: (row["ok"], row["failed"], row["last_error"]) for row in cron.table(case)}
+    assert rows == {"job": (24, 0, None), "ghost": (0, 24, "no space left"), "calm": (24, 0, None)}
+    (finding,) = cron.findings(case)
+    assert (finding.id, finding.priority, finding.value) == ("cron:unlisted", Priority.P2, 24)
+    assert "ghost (24 runs, 24 failed), calm (24 runs, 0 failed)" in finding.evidence
+    assert MEASURES["cron_runs_failed"](case).value == 0
+    assert "ghost (24 runs, 24 failed)" in str(MEASURES["cron_jobs_expected"](case).evidence)

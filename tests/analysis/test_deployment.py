@@ -109,11 +109,11 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
     site = a_site(holidays=[date(2025, 3, 5), date(2025, 2, 27), date(2025, 1, 1)])
     found = rivals(a_case(frames, site=site))
     assert found == [
-        "1 more production deployments in the window: dpl_2 at 2025-03-04T15:00:00Z",
+        "1 more production deployment in the window: dpl_2 at Tue 4 Mar 09:00 CST",
         "traffic is 3 times that of the seven days before the deployment",
         "supabase reports db as UNHEALTHY",
-        "2025-03-05 in the window is a holiday",
-        "2025-02-27 in the seven days before the deployment was a holiday",
+        "Wed 5 Mar in the window is a holiday",
+        "Thu 27 Feb in the seven days before the deployment was a holiday",
     ]
 
 
@@ -149,7 +149,7 @@ def test_traffic_that_left_the_deployment_is_a_finding(move, words):
     (found,) = deployment.findings(a_case({"deployments": [*rows, back, again]}))
     assert not found.active
     assert rivals(a_case({"deployments": [*rows, back]})) == [
-        f"1 more production deployments in the window: dpl_0 at 2025-03-04T15:00:00Z ({move})"
+        f"1 more production deployment in the window: dpl_0 at Tue 4 Mar 09:00 CST ({move})"
     ]
 
 

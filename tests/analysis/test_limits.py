@@ -11,6 +11,7 @@ from pdmlib.analysis.database import health
 from pdmlib.analysis.integrations.operational import causes_of
 from pdmlib.analysis.product import costs
 from pdmlib.frames.case import Case
+from pdmlib.phases.phase import phase_named
 from pdmlib.report.charts.catalogue import CHARTS
 from pdmlib.site.load import load_site
 from pdmlib.verdict.checklist import checklist
@@ -206,8 +207,8 @@ def test_an_incident_tells_of_the_rollback_and_the_budget_in_force() -> None:
 
 
 def test_a_box_of_the_checklist_names_the_limit_in_force() -> None:
-    plain = {row["box"] for row in checklist("hour1", (), a_site())}
-    own = {row["box"] for row in checklist("hour1", (), a_site(limits=MOVED))}
+    plain = {row["box"] for row in checklist(phase_named("hour1"), (), a_site())}
+    own = {row["box"] for row in checklist(phase_named("hour1"), (), a_site(limits=MOVED))}
     assert own - plain == {
         "Response times < 0.717s (p95)",
         "Error rate < 0.7%",
@@ -220,4 +221,6 @@ def test_a_box_of_the_checklist_names_the_limit_in_force() -> None:
         "CPU usage < 70%",
         "Memory usage < 80%",
     }
-    assert "Bundle size unchanged (<377KB)" in {r["box"] for r in checklist("day1", (), a_site(limits=MOVED))}
+    assert "Bundle size unchanged (<377KB)" in {
+        r["box"] for r in checklist(phase_named("day1"), (), a_site(limits=MOVED))
+    }

@@ -7,6 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from pdmlib.cli.main import application
 
 ROOT = Path(__file__).parents[2]
 SITE = "site: shop\ntitle: Ünïcode\ntime_zone: UTC\ndeployed_at: 2025-03-03T00:00:00Z\nsources: {}\n"
@@ -22,7 +25,7 @@ def pdm(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
         text=True,
         errors="replace",
         env=environment,
-        timeout=100,
+        timeout=600,
     )
 
 
@@ -32,8 +35,8 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_asked(
     tmp_path: Path, command: tuple[str, ...], out: str
 ) -> None:
     (tmp_path / "shop.yaml").write_text(SITE)
-    done = pdm(*command, "--site", str(tmp_path / "shop.yaml"), "--out", out)
-    assert done.returncode == 2
+    done = CliRunner().invoke(application(), [*command, "--site", str(tmp_path / "shop.yaml"), "--out", out])
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"pdm: --out: {out} cannot be written to: ")
     assert len(done.stderr.splitlines()) == 1
 

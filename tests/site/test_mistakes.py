@@ -70,6 +70,18 @@ def refused(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = 
         ("targets:\n  uptime_pct:\n    week9: 99", 7, "targets.uptime_pct.week9", "did you mean week1?"),
         ("targets: {uptime_pct: {week1: high}}", 5, "targets.uptime_pct.week1", "valid number"),
         ("limits: {uptime_pct: [{op: <, edge: abc, status: fail}]}", 5, "limits.uptime_pct.0.edge", "number"),
+        (
+            "limits: {uptime_pct: [{op: <, edge: 99.9, status: warn}, {op: <, edge: 99.5, status: fail}]}",
+            5,
+            "limits.uptime_pct.1",
+            "is never reached",
+        ),
+        (
+            "limits: {latency_p95_ms: [{op: '>=', edge: 800, status: warn}, {op: '>', edge: 800, status: fail}]}",
+            5,
+            "limits.latency_p95_ms.1",
+            "write the worst first",
+        ),
         ("unused: [stripe, twillio]", 5, "unused.1", "did you mean twilio?"),
         ("url: ${SHOP_URL", 5, "url", "a variable is written ${NAME}"),
         ("url: https://${SHOP-URL}", 5, "url", "a variable is written ${NAME}"),

@@ -182,6 +182,7 @@ def test_each_endpoint_is_probed_as_often_as_the_site_says_and_counts_for_the_en
     assert moments == [as_of - timedelta(seconds=2), as_of - timedelta(seconds=1)]
 
 
+@pytest.mark.slow
 def test_rule_15_what_looks_down_is_probed_again_over_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     found, _ = probed({"/": Reply("<h1>x</h1>", 500)})

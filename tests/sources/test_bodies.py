@@ -11,11 +11,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pdmlib.analysis import deployment, errors, performance
+from pdmlib.analysis import cron, deployment, errors, performance
+from pdmlib.analysis.availability import stability
 from pdmlib.analysis.database import health
 from pdmlib.errors import SourceError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State
+from pdmlib.site.tables import Cron, Uptime
 from pdmlib.sources import sentry, supabase
 from pdmlib.sources.vercel import source as vercel
 from tests.builders import at
@@ -67,6 +69,10 @@ SPAN_CELLS = {
     "count_unique(issue)": 2,
     "issue": "SHOP-1",
     "release": "shop@1",
+    "timestamp": "2025-03-03T15:00:00+00:00",
+    "check_status": "success",
+    "check_duration_us": 1000,
+    "status_reason_type": None,
 }
 AXES = [*(f"{p}(span.duration)" for p in ("p50", "p95", "p99", "avg")), "count()", "http_response_rate(5)"]
 SENTRY: dict[str, Any] = {
@@ -123,6 +129,16 @@ SENTRY: dict[str, Any] = {
             "projects": [{"id": 7, "slug": "web"}],
         }
     ],
+    f"{ORG}/monitors/": [{"slug": "job", "name": "x", "config": {"schedule": "0 * * * *"}}],
+    f"{ORG}/monitors/job/checkins/": [
+        {
+            "environment": "production",
+            "status": "ok",
+            "duration": 5,
+            "dateAdded": "2025-03-03T15:05:00Z",
+            "dateInProgress": "2025-03-03T15:05:00Z",
+        }
+    ],
     f"{ORG}/stats_v2/": {
         "groups": [{"by": {"outcome": "accepted"}, "totals": {"sum(quantity)": 3}, "series": {}}]
     },
@@ -138,6 +154,10 @@ SENTRY_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "data.count_unique(span.status_code)": count(50, null=True),
         "data.transaction": st.sampled_from(["/a", "/b"]),
         "data.issue": st.sampled_from(["SHOP-1", "SHOP-2"]),
+        "data.timestamp": iso_time(),
+        "data.check_status": one_of("success", "failure", "missed_window", "disallowed_by_robots"),
+        "data.check_duration_us": count(null=True),
+        "data.status_reason_type": st.sampled_from(["timeout", None]),
         "meta.dataScanned": one_of("full", "partial", null=True),
     },
     f"{ORG}/events-timeseries/": {
@@ -176,6 +196,13 @@ SENTRY_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "dateReleased": iso_time(null=True),
         "projects": st.just([{"id": 7, "slug": "web"}]),
     },
+    f"{ORG}/monitors/job/checkins/": {
+        "environment": st.sampled_from(["production", "staging"]),
+        "status": one_of("ok", "error", "in_progress", "missed", "timeout"),
+        "duration": count(null=True),
+        "dateAdded": iso_time(),
+        "dateInProgress": iso_time(null=True),
+    },
     f"{ORG}/stats_v2/": {
         "groups.by.outcome": one_of(
             "accepted", "filtered", "rate_limited", "invalid", "abuse", "client_discard", "cardinality_limited"
@@ -197,7 +224,13 @@ SENTRY_KEYS = (
     "version",
     "dateCreated",
     "lastDeploy",
+    "slug",
+    "environment",
 )
+MONITORED = {
+    "uptime": Uptime(in_sentry=True),
+    "cron": Cron.model_validate({"in_sentry": True, "jobs": [{"name": "job", "schedule": "0 * * * *"}]}),
+}
 
 # Vercel: the SDK of 2026-08-20
 
@@ -375,17 +408,19 @@ SERIES = (
     'node_filesystem_avail_bytes{mountpoint="/data"}',
     'pg_up{service_type="postgresql"}',
     'connection_stats_connection_count{username="other"}',
-    "max_connections_connection_count",
     "pg_stat_statements_total_queries",
     'pg_database_size_bytes{datname="postgres"}',
 )
 LEGAL = st.sampled_from(["0", "1", "27", "3.5e9", "+Inf", "-Inf", "NaN", "1e400", "-1", "0x10", "1 1741000000000"])
 ILLEGAL = st.sampled_from(["+Inf", "-Inf", "1e400", "-1", "one", "", "\x00", "9" * 500])
 
+ANY = st.one_of(LEGAL, ILLEGAL)
 
-def a_scrape(draw: Any, values: st.SearchStrategy[str]) -> str:
+
+def a_scrape(draw: Any, values: st.SearchStrategy[str], most: st.SearchStrategy[str]) -> str:
     """Lines of metrics, some of them twice, among lines that are not read."""
     lines = [f"{name} {draw(values)}" for name in SERIES for _ in range(draw(st.integers(0, 2)))]
+    lines.append(f"max_connections_connection_count {draw(most)}")
     return "\n".join([*lines, "# TYPE go_goroutines gauge", "go_goroutines 9", draw(st.text(max_size=20))])
 
 
@@ -396,7 +431,7 @@ TEMPLATES = {"sentry": SENTRY, "vercel": VERCEL, "supabase": SUPABASE}
 ALLOWED = {"sentry": SENTRY_WORDS, "vercel": VERCEL_WORDS, "supabase": SUPABASE_WORDS}
 KEYS = {"sentry": SENTRY_KEYS, "vercel": VERCEL_KEYS, "supabase": ("name",)}
 RESTING = {
-    "sentry": (*errors.METRICS, *performance.METRICS),
+    "sentry": (*errors.METRICS, *performance.METRICS, *stability.METRICS, *cron.METRICS),
     "vercel": (*deployment.METRICS, *performance.METRICS),
     "supabase": tuple(metric for metric in health.metrics(the_site("sentry", organization="x", project="y"))),
 }
@@ -435,8 +470,9 @@ def judged(answers: Answers, source: str) -> Case | None:
         "vercel": {"base_url": answers.url, "project": "prj_x", "team": "team_a"},
         "supabase": {"metrics_url": f"{answers.url}/metrics", "management_url": answers.url, "project_ref": "ref"},
     }
+    site = the_site(source, **blocks[source]).model_copy(update=MONITORED if source == "sentry" else {})
     try:
-        return case_of(the_site(source, **blocks[source]), SCOPE, source, NAMES[source])
+        return case_of(site, SCOPE, source, NAMES[source])
     except SourceError:
         return None
 
@@ -454,7 +490,7 @@ def test_whatever_the_specification_allows_is_read(answers: Answers, source: str
         answers.bodies = drawn(
             data.draw, source, lambda draw, body, path: specified(draw, body, words.get(path, {}))
         )
-        answers.bodies["/metrics"] = a_scrape(data.draw, st.sampled_from(["0", "1", "0.5", "NaN"]))
+        answers.bodies["/metrics"] = a_scrape(data.draw, st.sampled_from(["0", "1", "0.5", "NaN"]), st.just("60"))
         case = judged(answers, source)
         assert case is not None
         known = case["not_understood"]
@@ -474,7 +510,7 @@ def test_whatever_else_is_answered_raises_nothing(answers: Answers, source: str,
         answers.bodies = drawn(
             data.draw, source, lambda draw, body, path: disturbed(draw, specified(draw, body, words.get(path, {})))
         )
-        answers.bodies["/metrics"] = a_scrape(data.draw, st.one_of(LEGAL, ILLEGAL))
+        answers.bodies["/metrics"] = a_scrape(data.draw, ANY, ANY)
         case = judged(answers, source)
         if case is None:
             return
@@ -494,7 +530,7 @@ def test_of_what_is_not_understood_nothing_passes_fails_or_is_zero(
 
     def check(data: st.DataObject) -> None:
         answers.bodies = drawn(data.draw, source, lambda draw, body, path: unknown(draw, body, KEYS[source]))
-        answers.bodies["/metrics"] = a_scrape(data.draw, ILLEGAL)
+        answers.bodies["/metrics"] = a_scrape(data.draw, ILLEGAL, ILLEGAL)
         case = judged(answers, source)
         if case is None:
             return

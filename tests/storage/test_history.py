@@ -182,7 +182,7 @@ def test_two_collectors_at_once_lose_nothing_and_double_nothing(tmp_path: Path) 
     """Half of their minutes are the same; each merges the other's files on the way."""
     collectors = [a_collector(tmp_path, first, 45) for first in (0, 25)]
     for collector in collectors:
-        collector.communicate(timeout=120)
+        collector.communicate(timeout=600)
         assert collector.returncode == 0
     assert minutes(tmp_path) == list(range(70))
     compact(tmp_path)
@@ -200,7 +200,7 @@ def test_a_kill_at_any_moment_leaves_whole_files_and_every_sample_that_was_kept(
             if len(said) % 9 == 8:
                 break
         collector.kill()
-        rest, _ = collector.communicate(timeout=60)
+        rest, _ = collector.communicate(timeout=600)
         said |= {int(line) for line in rest.splitlines() if line.strip().isdigit()}
     kept = minutes(tmp_path)
     assert said <= set(kept)

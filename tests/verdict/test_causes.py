@@ -85,7 +85,7 @@ def test_rule_21_index_statement_route_and_percentile_are_one_cause_with_the_fix
 def test_rule_21_what_explains_each_other_is_one_item_with_its_reason(chain: list[Finding], reason: str) -> None:
     (cause,) = causes(*reversed(chain))
     assert cause.chain == tuple(finding.id for finding in chain)
-    assert reason in cause.evidence
+    assert reason in [step.why for step in cause.steps]
 
 
 def test_rule_21_what_has_nothing_in_common_stays_apart() -> None:

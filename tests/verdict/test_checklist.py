@@ -3,6 +3,7 @@
 from typing import Any
 
 from pdmlib.frames.readings import Finding, Measurement, Priority, Reading, State, Status
+from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.verdict.checklist import BOXES, checklist
 from tests.builders import a_site
 
@@ -22,7 +23,10 @@ def reading(name: str, value: Any, status: Status = Status.INFO, **measured: Any
 def states(
     phase: str, *readings: Reading, findings: tuple[Finding, ...] = (), days: tuple[dict[str, Any], ...] = ()
 ) -> dict[str, str]:
-    return {row["box"]: row["state"] for row in checklist(phase, readings, a_site(), findings=findings, days=days)}
+    return {
+        row["box"]: row["state"]
+        for row in checklist(phase_named(phase), readings, a_site(), findings=findings, days=days)
+    }
 
 
 def a_day(date: str, complete: bool = True, **trends: str) -> dict[str, Any]:
@@ -77,7 +81,7 @@ def test_what_is_not_measured_is_left_to_a_person():
 def test_any_error_in_the_tracker_forbids_to_say_there_was_none():
     """26 errors of known issues are not `No 500 errors`, though none of them is critical."""
     seen = (reading("errors_total", 26), reading("issues_critical", 0, Status.PASS))
-    rows = {row["box"]: row for row in checklist("hour1", seen, a_site())}
+    rows = {row["box"]: row for row in checklist(phase_named("hour1"), seen, a_site())}
     box = rows["No 500 errors in Sentry"]
     assert (box["state"], box["reading"], box["reason"]) == ("failed", "errors_total", "errors_total: 26")
     assert states("hour1", reading("errors_total", 0))["No 500 errors in Sentry"] == "done"
@@ -90,7 +94,7 @@ def test_the_newest_whole_day_decides_on_spikes_and_drops():
         assert states("daily", days=(calm, a_day("2025-03-06", requests=trend)))[day] == "failed"
     partial = a_day("2025-03-07", complete=False, requests="unknown")
     assert states("daily", days=(calm, partial))[day] == "done"
-    rows = checklist("daily", (), a_site(), findings=(), days=(a_day("2025-03-06", requests="up"),))
+    rows = checklist(phase_named("daily"), (), a_site(), findings=(), days=(a_day("2025-03-06", requests="up"),))
     assert next(r for r in rows if r["box"] == day)["reason"] == "2025-03-06 up"
 
 
@@ -129,7 +133,7 @@ def test_what_nobody_used_is_not_shown_to_work():
 def test_every_box_names_what_decided_it_or_is_left_to_a_person():
     """No box of any phase is ticked or failed by nothing."""
     seen = [reading(n, 1, Status.PASS, trend="flat") for box in sum(BOXES.values(), ()) for n in box.readings]
-    for phase in BOXES:
+    for phase in PHASES:
         for row in checklist(phase, seen, a_site(), findings=(), days=(a_day("2025-03-06"),)):
             assert (row["reading"] is None) == (row["reason"] == "a person decides"), row
             assert row["reading"] is not None or row["state"] == "manual", row
@@ -147,6 +151,6 @@ def test_rule_22_no_reading_ticks_a_box_of_work_that_people_do() -> None:
         target=">= 99",
         measurement=hits,
     )
-    rows = checklist("weekly-review", [passed], a_site())
+    rows = checklist(phase_named("weekly-review"), [passed], a_site())
     (cache,) = [row for row in rows if row["box"].startswith("Implement additional caching")]
     assert (cache["state"], cache["reason"]) == ("manual", "a person decides (Cache hits: pass)")

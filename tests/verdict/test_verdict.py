@@ -26,7 +26,7 @@ ERROR_RATE = next(metric for metric in performance.METRICS if metric.id == "erro
 
 
 def errors(count: int, requests: int, level: float = stats.LEVEL) -> Measurement:
-    low, high = stats.wilson(count, requests, level)
+    low, high = stats.proportion(count, requests, level)
     return Measurement(
         State.MEASURED, 100 * count / requests, samples=requests, low=100 * low, high=100 * high, source="vercel"
     )

@@ -63,7 +63,7 @@ class Server:
         request = urllib.request.Request(
             f"{self.url}/{path}", method=method, headers={"Authorization": f"token {TOKEN}"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             text = answer.read().decode()
         return json.loads(text) if text.startswith(("{", "[")) else text
 
@@ -71,7 +71,7 @@ class Server:
         """The answers that a kernel of this server gives to cells, stopping at the first error."""
         kernel = self.ask("api/kernels", "POST")["id"]
         address = f"{self.url.replace('http', 'ws', 1)}/api/kernels/{kernel}/channels?token={TOKEN}"
-        channel = websocket.create_connection(address, timeout=60)
+        channel = websocket.create_connection(address, timeout=300)
         try:
             return [message for i, cell in enumerate(cells) for message in self._cell(channel, f"cell{i}", cell)]
         finally:
@@ -129,7 +129,7 @@ def server(tmp_path: Path, demo_environ: object) -> Iterator[Server]:
         yield Server(address(process, runtime, tmp_path / "log"))
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(120)
 
 
 def address(process: subprocess.Popen[bytes], runtime: Path, log: Path) -> str:

@@ -154,6 +154,24 @@ def test_hostile_text_is_only_text(receiver: Receiver, tmp_path: Path) -> None:
     assert (body["mrkdwn"], body["unfurl_links"]) == (False, False)
 
 
+def test_slack_gets_the_decision_card_as_blocks_of_plain_text(receiver: Receiver, tmp_path: Path) -> None:
+    """Slack takes 150 characters in a header and 3,000 in a section."""
+    cause = {"number": 1, "said": "<!channel> waits" * 400, "priority": "P1", "since": "", "fix": "DROP"}
+    cause |= {"owner": "Backend", "due": "Tue 11 Mar", "action": "Mend it"}
+    tile = {"title": "Errors", "value": "6 %", "judged": "✗ FAIL"}
+    card = {"sentence": "RED. " + "It fails. " * 40, "advice": "Roll back now.", "causes": [cause], "others": []}
+    card |= {"tiles": [tile], "dates": "Deployed Mon 3 Mar", "unknown": ""}
+    notify(receiver.url, tmp_path, content("RED", an_alert(), card=card), None)
+    (body,) = receiver.bodies
+    kinds = [block["type"] for block in body["blocks"]]
+    assert kinds == ["header", "section", "section", "section", "context"]
+    texts = [part for block in body["blocks"] for part in (block.get("text"), *block.get("fields", ())) if part]
+    assert {part["type"] for part in texts} == {"plain_text"}
+    assert len(body["blocks"][0]["text"]["text"]) <= 150
+    assert all(len(part["text"]) <= 3000 for part in texts)
+    assert "Backend, by Tue 11 Mar: Mend it" not in body["text"] and "began: P1" in body["text"]
+
+
 def test_a_refusal_is_one_line_without_the_address_and_the_next_call_tries_again(
     receiver: Receiver, tmp_path: Path
 ) -> None:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from pdmlib.phases.phase import PHASES
-from pdmlib.site.vendors import Sources
+from pdmlib.site.site import OPTIONAL
 from pdmlib.workbook.execute import NOTEBOOKS
+from pdmlib.workbook.report import Report
 from tests.sources.loopback import Reply, routed, vendor
 
 
@@ -28,7 +29,7 @@ def test_the_notebook_runs_on_a_health_check_alone(phase: str, tmp_path: Path) -
             "title": "Small",
             "time_zone": "UTC",
             "deployed_at": "2025-03-03T10:00:00Z",
-            "unused": [name for name in Sources.model_fields if name != "app"],
+            "unused": [name for name in OPTIONAL if name != "app"],
             "sources": {"app": {"base_url": running.url, "health": "/health", "detailed": None, "probes": 1}},
         }
         path = tmp_path / "small.yaml"
@@ -38,3 +39,6 @@ def test_the_notebook_runs_on_a_health_check_alone(phase: str, tmp_path: Path) -
             exec(cell, names)
             if not number:
                 names |= {"site": str(path), "out": str(tmp_path)}
+        report = next(value for value in names.values() if isinstance(value, Report))
+        without = ("cron block", "table of tickets")
+        assert not [r.id for r in report.verdict.readings if any(text in (r.reason or "") for text in without)]

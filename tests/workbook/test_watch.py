@@ -299,7 +299,7 @@ def test_ctrl_c_stops_cleanly_and_keeps_what_was_collected(tmp_path: Path) -> No
             if "next round" in line:
                 break
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
     assert process.returncode == 0
     assert errors == "stopped; every sample collected so far is kept\n"
     assert history.newest(tmp_path / "demo" / "history") is not None

@@ -16,6 +16,7 @@ from pdmlib.analysis.availability.uptime import (
     Outage,
     Uptime,
     interval_of,
+    log_of,
     outages,
     pooled,
     uptime,
@@ -29,7 +30,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import Window, iso
+from pdmlib.phases.window import Window, iso, spoken
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 
@@ -148,7 +149,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
     if not asked and _cut_off(case):
         return case.missing("app")
     if not asked and LOG in targets:
-        asked, source = [LOG], "postgres"
+        asked, source = [LOG], log_of(case)[0]
     if not asked:
         minutes = 2 * interval_of(case).total_seconds() / 60
         return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
@@ -213,7 +214,7 @@ def _unclear(case: Case, probes: pd.DataFrame, source: str) -> Measurement:
     )
     why = (
         said
-        or case.unclear(source, "uptime." if source == "postgres" else "")
+        or case.unclear(source, "" if source == "app" else "uptime.")
         or "what the newest probes say is not understood"
     )
     return Measurement.missing(State.NOT_UNDERSTOOD, why[:300], source)
@@ -237,7 +238,7 @@ def _measured(
         samples=found.probes,
         low=low,
         high=high,
-        source="postgres" if (pooled(case)["target"] == LOG).any() else "app",
+        source=log_of(case)[0] if (pooled(case)["target"] == LOG).any() else "app",
         window=case.window,
         coverage_pct=100 * found.known / found.total,
         evidence=evidence,
@@ -255,7 +256,7 @@ def _unknown(case: Case) -> Measurement:
     block = case.site.uptime
     if block is None:
         return Measurement.missing(State.NOT_CONFIGURED, UNCONFIGURED, "app")
-    return case.missing("postgres", f"table:{block.table}", "no probe was logged in this window")
+    return case.missing(*log_of(case), otherwise="no probe was logged in this window")
 
 
 def uptime_pct(case: Case) -> Measurement:
@@ -272,7 +273,7 @@ def uptime_pct(case: Case) -> Measurement:
     if found.maintenance:
         text += f"; {_minutes(found.maintenance)} of maintenance are left out"
     low, high = found.low_pct, found.high_pct
-    text += f"; between {low:.2f} and {high:.2f} %"
+    text += f"; between {low:.2f} and {high:.2f} %" if round(low, 2) != round(high, 2) else ""
     value = 100 * working / found.known if found.known else None
     return _certain(
         case, _measured(case, value, found, evidence=text, low=low, high=high), found, high < _target(case)
@@ -286,7 +287,7 @@ def _certain(case: Case, measured: Measurement, found: Uptime, sure: bool) -> Me
     why = f"{_minutes(found.unclear)} of probes in words that are not understood"
     if sure and measured.value is not None:
         return replace(measured, evidence=f"{measured.evidence}; of the rest {why}")
-    said = case.unclear("postgres", "uptime.")
+    said = case.unclear(log_of(case)[0], "uptime.")
     reason = f"{why}; {measured.evidence}" + (f"; {said}" if said else "")
     return replace(measured, state=State.NOT_UNDERSTOOD, value=None, reason=reason)
 
@@ -363,6 +364,7 @@ def _outage(case: Case, event: Outage) -> Finding:
     lasts = event.end is None
     sure = event.probes >= ENOUGH_PROBES and not (lasts and app_up(case.present()).value is True)
     until = "and has not been seen up since" if event.end is None else f"until {_clock(event.end, zone)}"
+    verb = "has been" if lasts and sure else "may have been" if lasts else "was"
     title = f"Down for {minutes:.0f} minutes" if lasts else f"Was down for {minutes:.0f} minutes, recovered"
     return Finding(
         id=f"incident:{iso(event.start)}",
@@ -370,7 +372,7 @@ def _outage(case: Case, event: Outage) -> Finding:
         priority=Priority.P0 if sure else Priority.P1,
         reading="app_up",
         evidence=f"{event.probes} probes found the application down for {minutes:.1f} minutes "
-        f"from {event.start.astimezone(zone):%Y-%m-%d} {_clock(event.start, zone)} {until}.",
+        f"from {spoken(event.start, zone)} {until}.",
         action=PREVENT if not lasts else SYSTEM_DOWN if sure else LOOK,
         becomes_green=f"recovered {until}"
         if not lasts
@@ -380,6 +382,7 @@ def _outage(case: Case, event: Outage) -> Finding:
         value=round(minutes, 1),
         threshold="> 5 min",
         rollback=lasts and sure,
+        said=f"The application {verb} down for {minutes:.0f} minutes",
     )
 
 
@@ -417,6 +420,7 @@ def _unprobed(case: Case) -> list[Finding]:
     longest = gaps.loc[(gaps["end"] - gaps["start"]).idxmax()]
     allowed = max(0.0, found.total * (100 - target) / 100 - found.down)
     unseen, most = _minutes(found.unknown), _minutes(allowed)
+    start, end = (spoken(longest[edge], case.site.zone) for edge in ("start", "end"))
     return [
         Finding(
             id="uptime:unprobed",
@@ -424,7 +428,7 @@ def _unprobed(case: Case) -> list[Finding]:
             priority=Priority.P2,
             reading="uptime_pct",
             evidence=f"Nothing probed the application for {unseen} in {len(gaps)} gaps, the longest from "
-            f"{iso(longest['start'])} to {iso(longest['end'])}; whether {target:g} % were met is not known.",
+            f"{start} to {end}; whether {target:g} % were met is not known.",
             action=PROBE_MORE,
             becomes_green=f"at most {most} without a probe in the window (now {unseen})",
             since=longest["start"].to_pydatetime(),

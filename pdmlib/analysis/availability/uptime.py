@@ -77,6 +77,14 @@ class Outage:
     probes: int = 0
 
 
+def log_of(case: Case) -> tuple[str, str]:
+    """Source and item of the log of probes: the application's table, or Sentry's where it keeps none."""
+    block = case.site.uptime
+    if block is not None and block.in_sentry:
+        return "sentry", "uptime"
+    return "postgres", "probes" if block is None else f"table:{block.table}"
+
+
 @once
 def pooled(case: Case) -> pd.DataFrame:
     """Probes that tell of the window's uptime, oldest first."""

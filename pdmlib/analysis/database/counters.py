@@ -17,7 +17,7 @@ from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import significant
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 
 FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
 ROLLED_BACK = 0.05  # share of transactions: a healthy application undoes few
@@ -164,7 +164,7 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
         # A database whose statistics were never reset has no time of it: the first reset is one all the same.
         began = between.found.before.timestamp() if old is None and between.found.before is not None else old
         if new is not None and began is not None and began + 1 < new <= now:
-            when = iso(pd.Timestamp(new, unit="s", tz="UTC"))
+            when = spoken(pd.Timestamp(new, unit="s", tz="UTC"), between.case.site.zone)
             yield {
                 "object": metric,
                 "severity": "warn",

@@ -21,7 +21,7 @@ from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.frames.states import Pace, Probe
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
 
@@ -57,8 +57,7 @@ def db_cpu_peak_pct(case: Case) -> Measurement:
         return _of_stretches(case, load, float("nan"), "cpu_idle_s")
     top = load.peak
     minutes = (top["end"] - top["start"]).total_seconds() / 60
-    local = top["end"].tz_convert(case.site.time_zone)
-    when = f"{local:%Y-%m-%d %H:%M} {case.site.time_zone}, average of {minutes:.0f} min"
+    when = f"{spoken(top['end'], case.site.zone)}, average of {minutes:.0f} min"
     return _of_stretches(case, load, float(top["value"]), metric="cpu_idle_s", evidence=when)
 
 
@@ -100,7 +99,8 @@ def db_connections(case: Case) -> Measurement:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     limit = host.newest(case, "max_connections")
     of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
-    return _gauged(case, int(now["value"]), f"{of} at {iso(now['at'])}{host.age(case, now)}", str(now["source"]))
+    text = f"{of} at {spoken(now['at'], case.site.zone)}{host.age(case, now)}"
+    return _gauged(case, int(now["value"]), text, str(now["source"]))
 
 
 def db_connections_pct(case: Case) -> Measurement:
@@ -109,7 +109,7 @@ def db_connections_pct(case: Case) -> Measurement:
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
-    text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {iso(top['at'])}"
+    text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {spoken(top['at'], case.site.zone)}"
     value = min(100.0, 100 * float(top["value"]) / float(limit["value"]))
     return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
@@ -153,7 +153,7 @@ def db_connections_refused(case: Case) -> Measurement:
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
     if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
         return case.missing("supabase", "refusals", "the key may not read the server's log")
-    last = f"the last at {iso(refused['at'].max())}" if len(refused) else None
+    last = f"the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
 
 

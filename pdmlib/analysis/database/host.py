@@ -49,9 +49,14 @@ class Stretches:
         return self.table.loc[self.table["value"].idxmax()]
 
 
-@once
 def samples(case: Case, metric: str) -> pd.DataFrame:
-    """All samples of a metric, oldest first: of the platform, else of the database itself.
+    """All samples of a metric, oldest first, the same for every window of a case."""
+    return _samples(case.at(case.scope.window), metric)
+
+
+@once
+def _samples(case: Case, metric: str) -> pd.DataFrame:
+    """Those of the platform, else of the database itself.
 
     What was kept before infinite values were told apart is left out: they are no sample.
 

@@ -59,6 +59,7 @@ def outbound(case: Case) -> pd.DataFrame:
     return rows[rows["direction"].isna() | rows["direction"].str.startswith("outbound", na=False)]
 
 
+@once
 def lost(case: Case, fault: str) -> Share:
     """Messages of the window that were lost by one side's fault, of those with an end."""
     rows = outbound(case)

@@ -1,7 +1,11 @@
-"""Integrations: Stripe, Twilio, Resend, Supabase and Sentry, each OPERATIONAL or with ISSUES and their causes."""
+"""Integrations, each OPERATIONAL or with ISSUES and their causes.
+
+They are Stripe, Twilio, Resend, Supabase and Sentry, and whatever else the application itself checks.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -15,6 +19,7 @@ from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.site.terms import word
 
 SECTION = "integrations"
 OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
@@ -26,6 +31,8 @@ WELL, UNWELL = (
     ("degraded", "down", "warning", "unhealthy", "failed", "error"),
 )
 SHOWN = 6  # states that a line can hold
+MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
+TITLE = 60  # characters of a stranger's name that a row can hold
 # Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well.
 VITAL = (
     "account",
@@ -67,14 +74,19 @@ _REPORTED = {
 }
 
 
+@once
 def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
+    alone = not _is_asked(case, name) and name in checked(case)
+    source = "postgres" if alone else name
     causes = "; ".join(cause.words for cause in causes_of(case, name))
     if causes:
-        return Measurement(State.MEASURED, ISSUES, causes, source=name, window=case.window, evidence=causes)
+        return Measurement(State.MEASURED, ISSUES, causes, source=source, window=case.window, evidence=causes)
     doubts = "; ".join(dict.fromkeys(_doubts(case, name)))
     if doubts:
-        return Measurement.missing(State.NOT_UNDERSTOOD, doubts, name)
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubts, source)
+    if alone:
+        return _by_checks(case, name)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
     broken = "; ".join(_unreadable(case, name))
@@ -89,6 +101,38 @@ def integration(case: Case, name: str) -> Measurement:
         window=case.window,
         evidence="; ".join(_told(case, name)) or None,
     )
+
+
+def _is_asked(case: Case, name: str) -> bool:
+    return name in TITLES and case.site.source(name) is not None
+
+
+def _by_checks(case: Case, name: str) -> Measurement:
+    """An integration that nobody but the application's own checks tells of, and no cause of issues is known."""
+    number = len(_checks(case, name))
+    if not number:
+        return case.missing("postgres", "integration_checks", "the application did not check it in the window")
+    text = f"by {number:,} checks of the application alone"
+    return Measurement(
+        State.MEASURED, OPERATIONAL, samples=number, source="postgres", window=case.window, evidence=text
+    )
+
+
+def checked(case: Case) -> Mapping[str, str]:
+    """Our name of each integration that the application checks -> its title."""
+    return {name: TITLES.get(name, said[:TITLE]) for name, said in _every_name(case).items()}
+
+
+@once
+def _every_name(case: Case) -> Mapping[str, str]:
+    known = {other: name for name, others in _OTHER_NAMES.items() for other in others}
+    names = case["integration_checks"]["integration"].dropna().value_counts().index[:MOST_CHECKED]
+    return {known.get(ours, ours): str(said).strip() for said in names if (ours := word(said))}
+
+
+def _titles(case: Case) -> Mapping[str, str]:
+    """Every integration: the vendors that are known, then those that the application checks besides."""
+    return {**TITLES, **checked(case)}
 
 
 def _heard(case: Case, name: str) -> bool:
@@ -125,7 +169,7 @@ def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
     """What of a vendor is not understood, where its being operational rests on it."""
-    for measure in _RESTS_ON.get(name, ()):
+    for measure in _RESTS_ON.get(name, ()) if _is_asked(case, name) else ():
         found = measure(case)
         if found.state is State.NOT_UNDERSTOOD and found.reason:
             yield found.reason
@@ -178,7 +222,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
 def _checks(case: Case, name: str) -> pd.DataFrame:
     """Checks by the application, oldest first."""
     checks = case.within("integration_checks", "at").sort_values("at")
-    return checks[checks["integration"].str.lower().isin([name, *_OTHER_NAMES.get(name, ())])]
+    return checks[checks["integration"].map(word).isin([name, *_OTHER_NAMES.get(name, ())])]
 
 
 def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
@@ -209,8 +253,13 @@ def _told(case: Case, name: str) -> Iterator[str]:
 
 def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `integrations`: integration, status, notes, source."""
-    found = {title: integration(case, name) for name, title in TITLES.items()}
-    return [_row(title, one) for title, one in found.items() if not case.is_without(one)]
+    found = {title: integration(case, name) for name, title in _titles(case).items()}
+    rows = [_row(title, one) for title, one in found.items() if not case.is_without(one)]
+    more = case["integration_checks"]["integration"].nunique() - MOST_CHECKED
+    if more > 0:
+        notes = f"{more} more names in the table of checks, which are not shown"
+        rows.append({"integration": "others", "status": None, "notes": notes, "source": "postgres"})
+    return rows
 
 
 def _row(title: str, found: Measurement) -> dict[str, Any]:
@@ -231,14 +280,14 @@ def findings(case: Case) -> list[Finding]:
 
 
 def _issues(case: Case) -> Iterator[Finding]:
-    for name, title in TITLES.items():
+    for name, title in _titles(case).items():
         causes = causes_of(case, name)
         if causes:
             yield Finding(
                 id=f"integration:{name}",
                 title=f"{title} has issues",
                 priority=Priority.P1,
-                reading=f"integration_{name}",
+                reading=_id(name),
                 evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
                 action=CHECK,
                 becomes_green="; ".join(cause.goal for cause in causes),
@@ -246,24 +295,29 @@ def _issues(case: Case) -> Iterator[Finding]:
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
                 owner=case.site.people.owners.get("integrations"),
+                said=f"{title}: {causes[0].words}",
             )
 
 
 _TROUBLED = (Limit("==", ISSUES, Status.FAIL, priority=Priority.P1, action=CHECK),)
 
+
+def _id(name: str) -> str:
+    return f"integration_{re.sub(r'[^0-9a-z]+', '_', name)}"
+
+
+def _metric(name: str, title: str) -> Metric:
+    measure = partial(integration, name=name)
+    return Metric(_id(name), title, "", section=SECTION, measure=measure, limits=_TROUBLED, target=OPERATIONAL)
+
+
+def further(case: Case) -> tuple[Metric, ...]:
+    """The metrics of integrations that only the application's own checks know."""
+    return tuple(_metric(name, title) for name, title in checked(case).items() if name not in TITLES)
+
+
 METRICS: tuple[Metric, ...] = (
-    *(
-        Metric(
-            f"integration_{name}",
-            title,
-            "",
-            section=SECTION,
-            measure=partial(integration, name=name),
-            limits=_TROUBLED,
-            target=OPERATIONAL,
-        )
-        for name, title in TITLES.items()
-    ),
+    *(_metric(name, title) for name, title in TITLES.items()),
     *payments.METRICS,
     *messages.METRICS,
     *emails.METRICS,

@@ -1,9 +1,13 @@
-"""Payments: those that fail by our fault and those that are declined, disputes, webhooks not delivered."""
+"""Payments: those that fail by our fault and those that are declined, disputes, webhooks not delivered.
+
+Stripe tells of payments where the site uses it, else the application's own table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -11,33 +15,51 @@ from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, 
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
-from pdmlib.phases.window import iso
+from pdmlib.phases.window import spoken
 
 SECTION = "integrations"
-FIX_PAYMENTS = "Check Stripe integration, fix immediately"
-CHECK_DECLINES = (
-    "Look at the decline reasons in Stripe, and try a payment: a form that spoils card data looks like this"
-)
+FIX_PAYMENTS = "Check the payment integration (Stripe or the bank), fix immediately"
+CHECK_DECLINES = "Look at the decline reasons, and try a payment: a form that spoils card data looks like this"
 ANSWER = "Answer the disputes in Stripe while evidence is taken"
 DELIVERY_GRACE = timedelta(minutes=5)
 SHOWN = 4  # reasons that a line can name
 
 
+class _Teller(NamedTuple):
+    """Who tells of payments: its source, the item of its gap, what its fields begin with, its rows' name of it."""
+
+    source: str
+    item: str
+    fields: str
+    rows: str
+
+
+_STRIPE = _Teller("stripe", "payments", "charges", "stripe")
+
+
+def _teller(case: Case) -> _Teller:
+    table = case.site.block("payments")
+    if table is None or case.site.source("stripe") is not None:
+        return _STRIPE
+    return _Teller("postgres", f"table:{table.table}", "payments", "database")
+
+
 def payment_failures(case: Case) -> Measurement:
-    """Payments that failed for another reason than the customer's card, bank account or Stripe's risk rules.
+    """Payments that failed for another reason than the customer's card, bank account or risk rules.
 
     A declined card is a customer's failure: it is told in the evidence and not counted. A failure whose reason is
     not understood is neither.
     """
-    if not case.answered("stripe", "payments"):
-        return case.missing("stripe", "payments", "no payment is known")
+    source, item, *_ = _teller(case)
+    if not case.answered(source, item):
+        return case.missing(source, item, "no payment is known")
     payments = _attempts(case)
     ours, doubt = _ours(payments), _doubtful(case, payments)
     if payments.empty and not doubt:
         week = len(_attempts(case.at(case.scope.before)))
-        return nothing(case, "stripe", "payments", week=week, what="payment was attempted")
+        return nothing(case, source, item, week=week, what="payment was attempted")
     if doubt and ours.empty:
-        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, source)
     declined = _failed(payments, "customer")
     said = f"{len(ours)} of {len(payments)} payments failed in the integration{_reasons(ours)}"
     theirs = f"{len(declined)} were declined by the customer's bank or by risk rules{_reasons(declined)}"
@@ -45,7 +67,7 @@ def payment_failures(case: Case) -> Measurement:
         State.MEASURED,
         len(ours),
         samples=len(payments),
-        source="stripe",
+        source=source,
         window=case.window,
         evidence="; ".join(part for part in (said, theirs, doubt) if part),
     )
@@ -53,18 +75,19 @@ def payment_failures(case: Case) -> Measurement:
 
 def payments_declined_pct(case: Case) -> Measurement:
     """Payments that the customer's bank or the risk rules declined, in percent of those with an end."""
-    if not case.answered("stripe", "payments"):
-        return case.missing("stripe", "payments", "no payment is known")
+    source, item, fields, _ = _teller(case)
+    if not case.answered(source, item):
+        return case.missing(source, item, "no payment is known")
     shares = now, before = _declines(case), _declines(case.at(case.scope.before))
     if now.trials == 0:
-        return nothing(case, "stripe", "payments", week=before.trials, what="payment came to an end")
+        return nothing(case, source, item, week=before.trials, what="payment came to an end")
     words = "payments were declined by the customer's bank or by risk rules"
-    return share_pct(case, DECLINED, "stripe", shares=shares, words=words, jumps=True)
+    return share_pct(case, DECLINED, source, shares=shares, words=words, jumps=True, fields=fields)
 
 
 def _attempts(case: Case) -> pd.DataFrame:
     payments = case.within("payments", "created_at")
-    return payments[payments["source"] == "stripe"]
+    return payments[payments["source"] == _teller(case).rows]
 
 
 def _ours(payments: pd.DataFrame) -> pd.DataFrame:
@@ -83,10 +106,11 @@ def _unclear(payments: pd.DataFrame) -> pd.Series:
 def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
     """What of the window's payments is not understood, in words; attempts without a time may lie in any window."""
     count = int(_unclear(payments).sum())
-    unplaced = case.unclear("stripe", "charges.created") or case.unclear("stripe", "charges.id")
+    source, fields = (teller := _teller(case)).source, teller.fields
+    unplaced = case.unclear(source, f"{fields}.created") or case.unclear(source, f"{fields}.id")
     if not count and not unplaced:
         return None
-    why = case.unclear("stripe", "charges") or "the reason is not known"
+    why = case.unclear(source, f"{fields}.") or "the reason is not known"
     return f"{count or 'some'} of the payments are not understood: {why}"
 
 
@@ -103,13 +127,13 @@ def _reasons(payments: pd.DataFrame) -> str:
 
 
 def failed_payments(case: Case) -> Iterator[Cause]:
-    """The cause that payments fail in the integration."""
+    """The cause that payments fail in Stripe's integration."""
     found = payment_failures(case)
-    if found.value:
+    if found.value and found.source == _STRIPE.source:
         until = _ours(_attempts(case))["created_at"].max() + case.scope.phase.latest
         yield Cause(
             f"{found.value} payments failed in the integration",
-            f"no payment fails in the integration until {iso(until)}",
+            f"no payment fails in the integration until {spoken(until, case.site.zone)}",
         )
 
 
@@ -129,7 +153,7 @@ def webhooks_pending(case: Case) -> Measurement:
         why = case.unclear("stripe", "events") or "how many wait is not known"
         return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
     types = ", ".join(sorted(late["type"].dropna().unique())[:3])
-    oldest = f"; the oldest from {late['created_at'].min():%Y-%m-%d %H:%M} UTC ({types})" if len(late) else ""
+    oldest = f"; the oldest from {spoken(late['created_at'].min(), case.site.zone)} ({types})" if len(late) else ""
     return Measurement(
         State.MEASURED,
         len(late),
@@ -200,9 +224,8 @@ def _disputes(case: Case, disputes: pd.DataFrame, open_now: pd.DataFrame) -> str
 
 
 def _due(case: Case, due: pd.Timestamp) -> str:
-    local = due.tz_convert(case.site.zone)
     verb = "is due until" if due >= case.scope.as_of else "was due until"
-    return f"evidence {verb} {local:%Y-%m-%d %H:%M %Z}"
+    return f"evidence {verb} {spoken(due, case.site.zone)}"
 
 
 def findings(case: Case) -> Iterator[Finding]:

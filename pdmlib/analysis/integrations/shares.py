@@ -52,8 +52,8 @@ class Share:
 
     def interval_pct(self, level: float) -> tuple[float, float]:
         """Lower bound when nothing unclear was an event, upper bound when all of it was."""
-        low, _ = stats.wilson(self.events, self.trials, level)
-        _, high = stats.wilson(self.events + self.unclear, self.trials, level)
+        low, _ = stats.proportion(self.events, self.trials, level)
+        _, high = stats.proportion(self.events + self.unclear, self.trials, level)
         return 100 * low, 100 * high
 
 
@@ -83,7 +83,13 @@ def nothing(case: Case, source: str, item: str, week: int, what: str) -> Measure
 
 
 def share_pct(
-    case: Case, metric: Metric, source: str, shares: tuple[Share, Share], words: str, jumps: bool = False
+    case: Case,
+    metric: Metric,
+    source: str,
+    shares: tuple[Share, Share],
+    words: str,
+    jumps: bool = False,
+    fields: str = "",
 ) -> Measurement:
     """A share of the window in percent, beside that of the week before.
 
@@ -93,12 +99,12 @@ def share_pct(
         shares: of the window, and of the week before.
         words: what the events are, such as `text messages were lost`.
         jumps: the share is judged by its change, which any doubt leaves unknown.
+        fields: what the names of the source's fields begin with that it rests on.
     """
     now, before = shares
     low, high = now.interval_pct(case.level)
-    doubt = (
-        f"{now.unclear} of {now.trials} are not understood: {case.unclear(source) or 'the reason is not known'}"
-    )
+    why = case.unclear(source, fields) or "the reason is not known"
+    doubt = f"{now.unclear} of {now.trials} are not understood: {why}"
     if now.unclear and not _is_decided(now, low, limits.target_of(case, metric), jumps):
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, source)
     was = f"; before the deployment {before.events} of {before.trials}" if before.trials else ""

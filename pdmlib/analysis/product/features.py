@@ -30,7 +30,7 @@ from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.frames.states import Cell, Usage
 from pdmlib.phases.phase import EXTRAS, PHASES, Topic
-from pdmlib.phases.window import Day, Window
+from pdmlib.phases.window import Day, Window, spoken_day
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Feature
 
@@ -227,22 +227,23 @@ def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
         title=f"{feature.title}: not used for {count} days",
         priority=Priority.P2,
         reading=f"feature_{feature.name}",
-        evidence=f"Nothing on {count} full days since {quiet.days[0].date.isoformat()}, where {due:.1f} were due "
+        evidence=f"Nothing on {count} full days since {spoken_day(quiet.days[0].date)}, where {due:.1f} were due "
         f"by {quiet.used}; the chance of that is {_chance(use.chance or 0.0)}."
-        + (f" Last used on {last.isoformat()}." if last else ""),
+        + (f" Last used on {spoken_day(last)}." if last else ""),
         action=ASK,
         becomes_green=f"a use is counted again (now 0; {due / count:.1f} a day are usual)",
         since=quiet.days[0].window.start,
         value=0,
         threshold=f"{due:.1f} due",
         owner=feature.owner,
+        said=f"Nobody used {feature.title} for {count} days",
     )
 
 
 def _broken(case: Case, feature: Feature, use: Use) -> Finding:
     days, rate = use.silence.days, 100 * (use.rate or 0)
     since = days[0].window.start if days else case.window.start
-    day = since.astimezone(case.site.zone).date().isoformat()
+    day = spoken_day(since.astimezone(case.site.zone).date())
     return Finding(
         id=f"feature:{feature.name}:broken",
         title=f"{feature.title}: {use.attempts:g} attempts, none completed",
@@ -257,6 +258,7 @@ def _broken(case: Case, feature: Feature, use: Use) -> Finding:
         value=0,
         threshold=f"{use.attempts * rate / 100:.0f} usual",
         owner=feature.owner,
+        said=f"{feature.title}: {use.attempts:g} were tried and none was completed",
     )
 
 

@@ -27,7 +27,7 @@ def tickets_of(case: Case, category: str | None = None) -> Measurement:
     """Tickets opened in the window, of one category where one is named."""
     item = f"table:{case.site.tickets.table}" if case.site.tickets else "tickets"
     if case.site.tickets is None:
-        return Measurement.missing(State.NOT_CONFIGURED, "the site file names no table of tickets", "postgres")
+        return Measurement.missing(State.NOT_CONFIGURED, "the site file names no table of tickets", "tickets")
     if not case.answered("postgres", item):
         return case.missing("postgres", item, "the tickets were not read")
     unsorted = _unsorted(case) if category else 0

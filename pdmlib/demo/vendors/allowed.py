@@ -43,6 +43,8 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         GET {_ORG}/issues/ {_TIMES} groupStatsPeriod=|14d|24h|auto shortIdLookup=0|1 query viewId limit:n expand \
             collapse cursor sort=date|freq|inbox|new|recommended|trends|user
         GET {_ORG}/releases/ project environment query per_page:n cursor
+        GET {_ORG}/monitors/ project environment owner cursor
+        GET {_ORG}/monitors/{{}}/checkins/ cursor
         GET {_ORG}/stats_v2/ start:plain end:plain statsPeriod project:n interval reason groupBy* \
             field*=sum(quantity)|sum(times_seen) category=error|transaction|attachment|replay|profile|monitor \
             outcome=accepted|filtered|rate_limited|invalid|abuse|client_discard|cardinality_limited

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
-from pdmlib.sources.postgres.mapping import JSON, is_naive, is_time, no_time, value
+from pdmlib.sources.postgres.mapping import JSON, condition, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
 
@@ -76,16 +76,18 @@ class _Plan:
     required: tuple[str, ...]
     words: Mapping[str, Vocabulary]
     zone: str | None
+    where: str | None = None
 
 
 def explain(session: Session, site: Site) -> list[Understood]:
-    """Every table that the site file names, as its newest row is understood.
+    """Every table that the site file names, as its newest row is understood, and that no reading rests on it.
 
     Raises:
         SourceError: the database's catalogue cannot be read.
     """
     seen = ledger(session, site)
-    return [_explained(session, site.zone, plan, seen.sights[qualified(plan.table)]) for plan in _plans(site)]
+    found = (_explained(session, site.zone, plan, seen.sights[qualified(plan.table)]) for plan in _plans(site))
+    return [one if one.problem else replace(one, problem=site.idle(one.key)) for one in found]
 
 
 def _plans(site: Site) -> Iterator[_Plan]:
@@ -104,8 +106,16 @@ def _plan(key: str, block: TableBlock) -> _Plan:
     terms = block.terms
     wanted = {column.name: block.candidates(column.name) for column in terms.columns}
     words = {ours: Vocabulary(block.spoken(ours)) for ours in terms.words}
+    if isinstance(block, Cron):  # so that jobs of the log that the file does not list are seen
+        words["job"] = Vocabulary({job.name: (job.name, *job.aliases) for job in block.expected})
     return _Plan(
-        key=key, table=block.table, wanted=wanted, required=terms.required, words=words, zone=block.time_zone
+        key=key,
+        table=block.table,
+        wanted=wanted,
+        required=terms.required,
+        words=words,
+        zone=block.time_zone,
+        where=block.where,
     )
 
 
@@ -132,6 +142,7 @@ def _counted(feature: Feature, table: str) -> _Plan:
         required=tuple(wanted),
         words={},
         zone=feature.time_zone,
+        where=feature.where,
     )
 
 
@@ -188,8 +199,9 @@ def _newest(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, s
         for ours, kind in _times(sight, columns).items()
     ]
     query = compose(
-        "SELECT {shown} FROM {table} {order} LIMIT {n}",
+        "SELECT {shown} FROM {table} WHERE {counts} {order} LIMIT {n}",
         shown=joined(shown),
+        counts=condition(plan.where),
         table=identifier(sight.table),
         order=_order(sight, columns),
         n=written(str(count)),
@@ -209,9 +221,10 @@ def _words(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, st
             continue
         query = compose(
             "SELECT word, count(*) AS count FROM "
-            "(SELECT left({c}, 80) AS word FROM {table} {order} LIMIT {n}) AS newest "
+            "(SELECT left({c}, 80) AS word FROM {table} WHERE {counts} {order} LIMIT {n}) AS newest "
             "GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {most}",
             c=_text(sight, columns[ours]),
+            counts=condition(plan.where),
             table=identifier(sight.table),
             order=_order(sight, columns),
             n=written(str(RECENT)),

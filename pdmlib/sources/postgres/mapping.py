@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.frames.understanding import LACKING, Unclear, Vocabulary, mend_line
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.tables import TableBlock
@@ -67,6 +67,11 @@ class Layout:
         """The zone of times stored without one."""
         return self.block.time_zone
 
+    @property
+    def counts(self) -> Any:
+        """The condition of the rows that count."""
+        return condition(self.block.where)
+
     def type_of(self, ours: str) -> str:
         """The type of a column, as the catalogue has it."""
         return self.sight.columns[self.columns[ours]]
@@ -82,6 +87,11 @@ class Layout:
     def documents(self) -> tuple[str, ...]:
         """Our columns that are stored as JSON."""
         return tuple(ours for ours in self.columns if self.type_of(ours) in JSON)
+
+    @property
+    def named(self) -> list[str]:
+        """Our columns that a row cannot do without, but for those of words."""
+        return [ours for ours in self.block.terms.required if ours not in self.block.terms.words]
 
     def selected(self) -> Iterator[Any]:
         """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
@@ -111,6 +121,9 @@ class Layout:
             if clean[ours] is not None:
                 clean[ours] = unclear.number(f"{self.key}.{ours}", clean[ours], low, high)
                 odd |= {ours} if clean[ours] is None else set()
+        for ours in self.named:
+            if clean[ours] is None and ours not in odd:
+                unclear.note(f"{self.key}.{ours}", LACKING, "null", taken_for="not read")
         for ours, vocabulary in self.vocabularies.items():
             clean[ours] = self._word(ours, clean[ours], vocabulary, unclear)
         return {**clean, "odd": odd}
@@ -135,6 +148,11 @@ def _is_readable(text: str | None) -> bool:
     except ValueError:  # a word
         return True
     return True
+
+
+def condition(where: str | None) -> Any:
+    """A condition of the site file as a part of a query."""
+    return compose("({where}\n)", where=written(where or "true"))
 
 
 def moment_of(terms: Terms) -> str:
@@ -179,10 +197,11 @@ class Reader:
         """
         table = layout.block.table
         query = compose(
-            "SELECT {parts} FROM {table} WHERE {inside} ORDER BY {time} DESC LIMIT {cap}",
+            "SELECT {parts} FROM {table} WHERE {inside} AND {counts} ORDER BY {time} DESC LIMIT {cap}",
             parts=joined(list(layout.selected())),
             table=identifier(qualified(table)),
             inside=inside(layout.time, layout.type_of(layout.moment), layout.zone),
+            counts=layout.counts,
             time=identifier(layout.time),
             cap=written(str(ROWS + 1)),
         )
@@ -193,19 +212,25 @@ class Reader:
         return [layout.understood(row, self.unclear) for row in found[:ROWS]]
 
     def _count_odd_times(self, layout: Layout) -> None:
-        """Counts rows that lie at an impossible time, and so in no window."""
+        """Counts rows without a time, by what they are of, and those at an impossible one: they are lost."""
+        others = [layout.columns[name] for name in layout.named if name != layout.moment]
         query = compose(
-            "SELECT count(*) AS rows, min({c}::text) AS example FROM "
-            "(SELECT {c} FROM {table} WHERE NOT {known} LIMIT {most}) AS odd",
+            "SELECT {c} IS NULL AS empty, coalesce(CASE WHEN {c} IS NULL THEN {of} ELSE {c}::text END, 'null') "
+            "AS example, count(*) AS rows FROM "
+            "(SELECT {parts} FROM {table} WHERE ({c} IS NULL OR NOT {known}) AND {counts} LIMIT {most}) AS odd "
+            "GROUP BY 1, 2 ORDER BY 3 DESC, 2",
             c=identifier(layout.time),
+            parts=joined([identifier(name) for name in {layout.time: None, **dict.fromkeys(others)}]),
+            of=compose("{c}::text", c=identifier(others[0])) if others else written("NULL"),
             table=identifier(qualified(layout.block.table)),
             known=possible(layout.time),
+            counts=layout.counts,
             most=written(str(MOST_ODD)),
         )
-        found = self.rows(layout.sight, query, {})[0]
-        if found["rows"]:
-            item = f"{layout.key}.{layout.moment}"
-            self.unclear.note(item, "out of range", found["example"], taken_for="not read", count=found["rows"])
+        item = f"{layout.key}.{layout.moment}"
+        for row in self.rows(layout.sight, query, {}):
+            what = LACKING if row["empty"] else "out of range"
+            self.unclear.note(item, what, row["example"], taken_for="not read", count=row["rows"])
 
 
 def mend_words(key: str, ours: tuple[str, ...], theirs: Any) -> str:

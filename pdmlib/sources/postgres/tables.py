@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,10 +18,12 @@ from pdmlib.phases.phase import HOUR
 from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
+from pdmlib.sources.fields import vocabulary
 from pdmlib.sources.postgres import mapping
 from pdmlib.sources.postgres.mapping import Layout, Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, joined, literal, written
 from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
+from pdmlib.sources.specifications.stripe import CODES
 
 
 def probes(reader: Reader) -> pd.DataFrame:
@@ -30,12 +33,27 @@ def probes(reader: Reader) -> pd.DataFrame:
     in it that is not understood has no status.
     """
     uptime, scope = reader.site.uptime, reader.scope
-    if uptime is None:
+    if uptime is None or uptime.in_sentry:
         return frame("probes")
     start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.window.end + HOUR)
     if scope.phase.named_window:
         start, end = min(start, scope.before.start), scope.after.end
-    return frame("probes", [_probe(row) for row in reader.select(reader.layout(uptime), start, end)])
+    rows = reader.select(reader.layout(uptime), start, end)
+    return frame("probes", [_probe(row) for row in _of_one_monitor(rows, reader.unclear)])
+
+
+def _of_one_monitor(rows: list[Row], unclear: Unclear) -> Iterator[Row]:
+    """Rows of probes; of those of one moment that contradict each other no status is understood."""
+    said: dict[datetime, set[str | None]] = defaultdict(set)
+    for row in rows:
+        said[row["checked_at"]].add(row["status"])
+    for row in rows:
+        words = said[row["checked_at"]]
+        if len(words) > 1:
+            mend = mend_line("uptime", "where", value="<column> = '<one monitor>'")
+            example = " and ".join(sorted(str(word) for word in words))
+            unclear.note("uptime.checked_at", "several monitors at one time", example, mend=mend)
+        yield {**row, "status": row["status"] if len(words) == 1 else None}
 
 
 def _probe(row: Row) -> Row:
@@ -54,7 +72,7 @@ def cron_logs(reader: Reader) -> pd.DataFrame:
     A row with anything in it that is not understood has no status.
     """
     cron, scope = reader.site.cron, reader.scope
-    if cron is None:
+    if cron is None or cron.in_sentry:
         return frame("cron_logs")
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.window.end + grace)
@@ -76,12 +94,12 @@ def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str
     """
     cron, begin = reader.site.cron, min(start, reader.scope.baseline.start)
     found = _newest(reader, layout, begin, start)
-    known = known | {row["job"] for row in found}
-    silent = [job for job in (cron.expected if cron else ()) if not known & {job.name, *job.aliases}]
+    heard = {cron and cron.job_of(str(theirs)) for theirs in known | {row["job"] for row in found}}
+    silent = [job for job in (cron.expected if cron else ()) if job.name not in heard]
     early = min((periods_before(job, reader.scope.window.start) for job in silent), default=begin)
     try:
         if early < begin:
-            names = [name for job in silent for name in (job.name, *job.aliases)]
+            names = [name.strip().lower() for job in silent for name in (job.name, *job.aliases)]
             found += _newest(reader, layout, early, end=begin, names=names)
         found += [row for row in _oldest(reader, layout) if row["started_at"] < start and row not in found]
     except SourceError as error:
@@ -96,12 +114,13 @@ def _newest(
     kind, job = layout.type_of(layout.moment), identifier(layout.columns["job"])
     query = compose(
         "SELECT {job}::text AS job, max({value}) AS started_at, 'started' AS status FROM {table} "
-        "WHERE {inside} AND {mine} GROUP BY 1 ORDER BY 1 LIMIT 10000",
+        "WHERE {inside} AND {counts} AND {mine} GROUP BY 1 ORDER BY 1 LIMIT 10000",
         job=job,
         value=mapping.value(layout.time, kind, layout.zone),
         table=identifier(qualified(layout.block.table)),
         inside=mapping.inside(layout.time, kind, layout.zone),
-        mine=written("true") if names is None else compose("{job}::text = ANY(%(names)s)", job=job),
+        counts=layout.counts,
+        mine=written("true") if names is None else compose("lower(btrim({job}::text)) = ANY(%(names)s)", job=job),
     )
     return reader.rows(layout.sight, query, {"start": start, "end": end, "names": names})
 
@@ -110,11 +129,12 @@ def _oldest(reader: Reader, layout: Layout) -> list[Row]:
     """The oldest row of the log: so far back does it tell."""
     query = compose(
         "SELECT {job}::text AS job, {value} AS started_at, 'started' AS status FROM {table} "
-        "WHERE {known} ORDER BY {time} LIMIT 1",
+        "WHERE {known} AND {counts} ORDER BY {time} LIMIT 1",
         job=identifier(layout.columns["job"]),
         value=mapping.value(layout.time, layout.type_of(layout.moment), layout.zone),
         table=identifier(qualified(layout.block.table)),
         known=mapping.possible(layout.time),
+        counts=layout.counts,
         time=identifier(layout.time),
     )
     return reader.rows(layout.sight, query, {})
@@ -226,12 +246,12 @@ def _check(row: Row) -> Row:
 
 
 def payments(reader: Reader) -> pd.DataFrame:
-    """Payment attempts of the baseline and the window, as the application stored them.
+    """Payment attempts of the baseline and the window, as the application stored them; none where Stripe tells.
 
     An integer amount is taken for minor units; any other for the currency's main unit of a hundred.
     """
     block = reader.site.block("payments")
-    if block is None:
+    if block is None or reader.site.idle("payments"):
         return frame("payments")
     layout = reader.layout(block)
     rows = reader.select(layout, reader.scope.baseline.start, reader.scope.window.end)
@@ -239,14 +259,18 @@ def payments(reader: Reader) -> pd.DataFrame:
     return frame("payments", [_payment(row, 1 if is_minor else 100, n) for n, row in enumerate(rows, 1)])
 
 
+_REASONS = vocabulary(CODES, {})  # many applications store Stripe's own codes
+
+
 def _payment(row: Row, minor: int, place: int) -> Row:
-    amount = row["amount"]
+    amount, declined, failed = row["amount"], row["status"] == "declined", row["status"] == "failed"
     return {
         "source": "database",
         "payment": str(row["payment"] or f"#{place}"),
         "created_at": row["created_at"],
-        "status": row["status"],
+        "status": "failed" if declined else row["status"],
         "failure_code": row["failure_code"],
+        "fault": "customer" if declined else _REASONS.of(row["failure_code"]) or "ours" if failed else None,
         "amount_minor": None if amount is None else round(minor * float(amount)),
         "currency": row["currency"],
     }
@@ -269,6 +293,7 @@ def activity(reader: Reader) -> pd.DataFrame:
         seconds=_seconds(layout),
         table=identifier(qualified(block.table)),
         time=identifier(layout.time),
+        counts=layout.counts,
         a=mapping.bound("s.a", kind, zone),
         b=mapping.bound("s.b", kind, zone),
     )
@@ -287,7 +312,7 @@ CROSS JOIN LATERAL (
          avg(seconds) FILTER (WHERE seconds >= 0 AND seconds < 1e9) AS session_s,
          count(seconds) - count(*) FILTER (WHERE seconds >= 0 AND seconds < 1e9) AS no_seconds
   FROM (SELECT {visitor} AS visitor, {pages} AS pages, {seconds} AS seconds
-        FROM {table} WHERE {time} >= {a} AND {time} < {b}) AS sessions
+        FROM {table} WHERE {time} >= {a} AND {time} < {b} AND {counts}) AS sessions
 ) AS t ORDER BY 1, 2
 """
 
@@ -398,7 +423,7 @@ def _times(feature: Feature) -> tuple[str, ...]:
 def _query(feature: Feature, sight: Sight) -> Any:
     times = [mapping.value(c, sight.columns[c], feature.time_zone) for c in _times(feature)]
     moment = times[0] if len(times) == 1 else compose("least({times})", times=joined(times))
-    where = [compose("({where}\n)", where=written(feature.where))] if feature.where else []
+    where = [mapping.condition(feature.where)]
     if len(times) == 1 and not feature.first_per:
         column = _times(feature)[0]
         where.append(mapping.inside(column, sight.columns[column], feature.time_zone))
@@ -407,7 +432,7 @@ def _query(feature: Feature, sight: Sight) -> Any:
         moment=compose("min({moment})", moment=moment) if feature.first_per else moment,
         amount=_summed(str(feature.value_column)) if feature.kind is FeatureKind.SUM else written("1"),
         table=identifier(sight.table),
-        where=joined(where or [written("true")], " AND "),
+        where=joined(where, " AND "),
         grouped=compose("GROUP BY {per}", per=identifier(feature.first_per)) if feature.first_per else written(""),
     )
     return compose(_BINNED, moment=written("at"), rows=rows)

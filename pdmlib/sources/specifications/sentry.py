@@ -216,6 +216,45 @@ class Quota(Answer):
     totals: Amount | None = part("totals", "its sums", Amount)
 
 
+class Monitor(Answer):
+    """One cron monitor."""
+
+    item, request, specification = "monitors", "GET /organizations/{org}/monitors/", API
+    slug: str | None = text("slug", "its name: that of the job in the site file")
+
+
+class CheckIn(Answer):
+    """One run of a job, or one that did not come."""
+
+    item, request = "cron", "GET /organizations/{org}/monitors/{slug}/checkins/"
+    specification = f"{API}; words by the server's source of 2026-08"
+    environment: str | None = text("environment", "where it ran")
+    # The server's `unknown` tells no outcome: such a run ended in a word that is not understood.
+    status: str | None = word(
+        "status",
+        "how it ended; missed: it did not begin, timeout: it did not end in time",
+        "ok error in_progress missed timeout",
+    )
+    duration: float | None = number("duration", "how long it took", 3e9, unit=MS, null=True)
+    added: datetime | None = moment("dateAdded", "its first word: the beginning, or the end where that is all")
+    began: datetime | None = moment("dateInProgress", "when it said that it began", null=True)
+
+
+class Check(Answer):
+    """One check of an uptime monitor."""
+
+    item, request = "uptime", "GET /organizations/{org}/events/ dataset=uptime_results"
+    specification = f"{API}; columns and words by the server's source of 2026-08"
+    at: datetime | None = moment("timestamp", "when", "UTC")
+    status: str | None = word(
+        "check_status",
+        "missed_window and disallowed_by_robots are no look at the application",
+        "success failure missed_window disallowed_by_robots",
+    )
+    duration: float | None = number("check_duration_us", "how long it took", 3.6e9, unit="µs", null=True)
+    reason: str | None = text("status_reason_type", "why it failed", null=True)
+
+
 ASKED: tuple[type[Answer], ...] = (
     Figures,
     ErrorFigures,
@@ -234,4 +273,7 @@ ASKED: tuple[type[Answer], ...] = (
     Quota,
     Outcome,
     Amount,
+    Monitor,
+    CheckIn,
+    Check,
 )

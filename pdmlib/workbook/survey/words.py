@@ -45,7 +45,8 @@ _GUESSES: Mapping[tuple[str, str], Meanings] = {
     ),
     ("payments", "status"): _all(
         succeeded="succeeded success successful paid captured completed settled approved authorised authorized",
-        failed="failed fail failure declined refused error rejected chargeback",
+        failed="failed fail failure error chargeback",
+        declined="declined refused rejected denied",
         pending="pending processing created initiated open waiting requiresaction inprogress",
         refunded="refunded refund reversed partiallyrefunded returned",
     ),

@@ -163,7 +163,7 @@ def test_rule_16_an_outage_that_ended_is_past_tense_and_calls_for_nothing_now() 
     (found,) = findings(case)
     assert (found.active, found.rollback, found.since) == (False, False, at("2025-03-05T10:00"))
     assert found.title == "Was down for 20 minutes, recovered"
-    assert "from 2025-03-05 04:00 CST until 04:20 CST" in found.evidence, "Chicago is six hours behind in March"
+    assert "from Wed 5 Mar 04:00 CST until 04:20 CST" in found.evidence, "Chicago is six hours behind in March"
 
 
 def test_a_short_outage_in_the_latest_part_is_no_rollback() -> None:

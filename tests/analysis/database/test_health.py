@@ -48,7 +48,7 @@ def test_cpu_is_averaged_by_time_and_its_peak_says_when():
     assert average.value == pytest.approx(60)
     assert average.coverage_pct == pytest.approx(100 * 3 / 168, abs=0.01)
     assert peak.value == pytest.approx(90)
-    assert peak.evidence == "2025-03-03 11:00 America/Chicago, average of 60 min"
+    assert peak.evidence == "Mon 3 Mar 11:00 CST, average of 60 min"
 
 
 def test_one_scrape_is_no_cpu_and_says_why():

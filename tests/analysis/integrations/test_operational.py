@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from pdmlib.analysis.catalogue import metrics_in
 from pdmlib.analysis.integrations import emails as mails
 from pdmlib.analysis.integrations import messages as texts
 from pdmlib.analysis.integrations import operational, payments
 from pdmlib.frames.readings import Priority, State, Status
-from tests.builders import DEPLOYED, a_case, a_gap
+from tests.builders import DEPLOYED, a_case, a_gap, a_site
 
 HOUR = timedelta(hours=1)
 LATEST = DEPLOYED + timedelta(days=6, hours=12)
@@ -211,3 +212,55 @@ def test_a_loss_alerts_when_its_lower_bound_is_beyond_the_edge(lost, sent, statu
     limits = next(m for m in operational.METRICS if m.id == "email_bounce_pct").limits
     step = next((limit for limit in limits if limit.reached(found)), None)
     assert (step and step.status, step and step.priority) == (status, priority)
+
+
+def checks_of(name, *outcomes):
+    """Checks an hour apart; the last an hour before the end of the window."""
+    count = len(outcomes)
+    return [
+        {"integration": name, "at": DEPLOYED + timedelta(days=7) - (count - i) * HOUR, "success": success}
+        for i, success in enumerate(outcomes)
+    ]
+
+
+def test_every_name_that_the_application_checks_is_an_integration_whoever_it_is():
+    """In three hours WhatsApp failed each check and Pix none; nobody else tells of them, and Stripe is unused."""
+    rows = [*checks_of("WhatsApp ", *[False] * 3), *checks_of("pix", *[True] * 3), *checks_of("stripe", True)]
+    case = a_case({"integration_checks": rows}, site=a_site(unused=["stripe"]), coverage={"stripe": "absent"})
+    found = {
+        metric.id: metric.measure(case) for metric in metrics_in(case) if metric.id.startswith("integration_")
+    }
+    assert {name: found[f"integration_{name}"].value for name in ("whatsapp", "pix", "stripe")} == {
+        "whatsapp": "ISSUES",
+        "pix": "OPERATIONAL",
+        "stripe": "OPERATIONAL",
+    }
+    rows = {row["integration"]: (row["status"], row["source"]) for row in operational.table(case)}
+    assert rows["WhatsApp"] == ("ISSUES", "postgres") and rows["pix"] == ("OPERATIONAL", "postgres")
+    (finding,) = [f for f in operational.findings(case) if f.reading == "integration_whatsapp"]
+    assert (finding.title, finding.active) == ("WhatsApp has issues", True)
+
+
+def test_where_stripe_is_unused_the_applications_own_table_tells_of_payments_and_not_of_stripe():
+    """Of four payments of the bank's own one failed and one was declined."""
+    site = a_site(unused=["stripe"], payments={"table": "shop.pix"})
+    rows = [
+        a_payment("a", source="database"),
+        a_payment("b", source="database"),
+        a_payment("c", "failed", "ours", code="banco fora do ar", source="database"),
+        a_payment("d", "failed", "customer", source="database"),
+    ]
+    case = a_case({"payments": rows}, site=site, coverage={"stripe": "absent"})
+    failures, declined = payments.payment_failures(case), payments.payments_declined_pct(case)
+    assert (failures.value, failures.samples, failures.source) == (1, 4, "postgres")
+    assert "1 banco fora do ar" in failures.evidence
+    assert (declined.value, declined.samples) == (25, 4)
+    assert not [finding for finding in operational.findings(case) if "stripe" in finding.id]
+
+
+def test_a_table_of_payments_that_could_not_be_read_is_a_gap_of_that_table():
+    site = a_site(unused=["stripe"], payments={"table": "shop.pix"})
+    found = payments.payment_failures(
+        a_case({"gaps": [a_gap("postgres", "permission denied", "table:shop.pix")]}, site=site)
+    )
+    assert (found.state, found.reason) == (State.ERROR, "permission denied")

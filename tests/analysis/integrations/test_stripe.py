@@ -227,7 +227,7 @@ def test_a_dispute_that_waits_is_a_reading_and_a_finding_with_its_date(status: s
     assert (reading.value, reading.status) == (1, Status.WARN)
     (finding,) = found.findings
     assert (finding.id, finding.since) == ("disputes:open", at("2025-02-20T12:00"))
-    assert "is due until 2025-03-09 18:59 CDT" in finding.evidence
+    assert "is due until Sun 9 Mar 18:59 CDT" in finding.evidence
     assert "1 fraudulent" in finding.evidence
 
 

@@ -230,3 +230,107 @@ def test_a_column_that_holds_no_times_says_what_would_make_them(database: Databa
     granted(database, f"CREATE TABLE looks (seen {kind}, state text)")
     reason = gap(collected(database, uptime=LOOKS), "table:public.looks")
     assert f"column public.looks.seen is of type {kind}, and a time is needed: make a view with {made}" in reason
+
+
+def test_a_failed_payment_is_the_customers_fault_where_its_word_or_stripes_own_code_says_so(
+    database: Database,
+) -> None:
+    granted(
+        database,
+        "CREATE TABLE pix (id int, created_at timestamptz, state text, why text)",
+        "INSERT INTO pix SELECT n, '2025-03-04 10:00+00', state, why FROM (VALUES (1, 'pago', NULL), "
+        "(2, 'erro', 'banco fora do ar'), (3, 'recusado', NULL), (4, 'erro', 'card_declined')) t(n, state, why)",
+    )
+    block = {
+        "table": "public.pix",
+        "columns": {"status": "state", "failure_code": "why"},
+        "words": {"succeeded": ["pago"], "failed": ["erro"], "declined": ["recusado"]},
+    }
+    found = collected(database, payments=block)["payments"].set_index("payment").sort_index()
+    assert list(found["status"]) == ["succeeded", "failed", "failed", "failed"]
+    assert list(found["fault"].fillna("nobody")) == ["nobody", "ours", "customer", "customer"]
+
+
+SEVERAL = """
+CREATE TABLE beats (monitor int, checked_at timestamptz, status text);
+INSERT INTO beats SELECT m, t, CASE m WHEN 2 THEN 'down' ELSE 'up' END
+FROM generate_series('2025-03-04 10:00+00'::timestamptz, '2025-03-04 10:10+00', '5 min') AS t,
+generate_series(1, 2) AS m;
+INSERT INTO beats VALUES (1, '2025-03-04 10:15+00', 'up'), (1, '2025-03-04 10:15+00', 'up');
+"""
+
+
+def test_probes_of_one_moment_that_contradict_each_other_are_not_understood_until_one_monitor_is_chosen(
+    database: Database,
+) -> None:
+    """Two monitors at 10:00, 10:05 and 10:10, of which one is always down: six rows; one row twice is no doubt."""
+    granted(database, SEVERAL)
+    found = collected(database, uptime={"table": "public.beats"})
+    statuses = found["probes"].sort_values("checked_at")["status"]
+    assert list(statuses.fillna("unknown")) == ["unknown"] * 3 + ["up"]
+    (row,) = found["not_understood"].to_dict("records")
+    assert (row["item"], row["example"], row["count"]) == ("uptime.checked_at", "down and up", 6)
+    assert row["mend"] == "uptime: {where: <column> = '<one monitor>'}"
+    chosen = collected(database, uptime={"table": "public.beats", "where": "monitor = 1"})
+    assert list(chosen["probes"]["status"]) == ["up"] * 4
+    assert unclear(chosen) == []
+
+
+def test_every_table_counts_only_the_rows_that_its_condition_lets_in(database: Database) -> None:
+    """Two rows each, one of the shop's own; the newest run of before belongs to the other."""
+    times = "('2025-03-04 10:00+00'::timestamptz), ('2025-03-04 11:00+00')"
+    granted(
+        database,
+        f"CREATE TABLE own AS SELECT t, 'a' AS name, 'up' AS word, t = '2025-03-04 10:00+00' AS mine "
+        f"FROM (VALUES {times}) AS times(t)",
+        "INSERT INTO own VALUES ('2025-02-20 10:00+00', 'other', 'up', false)",
+    )
+    where = {"table": "public.own", "where": "mine AND name LIKE '%a%';"}
+    found = collected(
+        database,
+        uptime={**where, "columns": {"checked_at": "t", "status": "word"}},
+        cron={
+            **where,
+            "columns": {"job": "name", "started_at": "t", "status": "word"},
+            "words": {"completed": ["up"]},
+            "jobs": [{"name": "a", "schedule": "0 * * * *"}],
+        },
+        tickets={**where, "columns": {"created_at": "t"}},
+        payments={**where, "columns": {"created_at": "t", "status": "word"}, "words": {"succeeded": ["up"]}},
+        integration_checks={**where, "columns": {"checked_at": "t", "status": "word"}},
+        activity={
+            "sessions_table": "public.own",
+            "where": "mine",
+            "columns": {"started_at": "t"},
+        },
+    )
+    counts = {
+        name: len(found[name]) for name in ("probes", "cron_logs", "tickets", "payments", "integration_checks")
+    }
+    assert set(counts.values()) == {1}
+    week = found["activity"].set_index(["start", "end"]).loc[(at("2025-03-03T15:00"), at("2025-03-10T15:00"))]
+    assert week["sessions"] == 1
+
+
+def test_a_row_that_lacks_what_it_cannot_do_without_is_counted_and_named(database: Database) -> None:
+    """Two rows of `a` without a start, one run of nobody, two probes and a ticket without a time."""
+    granted(
+        database,
+        "CREATE TABLE runs (job text, started_at timestamptz, status text)",
+        "INSERT INTO runs VALUES ('a', NULL, 'ok'), ('a', NULL, 'ok'), (NULL, '2025-03-04 10:00+00', 'ok'), "
+        "('b', '2025-03-04 10:00+00', 'ok')",
+        "CREATE TABLE beats (checked_at timestamptz, status text)",
+        "INSERT INTO beats VALUES (NULL, 'up'), (NULL, 'down'), ('2025-03-04 10:00+00', 'up')",
+        "CREATE TABLE cases (created_at timestamptz, category text)",
+        "INSERT INTO cases VALUES (NULL, 'bug')",
+    )
+    found = collected(
+        database, cron={"table": "runs"}, uptime={"table": "beats"}, tickets={"table": "cases", "words": {}}
+    )
+    rows = found["not_understood"]
+    assert set(rows[["item", "what", "example", "count"]].itertuples(index=False, name=None)) == {
+        ("cron.started_at", "empty", "a", 2),
+        ("cron.job", "empty", "null", 1),
+        ("uptime.checked_at", "empty", "null", 2),
+        ("tickets.created_at", "empty", "null", 1),
+    }

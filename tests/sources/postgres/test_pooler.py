@@ -90,7 +90,7 @@ def a_pooler(database: Database, mode: str, settings: str = "") -> Iterator[Pool
             yield Pooler(database, port)
         finally:
             running.terminate()
-            running.wait(10)
+            running.wait(60)
 
 
 def _until_it_listens(port: int) -> None:

@@ -372,6 +372,7 @@ def test_a_connection_that_fails_names_host_and_port_and_no_secret(shop: Databas
     assert "pdm_monitor" not in refused.value.reason
 
 
+@pytest.mark.slow  # one refusal decides nothing: it is tried for ten seconds
 def test_a_server_that_is_not_there_cannot_be_connected_to(shop: Database) -> None:
     site = shop.site()
     gone = {"BENCH_URL": type(site.secrets["BENCH_URL"])("postgresql://a:b@127.0.0.1:1/x")}

@@ -40,7 +40,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Bench]:
     """A server of one major version."""
     if request.param != NEWEST and request.param not in others():
         reason = f"PostgreSQL {request.param} is not here: {OTHERS} does not name it (make postgres brings it)"
-        print(reason)
         pytest.skip(reason)
     with a_bench(request.param) as running:
         yield running

@@ -30,7 +30,7 @@ from pdmlib.workbook.survey.words import meaning
         (TICKETS, "status", "status", "On hold", "open"),
         (TICKETS, "priority", "prio", "P1", "urgent"),
         (TICKETS, "priority", "prio", "true", None),
-        (PAYMENTS, "status", "status", "declined", "failed"),
+        (PAYMENTS, "status", "status", "Refused", "declined"),
         (PAYMENTS, "status", "status", "cancelled", None),
         (APP_ALERTS, "severity", "level", "fatal", "critical"),
     ],

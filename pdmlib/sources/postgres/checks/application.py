@@ -133,7 +133,7 @@ def index_for(wanted: Filter) -> str:
 def cron_log(look: Look) -> list[Result]:
     """Why the cron log says nothing, where it does: hidden, absent, or never written to."""
     cron = look.site.cron
-    if cron is None:
+    if cron is None or cron.in_sentry:
         return [Result("cron_log", None, INFO, evidence="the site names no cron log")]
     sight = look.ledger[cron.table]
     if not sight.whole:

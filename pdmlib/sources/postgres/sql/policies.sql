@@ -1,5 +1,5 @@
--- Faults of row-level security: one row each (object, severity, evidence, action). The first four are those that
--- Supabase's linter knows as 0006, 0007, 0008 and 0024, the last its 0011 for functions that run as their owner.
+-- Faults of row-level security: one row each (object, severity, evidence, action). Rows that anybody may add are a form,
+-- rows that anybody may change are a fault. The first four are those that Supabase's linter knows as 0006, 0007, 0008, 0024, the last its 0011 for functions that run as their owner.
 -- Source: pg_class, pg_policy, pg_proc.
 WITH tables AS (
   SELECT t.oid, n.nspname || '.' || t.relname AS object, format('%I.%I', n.nspname, t.relname) AS name, t.relrowsecurity,
@@ -29,7 +29,7 @@ WHERE polpermissive GROUP BY object, role, command HAVING count(*) > 1
 UNION ALL
 SELECT object || '.' || polname, 'warn', 'anybody of ' || role || ' may change every row: its condition is true',
        'Give the policy a condition'
-FROM policies WHERE polpermissive AND polcmd <> 'r' AND condition IN ('true', 'true true')
+FROM policies WHERE polpermissive AND polcmd NOT IN ('r', 'a') AND condition IN ('true', 'true true')
 UNION ALL
 SELECT n.nspname || '.' || f.proname, 'warn',
        'it runs with the rights of its owner and the search_path of whoever calls it',
