@@ -117,7 +117,8 @@ def run_by_hand_same_tables(file: str, folder: str) -> None:
               any_value(CASE WHEN starts_with(proxy.path, '/api/cron/') THEN 'cron' WHEN path = '/api/health'
                 THEN 'health' WHEN proxy.userAgent ILIKE '%bot%' THEN 'bot' ELSE 'user' END) AS kind,
               max(CASE WHEN statusCode = -1 THEN -1 ELSE proxy.statusCode END) AS status, max(durationMs) AS ms,
-              hash(requestId) AS id, any_value(executionRegion) AS region, any_value(deploymentId) AS release
+              CAST(md5_number(requestId) AS UUID) AS id, any_value(executionRegion) AS region,
+              any_value(deploymentId) AS release
             FROM read_ndjson('{file}', ignore_errors = true, columns = {{path: 'VARCHAR', durationMs: 'DOUBLE',
               requestId: 'VARCHAR', source: 'VARCHAR', environment: 'VARCHAR', statusCode: 'INTEGER',
               executionRegion: 'VARCHAR', deploymentId: 'VARCHAR',
@@ -196,6 +197,20 @@ def run_polars(file: str, folder: str) -> None:
     )
 
 
+def run_clickhouse(file: str, folder: str) -> None:
+    """Peer: ClickHouse local, as the library chdb, the same query; nothing kept."""
+    import chdb  # type: ignore[import-not-found]
+
+    columns = "timestamp Int64, path Nullable(String), durationMs Nullable(Float64), proxy Tuple(statusCode Int32)"
+    chdb.query(
+        f"""SELECT path, intDiv(timestamp, 60000) AS m, count(), countIf(proxy.statusCode >= 500),
+              quantilesExactInclusive(0.5, 0.95, 0.99)(durationMs)
+            FROM file('{file}', 'JSONEachRow', '{columns}') WHERE proxy.statusCode != 0
+            GROUP BY GROUPING SETS ((), (path), (m))
+            SETTINGS input_format_allow_errors_ratio = 0.01, input_format_skip_unknown_fields = 1"""
+    )
+
+
 def run_lines(file: str, folder: str) -> None:
     """Limit: `wc -l`."""
     subprocess.run(["wc", "-l", file], check=True, stdout=subprocess.DEVNULL)
@@ -208,6 +223,7 @@ CANDIDATES: dict[str, tuple[str, Callable[[str, str], None]]] = {
     "same_tables": ("DuckDB by hand, the same tables", run_by_hand_same_tables),
     "ingest": ("**pdm ingest**: rows, histograms, minutes, by day", run_ingest),
     "polars": ("polars, streaming, nothing kept", run_polars),
+    "clickhouse": ("ClickHouse local (chdb), nothing kept", run_clickhouse),
     "pandas": ("pandas, in chunks, nothing kept", run_pandas),
     "goaccess": ("GoAccess, counts only, nothing kept", run_goaccess),
     "parquet": ("the same query from the store's rows", run_parquet),
@@ -267,7 +283,7 @@ def goaccess() -> str:
 
 
 def peers(folder: Path) -> tuple[str | None, str]:
-    """A Python that has polars beside what this one has, or the reason why there is none."""
+    """A Python that has polars and chdb beside what this one has, or the reason why there is none."""
     place = folder / "peers"
     try:
         subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", str(place)], check=True)
@@ -275,9 +291,9 @@ def peers(folder: Path) -> tuple[str | None, str]:
         install = [str(uv), "pip", "install", "--python", str(place / "bin/python")]
         if not uv.exists():
             install = [str(place / "bin/python"), "-m", "pip", "install"]
-        subprocess.run([*install, "--quiet", "polars"], check=True, capture_output=True, timeout=300)
+        subprocess.run([*install, "--quiet", "polars", "chdb"], check=True, capture_output=True, timeout=600)
     except (subprocess.SubprocessError, OSError) as error:
-        return None, f"polars could not be installed: {error}"
+        return None, f"polars and chdb could not be installed: {error}"
     (next(place.glob("lib/python*/site-packages")) / "outer.pth").write_text(
         "\n".join(path for path in sys.path if path.endswith("site-packages"))
     )
@@ -291,7 +307,7 @@ def table(file: Path, folder: Path, rounds: int, chosen: Sequence[str], polars: 
         for name in chosen:
             if name in SLOW and number:
                 continue
-            python = polars if name == "polars" else sys.executable
+            python = polars if name in ("polars", "clickhouse") else sys.executable
             if python:
                 found[name].append(measure(name, file, folder, python))
     return {

@@ -106,7 +106,7 @@ def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], c
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
               CAST(CASE WHEN status = -1 THEN 5 ELSE status // 100 END AS TINYINT) AS class,
               {bucket_sql("ms")} AS bucket, count(*) AS n
-            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY ALL""",
+            FROM {source} WHERE ms IS NOT NULL GROUP BY ALL ORDER BY hour, bucket""",
         targets["buckets"],
     )
     engine.save(
@@ -117,19 +117,23 @@ def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], c
         targets["totals"],
     )
     kinds = ", ".join(engine.literal(kind) for kind in counted)
-    parts = " UNION ALL ".join(
-        f"""SELECT date_trunc('{unit}', moment) AS start, {seconds} AS seconds, {STATISTICS}
-            FROM {source} WHERE kind IN ({kinds}) GROUP BY date_trunc('{unit}', moment)"""
-        for unit, seconds in (("minute", 60), ("hour", 3600))
+    engine.save(
+        connection,
+        f"""SELECT coalesce(minute, hour) AS start, if(GROUPING(minute) = 0, 60, 3600) AS seconds, {STATISTICS}
+            FROM (SELECT ms, status, date_trunc('minute', moment) AS minute, date_trunc('hour', moment) AS hour
+              FROM {source} WHERE kind IN ({kinds}))
+            GROUP BY GROUPING SETS ((minute), (hour)) ORDER BY seconds, start""",
+        targets["intervals"],
     )
-    engine.save(connection, f"SELECT * FROM ({parts}) ORDER BY seconds, start", targets["intervals"])
 
 
+# One aggregate for all three: the engine computes what is written alike once.
+_QUANTILES = "quantile_cont(ms, [0.5, 0.95, 0.99])"
 STATISTICS = f"""
     count(*) AS requests,
     CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
     count(ms) AS timed, {SUM_US} / 1000 / count(ms) AS avg_ms,
-    quantile_cont(ms, 0.5) AS p50_ms, quantile_cont(ms, 0.95) AS p95_ms, quantile_cont(ms, 0.99) AS p99_ms"""
+    {_QUANTILES}[1] AS p50_ms, {_QUANTILES}[2] AS p95_ms, {_QUANTILES}[3] AS p99_ms"""
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

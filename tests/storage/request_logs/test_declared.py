@@ -19,6 +19,7 @@ import pdmlib
 from pdmlib.cli.main import application
 from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
+from pdmlib.site.log_formats import layouts
 from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.storage.request_logs.progress import IngestReport, Taken
 from tests.storage.request_logs.logs import BROWSER, CRAWLER, START, line, site_of, table_of, write
@@ -652,3 +653,24 @@ def test_what_explain_prints_stands_in_the_documentation(tmp_path: Path) -> None
         said = pdm("ingest", "--explain", log, "--site", site_file(tmp_path, block))[1].splitlines()
         shown = said if "combined" in block else [*said[:3], *said[7:]]
         assert [line for line in shown if line not in docs.splitlines()] == []
+
+
+NGINX_LOGS = """args arg_utm binary_remote_addr body_bytes_sent bytes_sent connection connection_requests
+    connection_time content_length cookie_session document_uri gzip_ratio host http_referer
+    http_x_forwarded_for https
+    is_args limit_rate msec nginx_version pid pipe proxy_protocol_addr query_string realpath_root remote_addr
+    remote_user request_body request_completion request_filename request_id request_length request_method scheme
+    sent_http_etag server_addr server_name server_port server_protocol ssl_cipher ssl_protocol tcpinfo_rtt
+    upstream_addr upstream_cache_status upstream_connect_time upstream_http_server upstream_response_time"""
+APACHE_LOGS = """%a %{c}a %A %B %b %{session}C %D %{TZ}e %f %h %H %{Referer}i %k %l %L %m %{note}n
+    %{ETag}o %p %{local}p
+    %P %{tid}P %q %R %T %u %v %V %X %I %O %S %<u %400,501{User-agent}i %!200,304{Referer}i %{ms}T %^FB"""
+
+
+@pytest.mark.parametrize(("start", "names"), [("[$time_local] $uri ", NGINX_LOGS), ("%t %U ", APACHE_LOGS)])
+def test_every_documented_variable_is_known(start: str, names: str) -> None:
+    """Of nginx's log, core, upstream, ssl and gzip modules, and of Apache's mod_log_config and mod_logio."""
+    dollar = "$" if "$" in start else ""
+    (layout,) = layouts(start + " ".join(dollar + name for name in names.split()))
+    assert [value.name for value in layout.values if not value.known] == []
+    assert len(layout.values) == 2 + len(names.split())
