@@ -363,7 +363,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
-        size=("ms", now - before),
+        size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
         said=f"Customers wait {now / before:.1f} times longer on {row['route']}",
     )

@@ -229,7 +229,7 @@ class Finding:
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
         fix: a statement that mends it, where one is known.
-        size: how much of what it brought, as (unit, amount): milliseconds of a call, or failed requests.
+        size: how much of what it brought, as (unit, amount): times as slow as before, or failed requests.
         said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
             the title is one.
     """

@@ -21,9 +21,9 @@ COMMON = re.compile(
 LONG_ENOUGH = 5  # letters: shorter words are shared by chance
 # How much later than its cause an effect may be noticed where both have a time: an hour's bucket and a probe.
 TOGETHER = timedelta(hours=2)
-# How many times its own size a cause may bring: a request runs a statement again and again, its p95 is above
-# the mean, and of some failures a tracker keeps one event in several.
-BRINGS = {"ms": 25.0, "requests": 4.0}
+# How many times its own size a cause may bring. A request cannot slow by a larger factor than the slowest of its
+# parts does, but its p95 may by twice what a mean does; of some failures a tracker keeps one event in several.
+BRINGS = {"times": 2.0, "requests": 4.0}
 _WORD = re.compile(r"[A-Za-z]+")
 
 # What the readings of one thing are made of, by the reading of the finding that speaks for it.

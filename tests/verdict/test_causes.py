@@ -144,8 +144,8 @@ def test_a_cause_too_small_for_its_effect_explains_nothing() -> None:
     many = found("issue:SHOP-2:new", "issues_critical", "TypeError", size=("requests", 200.0))
     assert [cause.chain for cause in causes_of(a_case(), [few, rate], [])].count((few.id, rate.id)) == 0
     assert (many.id, rate.id) in [cause.chain for cause in causes_of(a_case(), [few, many, rate], [])]
-    slow = found("query:app:select-from-orders:regressed", "db_slow_queries", "orders", size=("ms", 1.0))
-    route = found("route:GET /api/orders:slower", "latency_p95_ms", "p95", size=("ms", 1000.0))
+    slow = found("query:app:select-from-orders:regressed", "db_slow_queries", "orders", size=("times", 1.5))
+    route = found("route:GET /api/orders:slower", "latency_p95_ms", "p95", size=("times", 4.5))
     assert len(causes_of(a_case(), [slow, route], [])) == 2
 
 

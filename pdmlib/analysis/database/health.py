@@ -489,7 +489,7 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
         f"({share:.1f} % of the database's time). {row['reason']}.",
         goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
-        size=("ms", now - before),
+        size=("times", now / before) if before else None,
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
         action=f"{SLOW}: EXPLAIN it with the parameters of today and compare its plan",
         since=case.scope.deployed_at,
