@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
 from pdmlib.frames.understanding import LACKING
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import spoken, spoken_day
+from pdmlib.phases.window import comes_twice, spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 from pdmlib.site.types import nearest
@@ -93,6 +94,11 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
     )
 
 
+def _in_doubt(cron: Cron, due: pd.Timestamp) -> bool:
+    """Whether a log whose times have no zone cannot tell a run of this moment from one an hour apart."""
+    return cron.time_zone is not None and comes_twice(due, ZoneInfo(cron.time_zone))
+
+
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
     """What became of each slot."""
     now, grace = pd.Timestamp(case.scope.as_of), pd.Timedelta(seconds=cron.start_grace_s)
@@ -100,14 +106,16 @@ def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: 
     ends = table["started_at"] + pd.to_timedelta(limit, unit="s")
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
+    again = table["nth"] > 0
+    twice = table["expected_at"].map(partial(_in_doubt, cron)).astype(bool)
     states = {
-        Slot.DUPLICATE: table["nth"] > 0,
+        UNCLEAR: (twice & (idle | again)) | (~again & (table["outcome"] == UNCLEAR)),
+        Slot.DUPLICATE: again,
         Slot.DISABLED: idle & table["job"].isin(off),
         Slot.PENDING: idle & (now < table["expected_at"] + grace),
         Slot.NEVER_LOGGED: idle & ~table["job"].isin(logged),
         Slot.MISSED: idle,
         Slot.FAILED: table["outcome"] == Slot.FAILED,
-        UNCLEAR: table["outcome"] == UNCLEAR,
         Slot.RUNNING: table["outcome"].isna() & (now < ends),
         Slot.HUNG: table["outcome"].isna(),
         Slot.LATE: late,

@@ -31,6 +31,13 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+def comes_twice(moment: datetime, zone: ZoneInfo) -> bool:
+    """Whether the clock of a zone shows the same time again an hour before or after: summer time ends."""
+    local = moment.astimezone(zone).replace(tzinfo=None)
+    first, second = (local.replace(tzinfo=zone, fold=fold).utcoffset() for fold in (0, 1))
+    return first is not None and second is not None and first > second
+
+
 def iso(moment: datetime) -> str:
     """A UTC time as `2025-03-10T15:00:00Z`."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pdmlib.errors import CallError
-from pdmlib.phases.window import Window, day_of, days_between, iso, local_day, parse_time
+from pdmlib.phases.window import Window, comes_twice, day_of, days_between, iso, local_day, parse_time
 
 CHICAGO = ZoneInfo("America/Chicago")
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1)).map(lambda t: t.replace(tzinfo=UTC))
@@ -61,3 +61,13 @@ def test_a_time_without_zone_is_utc_and_others_are_converted() -> None:
 def test_what_is_no_time_is_said_in_one_line() -> None:
     with pytest.raises(CallError, match="is not an ISO time"):
         parse_time("yesterday")
+
+
+def test_the_hour_before_the_clocks_go_back_comes_twice() -> None:
+    """On 26 October 2025 Berlin's clock showed 2:00 to 3:00 twice: from 0:00 to 2:00 UTC (EU 2000/84)."""
+
+    def twice(moment: str) -> bool:
+        return comes_twice(parse_time(f"2025-{moment}Z"), ZoneInfo("Europe/Berlin"))
+
+    assert [twice(f"10-26T{clock}") for clock in ("00:00", "01:59")] == [True, True]
+    assert [twice(m) for m in ("10-25T23:59", "10-26T02:00", "03-30T01:30")] == [False, False, False]

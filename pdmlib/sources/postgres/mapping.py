@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import LACKING, Unclear, Vocabulary, mend_line
 from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import comes_twice
 from pdmlib.site.site import Site
 from pdmlib.site.tables import TableBlock
 from pdmlib.site.terms import Terms
@@ -128,7 +130,16 @@ class Layout:
                 unclear.note(f"{self.key}.{ours}", LACKING, "null", taken_for="not read")
         for ours, vocabulary in self.vocabularies.items():
             clean[ours] = self._word(ours, clean[ours], vocabulary, unclear)
-        return {**clean, "odd": odd}
+        return {**clean, "odd": odd, **self._in_doubt(clean, unclear)}
+
+    def _in_doubt(self, row: Row, unclear: Unclear) -> Row:
+        """What a row cannot say that lies in the hour which the clock shows twice: what held at which time."""
+        if not self.zone or not is_naive(self.type_of(self.moment)) or row[self.moment] is None:
+            return {}
+        if not comes_twice(row[self.moment], ZoneInfo(self.zone)):
+            return {}
+        unclear.note(f"{self.key}.{self.moment}", "in the hour that comes twice", row[self.moment])
+        return {"status": None} if "status" in row else {}
 
     def _word(self, ours: str, theirs: Any, vocabulary: Vocabulary, unclear: Unclear) -> str | None:
         found = vocabulary.of(theirs)

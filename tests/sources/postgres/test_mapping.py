@@ -383,3 +383,17 @@ def test_rule_14_a_value_of_another_format_makes_its_field_not_understood_and_no
         ("features.money", "no number", "null"),
     }
     assert not [reason for reason in found["gaps"]["reason"] if "not understood" in str(reason)]
+
+
+def test_a_time_without_zone_in_the_hour_that_comes_twice_tells_no_state(database: Database) -> None:
+    """2:30 on 26 October 2025 in Berlin was 0:30 and 1:30 UTC; 1:30 and 3:30 were once."""
+    granted(
+        database,
+        "CREATE TABLE looks (seen timestamp, state text)",
+        "INSERT INTO looks VALUES ('2025-10-26 01:30', 'up'), ('2025-10-26 02:30', 'down'),"
+        "('2025-10-26 03:30', 'up')",
+    )
+    site = database.site(MONITOR, uptime={**LOOKS, "time_zone": "Europe/Berlin"}, time_zone="Europe/Berlin")
+    found = source.collect(site, a_scope(site, deployed_at=at("2025-10-25T10:00"), as_of=at("2025-10-27T10:00")))
+    assert found["probes"].sort_values("checked_at")["status"].fillna("none").tolist() == ["up", "none", "up"]
+    assert [what for _, what, _ in unclear(found)] == ["in the hour that comes twice"]
