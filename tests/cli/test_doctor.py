@@ -208,7 +208,11 @@ def test_the_sql_that_would_let_the_role_see_a_table_is_printed(
 
 
 def _again(folder: Path) -> dict[str, Any]:
-    return _told(folder / "desk.yaml")
+    path = folder / "desk.yaml"
+    tree = yaml.safe_load(path.read_text())
+    del tree["sources"]["app"]  # it no longer answers, and that it is asked again takes ten seconds
+    path.write_text(yaml.safe_dump(tree))
+    return _told(path)
 
 
 def test_a_line_that_mends_is_not_broken_on_a_narrow_screen(

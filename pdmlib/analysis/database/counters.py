@@ -32,6 +32,7 @@ Row = dict[str, Any]
 # A server with the default 128 MB of shared memory reads 16,384 blocks once to fill it, whatever runs: of fewer
 # blocks than these the start of the server, and not the load, decides the share that comes from disk.
 FEWEST_BLOCKS = 100_000
+FILL = 16_384
 MEGABYTE = 1e6
 _EPOCHS = {
     "started_at": "the server was started again",
@@ -194,7 +195,7 @@ def cache_hit(between: Between) -> Iterator[Row]:
     elif hit + read < FEWEST_BLOCKS:
         yield _unknown(f"only {hit + read:.0f} blocks were asked for; it takes {FEWEST_BLOCKS}")
     else:
-        share = 100 * hit / (hit + read)
+        share = hit_share(hit, read)
         action = "Look at the statements that read most before buying memory"
         yield {
             "severity": "info",
@@ -203,6 +204,11 @@ def cache_hit(between: Between) -> Iterator[Row]:
             "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk",
             "action": action,
         }
+
+
+def hit_share(hit: float, read: float) -> float:
+    """Per cent of the blocks that were found in memory; those that fill an empty memory once are no misses."""
+    return 100 * hit / (hit + max(read - FILL, 0.0))
 
 
 def temp_spills(between: Between) -> Iterator[Row]:

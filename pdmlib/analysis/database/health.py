@@ -278,7 +278,7 @@ def db_cache_hit_pct(case: Case) -> Measurement:
     if hits + reads < counters.FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
     text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
-    value = 100 * hits / (hits + reads)
+    value = counters.hit_share(hits, reads)
     return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
 
 

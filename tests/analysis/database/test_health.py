@@ -102,12 +102,12 @@ def test_queries_are_the_difference_of_a_counter():
 
 
 def test_cache_hits_are_those_of_the_window():
-    """190,000 hits and 10,000 reads between the looks: 95 %; the lifetime figure was 99.9 %."""
+    """1,900,000 hits and 116,384 reads, 16,384 of which fill 128 MB once: 95 %; the lifetime figure was 99.9 %."""
     looks = [
         ("blks_hit", 1e9, DEPLOYED),
-        ("blks_hit", 1e9 + 190_000, WEEK_LATER),
+        ("blks_hit", 1e9 + 1_900_000, WEEK_LATER),
         ("blks_read", 1e6, DEPLOYED),
-        ("blks_read", 1e6 + 10_000, WEEK_LATER),
+        ("blks_read", 1e6 + 116_384, WEEK_LATER),
     ]
     gauges = [{"metric": m, "at": at, "value": v} for m, v, at in looks]
     found = measure("db_cache_hit_pct", a_case({"database_gauges": gauges}))

@@ -346,9 +346,9 @@ def test_one_look_is_no_verdict_of_any_counter() -> None:
 
 
 def test_cache_hits_are_those_of_the_window_and_not_of_a_lifetime() -> None:
-    """A lifetime of 99.9 % hides a window of 50,000 hits and 50,000 reads."""
+    """A lifetime of 99.9 % hides a window of 50,000 hits and 66,384 reads, of which 16,384 fill 128 MB once."""
     before = gauges(S1, {"blks_hit": 1e9, "blks_read": 1e6})
-    (row,) = between(before, gauges(S2, {"blks_hit": 1e9 + 50_000, "blks_read": 1e6 + 50_000}))["cache_hit"]
+    (row,) = between(before, gauges(S2, {"blks_hit": 1e9 + 50_000, "blks_read": 1e6 + 66_384}))["cache_hit"]
     assert (row["severity"], row["value"]) == ("fail", pytest.approx(50))
 
 

@@ -1,6 +1,6 @@
 -- Faults of row-level security: one row each (object, severity, evidence, action). Rows that anybody may add are a form,
--- rows that anybody may change are a fault. The first four are those that Supabase's linter knows as 0006, 0007, 0008, 0024, the last its 0011 for functions that run as their owner.
--- Source: pg_class, pg_policy, pg_proc.
+-- rows that anybody may change are a fault. The first four are those that Supabase's linter knows as 0006, 0007, 0008
+-- and 0024, the last its 0011 for functions that run as their owner. Source: pg_class, pg_policy, pg_proc.
 WITH tables AS (
   SELECT t.oid, n.nspname || '.' || t.relname AS object, format('%I.%I', n.nspname, t.relname) AS name, t.relrowsecurity,
          EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = t.oid) AS has_policies
