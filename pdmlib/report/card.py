@@ -178,7 +178,8 @@ def _told(verdict: Verdict, number: int, cause: Cause) -> Told:
         since=_state(verdict, cause),
         owner=cause.owner or "nobody yet",
         due=spoken_day(pd.Timestamp(cause.due).date()),
-        action=cause.action,
+        # The statement stands below, to be copied.
+        action=cause.action.removesuffix(f": {cause.fix}") if cause.fix else cause.action,
         fix=cause.fix if cause.fix and cause.status is not CauseStatus.STANDING else "",
     )
 
