@@ -32,6 +32,7 @@ Bucket = tuple[Window, float]
 # Of the same kind: two give a spread, three a spread that one odd day does not rule.
 ENOUGH_BUCKETS, FEW_BUCKETS = 3, 2
 ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to double
+SURELY_DUE = 5.0  # of what is usual: none at all where so many are due is chance in under 1 % (e^-5)
 PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
 OLD = timedelta(days=7)  # a baseline that ended longer ago says so
 HALF_A_WEEK = 0.5  # of what is usual: a week of which less is known has no total
@@ -109,7 +110,7 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         judged: the bucket to compare; one shorter than a day starts with its own hour of the day.
     """
     zone = case.site.zone
-    known = [(w, v) for w, v in history if not math.isnan(v) and usable(case, w)]
+    known = [(w, v) for w, v in _since_it_lives(history) if not math.isnan(v) and usable(case, w)]
     earlier, allowed = _earlier_deployments(case), _maintained(case, judged)
     known = [(w, v) for w, v in known if _maintained(case, w) <= allowed] if case.site.maintenance else known
     clean = [(w, v) for w, v in known if not any(_meet(w, d) for d in earlier)]
@@ -128,6 +129,18 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
                 found = _of(kind, [v for _, v in same], groups, alike=alike, used=used)
                 return found if kind == "days" else _weekly(case, judged, found, same=same, candidates=candidates)
     return Baseline("none", (), f"no baseline: {len(known)} comparable buckets before the deployment")
+
+
+def _since_it_lives(history: Iterable[Bucket]) -> list[Bucket]:
+    """The buckets from the first that holds anything, where nothing before it cannot be chance.
+
+    A table or log that is younger than the baseline has no zeros before its first row. What begins with the last
+    bucket begins with the deployment, and is new.
+    """
+    buckets = sorted(history, key=lambda bucket: bucket[0].start)
+    first = next((n for n, (_, value) in enumerate(buckets) if value and not math.isnan(value)), 0)
+    due = first * mean(value for _, value in buckets[first:] if not math.isnan(value)) if first else 0.0
+    return buckets[first:] if due >= SURELY_DUE and first < len(buckets) - 1 else buckets
 
 
 def _age(case: Case, judged: Window) -> str:

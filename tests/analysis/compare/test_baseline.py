@@ -42,6 +42,24 @@ def test_rule_7_with_only_one_week_before_all_days_serve_and_still_no_arrow() ->
         assert change(usual(day.date), found).trend in ("flat", "unknown")
 
 
+@pytest.mark.parametrize("born", [7, 14])
+def test_rule_7_a_table_that_is_younger_than_the_baseline_has_no_zeros_before_its_first_row(born: int) -> None:
+    """200 a working day and 20 a day of a weekend since the table was made; before that it had no row to count."""
+    young = [(w, v if n >= len(BEFORE) - born else 0.0) for n, (w, v) in enumerate(four_weeks())]
+    for day in WEEK:
+        found = baseline(CASE, young, day.window)
+        assert change(usual(day.date), found).trend in ("flat", "unknown")
+        assert found.expected and found.expected >= usual(day.date) / 1.6
+
+
+def test_rule_7_days_without_a_rare_event_are_zeros_also_where_they_come_first() -> None:
+    """One event in four weeks, on the last day: 27 zeros before it are what is usual."""
+    rare = [(w, float(n == len(BEFORE) - 1)) for n, (w, _) in enumerate(four_weeks())]
+    rare[-2] = (rare[-2][0], 0.0)
+    found = baseline(CASE, [(w, v / 10) for w, v in rare], BEFORE[-1].window)
+    assert found.expected is not None and found.expected < 0.1
+
+
 def test_rule_7_same_weekday_and_hour_comes_first_for_hours() -> None:
     hours = [(w, 1.0) for d in BEFORE for w in (Window(d.window.start, d.window.start + timedelta(hours=1)),)]
     judged = Window(WEEK[0].window.start, WEEK[0].window.start + timedelta(hours=1))
