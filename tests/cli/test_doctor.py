@@ -160,6 +160,20 @@ def test_all_columns_that_are_missing_are_named_at_once_with_those_that_are_ther
     assert table["mend"] == "uptime: {columns: {checked_at: <its name>, status: <its name>}}"
 
 
+def test_a_misspelt_column_of_a_feature_is_told_with_the_nearest_and_a_line_that_the_site_file_takes(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    feature = {"name": "raised", "title": "Raised", "kind": "create", "table": "public.support_tickets"}
+    with _application() as url:
+        told = _told(_file(tmp_path, url, features=[{**feature, "time_column": "raisd"}]), "--explain")
+        (table,) = [t for t in told["tables"] if t["key"] == "features.raised"]
+        assert "did you mean raised?" in table["problem"]
+        (block,) = yaml.safe_load(table["mend"].replace("<its name>", "raised"))["features"]
+        mended = _told(_file(tmp_path, url, features=[{**feature, **block, "time_zone": "UTC"}]), "--explain")
+    assert [t["problem"] for t in mended["tables"] if t["key"] == "features.raised"] == [None]
+
+
 def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
     tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import Vocabulary
+from pdmlib.frames.understanding import Vocabulary, mend_line
 from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
+from pdmlib.site.types import nearest
 from pdmlib.sources.postgres.mapping import JSON, condition, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
@@ -186,8 +187,21 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
     hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
     if hidden:
         return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
-    mend = f"{plan.key}: {{columns: {{{', '.join(f'{ours}: <its name>' for ours in missing)}}}}}"
-    return f"no column for {sought}; it has {', '.join(sight.columns)}", mend
+    near = "".join(nearest(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours]).strip()
+    problem = f"no column for {sought}; it has {', '.join(sight.columns)}" + (f"; {near}" if near else "")
+    return problem, _naming(plan.key, missing)
+
+
+def _naming(key: str, missing: list[str]) -> str:
+    """The line that would name the missing columns: of a feature its own keys, of a block its `columns`."""
+    block, _, name = key.partition(".")
+    if block == "features":
+        own = dict.fromkeys(
+            ["value_column" if ours == "value" else "time_column" for ours in missing], "<its name>"
+        )
+        return mend_line("features", value=[{"name": name, **own}])
+    path = ("cron", "settings_columns") if key == "cron.settings_table" else (block, "columns")
+    return mend_line(*path, value=dict.fromkeys(missing, "<its name>"))
 
 
 def _newest(session: Session, plan: _Plan, sight: Sight, columns: Mapping[str, str], count: int) -> list[Row]:
