@@ -11,7 +11,7 @@ from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.rewind import rewound
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import Window, iso
+from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
 
 # A platform's deployment so near to a declared one is the same: people write down when they looked.
@@ -75,7 +75,7 @@ def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collectio
     rows = [
         {
             "source": "site",
-            "deployment": one.name or iso(one.at),
+            "deployment": one.name or "one without a name",
             "created_at": one.at,
             "ready_at": one.at,
             "live_at": one.at,

@@ -64,8 +64,11 @@ def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
     scope = scope_for(site, "week1", "2025-03-10T15:00:00Z", "2025-03-03T15:00:00Z")
     case = Case(site, scope, with_past(Collection({}, ()), site, scope, tmp_path), scope.window)
     found = rivals(case)
-    assert any("2 more production deployments in the window: v2 at 2025-03-05" in text for text in found)
-    assert "Spring sale began in the window, at 2025-03-04 00:00 CST" in found
+    assert any(
+        "2 more production deployments in the window: v2 at Wed 5 Mar 03:00 CST, one without a name at Thu" in text
+        for text in found
+    )
+    assert "Spring sale began in the window, at Tue 4 Mar 00:00 CST" in found
     assert not any("Old" in text for text in found)
     assert site.deployment_name(scope.deployed_at) == "v1"
 
