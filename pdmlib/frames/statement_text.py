@@ -120,6 +120,11 @@ def filters_of(text: str) -> list[Filter]:
     return _found(text).filters()
 
 
+def verb_of(text: str) -> str:
+    """The first word of a statement in small letters: `select`, `insert`, `with`, .."""
+    return text.lstrip().split(" ", 1)[0].lower()
+
+
 def parsed(text: str) -> Any | None:
     """The tree of a text that nobody cut or masked; None when it is no statement."""
     try:

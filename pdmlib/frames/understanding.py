@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -141,3 +141,8 @@ def mend_line(*path: str, value: Any) -> str:
         value = {key: value}
     line = yaml.safe_dump(value, default_flow_style=True, width=math.inf, allow_unicode=True, sort_keys=False)
     return line.strip()[1:-1]
+
+
+def mend_words(*path: str, ours: Sequence[str], theirs: Any) -> str:
+    """The line of the block at a path that would explain a word; which of ours it is a person has to choose."""
+    return mend_line(*path, "words", "|".join(ours), value=[theirs])

@@ -193,6 +193,7 @@ WRITES = {
     "path": '"$request" or $request_uri of nginx, "%r" of Apache',
     "duration_ms": "$request_time of nginx, %D of Apache",
 }
+HOW_TO_TIME = f"log {WRITES['duration_ms']}, and paste the format as requests.log_format"
 
 
 def _pasted(text: str, columns: Mapping[str, str]) -> Layout:

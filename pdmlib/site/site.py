@@ -95,9 +95,8 @@ class Step(Part):
 
     def covers(self, other: Step) -> bool:
         """Whether it holds for every value for which another step holds, so that the other is never asked."""
-        if self.op[0] != other.op[0] or isinstance(self.edge, str) or isinstance(other.edge, str):
-            return (self.op, self.edge) == (other.op, other.edge)
-        if self.op[0] not in "<>":
+        ordered = self.op[0] == other.op[0] and self.op[0] in "<>"
+        if not ordered or isinstance(self.edge, str) or isinstance(other.edge, str):
             return (self.op, self.edge) == (other.op, other.edge)
         beyond = self.edge - other.edge if self.op[0] == "<" else other.edge - self.edge
         return beyond > 0 or (beyond == 0 and len(self.op) >= len(other.op))

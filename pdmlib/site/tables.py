@@ -19,6 +19,7 @@ from pdmlib.site.terms import (
     TICKETS,
     UPTIME,
     Terms,
+    known_words,
     word,
 )
 from pdmlib.site.types import (
@@ -74,13 +75,7 @@ class TableBlock(Part):
 
     def spoken(self, ours: str) -> Mapping[str, tuple[str, ...]]:
         """Our words of a column of ours -> theirs: the declared ones, and those understood without."""
-        declared = {theirs for words in self.words.values() for theirs in words}
-        own = {w.name: self.words.get(w.name, ()) for w in self.terms.words[ours]}
-        usual = {
-            w.name: tuple(theirs for theirs in (w.name, *w.usual) if theirs not in declared)
-            for w in self.terms.words[ours]
-        }
-        return {name: (*words, *usual[name]) for name, words in own.items()}
+        return known_words({word.name: (word.name, *word.usual) for word in self.terms.words[ours]}, self.words)
 
 
 def _check_columns(terms: Terms, columns: Mapping[str, str | None]) -> None:

@@ -6,7 +6,7 @@ What a site file may declare, what is understood without a declaration, the refe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -234,6 +234,18 @@ APP_ALERTS = Terms(
         )
     },
 )
+
+
+def known_words(
+    usual: Mapping[str, Iterable[str]], declared: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """Our word -> theirs: the declared ones, and those usual that are not declared to mean something else."""
+    told = {theirs for words in declared.values() for theirs in words}
+    return {
+        ours: (*declared.get(ours, ()), *(theirs for theirs in words if theirs not in told))
+        for ours, words in usual.items()
+    }
+
 
 TERMS: tuple[Terms, ...] = (
     UPTIME,

@@ -17,6 +17,7 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.understanding import Unclear, Vocabulary
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
+from pdmlib.site.terms import known_words
 from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
 from pdmlib.sources.health import USUAL, Endpoint, Shot, components, judged
@@ -58,10 +59,7 @@ def endpoint_of(block: App, path: str, health: bool) -> Endpoint:
 
 def _words_of(block: App) -> Vocabulary:
     """What the words of a body mean; what the site file says of a word goes before what is usual."""
-    told: dict[str, tuple[str, ...]] = {str(ours): theirs for ours, theirs in block.words.items()}
-    declared = {theirs for words in told.values() for theirs in words}
-    usual = {ours: tuple(w for w in words if w not in declared) for ours, words in USUAL.items()}
-    return Vocabulary({ours: (*words, *told.get(ours, ())) for ours, words in usual.items()})
+    return Vocabulary(known_words(USUAL, {str(ours): theirs for ours, theirs in block.words.items()}))
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line
+from pdmlib.frames.understanding import Unclear, Vocabulary, mend_line, mend_words
 from pdmlib.site.terms import word
 from pdmlib.site.vendors import Expect
 from pdmlib.sources.http import told
@@ -163,8 +163,9 @@ def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
 
 def _not_understood(endpoint: Endpoint, said: Said, unclear: Unclear) -> str:
     text = told(said.text)
-    words = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
-    mend = words if said.word else _expect(endpoint, {"text": "what it holds when all is well"})
+    mend = _expect(endpoint, {"text": "what it holds when all is well"})
+    if said.word:
+        mend = mend_words("sources", "app", ours=endpoint.words.ours, theirs=text)
     unclear.note(endpoint.item, "unknown word" if said.word else "unknown answer", text, taken_for="up", mend=mend)
     return f"not understood: {text}"
 
@@ -302,6 +303,6 @@ def _component_status(endpoint: Endpoint, item: str, said: Any, unclear: Unclear
     meaning = endpoint.words.of(said)
     if said is not None and meaning is None:
         text = told(str(said))
-        mend = mend_line("sources", "app", "words", value={"|".join(endpoint.words.ours): [text]})
+        mend = mend_words("sources", "app", ours=endpoint.words.ours, theirs=text)
         unclear.note(item, "unknown word", text, mend=mend)
     return meaning

@@ -17,7 +17,7 @@ import pandas as pd
 from pdmlib.analysis.database.parts import PARTITIONED, Parts, parts_at
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.index_text import Index, proposed, quoted, same_table
-from pdmlib.frames.statement_text import Filter, filters_of, mentioned, tables_of
+from pdmlib.frames.statement_text import Filter, filters_of, mentioned, tables_of, verb_of
 from pdmlib.frames.states import Pace
 
 FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
@@ -94,8 +94,8 @@ class Slower:
     @cached_property
     def writes(self) -> str:
         """`insert`, `update`, `delete` or `merge`; empty for a reading statement."""
-        first = self.text.lstrip().split(" ", 1)[0].lower()
-        return first if first in _WRITES else ""
+        verb = verb_of(self.text)
+        return verb if verb in _WRITES else ""
 
     @cached_property
     def wanted(self) -> list[Filter]:
@@ -108,16 +108,8 @@ class Slower:
         """Parts of one kind that are new, gone or other than before: name, before, now."""
         old, now = self.old.of(kind), self.now.of(kind)
         for name in dict.fromkeys((*old, *now)):
-            hidden = (name in now and not self._read(self.old, kind, name)) or (
-                name in old and not self._read(self.now, kind, name)
-            )
-            if not hidden and old.get(name) != now.get(name):
+            if old.get(name) != now.get(name) and self.old.knows(kind, name) and self.now.knows(kind, name):
                 yield name, old.get(name), now.get(name)
-
-    @staticmethod
-    def _read(parts: Parts, kind: str, name: str) -> bool:
-        """Whether a look says for sure what became of a part: it is there and readable, or it is not there."""
-        return name in parts.of(kind) or not parts.has(kind, name)
 
 
 def behind(parts: Parts, wanted: Sequence[Filter]) -> Iterator[Filter]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.frames.statement_text import filters_of, tables_of
+from pdmlib.frames.statement_text import filters_of, tables_of, verb_of
 from pdmlib.frames.states import Pace
 
 Row = dict[str, Any]
@@ -51,17 +51,16 @@ def replaced(both: pd.DataFrame, changes: Callable[[pd.DataFrame], pd.DataFrame]
 def _fit(old: pd.Series, new: pd.Series) -> float:
     """How well a new statement fits the place of one that is gone, from 0 to 2."""
     often = new["calls"] / old["expected"] if old["expected"] > 0 else 0.0
-    if old["role"] != new["role"] or not AS_OFTEN[0] <= often <= AS_OFTEN[1] or _verb(old) != _verb(new):
+    if old["role"] != new["role"] or not AS_OFTEN[0] <= often <= AS_OFTEN[1]:
         return 0.0
-    tables = [set(tables_of(str(row["query"]))) for row in (old, new)]
-    columns = [{c for f in filters_of(str(row["query"])) for c in f.columns} for row in (old, new)]
+    texts = [str(row["query"]) for row in (old, new)]
+    if verb_of(texts[0]) != verb_of(texts[1]):
+        return 0.0
+    tables = [set(tables_of(text)) for text in texts]
+    columns = [{c for f in filters_of(text) for c in f.columns} for text in texts]
     if not tables[0] & tables[1]:
         return 0.0
     return _alike(*tables) + _alike(*columns)
-
-
-def _verb(row: pd.Series) -> str:
-    return str(row["query"]).lstrip().split(" ", 1)[0].lower()
 
 
 def _alike(one: set[str], other: set[str]) -> float:

@@ -39,6 +39,10 @@ class Parts:
         """Whether an object was there, readable or not."""
         return name in self.details.get(kind, {})
 
+    def knows(self, kind: str, name: str) -> bool:
+        """Whether the look says for sure what an object is: it was there and readable, or it was not there."""
+        return self.details.get(kind, {}).get(name, "") is not None
+
     def tables(self, names: Iterable[str]) -> tuple[str, ...]:
         """The tables behind the names that a statement uses: itself, those below its views, their partitions."""
         found = dict.fromkeys(self._known(names))

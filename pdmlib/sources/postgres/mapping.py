@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import LACKING, Unclear, Vocabulary, mend_line
+from pdmlib.frames.understanding import LACKING, Unclear, Vocabulary, mend_line, mend_words
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import comes_twice
 from pdmlib.site.site import Site
@@ -144,7 +144,7 @@ class Layout:
     def _word(self, ours: str, theirs: Any, vocabulary: Vocabulary, unclear: Unclear) -> str | None:
         found = vocabulary.of(theirs)
         if found is None and theirs is not None:
-            mend = mend_words(self.key, vocabulary.ours, theirs)
+            mend = mend_words(self.key, ours=vocabulary.ours, theirs=theirs)
             said = str(theirs).lower() if isinstance(theirs, bool) else theirs
             unclear.note(f"{self.key}.{ours}", "unknown word", said, mend=mend)
         elif found is None and ours == "status":
@@ -244,11 +244,6 @@ class Reader:
         for row in self.rows(layout.sight, query, {}):
             what = LACKING if row["empty"] else "out of range"
             self.unclear.note(item, what, row["example"], taken_for="not read", count=row["rows"])
-
-
-def mend_words(key: str, ours: tuple[str, ...], theirs: Any) -> str:
-    """The line that would explain a word; which of ours it is a person has to choose."""
-    return mend_line(key, "words", "|".join(ours), value=[theirs])
 
 
 def _laid_out(reader: Reader, block: TableBlock) -> Layout:

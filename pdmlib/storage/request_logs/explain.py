@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from pdmlib.errors import CallError, SourceError
-from pdmlib.site.log_formats import PRESETS, UNNAMED, W3C, WRITES
+from pdmlib.site.log_formats import HOW_TO_TIME, PRESETS, UNNAMED, W3C
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
@@ -25,7 +25,6 @@ LOOKED_AT = 1000  # lines of the beginning: enough to see every kind of line, re
 NAMED = 12  # values that are not read, or fields of an object, by name
 # Formats of a site file beside those of `log_format`.
 OTHERS = ("vercel-logs", "vercel-traces")
-LOGGING = f"no response times: log {WRITES['duration_ms']}, and paste the format as requests.log_format"
 
 
 def explain(site: Site, path: str) -> Iterator[str]:
@@ -157,7 +156,7 @@ def _after(piece: files.Piece, pattern: str) -> str:
 def _lacking(rows: Sequence[dict[str, object]]) -> Iterator[str]:
     kept = [row for row in rows if row["verdict"] == parse.KEPT]
     if kept and all(row["ms"] is None for row in kept):
-        yield f"  {LOGGING}"
+        yield f"  no response times: {HOW_TO_TIME}"
 
 
 def _fitting(sample: str, asked: Requests, folder: Path, now: parse.Lines) -> Iterator[str]:

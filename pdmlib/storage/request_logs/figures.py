@@ -15,7 +15,7 @@ from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
-from pdmlib.site.log_formats import WRITES
+from pdmlib.site.log_formats import HOW_TO_TIME
 from pdmlib.site.site import Site
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import days, manifests
@@ -290,7 +290,7 @@ def _untimed(held: Held, window: Window) -> list[Mapping[str, Any]]:
     asked = held.asked
     if timed:
         return []
-    how = f"log {WRITES['duration_ms']}, and paste the format as requests.log_format"
+    how = HOW_TO_TIME
     if asked.format.startswith("vercel") and not asked.log_format:
         how = "name the field that holds them as requests.columns.duration_ms, or take the trace drain"
     return [_gap("latencies", f"the request log has no response times; {how}")]
