@@ -265,7 +265,7 @@ def test_a_deployment_before_the_chart_is_still_named() -> None:
 
 
 def test_a_spike_leaves_the_rest_its_room() -> None:
-    """One hour of 1,000 errors in 1,000 requests among hours of 2: the target of 0.5 % would be pressed to a 250th."""
+    """One hour of 1,000 errors in 1,000 requests among hours of 2 presses a target of 0.5 % to a 250th."""
     table = hours(48)
     table.loc[20, ["errors", "requests", "error_rate_pct"]] = [1000.0, 1000.0, 100.0]
     limit = (Mark(0.5, "target"),)
