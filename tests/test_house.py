@@ -52,7 +52,7 @@ INSIDE = {
         page tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
