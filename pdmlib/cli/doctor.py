@@ -76,7 +76,10 @@ def show(found: Examination, explain: bool) -> None:
 
 def _sources(found: Examination) -> RenderableType:
     title = f"{found.site.title} ({found.site.file})"
-    rows = ((r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.detail or "") for r in found.found.coverage)
+    rows = (
+        (r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.brief if r.detail else "")
+        for r in found.found.coverage
+    )
     return _table(title, ("Source", "Answered", "Seconds", "Rows", "Detail"), rows)
 
 

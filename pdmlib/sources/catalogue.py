@@ -26,6 +26,7 @@ from pdmlib.sources.vercel import source as vercel
 LIMIT_S = 180.0
 SHOWN = 4000  # characters of a detail: dozens of reasons; a screen shows the beginning of it
 NO_ROWS = ("gaps", "understood")  # frames that hold nothing of what was asked for
+OF_SEVERAL = ("feature", "query", "table")
 CUT_OFF = "no probe found it up, and no other source on the web answered either: the fault may lie on this side"
 
 
@@ -122,9 +123,15 @@ def _detail(gaps: pd.DataFrame) -> str | None:
     """Each reason once, with the items that it stands for."""
     reasons: dict[str, list[str]] = {}
     for item, reason in zip(gaps["item"], gaps["reason"], strict=True):
-        reasons.setdefault(str(reason), []).append(str(item).partition(":")[0])
+        reasons.setdefault(str(reason), []).append(_called(str(item)))
     text = "; ".join(f"{', '.join(dict.fromkeys(items))}: {reason}" for reason, items in reasons.items())
     return (text if len(text) <= SHOWN else text[: SHOWN - 1] + "…") or None
+
+
+def _called(item: str) -> str:
+    """What an item is called: by its name where it is one of several of the site file, else by its kind."""
+    kind, _, rest = item.partition(":")
+    return f"{kind} {rest.partition(':')[0]}" if kind in OF_SEVERAL else kind
 
 
 def _failed(name: str, reason: str, seconds: float) -> _Part:

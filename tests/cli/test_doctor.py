@@ -174,6 +174,43 @@ def test_a_misspelt_column_of_a_feature_is_told_with_the_nearest_and_a_line_that
     assert [t["problem"] for t in mended["tables"] if t["key"] == "features.raised"] == [None]
 
 
+MISSPELT = {
+    "tickets": {"table": "public.suport_tickets"},
+    "features": [
+        {"name": name, "title": name, "kind": "create", "table": "public.support_tickets", "time_column": column}
+        for name, column in (("raised", "raisd"), ("rated", "customer_ratin"))
+    ],
+    "queries": [
+        {
+            "name": "open_ones",
+            "title": "Open tickets",
+            "sql": "SELECT statu FROM public.support_tickets AS t",
+            "limit_ms": 50,
+        }
+    ],
+}
+
+
+def test_each_error_names_its_feature_query_or_table_and_what_was_meant_and_json_has_it_whole(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    with _application() as url:
+        path = _file(tmp_path, url, **MISSPELT)
+        told = _told(path)
+    detail = next(row["detail"] for row in told["sources"] if row["source"] == "postgres")
+    for said in (
+        "feature raised: public.support_tickets has no column raisd; did you mean raised?",
+        "feature rated: public.support_tickets has no column customer_ratin; did you mean customer_rating?",
+        'query open_ones: as pdm_monitor: column "statu" does not exist',
+        'Perhaps you meant to reference the column "t.status"',
+        "public.suport_tickets does not exist (named by tickets.table in the site file); "
+        "did you mean public.support_tickets?",
+    ):
+        assert said in detail
+    assert len(detail) > 400 and "…" not in detail
+
+
 def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
     tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

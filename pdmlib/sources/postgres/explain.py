@@ -13,10 +13,9 @@ from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
-from pdmlib.site.types import nearest
 from pdmlib.sources.postgres.mapping import JSON, NUMERIC, condition, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
-from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
+from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, near, qualified
 
 LOOK_S = 4.0  # a table without an index on its time is sorted for this; longer would weigh on the application
 RECENT = 5_000  # rows whose words are counted: some days of most logs
@@ -154,8 +153,8 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
     hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
     if hidden:
         return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
-    near = "".join(nearest(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours]).strip()
-    problem = f"no column for {sought}; it has {', '.join(sight.columns)}" + (f"; {near}" if near else "")
+    problem = f"no column for {sought}; it has {', '.join(sight.columns)}"
+    problem += "".join(near(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours])
     return problem, _naming(plan.key, missing)
 
 
