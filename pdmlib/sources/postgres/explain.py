@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from pdmlib.errors import SourceError
+from pdmlib.errors import SourceError, nearest
 from pdmlib.frames.understanding import Vocabulary, mend_line
 from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
-from pdmlib.site.types import nearest
 from pdmlib.sources.postgres.mapping import JSON, condition, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
