@@ -16,12 +16,13 @@ from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
 from pdmlib.cli.options import tell
+from pdmlib.phases.phase import INCIDENT
 
 # Command -> the file of `cli/` that has its function. A file is imported when its command is called: help and
 # completion want no more than the first line of each docstring, and importing every file takes a second.
 COMMANDS = {
     "report": "reports",
-    "incident": "reports",
+    INCIDENT.name: "reports",
     "demo": "demo",
     "init": "init",
     "doctor": "doctor",

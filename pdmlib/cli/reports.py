@@ -90,9 +90,9 @@ def report(
 
         order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes, notify=notify)
         names = ASKED if phase == ALL else (phase,)
-        asks: list[Ask] = [(name, partial(writing.phase, order, name)) for name in names]
+        asks: list[Ask] = [(name, partial(writing.phase, name)) for name in names]
         if phase == ALL:
-            asks.append((INCIDENT.name, partial(writing.newest_incident, order)))
+            asks.append((INCIDENT.name, writing.newest_incident))
         _write(order, asks, fail_on, as_json=as_json, told=told)
 
 
@@ -125,7 +125,7 @@ def incident(
         from pdmlib.cli import writing
 
         order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes)
-        asks: list[Ask] = [(INCIDENT.name, partial(writing.incident, order, start, end, alert))]
+        asks: list[Ask] = [(INCIDENT.name, partial(writing.incident, start, end, alert))]
         _write(order, asks, fail_on, as_json=as_json)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,16 @@ from pdmlib.cli.steps import Step, of_sources, steps
 from pdmlib.errors import CallError, PdmError
 from pdmlib.frames.readings import Priority
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import parse_time
+from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.sources.once import Memory
 from pdmlib.sources.threads import reason_of
 from pdmlib.workbook import telemetry
 from pdmlib.workbook.execute import Written, write_report
 from pdmlib.workbook.gather import gather, history_folder
 from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.opening import open_site
-from pdmlib.workbook.scope import incident_scope_for, scope_for, span_of
+from pdmlib.workbook.scope import incident_scope_for, moment_of, scope_for, span_of
 
 COLLECTED = 0.4  # of the work of a report, once its sources have answered; the rest is its notebook and pages
 # What a kernel may not see beside the variables that the site file names.
@@ -52,16 +54,16 @@ class Outcome:
     reason: str = ""
 
 
-# A report's phase, and its scope from the site and what was written so far; None where there is nothing to report.
-Ask = tuple[str, Callable[[Site, Sequence[Written]], Scope | None]]
+# A phase and its scope, from what was asked for and written so far; None where there is nothing to report.
+Ask = tuple[str, Callable[[Order, Site, Sequence[Written]], Scope | None]]
 
 
-def phase(order: Order, name: str, site: Site, _: Sequence[Written]) -> Scope:
+def phase(name: str, order: Order, site: Site, _: Sequence[Written]) -> Scope:
     """The scope of a phase."""
     return scope_for(site, name, order.as_of, order.deployed_at, out=order.out)
 
 
-def incident(order: Order, start: str, end: str, alert: str, site: Site, _: Sequence[Written]) -> Scope:
+def incident(start: str, end: str, alert: str, order: Order, site: Site, _: Sequence[Written] = ()) -> Scope:
     """The scope of an incident that a person names, by its times or by an alert."""
     began, ended = (start, end) if start else span_of(alert, site, order.out)
     return incident_scope_for(site, began, ended, as_of=order.as_of, deployed_at=order.deployed_at, out=order.out)
@@ -75,7 +77,7 @@ def newest_incident(order: Order, site: Site, before: Sequence[Written]) -> Scop
         console.print("no incident of P0 or P1 is known, so there is no report of one", style="dim")
         return None
     newest = max(rows, key=lambda row: str(row["start"]))
-    return incident(order, newest["start"], newest["end"] or "", "", site, before)
+    return incident(newest["start"], newest["end"] or "", alert="", order=order, site=site)
 
 
 def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) -> None:
@@ -98,6 +100,7 @@ def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) ->
         production.ready(lambda text: step(f"demo production: {text}", None))
         kernel = stack.enter_context(Kernel(hidden))
         site = open_site(order.site)
+        order = replace(order, as_of=iso(moment_of(site, order.as_of)))
         webhook = webhook_of(site) if order.notify else None
         production.keep_history(history_folder(site, order.out))
         run = _Run(order, site, production, kernel=kernel, webhook=webhook, step=step, count=len(asks))
@@ -117,13 +120,14 @@ class _Run:
     step: Step
     count: int
     written: list[Written] = field(default_factory=list)
+    memories: dict[datetime, Memory] = field(default_factory=dict)
     begun: int = 0
 
     def one(self, ask: Ask, imported: Any, done: Callable[[Outcome], None]) -> None:
         """Writes one report; of several, one that fails is told of and no more."""
         name, scope_of = ask
         try:
-            scope = scope_of(self.site, self.written)
+            scope = scope_of(self.order, self.site, self.written)
             if scope is not None:
                 self.written.append(self._report(scope, imported))
                 done(Outcome(name, self.written[-1]))
@@ -143,7 +147,8 @@ class _Run:
             self._say(scope, "collecting", 0.0)
             asked = sum(self.site.source(name) is not None for name in SOURCE_NAMES)
             told = of_sources(lambda text, share: self._say(scope, text, share or 0), asked, COLLECTED)
-            collection = gather(self.site, scope, self.order.out, told)
+            with self.memories.setdefault(scope.asked_at, Memory()).used():
+                collection = gather(self.site, scope, self.order.out, told)
             imported.result()
             written = write_report(
                 self.site,
