@@ -1,4 +1,4 @@
-"""The command as people and programs call it: quick, helpful where a name is mistyped, silent where nobody looks."""
+"""The command as people and programs call it: quick, helpful where a name is mistyped, else silent."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ finally:
 
 def test_the_help_names_every_command_with_what_it_does() -> None:
     _, shown, _ = call("--help")
-    assert [name for name in COMMANDS if not re.search(rf"^  {name} +[A-Z]\w+ ", shown, re.MULTILINE)] == []
+    assert [name for name in COMMANDS if not re.search(rf"^  {name} +[A-Z]\w+[ ,]", shown, re.MULTILINE)] == []
 
 
 def test_the_help_of_report_names_every_phase_of_the_guide_with_its_question() -> None:
@@ -122,8 +122,6 @@ def test_a_failure_is_red_on_a_terminal_and_plain_where_colours_are_unwanted_or_
 
 
 LOG = '{{"time": "2025-03-04T10:00:{0:02}Z", "path": "/", "status": 200, "request_id": "r{0}"}}\n'
-    '{{"time": "2025-03-04T10:00:{0:02}Z", "path": "/", "status": 200, "duration_ms": 12, "request_id": "r{0}"}}\n'
-)
 
 
 def test_what_takes_long_shows_how_far_it_is_on_a_terminal_alone(shop: Path, tmp_path: Path) -> None:
