@@ -42,7 +42,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather github mail notify opening pdf scope shipped status survey telemetry
+        explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database

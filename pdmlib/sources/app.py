@@ -62,7 +62,7 @@ def endpoint_of(block: App, path: str, health: bool) -> Endpoint:
 
 def _words_of(block: App) -> Vocabulary:
     """What the words of a body mean; what the site file says of a word goes before what is usual."""
-    return Vocabulary(known_words(USUAL, {str(ours): theirs for ours, theirs in block.words.items()}))
+    return Vocabulary(known_words(USUAL, block.words))
 
 
 @dataclass(frozen=True)

@@ -26,14 +26,12 @@ def reports_in(out: Path, site: str) -> dict[str, dict[str, Any]]:
 
 def judged(report: dict[str, Any]) -> dict[str, Any]:
     """What a report says, but for the values of a server that runs: those are others each time."""
-    live = ("postgres", "supabase")
+    kept = [row for row in report["readings"] if row["source"] not in ("postgres", "supabase")]
     return {
         **{name: report.get(name) for name in ("status", "recommendation", "outcome", "window", "as_of")},
         "causes": [(cause["id"], cause["status"], cause["priority"]) for cause in report["causes"]],
         "statuses": {row["id"]: row["status"] for row in report["readings"]},
-        "values": {
-            row["id"]: (row["value"], row["samples"]) for row in report["readings"] if row["source"] not in live
-        },
+        "values": {row["id"]: (row["value"], row["samples"]) for row in kept},
     }
 
 

@@ -83,7 +83,7 @@ def _usual(case: Case) -> pd.DataFrame | None:
 
 
 def _hour_of_week(moments: pd.Series) -> pd.Series:
-    found: pd.Series = moments.dt.dayofweek * 24 + moments.dt.hour
+    found: pd.Series = moments.dt.day_of_week * 24 + moments.dt.hour
     return found
 
 
