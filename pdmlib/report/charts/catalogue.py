@@ -13,7 +13,7 @@ from pdmlib.analysis.database import health
 from pdmlib.analysis.product import costs, features
 from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 from pdmlib.frames.case import Case
 from pdmlib.frames.states import Usage
 from pdmlib.phases.window import Window
@@ -34,7 +34,7 @@ def picture(case: Case, name: str) -> Any:
         CallError: there is none.
     """
     if name not in CHARTS:
-        raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
+        raise CallError(one_of(name, CHARTS, "a chart"))
     return CHARTS[name](case)
 
 
