@@ -23,7 +23,7 @@ from pdmlib.report.html import render
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
-SHOWS = re.compile(r"<(?:table|img|li|article|section)\b")  # what a slide is there for
+SHOWS = re.compile(r"<(?:table|svg|li|article|section)\b")  # what a slide is there for
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
