@@ -24,8 +24,10 @@ INSIDE = {
         __main__
         main
         init
-        collecting doctor
-        demo lab logs reports
+        collecting demo doctor
+        lab logs reports status
+        writing
+        steps
         live_table options production replay schema status_table
     """,
     "demo": """
@@ -40,7 +42,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather github mail notify opening pdf scope shipped status survey telemetry
+        explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -116,6 +118,7 @@ INSIDE = {
         specifications
         accounts fields health live permissions webhooks
         http needs threads
+        once
     """,
     "sources.postgres": """
         source
@@ -131,7 +134,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
-        durable
+        durable sampled
     """,
     "storage.request_logs": """
         explain figures

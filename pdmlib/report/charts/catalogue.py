@@ -19,7 +19,7 @@ from pdmlib.analysis.database import health
 from pdmlib.analysis.product import costs, features
 from pdmlib.analysis.traffic.days import daily
 from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 from pdmlib.frames.case import Case
 from pdmlib.frames.states import Usage
 from pdmlib.phases.window import Window, parse_time
@@ -43,7 +43,7 @@ def picture(case: Case, name: str) -> Picture:
         CallError: there is none.
     """
     if name not in CHARTS:
-        raise CallError(f"chart {name!r} is not one of {', '.join(CHARTS)}")
+        raise CallError(one_of(name, CHARTS, "a chart"))
     chart = CHARTS[name]
     return chart.draw(case, _why(case, chart.readings))
 
@@ -104,7 +104,7 @@ def _usual(case: Case, series: Series, column: str) -> pd.DataFrame | None:
 
 def _hour_of_week(moments: pd.Series, zone: ZoneInfo) -> pd.Series:
     local = moments.dt.tz_convert(zone).dt
-    found: pd.Series = local.dayofweek * 24 + local.hour
+    found: pd.Series = local.day_of_week * 24 + local.hour
     return found
 
 
