@@ -90,7 +90,7 @@ def main() -> None:
         week, review, wall = (reports.folder(name) for name in ("week1", "weekly-review", "dashboard"))
         _shot(browser, week / "report.html", DOCS / "report.png", (1280, 860))
         pictures = DOCS / "pictures"
-        _shot(browser, week / "report.html", pictures / "dark.png", (1280, 860), "dark")
+        _shot(browser, week / "report.html", pictures / "dark.png", (1280, 860), scheme="dark")
         _shot(browser, week / "report.html", pictures / "phone.png", (390, 844))
         _shot(browser, review / "slides.html", pictures / "slide.png", (1280, 720))
         _shot(browser, wall / "report.html", pictures / "wall.png", (1920, 1080))

@@ -276,7 +276,7 @@ def uptime_pct(case: Case) -> Measurement:
     degraded = f", {_minutes(found.degraded)} of it degraded" if found.degraded else ""
     text = (
         f"Up {_minutes(working)}{degraded}, down {_minutes(found.down)}, unknown {_minutes(found.unknown)}; "
-        f"{found.probes} probes, one every {interval_of(case).total_seconds() / 60:g} min"
+        f"{found.probes:,} probes, one every {interval_of(case).total_seconds() / 60:g} min"
     )
     if found.maintenance:
         text += f"; {_minutes(found.maintenance)} of maintenance are left out"
