@@ -120,6 +120,7 @@ INSIDE = {
     "sources.postgres": """
         source
         checks explain tables
+        monitors
         mapping survey timings
         snapshot visibility
         session

@@ -111,7 +111,9 @@ class Uptime(TableBlock):
         default="public.uptime_logs",
         description="the table of the probes, a row each; of a table of changes, a view that repeats each state",
     )
-    interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
+    interval_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="seconds between two probes; absent: as the probes themselves show"
+    )
     in_sentry: bool = Field(
         default=False, description="there is no table: read the checks of Sentry's uptime monitors"
     )

@@ -276,6 +276,33 @@ def test_probes_of_one_moment_that_contradict_each_other_are_not_understood_unti
     assert unclear(chosen) == []
 
 
+APART = """
+CREATE TABLE beats (id int GENERATED ALWAYS AS IDENTITY, monitor_id int, checked_at timestamptz, status text);
+INSERT INTO beats (monitor_id, checked_at, status)
+SELECT m, t + m * interval '7 s', CASE WHEN m = 2 AND t >= '2025-03-04 09:00+00' THEN 'down' ELSE 'up' END
+FROM generate_series('2025-03-04 08:00+00'::timestamptz, '2025-03-04 09:59+00', '1 min') AS t,
+generate_series(1, 2) AS m;
+"""
+
+
+def test_probes_of_monitors_seconds_apart_are_not_read_as_one_and_the_column_that_tells_them_is_named(
+    database: Database,
+) -> None:
+    """Two hours of two monitors, the second down in the second hour: 60 probes of each contradict each other."""
+    granted(database, APART)
+    found = collected(database, uptime={"table": "public.beats"})
+    statuses = found["probes"]["status"]
+    assert (int((statuses == "up").sum()), int(statuses.isna().sum())) == (120, 120)
+    rows = {row["example"]: row for row in found["not_understood"].to_dict("records")}
+    assert {name: row["count"] for name, row in rows.items()} == {"monitor_id 1: up": 60, "monitor_id 2: down": 60}
+    (mend,) = {row["mend"] for row in rows.values()}
+    where = yaml.safe_load(mend)["uptime"]["where"]
+    assert where == "monitor_id = '<one of 1, 2>'"
+    chosen = collected(database, uptime={"table": "public.beats", "where": "monitor_id = '1'"})
+    assert list(chosen["probes"]["status"]) == ["up"] * 120
+    assert unclear(chosen) == []
+
+
 def test_every_table_counts_only_the_rows_that_its_condition_lets_in(database: Database) -> None:
     """Two rows each, one of the shop's own; the newest run of before belongs to the other."""
     times = "('2025-03-04 10:00+00'::timestamptz), ('2025-03-04 11:00+00')"
