@@ -45,7 +45,8 @@ INSIDE = {
     "workbook.survey": """
         database
         features shapes zones
-        jobs look rhythm
+        jobs look
+        rhythm
         guess queries words
     """,
     "report": """

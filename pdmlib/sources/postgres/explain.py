@@ -73,7 +73,7 @@ def _plan(key: str, block: TableBlock) -> _Plan:
         key=key,
         table=block.table,
         wanted=wanted,
-        required=terms.required,
+        required=block.required,
         words=words,
         zone=block.time_zone,
         means={column.name: column.means for column in terms.columns},

@@ -255,7 +255,7 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     names = {column.name: block.candidates(column.name) for column in terms.columns}
     found = {ours: next((n for n in theirs if n in sight.columns), None) for ours, theirs in names.items()}
     columns = {ours: theirs for ours, theirs in found.items() if theirs}
-    needed = [ours for ours in terms.required if ours not in columns]
+    needed = [ours for ours in block.required if ours not in columns]
     if needed:
         raise SourceError(SOURCE, _lacking(block, sight, needed))
     lost = [ours for ours, theirs in block.columns.items() if theirs and ours not in columns]

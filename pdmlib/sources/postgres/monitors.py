@@ -14,6 +14,7 @@ from itertools import pairwise
 from statistics import median, quantiles
 from typing import Any
 
+from pdmlib.frames.index_text import quoted
 from pdmlib.frames.understanding import mend_line
 from pdmlib.sources.postgres.session import Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, Sight
@@ -39,7 +40,9 @@ class Apart:
     @property
     def mend(self) -> str:
         """The line of the site file that chooses one of them."""
-        return mend_line("uptime", "where", value=f"{self.column} = '<one of {', '.join(self.names[:5])}>'")
+        return mend_line(
+            "uptime", "where", value=f"{quoted(self.column)} = '<one of {', '.join(self.names[:5])}>'"
+        )
 
 
 UNNAMED = mend_line("uptime", "where", value="<column> = '<one monitor>'")

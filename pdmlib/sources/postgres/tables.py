@@ -91,18 +91,33 @@ def cron_logs(reader: Reader) -> pd.DataFrame:
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.known.end + grace)
     layout = reader.layout(cron)
-    rows = [_run(row, reader.unclear) for row in reader.select(layout, start, end)]
+    rows = [_run(row, layout, reader.unclear) for row in reader.select(layout, start, end)]
     return frame("cron_logs", _runs_before(reader, layout, start, {row["job"] for row in rows}) + rows)
 
 
-def _run(row: Row, unclear: Unclear) -> Row:
+NO_ERROR = ("", "{}", "[]", "null")
+
+
+def _run(row: Row, layout: Layout, unclear: Unclear) -> Row:
     """A row of the log; an end before its start is none, and says nothing of how the run came out."""
     found = {name: row[name] for name in SCHEMAS["cron_logs"].columns}
     starts, ends = found["started_at"], found["completed_at"]
-    if starts is not None and ends is not None and ends < starts:
+    is_odd = starts is not None and ends is not None and ends < starts
+    if "status" not in layout.columns:
+        found["status"] = None if is_odd else _outcome(row, layout)
+    if is_odd:
         unclear.note("cron.completed_at", "before its start", ends)
         found["completed_at"] = None
     return found
+
+
+def _outcome(row: Row, layout: Layout) -> str | None:
+    """How a run came out by its end and its error, where no column says it; None where these are not read."""
+    if not {"completed_at", "error"} <= layout.columns.keys() or {"completed_at", "error"} & row["odd"]:
+        return None
+    if row["completed_at"] is None:
+        return "started"
+    return "completed" if (row["error"] or "").strip() in NO_ERROR else "failed"
 
 
 def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str]) -> list[Row]:

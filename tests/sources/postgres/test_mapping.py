@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from pdmlib.sources.postgres import source
 from tests.builders import a_feature, a_scope, at
@@ -424,3 +425,37 @@ def test_a_time_without_zone_in_the_hour_that_comes_twice_tells_no_state(databas
     found = source.collect(site, a_scope(site, deployed_at=at("2025-10-25T10:00"), as_of=at("2025-10-27T10:00")))
     assert found["probes"].sort_values("checked_at")["status"].fillna("none").tolist() == ["up", "none", "up"]
     assert [what for _, what, _ in unclear(found)] == ["in the hour that comes twice"]
+
+
+# A job table as GoodJob 4 makes it (its migration create_good_jobs): no word says how a run ended.
+GOOD_JOB = """
+CREATE TABLE good_jobs (job_class text, performed_at timestamptz, finished_at timestamptz, error text);
+INSERT INTO good_jobs VALUES
+  ('Invoices', '2025-03-04 10:00+00', '2025-03-04 10:01+00', NULL),
+  ('Invoices', '2025-03-04 11:00+00', '2025-03-04 11:01+00', 'PG::QueryCanceled'),
+  ('Invoices', '2025-03-04 12:00+00', '2025-03-04 12:01+00', ''),
+  ('Invoices', '2025-03-04 13:00+00', NULL, 'tried once, will be tried again'),
+  ('Invoices', '2025-03-04 14:00+00', '2025-03-04 13:59+00', NULL);
+"""
+BY_END = {
+    "table": "public.good_jobs",
+    "columns": {"job": "job_class", "started_at": "performed_at", "completed_at": "finished_at", "status": None},
+    "jobs": [{"name": "Invoices", "schedule": "0 * * * *"}],
+}
+
+
+def test_a_log_without_a_status_tells_by_its_end_and_its_error_how_a_run_came_out(database: Database) -> None:
+    granted(database, GOOD_JOB)
+    found = collected(database, cron=BY_END)
+    runs = found["cron_logs"].sort_values("started_at")
+    assert list(runs["status"].fillna("unknown")) == ["completed", "failed", "completed", "started", "unknown"]
+    assert unclear(found) == [("cron.completed_at", "before its start", "2025-03-04 13:59:00+00:00")]
+
+
+def test_a_log_without_a_status_needs_an_end_and_an_error_and_says_so(database: Database) -> None:
+    granted(database, "CREATE TABLE good_jobs (job_class text, performed_at timestamptz, finished_at timestamptz)")
+    reason = gap(collected(database, cron=BY_END), "table:public.good_jobs")
+    assert "public.good_jobs has no column error_message (error)" in reason
+    columns = {**BY_END["columns"], "error": None}  # type: ignore[dict-item]
+    with pytest.raises(ValidationError, match="cannot be null"):
+        collected(database, cron={**BY_END, "columns": columns})
