@@ -24,8 +24,10 @@ INSIDE = {
         __main__
         main
         init
-        collecting doctor
-        demo lab logs reports
+        collecting demo doctor
+        lab logs reports status
+        writing
+        steps
         live_table options production replay schema status_table
     """,
     "demo": """
@@ -117,6 +119,7 @@ INSIDE = {
         specifications
         accounts fields health live permissions webhooks
         http needs threads
+        once
     """,
     "sources.postgres": """
         source
@@ -133,7 +136,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
-        durable
+        durable sampled
     """,
     "storage.request_logs": """
         explain figures
