@@ -55,7 +55,7 @@ INSIDE = {
         page tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
