@@ -349,7 +349,8 @@ def _took(text: str, form: str, asked: Requests) -> str:
     """
     if form == "sum":  # of several times; none where one of them is -1
         numbers = f"list_transform(regexp_extract_all({text}, '[0-9]+([.][0-9]+)?'), lambda n: CAST(n AS DOUBLE))"
-        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN {_scale(asked, 's')} * list_sum({numbers}) END"
+        whole = f"{_scale(asked, 's')} * list_sum({numbers})"
+        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN {whole} END"
     ends = (("ns", 1e-6), ("us", 1e-3), ("µs", 1e-3), ("μs", 1e-3), ("ms", 1.0), ("s", 1e3))
     scale = " ".join(f"WHEN ends_with({text}, '{unit}') THEN {ms}" for unit, ms in ends)
     said = f"TRY_CAST(rtrim({text}, 'nmuµμs ') AS DOUBLE) * CASE {scale} END"
