@@ -40,7 +40,8 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        gather github mail notify opening pdf scope shipped status survey telemetry
+        questions
+        calls gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -49,7 +50,8 @@ INSIDE = {
         guess queries words
     """,
     "report": """
-        page tables
+        page shown
+        listing tables
         html
         columns
         cells document text
@@ -64,7 +66,7 @@ INSIDE = {
         picture
     """,
     "verdict": """
-        changes
+        changes sides
         verdict
         status symptoms
         alerts
@@ -75,7 +77,7 @@ INSIDE = {
         catalogue
         product
         comparable
-        coverage database deployment integrations performance
+        coverage database deployment integrations own performance slices
         availability confounders errors
         cron limits traffic
         compare cron_schedules metric
@@ -146,7 +148,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        frame index_text
+        about frame index_text
         readings schemas statement_text states
     """,
     "site": """

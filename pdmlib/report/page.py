@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbconvert.exporters import HTMLExporter
 
-from pdmlib.report.html import render
+from pdmlib.report.html import bare, render, style
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
@@ -67,7 +66,7 @@ def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0) -> Non
     page = render(
         "page.html.j2",
         title=title,
-        style=_style("page.css"),
+        style=style("parts.css", "page.css"),
         head=head,
         sections=sections,
         footer=footer,
@@ -123,7 +122,7 @@ def _linked(page: str) -> str:
 def body(notebook: Any) -> str:
     """The cells' text and outputs as HTML."""
     text, _ = _exporter().from_notebook_node(notebook)
-    return str(text)
+    return bare(str(text))
 
 
 def warm() -> None:
@@ -143,10 +142,6 @@ def _exporter() -> Any:
     )
 
 
-def _style(name: str) -> str:
-    return files("pdmlib.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-
 def write_slides(notebook: Any, path: Path, title: str) -> None:
     """Writes the cells tagged `slide`, and those after them, as 16:9 slides in one self-contained page.
 
@@ -154,11 +149,11 @@ def write_slides(notebook: Any, path: Path, title: str) -> None:
     by one slide; left and right need the script.
     """
     made = (body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)) for cells in _groups(notebook))
-    script = _style("slides.js")
+    script = style("slides.js")
     page = render(
         "slides.html.j2",
         title=title,
-        style=_style("page.css") + _style("slides.css"),
+        style=style("parts.css", "page.css", "slides.css"),
         slides=[_linked(slide) for slide in made if SHOWS.search(slide)],
         script=script,
         allowed=_allowed(script),

@@ -21,6 +21,7 @@ from pdmlib.report.text import becomes_green
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.checklist import BoxState
+from pdmlib.verdict.sides import Sure
 
 BECAME = {
     CauseStatus.NEW: "still so",
@@ -219,6 +220,25 @@ def _row(r: Reading, links: Mapping[str, int]) -> dict[str, Any]:
         "reason": r.reason or r.measurement.evidence,
         "source": r.measurement.source,
     }
+
+
+def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
+    """Two reports side by side, what differs beyond chance or in its status first."""
+    listed = [
+        {
+            **row,
+            **{side: words.number(row[side], row["unit"]) for side in "ab"},
+            **{f"{side}_interval": words.between(row[f"{side}_low"], row[f"{side}_high"]) for side in "ab"},
+            **{f"{side}_status": words.marked(row[f"{side}_status"]) for side in "ab"},
+            "differs": row["sure"] == Sure.BEYOND or row["a_status"] != row["b_status"],
+        }
+        for row in rows
+    ]
+    listed.sort(key=lambda row: not row["differs"])
+    first = sum(row["differs"] for row in listed)
+    rest = f"{len(listed) - first} that do not differ beyond chance"
+    shown = grid(COLUMNS["compared"], listed, "There is nothing to compare.", most=first, rest=rest)
+    return Html(f"<p>{escape(said)}</p>{shown.html}" if said else shown.html)
 
 
 def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str]) -> Html:

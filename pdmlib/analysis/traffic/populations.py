@@ -156,6 +156,8 @@ def buckets(case: Case) -> pd.DataFrame:
 
 def _around(window: Window, present: Window) -> list[Window]:
     """A window cut at the present, which is counted by the minute where the rest is by the hour."""
+    if present.start >= window.end or present.end <= window.start:
+        return [window]
     inside = present.clip(window)
     cuts = [Window(window.start, inside.start), inside, Window(inside.end, window.end)]
     return [part for part in (cuts if inside.seconds else [window]) if part.seconds > 0] or [window]
