@@ -6,7 +6,7 @@ those hours' own p95, and said to be so. Intervals are of 95 %.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -67,15 +67,20 @@ def _route(case: Case, row: Mapping[Any, Any]) -> dict[str, Any]:
         found[f"requests{end}"] = row[f"requests{suffix}"]
         low, high = p95_interval(row, suffix, case.level)
         found |= {f"p95_ms{end}": row[f"p95_ms{suffix}"], f"p95_low{end}": low, f"p95_high{end}": high}
-        found |= _rate(case, *(row[f"{count}{suffix}"] for count in ("failures", "requests", "samples")), end=end)
+        found |= _rate(case, [row[f"{count}{suffix}"] for count in ("failures", "requests", "samples")], end)
     return found
 
 
-def _rate(case: Case, failures: Any, requests: Any, looked_at: Any, end: str = "") -> dict[str, float | None]:
-    """The error rate in percent with its interval, which rests on the requests that were really looked at."""
+def _rate(case: Case, counts: Sequence[Any], end: str = "") -> dict[str, float | None]:
+    """The error rate in percent with its interval, which rests on what was really looked at.
+
+    Args:
+        counts: failures, requests, and requests that were looked at.
+    """
     names = [f"error_rate{part}{end}" for part in ("_pct", "_low", "_high")]
-    if any(pd.isna(count) for count in (failures, requests, looked_at)) or not requests:
+    if any(pd.isna(count) for count in counts) or not all(counts[1:]):
         return dict.fromkeys(names)
+    failures, requests, looked_at = counts
     share = failures / requests
     bounds = stats.proportion(share * looked_at, looked_at, case.level)
     return dict(zip(names, (100 * share, *(100 * bound for bound in bounds)), strict=True))
@@ -122,7 +127,7 @@ def _of_clock(
     return {
         f"requests{end}": None if pd.isna(all_of) else float(all_of),
         f"p95_median_ms{end}": None if pd.isna(p95) else float(p95),
-        **_rate(case, failed, looked, looked, end=end),
+        **_rate(case, (failed, looked, looked), end),
     }
 
 

@@ -184,7 +184,7 @@ class Questions:
         value = self.reading(reading).measurement
         return self._told("ladder", [_step_row(metric, step, step.reached(value)) for step in metric.limits])
 
-    def what_if(self, reading: str, edge: Edge | Sequence[float] | None = None) -> Table:
+    def what_if(self, reading: str, edge: Edge | Iterable[float] | None = None) -> Table:
         """Which verdicts would flip if the mildest limit of a reading were another.
 
         Args:
@@ -195,14 +195,14 @@ class Questions:
             CallError: no reading of that id has limits, or an edge does not fit its unit.
         """
         self._limited(reading)
-        if (edge is not None and not isinstance(edge, Sequence)) or isinstance(edge, str):
-            self._movable(reading, edge)
-            rows = flipped(self.verdict, reading, edge)
-            here = self.verdict.reading(reading) is not None
-            empty = "Nothing would flip." if here else "The site does without the source of this reading."
-            return self._told("what_if", rows, empty=empty)
-        edges = self._edges(reading) if edge is None else edge
-        return self._told("what_if_edges", [self._at_edge(reading, one) for one in edges])
+        if edge is None or (isinstance(edge, Iterable) and not isinstance(edge, str)):
+            edges = self._edges(reading) if edge is None else edge
+            return self._told("what_if_edges", [self._at_edge(reading, one) for one in edges])
+        self._movable(reading, edge)
+        rows = flipped(self.verdict, reading, edge)
+        here = self.verdict.reading(reading) is not None
+        empty = "Nothing would flip." if here else "The site does without the source of this reading."
+        return self._told("what_if", rows, empty=empty)
 
     def add(
         self,

@@ -361,7 +361,7 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
         found = judge(case)
         return case.attempt("what changed", lambda: remembered(found, noted, last, known), lambda _: found)
 
-    return Report(case, judged(case), noted, now(), judged)
+    return Report(case, judged(case), noted, now(), judged=judged)
 
 
 def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:
