@@ -88,9 +88,8 @@ def _rate(case: Case, counts: Sequence[Any], end: str = "") -> dict[str, float |
 
 def _by_log(case: Case, by: str) -> Slice:
     rows = [row for row in before_after(case) if row["dimension"] == by]
-    told = [{by: row["item"]} | {k: v for k, v in row.items() if k not in ("dimension", "item")} for row in rows]
     said = f"Each {by} on the hours of the week that both sides hold, from the site's request log."
-    return Slice(told, said if told else f"No source tells requests by {by}: it needs the site's request log.")
+    return Slice(rows, said if rows else f"No source tells requests by {by}: it needs the site's request log.")
 
 
 def _by_clock(case: Case, by: str) -> Slice:

@@ -60,7 +60,7 @@ NOTHING: Mapping[str, str] = {
     "gaps": "item missing: the whole source could not be read; no rows: everything was",
     "not_understood": "no rows: everything that was read was understood",
 }
-NOT_KNOWN = "a missing value is not known, never zero; no row and no gap: there was nothing"
+NOT_KNOWN = "not known, never zero"
 # By the end of a column's name, longest first; of the numbers that end in none of these a few are no counts.
 _ENDS: Mapping[str, str] = {"_ms": "ms", "_s": "s", "_pct": "%", "_bytes": "bytes", "_blocks": "blocks of 8 kB"}
 _NO_COUNTS: Mapping[str, str] = {

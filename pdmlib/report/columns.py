@@ -242,6 +242,18 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("action", "What to do", cells.sentences),
         C("holds", "Holds now", cells.holds, mark=True),
     ),
+    "slice": (
+        C("requests", "Requests", cells.count, True),
+        C("requests_before", "before", cells.count, True),
+        C("p95", "p95", cells.text, True),
+        C("p95_interval", "95 % interval", cells.text, True),
+        C("p95_before", "before", cells.text, True),
+        C("p95_interval_before", "95 % interval", cells.text, True),
+        C("errors", "Error rate", cells.text, True),
+        C("errors_interval", "95 % interval", cells.text, True),
+        C("errors_before", "before", cells.text, True),
+        C("errors_interval_before", "95 % interval", cells.text, True),
+    ),
     "compared": (
         C("title", "What", cells.text),
         C("a", "A", cells.text, True),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from pdmlib.frames.readings import Reading, counted
 from pdmlib.report import tables, words
 from pdmlib.report.card import Told, card_of
+from pdmlib.report.html import Html, dressed
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
+
+_LINK = re.compile(r' <a href="#[^"]*">[^<]*</a>')
 
 
 class Causes(tuple[Cause, ...]):
@@ -31,7 +35,7 @@ class Causes(tuple[Cause, ...]):
         card, verdict = card_of(self._verdict), self._verdict
         where = {f.id: f.reading for f in (*verdict.findings, *verdict.symptoms)}
         told = list(zip((*card.causes, *card.others), verdict.causes, strict=True))
-        return tables.causes(told, {}, where)._repr_html_()
+        return _alone(tables.causes(told, {}, where))
 
 
 def reading_row(reading: Reading) -> dict[str, Any]:
@@ -74,7 +78,12 @@ def _cause(cause: Cause) -> str:
         action=cause.action,
         fix=cause.fix or "",
     )
-    return tables.causes([(told, cause)], {}, {})._repr_html_()
+    return _alone(tables.causes([(told, cause)], {}, {}))
+
+
+def _alone(piece: Html) -> str:
+    """A piece as a notebook shows it, without links into a page that is not there."""
+    return dressed(_LINK.sub("", piece.html))
 
 
 # A notebook asks an object itself how it is shown, and the rooms below know no HTML.

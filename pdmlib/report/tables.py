@@ -222,6 +222,30 @@ def _row(r: Reading, links: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
+def slices(by: str, rows: Iterable[Mapping[str, Any]], said: str) -> Html:
+    """A slice of requests, each figure with its interval, before the deployment and since."""
+    listed = [_slice_row(by, row) for row in rows]
+    if not listed:
+        return grid((), listed, said)
+    known = [column for column in COLUMNS["slice"] if any(row[column.key] not in ("", None) for row in listed)]
+    shown = grid((C("key", by.capitalize(), cells.text), *known), listed, said)
+    return Html(f"<p>{escape(said)}</p>{shown.html}")
+
+
+def _slice_row(by: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"key": row[by]}
+    for end in ("", "_before"):
+        p95 = row.get(f"p95_ms{end}", row.get(f"p95_median_ms{end}"))
+        found |= {f"requests{end}": row.get(f"requests{end}"), f"p95{end}": words.number(p95, "ms") if p95 else ""}
+        found[f"p95_interval{end}"] = words.between(row.get(f"p95_low{end}"), row.get(f"p95_high{end}"))
+        rate = row.get(f"error_rate_pct{end}")
+        found[f"errors{end}"] = "" if rate is None else words.number(rate, "%")
+        found[f"errors_interval{end}"] = words.between(
+            row.get(f"error_rate_low{end}"), row.get(f"error_rate_high{end}")
+        )
+    return found
+
+
 def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
     """Two reports side by side, what differs beyond chance or in its status first."""
     listed = [

@@ -43,7 +43,7 @@ def near(name: str, known: Iterable[str]) -> list[str]:
 
 
 def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
-    """What is wrong with a name that is not there: the nearest right ones, and all of them or where they are.
+    """What is wrong with a name that is not there: the nearest right ones and where all are, else all of them.
 
     Args:
         what: what it should be, with its article: `a table`.
@@ -51,9 +51,10 @@ def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
     """
     names = sorted(known)
     meant = near(str(name), names)
-    told = f"did you mean {' or '.join(meant)}? " if meant else ""
+    if meant:
+        return f"{shown(name)} is not {what}; did you mean {' or '.join(meant)}? {listed} lists all {len(names)}"
     rest = f"there are {', '.join(names)}" if len(names) <= MOST_LISTED else f"{listed} lists all {len(names)}"
-    return f"{shown(name)} is not {what}; {told}{rest}"
+    return f"{shown(name)} is not {what}; {rest}"
 
 
 def named(name: str, known: Iterable[str], what: str, listed: str) -> str:

@@ -16,7 +16,7 @@ from pdmlib.analysis import limits as ladders
 from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
-from pdmlib.analysis.slices import sliced, ways
+from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
 from pdmlib.errors import CallError
 from pdmlib.frames.about import about
 from pdmlib.frames.case import Case
@@ -154,7 +154,9 @@ class Questions:
         named(what, SCHEMAS, "a frame", "report.frames")
         named(by, ways(what), f"a way to slice {what}", f'report.frame("{what}").columns')
         found = sliced(self.case, what, by)
-        return self._told(f"slice_{by}", found.rows, found.said)
+        if what in TRAFFIC and by not in LOGGED:
+            return Table(tables.slices(by, found.rows, found.said).html, found.rows)
+        return self._told("before_after" if what in TRAFFIC else "slice_of_others", found.rows, found.said)
 
     @overload
     def limits(self, reading: str = "") -> Table: ...
@@ -355,7 +357,7 @@ def _written(folder: Path, name: str, table: pd.DataFrame, kind: str) -> dict[st
     path = folder / f"{name}.{kind}"
     plain = table.map(lambda value: str(value) if isinstance(value, list | tuple | dict) else value)
     if kind == "parquet":
-        mixed = plain.select_dtypes("object").columns
+        mixed = [column for column, kind in plain.dtypes.items() if str(kind) == "object"]
         write_table(path, plain.assign(**{column: plain[column].map(_as_text) for column in mixed}))
     else:
         path.parent.mkdir(parents=True, exist_ok=True)

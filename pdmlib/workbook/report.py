@@ -88,7 +88,8 @@ class Report(Questions):
         return Html(self._tried() + card.html)
 
     def _repr_html_(self) -> str:
-        return html.dressed(self._tried() + html.mail(self.card.plain(), self._title).html)
+        title = f'<p class="soft">{escape(self._title)}</p>'
+        return html.dressed(f"{title}{self._tried()}{html.card(self.card.plain()).html}")
 
     @property
     def _title(self) -> str:

@@ -109,6 +109,8 @@ def requests_of(case: Case, source: str) -> float | None:
     """
     whole = case.at(case.scope.window)
     for table in (_counts(whole, source), _all_stretches(whole, source)):
+        if table.empty:
+            continue
         rows = tile(table, case.window)
         rows = pd.concat([rows.assign(share=1.0), *_at_edges(case, table, rows)], ignore_index=True)
         if len(rows) and rows["requests"].notna().all():
