@@ -1,4 +1,4 @@
-"""A report open to questions: slices, comparisons, moved limits and own metrics, each held against a count by hand."""
+"""A report open to questions: slices, comparisons, moved limits and own metrics, held against counts by hand."""
 
 import json
 from datetime import timedelta
@@ -11,13 +11,15 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from pdmlib import Report, compare
+from pdmlib.analysis.catalogue import all_metrics
+from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.own import ladder
 from pdmlib.frames.about import about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.site.notes import Notes
 from pdmlib.verdict.verdict import judge
-from tests.builders import WEEK_LATER, Rows, a_case, at
+from tests.builders import WEEK_LATER, Rows, a_case, a_site, at
 
 MONDAY = at("2025-03-03T18:00")  # noon in Chicago
 HOSTILE = "<script>alert(1)</script>"
@@ -92,15 +94,12 @@ def test_a_moved_limit_is_judged_anew_and_said_to_be_tried(day: Report) -> None:
     assert "Tried in this notebook" in moved._repr_html_() and "Tried" not in day._repr_html_()
 
 
-def test_a_step_of_a_lower_bound_stays_one_when_another_limit_is_moved() -> None:
-    # Of 40 messages 3 were lost, 7.5 %: Wilson's lower bound is 2.6 %, which only warns; 7.5 % itself would fail.
-    low, _ = proportion_confint(3, 40, method="wilson")
-    assert 0.02 < low < 0.03
-    row = {"created_at": WEEK_LATER - timedelta(hours=1), "status": "delivered", "direction": "outbound-api"}
-    lost = {"status": "failed", "fault": "ours"}
-    report = a_report(messages=[{"message": str(n), **row, **(lost if n < 3 else {})} for n in range(40)])
-    assert report["sms_failed_pct"].status is Status.WARN
-    assert report.what_if("sms_failed_pct", 2).rows == []
+def test_a_moved_limit_changes_nothing_else_of_any_ladder() -> None:
+    site = a_site()
+    for metric in (m for m in all_metrics(site) if m.limits):
+        before = in_force(metric, site, "week1").limits
+        after = in_force(metric, with_edge(site, metric, "week1", before[-1].edge), "week1").limits
+        assert after == before, metric.id
 
 
 def test_a_curve_shows_at_which_limit_the_verdict_turns(day: Report) -> None:
