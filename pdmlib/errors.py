@@ -11,7 +11,11 @@ PdmError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+# How much of a value is repeated in an error, in characters: enough to find it, short enough for one line.
+SHOWN = 60
 
 
 def where(error: BaseException) -> str:
@@ -69,3 +73,24 @@ class FrameError(PdmError):
 
 class ReportError(PdmError):
     """A report that could not be computed, validated or written."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`did you mean latency_p95_ms? `, empty where nothing is near."""
+    from difflib import get_close_matches  # only who has mistyped waits for it
+
+    folded = {known.casefold(): known for known in allowed}
+    near = get_close_matches(name[:200].casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]}? " if near else ""
+
+
+def one_of(name: str, allowed: Iterable[str], what: str = "") -> str:
+    """What is wrong with a name that is none of the allowed ones: the nearest, and all of them."""
+    known = list(allowed)
+    return f"{shown(name)} is not {what or 'known'}; {nearest(name, known)}allowed are {', '.join(known)}"
+
+
+def shown(value: object) -> str:
+    """A value as an error repeats it: quoted and short."""
+    text = str(value)
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "..")

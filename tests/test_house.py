@@ -24,8 +24,10 @@ INSIDE = {
         __main__
         main
         init
-        collecting doctor
-        demo lab logs reports
+        collecting demo doctor
+        lab logs reports status
+        writing
+        steps
         live_table options production replay schema status_table
     """,
     "demo": """
@@ -41,7 +43,7 @@ INSIDE = {
         init kernel lab
         doctor execute report site_draft
         questions
-        calls gather github mail notify opening pdf scope shipped status survey telemetry
+        calls explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -118,6 +120,7 @@ INSIDE = {
         specifications
         accounts fields health live permissions webhooks
         http needs threads
+        once
     """,
     "sources.postgres": """
         source
@@ -133,7 +136,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
-        durable
+        durable sampled
     """,
     "storage.request_logs": """
         explain figures

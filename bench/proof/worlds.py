@@ -215,7 +215,7 @@ def _expected(world: World, at: pd.DatetimeIndex) -> Floats:
     rng, local = world.rng, at.tz_convert(world.site.zone)
     hours = local.hour + local.minute / 60
     day = 1 + rng.uniform(0.2, 0.9) * np.sin((hours - rng.uniform(7, 13)) / 24 * 2 * np.pi)
-    weekend = np.where(local.dayofweek >= 5, rng.uniform(0.4, 1.3), 1.0)
+    weekend = np.where(local.day_of_week >= 5, rng.uniform(0.4, 1.3), 1.0)
     age = (at - world.scope.deployed_at).total_seconds() / DAY.total_seconds()
     growth = np.exp(age / 7 * rng.normal(0, 0.02))
     weeks = np.floor(age / 7).astype(int) - int(np.floor(age[0] / 7))

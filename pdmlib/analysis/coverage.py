@@ -18,9 +18,7 @@ def sources_read(case: Case) -> Measurement:
     wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
     wanted += ["requests"] if case.site.requests else []
     lost = [
-        f"{c.source}: {c.detail or c.status}"
-        for c in case.collection.coverage
-        if c.source in wanted and not c.status.heard
+        f"{c.source}: {c.brief}" for c in case.collection.coverage if c.source in wanted and not c.status.heard
     ]
     gaps = case["gaps"]
     asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, console
+from pdmlib.frames.understanding import Understood
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered
-from pdmlib.sources.postgres.explain import Understood
 from pdmlib.workbook.doctor import Examination, examine
 from pdmlib.workbook.scope import looking_scope
 from pdmlib.workbook.shipped import DEMO_SITE
@@ -31,9 +31,9 @@ def doctor(
     out: Out = Path("outputs"),
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Show a real row of each table, its words and each endpoint."),
+        typer.Option("--explain", help="Show a real row of each table and vendor, the words and each endpoint."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For a program; without values of rows.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For a program; without the texts of rows.")] = False,
     debug: Debug = False,
 ) -> None:
     """Check every source of a site: configured, reachable, allowed, how fast, and what is not understood."""
@@ -76,7 +76,10 @@ def show(found: Examination, explain: bool) -> None:
 
 def _sources(found: Examination) -> RenderableType:
     title = f"{found.site.title} ({found.site.file})"
-    rows = ((r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.detail or "") for r in found.found.coverage)
+    rows = (
+        (r.source, r.status, f"{r.seconds:.2f}", f"{r.rows:,}", r.brief if r.detail else "")
+        for r in found.found.coverage
+    )
     return _table(title, ("Source", "Answered", "Seconds", "Rows", "Detail"), rows)
 
 
@@ -126,11 +129,11 @@ def _one_table(table: Understood) -> Iterator[RenderableType]:
     if table.problem:
         yield Text(f"  {table.problem}" + (f"\n  mend: {table.mend}" if table.mend else ""))
     if table.columns:
-        rows = ((s.ours, s.theirs or "-", s.value or "", s.meaning) for s in table.columns)
-        yield Padding(_table(None, ("Ours", "Theirs", "Newest row", "Taken for"), rows), INDENTED)
+        rows = ((s.ours, s.theirs or "-", s.value or "", s.taken_for, s.means) for s in table.columns)
+        yield Padding(_table(None, ("Ours", "Theirs", "Newest row", "Taken for", "Means"), rows), INDENTED)
     if table.words:
         words = ((w.ours, w.theirs, f"{w.count:,}", w.taken_for or "NOT UNDERSTOOD") for w in table.words)
-        yield Padding(_table(None, ("Ours", "Word", "Rows", "Taken for"), words), INDENTED)
+        yield Padding(_table(None, ("Field", "Word", "Rows", "Taken for"), words), INDENTED)
 
 
 def _table(title: str | None, names: Any, rows: Any) -> Table:

@@ -12,6 +12,8 @@ import pandas as pd
 from pdmlib.frames.frame import empty
 from pdmlib.frames.readings import Answer, State
 
+BRIEF = 400  # characters of a detail in a sentence: a few reasons
+
 
 @dataclass(frozen=True)
 class Coverage:
@@ -22,6 +24,12 @@ class Coverage:
     rows: int
     seconds: float
     detail: str | None = None
+
+    @property
+    def brief(self) -> str:
+        """The beginning of the detail, for a sentence; the status where there is none."""
+        text = self.detail or str(self.status)
+        return text if len(text) <= BRIEF else text[: BRIEF - 1] + "…"
 
 
 @dataclass(frozen=True, repr=False)

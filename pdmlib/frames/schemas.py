@@ -237,6 +237,14 @@ SCHEMAS: Mapping[str, Schema] = {
         ("source", "item", "what", "example"),
         _columns("source:text item:text what:text count:int example:text taken_for:text mend:text"),
     ),
+    "understood": Schema(
+        "one field of the newest object of a kind that a source read, or (kind `use of a word`) a word of a field "
+        "and how often it was read; for the doctor alone, no report holds it",
+        (),
+        _columns(
+            "source:text item:text ours:text theirs:text kind:text value:text taken_for:text means:text count:int"
+        ),
+    ),
     "gaps": Schema(
         "something asked for that could not be read; item NaN: the whole source",
         ("source", "item"),

@@ -2,15 +2,18 @@
 
 A word, level, unit or number that nobody has declared is neither the worst nor nothing. A source hands what it
 reads to a `Vocabulary` and an `Unclear`; what these do not know becomes None in its frame and a row of the frame
-`not_understood`, and the readings that rest on it become unknown.
+`not_understood`, and the readings that rest on it become unknown. What was understood the doctor shows: the newest
+object of each kind and the words that were heard are rows of the frame `understood`.
 """
 
 from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import pandas as pd
@@ -24,6 +27,9 @@ LACKING = "empty"  # what is wrong with a row that lacks what it cannot do witho
 EXAMPLE_LENGTH = 80  # characters of a stranger's word that a table can show on one line
 MEND_LENGTH = 1000  # characters of a line of the site file
 EXAMPLES = 5  # of one thing: what changed its unit or format is another example in each of thousands of rows
+MOST_WORDS = 200  # different words of one field that are counted; a field with more is not one of words
+# Classes of HTTP statuses by their first digit (RFC 9110, 15).
+CLASSES = {"1": "answered", "2": "answered", "3": "answered", "4": "refused, no failure", "5": "failed"}
 # Times that databases and vendors can hold and that mean something here; beyond them a time is a mistake.
 EARLIEST, LATEST = datetime(1990, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -46,8 +52,65 @@ class Vocabulary:
         return None if theirs is None else self._known.get(term(theirs))
 
 
+class Kind(StrEnum):
+    """What a field holds; a text may be anything, and is shown masked and on a screen alone."""
+
+    TIME = "moment"
+    NUMBER = "number"
+    WORD = "word"
+    FLAG = "flag"
+    TEXT = "free text"
+    USE = "use of a word"
+
+
+@dataclass(frozen=True)
+class Said:
+    """One field of an object, or column of a row, as it is understood.
+
+    Attributes:
+        theirs: its name where it was read; None where there is none.
+        value: as it was read, short, and masked where it may be anything.
+        taken_for: what the value was taken for; of a time ISO text.
+        means: what the field says.
+    """
+
+    ours: str
+    theirs: str | None
+    value: str | None = None
+    taken_for: str = ""
+    kind: Kind = Kind.TEXT
+    means: str = ""
+
+
+@dataclass(frozen=True)
+class Used:
+    """One word of a field, how often it was read, and our word for it; None: not understood."""
+
+    ours: str
+    theirs: str
+    count: int
+    taken_for: str | None
+
+
+@dataclass(frozen=True)
+class Understood:
+    """How one table of the site file, or one list of a vendor, is understood.
+
+    Attributes:
+        key: the block of the site file.
+        problem: why it cannot be read, and mend what would let it.
+    """
+
+    key: str
+    table: str
+    columns: tuple[Said, ...] = ()
+    words: tuple[Used, ...] = ()
+    problem: str | None = None
+    mend: str | None = None
+
+
 class Unclear:
-    """What one source read and did not understand.
+    """What one source read and did not understand, and examples of what it did.
 
     Args:
         source: name of the source, as the block in the site file.
@@ -56,7 +119,25 @@ class Unclear:
     def __init__(self, source: str) -> None:
         self._source = source
         self._rows: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._newest: dict[str, tuple[Any, Callable[[], Iterable[Said]]]] = {}
+        self._heard: dict[str, dict[str, Used]] = {}
         self._lock = threading.Lock()
+
+    def example(self, item: str, newness: Any, fields: Callable[[], Iterable[Said]]) -> None:
+        """Keeps the newest object of a kind, to show how it was understood."""
+        with self._lock:
+            if item not in self._newest or newness > self._newest[item][0]:
+                self._newest[item] = newness, fields
+
+    def _hear(self, item: str, theirs: Any, ours: str | None) -> None:
+        """Counts one use of a word."""
+        name = str(term(theirs))
+        with self._lock:
+            known = self._heard.setdefault(item, {})
+            if name in known:
+                known[name] = replace(known[name], count=known[name].count + 1)
+            elif len(known) < MOST_WORDS:
+                known[name] = Used(item, masked(theirs), 1, ours)
 
     def note(
         self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1
@@ -99,6 +180,7 @@ class Unclear:
         if theirs is None:
             return None
         ours = vocabulary.of(theirs)
+        self._hear(item, theirs, ours)
         if ours is None:
             self.note(item, "unknown word", theirs, mend=mend)
         return ours
@@ -131,8 +213,20 @@ class Unclear:
         return moment.astimezone(UTC)
 
     def frames(self) -> dict[str, pd.DataFrame]:
-        """The frame `not_understood`; nothing where all was understood."""
-        return {"not_understood": frame("not_understood", self._rows.values())} if self._rows else {}
+        """The frames `not_understood`, where something was not, and `understood`."""
+        told = {"not_understood": list(self._rows.values()), "understood": list(self._shown())}
+        return {name: frame(name, rows) for name, rows in told.items() if rows}
+
+    def _shown(self) -> Iterator[dict[str, Any]]:
+        for item, (_, fields) in self._newest.items():
+            yield from ({"source": self._source, "item": item, **asdict(said)} for said in fields())
+        for item, words in self._heard.items():
+            for used in words.values():
+                yield {"source": self._source, "item": item, "kind": Kind.USE.value, **_row_of(used)}
+
+
+def _row_of(used: Used) -> dict[str, Any]:
+    return {"ours": used.ours, "value": used.theirs, "taken_for": used.taken_for, "count": used.count}
 
 
 def mend_line(*path: str, value: Any) -> str:

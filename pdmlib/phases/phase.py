@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
 
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -57,6 +57,7 @@ class Phase:
         next_check: how long after a report the next one is advised.
         looks: how often the same growing data are judged, which every interval allows for.
         topics: which metrics the report shows.
+        decides: the reading without which this report is not GREEN, beside those that hold in all; empty for none.
         checklists: whose boxes it ticks, one list after the other.
         outcome: whether the phase ends as a success or a failure.
         due: when its report falls due.
@@ -77,6 +78,7 @@ class Phase:
     next_check: timedelta = DAY
     looks: int = 1
     topics: tuple[Topic, ...] = (Topic.NOW, Topic.DAYS, Topic.USE)
+    decides: str = ""
     checklists: tuple[Checklist, ...] = ()
     outcome: bool = False
     due: Due = Due.AT_THE_END
@@ -169,6 +171,7 @@ DATABASE = Phase(
     question="Which query did the deployment break?",
     length=30 * DAY,
     topics=(Topic.NOW, Topic.DAYS),
+    decides="db_findings",
     due=Due.NEVER,
     beside="month1",
 )
@@ -216,7 +219,7 @@ def phase_named(name: str) -> Phase:
     for phase in (*PHASES, *EXTRAS):
         if phase.name == name:
             return phase
-    raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in (*PHASES, *EXTRAS))}")
+    raise CallError(one_of(name, [phase.name for phase in (*PHASES, *EXTRAS)], "a phase"))
 
 
 def phase_at(deployed_at: datetime, moment: datetime) -> Phase:

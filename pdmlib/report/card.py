@@ -235,7 +235,7 @@ def _unknown(verdict: Verdict) -> str:
 
 def _unread(row: Coverage) -> str:
     """A source that did not answer, and why; one that answered in part has its details under Sources."""
-    return f"{row.source} ({'partly read' if row.status.heard else f'not read: {row.detail or row.status}'})"
+    return f"{row.source} ({'partly read' if row.status.heard else f'not read: {row.brief}'})"
 
 
 def _confidence(verdict: Verdict) -> str:

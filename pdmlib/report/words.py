@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Reading, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
+
+if TYPE_CHECKING:
+    from pdmlib.frames.case import Case
 
 number = amount  # as templates and tables call it
 OPEN = "open: nothing noted"

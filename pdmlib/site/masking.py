@@ -86,8 +86,9 @@ def without_secrets(text: str) -> str:
 _CERTAIN = (
     # An address that carries a user and a password (RFC 3986, 3.2.1).
     ("(address)", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@]+@\S+", re.IGNORECASE)),
-    # Its parts are as long as they may be (RFC 5321, 4.5.3.1), so that no long word is read again and again.
-    ("(e-mail)", re.compile(rf"(?<!{_LETTER}){_LETTER}{{1,64}}@{_LETTER}{{1,255}}\.\w+")),
+    # Its parts are as long as they may be (RFC 5321, 4.5.3.1), so that no long word is read again and again. The
+    # last part of a host is never all numbers (RFC 3696, 2): `shop@1.2.3` is a release.
+    ("(e-mail)", re.compile(rf"(?<!{_LETTER}){_LETTER}{{1,64}}@{_LETTER}{{1,255}}\.[^\W\d]\w+")),
     # A parameter of an address whose name says that it opens something.
     (r"\1(hidden)", re.compile(rf"([?&;#][\w.-]*(?:{_WORD})[\w.-]*=)[^&\s#]+", re.IGNORECASE)),
     ("(token)", KEYS),

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
+from pdmlib.errors import one_of, shown
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
 from pdmlib.site.masking import keep_secret
@@ -38,8 +39,6 @@ from pdmlib.site.types import (
     Slug,
     Url,
     Zone,
-    one_of,
-    shown,
     unique,
 )
 from pdmlib.site.vendors import Source, Sources

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from pdmlib.errors import one_of, shown
 from pdmlib.site.log_formats import FormatError, check
 from pdmlib.site.terms import (
     APP_ALERTS,
@@ -35,8 +36,6 @@ from pdmlib.site.types import (
     Zone,
     listed,
     log_fields,
-    one_of,
-    shown,
 )
 
 

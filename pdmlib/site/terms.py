@@ -6,9 +6,12 @@ What a site file may declare, what is understood without a declaration, the refe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -236,13 +239,11 @@ APP_ALERTS = Terms(
 )
 
 
-def known_words(
-    usual: Mapping[str, Iterable[str]], declared: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[str, ...]]:
+def known_words(usual: Mapping[str, Iterable[T]], declared: Mapping[Any, Iterable[T]]) -> dict[str, tuple[T, ...]]:
     """Our word -> theirs: the declared ones, and those usual that are not declared to mean something else."""
-    told = {theirs for words in declared.values() for theirs in words}
+    told = {word(theirs) for ours in usual for theirs in declared.get(ours, ())}
     return {
-        ours: (*declared.get(ours, ()), *(theirs for theirs in words if theirs not in told))
+        ours: (*declared.get(ours, ()), *(theirs for theirs in words if word(theirs) not in told))
         for ours, words in usual.items()
     }
 

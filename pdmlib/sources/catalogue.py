@@ -24,7 +24,9 @@ from pdmlib.sources.threads import Frames, as_finished, reason_of
 from pdmlib.sources.vercel import source as vercel
 
 LIMIT_S = 180.0
-SHOWN = 400
+SHOWN = 4000  # characters of a detail: dozens of reasons; a screen shows the beginning of it
+NO_ROWS = ("gaps", "understood")  # frames that hold nothing of what was asked for
+OF_SEVERAL = ("feature", "query", "table")
 CUT_OFF = "no probe found it up, and no other source on the web answered either: the fault may lie on this side"
 
 
@@ -61,6 +63,7 @@ def collect(
     scope: Scope,
     only: Iterable[str] | None = None,
     on_progress: Callable[[str, str], None] | None = None,
+    explained: bool = False,
 ) -> Collection:
     """Everything the site's sources answer for a scope, and how each answered.
 
@@ -70,6 +73,7 @@ def collect(
     Args:
         only: names of the sources to ask; all where not given.
         on_progress: called with a name and a status as each source ends, on the caller's thread.
+        explained: with the frame `understood`, which holds real values.
     """
     wanted = [row for row in SOURCES if row.name not in site.unused and (only is None or row.name in set(only))]
     parts = {row.name: _absent(site, row.name) for row in wanted if site.source(row.name) is None}
@@ -85,7 +89,10 @@ def collect(
     if _cut_off(parts, [row.name for row in asked]):
         parts["app"] = _failed("app", CUT_OFF, parts["app"].coverage.seconds)
     ordered = [parts[row.name] for row in wanted]
-    return Collection(merge(part.frames for part in ordered), tuple(part.coverage for part in ordered))
+    frames = merge(part.frames for part in ordered)
+    if not explained:
+        frames.pop("understood", None)
+    return Collection(frames, tuple(part.coverage for part in ordered))
 
 
 def _cut_off(parts: Mapping[str, _Part], asked: Iterable[str]) -> bool:
@@ -105,7 +112,7 @@ def _read(row: SourceRow, site: Site, scope: Scope) -> _Part:
         frames = row.collect(site, scope)
     except Exception as error:
         return _failed(row.name, reason_of(error), time.monotonic() - began)
-    rows = sum(len(table) for name, table in frames.items() if name != "gaps")
+    rows = sum(len(table) for name, table in frames.items() if name not in NO_ROWS)
     gaps = frames.get("gaps", frame("gaps"))
     status = Answer.PARTIAL if len(gaps) else Answer.OK
     seconds = round(time.monotonic() - began, 2)
@@ -116,9 +123,15 @@ def _detail(gaps: pd.DataFrame) -> str | None:
     """Each reason once, with the items that it stands for."""
     reasons: dict[str, list[str]] = {}
     for item, reason in zip(gaps["item"], gaps["reason"], strict=True):
-        reasons.setdefault(str(reason), []).append(str(item).partition(":")[0])
+        reasons.setdefault(str(reason), []).append(_called(str(item)))
     text = "; ".join(f"{', '.join(dict.fromkeys(items))}: {reason}" for reason, items in reasons.items())
     return (text if len(text) <= SHOWN else text[: SHOWN - 1] + "…") or None
+
+
+def _called(item: str) -> str:
+    """What an item is called: by its name where it is one of several of the site file, else by its kind."""
+    kind, _, rest = item.partition(":")
+    return f"{kind} {rest.partition(':')[0]}" if kind in OF_SEVERAL else kind
 
 
 def _failed(name: str, reason: str, seconds: float) -> _Part:

@@ -8,16 +8,19 @@ and the other objects are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache, partial
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import Unclear, Vocabulary, Word
+from pdmlib.frames.understanding import EARLIEST, Kind, Said, Unclear, Vocabulary, Word
+from pdmlib.site.masking import masked
+from pdmlib.site.terms import known_words
 from pdmlib.sources.http import one_line
 
 # No vendor counts further, and float64 holds every whole number below 9e15 exactly.
@@ -33,11 +36,13 @@ class Rule:
 
     Attributes:
         kind: type and words, as the documentation names them.
+        form: what it holds; None: an object of its own.
         null: whether the specification allows null, or leaves the field out at times.
         needed: whether a reading rests on it, so that a null is counted although it is allowed.
     """
 
     kind: str
+    form: Kind | None
     null: bool
     read: Callable[[Unclear, str, Any], Any]
     needed: bool = False
@@ -46,16 +51,17 @@ class Rule:
 def word(name: str, meaning: str, words: str, null: bool = False) -> Any:
     """A field of one of the specification's words, separated by spaces here."""
     known = Vocabulary({each: [each] for each in words.split()})
-    return _field(name, meaning, Rule(words, null, lambda unclear, item, value: unclear.word(item, value, known)))
+    return _field(
+        name, meaning, Rule(words, Kind.WORD, null, lambda unclear, item, value: unclear.word(item, value, known))
+    )
 
 
 def number(
     name: str, meaning: str, high: float = MOST, low: float = 0.0, unit: str = "number", null: bool = False
 ) -> Any:
     """A field of a finite number from low to high, written as one or as text."""
-    return _field(
-        name, meaning, Rule(unit, null, lambda unclear, item, value: unclear.number(item, value, low, high))
-    )
+    rule = Rule(unit, Kind.NUMBER, null, lambda unclear, item, value: unclear.number(item, value, low, high))
+    return _field(name, meaning, rule)
 
 
 def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, needed: bool = False) -> Any:
@@ -69,7 +75,7 @@ def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, neede
             None if seconds is None else unclear.moment(item, datetime.fromtimestamp(seconds / EPOCHS[unit], UTC))
         )
 
-    return _field(name, meaning, Rule(f"time, {unit}", null, read, needed))
+    return _field(name, meaning, Rule(f"time, {unit}", Kind.TIME, null=null, read=read, needed=needed))
 
 
 def _zoned(value: Any, unit: str) -> datetime | str:
@@ -92,7 +98,7 @@ def text(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "not a text", _kind(value))
         return None
 
-    return _field(name, meaning, Rule("text", null, read))
+    return _field(name, meaning, Rule("text", Kind.TEXT, null, read))
 
 
 def flag(name: str, meaning: str, null: bool = False) -> Any:
@@ -104,12 +110,12 @@ def flag(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "neither true nor false", value)
         return None
 
-    return _field(name, meaning, Rule("true false", null, read))
+    return _field(name, meaning, Rule("true false", Kind.FLAG, null, read))
 
 
 def part(name: str, meaning: str, model: type[Answer], null: bool = False) -> Any:
     """A field that is an object of its own."""
-    rule = Rule(f"{model.__name__} below", null, lambda unclear, item, value: model.of(value, unclear))
+    rule = Rule(f"{model.__name__} below", None, null, lambda unclear, item, value: model.read(value, unclear))
     return _field(name, meaning, rule)
 
 
@@ -133,6 +139,14 @@ class Answer(BaseModel):
 
     @classmethod
     def of(cls, entry: Any, unclear: Unclear) -> Self | None:
+        """The object, which is kept as an example if it is the newest; None, and counted, when it is none."""
+        found = cls.read(entry, unclear)
+        if found is not None:
+            unclear.example(cls.item, _newness(found), partial(_said, found, entry))
+        return found
+
+    @classmethod
+    def read(cls, entry: Any, unclear: Unclear) -> Self | None:
         """The object; None, and counted, when the entry is no object."""
         if isinstance(entry, Mapping):
             return cls.model_validate(dict(entry), context=unclear)
@@ -153,12 +167,48 @@ class Answer(BaseModel):
             if rule.needed or not rule.null:
                 unclear.note(f"{cls.item}.{name}", "missing", "null")
             return None
-        if isinstance(value, list | dict) and "below" not in rule.kind:
+        if isinstance(value, list | dict) and rule.form is not None:
             unclear.note(f"{cls.item}.{name}", "neither text nor number", _kind(value))
             return None
         return rule.read(unclear, f"{cls.item}.{name}", one_line(value) if isinstance(value, str) else value)
 
 
+def _newness(found: Answer) -> tuple[datetime, int]:
+    """When something last happened to an object, and how much of it is understood."""
+    values = [value for _, value in found if value is not None]
+    return max((v for v in values if isinstance(v, datetime)), default=EARLIEST), len(values)
+
+
+def _said(found: Answer, entry: Any, inside: str = "") -> Iterator[Said]:
+    """The fields of an object as they are understood, those of the objects in it behind the name of each."""
+    for ours, (theirs, rule) in rules(type(found)).items():
+        value, raw = getattr(found, ours), entry.get(theirs) if isinstance(entry, Mapping) else None
+        if isinstance(value, Answer):
+            yield from _said(value, raw, f"{inside}{theirs}.")
+            continue
+        form = rule.form or Kind.TEXT
+        plain = value is not None and form is not Kind.TEXT
+        yield Said(
+            ours=inside + ours,
+            theirs=inside + theirs,
+            value=None if raw is None else one_line(str(raw)) if plain else masked(_kind(raw)),
+            taken_for="null" if raw is None else "NOT UNDERSTOOD" if value is None else _taken(value, rule),
+            kind=form,
+            means=type(found).model_fields[ours].description or "",
+        )
+
+
+def _taken(value: Any, rule: Rule) -> str:
+    """What a value was taken for; a text is what it is."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float):
+        unit = "" if rule.kind == Kind.NUMBER else rule.kind.partition(",")[0]
+        return f"{value:.15g} {unit}".rstrip()
+    return "as it is" if rule.form is Kind.TEXT else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@cache
 def rules(model: type[Answer]) -> dict[str, tuple[str, Rule]]:
     """The vendor's name of each field of a model, and how it is read."""
     return {
@@ -198,6 +248,6 @@ def _kind(value: Any) -> str:
 
 
 def vocabulary(words: Mapping[str, str | Iterable[Word]], declared: Mapping[Any, Iterable[Word]]) -> Vocabulary:
-    """A source's words, in one text or each alone, together with those that the site file declares."""
+    """A source's words, in one text or each alone, where the site file does not declare that they mean another."""
     known = {ours: theirs.split() if isinstance(theirs, str) else theirs for ours, theirs in words.items()}
-    return Vocabulary({ours: (*theirs, *declared.get(ours, ())) for ours, theirs in known.items()})
+    return Vocabulary(known_words(known, declared))

@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.understanding import Unclear
+from pdmlib.frames.understanding import Kind, Said, Unclear
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
 from pdmlib.sources import threads
@@ -178,12 +179,29 @@ def _name(line: str) -> str:
 def host_values(text: str, unclear: Unclear) -> dict[str, float]:
     """The values of `host_metrics` in a scrape, those that it does not hold left out."""
     scrape = list(samples(text, unclear))
+    unclear.example("metrics", 0, partial(_said, scrape))
     values = {name: measure(scrape) for name, measure in MEASURES.items()}
     taken, most = values["connections"], values["max_connections"]
     if taken is not None and most is not None and taken > BEYOND * most:
         unclear.note("metrics.max_connections_connection_count", f"far fewer than the {taken:g} open", most)
         values |= {"connections": None, "max_connections": None}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def _said(scrape: list[Sample]) -> Iterator[Said]:
+    """The first line of each name, as it is understood."""
+    for series in said.SCRAPED:
+        line = next((s for s in scrape if s.name == series.name.removesuffix("_total")), None)
+        labels = "" if line is None or not line.labels else str(dict(line.labels))
+        value = None if line is None else line.value
+        yield Said(
+            ours=series.name,
+            theirs=series.name if line else None,
+            value=None if line is None else masked(f"{labels} {value}"),
+            taken_for="" if value is None else f"{value:.15g} {series.unit}",
+            kind=Kind.NUMBER,
+            means=series.meaning,
+        )
 
 
 def _all(scrape: list[Sample], name: str, **labels: str) -> list[float | None]:

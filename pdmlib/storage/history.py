@@ -26,8 +26,9 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
-from pdmlib.phases.window import Window, now, parse_time, stamp
+from pdmlib.phases.window import Window, now, stamp
 from pdmlib.storage import durable, engine
+from pdmlib.storage.sampled import sampled
 
 ABANDONED_S = 86_400  # a file that is still half written after a day belongs to a process that has ended
 KEPT: Mapping[str, str] = {
@@ -152,12 +153,6 @@ def extent(folder: Path, name: str, window: Window) -> tuple[datetime, datetime]
     return first, last
 
 
-def newest(folder: Path) -> datetime | None:
-    """When the newest sample of a history was taken, None when it has none."""
-    names = [path.name for name in KEPT for path in (folder / name).glob("*-*/*.parquet")]
-    return _sampled(max(names)) if names else None
-
-
 def compact(folder: Path) -> int:
     """Merges the files of every frame and month into one; returns how many files went away.
 
@@ -178,7 +173,7 @@ def _merge_month(month: Path) -> int:
     if table is None:
         return 0
     latest = max(path.name for path in month.parent.glob("*-*/*.parquet"))
-    kept = _thinned(table, _sampled(latest)) if name == "statements" else table
+    kept = _thinned(table, sampled(latest)) if name == "statements" else table
     if len(parts) < 2 and len(kept) == len(table):
         return 0
     column = KEPT[name]
@@ -331,10 +326,6 @@ def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:
 
 def _file_name(newest: pd.Timestamp) -> str:
     return f"{stamp(newest)}-{uuid.uuid4().hex[:8]}.parquet"
-
-
-def _sampled(name: str) -> datetime:
-    return parse_time(name.split("-")[0])
 
 
 def _months(folder: Path, name: str, window: Window) -> list[Path]:

@@ -38,7 +38,7 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         target=metric.target,
         measurement=found,
         reason=found.reason,
-        key=_is_key(metric, found, site),
+        key=_is_key(metric, found, site, phase),
     )
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
@@ -58,13 +58,13 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     )
 
 
-def _is_key(metric: Metric, found: Measurement, site: Site) -> bool:
+def _is_key(metric: Metric, found: Measurement, site: Site, phase: str) -> bool:
     """Whether no report is GREEN without this reading: behind a limit that wakes somebody, or that decides.
 
     What the site does without, and what was not due, is no gap.
     """
     urgent = any(limit.rollback or limit.priority in (Priority.P0, Priority.P1) for limit in metric.limits)
-    if metric.id in KEY_READINGS:
+    if metric.id in (*KEY_READINGS, phase_named(phase).decides):
         return found.source not in site.unused
     return urgent and metric.alerts and found.state not in (State.NOT_DUE, State.NOT_CONFIGURED)
 

@@ -64,7 +64,7 @@ def confidence_of(
     readings = list(readings)
     low = [f"{r.title} is unknown: {r.reason}" for r in readings if r.key and r.status is Status.UNKNOWN]
     low += [f"it is not known which deployment this is about: {case.doubt}"] if case.doubt else []
-    medium = [f"{c.source}: {c.detail or c.status}" for c in case.collection.coverage if c.status is not Answer.OK]
+    medium = [f"{c.source}: {c.brief}" for c in case.collection.coverage if c.status is not Answer.OK]
     for reading in readings:
         covered = reading.measurement.coverage_pct
         if reading.id in KEY_READINGS and covered is not None and covered < WHOLE_PCT:

@@ -16,7 +16,7 @@ from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics, metrics_in,
 from pdmlib.analysis.confounders import rivals as rival_explanations
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
 from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount
 from pdmlib.frames.rows import json_rows
@@ -24,7 +24,6 @@ from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStat
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
-from pdmlib.site.types import nearest
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of, lowered
 from pdmlib.verdict.checklist import checklist

@@ -11,6 +11,7 @@ from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.states import Probe
+from pdmlib.frames.understanding import Kind, Understood
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso
 from pdmlib.site.masking import masked
@@ -18,8 +19,8 @@ from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
 from pdmlib.sources.needs import REFUSALS, need_of
-from pdmlib.sources.postgres.explain import Understood
-from pdmlib.workbook.gather import with_requests
+from pdmlib.workbook.explained import lists_of
+from pdmlib.workbook.gather import requests_folder, with_requests
 
 WELL = (Answer.OK, Answer.NOT_CONFIGURED)
 
@@ -29,7 +30,7 @@ class Examination:
     """What the doctor found of a site.
 
     Attributes:
-        tables, endpoints: how each table and each answer is understood; only where that was asked for.
+        tables, endpoints: how each table, list of a vendor and answer is understood, where that was asked for.
     """
 
     site: Site
@@ -88,7 +89,7 @@ class Examination:
         return [{**row, "example": masked(row["example"] or "")} for row in plain]
 
     def as_json(self) -> dict[str, Any]:
-        """The same for a program; without a value of a row, which is for the terminal alone."""
+        """The same for a program; without the texts of a row, which may hold anything."""
         return {
             "site": self.site.site,
             "file": self.site.file,
@@ -104,14 +105,14 @@ class Examination:
                 {"path": a.path, "code": a.code, "taken_for": a.taken_for, "detail": a.detail}
                 for a in self.endpoints
             ],
-            "tables": [_without_values(table) for table in self.tables],
+            "tables": [_without_texts(table) for table in self.tables],
         }
 
 
-def _without_values(table: Understood) -> dict[str, Any]:
-    told = asdict(table)
+def _without_texts(table: Understood) -> dict[str, Any]:
     columns = {said.ours: said.theirs for said in table.columns}
-    return {**told, "columns": columns, "words": [asdict(word) for word in table.words]}
+    row = [{**asdict(said), "value": None if said.kind is Kind.TEXT else said.value} for said in table.columns]
+    return {**asdict(table), "columns": columns, "row": row}
 
 
 def examine(
@@ -129,12 +130,12 @@ def examine(
     """
     from pdmlib.sources import catalogue
 
-    found = with_requests(catalogue.collect(site, scope, on_progress=on_progress), site, scope, out)
+    collected = catalogue.collect(site, scope, on_progress=on_progress, explained=explained)
+    found = with_requests(collected, site, scope, out)
     if not explained:
         return Examination(site, scope, found)
-    return Examination(
-        site=site, scope=scope, found=found, tables=_tables(site), endpoints=tuple(answers_of(site))
-    )
+    tables = (*_tables(site), *lists_of(found, site.zone), *_requests(site, out))
+    return Examination(site=site, scope=scope, found=found, tables=tables, endpoints=tuple(answers_of(site)))
 
 
 def _tables(site: Site) -> tuple[Understood, ...]:
@@ -147,6 +148,13 @@ def _tables(site: Site) -> tuple[Understood, ...]:
         with session(site) as opened:
             return tuple(explain(opened, site))
     except SourceError as error:
-        return (
-            Understood(key="sources.postgres", table="the database", columns=(), words=(), problem=error.reason),
-        )
+        return (Understood(key="sources.postgres", table="the database", problem=error.reason),)
+
+
+def _requests(site: Site, out: Path) -> tuple[Understood, ...]:
+    from pdmlib.storage.request_logs.explain import held
+
+    try:
+        return () if site.requests is None else tuple(held(site, requests_folder(site, out)))
+    except SourceError as error:
+        return (Understood(key="requests", table="request logs", problem=error.reason),)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pdmlib.errors import SiteError
+from pdmlib.errors import SiteError, one_of, shown
 from pdmlib.site.load import load_site
 from pdmlib.site.mistakes import line_at
 from pdmlib.site.site import Site
 from pdmlib.site.tree import Step
-from pdmlib.site.types import one_of, shown
 
 # The units of readings whose value is no number: true or false, and a word such as OPERATIONAL.
 FLAG, WORD = "bool", ""

@@ -17,7 +17,7 @@ from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Priority, Reading
+from pdmlib.frames.readings import Priority, Reading, Status
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
@@ -256,15 +256,24 @@ class Report(Questions):
         failed = f"<h3>Could not be computed</h3>{self._list(broken).html}" if broken else ""
         return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
-    def chart(self, name: str) -> Any:
+    def chart(self, name: str, fold: bool = False) -> Any:
         """A picture by name: its `.figure` is matplotlib's, to be changed before the picture is shown.
+
+        Args:
+            fold: it stands folded under its own words where every reading that it shows is well.
 
         Raises:
             CallError: there is no such chart; names the nearest.
         """
         from pdmlib.report.charts.catalogue import CHARTS, picture
 
-        return picture(self.case, named(name, CHARTS, "a chart", "report.charts"))
+        drawn = picture(self.case, named(name, CHARTS, "a chart", "report.charts"))
+        calm = fold and all(
+            r.status in (Status.PASS, Status.INFO)
+            for r in self.verdict.readings
+            if r.id.startswith(CHARTS[name].readings)
+        )
+        return html.folded(drawn.alt, drawn) if calm else drawn
 
     @cached_property
     def charts(self) -> Names[Any]:

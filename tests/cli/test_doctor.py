@@ -174,6 +174,43 @@ def test_a_misspelt_column_of_a_feature_is_told_with_the_nearest_and_a_line_that
     assert [t["problem"] for t in mended["tables"] if t["key"] == "features.raised"] == [None]
 
 
+MISSPELT = {
+    "tickets": {"table": "public.suport_tickets"},
+    "features": [
+        {"name": name, "title": name, "kind": "create", "table": "public.support_tickets", "time_column": column}
+        for name, column in (("raised", "raisd"), ("rated", "customer_ratin"))
+    ],
+    "queries": [
+        {
+            "name": "open_ones",
+            "title": "Open tickets",
+            "sql": "SELECT statu FROM public.support_tickets AS t",
+            "limit_ms": 50,
+        }
+    ],
+}
+
+
+def test_each_error_names_its_feature_query_or_table_and_what_was_meant_and_json_has_it_whole(
+    tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
+    with _application() as url:
+        path = _file(tmp_path, url, **MISSPELT)
+        told = _told(path)
+    detail = next(row["detail"] for row in told["sources"] if row["source"] == "postgres")
+    for said in (
+        "feature raised: public.support_tickets has no column raisd; did you mean raised?",
+        "feature rated: public.support_tickets has no column customer_ratin; did you mean customer_rating?",
+        'query open_ones: as pdm_monitor: column "statu" does not exist',
+        'Perhaps you meant to reference the column "t.status"',
+        "public.suport_tickets does not exist (named by tickets.table in the site file); "
+        "did you mean public.support_tickets?",
+    ):
+        assert said in detail
+    assert len(detail) > 400 and "…" not in detail
+
+
 def test_a_row_is_shown_as_understood_with_its_time_in_the_zone_of_the_site(
     tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,14 +278,100 @@ def test_a_line_that_mends_is_not_broken_on_a_narrow_screen(
     assert f"  mend: GRANT SELECT ON public.support_tickets TO {BLIND};" in shown.stdout.splitlines()
 
 
-def test_json_holds_no_value_of_a_row(tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_json_holds_no_text_of_a_row(tmp_path: Path, helpdesk: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DESK_DATABASE_URL", helpdesk.url(MONITOR))
     block = {"table": "public.support_tickets", "columns": {"created_at": "raised"}, "time_zone": "UTC"}
     with _application() as url:
         shown = _doctor(_file(tmp_path, url, tickets=block), "--explain", "--json").stdout
-    assert "write to" not in shown and "10:30" not in shown
-    columns = json.loads(shown)["tables"][0]["columns"]
-    assert columns["created_at"] == "raised" and columns["priority"] is None
+    assert "write to" not in shown
+    table = json.loads(shown)["tables"][0]
+    assert table["columns"]["created_at"] == "raised" and table["columns"]["priority"] is None
+    row = {said["ours"]: (said["kind"], said["value"], said["taken_for"]) for said in table["row"]}
+    assert row["created_at"] == ("moment", "2026-01-05 10:30:00", "Mon 05 Jan 2026 16:00:00 IST")
+    assert row["summary"] == ("free text", None, "as it is")
+
+
+# Two messages and an account as Twilio's specification (api_v2010) writes them.
+MESSAGE = {"sid": "SM" + "0" * 32, "direction": "outbound-api", "body": "see you at nine", "error_code": None}
+MESSAGES = [
+    {**MESSAGE, "date_created": "Mon, 10 Mar 2025 14:58:35 +0000", "status": "delivered"},
+    {
+        **MESSAGE,
+        "sid": "SM" + "1" * 32,
+        "date_created": "Mon, 10 Mar 2025 14:30:00 +0000",
+        "status": "undelivered",
+        "error_code": 30003,
+    },
+    {**MESSAGE, "sid": "SM" + "2" * 32, "date_created": "Mon, 10 Mar 2025 14:00:00 +0000", "status": "teleported"},
+]
+
+
+@pytest.fixture
+def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A site in Kolkata whose one source is Twilio, which has three messages."""
+    account = "/2010-04-01/Accounts/AC1"
+    answers = {
+        f"{account}/Messages.json": {"messages": MESSAGES},
+        f"{account}/Usage/Records/Daily.json": {"usage_records": []},
+        "/v1/Alerts": {"alerts": []},
+        f"{account}.json": {"status": "active"},
+        f"{account}/Balance.json": {"balance": "12.5", "currency": "USD"},
+    }
+    monkeypatch.setenv("TWILIO_API_KEY", "SKx")
+    monkeypatch.setenv("TWILIO_API_SECRET", "a-secret-of-twilio")
+    with vendor(routed(answers)) as running:
+        block = {"base_url": running.url, "monitor_url": running.url, "account_sid": "AC1"}
+        yield _file(tmp_path, running.url, sources={"twilio": block}, unused=[])
+
+
+LATER = ("--as-of", "2025-03-10T15:00:00Z")
+
+
+def test_a_vendors_newest_object_is_shown_as_understood_in_the_zone_of_the_site(texts: Path) -> None:
+    shown = _doctor(texts, "--explain", *LATER).stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
+    assert "sources.twilio: messages" in shown
+    # 14:58:35 UTC is 20:28:35 in Kolkata. The row is the newest of the three, and its words are Twilio's own.
+    assert [row[:4] for row in rows if row[:1] == ["date_created"]] == [
+        ["date_created", "date_created", "Mon, 10 Mar 2025 14:58:35 +0000", "Mon 10 Mar 2025 20:28:35 IST"]
+    ]
+    assert ["status", "status", "delivered", "delivered"] in [row[:4] for row in rows]
+    assert "see you at nine" not in shown and "0" * 32 not in shown
+
+
+def test_the_words_of_a_vendor_are_counted_with_what_each_was_taken_for(texts: Path) -> None:
+    told = _told(texts, "--explain", *LATER)
+    messages, came_to = (
+        {
+            (w["ours"], w["theirs"]): (w["count"], w["taken_for"])
+            for t in told["tables"]
+            if t["table"] == name
+            for w in t["words"]
+        }
+        for name in ("messages", "what that came to")
+    )
+    assert messages == {
+        ("direction", "outbound-api"): (3, "outbound-api"),
+        ("status", "delivered"): (1, "delivered"),
+        ("status", "undelivered"): (1, "undelivered"),
+        ("status", "teleported"): (1, None),
+        # 30003 is "unreachable destination handset" in Twilio's error dictionary.
+        ("error_code", "30003"): (1, "recipient"),
+    }
+    assert came_to == {("account", "active"): (1, "well"), ("balance", "12.50 USD"): (1, "not judged")}
+
+
+def test_json_tells_each_field_of_a_vendor_and_no_text_of_it(texts: Path) -> None:
+    told = _told(texts, "--explain", *LATER)
+    (table,) = [t for t in told["tables"] if (t["key"], t["table"]) == ("sources.twilio", "messages")]
+    row = {said["theirs"]: said for said in table["row"]}
+    assert row["status"]["value"] == "delivered"
+    assert row["date_created"]["taken_for"] == "Mon 10 Mar 2025 20:28:35 IST"
+    assert row["sid"]["value"] is None and row["sid"]["means"] == "the message"
+
+
+def test_without_explain_no_example_is_kept(texts: Path) -> None:
+    assert _told(texts, *LATER)["tables"] == []
 
 
 @pytest.mark.parametrize(

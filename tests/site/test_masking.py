@@ -60,6 +60,7 @@ def test_of_an_address_the_password_and_the_key_are_secret_and_the_host_is_not()
     [
         ("call +1 (312) 555-0142 now", "call (phone) now"),
         ("to ada.lovelace@mail.example, sent", "to (e-mail), sent"),
+        ("release shop@1.2.3 and shop@2.0.0-rc.1", "release shop@1.2.3 and shop@2.0.0-rc.1"),
         ("from 203.0.113.9 and 2001:db8:0:0:0:0:0:1", "from (IP address) and (IP address)"),
         ("lives at 12 Old Mill Road, Leeds", "lives at (postal address), Leeds"),
         ("GET /reset?token=abc&x=1", "GET /reset?token=(hidden)&x=1"),

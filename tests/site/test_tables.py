@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pdmlib.frames.understanding import Vocabulary
 from pdmlib.site.load import load_site
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.terms import word
@@ -44,6 +45,12 @@ def test_a_declared_word_wins_over_what_it_usually_means(tmp_path: Path) -> None
     assert site.cron is not None
     assert "ok" not in site.cron.spoken("status")["completed"]
     assert "ok" in site.cron.spoken("status")["started"]
+
+
+def test_a_word_is_declared_in_whatever_case_it_is_usual_in(tmp_path: Path) -> None:
+    site = read(tmp_path, "cron: {words: {completed: [' ERROR ']}}\n")
+    assert site.cron is not None
+    assert Vocabulary(site.cron.spoken("status")).of("error") == "completed"
 
 
 @pytest.mark.parametrize(

@@ -41,10 +41,11 @@ def test_the_document_tells_each_metric(series: supabase.Series) -> None:
     assert f"| `{series.name}` | {series.unit} | 0 to {series.high:g} | {series.meaning}" in DOCUMENT
 
 
-# The rooms that judge or show a column, and `rewind`, which tells what of it was known at an earlier moment.
+# The rooms that judge or show a column, `rewind`, which tells what of it was known at an earlier moment, and the
+# doctor's.
 UNDERSTOOD_BY = [
     path.read_text(encoding="utf-8")
-    for room in ("analysis", "report", "verdict", "storage", "frames/rewind.py")
+    for room in ("analysis", "report", "verdict", "storage", "frames/rewind.py", "workbook/explained.py")
     for path in ([Path("pdmlib", room)] if room.endswith(".py") else Path("pdmlib", room).rglob("*.py"))
 ]
 COLLECTED = {

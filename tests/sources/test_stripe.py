@@ -201,3 +201,15 @@ def test_a_wrong_key_is_a_source_that_could_not_be_read() -> None:
 def test_the_version_is_pinned() -> None:
     _, server = collected(routed(routes()))
     assert {call.headers["Stripe-Version"] for call in server.calls} == {"2026-06-24.dahlia"}
+
+
+@pytest.mark.parametrize("word", ["processing_error", " Processing_Error "])
+def test_whose_fault_a_code_is_the_site_file_knows_better_than_the_usual_list(word: str) -> None:
+    """`processing_error` is Stripe's own trouble unless a site says otherwise, however it writes the word."""
+    failed = [charge(1, "2025-03-04T10:00", "failed", failure_code="processing_error", outcome=None)]
+    with vendor(
+        routed({"/v1/charges": listing(failed)}, missing=Reply({"data": [], "has_more": False}))
+    ) as running:
+        for faults, whose in (({}, "ours"), ({"customer": [word]}, "customer")):
+            found = stripe.collect(the_site("stripe", base_url=running.url, faults=faults), the_scope())
+            assert found["payments"]["fault"].tolist() == [whose]

@@ -26,7 +26,7 @@ from pdmlib.analysis.availability.uptime import (
 from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import populations
-from pdmlib.analysis.traffic.stretches import stretches
+from pdmlib.analysis.traffic.stretches import Stretch, stretches
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.states import Probe
@@ -46,6 +46,7 @@ NO_PROBE = (
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
+GRAIN = timedelta(hours=1)  # platforms count requests by the hour: an outage of minutes fills that hour of theirs
 LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
 HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
 # One observation decides nothing: three probes, too far apart for one lost packet or one restart.
@@ -345,9 +346,17 @@ def incidents(case: Case) -> list[dict[str, Any]]:
         for e in outages(case)
     ]
     for found in stretches(case.at(case.scope.known), ROLLBACK_PCT):
+        if any(_within(found, event, case.window.end) for event in outages(case)):
+            continue
         minutes = ((found.end or case.window.end) - found.start).total_seconds() / 60
         rows.append(_incident(case, found.start, found.end, minutes=minutes, reading="error_rate_pct"))
     return sorted(rows, key=lambda row: (row["start"], row["reading"]))
+
+
+def _within(found: Stretch, event: Outage, end: datetime) -> bool:
+    """Whether failing requests are those of an outage, as far as figures by the hour can tell."""
+    before, after = event.start - GRAIN, (event.end or end) + GRAIN
+    return before < found.start and (found.end or end) < after
 
 
 def _incident(case: Case, start: datetime, end: datetime | None, minutes: float, reading: str) -> dict[str, Any]:

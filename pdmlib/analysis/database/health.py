@@ -547,15 +547,24 @@ def _found(row: dict[str, Any]) -> str:
     return f" (now {row['value']:,.4g}{unit})"
 
 
+# What the database's report is asked for: a slower statement, a pool that is full, sessions that wait. Where one
+# of these was not seen, that nothing was found says nothing.
+DECIDING = ("query_regression", "connections", "blocking")
+
+
 def db_findings(case: Case) -> Measurement:
-    """How many of the database's checks warn or fail."""
+    """How many of the database's checks warn or fail; unknown where none does and one of `DECIDING` is unknown."""
     table = checks(case)
     if table.empty:
         return case.missing("postgres", "database_findings", "the database was not checked")
-    bad = table["severity"].isin([Status.FAIL, Status.WARN])
-    unknown = int((table["severity"] == Status.UNKNOWN).sum())
-    text = f"{len(table)} results, {unknown} of them unknown"
-    return Measurement(State.MEASURED, int(bad.sum()), samples=len(table), source="postgres", evidence=text)
+    bad = int(table["severity"].isin([Status.FAIL, Status.WARN]).sum())
+    unseen = table[table["severity"] == Status.UNKNOWN]
+    text = f"{len(table)} results, {len(unseen)} of them unknown"
+    deciding = unseen[unseen["check"].isin(DECIDING)]
+    if not bad and len(deciding):
+        why = f"nothing was found by the checks that could be made; {deciding.iloc[0]['unknown_reason']}"
+        return Measurement(State.NO_DATA, reason=why, source="postgres", evidence=text)
+    return Measurement(State.MEASURED, bad, samples=len(table), source="postgres", evidence=text)
 
 
 _CPU = (

@@ -92,7 +92,8 @@ def _stuck(case: Case) -> Iterator[Cause]:
     most = limits.target_of(case, FAILED)
     for cause in surely_above(case, share, most, noun="messages", what="of text messages still wait to be sent"):
         oldest = case.window.end - rows.loc[waiting, "created_at"].min()
-        yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", "the queue is empty")
+        goal = f"no message waits longer than {STUCK / timedelta(minutes=1):g} minutes (now {share.events})"
+        yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", goal)
 
 
 def _alerts(case: Case) -> Iterator[Cause]:
@@ -104,7 +105,8 @@ def _alerts(case: Case) -> Iterator[Cause]:
         case, share, REFUSED_PCT, noun="messages", what="of its calls to our webhooks failed"
     ):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
-        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", "our webhooks answer")
+        goal = f"Twilio meets no error at our webhooks (now {share.events})"
+        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", goal)
 
 
 def alerts(rows: pd.DataFrame) -> str:

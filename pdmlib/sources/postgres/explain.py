@@ -8,63 +8,21 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import Vocabulary, mend_line
+from pdmlib.frames.understanding import Kind, Said, Understood, Used, Vocabulary, mend_line
 from pdmlib.site.masking import masked
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
-from pdmlib.site.types import nearest
-from pdmlib.sources.postgres.mapping import JSON, condition, is_naive, is_time, no_time, value
+from pdmlib.sources.postgres.mapping import JSON, NUMERIC, condition, is_naive, is_time, no_time, value
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
-from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, qualified
+from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, near, qualified
 
 LOOK_S = 4.0  # a table without an index on its time is sorted for this; longer would weigh on the application
 RECENT = 5_000  # rows whose words are counted: some days of most logs
 WORDS = 20  # words of a column that are shown; a column with more is not one of words
+# What a column of a type holds; any other holds text, which may be anything.
+KINDS = {Kind.TIME: is_time, Kind.NUMBER: NUMERIC.__contains__, Kind.FLAG: "boolean".__eq__}
 NOT_READ = "not read: say in which zone its times are, time_zone:"
-
-
-@dataclass(frozen=True)
-class Said:
-    """One column of a table as it is understood.
-
-    Attributes:
-        theirs: the table's column; None where it has none.
-        value: of the newest row, masked and short.
-        meaning: what the value was taken for.
-    """
-
-    ours: str
-    theirs: str | None
-    value: str | None = None
-    meaning: str = ""
-
-
-@dataclass(frozen=True)
-class Used:
-    """One word of a column, how often the newest rows have it, and our word for it; None: not understood."""
-
-    ours: str
-    theirs: str
-    count: int
-    taken_for: str | None
-
-
-@dataclass(frozen=True)
-class Understood:
-    """How one table of the site file is understood.
-
-    Attributes:
-        key: the block of the site file.
-        problem: why it cannot be read, and mend what would let it.
-    """
-
-    key: str
-    table: str
-    columns: tuple[Said, ...] = ()
-    words: tuple[Used, ...] = ()
-    problem: str | None = None
-    mend: str | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +35,7 @@ class _Plan:
     required: tuple[str, ...]
     words: Mapping[str, Vocabulary]
     zone: str | None
+    means: Mapping[str, str]
     where: str | None = None
 
 
@@ -116,6 +75,7 @@ def _plan(key: str, block: TableBlock) -> _Plan:
         required=terms.required,
         words=words,
         zone=block.time_zone,
+        means={column.name: column.means for column in terms.columns},
         where=block.where,
     )
 
@@ -125,9 +85,14 @@ def _settings(block: Cron, table: str) -> _Plan:
         declared = block.settings_columns.get(column.name)
         return (declared,) if declared else column.candidates
 
-    wanted = {column.name: names(column) for column in CRON_SETTINGS.columns}
     return _Plan(
-        key="cron.settings_table", table=table, wanted=wanted, required=CRON_SETTINGS.required, words={}, zone=None
+        key="cron.settings_table",
+        table=table,
+        wanted={column.name: names(column) for column in CRON_SETTINGS.columns},
+        required=CRON_SETTINGS.required,
+        words={},
+        zone=None,
+        means={column.name: column.means for column in CRON_SETTINGS.columns},
     )
 
 
@@ -143,6 +108,7 @@ def _counted(feature: Feature, table: str) -> _Plan:
         required=tuple(wanted),
         words={},
         zone=feature.time_zone,
+        means={ours: "how much it adds" if ours == "value" else "when it counts" for ours in wanted},
         where=feature.where,
     )
 
@@ -187,8 +153,8 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
     hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
     if hidden:
         return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
-    near = "".join(nearest(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours]).strip()
-    problem = f"no column for {sought}; it has {', '.join(sight.columns)}" + (f"; {near}" if near else "")
+    problem = f"no column for {sought}; it has {', '.join(sight.columns)}"
+    problem += "".join(near(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours])
     return problem, _naming(plan.key, missing)
 
 
@@ -265,17 +231,16 @@ def _moment(column: str, kind: str, zone: str | None) -> Any:
 
 
 def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[Row], zone: ZoneInfo) -> Said:
+    means = plan.means[ours]
     if theirs is None:
-        return Said(ours, None, None, "the table has none")
-    raw = rows[0][ours] if rows else None
+        return Said(ours, None, taken_for="the table has none", means=means)
+    kind, raw = sight.columns[theirs], rows[0][ours] if rows else None
+    form = next((form for form, of in KINDS.items() if of(kind)), Kind.TEXT)
+    said = Said(ours, theirs, kind=Kind.WORD if ours in plan.words else form, means=means)
     if raw is None:
-        return Said(ours, theirs, None, "null" if rows else "")
-    return Said(
-        ours,
-        theirs,
-        masked(raw),
-        _meaning(ours=ours, raw=raw, plan=plan, kind=sight.columns[theirs], row=rows[0], zone=zone),
-    )
+        return replace(said, taken_for="null" if rows else "")
+    meaning = _meaning(ours=ours, raw=raw, plan=plan, kind=kind, row=rows[0], zone=zone)
+    return replace(said, value=masked(raw), taken_for=meaning)
 
 
 def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneInfo) -> str:
@@ -287,5 +252,5 @@ def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneIn
             return f"{moment.astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
         return f"{NOT_READ} {zone.key}?" if is_naive(kind) and not plan.zone else "not a time that can be"
     if ours in plan.words:
-        return plan.words[ours].of(raw) or "not understood"
+        return plan.words[ours].of(raw) or "NOT UNDERSTOOD"
     return "as it is"

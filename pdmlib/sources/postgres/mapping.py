@@ -18,7 +18,7 @@ from pdmlib.site.site import Site
 from pdmlib.site.tables import TableBlock
 from pdmlib.site.terms import Terms
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, literal, written
-from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, qualified
+from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, near, qualified
 
 ROWS = 100_000
 TABLE_S = 8.0
@@ -273,7 +273,8 @@ def _lacking(block: TableBlock, sight: Sight, ours: Iterable[str]) -> str:
     has = ", ".join(list(sight.columns)[:LISTED])
     more = f" and {len(sight.columns) - LISTED} more" if len(sight.columns) > LISTED else ""
     mend = mend_line(block.terms.block, "columns", value=dict.fromkeys(wanted, "<its name>"))
-    return f"{sight.table} has no column {lacking}; it has {has}{more}; say which one it is: {mend}"
+    meant = "".join(near(theirs, sight.columns) for theirs in wanted.values())
+    return f"{sight.table} has no column {lacking}; it has {has}{more}{meant}; say which one it is: {mend}"
 
 
 def _zoned(layout: Layout, reader: Reader) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,7 @@ _LEFT_ALONE = "SELECT set_config('client_connection_check_interval', '1s', true)
 CANCEL_S = 2.0  # to cancel a running query on the way out: a person has asked to stop
 # No schema is searched but the server's own, so that no name means another thing than it says.
 _NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.orders"
+_NO_COLUMN = "42703"
 # The statements of one query: BEGIN, its limits, itself, COMMIT.
 _AROUND = 4
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
@@ -226,8 +227,10 @@ class Session:
     def _failure(self, error: psycopg.Error) -> SourceError:
         if self._connection.closed:
             return SourceError(SOURCE, f"cannot connect: the connection was lost ({_first_line(error)})")
-        hint = f"; {_QUALIFY}" if error.sqlstate == _NO_TABLE else ""
-        return RefusedError(_first_line(error) + hint, error.sqlstate)
+        # Of a column that is not there the server itself knows the nearest; no hint of it names a value.
+        nearest = error.diag.message_hint if error.sqlstate == _NO_COLUMN else None
+        hint = _QUALIFY if error.sqlstate == _NO_TABLE else nearest
+        return RefusedError("; ".join(filter(None, (_first_line(error), hint))), error.sqlstate)
 
     def _capability(self, sslmode: str) -> Capability:
         number = self._connection.info.server_version

@@ -19,7 +19,7 @@ from pdmlib.phases.window import now
 from pdmlib.site.site import LOOPBACK
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.snapshot import statements
-from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, sights
+from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, relations, sights
 
 MOST_DISTINCT = 30  # words of a column that are asked about
 SAMPLE = 2_000  # newest rows of a table: some days of most logs, less than a megabyte
@@ -31,29 +31,6 @@ SPREAD = 20_000  # rows that the rhythm of a day is taken from
 STARTS = 50_000  # starts of jobs that schedules are taken from
 LOOKBACK_DAYS = 65  # two months: a monthly job is seen twice
 
-# Schemas of a platform, not of the application: of PostgreSQL, Supabase, Hasura, PostGIS, pg_cron and Drizzle.
-PLATFORM = (
-    "information_schema",
-    "auth",
-    "storage",
-    "realtime",
-    "_realtime",
-    "vault",
-    "pgsodium",
-    "pgsodium_masks",
-    "net",
-    "graphql",
-    "graphql_public",
-    "extensions",
-    "supabase_functions",
-    "supabase_migrations",
-    "pgbouncer",
-    "hdb_catalog",
-    "topology",
-    "tiger",
-    "cron",
-    "drizzle",
-)
 _TIMES = ("timestamp with time zone", "timestamp without time zone", "date")
 _NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 _TEXTS = ("text", "character varying", "character", "citext", "name", "uuid", '"char"', "bpchar")
@@ -178,7 +155,7 @@ def survey(session: Session) -> Survey:
     Raises:
         SourceError: the catalogue cannot be read, or the connection was lost.
     """
-    listed = {row["object"]: row for row in session.named("survey_tables", {"platform": list(PLATFORM)})}
+    listed = relations(session)
     seen = sights(session, dict.fromkeys(listed, "init"))
     columns: dict[str, list[Column]] = {}
     for row in session.named("survey_columns", {"tables": list(listed)}):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pdmlib.errors import SourceError
+from pdmlib.errors import SourceError, nearest
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Feature
@@ -14,6 +14,30 @@ from pdmlib.sources.postgres.session import SOURCE, Capability, Row, Session
 
 FULL, BY_POLICY, FILTERED, DENIED, ABSENT = "full", "full_by_policy", "filtered", "denied", "absent"
 SESSION, POOLED = "session", "pooled"
+
+# Schemas of a platform, not of the application: of PostgreSQL, Supabase, Hasura, PostGIS, pg_cron and Drizzle.
+PLATFORM = (
+    "information_schema",
+    "auth",
+    "storage",
+    "realtime",
+    "_realtime",
+    "vault",
+    "pgsodium",
+    "pgsodium_masks",
+    "net",
+    "graphql",
+    "graphql_public",
+    "extensions",
+    "supabase_functions",
+    "supabase_migrations",
+    "pgbouncer",
+    "hdb_catalog",
+    "topology",
+    "tiger",
+    "cron",
+    "drizzle",
+)
 
 
 def qualified(table: str) -> str:
@@ -73,7 +97,8 @@ class Ledger:
             if column in sight.hidden:
                 raise SourceError(SOURCE, f"permission denied for column {column} of {sight.table}")
             if column not in sight.columns:
-                raise SourceError(SOURCE, f"{sight.table} has no column {column}")
+                sentence = f"{sight.table} has no column {column}{near(column, sight.columns)}"
+                raise SourceError(SOURCE, sentence)
         return sight
 
     def by_policy(self, tables: Iterable[str]) -> bool:
@@ -155,16 +180,28 @@ def sights(session: Session, keys: Mapping[str, str]) -> dict[str, Sight]:
     columns: dict[str, list[Row]] = {}
     for row in session.named("columns", wanted):
         columns.setdefault(row["object"], []).append(row)
-    role = session.can.role
-    return {
-        t: _sight(table=t, key=k, role=role, row=tables.get(t), columns=columns.get(t, []))
+    role, others = session.can.role, relations(session) if tables.keys() < keys.keys() else {}
+    absent = {
+        t: Sight(t, ABSENT, f"{t} does not exist (named by {k} in the site file){near(t, others)}")
         for t, k in keys.items()
+        if t not in tables
     }
+    seen = {t: _sight(t, role, row=row, columns=columns.get(t, [])) for t, row in tables.items()}
+    return {t: absent.get(t) or seen[t] for t in keys}
 
 
-def _sight(table: str, key: str, role: str, row: Row | None, columns: list[Row]) -> Sight:
-    if row is None:
-        return Sight(table, ABSENT, f"{table} does not exist (named by {key} in the site file)")
+def relations(session: Session) -> dict[str, Row]:
+    """Every table and view of the application itself, by `schema.table`."""
+    return {row["object"]: row for row in session.named("survey_tables", {"platform": list(PLATFORM)})}
+
+
+def near(name: str, others: Iterable[str]) -> str:
+    """`; did you mean public.orders?` behind a sentence; empty where nothing is near."""
+    found = nearest(name, others).strip()
+    return f"; {found}" if found else ""
+
+
+def _sight(table: str, role: str, row: Row, columns: list[Row]) -> Sight:
     schema, quoted = row["schema"], row["quoted"]
     if not row["in_schema"]:
         grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {quoted} TO {role};"

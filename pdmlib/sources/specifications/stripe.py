@@ -22,9 +22,9 @@ class Outcome(Answer):
     )
 
     @classmethod
-    def of(cls, entry: Any, unclear: Unclear) -> Self | None:
+    def read(cls, entry: Any, unclear: Unclear) -> Self | None:
         """The outcome; without a type where it is not understood, so that it is no missing one."""
-        return super().of(entry, unclear) or cls.model_construct(type=None)
+        return super().read(entry, unclear) or cls.model_construct(type=None)
 
 
 class Charge(Answer):

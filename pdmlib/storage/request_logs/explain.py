@@ -5,24 +5,41 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime, time
 from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError, SourceError
+from pdmlib.frames.understanding import CLASSES, Kind, Said, Understood, Used
+from pdmlib.phases.window import Window
 from pdmlib.site.log_formats import HOW_TO_TIME, PRESETS, UNNAMED, W3C
+from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import files, formats, parse
+from pdmlib.storage.request_logs import files, formats, manifests, parse
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.fingerprints import Register
-from pdmlib.storage.request_logs.ingest import asked_of
+from pdmlib.storage.request_logs.ingest import asked_of, store_of
+from pdmlib.storage.request_logs.reader import DAY, IN, IN_HOURS, Held
 
 SHOWN = 3  # lines beside what was read of them
 LOOKED_AT = 1000  # lines of the beginning: enough to see every kind of line, read in a moment
 NAMED = 12  # values that are not read, or fields of an object, by name
+# Columns of a request that is held: our name of the field, what it holds, what it says.
+HELD = {
+    "moment": ("time", Kind.TIME, "when the request came in; stored in UTC"),
+    "route": ("path", Kind.TEXT, "what was asked for, numbers and ids of it left out"),
+    "status": ("status", Kind.NUMBER, "the HTTP status of the answer"),
+    "ms": ("duration_ms", Kind.NUMBER, "how long the answer took, in milliseconds"),
+    "region": ("region", Kind.TEXT, "where it was answered"),
+    "release": ("release", Kind.TEXT, "by which release"),
+    "kind": ("kind", Kind.WORD, "whose it is, by its path and agent: user, bot, health or cron"),
+}
 # Formats of a site file beside those of `log_format`.
 OTHERS = ("vercel-logs", "vercel-traces")
 
@@ -55,6 +72,51 @@ def explain(site: Site, path: str) -> Iterator[str]:
             yield from _lacking(rows)
         if lines.rejected or not lines.lines or not any(row["ms"] is not None for row in rows):
             yield from _fitting(sample, asked, folder, lines)
+
+
+def held(site: Site, folder: Path) -> Iterator[Understood]:
+    """The newest request that the store holds as it was understood, and those of its day by kind and status.
+
+    Raises:
+        SourceError: the store is damaged.
+    """
+    asked, store = asked_of(site), store_of(site, folder)
+    manifest = manifests.load(store)
+    if not manifest.requests:
+        return
+    start = datetime.combine(date.fromisoformat(max(manifest.requests)), time.min, UTC)
+    day = Window(start, start + DAY)
+    with engine.session(asked.memory_limit) as connection:
+        found = Held(connection, store, manifest, asked)
+        columns = ", ".join(HELD)
+        newest = f"SELECT {columns} FROM {{source}} WHERE {IN} ORDER BY moment DESC LIMIT 1"
+        (row,) = found.rows(newest, "requests", day)
+        sums = f"SELECT kind, status, sum(n) FROM {{source}} WHERE {IN_HOURS} GROUP BY ALL ORDER BY ALL"
+        counts = found.rows(sums, "totals", day)
+    names = formats.names_of(asked)
+    said = tuple(_field(c, v, names, site.zone) for c, v in zip(HELD, row, strict=True))
+    yield Understood("requests", f"request logs, of {start:%Y-%m-%d} UTC", said, tuple(_used(counts, asked)))
+
+
+def _field(column: str, value: object, names: Mapping[str, str], zone: ZoneInfo) -> Said:
+    ours, kind, means = HELD[column]
+    taken = "null" if value is None else str(value)
+    if isinstance(value, datetime):
+        taken = f"{value.replace(tzinfo=UTC).astimezone(zone):%a %d %b %Y %H:%M:%S %Z}"
+    shown = None if value is None else masked(value) if kind is Kind.TEXT else str(value)
+    return Said(ours, names.get(ours), shown, taken_for=taken, kind=kind, means=means)
+
+
+def _used(counts: Iterable[tuple[str, int | None, int]], asked: Requests) -> Iterator[Used]:
+    """Requests of a day by whose they are, and by the class of their status."""
+    kinds, classes = Counter[str](), Counter[str]()
+    for kind, status, requests in counts:
+        kinds[kind] += requests
+        classes["none" if status is None else "-1" if status < 0 else f"{status // 100}xx"] += requests
+    for kind, requests in kinds.most_common():
+        yield Used("kind", kind, requests, "counted" if kind in asked.counted else "kept apart")
+    for name, requests in classes.most_common():
+        yield Used("status", name, requests, "no answer" if name in ("none", "-1") else CLASSES.get(name[0]))
 
 
 def _good(lines: parse.Lines) -> int:

@@ -41,6 +41,28 @@ _VERCEL = {
     "proxy.region": "VARCHAR",
     "proxy.vercelId": "VARCHAR",
 }
+# What the fields of Vercel's drains are called, where one name says it; others that may hold them come after it.
+VERCEL_LOGS = {
+    "time": "timestamp",
+    "path": "path",
+    "status": "statusCode",
+    "request_id": "requestId",
+    "region": "executionRegion",
+    "release": "deploymentId",
+    "user_agent": "proxy.userAgent",
+    "environment": "environment",
+}
+VERCEL_TRACES = {
+    "time": "startTimeUnixNano",
+    "path": "http.route",
+    "status": "http.response.status_code",
+    "duration_ms": "endTimeUnixNano",
+    "request_id": "traceId",
+    "region": "vercel.region",
+    "release": "vercel.deploymentId",
+    "user_agent": "user_agent.original",
+    "environment": "vercel.environment",
+}
 NESTED = tuple(field for field in _VERCEL if "." in field)  # what other tools may write with dots
 _ATTRIBUTE = "STRUCT(key VARCHAR, value STRUCT(stringValue VARCHAR, intValue VARCHAR, doubleValue VARCHAR))[]"
 _SPAN = (
@@ -104,6 +126,15 @@ def layout_of(asked: Requests, header: str) -> Layout:
     if not ways:
         raise SourceError(SOURCE, f"has no line #Fields, which a log of {text} begins with")
     return next((way for way in ways if way.is_json == (header == OBJECTS)), ways[0])
+
+
+def names_of(asked: Requests) -> Mapping[str, str]:
+    """What each field of ours is called in the lines; of a log whose header says it, nothing."""
+    if asked.log_format or asked.format == "combined":
+        ways = layouts(asked.log_format or asked.format, asked.columns if asked.log_format else {})
+        return {ours: place.value.name for way in ways[:1] for ours, place in way.places.items()}
+    fixed = {"vercel-logs": VERCEL_LOGS, "vercel-traces": VERCEL_TRACES}
+    return {**fixed.get(asked.format, {name: name for name in LOG_FIELDS}), **asked.columns}
 
 
 def csv(paths: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ from pdmlib.cli.main import application
 from pdmlib.errors import SiteError
 from pdmlib.site.load import load_site
 from pdmlib.site.log_formats import layouts
+from pdmlib.storage.request_logs.explain import held
 from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.storage.request_logs.progress import IngestReport, Taken
 from tests.storage.request_logs.logs import BROWSER, CRAWLER, START, line, site_of, table_of, write
@@ -674,3 +675,24 @@ def test_every_documented_variable_is_known(start: str, names: str) -> None:
     (layout,) = layouts(start + " ".join(dollar + name for name in names.split()))
     assert [value.name for value in layout.values if not value.known] == []
     assert len(layout.values) == 2 + len(names.split())
+
+
+def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) -> None:
+    declared = '$remote_addr - - [$time_local] "$request" $status $body_bytes_sent $request_time'
+    lines = [f"{CLF.format(s=1, request='GET /a/7 HTTP/1.1', status=200)} 0.120"]
+    lines.append(f"{CLF.format(s=9, request='GET /api/health HTTP/1.1', status=503)} 0.004")
+    taken(tmp_path, lines, log_format=declared)
+    site = site_of(columns={}, log_format=declared).model_copy(update={"time_zone": "Asia/Kolkata"})
+    (shown,) = held(site, tmp_path / "s")
+    row = {said.ours: (said.theirs, said.value, said.taken_for) for said in shown.columns}
+    # 22:00:09 UTC is 03:30:09 of the next day in Kolkata.
+    assert row["time"] == ("time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
+    assert row["duration_ms"] == ("request_time", "4.0", "4.0")
+    assert row["status"] == ("status", "503", "503")
+    used = {(word.ours, word.theirs): (word.count, word.taken_for) for word in shown.words}
+    assert used == {
+        ("kind", "user"): (1, "counted"),
+        ("kind", "health"): (1, "kept apart"),
+        ("status", "2xx"): (1, "answered"),
+        ("status", "5xx"): (1, "failed"),
+    }
