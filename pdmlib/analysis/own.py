@@ -14,10 +14,9 @@ from typing import Any
 
 from pdmlib.analysis.limits import ladder_target
 from pdmlib.analysis.metric import Metric
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, shown
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Limit, Measurement, Priority, State, Status, Value
-from pdmlib.site.types import shown
 
 SECTION = "own"  # of the readings that an analyst adds
 SOURCE = "notebook"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pdmlib.frames.schemas import SCHEMAS
 
-# Which sources fill a frame. A name in quotes is a block of the site file.
+# The frames of a report and which sources fill each. A name in quotes is a block of the site file.
 FILLED_BY: Mapping[str, str] = {
     "probes": "app, the site's `uptime` table in postgres, sentry's uptime monitors: the column target",
     "health_checks": "app",

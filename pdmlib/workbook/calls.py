@@ -12,9 +12,8 @@ from pathlib import Path
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast
 
-from pdmlib.errors import CallError, NoSuchNameError
+from pdmlib.errors import CallError, NoSuchNameError, shown
 from pdmlib.site.site import Site
-from pdmlib.site.types import shown
 
 T = TypeVar("T")
 Call = TypeVar("Call", bound=Callable[..., Any])

@@ -18,10 +18,9 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
 from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
 from pdmlib.errors import CallError
-from pdmlib.frames.about import about
+from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Reading, Status, amount
-from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.report import shown, tables, words
 from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Table
@@ -109,8 +108,8 @@ class Questions:
 
         `report.frames["latencies"]` and `report.frames.latencies` are `report.frame("latencies")`.
         """
-        counts = {name: len(self.case[name]) for name in SCHEMAS}
-        rows = [{"name": name, "rows": counts[name], **about(name)} for name in SCHEMAS]
+        counts = {name: len(self.case[name]) for name in FILLED_BY}
+        rows = [{"name": name, "rows": counts[name], **about(name)} for name in FILLED_BY]
         return Names("frames", sorted(rows, key=lambda row: row["rows"] == 0), self.frame)
 
     def frame(self, name: str) -> pd.DataFrame:
@@ -122,7 +121,7 @@ class Questions:
         Raises:
             CallError: there is no frame of that name; names the nearest.
         """
-        found = self.case[named(name, SCHEMAS, "a frame", "report.frames")].copy()
+        found = self.case[named(name, FILLED_BY, "a frame", "report.frames")].copy()
         found.attrs = about(name)
         return found
 
@@ -151,7 +150,7 @@ class Questions:
         Raises:
             CallError: there is no such frame, or it cannot be sliced so; names what can be.
         """
-        named(what, SCHEMAS, "a frame", "report.frames")
+        named(what, FILLED_BY, "a frame", "report.frames")
         named(by, ways(what), f"a way to slice {what}", f'report.frame("{what}").columns')
         found = sliced(self.case, what, by)
         if what in TRAFFIC and by not in LOGGED:
@@ -247,7 +246,7 @@ class Questions:
         """
         named(kind, KINDS, "a kind of file", "csv, parquet")
         asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
-        known = {*SCHEMAS, *self.verdict.tables, "readings"}
+        known = {*FILLED_BY, *self.verdict.tables, "readings"}
         found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
         rows = [_written(Path(folder), name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)

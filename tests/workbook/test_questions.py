@@ -14,7 +14,7 @@ from pdmlib import Report, compare
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.own import ladder
-from pdmlib.frames.about import about, unit_of
+from pdmlib.frames.about import FILLED_BY, about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.site.notes import Notes
@@ -153,7 +153,8 @@ def test_what_is_exported_is_what_the_frame_holds(week: Report, tmp_path: Path) 
 
 
 def test_every_frame_says_its_grain_units_source_and_what_is_missing() -> None:
-    for name in SCHEMAS:
+    assert set(FILLED_BY) == set(SCHEMAS) - {"understood"}, "which is the doctor's alone"
+    for name in FILLED_BY:
         told = about(name)
         assert told["grain"] and told["source"] and told["missing"], name
 
