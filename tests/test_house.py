@@ -48,7 +48,8 @@ INSIDE = {
     "workbook.survey": """
         database
         features shapes zones
-        jobs look rhythm
+        jobs look
+        rhythm
         guess queries words
     """,
     "report": """
@@ -56,7 +57,7 @@ INSIDE = {
         listing tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
@@ -125,6 +126,7 @@ INSIDE = {
     "sources.postgres": """
         source
         checks explain tables
+        monitors
         mapping survey timings
         snapshot visibility
         session
