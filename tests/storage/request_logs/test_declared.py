@@ -698,7 +698,7 @@ def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) 
     # 22:00:09 UTC is 03:30:09 of the next day in Kolkata.
     assert row["time"] == ("$time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
     assert row["duration_ms"] == ("$request_time", "4.0", "4.0")
-    assert row["status"] == ("status", "503", "503")
+    assert row["status"] == ("$status", "503", "503")
     used = {(word.ours, word.theirs): (word.count, word.taken_for) for word in shown.words}
     assert used == {
         ("kind", "user"): (1, "counted"),
