@@ -67,7 +67,10 @@ $(PHASES): %-report: $(VENV)/.ready
 weekly-review: $(VENV)/.ready ## the Monday review, with slides.html
 	@$(PDM) report weekly-review $(REPORT)
 
-.PHONY: database-report incident-report dashboard
+.PHONY: reports database-report incident-report dashboard
+reports: $(VENV)/.ready ## every report of one moment, and of the newest incident, from one collection
+	@$(PDM) report all $(REPORT)
+
 database-report: $(VENV)/.ready ## database analysis
 	@$(PDM) report database $(REPORT)
 

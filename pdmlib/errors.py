@@ -2,7 +2,8 @@
 
 PdmError
 ├── SiteError      a site, notes or parameter file is wrong: names file, key and what is allowed
-├── CallError      the command was called with something impossible
+├── CallError      a command, or a cell of a notebook, asks for something impossible
+│   └── NoSuchNameError   an attribute that a notebook misspelt
 ├── SourceError    a source could not be read; becomes a gap in `sources.collect`
 ├── FrameError     rows from a source do not fit the frame they claim to be
 └── ReportError    a report could not be computed or written
@@ -10,7 +11,11 @@ PdmError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+
+# How much of a value is repeated in an error, in characters: enough to find it, short enough for one line.
+SHOWN = 60
 
 
 def where(error: BaseException) -> str:
@@ -26,6 +31,10 @@ def where(error: BaseException) -> str:
 
 class PdmError(Exception):
     """Base of all expected failures; its text is one line for a person."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: who misspelt a name needs no forty lines of our code."""
+        return [f"{type(self).__name__}: {_one_line(str(self))}"]
 
 
 class SiteError(PdmError):
@@ -43,7 +52,11 @@ def _one_line(text: str) -> str:
 
 
 class CallError(PdmError):
-    """A wrong option of the command."""
+    """A wrong option of a command, or a wrong name or value in a cell of a notebook."""
+
+
+class NoSuchNameError(CallError, AttributeError):
+    """An attribute that is not there, said to a person and still no attribute to a program."""
 
 
 class SourceError(PdmError):
@@ -60,3 +73,24 @@ class FrameError(PdmError):
 
 class ReportError(PdmError):
     """A report that could not be computed, validated or written."""
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`did you mean latency_p95_ms? `, empty where nothing is near."""
+    from difflib import get_close_matches  # only who has mistyped waits for it
+
+    folded = {known.casefold(): known for known in allowed}
+    near = get_close_matches(name[:200].casefold(), folded, n=1)
+    return f"did you mean {folded[near[0]]}? " if near else ""
+
+
+def one_of(name: str, allowed: Iterable[str], what: str = "") -> str:
+    """What is wrong with a name that is none of the allowed ones: the nearest, and all of them."""
+    known = list(allowed)
+    return f"{shown(name)} is not {what or 'known'}; {nearest(name, known)}allowed are {', '.join(known)}"
+
+
+def shown(value: object) -> str:
+    """A value as an error repeats it: quoted and short."""
+    text = str(value)
+    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "..")

@@ -24,8 +24,10 @@ INSIDE = {
         __main__
         main
         init
-        collecting doctor
-        demo lab logs reports
+        collecting demo doctor
+        lab logs reports status
+        writing
+        steps
         live_table options production replay schema status_table
     """,
     "demo": """
@@ -40,19 +42,22 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        explained gather github mail notify opening pdf scope shipped status survey telemetry
+        questions
+        calls explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
         features shapes zones
-        jobs look rhythm
+        jobs look
+        rhythm
         guess queries words
     """,
     "report": """
-        page tables
+        page shown
+        listing tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
@@ -64,7 +69,7 @@ INSIDE = {
         picture
     """,
     "verdict": """
-        changes
+        changes sides
         verdict
         status symptoms
         alerts
@@ -75,7 +80,7 @@ INSIDE = {
         catalogue
         product
         comparable
-        coverage database deployment integrations performance
+        coverage database deployment integrations own performance slices
         availability confounders errors
         cron limits traffic
         compare cron_schedules metric
@@ -116,10 +121,12 @@ INSIDE = {
         specifications
         accounts fields health live permissions webhooks
         http needs threads
+        once
     """,
     "sources.postgres": """
         source
         checks explain tables
+        monitors
         mapping survey timings
         snapshot visibility
         session
@@ -131,7 +138,7 @@ INSIDE = {
     "storage": """
         history request_logs
         engine reports
-        durable
+        durable sampled
     """,
     "storage.request_logs": """
         explain figures
@@ -146,7 +153,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        frame index_text
+        about frame index_text
         readings schemas statement_text states
     """,
     "site": """

@@ -19,6 +19,7 @@ import pandas as pd
 
 from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, ours_of, runs_of
 from pdmlib.analysis.metric import Metric
+from pdmlib.errors import nearest
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.frames.rows import json_row
@@ -28,7 +29,6 @@ from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import comes_twice, spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
-from pdmlib.site.types import nearest
 
 SECTION = "cron"
 DID = {"failed": "failed", "missed": "did not start"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -9,18 +10,27 @@ from typing import Annotated
 
 import typer
 
-from pdmlib.cli.options import Debug, SiteOption, caught, console, secret_variables
+from pdmlib.cli.options import AsJson, Debug, SiteOption, caught, console, secret_variables
+from pdmlib.cli.reports import announce_line
 from pdmlib.errors import SiteError
 from pdmlib.site.environment import set_environment
 from pdmlib.site.load import load_site, read_demo
-from pdmlib.workbook.execute import Written
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.shipped import DEMO_SITE
 
 
+def _scenarios(incomplete: str) -> list[tuple[str, str]]:
+    """The scenarios that begin so, for a shell that completes."""
+    from pdmlib.demo import SCENARIOS
+
+    return [(row.name, row.description) for row in SCENARIOS if row.name.startswith(incomplete)]
+
+
 def demo(
     site: SiteOption = DEMO_SITE,
-    scenario: Annotated[str, typer.Option(help="Scenario, or several joined by +.")] = "",
+    scenario: Annotated[
+        str, typer.Option(help="Scenario, or several joined by +.", autocompletion=_scenarios)
+    ] = "",
     listed: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     replay: Annotated[
         bool,
@@ -30,6 +40,7 @@ def demo(
     ] = False,
     days: Annotated[int, typer.Option(min=1, max=35, help="Days since the deployment to replay.")] = 35,
     out: Annotated[Path, typer.Option("--out", help="Folder of a replay's outputs.")] = Path("outputs/replay"),
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Keep the demo production running and print its addresses, until Ctrl-C."""
@@ -40,8 +51,11 @@ def demo(
         from pdmlib import demo as demo_package
 
         if listed:
-            for row in demo_package.SCENARIOS:
-                print(f"{row.name:22} {row.description}")
+            rows = demo_package.SCENARIOS
+            if as_json:
+                print(json.dumps([{"name": row.name, "description": row.description} for row in rows], indent=2))
+            else:
+                print("\n".join(f"{row.name:22} {row.description}" for row in rows))
             return
         block = read_demo(site)
         if block is None:
@@ -89,7 +103,7 @@ def _replay(site: Path, out: Path, length: timedelta) -> None:
                 set_environment(production.environ)
                 loaded = load_site(month)
                 demo_package.adopt_history(production, history_folder(loaded, out))
-                running = replay.Replay(loaded, out, production, kernel=kernel, tell=_told)
+                running = replay.Replay(loaded, out, production, kernel=kernel, tell=announce_line)
                 for step in bar.track(replay.steps(loaded, deployed_at, length), task_id=task):
                     text = f"writing {', '.join(step.reports)}" if step.reports else "collecting"
                     bar.update(task, at=f"{step.at:%a %Y-%m-%d %H:%M} UTC", description=text)
@@ -98,9 +112,3 @@ def _replay(site: Path, out: Path, length: timedelta) -> None:
         console.print("stopped; all that was collected and written is kept, and the same call goes on from there")
         raise typer.Exit(130) from None
     console.print(f"{running.kept:,} samples collected in simulated time; the reports are in {out / loaded.site}")
-
-
-def _told(written: Written) -> None:
-    """One line of a report on the way."""
-    content = written.content
-    console.print(f"{written.status:8}{content['phase']:14}{written.folder / 'report.html'}", soft_wrap=True)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pdmlib.cli.options import Debug, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsJson, Debug, Out, SiteOption, caught
+from pdmlib.cli.steps import steps
 from pdmlib.site.load import load_site
 from pdmlib.workbook.gather import history_folder, requests_folder
 from pdmlib.workbook.shipped import DEMO_SITE
@@ -21,6 +24,7 @@ def ingest(
     explained: Annotated[
         bool, typer.Option("--explain", help="Show how the files are understood; nothing is taken in.")
     ] = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Take raw request logs into the site's store; running again adds only what is new."""
@@ -36,25 +40,27 @@ def ingest(
 
         loaded = load_site(site, offline=True)
         folder = requests_folder(loaded, out)
-        with console.status("reading") as status:
+        with steps("reading") as step:
 
             def tell(progress: Progress) -> None:
-                status.update(str(progress))
+                step(str(progress), progress.share)
 
             if follow:
                 for taken in logs.follow(loaded, paths, folder, on_progress=tell):
-                    print(taken)
+                    print(json.dumps(asdict(taken)) if as_json else taken, flush=True)
                 return
             taken = logs.ingest(loaded, paths, folder, on_progress=tell)
-        print(taken)
+        print(json.dumps(asdict(taken), indent=2) if as_json else taken)
         if not taken.good:
             raise typer.Exit(1)
 
 
-def compact(site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), debug: Debug = False) -> None:
+def compact(
+    site: SiteOption = DEMO_SITE, out: Out = Path("outputs"), as_json: AsJson = False, debug: Debug = False
+) -> None:
     """Merge the history's small files, month by month."""
     with caught(debug):
         from pdmlib.storage import history
 
         gone = history.compact(history_folder(load_site(site, offline=True), out))
-        print(f"{gone} files merged away")
+        print(json.dumps({"merged_away": gone}) if as_json else f"{gone} files merged away")

@@ -2,52 +2,97 @@
 
 from __future__ import annotations
 
+import ast
 import signal
 import sys
-from importlib.metadata import version
+from collections.abc import Mapping
+from importlib import import_module
 from io import TextIOWrapper
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
-from pdmlib.cli.collecting import collect, status, watch
-from pdmlib.cli.demo import demo
-from pdmlib.cli.doctor import doctor
-from pdmlib.cli.init import init
-from pdmlib.cli.lab import lab
-from pdmlib.cli.logs import compact, ingest
-from pdmlib.cli.reports import incident, report
-from pdmlib.cli.schema import schema
+from pdmlib.cli.options import tell
+from pdmlib.phases.phase import INCIDENT
 
-COMMANDS = (
-    report,
-    incident,
-    demo,
-    init,
-    doctor,
-    collect,
-    watch,
-    status,
-    ingest,
-    compact,
-    schema,
-)
+# Command -> the file of `cli/` that has its function. A file is imported when its command is called: help and
+# completion want no more than the first line of each docstring, and importing every file takes a second.
+COMMANDS = {
+    "report": "reports",
+    INCIDENT.name: "reports",
+    "demo": "demo",
+    "init": "init",
+    "doctor": "doctor",
+    "collect": "collecting",
+    "watch": "collecting",
+    "status": "status",
+    "ingest": "logs",
+    "compact": "logs",
+    "schema": "schema",
+    "lab": "lab",
+}
 # What JupyterLab is started with goes through to it.
-OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+OPEN: Mapping[str, dict[str, Any]] = {"lab": {"allow_extra_args": True, "ignore_unknown_options": True}}
+PLAIN: Mapping[str, Any] = {"pretty_exceptions_enable": False, "rich_markup_mode": None}
+
+
+def called(name: str) -> Any:
+    """A command whole: its function, its options and its help."""
+    app = typer.Typer(add_completion=False, **PLAIN)
+    function = getattr(import_module(f"pdmlib.cli.{COMMANDS[name]}"), name)
+    app.command(name, context_settings=OPEN.get(name))(function)
+    return typer.main.get_command(app)
+
+
+class _Named(TyperCommand):
+    """A command of which no more than its name is known until it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        return called(str(self.name)).make_context(info_name, args, parent=parent, **extra)
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first line of the function's docstring, read and not imported."""
+        file = Path(__file__).parent / f"{COMMANDS[str(self.name)]}.py"
+        functions = (n for n in ast.parse(file.read_bytes()).body if isinstance(n, ast.FunctionDef))
+        return next(str(ast.get_docstring(n)).partition("\n")[0] for n in functions if n.name == self.name)
+
+
+class _Commands(TyperGroup):
+    """All commands; whatever is wrong with a call is one line."""
+
+    def __init__(self, **settings: Any) -> None:
+        named = {name: _Named(name, rich_markup_mode=None) for name in COMMANDS}
+        super().__init__(**{**settings, "commands": named})
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        try:
+            sys.exit(super().main(*args, **{**settings, "standalone_mode": False}))
+        except typer.Abort:
+            sys.exit(1)
+        except TyperException as error:
+            _say(error)
+            sys.exit(error.exit_code)
+
+
+def _say(error: Any) -> None:
+    """Prints what is wrong with a call, and the nearest of what may be meant."""
+    text, near = error.format_message(), getattr(error, "possibilities", None)
+    if "\n" in text:  # the help, which answers a call of nothing
+        print(text, file=sys.stderr)
+        return
+    if near:
+        text = f"{error.message}. Did you mean {near[0]!r}?"
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "pdm"
+    tell(f"{text[:1].lower()}{text[1:].rstrip('.')}" + ("" if text.endswith("?") else f"; see {path} --help"))
 
 
 def application() -> typer.Typer:
     """The command with all its commands."""
-    app = typer.Typer(
-        no_args_is_help=True,
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
+    app = typer.Typer(cls=_Commands, no_args_is_help=True, **PLAIN)
     app.callback()(_options)
-    for command in COMMANDS:
-        app.command()(command)
-    app.command(context_settings=OPEN)(lab)
     return app
 
 
@@ -69,6 +114,8 @@ def _end(number: int, _: object) -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         print(f"pdm {version('pdmlib')}")
         raise typer.Exit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -22,8 +22,22 @@ FAIL_ON = {
     "unknown": (ReportStatus.RED, ReportStatus.YELLOW, ReportStatus.UNKNOWN),
 }
 EXIT_OF = {ReportStatus.RED: 10, ReportStatus.YELLOW: 11, ReportStatus.UNKNOWN: 12}
+
+
+def _site_files(incomplete: str) -> list[str]:
+    """The site files beside the demo's, for a shell that completes."""
+    return sorted(str(path) for path in Path("params").glob("*.yaml") if str(path).startswith(incomplete))
+
+
 SiteOption = Annotated[
-    str, typer.Option("--site", help="The site's YAML file.", envvar="SITE", callback=site_file)
+    str,
+    typer.Option(
+        "--site",
+        help="The site's YAML file.",
+        envvar="SITE",
+        callback=site_file,
+        autocompletion=_site_files,
+    ),
 ]
 
 AsOf = Annotated[
@@ -37,6 +51,16 @@ Notify = Annotated[
     bool,
     typer.Option("--notify", help="Post to the site's webhook what gets worse, and alerts that begin or end."),
 ]
+
+FailOn = Annotated[
+    str,
+    typer.Option(
+        help="red, yellow or unknown: exit 10, 11 or 12 for that status or worse.",
+        autocompletion=lambda: list(FAIL_ON),
+    ),
+]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print what a program reads, on stdout.")]
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")]
 
@@ -62,6 +86,19 @@ def check_out(out: Path) -> None:
         raise CallError(f"--out: {out} cannot be written to: {error.strerror}") from None
 
 
+def tell(error: object) -> None:
+    """Prints a failure as one line."""
+    console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+
+
+def in_one_line(tell_of: Callable[[], object]) -> None:
+    """Tells somebody of a report; what fails is one line, since the report stands."""
+    try:
+        tell_of()
+    except (PdmError, OSError) as error:
+        tell(error)
+
+
 @contextmanager
 def caught(debug: bool) -> Iterator[None]:
     """Turns expected failures into one line and an exit code."""
@@ -70,13 +107,13 @@ def caught(debug: bool) -> Iterator[None]:
     except PdmError as error:
         if debug:
             raise
-        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+        tell(error)
         raise typer.Exit(2 if isinstance(error, SiteError | CallError) else 1) from None
     except OSError as error:
         if debug:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        console.print(f"pdm: {where}{error.strerror or error}", style="red", markup=False, soft_wrap=True)
+        tell(f"{where}{error.strerror or error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         console.print("stopped; nothing half-written is left")

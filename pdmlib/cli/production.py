@@ -24,7 +24,7 @@ class _NoProduction:
     def keep_history(self, _: Path) -> None:
         """The site keeps its own."""
 
-    def look_back(self, _: Any) -> None:
+    def stand_at(self, _: Any) -> None:
         """The present cannot be turned back."""
 
     def follow(self, _: Any) -> None:
@@ -50,9 +50,9 @@ class _DemoProduction:
         """Takes a progress message."""
         self._messages.append(text)
 
-    def look_back(self, moment: datetime) -> None:
-        """Lets the vendors answer as of an earlier moment."""
-        if moment < self._starting.result().clock:
+    def stand_at(self, moment: datetime) -> None:
+        """Lets the vendors answer as of another moment."""
+        if moment != self._starting.result().clock:
             self._starting.result().set_clock(moment)
 
     def follow(self, moment: datetime) -> None:

@@ -26,7 +26,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, stamp
 from pdmlib.site.site import Site
 from pdmlib.sources import catalogue
-from pdmlib.storage import history
+from pdmlib.storage import history, sampled
 from pdmlib.storage.reports import reports_of
 from pdmlib.workbook.execute import Written, write_report
 from pdmlib.workbook.gather import gather, history_folder
@@ -98,7 +98,7 @@ class Replay:
     _pending: list[Collection] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
-        newest = history.newest(self._history)
+        newest = sampled.newest(self._history)
         self._until = newest + timedelta(seconds=1) if newest else None
 
     @property

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+import json
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pdmlib.cli.options import (
     EXIT_OF,
     FAIL_ON,
+    AsJson,
     AsOf,
     Debug,
     DeployedAt,
+    FailOn,
     Notify,
     Out,
     SiteOption,
     caught,
-    check_out,
     console,
-    secret_variables,
+    in_one_line,
+    tell,
 )
-from pdmlib.cli.production import production_of
-from pdmlib.errors import CallError, PdmError
+from pdmlib.errors import CallError, one_of
 from pdmlib.frames.states import ReportStatus
-from pdmlib.phases.phase import EXTRAS, PHASES, phase_named
-from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import parse_time
-from pdmlib.site.site import Site
-from pdmlib.workbook.execute import Written
-from pdmlib.workbook.gather import gather, history_folder
-from pdmlib.workbook.opening import open_site
-from pdmlib.workbook.scope import incident_scope_for, scope_for, span_of
+from pdmlib.phases.phase import EXTRAS, INCIDENT, PHASES
 from pdmlib.workbook.shipped import DEMO_SITE
 
+if TYPE_CHECKING:
+    from pdmlib.cli.writing import Ask, Order, Outcome
+    from pdmlib.workbook.execute import Written
+
 # Every phase but those whose window a person names, which `pdm incident` does.
-ASKED = [phase.name for phase in (*PHASES, *EXTRAS) if not phase.named_window]
+ASKED = {phase.name: phase for phase in (*PHASES, *EXTRAS) if not phase.named_window}
+ALL = "all"
+FILES = ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html", "report.pdf")
+COLOURS = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
+LOST, BLIND = 1, 3
+# Several reports end with the first of these codes that one of them has: the worst.
+WORST = (LOST, BLIND, *EXIT_OF.values(), 0)
+
+
+def _phases(incomplete: str) -> list[tuple[str, str]]:
+    """The phases that begin so, each with its question, for a shell that completes."""
+    return [(name, phase.question) for name, phase in ASKED.items() if name.startswith(incomplete)]
 
 
 def report(
-    phase: Annotated[str, typer.Argument(help=f"One of {', '.join(ASKED)}.")],
+    phase: Annotated[
+        str,
+        typer.Argument(
+            help="The phase; `all` for every phase and the newest incident, from one collection.",
+            autocompletion=_phases,
+        ),
+    ],
     site: SiteOption = DEMO_SITE,
     as_of: AsOf = "",
     deployed_at: DeployedAt = "",
@@ -52,9 +65,7 @@ def report(
     notes: Annotated[
         str, typer.Option(help="The analyst's notes; default params/notes/<site>-<phase>.yaml.")
     ] = "",
-    fail_on: Annotated[
-        str, typer.Option(help="red, yellow or unknown: exit 10, 11 or 12 for that status or worse.")
-    ] = "",
+    fail_on: FailOn = "",
     notify: Notify = False,
     mail_to: Annotated[
         str, typer.Option(help="Mail the decision card to this address by the server in SMTP_HOST.")
@@ -65,52 +76,29 @@ def report(
     pdf: Annotated[
         bool, typer.Option("--pdf", help="Print report.pdf too, by the Chromium of this machine.")
     ] = False,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of a phase: report.html, report.md, report.json, notebook.ipynb."""
     with caught(debug):
-        if pdf:
-            from pdmlib.workbook.pdf import check_pdf, print_pdf
+        told = _told(pdf, mail_to, github)
+        if phase != ALL and phase not in ASKED:
+            raise CallError(one_of(phase, (*ASKED, ALL), "a phase"))
+        if phase == ALL and notes:
+            raise CallError("--notes: belongs to one phase; without it each phase takes its own in params/notes/")
+        from pdmlib.cli import writing
 
-            check_pdf()
-        told = _told(mail_to, github)
-        if fail_on and fail_on not in FAIL_ON:
-            raise CallError(f"--fail-on: {fail_on!r} is not one of {', '.join(FAIL_ON)}")
-        phase_named(phase)
-
-        def scope(loaded: Site) -> Scope:
-            return scope_for(loaded, phase, as_of, deployed_at, out=out)
-
-        written = _report(site, as_of, out, notes=notes, scope_of=scope, notify=notify)
-        if pdf:
-            _in_one_line(partial(print_pdf, written.folder))
-        for tell in told if "card" in written.content else ():
-            _in_one_line(partial(tell, written.content))
-        _finish(written, fail_on)
+        order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes, notify=notify)
+        names = ASKED if phase == ALL else (phase,)
+        asks: list[Ask] = [(name, partial(writing.phase, name)) for name in names]
+        if phase == ALL:
+            asks.append((INCIDENT.name, writing.newest_incident))
+        _write(order, asks, fail_on, as_json=as_json, told=told)
 
 
-def _told(mail_to: str, github: bool) -> list[Callable[[Mapping[str, Any]], None]]:
-    """Whom a report is told to, each checked before any source is asked."""
-    told: list[Callable[[Mapping[str, Any]], None]] = []
-    if mail_to:
-        from pdmlib.workbook.mail import check_mail, send
-
-        check_mail(mail_to)
-        told.append(partial(send, mail_to))
-    if github:
-        from pdmlib.workbook.github import check_github, tell_github
-
-        check_github()
-        told.append(tell_github)
-    return told
-
-
-def _in_one_line(tell: Callable[[], Any]) -> None:
-    """Tells somebody of a report; what fails is one line, since the report stands."""
-    try:
-        tell()
-    except (PdmError, OSError) as error:
-        console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
+report.__doc__ = f"{report.__doc__}\n\n\b\nThe phases:\n" + "\n".join(
+    f"  {name:15}{phase.question}" for name, phase in ASKED.items()
+)
 
 
 def incident(
@@ -124,7 +112,8 @@ def incident(
     deployed_at: DeployedAt = "",
     out: Out = Path("outputs"),
     notes: Annotated[str, typer.Option(help="The notes; default params/notes/<site>-incident.yaml.")] = "",
-    fail_on: Annotated[str, typer.Option(help="As for `report`.")] = "",
+    fail_on: FailOn = "",
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Write the report of an incident: timeline, impact, criteria, verification."""
@@ -133,109 +122,116 @@ def incident(
             raise CallError(
                 "--from: give the ISO time at which the incident began, or --alert with the id of an alert"
             )
+        from pdmlib.cli import writing
 
-        def scope(loaded: Site) -> Scope:
-            began, ended = (start, end) if start else span_of(alert, loaded, out)
-            return incident_scope_for(loaded, began, ended, as_of=as_of, deployed_at=deployed_at, out=out)
-
-        _finish(_report(site, as_of, out, notes=notes, scope_of=scope), fail_on)
-
-
-def _finish(written: Written, fail_on: str) -> None:
-    _announce(written)
-    if written.blind:
-        raise typer.Exit(3)
-    if fail_on and written.status in FAIL_ON[fail_on]:
-        raise typer.Exit(EXIT_OF[written.status])
+        order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes)
+        asks: list[Ask] = [(INCIDENT.name, partial(writing.incident, start, end, alert))]
+        _write(order, asks, fail_on, as_json=as_json)
 
 
-def _report(
-    site: str, as_of: str, out: Path, notes: str, scope_of: Callable[[Site], Scope], notify: bool = False
-) -> Written:
-    from pdmlib.workbook.telemetry import report_broken, watched
+def _told(pdf: bool, mail_to: str, github: bool) -> list[Callable[[Written], object]]:
+    """What else becomes of a report, each checked before any source is asked."""
+    told: list[Callable[[Written], object]] = []
+    if pdf:
+        from pdmlib.workbook.pdf import check_pdf, print_pdf
 
-    check_out(out)
-    with ThreadPoolExecutor(2) as pool, production_of(site, as_of, pool) as production:
-        from pdmlib.workbook.execute import write_report
-        from pdmlib.workbook.kernel import Kernel
+        check_pdf()
+        told.append(lambda written: print_pdf(written.folder))
+    if mail_to:
+        from pdmlib.workbook.mail import check_mail, send
 
-        hidden = (*secret_variables(site), "SMTP_PASSWORD", "GITHUB_TOKEN")
-        with ExitStack() as stack, console.status("starting") as status:
-            imported = pool.submit(_import_ahead)
-            production.ready(lambda text: status.update(f"demo production: {text}"))
-            kernel = stack.enter_context(Kernel(hidden))
-            loaded = open_site(site)
-            webhook = webhook_of(loaded) if notify else None
-            scope = scope_of(loaded)
-            notes = _notes_of(loaded, scope, notes)
-            production.keep_history(history_folder(loaded, out))
-            production.look_back(scope.asked_at)
-            with watched(f"pdm-{loaded.site}-{scope.phase.name}"):
-                done: list[str] = []
+        check_mail(mail_to)
+        told.append(_of_card(partial(send, mail_to)))
+    if github:
+        from pdmlib.workbook.github import check_github, tell_github
 
-                def progress(source: str, state: str) -> None:
-                    done.append(f"{source} {state}")
-                    status.update("collecting: " + ", ".join(done))
-
-                status.update("collecting")
-                collection = gather(loaded, scope, out, progress)
-                imported.result()
-                written = write_report(
-                    loaded, scope, out, collection=collection, kernel=kernel, notes=notes, say=status.update
-                )
-                report_broken(written.content)
-            if webhook:
-                _tell(webhook, written)
-            return written
+        check_github()
+        told.append(_of_card(tell_github))
+    return told
 
 
-def _notes_of(site: Site, scope: Scope, given: str) -> str:
-    """The path of the notes, empty where there are none; fails on wrong ones before any source is asked."""
-    from pdmlib.site.notes import load_notes, notes_path, notes_places
+def _of_card(tell_of: Callable[[Mapping[str, Any]], None]) -> Callable[[Written], None]:
+    """Told of a report whose card could be computed."""
 
-    if given and not Path(given).is_file():
-        raise CallError(f"--notes: {given} is not a file")
-    path = notes_path(site, scope.phase.name, given)
-    load_notes(path)
-    if path.exists():
-        return str(path.resolve())
-    places = " and ".join(map(str, notes_places(site, scope.phase.name)))
-    console.print(f"no notes of an analyst in {places}", style="dim", markup=False, soft_wrap=True)
-    return ""
+    def told(written: Written) -> None:
+        if "card" in written.content:
+            tell_of(written.content)
+
+    return told
 
 
-def webhook_of(site: Site) -> str:
-    """The address that news of a site goes to; fails where none is set."""
-    from pdmlib.workbook.notify import webhook
+def _write(
+    order: Order,
+    asks: Sequence[Ask],
+    fail_on: str,
+    as_json: bool,
+    told: Sequence[Callable[[Written], object]] = (),
+) -> None:
+    """Writes reports, shows each as it is done, and ends with the worst of their exit codes."""
+    if fail_on and fail_on not in FAIL_ON:
+        raise CallError(f"--fail-on: {one_of(fail_on, FAIL_ON, 'a status')}")
+    from pdmlib.cli import writing
 
-    return webhook(site)
+    codes, rows = [0], list[dict[str, Any]]()
+
+    def done(outcome: Outcome) -> None:
+        codes.append(_code(outcome, fail_on))
+        if outcome.written is None:
+            tell(f"{outcome.phase}: {outcome.reason}")
+        else:
+            for each in told:
+                in_one_line(partial(each, outcome.written))
+            _announce(outcome.written, len(asks) == 1, as_json)
+        rows.append(_row(outcome))
+
+    try:
+        writing.write(order, asks, done)
+    finally:
+        if as_json:
+            print(json.dumps(rows[0] if len(asks) == 1 and rows else rows, indent=2))
+    if code := min(codes, key=WORST.index):
+        raise typer.Exit(code)
 
 
-def _tell(webhook: str, written: Written) -> None:
-    """Notifies of a report; what fails is one line, since the report stands."""
-    from pdmlib.storage.reports import previous_report
-    from pdmlib.workbook.notify import notify
-
-    phase, content = written.folder.parent, written.content
-    last = previous_report(phase, parse_time(content["as_of"]))
-    _in_one_line(lambda: notify(webhook, phase.parent, content, last))
+def _code(outcome: Outcome, fail_on: str) -> int:
+    """The exit code of one report."""
+    written = outcome.written
+    if written is None or written.blind:
+        return BLIND if written else LOST
+    return EXIT_OF[written.status] if written.status in FAIL_ON.get(fail_on, ()) else 0
 
 
-def _import_ahead() -> None:
-    """Imports what collecting and executing need, in that order, while the demo starts."""
-    for name in ("pdmlib.storage.history", "pdmlib.sources.catalogue", "papermill"):
-        import_module(name)
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """One report for a program: what it says and where it lies."""
+    written = outcome.written
+    if written is None:
+        return {"phase": outcome.phase, "error": outcome.reason}
+    said = {name: written.content.get(name) for name in ("phase", "status", "recommendation", "outcome", "as_of")}
+    return {**said, "folder": str(written.folder), "files": [name for name, _ in _files(written)]}
 
 
-def _announce(written: Written) -> None:
+def _files(written: Written) -> list[tuple[str, Path]]:
+    return [(name, written.folder / name) for name in FILES if (written.folder / name).exists()]
+
+
+def _announce(written: Written, alone: bool, as_json: bool) -> None:
+    """What a report says, and its files; of several one line each."""
+    if not alone:
+        announce_line(written)
+        return
     from pdmlib.report.card import lines
 
-    colour = {ReportStatus.GREEN: "green", ReportStatus.YELLOW: "yellow", ReportStatus.RED: "red"}
     card = written.content.get("card")
     first, *more = (line for line in (lines(card) if card else [written.status.value]) if line)
-    console.print(first, style=f"bold {colour.get(written.status, 'white')}", markup=False, soft_wrap=True)
+    colour = COLOURS.get(written.status, "white")
+    console.print(first, style=f"bold {colour}", markup=False, soft_wrap=True)
     for line in more:
         console.print(line, markup=False, soft_wrap=True)
-    for name in ("report.html", "report.md", "report.json", "notebook.ipynb", "slides.html", "report.pdf"):
-        if (written.folder / name).exists():
-            print(written.folder / name)
+    for _, path in _files(written) if not as_json else ():
+        print(path)
+
+
+def announce_line(written: Written) -> None:
+    """One line of one report among others."""
+    phase, page = written.content["phase"], written.folder / "report.html"
+    console.print(f"{written.status:8}{phase:14}{page}", markup=False, soft_wrap=True)

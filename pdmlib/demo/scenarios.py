@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 VENDORS = ("app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend")
@@ -258,6 +258,6 @@ def plan_of(scenario: str, clock: datetime) -> Plan:
     plan = Plan()
     for name in scenario.split("+"):
         if name not in known:
-            raise CallError(f"unknown scenario {name!r}; there are {', '.join(known)}")
+            raise CallError(one_of(name, known, "a scenario"))
         plan = known[name].change(plan, clock)
     return plan

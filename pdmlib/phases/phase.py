@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
 
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -219,7 +219,7 @@ def phase_named(name: str) -> Phase:
     for phase in (*PHASES, *EXTRAS):
         if phase.name == name:
             return phase
-    raise CallError(f"phase {name!r} is not one of {', '.join(p.name for p in (*PHASES, *EXTRAS))}")
+    raise CallError(one_of(name, [phase.name for phase in (*PHASES, *EXTRAS)], "a phase"))
 
 
 def phase_at(deployed_at: datetime, moment: datetime) -> Phase:

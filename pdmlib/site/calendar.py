@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 from pydantic import Field, model_validator
 
+from pdmlib.errors import one_of
 from pdmlib.phases.window import Window
-from pdmlib.site.types import Day, MisplacedError, Moment, Part, Schedule, Zone, one_of
+from pdmlib.site.types import Day, MisplacedError, Moment, Part, Schedule, Zone
 
 # The longest maintenance that a schedule may declare, in minutes: a day, or every day would be one.
 LONGEST_MINUTES = 24 * 60

@@ -14,11 +14,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from pdmlib.errors import SiteError
+from pdmlib.errors import SiteError, shown
 from pdmlib.site.mistakes import validated
 from pdmlib.site.site import SOURCE_NAMES, Demo, Site
 from pdmlib.site.tree import Node, read_tree
-from pdmlib.site.types import shown
 
 # Stands for a variable that is not set where the site is only looked at; a name that no resolver knows (RFC 2606).
 UNSET = "https://unset.invalid"

@@ -8,9 +8,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from pdmlib.errors import SiteError
+from pdmlib.errors import SHOWN, SiteError, nearest, shown
 from pdmlib.site.tree import Node, Step, read_tree
-from pdmlib.site.types import SHOWN, MisplacedError, nearest, shown
+from pdmlib.site.types import MisplacedError
 
 Block = TypeVar("Block", bound=BaseModel)
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema, model_validator
 
+from pdmlib.errors import one_of, shown
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
 from pdmlib.site.masking import keep_secret
@@ -38,8 +39,6 @@ from pdmlib.site.types import (
     Slug,
     Url,
     Zone,
-    one_of,
-    shown,
     unique,
 )
 from pdmlib.site.vendors import Source, Sources
@@ -291,6 +290,10 @@ class Site(Part):
         }
         local = {name: urlsplit(address).hostname in LOOPBACK for name, address in found.items() if address}
         return self.demo is not None or (all(local.values()) and any(name in local for name in HOSTED))
+
+    def __repr__(self) -> str:
+        named = [name for name in SOURCE_NAMES if self.source(name) is not None]
+        return f"Site({self.site}: {self.title}, {self.time_zone}, {len(named)} sources: {', '.join(named)})"
 
     def source(self, name: str) -> Source | None:
         """The block of a source, None when it is absent or switched off."""

@@ -14,8 +14,7 @@ from typing import Any
 
 import yaml
 
-from pdmlib.errors import SiteError
-from pdmlib.site.types import shown
+from pdmlib.errors import SiteError, shown
 
 # A large site file has 20 kB, 2,000 values and five levels; these leave room and still take well under a second.
 MOST_BYTES = 500_000

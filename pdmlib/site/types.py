@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from pdmlib.errors import nearest, one_of, shown
 from pdmlib.phases.phase import EXTRAS, PHASES
 from pdmlib.site.terms import word
 
@@ -30,8 +30,6 @@ LOG_FIELDS = {
     "environment": None,
 }
 PHASE_NAMES = tuple(phase.name for phase in (*PHASES, *EXTRAS))
-# How much of a value is repeated in an error, in characters: enough to find it, short enough for one line.
-SHOWN = 60
 
 _zones = cache(available_timezones)
 
@@ -46,25 +44,6 @@ class MisplacedError(ValueError):
     def __init__(self, path: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
         self.path = path
-
-
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`did you mean latency_p95_ms? `, empty where nothing is near."""
-    folded = {known.casefold(): known for known in allowed}
-    near = get_close_matches(name[:200].casefold(), folded, n=1)
-    return f"did you mean {folded[near[0]]}? " if near else ""
-
-
-def one_of(name: str, allowed: Iterable[str], what: str = "") -> str:
-    """What is wrong with a name that is none of the allowed ones: the nearest, and all of them."""
-    known = list(allowed)
-    return f"{shown(name)} is not {what or 'known'}; {nearest(name, known)}allowed are {', '.join(known)}"
-
-
-def shown(value: object) -> str:
-    """A value as an error repeats it: quoted and short."""
-    text = str(value)
-    return repr(text if len(text) <= SHOWN else text[:SHOWN] + "..")
 
 
 def unique(name: str, rows: Iterable[str]) -> None:

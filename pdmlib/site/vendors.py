@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
+from pdmlib.errors import one_of
 from pdmlib.site.types import (
     EnvName,
     HeaderName,
@@ -17,7 +18,6 @@ from pdmlib.site.types import (
     UrlPath,
     Words,
     listed,
-    one_of,
 )
 
 Status = Annotated[int, Field(ge=100, le=599)]

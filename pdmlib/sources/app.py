@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import httpx
 
@@ -22,6 +23,7 @@ from pdmlib.site.vendors import App
 from pdmlib.sources import live, threads
 from pdmlib.sources.health import USUAL, Endpoint, Shot, components, judged
 from pdmlib.sources.http import Budget, OverrunError, agent, clocked, told, unpacked
+from pdmlib.sources.once import once
 
 PAUSE_S = 0.2
 # What finds an endpoint down is looked at again, so that a decision rests on three probes over ten seconds.
@@ -44,7 +46,8 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     asked = [(block.page, False), (block.health, True), (block.detailed, True)]
     probers = [_Prober(block, endpoint_of(block, path, health), headers, scope) for path, health in asked if path]
     parts = [(prober.item, prober.frames) for prober in probers]
-    return threads.read("app", live.live(site, scope, "app", parts))
+    asking = partial(threads.read, "app", live.live(site, scope, "app", parts))
+    return once(("app", site.file, scope.seen_at), asking)
 
 
 def headers_of(site: Site, block: App) -> dict[str, str]:

@@ -14,7 +14,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -26,6 +26,7 @@ from httpx_retries import Retry, RetryTransport
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
 from pdmlib.site.masking import KEYS, keep_secret, masked
+from pdmlib.sources.once import once
 
 UNAUTHORIZED, TOO_MANY = 401, 429  # HTTP statuses (RFC 9110, section 15.5.2; RFC 6585, section 4)
 A_TIME_S = 1e9  # a Retry-After or reset above it (30 years) is a moment since 1970, not a length
@@ -181,11 +182,17 @@ class Api:
         return SourceError(self.source, f"{response.status_code}: {words.rstrip('. ')}".removesuffix(": "))
 
     def _send(self, method: str, path: str, query: Query, body: Mapping[str, Any] | None) -> Answer:
+        pairs = _flat(query.items() if isinstance(query, Mapping) else query)
+        question = (self.source, method, self._base + path, tuple(pairs), json.dumps(body))
+        return once(question, partial(self._asked, method, path, pairs, body))
+
+    def _asked(
+        self, method: str, path: str, pairs: list[tuple[str, Any]], body: Mapping[str, Any] | None
+    ) -> Answer:
         if self.hopeless():
             raise SourceError(self.source, str(self._dead))
-        pairs = list(query.items()) if isinstance(query, Mapping) else list(query)
         try:
-            response = self._client.request(method, self._base + path, params=_flat(pairs), json=body)
+            response = self._client.request(method, self._base + path, params=pairs, json=body)
         except httpx.TimeoutException as error:
             raise self.lost(_no_answer(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:

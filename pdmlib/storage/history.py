@@ -26,8 +26,9 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
-from pdmlib.phases.window import Window, now, parse_time, stamp
+from pdmlib.phases.window import Window, now, stamp
 from pdmlib.storage import durable, engine
+from pdmlib.storage.sampled import sampled
 
 ABANDONED_S = 86_400  # a file that is still half written after a day belongs to a process that has ended
 KEPT: Mapping[str, str] = {
@@ -52,7 +53,7 @@ def save_collection(folder: Path, collection: Collection) -> None:
     """A collection as one Parquet file a frame and `coverage.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in collection.frames.items():
-        _write(folder / f"{name}.parquet", table)
+        write_table(folder / f"{name}.parquet", table)
     rows = [asdict(row) for row in collection.coverage]
     (folder / "coverage.json").write_text(json.dumps(rows), encoding="utf-8")
 
@@ -77,7 +78,7 @@ def append(folder: Path, collection: Collection) -> int:
         for month, part in _by_month(table, column):
             target = folder / name / month
             begun |= not target.exists()
-            _write(target / _file_name(part[column].max()), part)
+            write_table(target / _file_name(part[column].max()), part)
             added += len(part)
             if len(list(target.glob("*.parquet"))) > LOOSE:
                 _merge_month(target)
@@ -152,12 +153,6 @@ def extent(folder: Path, name: str, window: Window) -> tuple[datetime, datetime]
     return first, last
 
 
-def newest(folder: Path) -> datetime | None:
-    """When the newest sample of a history was taken, None when it has none."""
-    names = [path.name for name in KEPT for path in (folder / name).glob("*-*/*.parquet")]
-    return _sampled(max(names)) if names else None
-
-
 def compact(folder: Path) -> int:
     """Merges the files of every frame and month into one; returns how many files went away.
 
@@ -178,13 +173,13 @@ def _merge_month(month: Path) -> int:
     if table is None:
         return 0
     latest = max(path.name for path in month.parent.glob("*-*/*.parquet"))
-    kept = _thinned(table, _sampled(latest)) if name == "statements" else table
+    kept = _thinned(table, sampled(latest)) if name == "statements" else table
     if len(parts) < 2 and len(kept) == len(table):
         return 0
     column = KEPT[name]
     order = kept[column].dt.floor("D").rename("day").to_frame().join(kept[list(SCHEMAS[name].key)])
     merged = kept.loc[order.sort_values(["day", *SCHEMAS[name].key]).index]
-    _write(month / _file_name(merged[column].max()), merged)
+    write_table(month / _file_name(merged[column].max()), merged)
     for part in parts:
         part.unlink(missing_ok=True)
     return len(parts) - 1
@@ -231,7 +226,12 @@ def _with_texts(table: pd.DataFrame, folder: Path, window: Window) -> pd.DataFra
     return table.assign(query=table["query"].fillna(table["queryid"].map(texts).astype(table["query"].dtype)))
 
 
-def _write(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A frame as a Parquet file, whole or not at all.
+
+    Raises:
+        ReportError: it cannot be written there.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with durable.replacing(path) as beside, engine.cursor() as connection:
@@ -326,10 +326,6 @@ def _run(paths: list[Path], query: str, bounds: list[datetime]) -> pd.DataFrame:
 
 def _file_name(newest: pd.Timestamp) -> str:
     return f"{stamp(newest)}-{uuid.uuid4().hex[:8]}.parquet"
-
-
-def _sampled(name: str) -> datetime:
-    return parse_time(name.split("-")[0])
 
 
 def _months(folder: Path, name: str, window: Window) -> list[Path]:

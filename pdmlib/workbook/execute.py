@@ -24,7 +24,9 @@ from pdmlib.storage import durable
 from pdmlib.workbook.shipped import shipped
 
 NOTEBOOKS = shipped("notebooks")
-Progress = Callable[[str], None]
+# What is being done, and which share of the writing of a report is behind it.
+Progress = Callable[[str, float], None]
+EXECUTED = 0.75  # of that writing, once the notebook is run; the rest is its pages
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _OURS = re.compile(r"\b(pdmlib/[\w/]+\.py):(\d+)")
 
@@ -54,7 +56,7 @@ def write_report(
     collection: Any,
     kernel: KernelManager,
     notes: str = "",
-    say: Progress = lambda _: None,
+    say: Progress = lambda *_: None,
 ) -> Written:
     """Executes the notebook on a collection and puts the report's files into place.
 
@@ -120,17 +122,18 @@ def _fill(
     }
     if scope.phase.named_window:
         parameters |= {"start": scope.window.start.isoformat(), "end": scope.window.end.isoformat()}
-    say("executing the notebook")
+    say("executing the notebook", 0.0)
     with ThreadPoolExecutor(1) as meanwhile:
         warmed = meanwhile.submit(_page)
-        notebook = execute(scope.phase.name, parameters, kernel)
+        notebook = execute(scope.phase.name, parameters, kernel, say)
         page = warmed.result()
-    say("writing the report")
+    say("writing the report", EXECUTED)
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
-    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", scope.phase.refresh_s)
+    title = f"{site.title}: {scope.phase.title}"
+    page.write_page(notebook, beside / "report.html", title, scope.phase.refresh_s, zone=site.zone)
     if scope.phase.slides:
-        page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
+        page.write_slides(notebook, beside / "slides.html", title)
 
 
 def _page() -> Any:
@@ -141,7 +144,9 @@ def _page() -> Any:
     return page
 
 
-def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> Any:
+def execute(
+    name: str, parameters: Mapping[str, str], kernel: KernelManager, say: Progress = lambda *_: None
+) -> Any:
     """The executed notebook of that name.
 
     Raises:
@@ -157,6 +162,7 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
     for parameter in parameters:
         if parameter not in known:
             raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
+    cells = len(json.loads(path.read_text(encoding="utf-8"))["cells"])
     try:
         executed = papermill.execute_notebook(
             str(path),
@@ -167,6 +173,9 @@ def execute(name: str, parameters: Mapping[str, str], kernel: KernelManager) -> 
             request_save_on_cell_execute=False,
             autosave_cell_every=0,
             kernel_name="python3",
+            on_cell_executed=lambda cell_index, **_: say(
+                f"cell {cell_index + 1} of {cells}", EXECUTED * (cell_index + 1) / cells
+            ),
         )
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}{_innermost(error.traceback)}"

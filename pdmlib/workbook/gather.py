@@ -6,13 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Answer
-from pdmlib.frames.rewind import rewound
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
+
+if TYPE_CHECKING:  # frames take long to import, and who asks only where things lie needs none
+    from pdmlib.frames.collection import Collection
 
 # A platform's deployment so near to a declared one is the same: people write down when they looked.
 SAME = timedelta(minutes=30)
@@ -33,6 +35,7 @@ def _with_doubt(collected: Collection, scope: Scope) -> Collection:
     if scope.doubt is None:
         return collected
     from pdmlib.frames.case import DEPLOYMENT
+    from pdmlib.frames.collection import Collection
     from pdmlib.frames.frame import merge
     from pdmlib.sources.threads import gaps
 
@@ -41,6 +44,7 @@ def _with_doubt(collected: Collection, scope: Scope) -> Collection:
 
 def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
     """A collection together with the site's history of the weeks that a scope looks at, all as it was then."""
+    from pdmlib.frames.rewind import rewound
     from pdmlib.sources.live import is_live
     from pdmlib.storage import history
 
@@ -53,7 +57,7 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
 
 def _with_damaged(collected: Collection, site: Site, out: Path) -> Collection:
     """A collection that says which files of the site's folder were damaged, so that what they held is missing."""
-    from pdmlib.frames.collection import Coverage
+    from pdmlib.frames.collection import Collection, Coverage
 
     history, ours = history_folder(site, out), out / site.site
     found = [*history.glob("*/*/*.damaged"), *ours.glob("*/*/*.damaged"), *ours.glob(".*.damaged")]
@@ -68,6 +72,7 @@ def _with_damaged(collected: Collection, site: Site, out: Path) -> Collection:
 
 def _with_declared(collected: Collection, site: Site, scope: Scope) -> Collection:
     """A collection with the deployments that the site file names, where no platform tells of them."""
+    from pdmlib.frames.collection import Collection
     from pdmlib.frames.frame import frame, merge
 
     known = collected.frames.get("deployments", frame("deployments"))

@@ -31,7 +31,7 @@ from pdmlib.site.load import variables_of
 from pdmlib.site.site import Site
 from pdmlib.sources import catalogue
 from pdmlib.sources.threads import reason_of
-from pdmlib.storage import history
+from pdmlib.storage import history, sampled
 from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.execute import write_report
@@ -212,7 +212,7 @@ class Watch:
         self.say("collecting")
         found = catalogue.collect(self.site, scope, on_progress=progress)
         folder = history_folder(self.site, self.out)
-        newest, troubles = history.newest(folder), list[str]()
+        newest, troubles = sampled.newest(folder), list[str]()
         slept_from = max(newest, self._busy_until) if newest and self._busy_until else newest
         missed = rounds_between(slept_from, scope.as_of, self.every or begun.phase.cadence)
         added = self._kept(folder, [found, *self._slept_through(scope, newest)], troubles)
@@ -257,7 +257,12 @@ class Watch:
         try:
             with Kernel(variables_of(self.site.file)) as kernel:
                 written = write_report(
-                    self.site, scope, self.out, collection=collection, kernel=kernel, say=self.say
+                    self.site,
+                    scope,
+                    self.out,
+                    collection=collection,
+                    kernel=kernel,
+                    say=lambda text, _: self.say(text),
                 )
         except Exception as error:
             report_error(error)

@@ -18,7 +18,7 @@ from pdmlib.phases.phase import EXTRAS, PHASES, Due
 from pdmlib.phases.window import Window
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
-from pdmlib.storage import history
+from pdmlib.storage import history, sampled
 from tests.acceptance.conftest import command
 from tests.builders import DEPLOYED, at
 
@@ -125,7 +125,7 @@ def test_the_history_of_a_replay_ends_where_it_stands(tmp_path: Path) -> None:
     """A report of the first day, from a history whose database was moved to each look."""
     subprocess.run(command("demo", "--replay", "--days", 1, "--out", tmp_path), timeout=900, check=True)
     folder = tmp_path / "demo" / "history"
-    assert history.newest(folder) == DEPLOYED + timedelta(days=1)
+    assert sampled.newest(folder) == DEPLOYED + timedelta(days=1)
     kept = history.recall(folder, Window(DEPLOYED, DEPLOYED + replay.LENGTH))
     assert kept["host_metrics"]["at"].max() < DEPLOYED + timedelta(days=1)
     assert kept["host_metrics"]["at"].nunique() == 12 + 23

@@ -114,5 +114,5 @@ def test_the_folder_of_a_dead_run_is_removed_by_the_next():
 
 
 def test_an_unknown_scenario_is_refused_before_anything_starts():
-    with pytest.raises(CallError, match="unknown scenario 'nope'"):
+    with pytest.raises(CallError, match="'nope' is not a scenario; allowed are healthy, rough"):
         start("nope")

@@ -21,7 +21,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.window import Window
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
-from pdmlib.storage import history
+from pdmlib.storage import history, sampled
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.watch import Pace, Round, Watch, rounds_between
 
@@ -284,7 +284,7 @@ def test_the_command_shows_each_round_rewrites_the_page_and_stops_by_itself(tmp_
     assert "✓ ok" in done.stdout
     assert "phase ongoing: next round in 24:00:00" in done.stdout
     assert (tmp_path / "demo" / "dashboard" / "latest" / "report.html").exists()
-    assert history.newest(tmp_path / "demo" / "history") is not None
+    assert sampled.newest(tmp_path / "demo" / "history") is not None
 
 
 @pytest.mark.usefixtures("demo_environ")
@@ -302,5 +302,5 @@ def test_ctrl_c_stops_cleanly_and_keeps_what_was_collected(tmp_path: Path) -> No
         _, errors = process.communicate(timeout=600)
     assert process.returncode == 0
     assert errors == "stopped; every sample collected so far is kept\n"
-    assert history.newest(tmp_path / "demo" / "history") is not None
+    assert sampled.newest(tmp_path / "demo" / "history") is not None
     assert not list(tmp_path.rglob("*.part"))

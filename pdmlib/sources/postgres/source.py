@@ -17,6 +17,7 @@ from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.sources.live import PAST, is_live
+from pdmlib.sources.once import once
 from pdmlib.sources.postgres import checks
 from pdmlib.sources.postgres import tables as application
 from pdmlib.sources.postgres.mapping import Reader
@@ -59,7 +60,9 @@ class _Pass:
         self._seen(seen)
         self._tables(Reader(self.session, self.site, self.scope, ledger=seen, say=self.say, unclear=self.unclear))
         if is_live(self.site, self.scope):
-            self._live(at, seen)
+            said, found = once((SOURCE, self.site.file, self.scope.seen_at), partial(self._looked, at, seen))
+            self.gaps += said
+            self.found += found
         else:
             for item in ("statements", "database_gauges", "query_timings", "database_findings"):
                 self.say(item, "no_data", PAST)
@@ -67,6 +70,12 @@ class _Pass:
                 self.say(f"query:{query.name}", "no_data", PAST)
         self.found += [{"gaps": frame("gaps", self.gaps)}, self.unclear.frames()]
         return merge(self.found)
+
+    def _looked(self, at: datetime, seen: Ledger) -> tuple[list[Row], list[Frames]]:
+        """The gaps and frames of what is seen live, which is the same for every report of a moment."""
+        alone = _Pass(self.site, self.scope, self.session)
+        alone._live(at, seen)
+        return alone.gaps, alone.found
 
     def _live(self, at: datetime, seen: Ledger) -> None:
         self._add("statements", "statements", lambda: statements(self.session, at, self.say))

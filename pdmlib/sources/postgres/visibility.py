@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pdmlib.errors import SourceError
+from pdmlib.errors import SourceError, nearest
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Feature
-from pdmlib.site.types import nearest
 from pdmlib.sources.postgres.session import SOURCE, Capability, Row, Session
 
 FULL, BY_POLICY, FILTERED, DENIED, ABSENT = "full", "full_by_policy", "filtered", "denied", "absent"

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, one_of
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
@@ -216,7 +216,7 @@ def breakdown(site: Site, window: Window, store_folder: Path, by: str = "release
         CallError: `by` is none of these.
     """
     if by not in BREAKDOWNS:
-        raise CallError(f"{by!r} is not one of {', '.join(BREAKDOWNS)}")
+        raise CallError(one_of(by, BREAKDOWNS, "a breakdown"))
     columns = [by, "requests", "failures", "avg_ms", "p50_ms", "p95_ms", "p99_ms"]
     if site.requests is None:
         return pd.DataFrame(columns=columns)

@@ -31,10 +31,15 @@ class Progress:
         rate = self.bytes_per_s
         return (self.bytes_total - self.bytes_done) / rate if rate else None
 
+    @property
+    def share(self) -> float:
+        """Which share of the log is read, 0 to 1."""
+        return self.bytes_done / self.bytes_total if self.bytes_total else 1.0
+
     def __str__(self) -> str:
-        share = 100 * self.bytes_done / self.bytes_total if self.bytes_total else 100
         left = "" if self.left_s is None else f", {self.left_s:.0f} s left"
-        return f"{share:.0f} % of {self.bytes_total / 1e6:,.0f} MB, {self.bytes_per_s / 1e6:,.0f} MB/s{left}"
+        size, pace = self.bytes_total / 1e6, self.bytes_per_s / 1e6
+        return f"{100 * self.share:.0f} % of {size:,.0f} MB, {pace:,.0f} MB/s{left}"
 
 
 OnProgress = Callable[[Progress], None]

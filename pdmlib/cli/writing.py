@@ -1,0 +1,208 @@
+"""Writes one report or several from one collection: one production, one kernel, each source asked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pdmlib.cli.options import check_out, console, in_one_line, secret_variables
+from pdmlib.cli.production import production_of
+from pdmlib.cli.steps import Step, of_sources, steps
+from pdmlib.errors import CallError, PdmError
+from pdmlib.frames.readings import Priority
+from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import iso, parse_time
+from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.sources.once import Memory
+from pdmlib.sources.threads import reason_of
+from pdmlib.workbook import telemetry
+from pdmlib.workbook.execute import Written, write_report
+from pdmlib.workbook.gather import gather, history_folder
+from pdmlib.workbook.kernel import Kernel
+from pdmlib.workbook.opening import open_site
+from pdmlib.workbook.scope import incident_scope_for, moment_of, scope_for, span_of
+
+COLLECTED = 0.4  # of the work of a report, once its sources have answered; the rest is its notebook and pages
+# What a kernel may not see beside the variables that the site file names.
+OURS = ("SMTP_PASSWORD", "GITHUB_TOKEN")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a person asked for, whatever the phase."""
+
+    site: str
+    as_of: str
+    deployed_at: str
+    out: Path
+    notes: str = ""
+    notify: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one report: it was written, or the reason why not."""
+
+    phase: str
+    written: Written | None
+    reason: str = ""
+
+
+# A phase and its scope, from what was asked for and written so far; None where there is nothing to report.
+Ask = tuple[str, Callable[[Order, Site, Sequence[Written]], Scope | None]]
+
+
+def phase(name: str, order: Order, site: Site, _: Sequence[Written]) -> Scope:
+    """The scope of a phase."""
+    return scope_for(site, name, order.as_of, order.deployed_at, out=order.out)
+
+
+def incident(start: str, end: str, alert: str, order: Order, site: Site, _: Sequence[Written] = ()) -> Scope:
+    """The scope of an incident that a person names, by its times or by an alert."""
+    began, ended = (start, end) if start else span_of(alert, site, order.out)
+    return incident_scope_for(site, began, ended, as_of=order.as_of, deployed_at=order.deployed_at, out=order.out)
+
+
+def newest_incident(order: Order, site: Site, before: Sequence[Written]) -> Scope | None:
+    """The scope of the newest incident of P0 or P1 that the reports before know of."""
+    known = (row for written in before for row in written.content["tables"].get("incidents", ()))
+    rows = [row for row in known if row["priority"] in (Priority.P0, Priority.P1)]
+    if not rows:
+        console.print("no incident of P0 or P1 is known, so there is no report of one", style="dim")
+        return None
+    newest = max(rows, key=lambda row: str(row["start"]))
+    return incident(newest["start"], newest["end"] or "", alert="", order=order, site=site)
+
+
+def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) -> None:
+    """Writes the reports, one after the other, each told of as it is done.
+
+    Of several one that fails costs the others nothing, and what was written before a Ctrl-C stays.
+
+    Raises:
+        PdmError: the site file or an option is wrong, or the only report could not be written.
+    """
+    check_out(order.out)
+    hidden = (*secret_variables(order.site), *OURS)
+    with (
+        ThreadPoolExecutor(2) as pool,
+        production_of(order.site, order.as_of, pool) as production,
+        ExitStack() as stack,
+        steps("starting") as step,
+    ):
+        imported = pool.submit(_import_ahead)
+        production.ready(lambda text: step(f"demo production: {text}", None))
+        kernel = stack.enter_context(Kernel(hidden))
+        site = open_site(order.site)
+        order = replace(order, as_of=iso(moment_of(site, order.as_of)))
+        webhook = webhook_of(site) if order.notify else None
+        production.keep_history(history_folder(site, order.out))
+        run = _Run(order, site, production, kernel=kernel, webhook=webhook, step=step, count=len(asks))
+        for ask in asks:
+            run.one(ask, imported, done)
+
+
+@dataclass
+class _Run:
+    """Reports on the way: what they share, and what was written so far."""
+
+    order: Order
+    site: Site
+    production: Any
+    kernel: Any
+    webhook: str | None
+    step: Step
+    count: int
+    written: list[Written] = field(default_factory=list)
+    memories: dict[datetime, Memory] = field(default_factory=dict)
+    begun: int = 0
+
+    def one(self, ask: Ask, imported: Any, done: Callable[[Outcome], None]) -> None:
+        """Writes one report; of several, one that fails is told of and no more."""
+        name, scope_of = ask
+        try:
+            scope = scope_of(self.order, self.site, self.written)
+            if scope is not None:
+                self.written.append(self._report(scope, imported))
+                done(Outcome(name, self.written[-1]))
+        except Exception as error:
+            if self.count == 1:
+                raise
+            telemetry.report_error(error)
+            done(Outcome(name, None, str(error) if isinstance(error, PdmError) else reason_of(error)))
+            if not self.kernel.is_alive():
+                self.kernel.restart_kernel(now=True)
+        self.begun += 1
+
+    def _report(self, scope: Scope, imported: Any) -> Written:
+        notes = _notes_of(self.site, scope, self.order.notes, quiet=self.count > 1)
+        self.production.stand_at(scope.asked_at)
+        with telemetry.watched(f"pdm-{self.site.site}-{scope.phase.name}"):
+            self._say(scope, "collecting", 0.0)
+            asked = sum(self.site.source(name) is not None for name in SOURCE_NAMES)
+            told = of_sources(lambda text, share: self._say(scope, text, share or 0), asked, COLLECTED)
+            with self.memories.setdefault(scope.asked_at, Memory()).used():
+                collection = gather(self.site, scope, self.order.out, told)
+            imported.result()
+            written = write_report(
+                self.site,
+                scope,
+                self.order.out,
+                collection=collection,
+                kernel=self.kernel,
+                notes=notes,
+                say=lambda text, share: self._say(scope, text, COLLECTED + (1 - COLLECTED) * share),
+            )
+            telemetry.report_broken(written.content)
+        if self.webhook:
+            _tell(self.webhook, written)
+        return written
+
+    def _say(self, scope: Scope, text: str, share: float) -> None:
+        named = f"{scope.phase.name}: {text}" if self.count > 1 else text
+        self.step(named, (self.begun + share) / self.count)
+
+
+def _notes_of(site: Site, scope: Scope, given: str, quiet: bool) -> str:
+    """The path of the notes, empty where there are none; fails on wrong ones before any source is asked."""
+    from pdmlib.site.notes import load_notes, notes_path, notes_places
+
+    if given and not Path(given).is_file():
+        raise CallError(f"--notes: {given} is not a file")
+    path = notes_path(site, scope.phase.name, given)
+    load_notes(path)
+    if path.exists():
+        return str(path.resolve())
+    if not quiet:
+        places = " and ".join(map(str, notes_places(site, scope.phase.name)))
+        console.print(f"no notes of an analyst in {places}", style="dim", markup=False, soft_wrap=True)
+    return ""
+
+
+def webhook_of(site: Site) -> str:
+    """The address that news of a site goes to; fails where none is set."""
+    from pdmlib.workbook.notify import webhook
+
+    return webhook(site)
+
+
+def _tell(webhook: str, written: Written) -> None:
+    """Notifies of a report; what fails is one line, since the report stands."""
+    from pdmlib.storage.reports import previous_report
+    from pdmlib.workbook.notify import notify
+
+    folder, content = written.folder.parent, written.content
+    last = previous_report(folder, parse_time(content["as_of"]))
+    in_one_line(lambda: notify(webhook, folder.parent, content, last))
+
+
+def _import_ahead() -> None:
+    """Imports what collecting and executing need, in that order, while the demo starts."""
+    for name in ("pdmlib.storage.history", "pdmlib.sources.catalogue", "papermill"):
+        import_module(name)
