@@ -49,7 +49,6 @@ OPTIONAL = (*SOURCE_NAMES, "cron", "tickets")
 # The blocks that each name one table of the application.
 TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts", "integration_checks")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-HOSTED = ("vercel", "stripe", "twilio", "resend")  # services that run nowhere but at their vendor's
 
 
 # Who can own what: the areas that action items belong to.
@@ -281,15 +280,12 @@ class Site(Part):
     def stand_in(self) -> bool:
         """Whether the vendors are stand-ins, which answer for the time that they are asked about.
 
-        So is the demo, and any site whose HTTP addresses are all on loopback, one of them that of a service that
-        nobody runs on a machine of their own. An application alone there is a real one, and tells of now.
+        So is the demo, and any site whose vendors and application all have addresses on loopback.
         """
-        blocks = {name: block for name in SOURCE_NAMES if (block := self.source(name))}
-        found = {
-            name: getattr(b, "base_url", None) or getattr(b, "metrics_url", None) for name, b in blocks.items()
-        }
-        local = {name: urlsplit(address).hostname in LOOPBACK for name, address in found.items() if address}
-        return self.demo is not None or (all(local.values()) and any(name in local for name in HOSTED))
+        blocks = [block for name in SOURCE_NAMES if (block := self.source(name))]
+        addresses = [getattr(b, "base_url", None) or getattr(b, "metrics_url", None) for b in blocks]
+        hosts = [urlsplit(address).hostname for address in addresses if address]
+        return self.demo is not None or (bool(hosts) and all(host in LOOPBACK for host in hosts))
 
     def __repr__(self) -> str:
         named = [name for name in SOURCE_NAMES if self.source(name) is not None]

@@ -114,11 +114,10 @@ def test_only_the_demo_site_has_a_demo() -> None:
     [
         ({"app": "http://127.0.0.1:1", "stripe": "http://localhost:2"}, True),
         ({"app": "http://127.0.0.1:1", "stripe": "https://api.stripe.com"}, False),
-        ({"app": "http://127.0.0.1:1"}, False),  # a real application on this machine
         ({}, False),
     ],
 )
-def test_a_site_is_a_stand_in_only_when_all_is_on_loopback_and_a_service_that_nobody_hosts_among_it(
+def test_a_site_is_a_stand_in_only_when_every_vendor_is_on_loopback(
     tmp_path: Path, addresses: dict[str, str], stand_in: bool
 ) -> None:
     blocks = {name: {"base_url": url} for name, url in addresses.items()}

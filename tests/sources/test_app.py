@@ -279,10 +279,10 @@ def test_a_redirect_without_end_is_down() -> None:
     assert len(server.asked("/")) == 3 * app.HOPS, "what looks down is asked three times"
 
 
-def test_no_probe_is_made_for_a_report_of_the_past_whatever_the_address() -> None:
-    """An application on this machine is one that people use, and what it answers now is nothing of then."""
+def test_no_probe_is_made_for_a_report_of_the_past() -> None:
     with vendor(routed({"/": "x"})) as server:
-        site = a_site(sources={"app": {"base_url": server.url}})
+        real = {"organization": "shop", "project": "web"}
+        site = a_site(sources={"app": {"base_url": server.url}, "sentry": real})
         found = Collection(app.collect(site, the_scope()))
         assert server.calls == []
     assert found["probes"].empty
@@ -292,8 +292,7 @@ def test_no_probe_is_made_for_a_report_of_the_past_whatever_the_address() -> Non
 def test_stand_ins_are_probed_for_a_report_of_the_past() -> None:
     """Vendors and application all on loopback answer for the time that they are asked about, as the demo does."""
     with vendor(routed({"/": "x"})) as server:
-        stripe = {"base_url": server.url}
-        site = a_site(sources={"app": {"base_url": server.url, "detailed": None}, "stripe": stripe})
+        site = a_site(sources={"app": {"base_url": server.url, "detailed": None}})
         found = Collection(app.collect(site, the_scope()))
     assert len(found["probes"]) > 0
 
