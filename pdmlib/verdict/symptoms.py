@@ -109,8 +109,14 @@ def _said(alert: Alert) -> str:
 def _plain(reading: Reading, title: str) -> str:
     """A number beyond its limit as a sentence."""
     value = amount(reading.value, reading.unit)
-    known = title == f"{reading.title} {value}" and reading.target.startswith(("<", ">"))
-    return f"{reading.title} is {value}, where {reading.target} is the target" if known else title
+    if title != f"{reading.title} {value}":
+        return title
+    numbers = reading.target.startswith(("<", ">"))
+    return (
+        f"{reading.title} is {value}, where {reading.target} is the target"
+        if numbers
+        else f"{reading.title}: {value}"
+    )
 
 
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:

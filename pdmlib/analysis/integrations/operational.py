@@ -290,7 +290,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 reading=_id(name),
                 evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
                 action=CHECK,
-                becomes_green="; ".join(cause.goal for cause in causes),
+                becomes_green=" and ".join(cause.goal for cause in causes),
                 active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",

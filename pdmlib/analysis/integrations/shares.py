@@ -143,5 +143,5 @@ def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: st
     pct = 100 * now.events / now.trials
     yield Cause(
         f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})",
-        f"{enough - now.trials} more {noun} without a loss",
+        f"{enough - now.trials} more {noun} go out without a loss",
     )
