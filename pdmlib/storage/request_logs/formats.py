@@ -22,6 +22,8 @@ LARGEST_OBJECT = 64 * 1024 * 1024
 LONGEST_LINE = 8 * 1024 * 1024
 _ZONED = r":[0-9.,]+ ?(Z|z|UTC|GMT|[+-][0-9]{2}(:?[0-9]{2})?)$"  # the end of a time that says its zone
 _LINE = "chr(1) || chr(2) || chr(3)"
+# A duration with its unit, as protobuf writes one in JSON (`0.131s`) and Go and Rust print short ones (`131.2ms`).
+_OWN_UNIT = "^([0-9]+(?:[.][0-9]+)?)(s|ms|us|µs|ns)$"
 _MS = {"s": 1e3, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 
 _VERCEL = {
@@ -346,14 +348,23 @@ def _took(text: str, form: str, asked: Requests) -> str:
     """SQL of how long a request took, in milliseconds."""
     if form == "sum":  # of several seconds; none where one of them is -1
         numbers = f"list_transform(regexp_extract_all({text}, '[0-9]+([.][0-9]+)?'), lambda n: CAST(n AS DOUBLE))"
-        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN 1000 * list_sum({numbers}) END"
-    return f"TRY_CAST({text} AS DOUBLE) * {_MS[form] if form else _scale(asked)}"
+        unit = _scale(asked, "s")
+        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN {unit} * list_sum({numbers}) END"
+    return _duration(text, _scale(asked, form or "ms"))
+
+
+def _duration(text: str, scale: float) -> str:
+    """SQL of a duration in milliseconds: a number of the log's unit, or one with its own, such as `0.131s`."""
+    parts = [f"regexp_extract({text}, {literal(_OWN_UNIT)}, {group})" for group in (1, 2)]
+    units = " ".join(f"WHEN {literal(unit)} THEN {ms}" for unit, ms in (*_MS.items(), ("µs", _MS["us"])))
+    own = f"TRY_CAST({parts[0]} AS DOUBLE) * CASE {parts[1]} {units} END"
+    return f"coalesce(TRY_CAST({text} AS DOUBLE) * {scale}, {own})"
 
 
 def _no_number(text: str, places: Mapping[str, Place]) -> str:
     if "duration_ms" not in places or places["duration_ms"].value.meaning.form == "sum":
         return "false"
-    return f"TRY_CAST({text} AS DOUBLE) IS NULL"
+    return f"{_duration(text, 1)} IS NULL"
 
 
 def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
@@ -363,9 +374,9 @@ def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
         SELECT {cell["time"]} IS NULL AS broken,
           coalesce({cell["environment"]}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {at} AS moment, {cell["path"]} AS path, TRY_CAST({status} AS INTEGER) AS status,
-          TRY_CAST({took} AS DOUBLE) * {_scale(asked)} AS ms,
+          {_duration(took, _scale(asked))} AS ms,
           ({status} IS NOT NULL AND TRY_CAST({status} AS INTEGER) IS NULL)
-            OR ({took} IS NOT NULL AND TRY_CAST({took} AS DOUBLE) IS NULL) AS unreadable,
+            OR ({took} IS NOT NULL AND {_duration(took, 1)} IS NULL) AS unreadable,
           {_given(cell["request_id"])} AS request, {cell["region"]} AS region, {cell["release"]} AS release,
           {cell["user_agent"]} AS agent, {cell["path"]} AS asked_path, filename
         FROM {table}"""

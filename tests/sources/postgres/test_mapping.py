@@ -225,12 +225,36 @@ def test_a_json_text_is_a_word_a_json_null_is_none_and_an_object_stays_json(data
 
 
 @pytest.mark.parametrize(
-    ("kind", "made"), [("bigint", "to_timestamp(public.looks.seen)"), ("text", "public.looks.seen::timestamptz")]
+    ("kind", "held", "made"),
+    [
+        ("bigint", 1741082400, "to_timestamp(seen)"),
+        ("bigint", 1741082400000, "to_timestamp(seen / 1000.0)"),
+        ("numeric", 1741082400000000, "to_timestamp(seen / 1000000.0)"),
+        ("text", "2025-03-04T10:00:00Z", "seen::timestamptz"),
+    ],
 )
-def test_a_column_that_holds_no_times_says_what_would_make_them(database: Database, kind: str, made: str) -> None:
-    granted(database, f"CREATE TABLE looks (seen {kind}, state text)")
+def test_a_column_that_holds_no_times_says_what_would_make_them_and_that_does(
+    database: Database, kind: str, held: int | str, made: str
+) -> None:
+    """10:00 UTC of 4 March 2025 in each: 1741082400 s since 1970 (`date -d @1741082400`)."""
+    granted(
+        database, f"CREATE TABLE looks (seen {kind}, state text)", f"INSERT INTO looks VALUES ('{held}', 'up')"
+    )
     reason = gap(collected(database, uptime=LOOKS), "table:public.looks")
     assert f"column public.looks.seen is of type {kind}, and a time is needed: make a view with {made}" in reason
+    granted(database, f"CREATE VIEW seen_at AS SELECT {made} AS seen, state FROM looks")
+    mended = collected(database, uptime={**LOOKS, "table": "public.seen_at"})
+    assert list(mended["probes"]["checked_at"]) == [at("2025-03-04T10:00")]
+
+
+def test_a_column_of_no_time_in_mixed_case_is_quoted_and_an_empty_one_names_both_units(database: Database) -> None:
+    granted(database, 'CREATE TABLE looks ("seenAt" bigint, state text)')
+    columns = {"checked_at": "seenAt", "status": "state"}
+    reason = gap(collected(database, uptime={**LOOKS, "columns": columns}), "table:public.looks")
+    assert (
+        'to_timestamp("seenAt") if it counts seconds or, to_timestamp("seenAt" / 1000.0) if it counts mil'
+        in reason
+    )
 
 
 def test_a_failed_payment_is_the_customers_fault_where_its_word_or_stripes_own_code_says_so(

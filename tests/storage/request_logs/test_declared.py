@@ -686,9 +686,9 @@ def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) 
     (shown,) = held(site, tmp_path / "s")
     row = {said.ours: (said.theirs, said.value, said.taken_for) for said in shown.columns}
     # 22:00:09 UTC is 03:30:09 of the next day in Kolkata.
-    assert row["time"] == ("time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
-    assert row["duration_ms"] == ("request_time", "4.0", "4.0")
-    assert row["status"] == ("status", "503", "503")
+    assert row["time"] == ("$time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
+    assert row["duration_ms"] == ("$request_time", "4.0", "4.0")
+    assert row["status"] == ("$status", "503", "503")
     used = {(word.ours, word.theirs): (word.count, word.taken_for) for word in shown.words}
     assert used == {
         ("kind", "user"): (1, "counted"),
@@ -696,3 +696,10 @@ def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) 
         ("status", "2xx"): (1, "answered"),
         ("status", "5xx"): (1, "failed"),
     }
+
+
+def test_a_declared_unit_of_the_duration_wins_over_that_of_the_variable(tmp_path: Path) -> None:
+    """morgan's `:response-time ms`, written in nginx's variables, of which `$request_time` is in seconds."""
+    declared = '$remote_addr - - [$time_local] "$request" $status $body_bytes_sent $request_time ms'
+    taken(tmp_path, [access(1, rest="131.5 ms")], log_format=declared, duration_unit="ms")
+    assert [row[3] for row in rows(tmp_path)] == [131.5]

@@ -78,6 +78,14 @@ def test_durations_in_seconds(tmp_path: Path) -> None:
     assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
 
 
+@pytest.mark.parametrize(("written", "ms"), [("{}ms", 1), ("{}us", 1000), ("{}ns", 10**6), ("{}s", 0.001)])
+def test_a_duration_that_names_its_own_unit(tmp_path: Path, written: str, ms: float) -> None:
+    """As protobuf's JSON (`0.131s`) and Go's `time.Duration` (`131.2ms`) write it."""
+    rows = [{**record(*r), "took": written.format(f"{r[4] * ms:f}")} for r in REQUESTS]
+    ingest(site_of(format="json", columns=COLUMNS), [write(tmp_path / "log.jsonl", rows)], tmp_path / "store")
+    assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
+
+
 def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
     rows = ["when,uri,code,took,rid"]
     rows += [f"{at.isoformat()},{path},{status},{ms},{request}" for request, at, path, status, ms in REQUESTS]
