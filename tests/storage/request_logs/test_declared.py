@@ -124,6 +124,16 @@ def test_a_duration_has_the_unit_of_its_variable(
     assert rows(tmp_path)[0][3] == pytest.approx(ms)
 
 
+@pytest.mark.parametrize(("unit", "ms"), [("ms", 41.0), ("us", 0.041), (None, 41_000.0)])
+def test_the_unit_that_the_site_declares_wins_over_the_variables(
+    tmp_path: Path, unit: str | None, ms: float
+) -> None:
+    """Morgan writes `:response-time ms` where nginx's $request_time would be seconds."""
+    asked = {"log_format": '[$time_local] "$request" $status $request_time ms', "duration_unit": unit}
+    taken(tmp_path, ['[09/Mar/2026:22:00:01 +0000] "GET /a HTTP/1.1" 200 41 ms'], **asked)
+    assert rows(tmp_path)[0][3] == pytest.approx(ms)
+
+
 SESSION = "0af7651916cd43dd8448eb211c80319c"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
