@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pdmlib.errors import SourceError
 from pdmlib.frames.index_text import quoted
 from pdmlib.frames.understanding import EARLIEST, LACKING, LATEST, Unclear, Vocabulary, mend_line, mend_words
+from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import comes_twice
 from pdmlib.site.site import Site
@@ -29,6 +30,7 @@ TEXT = 500  # characters of a stranger's text that are read
 # Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
 FROM, BEFORE = EARLIEST.date().isoformat(), LATEST.date().isoformat()
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
+MATERIALIZED = "m"  # pg_class.relkind
 JSON = ("json", "jsonb")
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
 NUMERIC = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
@@ -267,6 +269,7 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     if kind in NUMERIC:
         raise SourceError(SOURCE, no_time(f"{sight.table}.{layout.time}", kind, _one(reader, layout)))
     check_time(f"{sight.table}.{layout.time}", kind)
+    check_fresh(reader, sight, layout.time, layout.zone)
     return Layout(block, sight, dict(_zoned(layout, reader)))
 
 
@@ -333,6 +336,23 @@ def check_time(column: str, kind: str) -> None:
     """
     if not is_time(kind):
         raise SourceError(SOURCE, no_time(column, kind))
+
+
+def check_fresh(reader: Reader, sight: Sight, column: str, zone: str | None) -> None:
+    """Fails where a materialized view may be older than what is asked: its silence is that of its last refresh.
+
+    Raises:
+        SourceError: its newest row is older than a day.
+    """
+    kind = sight.columns[column]
+    if sight.kind != MATERIALIZED or (is_naive(kind) and not zone):
+        return
+    query = compose("SELECT max({v}) AS at FROM {t}", v=value(column, kind, zone), t=identifier(sight.table))
+    (row,) = reader.rows(sight, query, {})
+    if row["at"] is None or row["at"] < reader.scope.known.end - DAY:
+        newest = "no row" if row["at"] is None else f"its newest row is of {row['at']:%Y-%m-%d %H:%M} UTC"
+        why = f"{sight.table} is a materialized view, as old as its last refresh, and {newest}"
+        raise SourceError(SOURCE, f"{why}: REFRESH it, or name the table that it is made of")
 
 
 def no_time(column: str, kind: str, example: object = None) -> str:
