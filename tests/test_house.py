@@ -41,7 +41,7 @@ INSIDE = {
     "workbook": """
         watch
         init kernel lab
-        doctor execute report site_draft
+        doctor execute probe report site_draft
         explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
@@ -112,11 +112,12 @@ INSIDE = {
     """,
     "sources": """
         catalogue
+        probes
         endpoints resend sentry stripe supabase twilio vercel
         sentry_monitors
         app postgres sentry_api
         specifications
-        accounts fields health live permissions webhooks
+        accounts fields health live permissions webhooks writes
         http needs threads
         once
     """,
