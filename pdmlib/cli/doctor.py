@@ -19,6 +19,7 @@ from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, check_out, console
 from pdmlib.errors import CallError
 from pdmlib.frames.understanding import Understood
+from pdmlib.phases.window import parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered
 from pdmlib.sources.probes import PROBES, State, worst
@@ -94,15 +95,15 @@ def _probed(site: Site, names: list[str], out: Path, really: bool, as_of: str, a
     else:
         screen = Console(highlight=False, markup=False)
         for record in found:
-            screen.print(Text("\n".join(_told(record))), soft_wrap=True)
+            screen.print(Text("\n".join(_told(record, site))), soft_wrap=True)
     code = PROBED[worst([check for record in found for check in record.checks])]
     if code:
         raise typer.Exit(code)
 
 
-def _told(record: Record) -> Iterator[str]:
+def _told(record: Record, site: Site) -> Iterator[str]:
     """A probe in lines: the box of the checklist, what was found, and what to do."""
-    when = f", made before, at {record.at}" if record.earlier else ""
+    when = f", by a call of {spoken(parse_time(record.at), site.zone)}" if record.earlier else ""
     yield f"{record.box}: {record.state.upper()}{when}"
     for check in record.checks:
         yield f"  {check.what}: {check.state}: {check.evidence}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from pdmlib.errors import CallError, one_of
 from pdmlib.phases.phase import DAILY
-from pdmlib.phases.window import iso, now
+from pdmlib.phases.window import iso, now, stamp
 from pdmlib.site.site import Site
 from pdmlib.sources.probes import PROBES, Check, Probe, State, worst
 from pdmlib.sources.writes import PerhapsError, RefusedError
@@ -90,17 +90,16 @@ def probe(
         raise CallError(
             f"--probe {name}: {site.file} has no sources.{kind.vendor}, or a variable of it is not set"
         )
-    deployment = iso(scope_for(site, DAILY.name, as_of).deployed_at)
+    deployed = scope_for(site, DAILY.name, as_of).deployed_at
     made = kind(site, really, tell)
     folder = out / site.site / "probes"
     folder.mkdir(parents=True, exist_ok=True)
-    stamp = deployment.replace("-", "").replace(":", "")
-    path = folder / f"{stamp}-{name}{'-really' * really}.json"
+    path = folder / f"{stamp(deployed)}-{name}{'-really' * really}.json"
     with made.api, durable.alone(folder / ".lock"):
         record = _read(path)
         if record is None or record.step is Step.REFUSED:
             attempt = 1 if record is None else record.attempt + 1
-            begun = Record(name, kind.box, deployment, really=really, attempt=attempt, at=iso(now()))
+            begun = Record(name, kind.box, iso(deployed), really=really, attempt=attempt, at=iso(now()))
             record = _sent(begun, made, path, key=begun.key(site))
         if record.step is Step.SENT and record.state is State.NOT_KNOWN:
             record = _looked(record, made, path, key=record.key(site))
@@ -112,7 +111,7 @@ def _sent(begun: Record, made: Probe, path: Path, key: str) -> Record:
     perhaps = Check(
         made.vendor,
         State.NOT_KNOWN,
-        f"sent perhaps: the call of {begun.at} ended before the answer came",
+        "sent perhaps: that call ended before the answer came",
         f"it is not sent again; look at {made.page}" + (f" for {key}" if made.vendor == "stripe" else ""),
     )
     _keep(path, replace(begun, checks=(perhaps,)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -283,3 +284,17 @@ def test_the_command_tells_the_box_and_fails_where_the_probe_failed(
     assert shown.stdout.startswith(f"Resend: Test email delivered: {'FAILED' if code else 'WORKED'}\n")
     assert [row["state"] for row in json.loads(told.stdout)["probes"]] == ["failed" if code else "worked"]
     assert SECRET not in shown.output + told.output
+
+
+def test_two_probes_at_once_send_once(tmp_path: Path) -> None:
+    with vendor(routed(stripe())) as running, ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda _: made(running, tmp_path, "payment"), range(2)))
+    assert len(posted(running)) == 1
+    assert sorted(record.earlier for record in found) == [False, True]
+
+
+def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_sent(tmp_path: Path) -> None:
+    answers = iter([Reply("", 503), Reply({"error": {"message": "Invalid API Key"}}, 401), Reply("", 503)])
+    with vendor(routed({**stripe(), INTENT: lambda call: next(answers)})) as running:
+        found = made(running, tmp_path, "payment")
+    assert (found.step, found.checks[0].evidence) == ("begun", "sent perhaps: 503: Service Unavailable")
