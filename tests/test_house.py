@@ -42,19 +42,22 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute probe report site_draft
-        explained gather github mail notify opening pdf scope shipped status survey telemetry
+        questions
+        calls explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
         features shapes zones
-        jobs look rhythm
+        jobs look
+        rhythm
         guess queries words
     """,
     "report": """
-        page tables
+        page shown
+        listing tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
@@ -66,7 +69,7 @@ INSIDE = {
         picture
     """,
     "verdict": """
-        changes
+        changes sides
         verdict
         status symptoms
         alerts
@@ -77,7 +80,7 @@ INSIDE = {
         catalogue
         product
         comparable
-        coverage database deployment integrations performance
+        coverage database deployment integrations own performance slices
         availability confounders errors
         cron limits traffic
         compare cron_schedules metric
@@ -124,6 +127,7 @@ INSIDE = {
     "sources.postgres": """
         source
         checks explain tables
+        monitors
         mapping survey timings
         snapshot visibility
         session
@@ -150,7 +154,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        frame index_text
+        about frame index_text
         readings schemas statement_text states
     """,
     "site": """

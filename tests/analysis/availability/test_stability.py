@@ -1,6 +1,7 @@
 """Is it up, and for how much of the time was it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,14 @@ from pdmlib.analysis.availability.stability import (
 )
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State, Status
-from pdmlib.site.site import Site
+from pdmlib.site.site import OPTIONAL, Site
 from pdmlib.verdict.ladder import reading_of
+from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
 DAY_LATER = DEPLOYED + timedelta(days=1)
 METRIC = {m.id: m for m in METRICS}
+EACH_MINUTE = {"table": "public.uptime_logs", "interval_s": 60}
 
 
 def day1(probes: list[dict[str, object]], site: Site | None = None, **more: object) -> Case:
@@ -76,6 +79,14 @@ def test_rule_5_a_week_at_99_9_percent_has_10_08_minutes() -> None:
 def test_rule_5_a_probe_missing_now_and_then_is_bridged() -> None:
     probes = [p for i, p in enumerate(the_probes(5, DEPLOYED, DAY_LATER)) if i % 10 != 5]
     assert uptime_pct(day1(probes)).coverage_pct == 100
+
+
+def test_rule_5_the_interval_is_the_one_that_the_probes_themselves_show() -> None:
+    """A probe a minute with three holes of nine minutes: of each, eight minutes have nobody's word."""
+    minutely = the_probes(1, DEPLOYED, DAY_LATER)
+    held = [p for n, p in enumerate(minutely) if not any(start < n < start + 9 for start in (100, 500, 900))]
+    found = uptime_pct(day1(held, site=a_site(uptime={"table": "public.uptime_logs"})))
+    assert found.coverage_pct == pytest.approx(100 * (1440 - 3 * 8) / 1440)
 
 
 def test_rule_5_degraded_is_up_and_reported_beside() -> None:
@@ -309,3 +320,24 @@ def test_rule_16_a_later_probe_decides_whether_an_outage_at_the_windows_end_is_o
     probes = the_probes(5, DEPLOYED, DAY_LATER + timedelta(minutes=10), down)
     late = a_case({"probes": probes}, phase="day1", as_of=DAY_LATER + timedelta(minutes=30))
     assert [row["status"] for row in incidents(late)] == ["recovered"]
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+@pytest.mark.parametrize("silent", [31, 56])  # minutes: it fell silent after the deployment, and before it
+def test_a_log_that_falls_silent_leaves_its_readings_unknown_and_the_report_unknown(
+    phase: str, silent: int
+) -> None:
+    """A site that knows its state by its own log alone, a probe a minute; nobody can tell of the last half hour."""
+    without: dict[str, Any] = dict.fromkeys(("cron", "tickets", "activity")) | {"features": []}
+    unused = [name for name in OPTIONAL if name != "postgres"]
+    site = a_site(sources={"postgres": {}}, unused=unused, uptime=EACH_MINUTE, **without)
+    end = DEPLOYED + timedelta(minutes=55)
+    probes = the_probes(1, DEPLOYED - timedelta(days=8), end - timedelta(minutes=silent))
+    verdict = judge(a_case({"probes": probes}, phase=phase, as_of=end, site=site))
+    for name in ("app_up", "health_ok"):
+        reading = verdict.reading(name)
+        assert reading is not None and reading.key, name
+        assert (reading.status, reading.value) == (Status.UNKNOWN, None)
+        # Chicago is six hours behind in winter; the last probe was a minute before the silence.
+        assert "Mon 3 Mar 09:23" in str(reading.reason) if silent == 31 else "08:58" in str(reading.reason)
+    assert verdict.status in (("UNKNOWN",) if phase == "hour1" else ("UNKNOWN", "YELLOW"))
