@@ -156,7 +156,7 @@ def test_the_gate_stays_shut_on_a_red_report_and_says_where_it_lies(tmp_path: Pa
     (tmp_path / "deploy/gate").mkdir(parents=True)
     (tmp_path / ".venv").symlink_to(sys.prefix)
     site = demo_of(tmp_path, "app_down")
-    asked = {"SITE": str(site), "PHASE": "hour1", "DEPLOYED_AT": "", "OUT": str(tmp_path / "pdm")}
+    asked = {"SITE": str(site), "PHASE": "daily", "DEPLOYED_AT": "", "OUT": str(tmp_path / "pdm")}
     done = run_step("Judge", tmp_path, tmp_path, FAIL_ON="red", **asked)
     assert done.returncode == 10, done.stderr  # shared interface: 10 is RED
     told = dict(line.split("=", 1) for line in (tmp_path / "output").read_text().splitlines())

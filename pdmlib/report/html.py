@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import escape
 
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
@@ -35,18 +36,22 @@ def grid(
     most: int | None = None,
     rest: str = "",
 ) -> Html:
-    """Rows under columns as HTML.
+    """Rows under columns as HTML; a column in which no row has anything is left out.
 
     Args:
         most: rows that are seen at once; the others are folded, and a slide says how many the report has.
         rest: what the folded rows are; without it how many.
     """
+    columns = list(columns)
+    cells = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
+    told = {column for row in cells for column, text in row if text}
     shown = [
-        {"anchor": row.get("anchor"), "cells": [(column, column.show(row.get(column.key))) for column in columns]}
-        for row in rows
+        {"anchor": row.get("anchor"), "cells": [(column, text) for column, text in found if column in told]}
+        for row, found in zip(rows, cells, strict=True)
     ]
     at_once = len(shown) if most is None else most
-    return render("table.html.j2", columns=list(columns), rows=shown, empty=empty, most=at_once, rest=rest)
+    columns = [column for column in columns if column in told]
+    return render("table.html.j2", columns=columns, rows=shown, empty=empty, most=at_once, rest=rest)
 
 
 def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
@@ -58,6 +63,11 @@ def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:
 def part(html: Html, wrong: int = 0, unknown: int = 0, well: int = 0) -> Html:
     """A piece of HTML with what its section counts of it: what is beyond a limit, not known, and well."""
     return Html(f'<div class="part" data-n="{wrong} {unknown} {well}">{html.html}</div>')
+
+
+def folded(summary: str, shown: Any) -> Html:
+    """Something that a notebook shows, folded under a line."""
+    return Html(f'<details class="rest"><summary>{escape(summary)}</summary>{shown._repr_html_()}</details>')
 
 
 def card(values: Mapping[str, Any], summary: str = "") -> Html:

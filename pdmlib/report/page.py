@@ -23,7 +23,7 @@ from pdmlib.report.html import render
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
-SHOWS = re.compile(r"<(?:table|img|li|article|section)\b")  # what a slide is there for
+SHOWS = re.compile(r"<(?:table|svg|li|article|section)\b")  # what a slide is there for
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
@@ -84,7 +84,7 @@ def _sections(notebook: Any) -> list[Section]:
         heading = re.match(r"## +(.+)", cell.source) if cell.cell_type == "markdown" else None
         if heading:
             found.append(Section(heading[1].strip()))
-            cell = nbformat.v4.new_markdown_cell(cell.source.partition("\n")[2].strip())
+            cell = nbformat.v4.new_markdown_cell(cell.source.partition("\n")[2].strip(), id=cell.id)
         if cell.source:
             found[-1].cells.append(cell)
     return found
@@ -97,11 +97,12 @@ def _split(cells: Iterable[Any]) -> list[Any]:
         if cell.cell_type != "markdown" or cell.source.startswith("# "):
             split.append(cell)
             continue
-        for block in filter(None, re.split(r"\n{2,}", cell.source)):
+        for number, block in enumerate(filter(None, re.split(r"\n{2,}", cell.source))):
             # Markdown inside a block of HTML is read as Markdown where an empty line stands before it.
             note = f'<details class="how"><summary>How to read it</summary>\n\n{block}\n\n</details>'
             long = not block.startswith("#") and len(block) > SHORT
-            split.append(nbformat.v4.new_markdown_cell(note if long else block))
+            # The format's own ids are drawn at random, and the same report is to have the same bytes.
+            split.append(nbformat.v4.new_markdown_cell(note if long else block, id=f"{cell.id}-{number}"))
     return split
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup, escape
 
-from pdmlib.frames.readings import Priority, Reading, Status, Trend
+from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Cell, Usage
 from pdmlib.phases.window import spoken
 from pdmlib.report import cells, words
@@ -47,7 +47,9 @@ TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "cron_drift": lambda _: False,
     "daily": lambda _: False,
     "feature_adoption": lambda row: row["state"] != Usage.USED or row["target_met"] is False,
+    "top_errors": lambda row: bool(row["new"] or row["security"]),
 }
+TOLD = ("plans", "database_findings")  # each troubled row is evidence of a cause, and stands there in full
 
 
 def table(
@@ -82,6 +84,9 @@ def _folded(
     if troubled is None:
         return grid(list(columns), rows, empty, ROWS if len(rows) > ROWS + 2 else None)
     first = sum(map(troubled, rows))
+    if name in TOLD and first:
+        rest = f"{first} of {len(rows)} rows in trouble: the causes tell of {'it' if first == 1 else 'them'}"
+        return grid(list(columns), first_the_troubled_of(name, rows), empty, most=0, rest=rest)
     rest = f"{len(rows) - first} {'more ' * bool(first)}row{'s' * (len(rows) - first != 1)}"
     return grid(list(columns), first_the_troubled_of(name, rows), empty, most=first, rest=rest)
 
@@ -234,7 +239,7 @@ def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], reading
             "state": notes.get(cause.id) or BECAME[cause.status],
             "green": "" if cause.status is CauseStatus.RECOVERED else becomes_green(cause),
             "steps": [{**step._asdict(), "reading": readings.get(step.id, "")} for step in telling(cause.steps)],
-            "open": cause.status is CauseStatus.NEW and cause.priority is not Priority.P2,
+            "open": told.number == 1,
         }
         for told, cause in rows
     ]

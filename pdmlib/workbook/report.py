@@ -15,7 +15,7 @@ from markupsafe import escape
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Priority
+from pdmlib.frames.readings import Priority, Status
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
@@ -240,11 +240,21 @@ class Report:
         failed = f"<h3>Could not be computed</h3>{self._list(broken).html}" if broken else ""
         return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
-    def chart(self, name: str) -> Any:
-        """A picture by name."""
-        from pdmlib.report.charts.catalogue import picture
+    def chart(self, name: str, fold: bool = False) -> Any:
+        """A picture by name.
 
-        return picture(self.case, name)
+        Args:
+            fold: it stands folded under its own words where every reading that it shows is well.
+        """
+        from pdmlib.report.charts.catalogue import CHARTS, picture
+
+        drawn = picture(self.case, name)
+        calm = fold and all(
+            r.status in (Status.PASS, Status.INFO)
+            for r in self.verdict.readings
+            if r.id.startswith(CHARTS[name].readings)
+        )
+        return html.folded(drawn.alt, drawn) if calm else drawn
 
     def write(self, folder: str) -> Html:
         """Writes `report.json` and `report.md` into a folder; without one, says so."""

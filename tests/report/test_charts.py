@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pdmlib.analysis.limits import Mark
 from pdmlib.phases.window import Window
 from pdmlib.report.charts.adoption import adoption_heatmap
 from pdmlib.report.charts.bars import capacity_line, cost_bars, query_bar, routes_bar
@@ -21,17 +24,17 @@ from pdmlib.report.charts.picture import (
     count_text,
     minutes_text,
     ms_text,
-    nothing,
     plain,
     spread,
 )
 from pdmlib.report.charts.series import database_cpu, error_rate, request_volume, response_time
-from pdmlib.report.charts.timeline import thin, timeline
+from pdmlib.report.charts.timeline import Around, share_up, thin, timeline
 from pdmlib.report.charts.uptime import uptime_strip
 
 ZONE = ZoneInfo("America/Chicago")
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 WINDOW = Window(DEPLOYED, datetime(2025, 3, 10, 15, tzinfo=UTC))
+ELEMENTS = {"div", "svg", "g", "defs", "path", "clipPath", "rect", "use", "text", "tspan", "title", "pattern"}
 HOSTILE = '$x_1$ <script>alert(1)</script> "&\n\x00\x1b[31m\u202e 客户名称 😀 ' + "long " * 60
 
 
@@ -51,6 +54,10 @@ def hours(count: int, start: datetime = DEPLOYED) -> pd.DataFrame:
             "complete": np.arange(count) < count - 1,
         }
     )
+
+
+def around(deployed_at: datetime | None = DEPLOYED, **more: Any) -> Around:
+    return Around(ZONE, deployed_at, **more)
 
 
 def span(start: str, end: str, state: str) -> dict[str, object]:
@@ -83,10 +90,10 @@ DAY = {"date": "2025-03-09", "requests": 10, "error_rate_pct": 0.1, "latency_p95
 Draw = Callable[[], Picture]
 
 EMPTY: dict[str, Draw] = {
-    "response_time": lambda: response_time(hours(0), DEPLOYED, ZONE, reason="why"),
-    "error_rate": lambda: error_rate(hours(0), DEPLOYED, ZONE, reason="why"),
-    "request_volume": lambda: request_volume(pd.DataFrame(), DEPLOYED, ZONE, reason="why"),
-    "database_cpu": lambda: database_cpu(hours(0), DEPLOYED, ZONE, reason="why"),
+    "response_time": lambda: response_time(hours(0), around(reason="why")),
+    "error_rate": lambda: error_rate(hours(0), around(reason="why")),
+    "request_volume": lambda: request_volume(pd.DataFrame(), around(reason="why")),
+    "database_cpu": lambda: database_cpu(hours(0), around(reason="why")),
     "uptime_strip": lambda: uptime_strip(SEGMENTS.head(0), ZONE, WINDOW, reason="why"),
     "cron_slots": lambda: cron_slots(slots("a", []), ZONE, WINDOW, reason="why"),
     "adoption_heatmap": lambda: adoption_heatmap([], reason="why"),
@@ -98,20 +105,20 @@ EMPTY: dict[str, Draw] = {
 }
 NAN_ONLY: dict[str, Draw] = {
     "response_time": lambda: response_time(
-        hours(3).assign(p50=np.nan, p95=np.nan, p99=np.nan), DEPLOYED, ZONE, reason="why"
+        hours(3).assign(p50=np.nan, p95=np.nan, p99=np.nan), around(reason="why")
     ),
-    "error_rate": lambda: error_rate(hours(3).assign(error_rate_pct=np.nan), DEPLOYED, ZONE, reason="why"),
-    "request_volume": lambda: request_volume(hours(3).assign(requests=np.inf), DEPLOYED, ZONE, reason="why"),
-    "database_cpu": lambda: database_cpu(hours(3).drop(columns="cpu_pct"), DEPLOYED, ZONE, reason="why"),
+    "error_rate": lambda: error_rate(hours(3).assign(error_rate_pct=np.nan), around(reason="why")),
+    "request_volume": lambda: request_volume(hours(3).assign(requests=np.inf), around(reason="why")),
+    "database_cpu": lambda: database_cpu(hours(3).drop(columns="cpu_pct"), around(reason="why")),
     "day_trend": lambda: day_trend([{"date": "2025-03-09"}], reason="why"),
     "routes_bar": lambda: routes_bar([{"route": "/", "p95": None}], reason="why"),
     "cost_bars": lambda: cost_bars([{"title": "x", "amount": float("nan")}], reason="why"),
 }
 ONE: dict[str, Draw] = {
-    "response_time": lambda: response_time(hours(1), DEPLOYED, ZONE),
-    "error_rate": lambda: error_rate(hours(1), DEPLOYED, ZONE),
-    "request_volume": lambda: request_volume(hours(1), None, ZONE, hours(1).assign(low=1, high=9)),
-    "database_cpu": lambda: database_cpu(hours(1), DEPLOYED, ZONE),
+    "response_time": lambda: response_time(hours(1), around()),
+    "error_rate": lambda: error_rate(hours(1), around()),
+    "request_volume": lambda: request_volume(hours(1), around(None, usual=hours(1).assign(low=1, high=9))),
+    "database_cpu": lambda: database_cpu(hours(1), around()),
     "uptime_strip": lambda: uptime_strip(SEGMENTS.head(1), ZONE, WINDOW),
     "cron_slots": lambda: cron_slots(slots("a", ["ok"]), ZONE, WINDOW),
     "adoption_heatmap": lambda: adoption_heatmap([adoption("A", [1], ["count"])]),
@@ -122,7 +129,7 @@ ONE: dict[str, Draw] = {
     "capacity_line": lambda: capacity_line([{"title": "Storage", "used": 1, "limit": 4, "unit": "GB"}]),
 }
 HOSTILES: dict[str, Draw] = {
-    "nothing": lambda: nothing("Errors", HOSTILE),
+    "nothing": lambda: routes_bar([], reason=HOSTILE),
     "uptime_strip": lambda: uptime_strip(SEGMENTS.assign(state=HOSTILE), ZONE, WINDOW),
     "cron_slots": lambda: cron_slots(slots(HOSTILE, [HOSTILE, "failed"]), ZONE, WINDOW),
     "adoption_heatmap": lambda: adoption_heatmap([adoption(HOSTILE, [1, None], [HOSTILE, HOSTILE])]),
@@ -155,7 +162,9 @@ def test_hostile_text_is_only_text(draw: Draw) -> None:
     assert b"<script" not in svg
     assert not any(bad in svg for bad in (b"\x00", b"\x1b", "\u202e".encode()))
     assert "<script" not in shown
-    assert shown.count("<") == 3, "a box, the picture in it, and the end of the box"
+    names = set(re.findall(r"<([\w:]+)", shown))
+    assert names <= ELEMENTS
+    assert not re.search(r"<[^>]* on\w+=", shown)
     assert len(picture.png(40)) > 500
 
 
@@ -205,18 +214,18 @@ def test_a_missing_hour_breaks_the_line_and_is_said() -> None:
     line = timeline(table, ("p95",), ZONE, None)
     assert line is not None
     assert np.isnan(line.values["p95"]).tolist() == [False] * 4 + [True] + [False] * 4
-    assert "No data for 2 h." in response_time(table, DEPLOYED, ZONE).alt
+    assert "No data for 2 h." in response_time(table, around()).alt
 
 
 def test_hours_of_the_window_before_the_first_and_after_the_last_row_are_missing() -> None:
     window = Window(DEPLOYED - timedelta(hours=3), DEPLOYED + timedelta(hours=12))
-    assert "No data for 5 h." in request_volume(hours(10), DEPLOYED, ZONE, window=window).alt
+    assert "No data for 5 h." in request_volume(hours(10), around(window=window)).alt
 
 
 def test_an_hour_without_requests_is_not_missing() -> None:
     table = hours(4)
     table.loc[1, ["requests", "error_rate_pct"]] = [0.0, np.nan]
-    picture = error_rate(table, DEPLOYED, ZONE)
+    picture = error_rate(table, around())
     assert "No data" not in picture.alt
     assert b"no requests" in picture.svg()
 
@@ -224,17 +233,17 @@ def test_an_hour_without_requests_is_not_missing() -> None:
 def test_a_thin_hour_does_not_become_the_highest_error_rate() -> None:
     table = hours(4)
     table.loc[2, ["requests", "errors", "error_rate_pct"]] = [5.0, 1.0, 20.0]
-    alt = error_rate(table, DEPLOYED, ZONE).alt
+    alt = error_rate(table, around()).alt
     assert "highest 1.00 % (2 of 200)" in alt
     assert "1 with errors among fewer than 100 requests, up to 20 %" in alt
 
 
 def test_an_incomplete_bucket_is_said() -> None:
-    assert "1 incomplete, drawn hollow." in response_time(hours(5), DEPLOYED, ZONE).alt
+    assert "1 incomplete, drawn hollow." in response_time(hours(5), around()).alt
 
 
 def test_times_are_those_of_the_site() -> None:
-    picture = database_cpu(hours(5).assign(cpu_pct=[1, 2, 91, 2, 1]), DEPLOYED, ZONE)
+    picture = database_cpu(hours(5).assign(cpu_pct=[1, 2, 91, 2, 1]), around())
     assert "from Mon 3 Mar 09:00 to Mon 3 Mar 14:00, America/Chicago" in picture.alt
     assert "peak 91 % at Mon 3 Mar 11:30" in picture.alt
     assert "deployed Mon 3 Mar 09:00" in picture.svg().decode()
@@ -244,15 +253,53 @@ def test_samples_of_several_lengths_leave_no_gap_and_a_gap_is_named_once() -> No
     hour, ends = timedelta(hours=1), [1, 2, 3, 3.25, 3.5, 3.75, 6]
     at = [DEPLOYED + hour * x for x in (0, 1, 2, 3, 3.25, 3.5, 5)]
     table = pd.DataFrame({"at": at, "end": [DEPLOYED + hour * x for x in ends], "cpu_pct": 20.0})
-    assert "No data" not in database_cpu(table[:6], DEPLOYED, ZONE).alt
-    picture = database_cpu(table, DEPLOYED, ZONE)
+    assert "No data" not in database_cpu(table[:6], around()).alt
+    picture = database_cpu(table, around())
     assert "No data for 1 h 15 min." in picture.alt
     assert picture.svg().decode().count("<!-- no data -->") + picture.svg().decode().count(">no data<") == 1
 
 
 def test_a_deployment_before_the_chart_is_still_named() -> None:
-    svg = response_time(hours(5, DEPLOYED + timedelta(days=2)), DEPLOYED, ZONE).svg().decode()
+    svg = response_time(hours(5, DEPLOYED + timedelta(days=2)), around()).svg().decode()
     assert "deployed Mon 3 Mar 09:00, before this" in svg
+
+
+def test_a_spike_leaves_the_rest_its_room() -> None:
+    """One hour of 1,000 errors in 1,000 requests among hours of 2 presses a target of 0.5 % to a 250th."""
+    table = hours(48)
+    table.loc[20, ["errors", "requests", "error_rate_pct"]] = [1000.0, 1000.0, 100.0]
+    limit = (Mark(0.5, "target"),)
+    for calm, scale in ((table, "symlog"), (table.drop(index=20), "linear")):
+        ax = error_rate(calm, around(), limit).figure.axes[0]
+        assert ax.get_yscale() == scale
+        assert share_up(ax, 0.5) > 0.15
+
+
+def test_what_is_usual_and_what_was_broken_stand_behind_the_line() -> None:
+    """One incident of an hour, and a usual range from 100 to 300 in each hour."""
+    broken = [Window(DEPLOYED + timedelta(hours=3), DEPLOYED + timedelta(hours=4))]
+    usual = hours(24).assign(low=100.0, high=300.0)
+    picture = request_volume(hours(24), around(usual=usual, incidents=broken))
+    shown = picture._repr_html_()
+    assert shown.count(">usual for the hour</text>") == shown.count(">incidents</text>") == 2
+    bare = request_volume(hours(24), around())._repr_html_()
+    assert "usual for the hour" not in bare
+    assert "incident" not in bare
+
+
+def test_the_figure_stands_under_the_pointer() -> None:
+    """Hour 3 after 09:00 in Chicago begins at 12:00: 203 requests, 2 errors, 0.99 % (2 of 203)."""
+    shown = error_rate(hours(5), around())._repr_html_()
+    assert "<title>Mon 3 Mar 12:00: 0.99 % · errors 2 · of 203</title>" in shown
+    assert shown.count("<title>") == 5, "on a phone there is no pointer"
+    bars = routes_bar([{"route": "/" + "long" * 20, "before_p95": 1.0, "p95": 2.0, "regressed": False}])
+    assert f"<title>/{'long' * 20}: 1 ms → 2 ms</title>" in bars._repr_html_()
+
+
+def test_two_pictures_of_a_page_share_no_name() -> None:
+    names = [set(re.findall(r' id="([^"]+)"', ONE[n]()._repr_html_())) for n in ("uptime_strip", "cron_slots")]
+    assert all(names)
+    assert not names[0] & names[1]
 
 
 def test_thinning_keeps_extremes_gaps_and_the_limit() -> None:

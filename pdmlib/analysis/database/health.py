@@ -547,8 +547,8 @@ def _found(row: dict[str, Any]) -> str:
     return f" (now {row['value']:,.4g}{unit})"
 
 
-# What the database's report is asked for: a slower statement, a pool that is full, sessions that wait. Where one of
-# these was not seen, that nothing was found says nothing.
+# What the database's report is asked for: a slower statement, a pool that is full, sessions that wait. Where one
+# of these was not seen, that nothing was found says nothing.
 DECIDING = ("query_regression", "connections", "blocking")
 
 

@@ -18,15 +18,16 @@ from pdmlib.report.charts.picture import (
     RULE,
     Look,
     Picture,
-    beside,
+    Rows,
     boxes,
     count_text,
     finite,
+    is_narrow,
     key,
+    listing,
     nothing,
     plain,
     shade,
-    sheet,
     styled,
 )
 
@@ -42,7 +43,7 @@ CELL_KEY: Sequence[tuple[str, str, Look]] = (
     (Cell.PARTIAL, "day not over", {**CELL_LOOKS[Cell.PARTIAL], "facecolor": "white"}),
     (Cell.NOT_YET, "not yet", {"marker": ".", "markersize": 4, "color": MUTED}),
 )
-BLOCK_DAYS = 15
+BLOCK_DAYS, FEW_DAYS = 15, 8  # in one block, on a screen and on a phone
 
 
 @styled
@@ -51,7 +52,7 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
 
     A row has `title` (or `feature`), `dates`, `days` (count or None) and `cells` (count, zero,
     no_data, not_yet, partial); optional `total`, `target` and `abandoned`, or `state` with a word
-    of its own. More than 15 days go on in a block below.
+    of its own. More days than a sheet has room for go on in a block below.
     """
     title = "Use of features by day"
     rows = [r for r in rows if r.get("days")]
@@ -59,21 +60,20 @@ def adoption_heatmap(rows: Sequence[Mapping[str, Any]], *, reason: str = NO_ROWS
         return nothing(title, reason)
     dates = list(max((r.get("dates") or () for r in rows), key=len))
     days = max(len(dates), *(len(r["days"]) for r in rows))
-    blocks = -(-days // BLOCK_DAYS)
-    wide = -(-days // blocks)
-    pitch = len(rows) + 1.5
-    figure, ax = sheet(title, 0.55 + 0.3 * blocks * pitch, left=2.3, right=2.6, top=0.5, bottom=0.05)
-    ax.set(xlim=(0, max(wide, 5)), ylim=(blocks * pitch, 0))
-    ax.set_axis_off()
+    blocks = -(-days // (FEW_DAYS if is_narrow() else BLOCK_DAYS))
+    wide, pitch = -(-days // blocks), len(rows) + 1
+    listed = listing(title, blocks * pitch, left=2.4, right=2.6, pitch=0.32, foot=0.05)
+    listed.ax.set(xlim=(0, max(wide, 5)))
+    listed.ax.set_axis_off()
     for block in range(blocks):
         shown = range(block * wide, min(days, (block + 1) * wide))
-        _dates(ax, dates, shown, block * pitch + 1.4)
-        _cells(ax, rows, shown, y=block * pitch + 1.5, limit=10_000 if wide <= 8 else 1000)
+        _dates(listed.ax, dates, shown, block * pitch + 0.9)
+        _cells(listed, rows, shown, first=block * pitch + 1, limit=10_000 if wide <= 8 else 1000)
         for i, row in enumerate(rows):
-            _row_words(ax, row, block * pitch + 2 + i)
+            _row_words(listed, row, block * pitch + 1 + i)
     kinds = {_kind(r, i) for r in rows for i in range(days)}
-    key(figure, [(word, look) for kind, word, look in CELL_KEY if kind in kinds])
-    return Picture(figure, f"{title}. " + " ".join(_adoption_words(r, days) for r in rows))
+    key(listed.figure, [(word, look) for kind, word, look in CELL_KEY if kind in kinds])
+    return Picture(listed.figure, f"{title}. " + " ".join(_adoption_words(r, days) for r in rows))
 
 
 def _value(row: Mapping[str, Any], i: int) -> float | None:
@@ -96,23 +96,25 @@ def _dates(ax: Axes, dates: Sequence[date | str], shown: range, y: float) -> Non
             ax.text(x + 0.5, y, f"{day:%a}\n{day.day}", ha="center", va="bottom", color=MUTED, linespacing=1)
 
 
-def _cells(ax: Axes, rows: Sequence[Mapping[str, Any]], shown: range, y: float, limit: int) -> None:
+def _cells(listed: Rows, rows: Sequence[Mapping[str, Any]], shown: range, first: int, limit: int) -> None:
     places: dict[str, list[tuple[float, float, float, float]]] = {kind: [] for kind in CELL_LOOKS}
     colors: dict[str, list[tuple[float, ...]]] = {kind: [] for kind in CELL_LOOKS}
+    half = 0.25 if is_narrow() else 0.43
     for r, row in enumerate(rows):
         best = max((v for v in (_value(row, i) for i in range(len(row["days"]))) if v is not None), default=0)
         for x, i in enumerate(shown):
             kind, value = _kind(row, i), _value(row, i)
             share = min(1.0, (value or 0) / best) if best > 0 else 0.0
-            places[kind].append((x + 0.03, y + r + 0.06, 0.94, 0.88))
+            y = first + r + listed.middle
+            places[kind].append((x + 0.03, y - half, 0.94, 2 * half))
             colors[kind].append(shade(share))
             paper = PAPER if kind == Cell.NO_DATA else None
             color = "white" if share > 0.55 else INK
             word = _cell_text(kind, value, limit)
-            ax.text(x + 0.5, y + r + 0.5, word, ha="center", va="center", color=color, bbox=paper)
+            listed.ax.text(x + 0.5, y, word, ha="center", va="center", color=color, bbox=paper)
     for kind, look in CELL_LOOKS.items():
         shaded: Look = {"facecolor": colors[kind]} if "facecolor" not in look else {}
-        boxes(ax, places[kind], **look, **shaded)
+        boxes(listed.ax, places[kind], **look, **shaded)
 
 
 def _cell_text(kind: str, value: float | None, limit: int = 10_000) -> str:
@@ -125,14 +127,13 @@ def _state(row: Mapping[str, Any]) -> str:
     return "abandoned" if row.get("abandoned") else plain(row.get("state") or "", 12)
 
 
-def _row_words(ax: Axes, row: Mapping[str, Any], y: float) -> None:
-    name = plain(row.get("title") or row.get("feature") or "?", 23)
-    ax.annotate(name, (0, y), (-10, 0), textcoords="offset points", ha="right", va="center", annotation_clip=False)
+def _row_words(listed: Rows, row: Mapping[str, Any], place: int) -> None:
     total, target = finite(row.get("total")), finite(row.get("target"))
     aim = f" (target {count_text(target)})" if target else ""
     parts = [] if total is None else [count_text(total) + aim]
-    state = _state(row)
-    beside(ax, y, "  ".join([*([state] if state else []), *parts]), bold=bool(row.get("abandoned")))
+    name, state = str(row.get("title") or row.get("feature") or "?"), _state(row)
+    words = "  ".join([*([state] if state else []), *parts])
+    listed.tell(place, name, words, bold=bool(row.get("abandoned")))
 
 
 def _adoption_words(row: Mapping[str, Any], days: int) -> str:

@@ -17,15 +17,16 @@ from pdmlib.report.charts.picture import (
     SKY,
     Picture,
     Row,
-    beside,
+    Rows,
     boxes,
     count_text,
+    is_narrow,
     key,
+    listing,
     ms_text,
     nothing,
     number,
     plain,
-    sheet,
     styled,
 )
 
@@ -68,14 +69,14 @@ def _dumbbells(
         return nothing(title, reason)
     shown = sorted(known, key=lambda r: not r.get("regressed"))[:MOST_ROWS]
     pairs = [(number(r, *before), number(r, *after)) for r in shown]
-    figure, ax = sheet(title, 1.05 + 0.34 * len(shown), left=3.5, right=3.1, top=0.6, bottom=0.45)
-    ax.set_ylim(len(shown), 0)
-    _ms_axis(ax, [v for pair in pairs for v in pair if v is not None])
-    for i, (row, (old, new)) in enumerate(zip(shown, pairs, strict=True)):
-        _dumbbell(ax, i + 0.5, old, new=new, regressed=bool(row.get("regressed")))
-    ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(r.get(name) or "?", 38) for r in shown])
+    listed = listing(title, len(shown), left=3.1, right=3.1, foot=0.45)
+    _ms_axis(listed.ax, [v for pair in pairs for v in pair if v is not None])
+    for i, (row, pair) in enumerate(zip(shown, pairs, strict=True)):
+        regressed = bool(row.get("regressed"))
+        _dumbbell(listed.ax, i + listed.middle, *pair, regressed=regressed)
+        listed.tell(i, str(row.get(name) or "?"), _change(*pair, regressed), bold=regressed)
     key(
-        figure,
+        listed.figure,
         [
             ("before", {"marker": "o", **RING}),
             ("after", {"marker": "o", "color": BLUE, "markersize": 9}),
@@ -89,16 +90,9 @@ def _dumbbells(
     ]
     if more:
         said.append(f"{more} more not drawn.")
-        ax.annotate(
-            f"and {more} more",
-            (1, 0),
-            (10, -8),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            va="top",
-            color=MUTED,
-        )
-    return Picture(figure, f"{title}. {' '.join(said)}")
+        place: Mapping[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points"}
+        listed.ax.annotate(f"and {more} more", (1, 0), (0, -20), ha="right", va="top", color=MUTED, **place)
+    return Picture(listed.figure, f"{title}. {' '.join(said)}")
 
 
 RING: Mapping[str, Any] = {"color": MUTED, "markerfacecolor": "white", "markersize": 8, "markeredgewidth": 1.8}
@@ -121,7 +115,6 @@ def _dumbbell(ax: Axes, y: float, old: float | None, new: float | None, regresse
         ax.plot(
             [max(new, least)], [y], "D" if regressed else "o", color=color, markersize=9, zorder=4, clip_on=False
         )
-    beside(ax, y, _change(old, new, regressed), bold=regressed)
 
 
 def _change(old: float | None, new: float | None, regressed: bool) -> str:
@@ -144,7 +137,8 @@ def _ms_axis(ax: Axes, values: Sequence[float]) -> None:
         for e in range(-2, 9)
         for m in ((1, 2, 5) if high / low < 30 else (1, 3) if high / low < 300 else (1,))
     ]
-    places = [v for v in decades if low <= v <= high]
+    near = (high / low) ** (0.06 if is_narrow() else 0)  # a phone cuts what is written at its edge
+    places = [v for v in decades if low * near <= v <= high / near]
     ax.set_xticks(places, [ms_text(v) for v in places])
     ax.set_xticks([], minor=True)
     ax.grid(True, axis="x")
@@ -163,40 +157,41 @@ def cost_bars(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     shown = sorted(rows, key=lambda r: (str(r.get("currency")), -(number(r, "amount") or 0)))[:MOST_ROWS]
     mixed = len({str(r.get("currency")) for r in shown}) > 1
     title += ", each currency to its own scale" * mixed
-    figure, ax = sheet(title, 0.75 + 0.34 * len(shown), left=2.9, right=3.0, top=0.55, bottom=0.15)
-    said = [_cost_bar(ax, i, row, shown) for i, row in enumerate(shown)]
-    ax.set(xlim=(0, 1.03), ylim=(len(shown), 0), xticks=[])
-    ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(_name(r), 30) for r in shown])
-    ax.spines["bottom"].set_visible(False)
+    listed = listing(title, len(shown), left=2.9, right=2.8, foot=0.15)
+    listed.ax.set(xlim=(0, 1.03), xticks=[])
+    said = [_cost_bar(listed, i, row, shown) for i, row in enumerate(shown)]
+    listed.ax.spines["bottom"].set_visible(False)
     if any(number(r, "before_amount") is not None for r in shown):
-        key(figure, [("period before", {"marker": "|", "color": INK, "markersize": 14, "markeredgewidth": 2.5})])
-    return Picture(
-        figure,
-        f"{title}. " + " ".join(f"{plain(_name(r), 60)}: {word}." for r, word in zip(shown, said, strict=True)),
-    )
+        key(
+            listed.figure,
+            [("period before", {"marker": "|", "color": INK, "markersize": 14, "markeredgewidth": 2.5})],
+        )
+    told = " ".join(f"{plain(_name(r), 60)}: {word}." for r, word in zip(shown, said, strict=True))
+    return Picture(listed.figure, f"{title}. {told}")
 
 
 def _name(row: Row) -> object:
     return row.get("title") or row.get("name") or "?"
 
 
-def _cost_bar(ax: Axes, i: int, row: Row, rows: Sequence[Row]) -> str:
+def _cost_bar(listed: Rows, i: int, row: Row, rows: Sequence[Row]) -> str:
     currency = row.get("currency")
     same = [
         number(r, n) or 0.0 for r in rows if r.get("currency") == currency for n in ("amount", "before_amount")
     ]
     most = max(same) or 1.0
     amount, before = number(row, "amount"), number(row, "before_amount")
+    y = i + listed.middle
     if amount is None:
-        boxes(ax, [(0, i + 0.18, 1, 0.64)], **{**HATCHED, "hatch": "//"})
-        beside(ax, i + 0.5, "not known")
+        boxes(listed.ax, [(0, y - 0.24, 1, 0.48)], **{**HATCHED, "hatch": "//"})
+        listed.tell(i, str(_name(row)), "not known")
         return "not known"
-    boxes(ax, [(0, i + 0.18, max(amount, 0) / most, 0.64)], facecolor=SKY, linewidth=0)
+    boxes(listed.ax, [(0, y - 0.24, max(amount, 0) / most, 0.48)], facecolor=SKY, linewidth=0)
     if before is not None:
-        ax.plot([before / most] * 2, [i + 0.08, i + 0.92], color=INK, linewidth=2.5)
+        listed.ax.plot([before / most] * 2, [y - 0.28, y + 0.28], color=INK, linewidth=2.5)
     word = f"{amount:,.2f} {plain(currency or '', 6)}".strip()
     word += f" (before {before:,.2f})" if before is not None else ""
-    beside(ax, i + 0.5, word)
+    listed.tell(i, str(_name(row)), word)
     return word
 
 
@@ -210,25 +205,23 @@ def capacity_line(rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     if all(number(r, "used") is None for r in rows):
         return nothing(title, reason)
     shown = list(rows)[:MOST_ROWS]
-    figure, ax = sheet(title, 1.05 + 0.4 * len(shown), left=3.1, right=3.9, top=0.6, bottom=0.4)
-    ax.set(xlim=(0, 100), ylim=(len(shown), 0))
-    said = [_capacity(ax, i + 0.5, row) for i, row in enumerate(shown)]
-    ax.set_xticks(range(0, 101, 20), [f"{v} %" for v in range(0, 101, 20)])
-    ax.set_yticks([i + 0.5 for i in range(len(shown))], [plain(_name(r), 33) for r in shown])
-    ax.spines["left"].set_visible(False)
-    return Picture(
-        figure,
-        f"{title}. " + " ".join(f"{plain(_name(r), 60)}: {word}." for r, word in zip(shown, said, strict=True)),
-    )
+    listed = listing(title, len(shown), left=3.1, right=3.3, pitch=0.4)
+    listed.ax.set_xlim(0, 100)
+    said = [_capacity(listed, i, row) for i, row in enumerate(shown)]
+    shares = range(20, 100, 20) if is_narrow() else range(0, 101, 20)
+    listed.ax.set_xticks(shares, [f"{v} %" for v in shares])
+    told = " ".join(f"{plain(_name(r), 60)}: {word}." for r, word in zip(shown, said, strict=True))
+    return Picture(listed.figure, f"{title}. {told}")
 
 
-def _capacity(ax: Axes, y: float, row: Row) -> str:
+def _capacity(listed: Rows, i: int, row: Row) -> str:
+    ax, y = listed.ax, i + listed.middle
     used, limit, left = number(row, "used"), number(row, "limit"), number(row, "days_left")
     unit = plain(row.get("unit") or "", 14)
     if used is None or not limit:
         boxes(ax, [(0, y - 0.2, 100, 0.4)], **{**HATCHED, "hatch": "//"})
         word = "not measured" if used is None else f"{count_text(used)} {unit}".rstrip() + ", limit not known"
-        beside(ax, y, word)
+        listed.tell(i, str(_name(row)), word)
         return word
     warn, share = number(row, "warn_pct"), used / limit * 100
     full = share >= (FULL_PCT if warn is None else warn)
@@ -238,5 +231,5 @@ def _capacity(ax: Axes, y: float, row: Row) -> str:
         ax.plot([warn, warn], [y - 0.32, y + 0.32], color=INK, linewidth=1.5, dashes=(3, 2))
     word = f"{share:.0f} %: {count_text(used)} of {count_text(limit)} {unit}".rstrip()
     word += f", full in {left:,.0f} days" if left is not None and left <= TEN_YEARS else ""
-    beside(ax, y, plain(word, 42), bold=full)
+    listed.tell(i, str(_name(row)), word, bold=full)
     return word

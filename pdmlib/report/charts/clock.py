@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from matplotlib.axes import Axes
 
 from pdmlib.phases.window import days_between
-from pdmlib.report.charts.picture import MUTED, WIDTH, day_text
+from pdmlib.report.charts.picture import MUTED, day_text, is_narrow, width
 
 BY_DAY = 16 * 86400
 
 
-def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo) -> None:
-    """Local days or hours along the foot, as many as fit, and the zone's name at the top right."""
-    inches = ax.get_position().width * WIDTH
+def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo, note: str = "") -> None:
+    """Local days or hours along the foot, as many as fit, and a note and the zone's name at the top right."""
+    inches = ax.get_position().width * width()
     days = end - start > 2 * 86400
     ticks = _day_ticks if days else _hour_ticks
     places, words = ticks(start, end, zone, inches)
@@ -27,8 +27,11 @@ def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo) -> None:
         ax.set_xticks(_midnights(start, end, zone), minor=True)
     ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")
     ax.tick_params(which="minor", length=0)
-    edge = (1 - 0.15 / WIDTH - ax.get_position().x0) / ax.get_position().width
-    ax.text(edge, 1.03, zone.key, transform=ax.transAxes, ha="right", va="bottom", color=MUTED)
+    box, high = ax.get_position(), ax.bbox.height / ax.figure.dpi / ax.get_position().height
+    above = 1 - 0.1 / high if is_narrow() else box.y1 + 0.05 / high  # beside the title, where the sheet is narrow
+    ax.figure.text(
+        1 - 0.1 / width(), above, note + zone.key, ha="right", va="top" if is_narrow() else "bottom", color=MUTED
+    )
 
 
 def _local(seconds: float, zone: ZoneInfo) -> datetime:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from pdmlib.frames.states import Slot
 from pdmlib.phases.window import Window
@@ -23,13 +22,13 @@ from pdmlib.report.charts.picture import (
     SKY,
     Look,
     Picture,
-    beside,
+    Rows,
     boxes,
     key,
+    listing,
     moment_text,
     nothing,
     plain,
-    sheet,
     styled,
 )
 
@@ -77,34 +76,31 @@ def cron_slots(slots: pd.DataFrame, zone: ZoneInfo, window: Window, *, reason: s
     )
     jobs = list(dict.fromkeys(rows["job"]))
     start, end = window.start.timestamp(), window.end.timestamp()
-    figure, ax = sheet(title, 1.0 + 0.3 * len(jobs), left=2.8, right=2.75, top=0.62, bottom=0.42)
-    ax.set_ylim(len(jobs), 0)
-    time_axis(ax, start, end, zone)
+    listed = listing(title, len(jobs), left=2.9, right=2.1, pitch=0.3, foot=0.42)
+    time_axis(listed.ax, start, end, zone)
     by_job = [rows[rows["job"] == job] for job in jobs]
-    words = [_job_words(ax, i, found) for i, found in enumerate(by_job)]
-    _slot_marks(ax, [found[(found["x"] >= start) & (found["x"] < end)] for found in by_job], (start, end))
-    ax.set_yticks([i + 0.5 for i in range(len(jobs))], [plain(j, 29) for j in jobs])
-    ax.spines["left"].set_visible(False)
+    words = [_job_words(listed, i, found) for i, found in enumerate(by_job)]
+    _slot_marks(listed, [found[(found["x"] >= start) & (found["x"] < end)] for found in by_job], (start, end))
     seen = set(rows["state"])
-    key(figure, [(state.replace("_", " "), look) for state, look in SLOT_LOOKS.items() if state in seen])
+    key(listed.figure, [(state.replace("_", " "), look) for state, look in SLOT_LOOKS.items() if state in seen])
     said = " ".join(f"{plain(job, 60)}: {word}." for job, word in zip(jobs, words, strict=True))
-    return Picture(figure, f"{title} from {moment_text(start, zone)} to {moment_text(end, zone)}. {said}")
+    return Picture(listed.figure, f"{title} from {moment_text(start, zone)} to {moment_text(end, zone)}. {said}")
 
 
-def _job_words(ax: Axes, row: int, slots: pd.DataFrame) -> str:
+def _job_words(listed: Rows, row: int, slots: pd.DataFrame) -> str:
     counts = {str(state): int(n) for state, n in slots["state"].value_counts().items()}
     due = {s: counts[s] for s in SLOT_LOOKS if s in counts and s not in (Slot.PENDING, Slot.RUNNING)}
     if not counts.keys() & SLOT_LOOKS.keys():
-        low, high = ax.get_xlim()
-        boxes(ax, [(low, row + 0.15, high - low, 0.7)], **{**HATCHED, "linewidth": 0})
+        low, high = listed.ax.get_xlim()
+        boxes(listed.ax, [(low, row + listed.middle - 0.25, high - low, 0.5)], **{**HATCHED, "linewidth": 0})
     bad = [f"{n} {s.replace('_', ' ')}" for s, n in due.items() if s != Slot.OK]
     ok = f"ok {due.get(Slot.OK, 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
     urgent = bool(due.keys() - {Slot.OK, Slot.LATE}) or Slot.NEVER_LOGGED in counts
-    beside(ax, row + 0.5, plain(", ".join([ok, *bad[:1], *["…"][: len(bad) - 1]]), 28), bold=urgent)
+    listed.tell(row, str(slots["job"].iloc[0]), ", ".join([ok, *bad]), bold=urgent)
     return ", ".join([ok, *bad])
 
 
-def _slot_marks(ax: Axes, by_job: Sequence[pd.DataFrame], span: tuple[float, float]) -> None:
+def _slot_marks(listed: Rows, by_job: Sequence[pd.DataFrame], span: tuple[float, float]) -> None:
     """A mark for each slot; of a dense job a band where it ran and a mark for the worst trouble of each bin."""
     places: dict[str, list[tuple[float, float]]] = {state: [] for state in SLOT_LOOKS}
     bands: list[tuple[float, float, float, float]] = []
@@ -113,13 +109,13 @@ def _slot_marks(ax: Axes, by_job: Sequence[pd.DataFrame], span: tuple[float, flo
         found = _worst(slots, span) if dense else zip(slots["x"], slots["state"], strict=True)
         for x, state in found:
             if state in places and not (dense and state == Slot.OK):
-                places[state].append((x, row + 0.5))
+                places[state].append((x, row + listed.middle))
         if dense:
-            bands += [(a, row + 0.28, b - a, 0.44) for a, b in _bands(slots["x"].to_numpy(), span)]
-    boxes(ax, bands, facecolor="#abd0ea", linewidth=0)
+            bands += [(a, row + listed.middle - 0.2, b - a, 0.4) for a, b in _bands(slots["x"].to_numpy(), span)]
+    boxes(listed.ax, bands, facecolor="#abd0ea", linewidth=0)
     for state, marks in places.items():
         x, y = np.array(marks).reshape(-1, 2).T
-        ax.plot(x, y, linestyle="none", zorder=2 + (state != Slot.OK), **SLOT_LOOKS[state])
+        listed.ax.plot(x, y, linestyle="none", zorder=2 + (state != Slot.OK), **SLOT_LOOKS[state])
 
 
 def _bin_seconds(span: tuple[float, float]) -> float:

@@ -14,7 +14,6 @@ from pdmlib.report.charts.picture import (
     MUTED,
     NO_ROWS,
     SKY,
-    WIDTH,
     Look,
     Picture,
     Row,
@@ -23,11 +22,13 @@ from pdmlib.report.charts.picture import (
     boxes,
     count_text,
     day_text,
+    is_narrow,
     key,
     ms_text,
     nothing,
     number,
     styled,
+    width,
 )
 
 Text = Callable[[float], str]
@@ -49,17 +50,19 @@ def day_trend(daily_rows: Sequence[Row], *, reason: str = NO_ROWS) -> Picture:
     rows = list(daily_rows)
     if not any(number(r, name) is not None for r in rows for name, _, _ in DAY_PANELS):
         return nothing(title, reason)
-    figure = blank(title, 2.9)
+    narrow = is_narrow()
+    high = 5.75 if narrow else 2.9
+    figure = blank(title, high)
     days = [_day(r["date"]) for r in rows]
     complete = [r.get("complete", True) is not False for r in rows]
-    width, said = (WIDTH - 1.1) / 3, []
+    wide, said = width() - 0.25 if narrow else (width() - 1.1) / 3, []
     for i, (name, words, text) in enumerate(DAY_PANELS):
-        left = 0.15 + i * (width + 0.4)
-        panel = axes_at(figure, left, 0.55, width=width, height=1.5)
+        left, foot = (0.1, high - 1.9 - 1.65 * i) if narrow else (0.15 + i * (wide + 0.4), 0.55)
+        panel = axes_at(figure, left, foot, width=wide, height=1.0 if narrow else 1.5)
         values = [number(r, name) for r in rows]
         _day_columns(panel, values, complete, text)
         _day_names(panel, days, complete)
-        figure.text(left / WIDTH, 2.3 / 2.9, words)
+        figure.text(left / width(), (foot + (1.1 if narrow else 1.75)) / high, words)
         said.append(f"{words}: {', '.join('no data' if v is None else text(v) for v in values)}.")
     ragged = [day_text(d) for d, whole in zip(days, complete, strict=True) if not whole]
     said += [f"Incomplete: {', '.join(ragged)}."] if ragged else []

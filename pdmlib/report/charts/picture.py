@@ -1,22 +1,25 @@
 """Sheets to draw on, and the picture that a notebook shows. The only file that imports matplotlib.
 
-Pictures are SVG inside an `<img>`: sharp at any zoom, nothing in them can run, and their alt
-text says what they show. Type is 11 pt and up; colours hold for the colour-blind, and each
-meaning has a word, a mark or a hatch beside its colour.
+Each picture is drawn twice, for a screen and for a phone, as SVG in the page: sharp at any zoom, its type never
+below 11 pixels, the figures under the pointer as `<title>`, and its alt text says what it shows. All text in it is
+escaped. Colours hold for the colour-blind, and each meaning has a word, a mark or a hatch beside its colour.
 """
 
 from __future__ import annotations
 
 import html
+import re
 import unicodedata
 import warnings
-from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import wraps
 from io import BytesIO
 from math import isfinite
-from typing import Any
+from textwrap import fill
+from typing import Any, ParamSpec
+from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import matplotlib
@@ -33,11 +36,16 @@ HATCHED: Look = {"facecolor": "white", "edgecolor": "#9aa3ab", "linewidth": 0.5,
 
 Row = Mapping[str, Any]
 
-WIDTH = 10.5
+P = ParamSpec("P")
+# Inches, 96 pixels each on a screen. Wide: a page of 768 pixels shows it at three quarters, its type at 11 pixels.
+# Narrow: what a phone of 390 pixels has between its margins.
+WIDE, NARROW = 9.8, 3.75
 NO_ROWS = "the source gave no rows"
 
+FONT = "'DejaVu Sans',sans-serif"
 STYLE: Any = {
-    "font.family": ["DejaVu Sans", "sans-serif"],
+    "figure.figsize": (WIDE, 1),
+    "font.family": FONT.replace("'", "").split(","),
     "font.size": 11,
     "text.color": INK,
     "text.parse_math": False,
@@ -56,61 +64,186 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pdmlib",
 }
+SMALL: Any = {**STYLE, "figure.figsize": (NARROW, 1), "font.size": 9}
 
-styled = matplotlib.rc_context(STYLE)
+
+Spot = tuple[Axes, tuple[tuple[float, float], tuple[float, float]], str]  # two corners in data units, and words
+
+
+class Sheet(Figure):
+    """A figure to draw on, and what its parts say under the pointer."""
+
+    def __init__(self, **size: Any) -> None:
+        super().__init__(**size)
+        self.spots: list[Spot] = []
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A drawn figure, with words for those who cannot see it; a notebook shows it as an image."""
+    """A drawn figure, with words for those who cannot see it; a notebook shows it in the size of its screen."""
 
-    figure: Figure
+    figure: Sheet
     alt: str
+    narrow: Sheet | None = None
 
     def svg(self) -> bytes:
         """The figure as SVG, the same bytes each time."""
-        return self._saved("svg", 72, {"Date": None})
+        return _saved(self.figure, "svg", 72, dict.fromkeys(("Date", "Creator", "Format", "Type")))
 
     def png(self, dpi: int = 144) -> bytes:
         """The figure as PNG, the same bytes each time."""
-        return self._saved("png", dpi, {})
-
-    @styled
-    def _saved(self, kind: str, dpi: int, metadata: dict[str, str | None]) -> bytes:
-        target = BytesIO()
-        with warnings.catch_warnings():
-            # Names may hold characters that our font lacks; the reader's browser has them.
-            warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-            self.figure.savefig(target, format=kind, dpi=dpi, metadata=metadata)
-        return target.getvalue()
+        return _saved(self.figure, "png", dpi, {})
 
     def _repr_html_(self) -> str:
-        pixels = round(self.figure.get_figwidth() * 96)
-        return (
-            f'<div class="picture" tabindex="0"><img alt="{html.escape(self.alt)}" width="{pixels}" '
-            f'style="max-width:100%;height:auto" '
-            f'src="data:image/svg+xml;base64,{b64encode(self.svg()).decode()}"></div>'
-        )
+        alt = html.escape(" ".join(self.alt.split()))
+        sizes = [_inline(self, "wide", "")]
+        if self.narrow:
+            sizes.append(_inline(replace(self, figure=self.narrow), "narrow", "display:none;"))
+        return f'<div class="picture" role="img" aria-label="{alt}">{"".join(sizes)}</div>'
 
     def __repr__(self) -> str:
         return f"Picture({self.alt!r})"
 
 
-def blank(title: str, height: float) -> Figure:
-    """An empty figure of a height in inches, with its title."""
-    figure = Figure(figsize=(WIDTH, height))
-    figure.text(0.1 / WIDTH, 1 - 0.08 / height, title, size=13, weight="bold", va="top")
+@matplotlib.rc_context(STYLE)
+def _saved(figure: Figure, kind: str, dpi: int, metadata: dict[str, Any]) -> bytes:
+    target = BytesIO()
+    with warnings.catch_warnings():
+        # Names may hold characters that our font lacks; the reader's browser has them.
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
+        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata)
+    return target.getvalue()
+
+
+def _inline(picture: Picture, name: str, style: str) -> str:
+    """A figure as an element of a page, its names its own: pictures of one page share no clip and no hatch."""
+    wide, high = picture.figure.get_size_inches()
+    drawn = picture.svg().decode()
+    drawn = drawn[drawn.index(">", drawn.index("<svg")) + 1 : drawn.rindex("</svg>")]
+    drawn = re.sub(r"<style.*?</style>|<!--.*?-->|font-family: [^;]*; ?", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r"(\d\.\d\d)\d+", r"\1", drawn)  # a hundredth of a point is seen by nobody
+    used, own = set(re.findall(r"#(\w+)", drawn)), f"{crc32(picture.alt.encode()):08x}{name[0]}-"
+    drawn = re.sub(r' id="([^"]*)"', lambda found: f' id="{own}{found[1]}"' if found[1] in used else "", drawn)
+    drawn = re.sub(r"(url\(|href=\")#", rf"\1#{own}", re.sub(r"\s*\n\s*(?=<)|(?<=>)\s*\n\s*", "", drawn))
+    return (
+        f'<svg class="{name}" viewBox="0 0 {wide * 72:g} {high * 72:g}" width="{wide * 96:.0f}" '
+        f'style="{style}max-width:100%;height:auto;stroke-linejoin:round;font-family:{FONT}">{drawn}{_titles(picture.figure)}</svg>'
+    )
+
+
+def _titles(figure: Sheet) -> str:
+    """What each part says under the pointer, over all that is drawn."""
+    spots = "".join(_title(figure, spot) for spot in figure.spots)
+    return f'<g fill="transparent">{spots}</g>' if spots else ""
+
+
+def _title(figure: Figure, spot: Spot) -> str:
+    ax, corners, words = spot
+    scale = figure.get_size_inches() * 72
+    placed = (ax.transData + figure.transFigure.inverted()).transform(corners) * scale
+    (left, right), (y1, y2) = sorted(placed[:, 0]), sorted(scale[1] - placed[:, 1])
+    box = f'x="{left:.1f}" y="{y1:.1f}" width="{right - left:.1f}" height="{y2 - y1:.1f}"'
+    return f"<rect {box}><title>{html.escape(words)}</title></rect>"
+
+
+def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
+    """A chart in the one look of all, drawn for a screen and for a phone."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Picture:
+        with matplotlib.rc_context(STYLE):
+            wide = draw(*args, **kwargs)
+        with matplotlib.rc_context(SMALL):
+            narrow = draw(*args, **kwargs)
+        return replace(wide, narrow=narrow.figure)
+
+    return drawn
+
+
+def width() -> float:
+    """The width in inches of what is being drawn."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def is_narrow() -> bool:
+    """Whether what is being drawn is for a phone."""
+    return width() < WIDE
+
+
+def column_inches() -> float:
+    """How wide a column of text is, about: DejaVu Sans is 0.59 of its size wide."""
+    return 0.59 * float(matplotlib.rcParams["font.size"]) / 72
+
+
+def blank(title: str, height: float) -> Sheet:
+    """An empty figure of a height in inches, with its title; a phone has no room for what follows a colon."""
+    figure = Sheet(figsize=(width(), height))
+    words, size = (title.partition(":")[0], 11) if is_narrow() else (title, 13)
+    figure.text(0.1 / width(), 1 - 0.08 / height, words, size=size, weight="bold", va="top")
     return figure
 
 
 def sheet(
-    title: str, height: float, *, left: float = 0.85, right: float = 1.85, top: float = 0.68, bottom: float = 0.4
-) -> tuple[Figure, Axes]:
-    """A figure with a title and one pair of axes; the margins are inches."""
+    title: str, height: float, *, left: float = 0.85, right: float = 1.75, top: float = 0.68, bottom: float = 0.4
+) -> tuple[Sheet, Axes]:
+    """A figure with a title and one pair of axes; the margins are inches, on a phone as small as can be."""
+    if is_narrow():
+        left, right, height = 0.52, 1.0 if right else 0.1, height * 0.93
     figure = blank(title, height)
-    ax = axes_at(figure, left, bottom, width=WIDTH - left - right, height=height - top - bottom)
+    ax = axes_at(figure, left, bottom, width=width() - left - right, height=height - top - bottom)
     ax.tick_params(length=0, pad=6)
     return figure, ax
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of one chart under each other: name, marks, words.
+
+    On a screen the name stands left of the marks and the words right of them; on a phone both stand above.
+
+    Attributes:
+        middle: where the marks of a row are, in rows from its top.
+    """
+
+    figure: Sheet
+    ax: Axes
+    middle: float
+
+    def tell(self, row: int, name: str, words: str, *, bold: bool = False) -> None:
+        """A row's name and words, shortened to what the sheet has room for, whole under the pointer."""
+        weight = "bold" if bold else "normal"
+        shown, said = plain(name, 200), plain(words, 200)
+        place: Look = {"xycoords": self.ax.get_yaxis_transform(), "annotation_clip": False, "weight": weight}
+        if is_narrow():
+            room = int((width() - 0.2) / column_inches())
+            said = plain(said, room - 12)
+            self.ax.annotate(said, (1, row + 0.25), ha="right", va="center", **place)
+            shown, heavy = plain(shown, room - columns(said) - 1), {**place, "weight": "normal"}
+            self.ax.annotate(shown, (0, row + 0.25), ha="left", va="center", **heavy)
+            return
+        box = self.ax.get_position()
+        points: Look = {"textcoords": "offset points", "va": "center_baseline"}
+        room = int(((1 - box.x1) * width() - 0.15) / column_inches())
+        self.ax.annotate(plain(said, room), (1, row + self.middle), (10, 0), **points, **place)
+        left = int((box.x0 * width() - 0.1) / column_inches())
+        heavy = {**place, "weight": "normal"}
+        self.ax.annotate(plain(shown, left), (0, row + self.middle), (-10, 0), ha="right", **points, **heavy)
+        low, high = self.ax.get_xlim()
+        self.figure.spots.append((self.ax, ((low, row), (high, row + 1)), f"{shown}: {said}"))
+
+
+def listing(title: str, count: int, *, left: float, right: float, pitch: float = 0.34, foot: float = 0.4) -> Rows:
+    """A sheet with so many rows, the first at the top; margins and pitch are inches on a screen."""
+    pitch = 0.46 if is_narrow() else pitch
+    left, right = (0.1, 0.1) if is_narrow() else (left, right)
+    height = (0.4 if is_narrow() else 0.6) + foot + pitch * count
+    figure = blank(title, height)
+    ax = axes_at(figure, left, foot, width=width() - left - right, height=pitch * count)
+    ax.set_ylim(count, 0)
+    ax.set_yticks([])
+    ax.tick_params(length=0, pad=6)
+    ax.spines["left"].set_visible(False)
+    return Rows(figure, ax, 0.72 if is_narrow() else 0.5)
 
 
 def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> Axes:
@@ -119,16 +252,16 @@ def axes_at(figure: Figure, x: float, y: float, width: float, height: float) -> 
     return figure.add_axes((x / wide, y / high, width / wide, height / high))
 
 
-@styled
 def nothing(title: str, reason: str) -> Picture:
     """A picture that says why there is nothing to draw."""
     words = f"no data: {plain(reason, 300)}"
     figure = blank(title, 1.2)
-    ax = axes_at(figure, 0.1, 0.12, width=WIDTH - 0.2, height=0.64)
+    ax = axes_at(figure, 0.1, 0.12, width=width() - 0.2, height=0.64)
     boxes(ax, [(0, 0, 1, 1)], facecolor="white", edgecolor=RULE, hatch="//")
     ax.set(xlim=(0, 1), ylim=(0, 1))
     ax.set_axis_off()
-    ax.text(0.5, 0.5, shortened(words, 110), ha="center", va="center", bbox=PAPER)
+    room = int((width() - 0.4) / column_inches())
+    ax.text(0.5, 0.5, fill(shortened(words, 3 * room), room), ha="center", va="center", bbox=PAPER)
     return Picture(figure, f"{title}: {words}.")
 
 
@@ -148,27 +281,56 @@ def shade(share: float) -> tuple[float, ...]:
     return tuple(a + (b - a) * share for a, b in zip(low, high, strict=True))
 
 
-def beside(ax: Axes, y: float, words: str, *, bold: bool = False) -> None:
-    """Words in the right margin at a height in data units."""
-    weight = "bold" if bold else "normal"
-    place: Look = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "annotation_clip": False}
-    ax.annotate(words, (1, y), (10, 0), va="center_baseline", weight=weight, **place)
-
-
 def key(figure: Figure, entries: Sequence[tuple[str, Look]]) -> None:
-    """What the looks mean, in words, in a line at the top right; a look is that of a marker or of a box."""
+    """What the looks mean, in words; a look is that of a marker or of a box.
+
+    On a screen a line at the top right; on a phone lines at the foot, for which the figure grows.
+    """
+    length, narrow = [column_inches() * columns(word) + 0.5 for word, _ in entries], is_narrow()
+    rows = _lines(length, width() - 0.2) if narrow else [list(range(len(entries)))] * bool(entries)
+    if narrow:
+        _grow(figure, 0.22 * len(rows))
     high = figure.get_figheight()
-    marks = axes_at(figure, 0, high - 0.28, width=WIDTH, height=0.18)
-    marks.set(xlim=(0, WIDTH), ylim=(0, 0.18))
-    marks.set_axis_off()
-    x = WIDTH - 0.05 - sum(0.093 * columns(word) + 0.5 for word, _ in entries)
-    for word, look in entries:
-        figure.text((x + 0.32) / WIDTH, 1 - 0.19 / high, word, va="center")
-        if "marker" in look:
-            marks.plot([x + 0.12], [0.09], linestyle="none", clip_on=False, **look)
+    for n, row in enumerate(rows):
+        base = 0.22 * (len(rows) - n) - 0.2 if narrow else high - 0.28
+        marks = axes_at(figure, 0, base, width=width(), height=0.18)
+        marks.set(xlim=(0, width()), ylim=(0, 0.18))
+        marks.set_axis_off()
+        x = 0.1 if narrow else width() - 0.05 - sum(length)
+        for i in row:
+            _entry(marks, x, *entries[i])
+            x += length[i]
+
+
+def _lines(lengths: Sequence[float], room: float) -> list[list[int]]:
+    lines: list[list[int]] = []
+    for i, length in enumerate(lengths):
+        if lines and sum(lengths[j] for j in lines[-1]) + length <= room:
+            lines[-1].append(i)
         else:
-            boxes(marks, [(x, 0, 0.24, 0.18)], **look)
-        x += 0.093 * columns(word) + 0.5
+            lines.append([i])
+    return lines
+
+
+def _entry(marks: Axes, x: float, word: str, look: Look) -> None:
+    marks.text(x + 0.32, 0.09, word, va="center")
+    if "marker" in look:
+        marks.plot([x + 0.12], [0.09], linestyle="none", clip_on=False, **look)
+    else:
+        boxes(marks, [(x, 0, 0.24, 0.18)], **look)
+
+
+def _grow(figure: Figure, inches: float) -> None:
+    """The figure made higher at its foot, all that is drawn staying in its size and place."""
+    high = figure.get_figheight()
+    figure.set_figheight(high + inches)
+    for ax in figure.axes:
+        box = ax.get_position()
+        y, height = (box.y0 * high + inches) / (high + inches), box.height * high / (high + inches)
+        ax.set_position((box.x0, y, box.width, height))
+    for text in figure.texts:
+        x, y = text.get_position()
+        text.set_position((x, (y * high + inches) / (high + inches)))
 
 
 def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:

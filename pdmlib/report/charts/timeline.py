@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import floor, log10
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,17 +20,45 @@ from pdmlib.report.charts.clock import time_axis
 from pdmlib.report.charts.picture import (
     BLUE,
     INK,
+    NO_ROWS,
     PAPER,
+    RED,
     Look,
+    Sheet,
     boxes,
+    column_inches,
     count_text,
+    is_narrow,
     minutes_text,
     moment_text,
     spread,
 )
 
 Floats = npt.NDArray[np.float64]
-POINTS = 800
+POINTS, FEW_POINTS = 800, 300  # of a line on a screen, and on a phone
+SPOTS = 340  # along a picture that a pointer can tell apart: two pixels each
+SPIKE = 4.0  # times the limit and the median: above it a linear axis would press all else into its lowest quarter
+USUAL: Look = {"facecolor": "#ccd4da", "linewidth": 0}
+INCIDENT: Look = {"facecolor": RED, "alpha": 0.16, "linewidth": 0}
+
+
+@dataclass(frozen=True)
+class Around:
+    """What stands around a series.
+
+    Attributes:
+        window: what the picture covers; where it is left out the series alone says so.
+        usual: `at, low, high`: what the same hours of the weeks before held; None where nothing is known.
+        incidents: the spans in which something was broken.
+        reason: why there is nothing to draw, where there is nothing.
+    """
+
+    zone: ZoneInfo
+    deployed_at: datetime | None = None
+    window: Window | None = None
+    usual: pd.DataFrame | None = None
+    incidents: Sequence[Window] = ()
+    reason: str = NO_ROWS
 
 
 @dataclass(frozen=True)
@@ -129,16 +158,57 @@ def thin(values: Floats, limit: int = POINTS) -> npt.NDArray[np.intp]:
     return np.array(sorted(kept))
 
 
-def furnish(ax: Axes, line: Timeline, top: float, unit: str, deployed_at: datetime | None) -> None:
-    """Axes from 0 to `top` in a unit, the times of the line below, the deployment as a labelled line."""
+def furnish(ax: Axes, line: Timeline, around: Around, top: float, unit: str, usual_top: float = 0.0) -> None:
+    """Axes from 0 to `top` in a unit, the times below, the deployment as a labelled line, incidents shaded.
+
+    Args:
+        usual_top: the limit or what most values are; where `top` is far above, the axis is logarithmic from there.
+    """
+    spiked = 0 < usual_top * SPIKE < top
+    if spiked:
+        ax.set_yscale("symlog", linthresh=usual_top, linscale=1)
+        ax.set_yticks(_log_ticks(usual_top, top))
+        ax.set_yticks([], minor=True)
+    else:
+        ax.locator_params(axis="y", nbins=5)
     ax.set_ylim(0, top)
-    ax.set_ylabel(unit)
-    ax.locator_params(axis="y", nbins=5)
+    shown = f"{unit}, log scale" if spiked else unit
+    ax.set_ylabel("" if is_narrow() else shown)
     ax.yaxis.set_major_formatter(lambda value, _: count_text(value) if value >= 10 else f"{value:g}")
     ax.grid(True, axis="y")
-    time_axis(ax, line.starts[0], line.end, line.zone)
-    if deployed_at is not None:
-        _deployment(ax, line, deployed_at.timestamp())
+    time_axis(ax, line.starts[0], line.end, line.zone, note=f"{shown} · " if is_narrow() else "")
+    spans = [(span.start.timestamp(), span.end.timestamp()) for span in around.incidents]
+    boxes(ax, [(a, 0, b - a, top) for a, b in _within(line, spans)], zorder=0.8, **INCIDENT)
+    if around.deployed_at is not None:
+        _deployment(ax, line, around.deployed_at.timestamp())
+
+
+def _log_ticks(low: float, top: float) -> list[float]:
+    """Zero, and up to four round numbers above it."""
+    places = [m * 10.0**e for e in range(floor(log10(low)), floor(log10(top)) + 1) for m in (1, 2, 5)]
+    places = [v for v in places if low * 0.7 <= v <= top]
+    return [0.0, *places[:: -(-len(places) // 4)]]
+
+
+def _within(line: Timeline, spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """What of each span the picture shows, wide enough to be seen."""
+    least = (line.end - line.starts[0]) / 300
+    shown = [(max(a, float(line.starts[0])), min(b, line.end)) for a, b in spans]
+    return [(a, max(b, a + least)) for a, b in shown if a < b]
+
+
+def draw_usual(ax: Axes, line: Timeline, around: Around, share: float = 1.0) -> bool:
+    """The range of the same hours of the weeks before, behind all; whether there is one.
+
+    Args:
+        share: of an hour that a bucket of the line is long, where values are counts.
+    """
+    usual = timeline(around.usual, ("low", "high"), line.zone, None) if around.usual is not None else None
+    if usual is None or not usual.has("low"):
+        return False
+    low, high = usual.values["low"] * share, usual.values["high"] * share
+    ax.fill_between(usual.middles, low, np.minimum(high, ax.get_ylim()[1]), zorder=1, **USUAL)
+    return True
 
 
 def _deployment(ax: Axes, line: Timeline, at: float) -> None:
@@ -147,9 +217,28 @@ def _deployment(ax: Axes, line: Timeline, at: float) -> None:
         ax.text(line.starts[0], 1.03, f"◀ deployed {line.text(at)}, before this", transform=above, va="bottom")
     elif at <= line.end:
         ax.axvline(at, color=INK, linewidth=1.6, zorder=3)
-        right = (at - line.starts[0]) / (line.end - line.starts[0]) > 0.7
+        right = (at - line.starts[0]) / (line.end - line.starts[0]) > (0.6 if is_narrow() else 0.7)
         word = f"deployed {line.text(at)} ▼" if right else f"▼ deployed {line.text(at)}"
         ax.text(at, 1.03, word, transform=above, va="bottom", ha="right" if right else "left")
+
+
+def share_up(ax: Axes, value: float) -> float:
+    """How far up the axes a value stands, from 0 to 1."""
+    place = ax.transData + ax.transAxes.inverted()
+    return float(place.transform((ax.get_xlim()[0], value))[1])
+
+
+def name_spots(ax: Axes, line: Timeline, main: str, words: Sequence[str]) -> None:
+    """What each bucket says under the pointer, of buckets finer than a pointer the highest; a phone has none."""
+    figure, ends = ax.figure, np.append(line.starts[1:], line.end)
+    if is_narrow() or not isinstance(figure, Sheet):
+        return
+    (low, high), values = ax.get_ylim(), np.nan_to_num(line.values[main], nan=-1.0)
+    for part in np.array_split(np.arange(values.size), min(values.size, SPOTS)):
+        worst = int(part[np.argmax(values[part])])
+        words_of = f"{line.text(float(line.starts[worst]))}: {words[worst]}"
+        corners = (float(line.starts[part[0]]), low), (float(ends[part[-1]]), high)
+        figure.spots.append((ax, corners, words_of))
 
 
 def hatch_gaps(ax: Axes, line: Timeline, missing: Any, word: str, hatch: str) -> float:
@@ -172,10 +261,9 @@ def hatch_gaps(ax: Axes, line: Timeline, missing: Any, word: str, hatch: str) ->
     for a, b in spans:
         share = (b - a) / (line.end - line.starts[0])
         if share > 0.026 or (a, b) == longest:
-            turned = 0 if share > 0.1 else 90
-            ax.text(
-                (a + b) / 2, high * 0.05, word, ha="center", va="bottom", rotation=turned, bbox=PAPER, zorder=3
-            )
+            turned = 0 if share > (0.25 if is_narrow() else 0.1) else 90
+            place: Look = {"ha": "center", "va": "bottom", "transform": ax.get_xaxis_transform()}
+            ax.text((a + b) / 2, 0.05, word, rotation=turned, bbox=PAPER, zorder=3, **place)
     return sum(b - a for a, b in spans) / 60
 
 
@@ -184,8 +272,8 @@ def draw_line(ax: Axes, line: Timeline, name: str, color: str, width: float) -> 
     values, x = line.values[name], line.middles
     whole = np.where(line.complete, values, np.nan)
     lone = np.isfinite(whole) & np.isnan(np.append(whole[1:], np.nan)) & np.isnan(np.insert(whole[:-1], 0, np.nan))
-    kept = thin(whole)
-    width = width * 0.6 if len(kept) > POINTS // 2 else width
+    kept = thin(whole, FEW_POINTS if is_narrow() else POINTS)
+    width = width * 0.6 if len(kept) > POINTS // 2 or is_narrow() else width
     ax.plot(x[kept], whole[kept], color=color, linewidth=width, solid_capstyle="round", zorder=2.5)
     ax.plot(x[lone], whole[lone], "o", color=color, markersize=4, zorder=2.5)
     ragged = np.flatnonzero(~line.complete & np.isfinite(values))[-POINTS:]
@@ -196,19 +284,11 @@ def draw_line(ax: Axes, line: Timeline, name: str, color: str, width: float) -> 
 
 def right_labels(ax: Axes, line: Timeline, labels: Sequence[tuple[float, str, str]]) -> None:
     """Words in the right margin beside what they name: place, word, colour; moved apart when too near."""
-    high = ax.get_ylim()[1]
-    gap = high * 0.195 / (ax.bbox.height / ax.figure.dpi)
-    moved = spread([min(max(p, 0), high) for p, _, _ in labels], gap, gap * 0.3, high)
+    gap = 1.9 * column_inches() / (ax.bbox.height / ax.figure.dpi)
+    moved = spread([min(max(share_up(ax, p), 0), 1) for p, _, _ in labels], gap, gap * 0.3, 1.0)
     for (_, word, color), y in zip(labels, moved, strict=True):
-        ax.annotate(
-            word,
-            (line.end, y),
-            (10, 0),
-            textcoords="offset points",
-            va="center",
-            color=color,
-            annotation_clip=False,
-        )
+        place: Look = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+        ax.annotate(word, (1, y), (5 if is_narrow() else 10, 0), va="center", color=color, **place)
 
 
 def draw_limit(ax: Axes, value: float, color: str = INK) -> None:
@@ -231,15 +311,15 @@ def peak(line: Timeline, name: str) -> tuple[float, float]:
 def peak_note(ax: Axes, line: Timeline, peak: tuple[float, float], word: str) -> None:
     """A dot at the peak and words beside it."""
     x, y = peak
-    left, high = (x - line.starts[0]) / (line.end - line.starts[0]) > 0.6, ax.get_ylim()[1]
+    left = (x - line.starts[0]) / (line.end - line.starts[0]) > (0.45 if is_narrow() else 0.6)
     ax.plot([x], [y], "o", color=INK, markersize=5, zorder=4)
     ax.annotate(
         word,
-        (x, min(y, high)),
+        (x, min(y, ax.get_ylim()[1])),
         (-9 if left else 9, 1),
         textcoords="offset points",
         ha="right" if left else "left",
-        va="top" if y > 0.88 * high else "bottom",
+        va="top" if share_up(ax, y) > 0.88 else "bottom",
         bbox=PAPER,
         zorder=4,
     )
@@ -257,11 +337,14 @@ def incomplete_note(line: Timeline, named: Sequence[str]) -> str:
 
 
 def mark_key(
-    line: Timeline, named: Sequence[str], more: Sequence[tuple[str, Look]] = ()
+    line: Timeline, around: Around, named: Sequence[str], usual: bool, more: Sequence[tuple[str, Look]] = ()
 ) -> list[tuple[str, Look]]:
-    """Entries of the key: more marks, and the ring of an incomplete bucket if one is drawn."""
+    """Entries of the key, each only where it is drawn: more marks, the usual band, an incident, an open bucket."""
+    spans = [(span.start.timestamp(), span.end.timestamp()) for span in around.incidents]
+    band = [("usual for the hour", USUAL)] if usual else []
+    broken = [("incidents", INCIDENT)] if _within(line, spans) else []
     ring: Look = {"marker": "o", "color": BLUE, "markerfacecolor": "white", "markersize": 6}
-    return [*more, *([("incomplete", ring)] if _ragged(line, named) else [])]
+    return [*more, *band, *broken, *([("incomplete", ring)] if _ragged(line, named) else [])]
 
 
 def gap_note(minutes: float) -> str:

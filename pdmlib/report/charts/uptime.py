@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -22,14 +22,13 @@ from pdmlib.report.charts.picture import (
     SKY,
     Look,
     Picture,
-    beside,
     boxes,
     day_text,
+    is_narrow,
     key,
+    listing,
     minutes_text,
     nothing,
-    plain,
-    sheet,
     styled,
 )
 
@@ -90,37 +89,37 @@ def uptime_strip(segments: pd.DataFrame, zone: ZoneInfo, window: Window, *, reas
     if not strips:
         return nothing(title, reason)
     roomy = len(strips) <= 12
-    pitch, offset = (0.44, 0.46) if roomy else (0.22, 0.1)
-    figure, ax = sheet(title, 1.05 + pitch * len(strips), left=1.25, right=3.3, top=0.62)
+    listed = listing(title, len(strips), left=1.25, right=3.0, pitch=0.38 if roomy else 0.22)
+    # An outage's minutes stand above it where there is room.
+    half = 0.24 if roomy else 0.42
+    middle = listed.middle + 0.2 * (roomy and not is_narrow())
+    listed = replace(listed, middle=middle)
+    tops = [i + middle - half for i in range(len(strips))]
     boxes(
-        ax,
-        [(s.seen[0], i + offset, s.seen[1] - s.seen[0], 0.94 - offset) for i, s in enumerate(strips)],
+        listed.ax,
+        [(s.seen[0], y, s.seen[1] - s.seen[0], 2 * half) for y, s in zip(tops, strips, strict=True)],
         **HATCHED,
     )
     for state, look in UPTIME_LOOKS.items():
-        places = [
-            (a, i + offset, b - a, 0.94 - offset)
-            for i, d in enumerate(strips)
-            for s, a, b in d.spans
-            if s == state
-        ]
-        boxes(ax, places, gid=state, **look)
+        spans = [(y, a, b) for y, d in zip(tops, strips, strict=True) for s, a, b in d.spans if s == state]
+        places = [(a, y, b - a, 2 * half) for y, a, b in spans]
+        boxes(listed.ax, places, gid=state, **look)
         if state == Probe.DOWN:
-            boxes(ax, places, facecolor="none", edgecolor="white", linewidth=0, hatch="xx")
+            boxes(listed.ax, places, facecolor="none", edgecolor="white", linewidth=0, hatch="xx")
+    _clock_axis(listed.ax, strips)
     for i, strip in enumerate(strips):
-        if roomy:
-            _outage_words(ax, i, strip)
-        beside(ax, (offset + 0.94) / 2 + i, plain(strip.words, 42), bold=strip.minutes(Probe.DOWN) > 0)
-    _clock_axis(ax, strips, (offset + 0.94) / 2)
+        if roomy and not is_narrow():
+            _outage_words(listed.ax, tops[i], strip)
+        listed.tell(i, day_text(strip.day.date), strip.words, bold=strip.minutes(Probe.DOWN) > 0)
     words = " ".join(f"{day_text(s.day.date)}: {s.words}." for s in strips)
     key(
-        figure,
+        listed.figure,
         [
             *((s.replace("_", " "), x) for s, x in UPTIME_LOOKS.items() if any(d.minutes(s) for d in strips)),
             ("not probed", HATCHED),
         ],
     )
-    return Picture(figure, f"{title}, {zone.key}. {words}")
+    return Picture(listed.figure, f"{title}, {zone.key}. {words}")
 
 
 def _strips(segments: pd.DataFrame, zone: ZoneInfo, window: Window) -> list[_DayStrip]:
@@ -151,22 +150,19 @@ def _merged(spans: Iterable[tuple[str, float, float]]) -> tuple[tuple[str, float
     return tuple(merged)
 
 
-def _outage_words(ax: Axes, row: int, strip: _DayStrip) -> None:
+def _outage_words(ax: Axes, y: float, strip: _DayStrip) -> None:
     free = -1.0
     for state, a, b in sorted(strip.spans, key=lambda span: span[1]):
         middle = (a + b) / 2
         middle = min(max(middle, 1.4), 22.7)
         if state == Probe.DOWN and middle - 1.2 >= free:
-            ax.text(middle, row + 0.43, minutes_text((b - a) * 60), ha="center", va="bottom", color=RED)
+            ax.text(middle, y - 0.03, minutes_text((b - a) * 60), ha="center", va="bottom", color=RED)
             free = middle + 1.2
 
 
-def _clock_axis(ax: Axes, strips: Sequence[_DayStrip], middle: float) -> None:
+def _clock_axis(ax: Axes, strips: Sequence[_DayStrip]) -> None:
     ax.set_xlim(0, max(24.0, *(s.day.window.minutes / 60 for s in strips)))
-    ax.set_ylim(len(strips), 0)
-    ax.set_xticks(range(0, 25, 3), [f"{h:02}:00" for h in range(0, 25, 3)])
-    names = [day_text(s.day.date) for s in strips]
-    ax.set_yticks([i + middle for i in range(len(strips))], names)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    hours = range(6, 24, 6) if is_narrow() else range(0, 25, 3)
+    ax.set_xticks(hours, [f"{h:02}:00" for h in hours])
+    ax.spines["bottom"].set_visible(False)
     ax.grid(True, axis="x")
