@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PROSE = [path for path in sorted(DOCS.rglob("*.md")) if path.parent != FOLDER]
 BLOCK = re.compile(r"(?:^<!-- not run: (.+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Languages of blocks: bash and yaml are tried here, text is what a command printed, sql is tried with the database.
+# Of blocks: bash and yaml are tried here, text is what a command printed, sql is tried with the database.
 LANGUAGES = ("bash", "text", "yaml", "python", "sql", "")
 BASE = {"site": "shop", "title": "Shop", "time_zone": "UTC", "sources": {}}
 TOOLS = Path(sys.executable).parent
