@@ -98,6 +98,8 @@ class Shell:
         self.folder = folder / "pdmlib"
         for name in ("notebooks", "params"):
             shutil.copytree(ROOT / name, self.folder / name)
+        with (self.folder / "params/demo.yaml").open("a", encoding="utf-8") as site:
+            site.write("notify_env: SLACK_WEBHOOK_URL\n")  # as the page of messages says
         (folder / "bin").mkdir()
         (folder / "bin/pdm").write_text(COMMAND)
         (folder / "bin/pdm").chmod(0o755)
