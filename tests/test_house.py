@@ -47,14 +47,15 @@ INSIDE = {
     "workbook.survey": """
         database
         features shapes zones
-        jobs look rhythm
+        jobs look
+        rhythm
         guess queries words
     """,
     "report": """
         page tables
         html
         columns
-        cells document text
+        cells document messages text
         card
         charts words
     """,
@@ -123,6 +124,7 @@ INSIDE = {
     "sources.postgres": """
         source
         checks explain tables
+        monitors
         mapping survey timings
         snapshot visibility
         session

@@ -17,7 +17,7 @@ from pdmlib.site.load import load_site
 from pdmlib.sources.accounts import SentryProject
 from pdmlib.sources.endpoints import Answered, usual_answers
 from pdmlib.workbook import init as drafting
-from pdmlib.workbook.site_draft import Asked, Question, Told, draft, is_zone
+from pdmlib.workbook.site_draft import NO_PATH, Asked, Question, Told, draft, is_zone
 from pdmlib.workbook.survey.database import Seen
 from pdmlib.workbook.survey.jobs import calls_in, project_beside
 
@@ -140,7 +140,10 @@ def _endpoints(url: str) -> tuple[Answered, list[Answered]] | None:
         return None
     with console.status(f"asking {url} at the usual paths"):
         page, there = usual_answers(url.rstrip("/"))
-    Console(highlight=False, markup=False).print(endpoints_table([page, *there]))
+    screen = Console(highlight=False, markup=False)
+    screen.print(endpoints_table([page, *there]))
+    if page.everywhere:
+        screen.print(NO_PATH)
     return page, there
 
 

@@ -104,7 +104,6 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("title", "Error", cells.text),
         C("class", "Class", cells.text, mark=True),
         C("events", "Events", cells.count, True),
-        C("last_seen", "Last seen", cells.text),
     ),
     "incidents": (
         C("start", "Start", cells.text),
@@ -128,6 +127,14 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("share_pct", "Share of time", cells.share, True),
         C("verdict", "Verdict", cells.text, mark=True),
         C("reason", "Reason", cells.sentences),
+    ),
+    "queries_glance": (
+        C("query", "Query", cells.text),
+        C("calls", "Calls", cells.count, True),
+        C("before_mean_ms", "Mean before", cells.ms, True),
+        C("mean_ms", "Mean now", cells.ms, True),
+        C("share_pct", "Share of time", cells.share, True),
+        C("verdict", "Verdict", cells.text, mark=True),
     ),
     "plans": (
         C("query", "Critical query", cells.text),

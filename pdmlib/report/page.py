@@ -10,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -17,13 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from markupsafe import escape
 from nbconvert.exporters import HTMLExporter
 
+from pdmlib.phases.window import now, spoken
 from pdmlib.report.html import render
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
-SHOWS = re.compile(r"<(?:table|svg|li|article|section)\b")  # what a slide is there for
+# What a slide is there for; a picture that only says why it is empty is not.
+SHOWS = re.compile(r'<(?:table|li|article|section)\b|class="picture"')
+MESSAGE = re.compile(r'<p class="message">(.*?)</p>', re.DOTALL)
+AGENDA = re.compile(r"## +(.+?)(?: \((\d+) min\))?(?:\n|$)(.*)", re.DOTALL)  # a part, its minutes, what follows
+TOPIC = re.compile(r"### +(.+?)(?:\n|$)(.*)", re.DOTALL)
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
@@ -53,28 +60,40 @@ def write_notebook(notebook: Any, path: Path, moved: tuple[str, str]) -> None:
     path.write_text(nbformat.writes(notebook).replace(*moved), encoding="utf-8")
 
 
-def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0) -> None:
+def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0, zone: tzinfo = UTC) -> None:
     """Writes the notebook as one self-contained page, code hidden.
 
     Args:
-        refresh_s: for a screen on a wall: all of it at once, loaded anew so often.
+        refresh_s: for a screen on a wall: all of it at once, loaded anew so often, and how old it is.
+        zone: in which it says when it was written.
     """
+    written = now() if refresh_s else None
     footer = f"{title} · written by pdmlib · the code behind it is in notebook.ipynb beside this file"
     head, *sections = _sections(notebook)
     for section in (head, *sections):
-        section.html = body(nbformat.v4.new_notebook(cells=_split(section.cells), metadata=notebook.metadata))
-    script = f"setTimeout(() => location.reload(), {1000 * refresh_s})" if refresh_s else ""
+        section.html = _made(_split(section.cells), notebook)
+    script = _style("wall.js") if refresh_s else ""
     page = render(
         "page.html.j2",
         title=title,
         style=_style("page.css"),
         head=head,
         sections=sections,
+        columns=_columns(sections) if refresh_s else [],
         footer=footer,
+        refresh_s=refresh_s,
+        written=written,
+        written_words=spoken(written, zone) if written else "",
         script=script,
         allowed=_allowed(script),
     )
     path.write_text(_linked(page.html), encoding="utf-8")
+
+
+def _columns(sections: list[Section]) -> list[list[Section]]:
+    """The widgets of a wall in three columns of about the same height: the verdict and charts take most."""
+    places = ((0, 3), (1, 2), range(4, len(sections)))
+    return [[sections[i] for i in column if i < len(sections)] for column in places]
 
 
 def _sections(notebook: Any) -> list[Section]:
@@ -121,6 +140,11 @@ def _linked(page: str) -> str:
     return LINK.sub(lambda link: link[0] if link[1] in known else "", page)
 
 
+def _made(cells: list[Any], notebook: Any) -> str:
+    """Some cells of a notebook as HTML."""
+    return body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata))
+
+
 def body(notebook: Any) -> str:
     """The cells' text and outputs as HTML."""
     text, _ = _exporter().from_notebook_node(notebook)
@@ -148,33 +172,65 @@ def _style(name: str) -> str:
     return files("pdmlib.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
+@dataclass
+class Slide:
+    """One slide: its message is the title; the part of the agenda and the topic stand small above it."""
+
+    part: str
+    topic: str = ""
+    minutes: tuple[int, int] | None = None
+    cells: list[Any] = field(default_factory=list)
+    spoken: list[Any] = field(default_factory=list)
+    title: str = ""
+    html: str = ""
+    notes: str = ""
+
+
 def write_slides(notebook: Any, path: Path, title: str) -> None:
     """Writes the cells tagged `slide`, and those after them, as 16:9 slides in one self-contained page.
 
-    Cells tagged `skip` stay out, and so do slides that show nothing. The arrow keys, page-down and scrolling move
-    by one slide; left and right need the script.
+    Cells tagged `skip` stay out, and so do slides that show nothing; what is tagged `notes` is for the presenter.
+    The arrow keys move by one slide and N shows the notes; what does not fit goes on on a further slide. Without
+    its script the page is one long list.
     """
-    made = (body(nbformat.v4.new_notebook(cells=cells, metadata=notebook.metadata)) for cells in _groups(notebook))
-    script = _style("slides.js")
+    slides, script = _slides(notebook), _style("slides.js")
+    for slide in slides:
+        made, slide.notes = (_made(cells, notebook) for cells in (slide.cells, slide.spoken))
+        message = MESSAGE.search(made)
+        slide.title = message[1] if message else str(escape(slide.topic or slide.part or title))
+        slide.html = _linked(MESSAGE.sub("", made))
+    shown = [slide for slide in slides if SHOWS.search(slide.html)]
     page = render(
         "slides.html.j2",
         title=title,
         style=_style("page.css") + _style("slides.css"),
-        slides=[_linked(slide) for slide in made if SHOWS.search(slide)],
+        slides=shown,
+        agenda=max((slide.minutes[1] for slide in slides if slide.minutes), default=0),
         script=script,
         allowed=_allowed(script),
     )
     path.write_text(page.html, encoding="utf-8")
 
 
-def _groups(notebook: Any) -> list[list[Any]]:
-    groups: list[list[Any]] = []
+def _slides(notebook: Any) -> list[Slide]:
+    """The slides of a notebook, each with the part of the agenda that it belongs to and that part's minutes."""
+    found: list[Slide] = []
+    part, minutes = "", None
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags", [])
-        if {"skip", "parameters", "injected-parameters"} & set(tags):
+        tags = set(cell.metadata.get("tags", []))
+        if {"skip", "parameters", "injected-parameters"} & tags:
             continue
+        text = cell.source if cell.cell_type == "markdown" else ""
+        heading = AGENDA.match(text)
+        if heading:
+            begun = minutes[1] if minutes else 0
+            part, minutes = heading[1], (begun, begun + int(heading[2])) if heading[2] else None
+            text = heading[3].strip()
         if "slide" in tags:
-            groups.append([])
-        if groups:
-            groups[-1].append(cell)
-    return groups
+            topic = TOPIC.match(text)
+            found.append(Slide(part, topic[1] if topic else "", minutes))
+            text = topic[2].strip() if topic else text
+        if found and (text or cell.cell_type == "code"):
+            kept = cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell(text)
+            (found[-1].spoken if "notes" in tags else found[-1].cells).append(kept)
+    return found

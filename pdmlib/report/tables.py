@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,7 @@ from markupsafe import Markup, escape
 
 from pdmlib.frames.readings import Reading, Status, Trend
 from pdmlib.frames.states import Cell, Usage
-from pdmlib.phases.window import spoken
+from pdmlib.phases.window import spoken, spoken_day
 from pdmlib.report import cells, words
 from pdmlib.report.card import Told
 from pdmlib.report.columns import COLUMNS, C, Column
@@ -29,7 +30,7 @@ BECAME = {
 }
 
 
-ISO = len("2025-03-10T15:00:00Z")
+ISO, DAY = len("2025-03-10T15:00:00Z"), re.compile(r"\d{4}-\d\d-\d\d")
 ROWS = 8  # of a table without a rule of its own that are seen at once
 # Which rows of a table are told at once; the others are folded under it. Of these tables the troubled rows count.
 TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -94,7 +95,10 @@ def _folded(
 def _local(row: Mapping[str, Any], zone: ZoneInfo) -> Mapping[str, Any]:
     """A row with the ISO times among its values as a person of the site says them."""
     moments = {key: v for key, v in row.items() if isinstance(v, str) and len(v) == ISO and v[10] == "T"}
-    return {**row, **{key: spoken(datetime.fromisoformat(text), zone) for key, text in moments.items()}}
+    days = {
+        key: spoken_day(date.fromisoformat(v)) for key, v in row.items() if isinstance(v, str) and DAY.fullmatch(v)
+    }
+    return {**row, **days, **{key: spoken(datetime.fromisoformat(text), zone) for key, text in moments.items()}}
 
 
 def _plain_columns(rows: list[Mapping[str, Any]]) -> tuple[Column, ...]:

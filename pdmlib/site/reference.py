@@ -92,7 +92,10 @@ def _closed(properties: Mapping[str, Schema]) -> Schema:
 
 def _columns(terms: Terms) -> Schema:
     def kind(column: Column) -> Schema:
-        return {"type": "string" if column.required else ["string", "null"], "description": column.means}
+        return {
+            "type": "string" if column.required and not column.instead else ["string", "null"],
+            "description": column.means,
+        }
 
     return _closed({column.name: kind(column) for column in terms.columns})
 

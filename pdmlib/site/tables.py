@@ -65,6 +65,13 @@ class TableBlock(Part):
         _check_words(self.terms, self.words)
         return self
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Our columns that the table must have; in place of one said to be lacking, those that tell the same."""
+        lacking = {ours for ours, theirs in self.columns.items() if theirs is None}
+        found = (self.terms.column(n).instead if n in lacking else (n,) for n in self.terms.required)
+        return tuple(dict.fromkeys(name for names in found for name in names))
+
     def candidates(self, ours: str) -> tuple[str, ...]:
         """Their columns to look for, in order: the declared one alone; none where it is declared to be lacking."""
         if ours in self.columns:
@@ -77,12 +84,18 @@ class TableBlock(Part):
         return known_words({word.name: (word.name, *word.usual) for word in self.terms.words[ours]}, self.words)
 
 
+def _is_told_otherwise(terms: Terms, ours: str, columns: Mapping[str, str | None]) -> bool:
+    """Whether other columns tell what the table has no column for."""
+    instead = terms.column(ours).instead
+    return bool(instead) and all(columns.get(name, name) for name in instead)
+
+
 def _check_columns(terms: Terms, columns: Mapping[str, str | None]) -> None:
     known = [column.name for column in terms.columns]
     for ours, theirs in columns.items():
         if ours not in known:
             raise MisplacedError(("columns", ours), one_of(ours, known, f"a column of {terms.block}"))
-        if theirs is None and ours in terms.required:
+        if theirs is None and ours in terms.required and not _is_told_otherwise(terms, ours, columns):
             raise MisplacedError(
                 ("columns", ours), f"cannot be null: {terms.block} needs {', '.join(terms.required)}"
             )
@@ -110,7 +123,9 @@ class Uptime(TableBlock):
         default="public.uptime_logs",
         description="the table of the probes, a row each; of a table of changes, a view that repeats each state",
     )
-    interval_s: Annotated[float, Field(gt=0)] = Field(default=300, description="seconds between two probes")
+    interval_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="seconds between two probes; absent: as the probes themselves show"
+    )
     in_sentry: bool = Field(
         default=False, description="there is no table: read the checks of Sentry's uptime monitors"
     )

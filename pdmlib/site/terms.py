@@ -21,12 +21,14 @@ class Column:
     Attributes:
         required: the block cannot be read without it.
         usual: names that a table is searched for, in order, where the site file names none; last comes our own.
+        instead: columns of ours that together tell the same, where the site file says that the table has none.
     """
 
     name: str
     means: str
     required: bool = False
     usual: tuple[str, ...] = ()
+    instead: tuple[str, ...] = ()
 
     @property
     def candidates(self) -> tuple[str, ...]:
@@ -114,7 +116,12 @@ CRON = Terms(
         Column("job", "the job's name", required=True, usual=("job_name",)),
         Column("started_at", "when the run began", required=True),
         Column("completed_at", "when the run ended"),
-        Column("status", "how far the run came: one of the words", required=True),
+        Column(
+            "status",
+            "how far the run came: one of the words; `null`: what ended is completed, with an error failed",
+            required=True,
+            instead=("completed_at", "error"),
+        ),
         Column("error", "why the run failed", usual=("error_message",)),
         Column("duration_ms", "how long the run took, in milliseconds"),
         Column("attempts", "how often the run was tried"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pdmlib.frames.understanding import Unclear
@@ -51,6 +51,7 @@ class Answered:
     Attributes:
         taken_for: up, degraded, down, or None: not understood.
         parts: how many components the body names.
+        everywhere: whether a path that surely is none is answered so as well, as applications of one page do.
     """
 
     path: str
@@ -60,6 +61,7 @@ class Answered:
     taken_for: str | None
     detail: str | None
     parts: int = 0
+    everywhere: bool = False
 
 
 def answers_of(site: Site) -> list[Answered]:
@@ -82,11 +84,13 @@ def usual_answers(base_url: str) -> tuple[Answered, list[Answered]]:
     paths = [Endpoint(path, True) for path in dict.fromkeys((nowhere, *USUAL, *DETAILED))]
     page, none, *others = _asked(base_url, [Endpoint("/", False), *paths], {})
     there = [a for a in others if a.code is not None and a.code not in (404, 405, 410) and not _is_same(a, none)]
-    return page, there
+    is_found = none.code is not None and 200 <= none.code < 300
+    return replace(page, everywhere=is_found and _is_same(page, none)), there
 
 
 def _is_same(answer: Answered, none: Answered) -> bool:
-    return answer.code == none.code and answer.said.replace(answer.path, "") == none.said.replace(none.path, "")
+    alike = answer.said == none.said or answer.said.replace(answer.path, "") == none.said.replace(none.path, "")
+    return answer.code == none.code and alike
 
 
 def _asked(base: str, endpoints: Sequence[Endpoint], headers: Mapping[str, str]) -> list[Answered]:

@@ -130,9 +130,10 @@ def _fill(
     say("writing the report", EXECUTED)
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
-    page.write_page(notebook, beside / "report.html", f"{site.title}: {scope.phase.title}", scope.phase.refresh_s)
+    title = f"{site.title}: {scope.phase.title}"
+    page.write_page(notebook, beside / "report.html", title, scope.phase.refresh_s, zone=site.zone)
     if scope.phase.slides:
-        page.write_slides(notebook, beside / "slides.html", f"{site.title}: {scope.phase.title}")
+        page.write_slides(notebook, beside / "slides.html", title)
 
 
 def _page() -> Any:

@@ -44,7 +44,9 @@ def look_at_database(variable: str) -> tuple[Seen, str]:
     """
     url = environment_value(variable)
     if url is None:
-        raise CallError(f"{variable} is not set; set it, or name another one with --database-env")
+        raise CallError(
+            f"{variable} is not set; set it, or name another with --database-env, to have it looked at"
+        )
     if is_loopback(url):
         return _look(variable, url, "disable"), "disable"
     try:

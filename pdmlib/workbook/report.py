@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property, wraps
 from pathlib import Path
 from types import FunctionType
@@ -15,12 +16,12 @@ from markupsafe import escape
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Priority, Status
+from pdmlib.frames.readings import Priority, Reading, Status
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
-from pdmlib.report import document, html, tables, text, words
+from pdmlib.report import document, html, messages, tables, text, words
 from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Html
 from pdmlib.site.notes import Notes, load_notes, notes_path
@@ -34,6 +35,15 @@ from pdmlib.workbook.gather import gather
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
+# The frame and the time of the rows that the readings of a section rest on.
+NEWEST = {
+    "stability": ("probes", "checked_at"),
+    "performance": ("latencies", "end"),
+    "traffic": ("latencies", "end"),
+    "activity": ("activity", "end"),
+    "database": ("host_metrics", "at"),
+}
+HOUR_MIN = 60
 T = TypeVar("T")
 Show = TypeVar("Show", bound=Callable[..., Any])
 
@@ -126,19 +136,19 @@ class Report:
         return tables.brief([r for name in sections for r in self.verdict.section(name)], most)
 
     def message(self, *names: str) -> Html:
-        """What readings say, in one line: the title of a slide."""
-        found = [r for r in (self.verdict.reading(name) for name in names) if r]
-        aims = {r.id: f" (target {r.target})" for r in found if r.target.startswith(("<", ">"))}
-        told = [f"{r.title} {words.shown(r)}{aims.get(r.id, '')}" for r in found]
-        return html.render("message.html.j2", told=told)
+        """What a topic or readings come to, in one line: the title of a slide; nothing where there is nothing."""
+        told = messages.message(self.verdict, *names)
+        return Html(f'<p class="message">{escape(told)}</p>' if told else "")
 
     def focus(self) -> Html:
         """The checklist of the phase, one card a section."""
         return tables.boxes(self.verdict.tables["checklist"])
 
     def table(self, name: str, most: int | None = None) -> Html:
-        """A table of `report.json`; a slide shows its first rows, at most so many."""
+        """A table of `report.json`; a slide shows its first rows, at most so many, but all that are urgent."""
         rows = self.verdict.tables[name]
+        if most is not None:
+            most = max(most, sum(row.get("priority") in (Priority.P0, Priority.P1) for row in rows))
         if name == "feature_adoption":
             return tables.adoption(rows)
         said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most)
@@ -155,7 +165,7 @@ class Report:
         A slide shows at most so many, and never hides one that is urgent.
         """
         urgent = sum(cause.priority is not Priority.P2 for cause in self.verdict.causes)
-        told = (*self.card.causes, *self.card.others)
+        told = sorted((*self.card.causes, *self.card.others), key=lambda cause: cause.priority == Priority.P2)
         lines = [f"{c.priority} {c.said} ({c.owner}, {c.due})" for c in told]
         return self._list(lines, "No finding.", max(most, urgent))
 
@@ -168,11 +178,22 @@ class Report:
                 "value": words.number(r.value, r.unit),
                 "status": words.judged(r),
                 "kind": r.status.value,
-                "note": r.reason or (f"target {r.target}" if r.target else ""),
+                "note": f"target {r.target}" if r.target and r.value is not None else r.reason or "",
+                "age": self._age(r),
             }
             for r in found
         ]
         return html.render("tiles.html.j2", tiles=rows)
+
+    def _age(self, r: Reading) -> str:
+        """How old the newest row is that a reading rests on; empty where the frame of its section has none."""
+        name, column = NEWEST.get(r.section, ("", ""))
+        times = self.case.within(name, column, self._scope.known)[column] if name else ()
+        if not len(times):
+            return ""
+        minutes = (self._scope.as_of - max(times)) / timedelta(minutes=1)
+        old = words.number(round(minutes), "min") if minutes < 2 * HOUR_MIN else f"{minutes / HOUR_MIN:.0f} h"
+        return f"{old} old"
 
     def changed_before(self) -> Html:
         """Deployments and other changes in the day before the window."""
@@ -241,14 +262,16 @@ class Report:
         return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
     def chart(self, name: str, fold: bool = False) -> Any:
-        """A picture by name.
+        """A picture by name; flatter for a wall.
 
         Args:
             fold: it stands folded under its own words where every reading that it shows is well.
         """
         from pdmlib.report.charts.catalogue import CHARTS, picture
+        from pdmlib.report.charts.picture import on_a_wall
 
-        drawn = picture(self.case, name)
+        with on_a_wall() if self._scope.phase.refresh_s else nullcontext():
+            drawn = picture(self.case, name)
         calm = fold and all(
             r.status in (Status.PASS, Status.INFO)
             for r in self.verdict.readings

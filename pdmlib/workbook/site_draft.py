@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from zoneinfo import available_timezones
 
+from pdmlib.frames.index_text import quoted
 from pdmlib.frames.understanding import mend_line
 from pdmlib.site.site import SOURCE_NAMES
 from pdmlib.sources.accounts import SentryProject
@@ -24,6 +25,9 @@ from pdmlib.workbook.survey.shapes import Taken
 from pdmlib.workbook.survey.zones import NOTHING, Zones, agreed
 
 YES, NO = "yes", "no"
+NO_PATH = (
+    "Every path answers with the same page, also one that does not exist, so that no health check can be told."
+)
 # Categories of the guide's report, by what teams call them.
 CATEGORIES = {
     "bug": "bug|error|defect|fault|broken|incident",
@@ -104,7 +108,11 @@ class Words:
 
 @dataclass(frozen=True)
 class BlockDraft:
-    """One table block of the file."""
+    """One table block of the file.
+
+    Attributes:
+        where: the condition of the rows that count, and why; with a ? where it is needed and not known.
+    """
 
     key: str
     table: str
@@ -114,6 +122,7 @@ class BlockDraft:
     zone: Guess | None = None
     is_naive: bool = False
     interval_s: float | None = None
+    where: Guess | None = None
     categories: Mapping[str, list[str]] = field(default_factory=dict)
 
 
@@ -166,6 +175,11 @@ class Draft:
         return any(answer.code in (401, 403) for answer in (self.page, self.health) if answer)
 
     @property
+    def is_one_page(self) -> bool:
+        """Whether every path is answered with the page, so that nothing tells a health check."""
+        return self.page is not None and self.page.everywhere
+
+    @property
     def has_page(self) -> bool:
         """Whether the page answers as a page does; what it answers else is not taken for what is usual."""
         return self.page is None or self.page.taken_for is not None or self.page.code in (401, 403)
@@ -197,7 +211,8 @@ class Draft:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables that the file names, and what each holds."""
-        found = {self.told.database_env: "postgresql://pdm_monitor:<password>@<host>:5432/<database>"}
+        address = {self.told.database_env: "postgresql://pdm_monitor:<password>@<host>:5432/<database>"}
+        found = address if self.is_database else {}
         named = {
             "sentry": {"SENTRY_AUTH_TOKEN": "a token with event:read, org:read and project:releases"},
             "vercel": {"VERCEL_TOKEN": "a token of the team"},
@@ -206,7 +221,7 @@ class Draft:
         }
         for source, variables in named.items():
             found |= variables if self.sources[source] else {}
-        return found if self.is_database or self.told.database_env else {}
+        return found
 
 
 def draft(
@@ -227,7 +242,8 @@ def draft(
         detailed=detailed,
     )
     if health is None and told.url:
-        text = "No usual health check answers. At which path is one? (none: -)"
+        text = NO_PATH if whole.is_one_page else "No usual health check answers."
+        text += " At which path is one? (none: -)"
         path = asked.of(Question("sources.app.health", text, "-", is_right=_is_path))
         whole = replace(whole, told_health=path if path != "-" else None)
     if not whole.has_page and health is None:
@@ -331,8 +347,23 @@ def _block(key: str, found: Taken, zones: Mapping[str, Guess | None], asked: Ask
         zone=zones[found.table.name],
         is_naive=bool(_naive(found)),
         interval_s=found.interval_s,
+        where=_where(key, found, asked),
         categories=_categories(words) if key == "tickets" and words else {},
     )
+
+
+def _where(key: str, found: Taken, asked: Asked) -> Guess | None:
+    """Which rows count: runs that have a job, probes of the one monitor that nobody can guess."""
+    job = found.columns.get("job")
+    if job is not None and None in found.table.values(job.name):
+        return Guess(f"{quoted(job.name)} IS NOT NULL", f"rows without {job.name} are no runs of a scheduled job")
+    if found.apart is None:
+        return None
+    column, names = found.apart.column, found.apart.names
+    text = f"{found.table.name} holds probes of several monitors, by {column}. Which of them is the application?"
+    answer = asked.of(Question(f"{key}.where", text, None, names))
+    why = f"{column} tells {len(names)} monitors apart: {', '.join(names)}"
+    return Guess(f"{quoted(column)} = '{answer or '?'}'", why)
 
 
 def _columns(found: Taken) -> dict[str, str | None]:
@@ -341,7 +372,7 @@ def _columns(found: Taken) -> dict[str, str | None]:
     columns: dict[str, str | None] = {}
     for ours, column in found.columns.items():
         usual = next((name for name in found.terms.column(ours).candidates if name in have), None)
-        if usual != (column.name if column else None):
+        if usual != (column.name if column else None) or (column is None and ours in found.terms.required):
             columns[ours] = column.name if column else None
     return columns
 

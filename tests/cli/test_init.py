@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,12 @@ from pdmlib.cli.main import application
 from pdmlib.site.load import load_site
 from pdmlib.site.site import Site
 from pdmlib.sources.postgres.survey import supabase_ref
-from pdmlib.workbook.init import DATABASE_VARIABLES, VENDOR_VARIABLES
+from pdmlib.workbook.init import DATABASE_VARIABLES, VENDOR_VARIABLES, text_of
+from pdmlib.workbook.site_draft import BlockDraft, Draft, Told, Words
+from pdmlib.workbook.survey.guess import Guess
 from tests.servers import ADMIN, MONITOR, Database
 from tests.sources.loopback import Reply, routed, vendor
-from tests.workbook.worlds import DJANGO, HELPDESK, PAGILA, PRISMA, RAILS
+from tests.workbook.worlds import DJANGO, HELPDESK, MONITORS, PAGILA, PRISMA, QUEUES, RAILS
 
 
 @pytest.fixture
@@ -234,7 +237,7 @@ def test_nothing_at_all_gives_a_file_that_loads_and_says_what_is_needed(folder: 
     done = _init("--yes")
     assert done.exit_code == 0
     assert load_site("params/site.yaml", offline=True).unused
-    assert "set DATABASE_URL" in done.stdout + done.stderr or "DATABASE_URL is not set" in done.stderr
+    assert "DATABASE_URL is not set" in done.stderr
 
 
 def test_answers_are_taken_instead_of_the_guesses(
@@ -283,7 +286,9 @@ def test_an_application_of_one_page_has_no_health_check_where_every_path_answers
     with vendor(
         lambda call: Reply("<html><div id=app></div></html>", 200, {"Content-Type": "text/html"})
     ) as running:
-        assert _init("--yes", "--url", running.url, "--site", "params/spa.yaml").exit_code == 0
+        done = _init("--yes", "--url", running.url, "--site", "params/spa.yaml")
+    assert done.exit_code == 0 and "Every path answers with the same page" in done.stdout
+    assert "none of the usual paths answers" not in Path("params/spa.yaml").read_text()
     app = load_site("params/spa.yaml", offline=True).sources.app
     assert app is not None and app.health is None and app.page == "/"
 
@@ -473,3 +478,61 @@ def test_variables_are_added_to_an_example_that_is_there(folder: Path) -> None:
 def test_a_site_file_is_plain_yaml(database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _drafted(database, HELPDESK, monkeypatch)
     assert yaml.safe_load(Path("params/other.yaml").read_text())["site"] == "other"
+
+
+def test_a_queue_of_jobs_is_no_feature_and_its_scheduled_runs_are_read_as_cron(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, site = _drafted(database, QUEUES, monkeypatch)
+    assert _counted(site) == {"public.orders": "created_at"}
+    cron = site.cron
+    assert cron is not None and (cron.table, cron.where) == ("public.good_jobs", "cron_key IS NOT NULL")
+    assert cron.columns["job"] == "cron_key" and cron.columns["status"] is None
+    assert (cron.columns["started_at"], cron.columns["completed_at"]) == ("performed_at", "finished_at")
+    assert [(job.name, job.schedules) for job in cron.jobs] == [("sync_stock", ("*/15 * * * *",))]
+    text = Path("params/other.yaml").read_text()
+    assert (
+        "# not counted, a queue of jobs (its runs can be read as `cron`): public.outbox, public.queue_jobs" in text
+    )
+    assert _doctor()[0] == 0
+
+
+def test_of_several_monitors_in_one_table_the_one_that_counts_is_asked_for_and_a_line_is_ready_to_be_completed(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, site = _drafted(database, MONITORS, monkeypatch)
+    assert site.uptime and (site.uptime.table, site.uptime.interval_s) == ("public.heartbeat", 60)
+    assert "uptime.where" in done.stdout.split("Still to be told")[1]
+    assert _doctor()[0] == 1
+    file = Path("params/other.yaml")
+    file.write_text(re.sub(r"# (where: .*)\?", r"\g<1>1", file.read_text()))
+    completed = load_site(file, offline=True).uptime
+    assert completed is not None and completed.where == "monitor_id = '1'"
+
+
+def test_each_commented_line_can_be_completed_where_it_stands(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The header says so: the remark's sign goes, the question mark is answered, and the file still loads."""
+    _drafted(database, MONITORS, monkeypatch)
+    file = Path("params/other.yaml")
+    file.write_text(re.sub(r"^( *)# ( *)\?: ", r"\1\2maintenance: ", file.read_text(), flags=re.MULTILINE))
+    uptime = load_site(file, offline=True).uptime
+    assert uptime is not None and uptime.words["maintenance"] == ("3",)
+    unknown = (Words(None, ("neu",), "one of open, closed"), Words(None, ("eilig",), "one of low, urgent"))
+    block = BlockDraft("tickets", "public.cases", "its name", words=unknown)
+    zone = Guess("UTC", "as told")
+    text = text_of(
+        Draft(Told("x"), "X", zone, sentry=None, page=None, health=None, detailed=None, blocks=(block,)), file
+    )
+    for ours in ("open", "urgent"):
+        text = text.replace("#   ?:", f"    {ours}:", 1)
+    file.write_text(text.replace("  # words:", "  words:"))
+    tickets = load_site(file, offline=True).tickets
+    assert tickets is not None and tickets.words == {"open": ("neu",), "urgent": ("eilig",)}
+
+
+def test_where_no_database_is_given_nothing_asks_for_one(folder: Path) -> None:
+    done = _init("--yes")
+    assert "postgres" in load_site("params/site.yaml", offline=True).unused
+    assert "set DATABASE_URL" not in done.stdout and not Path(".env.example").exists()

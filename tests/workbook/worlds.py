@@ -132,3 +132,40 @@ PRISMA = (
          LATERAL (SELECT now() AT TIME ZONE 'UTC' - n * interval '2 h' AS t) AS s""",
     f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}",
 )
+
+# GoodJob's table (its migration create_good_jobs), Laravel's of failed jobs and a queue of one's own.
+QUEUES = (
+    """CREATE TABLE good_jobs (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), queue_name text, priority int,
+         serialized_params jsonb, performed_at timestamptz, finished_at timestamptz, error text,
+         created_at timestamptz NOT NULL, cron_key text, executions_count int, job_class text,
+         locked_at timestamptz)""",
+    """INSERT INTO good_jobs (queue_name, performed_at, finished_at, error, created_at, cron_key, job_class)
+       SELECT 'default', t, t + interval '9 s', CASE WHEN n = 50 THEN 'StandardError: no' END, t, 'sync_stock',
+         'SyncStockJob' FROM generate_series(1, 900) AS n, LATERAL (SELECT date_trunc('hour', now())
+         - n * interval '15 min' AS t) AS s""",
+    """INSERT INTO good_jobs (queue_name, performed_at, finished_at, created_at, job_class)
+       SELECT 'mailers', t, t + interval '1 s', t, 'MailJob' FROM generate_series(1, 300) AS n,
+         LATERAL (SELECT now() - n * interval '47 min' AS t) AS s""",
+    """CREATE TABLE queue_jobs (id serial PRIMARY KEY, queue text, payload jsonb, attempts int,
+         reserved_at timestamptz, available_at timestamptz, created_at timestamptz DEFAULT now())""",
+    """INSERT INTO queue_jobs (queue, payload, attempts, created_at)
+       SELECT 'default', '{}', 0, now() - n * n * interval '3 min' FROM generate_series(1, 60) AS n""",
+    """CREATE TABLE outbox (id serial PRIMARY KEY, channel text, data jsonb, tries int, "lockedBy" text,
+         "processAfter" timestamptz, created_at timestamptz DEFAULT now())""",
+    """INSERT INTO outbox (channel, data, tries, created_at)
+       SELECT 'mail', '{}', 1, now() - n * n * interval '7 min' FROM generate_series(1, 60) AS n""",
+    "CREATE TABLE orders (id serial PRIMARY KEY, created_at timestamptz DEFAULT now())",
+    "INSERT INTO orders (created_at) SELECT now() - n * n * interval '5 min' FROM generate_series(1, 60) AS n",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}",
+)
+
+# Uptime Kuma's table of heartbeats (its db/knex_init_db.js), of a shop and a printer that is off at night.
+MONITORS = (
+    """CREATE TABLE heartbeat (id serial PRIMARY KEY, monitor_id int NOT NULL, status smallint, time timestamptz,
+         ping int)""",
+    """INSERT INTO heartbeat (monitor_id, status, time, ping)
+       SELECT m, CASE WHEN n = 9 THEN 3 WHEN m = 2 AND n % 400 < 120 THEN 0 ELSE 1 END,
+         now() - n * interval '1 min' - m * interval '13 s', 40
+       FROM generate_series(0, 900) AS n, generate_series(1, 2) AS m""",
+    f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {MONITOR}",
+)

@@ -22,6 +22,7 @@ LOG = "uptime_logs"
 WORKING = (Probe.UP, Probe.DEGRADED)
 SAID = (*WORKING, Probe.DOWN, Probe.MAINTENANCE)
 UNCLEAR = Probe.UNCLEAR
+FAR, MOST = 0.2, 0.75  # a gap shorter than a fifth of what three of four gaps are at most lies inside a round
 BURST = timedelta(minutes=1)  # probes nearer together than this are one look
 
 
@@ -113,11 +114,14 @@ def _watched(case: Case) -> pd.DataFrame:
 
 def interval_of(case: Case) -> timedelta:
     """How often probes are due: the site file's interval, else the usual distance of the probes seen."""
-    if case.site.uptime is not None:
+    if case.site.uptime is not None and case.site.uptime.interval_s is not None:
         return timedelta(seconds=case.site.uptime.interval_s)
-    own = case["probes"]["checked_at"].drop_duplicates().sort_values()
-    distances = own.diff().dropna()
-    apart = distances[distances > BURST]
+    probes = case["probes"]
+    logged = probes.loc[probes["target"] == LOG, "checked_at"]
+    own = (logged if len(logged) > 1 else probes["checked_at"]).drop_duplicates().sort_values()
+    gaps = own.diff().dropna()
+    # Probes of several places come seconds apart, our own in bursts: what is far shorter than most is no interval.
+    apart = gaps[gaps > (FAR * gaps.quantile(MOST) if len(logged) > 1 else BURST)]
     return case.scope.phase.cadence if apart.empty else apart.median().to_pytimedelta()
 
 

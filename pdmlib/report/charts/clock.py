@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from matplotlib.axes import Axes
 
 from pdmlib.phases.window import days_between
-from pdmlib.report.charts.picture import MUTED, day_text, is_narrow, width
+from pdmlib.report.charts.picture import MUTED, day_text, is_flat, is_narrow, width
 
 BY_DAY = 16 * 86400
 
@@ -27,6 +27,8 @@ def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo, note: str = ""
         ax.set_xticks(_midnights(start, end, zone), minor=True)
     ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")
     ax.tick_params(which="minor", length=0)
+    if is_flat():
+        return
     box, high = ax.get_position(), ax.bbox.height / ax.figure.dpi / ax.get_position().height
     above = 1 - 0.1 / high if is_narrow() else box.y1 + 0.05 / high  # beside the title, where the sheet is narrow
     ax.figure.text(
@@ -59,7 +61,7 @@ def _day_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple
 
 def _hour_ticks(start: float, end: float, zone: ZoneInfo, inches: float) -> tuple[list[float], list[str]]:
     most, length = inches / 1.0, (end - start) / 60
-    minutes = next((m for m in (5, 10, 15, 30, 60, 120, 180, 360) if length / m <= most), 720)
+    minutes = next((m for m in (5, 10, 15, 30, 60, 120, 180, 360, 720) if length / m <= most), 1440)
     days = days_between(_local(start, zone).date(), _local(end, zone).date(), zone)
     clock = [time(m // 60, m % 60) for m in range(0, 1440, minutes)]
     places = [datetime.combine(d.date, t, zone).timestamp() for d in days for t in clock]

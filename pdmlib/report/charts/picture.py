@@ -11,7 +11,9 @@ import html
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import wraps
@@ -50,6 +52,7 @@ STYLE: Any = {
     "text.color": INK,
     "text.parse_math": False,
     "axes.edgecolor": MUTED,
+    "axes.facecolor": "none",
     "axes.labelcolor": MUTED,
     "axes.axisbelow": True,
     "axes.spines.top": False,
@@ -64,7 +67,9 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "pdmlib",
 }
-SMALL: Any = {**STYLE, "figure.figsize": (NARROW, 1), "font.size": 9}
+SMALL: Any = {**STYLE, "figure.figsize": (NARROW, 0.93), "font.size": 9}
+# A third of a wall's screen shows what a phone does, flatter and enlarged, so that its type is read from afar.
+WALL: Any = {**SMALL, "figure.figsize": (NARROW, 0.46)}
 
 
 Spot = tuple[Axes, tuple[tuple[float, float], tuple[float, float]], str]  # two corners in data units, and words
@@ -111,7 +116,8 @@ def _saved(figure: Figure, kind: str, dpi: int, metadata: dict[str, Any]) -> byt
     with warnings.catch_warnings():
         # Names may hold characters that our font lacks; the reader's browser has them.
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)
-        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata)
+        ground = "none" if kind == "svg" else "white"  # a page has its own
+        figure.savefig(target, format=kind, dpi=dpi, metadata=metadata, facecolor=ground)
     return target.getvalue()
 
 
@@ -153,11 +159,24 @@ def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Picture:
         with matplotlib.rc_context(STYLE):
             wide = draw(*args, **kwargs)
-        with matplotlib.rc_context(SMALL):
+        with matplotlib.rc_context(WALL if _wall.get() else SMALL):
             narrow = draw(*args, **kwargs)
         return replace(wide, narrow=narrow.figure)
 
     return drawn
+
+
+_wall: ContextVar[bool] = ContextVar("wall", default=False)
+
+
+@contextmanager
+def on_a_wall() -> Iterator[None]:
+    """What is drawn inside has the flat size of a wall in place of a phone's."""
+    token = _wall.set(True)
+    try:
+        yield
+    finally:
+        _wall.reset(token)
 
 
 def width() -> float:
@@ -170,6 +189,11 @@ def is_narrow() -> bool:
     return width() < WIDE
 
 
+def is_flat() -> bool:
+    """Whether what is being drawn is for a wall, where a heading stands above it."""
+    return float(matplotlib.rcParams["figure.figsize"][1]) < 0.7
+
+
 def column_inches() -> float:
     """How wide a column of text is, about: DejaVu Sans is 0.59 of its size wide."""
     return 0.59 * float(matplotlib.rcParams["font.size"]) / 72
@@ -179,6 +203,8 @@ def blank(title: str, height: float) -> Sheet:
     """An empty figure of a height in inches, with its title; a phone has no room for what follows a colon."""
     figure = Sheet(figsize=(width(), height))
     words, size = (title.partition(":")[0], 11) if is_narrow() else (title, 13)
+    if is_flat():
+        return figure
     figure.text(0.1 / width(), 1 - 0.08 / height, words, size=size, weight="bold", va="top")
     return figure
 
@@ -188,7 +214,8 @@ def sheet(
 ) -> tuple[Sheet, Axes]:
     """A figure with a title and one pair of axes; the margins are inches, on a phone as small as can be."""
     if is_narrow():
-        left, right, height = 0.52, 1.0 if right else 0.1, height * 0.93
+        left, right, height = 0.52, 1.0 if right else 0.1, height * float(matplotlib.rcParams["figure.figsize"][1])
+        top, bottom = (0.28, 0.3) if is_flat() else (top, bottom)
     figure = blank(title, height)
     ax = axes_at(figure, left, bottom, width=width() - left - right, height=height - top - bottom)
     ax.tick_params(length=0, pad=6)

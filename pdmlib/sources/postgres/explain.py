@@ -14,6 +14,7 @@ from pdmlib.site.site import TABLE_BLOCKS, Site
 from pdmlib.site.tables import Cron, Feature, TableBlock
 from pdmlib.site.terms import CRON_SETTINGS, Column
 from pdmlib.sources.postgres.mapping import JSON, NUMERIC, condition, is_naive, is_time, no_time, value
+from pdmlib.sources.postgres.monitors import apart
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, FILTERED, Sight, feature_tables, ledger, near, qualified
 
@@ -72,7 +73,7 @@ def _plan(key: str, block: TableBlock) -> _Plan:
         key=key,
         table=block.table,
         wanted=wanted,
-        required=terms.required,
+        required=block.required,
         words=words,
         zone=block.time_zone,
         means={column.name: column.means for column in terms.columns},
@@ -130,10 +131,21 @@ def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> U
         rows, words, problem = [], (), problem or error.reason
     if columns and not rows:
         problem = problem or "no rows"
+    if plan.key == "uptime" and plan.where is None and not problem:
+        problem, mend = _several(session, sight, columns)
     said = tuple(
         _said(ours=ours, theirs=found[ours], plan=plan, sight=sight, rows=rows, zone=zone) for ours in plan.wanted
     )
     return Understood(key=plan.key, table=sight.table, columns=said, words=words, problem=problem, mend=mend)
+
+
+def _several(session: Session, sight: Sight, columns: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """That several monitors write the table, and the line that chooses one."""
+    found = apart(session, sight, columns["checked_at"], tuple(columns.values()))
+    if found is None:
+        return None, None
+    names = ", ".join(masked(name) for name in found.names[:WORDS])
+    return f"holds probes of {len(found.names)} monitors, by {found.column}: {names}", found.mend
 
 
 def _mend(sight: Sight) -> str | None:

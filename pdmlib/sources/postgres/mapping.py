@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -202,8 +202,11 @@ class Reader:
         """
         return _laid_out(self, block)
 
-    def select(self, layout: Layout, start: datetime, end: datetime) -> list[Row]:
+    def select(self, layout: Layout, start: datetime, end: datetime, also: Sequence[str] = ()) -> list[Row]:
         """Rows of a table whose time lies in `[start, end)`, in our words; newest first where the cap cuts.
+
+        Args:
+            also: further columns of the table, as text under the table's own names.
 
         Raises:
             SourceError: the table cannot be read.
@@ -211,7 +214,7 @@ class Reader:
         table = layout.block.table
         query = compose(
             "SELECT {parts} FROM {table} WHERE {inside} AND {counts} ORDER BY {time} DESC LIMIT {cap}",
-            parts=joined(list(layout.selected())),
+            parts=joined([*layout.selected(), *(compose("{c}::text AS {c}", c=identifier(c)) for c in also)]),
             table=identifier(qualified(table)),
             inside=inside(layout.time, layout.type_of(layout.moment), layout.zone),
             counts=layout.counts,
@@ -222,7 +225,7 @@ class Reader:
         if len(found) > ROWS:
             self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
         self._count_odd_times(layout)
-        return [layout.understood(row, self.unclear) for row in found[:ROWS]]
+        return [{**layout.understood(r, self.unclear), **{c: r[c] for c in also}} for r in found[:ROWS]]
 
     def _count_odd_times(self, layout: Layout) -> None:
         """Counts rows without a time, by what they are of, and those at an impossible one: they are lost."""
@@ -252,7 +255,7 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     names = {column.name: block.candidates(column.name) for column in terms.columns}
     found = {ours: next((n for n in theirs if n in sight.columns), None) for ours, theirs in names.items()}
     columns = {ours: theirs for ours, theirs in found.items() if theirs}
-    needed = [ours for ours in terms.required if ours not in columns]
+    needed = [ours for ours in block.required if ours not in columns]
     if needed:
         raise SourceError(SOURCE, _lacking(block, sight, needed))
     lost = [ours for ours, theirs in block.columns.items() if theirs and ours not in columns]

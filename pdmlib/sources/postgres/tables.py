@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from pdmlib.site.schedules import periods_before
 from pdmlib.site.tables import Feature, FeatureKind
 from pdmlib.site.terms import CRON_SETTINGS
 from pdmlib.sources.fields import vocabulary
-from pdmlib.sources.postgres import mapping
+from pdmlib.sources.postgres import mapping, monitors
 from pdmlib.sources.postgres.mapping import Layout, Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, compose, identifier, joined, literal, written
 from pdmlib.sources.postgres.visibility import Sight, feature_tables, qualified
@@ -37,22 +36,41 @@ def probes(reader: Reader) -> pd.DataFrame:
     start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.known.end + HOUR)
     if scope.phase.named_window:
         start = min(start, scope.before.start)
-    rows = reader.select(reader.layout(uptime), start, end)
-    return frame("probes", [_probe(row) for row in _of_one_monitor(rows, reader.unclear)])
+    layout = reader.layout(uptime)
+    several = None if uptime.where else _several(reader, layout)
+    rows = reader.select(layout, start, end, also=[several.column] if several else ())
+    told = _of_one_monitor(rows, several, reader.unclear, chosen=bool(uptime.where))
+    return frame("probes", [_probe(row) for row in told])
 
 
-def _of_one_monitor(rows: list[Row], unclear: Unclear) -> Iterator[Row]:
-    """Rows of probes; of those of one moment that contradict each other no status is understood."""
-    said: dict[datetime, set[str | None]] = defaultdict(set)
-    for row in rows:
-        said[row["checked_at"]].add(row["status"])
-    for row in rows:
-        words = said[row["checked_at"]]
-        if len(words) > 1:
-            mend = mend_line("uptime", "where", value="<column> = '<one monitor>'")
-            example = " and ".join(sorted(str(word) for word in words))
+def _several(reader: Reader, layout: Layout) -> monitors.Apart | None:
+    """What tells the monitors apart that write the table; None where it has one, or cannot be looked at."""
+    try:
+        return monitors.apart(reader.session, layout.sight, layout.time, tuple(layout.columns.values()))
+    except SourceError as error:
+        reader.say(f"table:{layout.block.table}:monitors", "error", error.reason)
+        return None
+
+
+def _of_one_monitor(
+    rows: list[Row], several: monitors.Apart | None, unclear: Unclear, chosen: bool
+) -> Iterator[Row]:
+    """Rows of probes; of those that others of the same time contradict no status is understood."""
+    timed = [row for row in rows if row["checked_at"] is not None]
+    doubtful = monitors.contradicted(
+        [row["checked_at"].timestamp() for row in timed],
+        [row["status"] for row in timed],
+        [row[several.column] for row in timed] if several else None,
+        chosen=chosen,
+    )
+    words = " and ".join(sorted({str(timed[place]["status"]) for place in doubtful}))
+    mend = several.mend if several else monitors.UNNAMED
+    for place, row in enumerate(timed):
+        if place in doubtful:
+            example = f"{several.column} {row[several.column]}: {row['status']}" if several else words
             unclear.note("uptime.checked_at", "several monitors at one time", example, mend=mend)
-        yield {**row, "status": row["status"] if len(words) == 1 else None}
+        yield {**row, "status": None if place in doubtful else row["status"]}
+    yield from (row for row in rows if row["checked_at"] is None)
 
 
 def _probe(row: Row) -> Row:
@@ -73,18 +91,33 @@ def cron_logs(reader: Reader) -> pd.DataFrame:
     grace = timedelta(seconds=cron.start_grace_s + max((job.timeout_s for job in cron.jobs), default=0))
     start, end = scope.window.start - timedelta(days=2), min(scope.as_of, scope.known.end + grace)
     layout = reader.layout(cron)
-    rows = [_run(row, reader.unclear) for row in reader.select(layout, start, end)]
+    rows = [_run(row, layout, reader.unclear) for row in reader.select(layout, start, end)]
     return frame("cron_logs", _runs_before(reader, layout, start, {row["job"] for row in rows}) + rows)
 
 
-def _run(row: Row, unclear: Unclear) -> Row:
+NO_ERROR = ("", "{}", "[]", "null")
+
+
+def _run(row: Row, layout: Layout, unclear: Unclear) -> Row:
     """A row of the log; an end before its start is none, and says nothing of how the run came out."""
     found = {name: row[name] for name in SCHEMAS["cron_logs"].columns}
     starts, ends = found["started_at"], found["completed_at"]
-    if starts is not None and ends is not None and ends < starts:
+    is_odd = starts is not None and ends is not None and ends < starts
+    if "status" not in layout.columns:
+        found["status"] = None if is_odd else _outcome(row, layout)
+    if is_odd:
         unclear.note("cron.completed_at", "before its start", ends)
         found["completed_at"] = None
     return found
+
+
+def _outcome(row: Row, layout: Layout) -> str | None:
+    """How a run came out by its end and its error, where no column says it; None where these are not read."""
+    if not {"completed_at", "error"} <= layout.columns.keys() or {"completed_at", "error"} & row["odd"]:
+        return None
+    if row["completed_at"] is None:
+        return "started"
+    return "completed" if (row["error"] or "").strip() in NO_ERROR else "failed"
 
 
 def _runs_before(reader: Reader, layout: Layout, start: datetime, known: set[str]) -> list[Row]:

@@ -20,7 +20,7 @@ from pdmlib.sources.postgres.survey import (
     survey,
     words_of,
 )
-from pdmlib.workbook.survey.features import Counted, counted, is_bookkeeping, not_made_by_people
+from pdmlib.workbook.survey.features import Counted, counted, is_bookkeeping, is_queue, not_made_by_people
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.queries import Proposed, proposed
 from pdmlib.workbook.survey.shapes import Taken, assigned, switches, with_words
@@ -61,7 +61,7 @@ def look(session: Session) -> Seen:
         SourceError: the catalogue cannot be read, or the connection was lost.
     """
     found = survey(session)
-    own = [table for table in found.tables if not is_bookkeeping(table)]
+    own = [table for table in found.tables if is_queue(table) or not is_bookkeeping(table)]
     taken = assigned(table for table in found.tables if table in own or "session" in table.name)
     taken = {key: _with_rare_words(session, one) for key, one in taken.items()}
     cron = taken.get("cron")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pdmlib.site.tables import FeatureKind
 from pdmlib.sources.postgres.survey import NOT_MADE, UNWRITABLE, Column, Table
 from pdmlib.workbook.survey.look import Look
-from pdmlib.workbook.survey.rhythm import interval
 
 SLOWEST_CLOCK_S = 1_800.0  # rows that come at a steady pace faster than this are made by a machine
 MOST = 30  # features written; further tables are named in a comment
@@ -24,6 +23,29 @@ BOOKKEEPING = re.compile(
     |pg_stat_statements\w*|spatial_ref_sys|schema_version|pgmigrations)$""",
     re.IGNORECASE | re.VERBOSE,
 )
+# Queues of jobs by the names of their makers: Solid Queue, GoodJob, Delayed Job, Que, Oban, django-q,
+# procrastinate, pg-boss, Graphile Worker, River, copies of BullMQ and APScheduler, Laravel, Hangfire, Quartz and
+# Queue Classic.
+QUEUES = re.compile(
+    r"""(^|_)(solid_queue_\w*(jobs|executions)|good_jobs|good_job_executions|delayed_jobs|que_jobs|oban_jobs
+    |django_q_(task|ormq|schedule)|procrastinate_(jobs|events)|pgboss_\w+|river_job|apscheduler_jobs|bull\w*_jobs?
+    |failed_jobs|queue_classic_jobs|qrtz_\w+|(queue|queued|background|async|worker|work)_(jobs?|tasks?|items?)
+    |(jobs?|tasks?|work)_queues?|jobs)$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+QUEUE_SCHEMAS = ("pgboss", "graphile_worker", "hangfire")
+# What a row of a queue tells beside its job: where it waits, what it is given, who has it, how often it was tried,
+# when it may run, how it ended. Four of these six are no accident.
+SIGNS_OF_A_QUEUE = (
+    r"^queue(_name)?$|^channel$",
+    r"payload|serialized|^arg(ument)?s$|^params$|^data$|^handler$|^job_data$",
+    r"^(locked|reserved|claimed|leased|picked|lock|worker|attempted|taken)(_(by|at|until|id|to|expires_at))?$",
+    r"^(max_)?(attempts?(_made)?|retr(y|ies)(_count|_limit)?|tries|executions(_count)?)$",
+    r"^(run|available|scheduled|execute|start_after|process|perform|delay(ed)?)(_(at|until|after|on))?$|^priority$",
+    r"^(last_)?(error|exception|failed_reason|stack_?trace)(_\w+)?$|^(finished|completed|failed|processed|done)(_(at|on))?$",
+)
+A_QUEUE = 4
+QUEUE = "a queue of jobs (its runs can be read as `cron`)"
 
 
 @dataclass(frozen=True)
@@ -47,12 +69,23 @@ def is_bookkeeping(table: Table) -> bool:
     return bool(BOOKKEEPING.match(table.name.split(".")[-1]))
 
 
+def is_queue(table: Table) -> bool:
+    """Whether a table is a queue of jobs: by its name, or by what its columns tell of each job."""
+    schema, name = table.name.split(".", 1)
+    columns = [re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", column.name).lower() for column in table.columns]
+    signs = sum(any(re.search(sign, column) for column in columns) for sign in SIGNS_OF_A_QUEUE)
+    named = schema in QUEUE_SCHEMAS or QUEUES.search(name) is not None
+    return signs >= (A_QUEUE if not named else A_QUEUE // 2)
+
+
 def not_made_by_people(table: Table) -> str | None:
-    """Why a table counts nothing that users do: it has no time of its own, or its rows come by the clock."""
+    """Why a table counts nothing that users do: no time of its own, a queue, or rows that come by the clock."""
+    if is_queue(table):
+        return QUEUE
     time = Look(table).made
     if table.problem or time is None:
         return table.problem or "no time of its own"
-    step = interval(Look(table).times(time))
+    step, _ = Look(table).pace(time)
     return None if step is None or step > SLOWEST_CLOCK_S else "its rows come by the clock"
 
 

@@ -11,7 +11,9 @@ from statistics import median
 
 from pdmlib.site.masking import masked
 from pdmlib.site.terms import Terms
+from pdmlib.sources.postgres.monitors import NAMES, Apart, told_apart
 from pdmlib.sources.postgres.survey import NOT_MADE, Column, Table, words_in
+from pdmlib.workbook.survey.rhythm import interval
 from pdmlib.workbook.survey.words import meaning
 
 MOST_WORDS = 8  # distinct values of a column of words; the blocks of a site file know four at most
@@ -115,6 +117,16 @@ class Look:
     def times(self, column: Column) -> list[float]:
         """The times of a column that are set."""
         return [value for value in self.table.values(column.name) if value is not None]
+
+    def pace(self, time: Column, but: Column | None = None) -> tuple[float | None, Apart | None]:
+        """Seconds between rows where they are regular, of each monitor alone; what tells monitors apart."""
+        rows = [row for row in self.table.rows if row.get(time.name) is not None]
+        free = [c.name for c in self.table.columns if c.type in NAMES and not c.single and c not in (time, but)]
+        several = told_apart(self.times(time), {name: [row.get(name) for row in rows] for name in free})
+        if several is None:
+            return interval(self.times(time)), None
+        of_one = (interval([r[time.name] for r in rows if str(r[several.column]) == n]) for n in several.names)
+        return next(filter(None, of_one), None), several
 
     def ends(self, start: Column) -> Iterator[Column]:
         """Columns of times that come after the start in nearly every row, within a day."""

@@ -19,6 +19,7 @@ from pdmlib.site.terms import (
     UPTIME,
     Terms,
 )
+from pdmlib.sources.postgres.monitors import Apart
 from pdmlib.sources.postgres.survey import UNWRITABLE, Column, Table, words_in
 from pdmlib.workbook.survey.look import Look
 from pdmlib.workbook.survey.rhythm import interval
@@ -47,6 +48,7 @@ class Taken:
         columns: our name -> the table's column, None where it has none.
         signs: what speaks for it, in words.
         interval_s: seconds between two rows, where they are regular.
+        apart: what tells several monitors apart whose probes the table holds.
     """
 
     terms: Terms
@@ -56,6 +58,7 @@ class Taken:
     signs: tuple[str, ...]
     interval_s: float | None = None
     words: Mapping[str, tuple[Spoken, ...]] = field(default_factory=dict)
+    apart: Apart | None = None
 
 
 class _Signs:
@@ -85,7 +88,11 @@ def assigned(tables: Iterable[Table]) -> dict[str, Taken]:
 def _taken(
     look: Look, terms: Terms, columns: Columns, signs: _Signs, interval_s: float | None = None
 ) -> Taken | None:
-    lacking = [name for name in terms.required if columns.get(name) is None]
+    lacking = [
+        name
+        for name in terms.required
+        if columns.get(name) is None and not all(map(columns.get, terms.column(name).instead or (name,)))
+    ]
     if lacking or signs.points < ENOUGH:
         return None
     words = {
@@ -132,7 +139,7 @@ def _uptime(look: Look) -> Taken | None:
     )
     if time is None or status is None:
         return None
-    step = interval(look.times(time))
+    step, several = look.pace(time, but=status)
     signs = _Signs()
     signs.add(step and PROBE_S[0] <= step <= PROBE_S[1], 3, f"a row every {step or 0:.0f} s")
     signs.add(
@@ -147,7 +154,8 @@ def _uptime(look: Look) -> Taken | None:
     if any(list(look.ends(time))) or _several(look, status) or (step is None and signs.points < ENOUGH):
         return None
     columns: Columns = {"checked_at": time, "status": status, "response_ms": response, "errors": errors}
-    return _taken(look=look, terms=UPTIME, columns=columns, signs=signs, interval_s=step)
+    taken = _taken(look=look, terms=UPTIME, columns=columns, signs=signs, interval_s=step)
+    return taken and replace(taken, apart=several)
 
 
 def _several(look: Look, status: Column) -> bool:
@@ -167,40 +175,42 @@ def _named(look: Look, terms: Terms, ours: str, pattern: str, taken: tuple[str, 
     )
 
 
+_JOB = r"^(?!queue).*(cron|job|task|worker|command|name)"  # what a queue is called is no job
 _OUTCOME = r"status|state|result|outcome|\bok\b|_ok|success|fail|exit|code|done"
 
 
 def _cron(look: Look) -> Taken | None:
-    time = look.pick(CRON, "started_at", _time, "start|began|begin") or look.made
+    time = look.pick(CRON, "started_at", _time, "start|began|begin|perform|execut|^ran_") or look.made
     if time is None:
         return None
     status = look.status(CRON, "status", _OUTCOME)
-    pattern = r"job|task|cron|worker|command|name"
-    job = _named(look, CRON, "job", pattern=pattern, taken=(status.name,)) if status else None
+    job = _named(look, CRON, "job", pattern=_JOB, taken=(status.name,)) if status else None
     if job is None or status is None:
         job, status = _job_and_outcome(look, time)
-    if job is None or status is None:
-        return None
     ends = list(look.ends(time))
     end = look.pick(CRON, "completed_at", lambda c: c in ends, "complet|finish|end|stop|done") or next(
         iter(ends), None
     )
+    used = tuple(column.name for column in (status, job) if column)
+    error = look.pick(CRON, "error", _text, "err|exception|reason|message|detail|output", used)
+    if job is None and end is not None and error is not None:  # a queue whose rows say how they ended by these two
+        job = look.pick(CRON, "job", look.names, _JOB, (error.name,))
+    if job is None or (status is None and (end is None or error is None)):
+        return None
     steps = [interval(times) for times in look.by_name(job, time).values()]
     signs = _Signs()
-    signs.add(look.twice(job, time, status), 3, "starts and ends in pairs")
+    signs.add(status and look.twice(job, time, status), 3, "starts and ends in pairs")
     signs.add(end, 2, "an end after each start")
     signs.add(sum(step is not None for step in steps) >= 0.5 * len(steps), 2, "regular starts")
     signs.add(re.search("cron|job|task|run|sched|batch", look.table.name, re.IGNORECASE), 2, "its name")
-    signs.add(look.known(CRON, "status", status) >= 0.5, 1, "words of runs")
+    signs.add(status and look.known(CRON, "status", status) >= 0.5, 1, "words of runs")
     duration = look.pick(CRON, "duration_ms", _number, "duration|elapsed|took|runtime|_ms$")
     columns: Columns = {
         "job": job,
         "started_at": time,
         "completed_at": end,
         "status": status,
-        "error": look.pick(
-            CRON, "error", _text, "err|exception|reason|message|detail|output", (status.name, job.name)
-        ),
+        "error": error,
         "duration_ms": duration if duration and _in_ms(look, time, end, duration) else None,
         "attempts": look.pick(CRON, "attempts", _number, "attempt|retr|tries"),
     }

@@ -78,6 +78,14 @@ def test_rule_5_a_probe_missing_now_and_then_is_bridged() -> None:
     assert uptime_pct(day1(probes)).coverage_pct == 100
 
 
+def test_rule_5_the_interval_is_the_one_that_the_probes_themselves_show() -> None:
+    """A probe a minute with three holes of nine minutes: of each, eight minutes have nobody's word."""
+    minutely = the_probes(1, DEPLOYED, DAY_LATER)
+    held = [p for n, p in enumerate(minutely) if not any(start < n < start + 9 for start in (100, 500, 900))]
+    found = uptime_pct(day1(held, site=a_site(uptime={"table": "public.uptime_logs"})))
+    assert found.coverage_pct == pytest.approx(100 * (1440 - 3 * 8) / 1440)
+
+
 def test_rule_5_degraded_is_up_and_reported_beside() -> None:
     probes = the_probes(5, DEPLOYED, DAY_LATER)
     probes[10] = {**probes[10], "status": "degraded"}

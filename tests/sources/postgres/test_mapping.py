@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from pdmlib.sources.postgres import source
 from tests.builders import a_feature, a_scope, at
@@ -276,6 +277,33 @@ def test_probes_of_one_moment_that_contradict_each_other_are_not_understood_unti
     assert unclear(chosen) == []
 
 
+APART = """
+CREATE TABLE beats (id int GENERATED ALWAYS AS IDENTITY, monitor_id int, checked_at timestamptz, status text);
+INSERT INTO beats (monitor_id, checked_at, status)
+SELECT m, t + m * interval '7 s', CASE WHEN m = 2 AND t >= '2025-03-04 09:00+00' THEN 'down' ELSE 'up' END
+FROM generate_series('2025-03-04 08:00+00'::timestamptz, '2025-03-04 09:59+00', '1 min') AS t,
+generate_series(1, 2) AS m;
+"""
+
+
+def test_probes_of_monitors_seconds_apart_are_not_read_as_one_and_the_column_that_tells_them_is_named(
+    database: Database,
+) -> None:
+    """Two hours of two monitors, the second down in the second hour: 60 probes of each contradict each other."""
+    granted(database, APART)
+    found = collected(database, uptime={"table": "public.beats"})
+    statuses = found["probes"]["status"]
+    assert (int((statuses == "up").sum()), int(statuses.isna().sum())) == (120, 120)
+    rows = {row["example"]: row for row in found["not_understood"].to_dict("records")}
+    assert {name: row["count"] for name, row in rows.items()} == {"monitor_id 1: up": 60, "monitor_id 2: down": 60}
+    (mend,) = {row["mend"] for row in rows.values()}
+    where = yaml.safe_load(mend)["uptime"]["where"]
+    assert where == "monitor_id = '<one of 1, 2>'"
+    chosen = collected(database, uptime={"table": "public.beats", "where": "monitor_id = '1'"})
+    assert list(chosen["probes"]["status"]) == ["up"] * 120
+    assert unclear(chosen) == []
+
+
 def test_every_table_counts_only_the_rows_that_its_condition_lets_in(database: Database) -> None:
     """Two rows each, one of the shop's own; the newest run of before belongs to the other."""
     times = "('2025-03-04 10:00+00'::timestamptz), ('2025-03-04 11:00+00')"
@@ -397,3 +425,37 @@ def test_a_time_without_zone_in_the_hour_that_comes_twice_tells_no_state(databas
     found = source.collect(site, a_scope(site, deployed_at=at("2025-10-25T10:00"), as_of=at("2025-10-27T10:00")))
     assert found["probes"].sort_values("checked_at")["status"].fillna("none").tolist() == ["up", "none", "up"]
     assert [what for _, what, _ in unclear(found)] == ["in the hour that comes twice"]
+
+
+# A job table as GoodJob 4 makes it (its migration create_good_jobs): no word says how a run ended.
+GOOD_JOB = """
+CREATE TABLE good_jobs (job_class text, performed_at timestamptz, finished_at timestamptz, error text);
+INSERT INTO good_jobs VALUES
+  ('Invoices', '2025-03-04 10:00+00', '2025-03-04 10:01+00', NULL),
+  ('Invoices', '2025-03-04 11:00+00', '2025-03-04 11:01+00', 'PG::QueryCanceled'),
+  ('Invoices', '2025-03-04 12:00+00', '2025-03-04 12:01+00', ''),
+  ('Invoices', '2025-03-04 13:00+00', NULL, 'tried once, will be tried again'),
+  ('Invoices', '2025-03-04 14:00+00', '2025-03-04 13:59+00', NULL);
+"""
+BY_END = {
+    "table": "public.good_jobs",
+    "columns": {"job": "job_class", "started_at": "performed_at", "completed_at": "finished_at", "status": None},
+    "jobs": [{"name": "Invoices", "schedule": "0 * * * *"}],
+}
+
+
+def test_a_log_without_a_status_tells_by_its_end_and_its_error_how_a_run_came_out(database: Database) -> None:
+    granted(database, GOOD_JOB)
+    found = collected(database, cron=BY_END)
+    runs = found["cron_logs"].sort_values("started_at")
+    assert list(runs["status"].fillna("unknown")) == ["completed", "failed", "completed", "started", "unknown"]
+    assert unclear(found) == [("cron.completed_at", "before its start", "2025-03-04 13:59:00+00:00")]
+
+
+def test_a_log_without_a_status_needs_an_end_and_an_error_and_says_so(database: Database) -> None:
+    granted(database, "CREATE TABLE good_jobs (job_class text, performed_at timestamptz, finished_at timestamptz)")
+    reason = gap(collected(database, cron=BY_END), "table:public.good_jobs")
+    assert "public.good_jobs has no column error_message (error)" in reason
+    columns = {**BY_END["columns"], "error": None}  # type: ignore[dict-item]
+    with pytest.raises(ValidationError, match="cannot be null"):
+        collected(database, cron={**BY_END, "columns": columns})

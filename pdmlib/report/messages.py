@@ -1,0 +1,97 @@
+"""What a table or a picture comes to, in one line with its number: the title of a slide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pdmlib.frames.readings import Priority, Reading, counted
+from pdmlib.frames.states import Usage
+from pdmlib.phases.window import spoken_day
+from pdmlib.report import words
+from pdmlib.verdict.verdict import Verdict
+
+
+def of_readings(verdict: Verdict, *names: str) -> str:
+    """Readings with their values and targets."""
+    found = [r for r in (verdict.reading(name) for name in names) if r]
+    return " · ".join(f"{r.title} {words.shown(r)}{_beside(r)}" for r in found)
+
+
+def _beside(r: Reading) -> str:
+    """What a value is held against: its target, else what is usual."""
+    if r.target.startswith(("<", ">")):
+        return f" (target {r.target})"
+    base = r.measurement.baseline
+    return f" (usual {words.number(round(base), r.unit)})" if base else ""
+
+
+def _causes(verdict: Verdict) -> str:
+    counts = Counter(cause.priority for cause in verdict.causes)
+    parts = [f"{counts[p]} {p.value}" for p in Priority if counts[p]]
+    return f"{counted(len(verdict.causes), 'cause')} to mend: {', '.join(parts)}" if parts else "Nothing to mend"
+
+
+def _adoption(verdict: Verdict) -> str:
+    rows = verdict.tables["feature_adoption"]
+    idle = [str(row["title"]) for row in rows if row["state"] in (Usage.ABANDONED, Usage.BROKEN)]
+    used = f"{sum(row['state'] == Usage.USED for row in rows)} of {counted(len(rows), 'feature')} used as expected"
+    return f"{used}, {', '.join(idle[:2])} not" if idle else used
+
+
+def _routes(verdict: Verdict) -> str:
+    return _slower(verdict.tables["routes"], "route", "route", ("before_p95", "p95"))
+
+
+def _queries(verdict: Verdict) -> str:
+    return _slower(verdict.tables["queries"], "statement", "query", ("before_mean_ms", "mean_ms"))
+
+
+def _slower(rows: Sequence[Mapping[str, Any]], what: str, name: str, times: tuple[str, str]) -> str:
+    worse = [row for row in rows if row["regressed"]]
+    if not worse:
+        return f"None of {counted(len(rows), what)} became slower" if rows else ""
+    first, (before, now) = worse[0], (worse[0].get(key) for key in times)
+    became = f", {words.number(before, 'ms')} before, {words.number(now, 'ms')} now" if before and now else ""
+    return f"{len(worse)} of {counted(len(rows), what)} slower: {words.one_line(first[name], 60)}{became}"
+
+
+def _costs(verdict: Verdict) -> str:
+    known = [r for r in verdict.section("costs") if isinstance(r.value, int | float) and r.value]
+    most = max(known, key=lambda r: float(r.value or 0), default=None)
+    return f"{most.title} cost most: {most.measurement.evidence}" if most else ""
+
+
+def _actions(verdict: Verdict) -> str:
+    rows = verdict.tables["action_items"]
+    due = min((str(row["due"]) for row in rows if row["due"]), default="")
+    first = f", the first due {spoken_day(date.fromisoformat(due))}" if due else ""
+    return f"{counted(len(rows), 'action item')}{first}" if rows else ""
+
+
+def _changes(verdict: Verdict) -> str:
+    counts = Counter(str(row["change"]) for row in verdict.tables["changes"])
+    return f"Since the last review: {', '.join(f'{n} {word}' for word, n in counts.items())}" if counts else ""
+
+
+def _assessment(verdict: Verdict) -> str:
+    return f"{words.STABILITY[verdict.status].capitalize()}: {verdict.recommendation_text.lower()}"
+
+
+MESSAGES: Mapping[str, Callable[[Verdict], str]] = {
+    "causes": _causes,
+    "feature_adoption": _adoption,
+    "routes": _routes,
+    "queries": _queries,
+    "costs": _costs,
+    "action_items": _actions,
+    "changes": _changes,
+    "assessment": _assessment,
+}
+
+
+def message(verdict: Verdict, *names: str) -> str:
+    """The line of a topic, else of readings by their ids."""
+    return MESSAGES[names[0]](verdict) if names[0] in MESSAGES else of_readings(verdict, *names)
