@@ -122,12 +122,9 @@ class _Later:
         self._found: SimpleQueue[Gathered | Exception | None] = SimpleQueue()
         Thread(target=lambda: self._found.put(next(self._calls)[1]), daemon=True).start()
 
-    def result(self) -> Gathered | None:
+    def outcome(self) -> Gathered | Exception | None:
         """What the call gave, or its error."""
-        found = self._found.get()
-        if isinstance(found, Exception):
-            raise found
-        return found
+        return self._found.get()
 
 
 @dataclass
@@ -147,24 +144,29 @@ class _Run:
 
     def all(self, asks: Sequence[Ask], imported: Any, done: Callable[[Outcome], None]) -> None:
         """Writes the reports; while one's notebook runs in the kernel the next one's sources are asked."""
-        coming = {}
-        for number, ask in enumerate(asks):
-            for near in asks[number : number + 2]:
-                # Which incident is the newest is known once the reports before are written.
-                if near not in coming and (near is ask or near[0] != INCIDENT.name):
-                    coming[near] = _Later(partial(self._gathered, near))
-            self._one(ask[0], coming[ask], imported, done)
+        coming: _Later | None = None
+        for ask, following in zip(asks, [*asks[1:], None], strict=True):
+            found = (coming or _Later(partial(self._gathered, ask))).outcome()
+            # Which incident is the newest is known once the reports before are written.
+            if following is None or following[0] == INCIDENT.name:
+                coming = None
+            else:
+                coming = _Later(partial(self._gathered, following))
+            self._one(ask[0], found, imported, done)
             self.begun += 1
 
-    def _one(self, name: str, found: _Later, imported: Any, done: Callable[[Outcome], None]) -> None:
+    def _one(
+        self, name: str, found: Gathered | Exception | None, imported: Any, done: Callable[[Outcome], None]
+    ) -> None:
         """Writes one report; of several, one that fails is told of and no more."""
         try:
             with telemetry.watched(f"pdm-{self.site.site}-{name}"):
-                gathered = found.result()
                 imported.result()
-                if gathered is None:
+                if isinstance(found, Exception):
+                    raise found
+                if found is None:
                     return
-                self.written.append(self._report(*gathered))
+                self.written.append(self._report(*found))
             done(Outcome(name, self.written[-1]))
         except Exception as error:
             if self.count == 1:
