@@ -24,14 +24,17 @@ A room imports only from the rooms below it, and a file inside a room only from 
 `stats`      intervals and tests, thin calls into scipy
 `errors`     every failure that a person can meet
 ===========  =====================================================================================================
+
+In a notebook there are `open_report`, `open_incident`, `compare`, `load_site` and `Report`; `docs/python.md` has
+each with examples, and `help(pdmlib.Report)` all that a report can be asked.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pdmlib.workbook.report import Report, open_incident, open_report
+    from pdmlib.workbook.report import Report, compare, load_site, open_incident, open_report
 
-__all__ = ["Report", "open_incident", "open_report"]
+__all__ = ["Report", "compare", "load_site", "open_incident", "open_report"]
 
 
 def __getattr__(name: str) -> Any:
@@ -44,4 +47,12 @@ def __getattr__(name: str) -> Any:
         from pdmlib.workbook import report
 
         return getattr(report, name)
-    raise AttributeError(f"module 'pdmlib' has no attribute {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f"module 'pdmlib' has no attribute {name!r}")
+    from pdmlib.workbook.calls import no_attribute
+
+    raise no_attribute(name, __all__, "pdmlib")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__doc__", "__version__"]

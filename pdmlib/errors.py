@@ -2,7 +2,8 @@
 
 PdmError
 ├── SiteError      a site, notes or parameter file is wrong: names file, key and what is allowed
-├── CallError      the command was called with something impossible
+├── CallError      a command, or a cell of a notebook, asks for something impossible
+│   └── NoSuchNameError   an attribute that a notebook misspelt
 ├── SourceError    a source could not be read; becomes a gap in `sources.collect`
 ├── FrameError     rows from a source do not fit the frame they claim to be
 └── ReportError    a report could not be computed or written
@@ -31,6 +32,10 @@ def where(error: BaseException) -> str:
 class PdmError(Exception):
     """Base of all expected failures; its text is one line for a person."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What a notebook shows in place of a traceback: who misspelt a name needs no forty lines of our code."""
+        return [f"{type(self).__name__}: {_one_line(str(self))}"]
+
 
 class SiteError(PdmError):
     """A wrong key or value in a YAML file."""
@@ -47,7 +52,11 @@ def _one_line(text: str) -> str:
 
 
 class CallError(PdmError):
-    """A wrong option of the command."""
+    """A wrong option of a command, or a wrong name or value in a cell of a notebook."""
+
+
+class NoSuchNameError(CallError, AttributeError):
+    """An attribute that is not there, said to a person and still no attribute to a program."""
 
 
 class SourceError(PdmError):

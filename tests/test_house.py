@@ -42,7 +42,8 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute report site_draft
-        explained gather github mail notify opening pdf scope shipped status survey telemetry
+        questions
+        calls explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -52,7 +53,8 @@ INSIDE = {
         guess queries words
     """,
     "report": """
-        page tables
+        page shown
+        listing tables
         html
         columns
         cells document messages text
@@ -67,7 +69,7 @@ INSIDE = {
         picture
     """,
     "verdict": """
-        changes
+        changes sides
         verdict
         status symptoms
         alerts
@@ -78,7 +80,7 @@ INSIDE = {
         catalogue
         product
         comparable
-        coverage database deployment integrations performance
+        coverage database deployment integrations own performance slices
         availability confounders errors
         cron limits traffic
         compare cron_schedules metric
@@ -151,7 +153,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        frame index_text
+        about frame index_text
         readings schemas statement_text states
     """,
     "site": """

@@ -46,9 +46,9 @@ def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
 def metrics_in(case: Case) -> tuple[Metric, ...]:
     """The metrics that a case's report shows: its phase's, but for those of sources that the site does without.
 
-    Integrations that only the application's own checks name are among them.
+    Integrations that only the application's own checks name are among them, and what an analyst added.
     """
-    shown = [*metrics_of(case.site, case.scope.phase), *operational.further(case)]
+    shown = [*metrics_of(case.site, case.scope.phase), *operational.further(case), *case.own]
     return tuple(metric for metric in shown if not case.is_without(metric.of(case)))
 
 

@@ -16,7 +16,7 @@ from pdmlib.frames.readings import Limit, Priority, Status, Value
 from pdmlib.site.site import Site, Step
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
-_ABSOLUTE = ("value", "low")  # a step of the baseline or the trend has no edge in the metric's own unit
+ABSOLUTE = ("value", "low")  # a step of the baseline or the trend has no edge in the metric's own unit
 
 
 class Mark(NamedTuple):
@@ -35,27 +35,40 @@ def in_force(metric: Metric, site: Site, phase: str) -> Metric:
     if metric.id in site.limits:
         return _with_own(metric, site.limits[metric.id])
     target = site.targets.get(metric.id, {}).get(phase)
-    if target is None or not metric.limits or metric.limits[-1].of not in _ABSOLUTE:
+    if target is None or not metric.limits or metric.limits[-1].of not in ABSOLUTE:
         return metric
     *worse, mildest = metric.limits
     aimed = replace(mildest, edge=target)
     return replace(metric, limits=(*worse, aimed), target=_target(aimed))
 
 
-def _with_own(metric: Metric, steps: Sequence[Step]) -> Metric:
-    limits = tuple(
-        Limit(
-            step.op,
-            step.edge,
-            Status(step.status),
-            priority=Priority(step.priority) if step.priority else None,
-            action=step.action,
-            critical=step.critical,
-            rollback=step.rollback,
-        )
-        for step in steps
+def _with_own(metric: Metric, steps: Sequence[Step | Limit]) -> Metric:
+    limits = tuple(step if isinstance(step, Limit) else _as_limit(step) for step in steps)
+    return replace(metric, limits=limits, target=ladder_target(limits))
+
+
+def _as_limit(step: Step) -> Limit:
+    return Limit(
+        step.op,
+        step.edge,
+        Status(step.status),
+        priority=Priority(step.priority) if step.priority else None,
+        action=step.action,
+        critical=step.critical,
+        rollback=step.rollback,
     )
-    return replace(metric, limits=limits, target=_target(limits[-1]) if limits else "")
+
+
+def with_edge(site: Site, metric: Metric, phase: str, edge: float | str | bool) -> Site:
+    """The site as if its mildest limit of a metric, which must have some, were another; all else of it stays."""
+    *worse, mildest = in_force(metric, site, phase).limits
+    ladder = (*worse, replace(mildest, edge=edge))
+    return site.model_copy(update={"limits": {**site.limits, metric.id: ladder}})
+
+
+def ladder_target(ladder: Sequence[Limit]) -> str:
+    """What a pass looks like by a ladder, in words: `< 800`; empty without one."""
+    return _target(ladder[-1]) if ladder else ""
 
 
 def _target(mildest: Limit) -> str:
@@ -107,4 +120,4 @@ def _word(limit: Limit) -> str:
 
 def _edge(limit: Limit) -> float | None:
     number = isinstance(limit.edge, int | float) and not isinstance(limit.edge, bool)
-    return float(limit.edge) if number and limit.of in _ABSOLUTE else None
+    return float(limit.edge) if number and limit.of in ABSOLUTE else None

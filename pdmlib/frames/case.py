@@ -25,18 +25,20 @@ INTERNAL_ERROR = "internal error"
 SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Case:
     """What every analysis is a pure function of.
 
     Attributes:
         window: the part of the scope that is looked at: the whole window, or its latest part.
+        own: the metrics that an analyst added to those of the report.
     """
 
     site: Site
     scope: Scope
     collection: Collection
     window: Window
+    own: tuple[Any, ...] = ()
     _seen: dict[Window, Case] = field(default_factory=dict, init=False, repr=False)
     _times: dict[tuple[str, str], Moments] = field(default_factory=dict, init=False, repr=False)
     _known: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
@@ -44,6 +46,9 @@ class Case:
 
     def __post_init__(self) -> None:
         self._seen[self.window] = self
+
+    def __repr__(self) -> str:
+        return f"Case({self.site.site} {self.scope.phase.name}, {self.window})"
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The named frame as collected, whole."""

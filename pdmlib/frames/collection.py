@@ -32,12 +32,15 @@ class Coverage:
         return text if len(text) <= BRIEF else text[: BRIEF - 1] + "…"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Collection:
     """Everything one collection brought: frames by name, and how each source answered."""
 
     frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     coverage: tuple[Coverage, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Collection({sum(map(len, self.frames.values())):,} rows of {len(self.frames)} frames)"
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         """The named frame; empty, with its columns, when nothing brought it."""

@@ -191,7 +191,7 @@ class Limit:
 Ladder = tuple[Limit, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reading:
     """A judged measurement: the row of `report.json`.
 
@@ -212,6 +212,10 @@ class Reading:
     action: str = ""
     becomes_green: str | None = None
     key: bool = False
+
+    def __repr__(self) -> str:
+        target = f", target {self.target}" if self.target else ""
+        return f"Reading({self.id}: {amount(self.value, self.unit)}, {self.status}{target})"
 
     @property
     def value(self) -> Value:

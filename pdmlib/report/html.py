@@ -1,12 +1,20 @@
-"""Pieces of HTML: rows under columns, lists, and the templates that they are written with."""
+"""Pieces of HTML: rows under columns, lists, and the templates that they are written with.
+
+A notebook shows each output alone, without the style of a page: there each piece brings its own, and a page, which
+has it once, takes it off again.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from html import unescape
+from importlib.resources import files
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
@@ -14,6 +22,13 @@ from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
 from pdmlib.report import words
 from pdmlib.report.columns import Column
+from pdmlib.report.words import one_line
+
+_CLOSING = "</div><!-- pdm-o -->"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+_TAG = re.compile(r"<[^>]*>")
+SAID = 100  # characters of what a piece shows that its one line repeats
+MOST_ROWS = 500  # of a table in one output: a browser holds them, and `.frame` has all
 
 
 @dataclass(frozen=True)
@@ -23,10 +38,59 @@ class Html:
     html: str
 
     def _repr_html_(self) -> str:
-        return self.html
+        return dressed(self.html)
 
     def __repr__(self) -> str:
-        return "HTML"
+        words = unescape(" ".join(_TAG.sub(" ", self.html).split()))
+        return f"{type(self).__name__}({words if len(words) <= SAID else words[: SAID - 1] + '…'})"
+
+
+@dataclass(frozen=True, repr=False)
+class Table(Html):
+    """A table that a notebook shows, and its rows as a pandas frame.
+
+    Attributes:
+        rows: as in `report.json`: times as ISO text in UTC, None for what is not known.
+    """
+
+    rows: Sequence[Mapping[str, Any]] = ()
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame, a column a key, times in UTC; what is not known is missing, never 0."""
+        table = pd.DataFrame([dict(row) for row in self.rows])
+        for column in table:
+            told = [value for value in table[column] if value is not None]
+            if told and all(isinstance(value, str) and _MOMENT.fullmatch(value) for value in told):
+                table[column] = pd.to_datetime(table[column], utc=True)
+        return table
+
+    def __repr__(self) -> str:
+        columns = list(dict.fromkeys(key for row in self.rows for key in row))
+        count = len(self.rows)
+        return one_line(f"Table({count} row{'s' * (count != 1)}: {', '.join(columns) or 'nothing'})", 2 * SAID)
+
+
+def dressed(html: str) -> str:
+    """A piece of HTML with its looks, for a notebook."""
+    return f"{_opening()}{html}{_CLOSING}"
+
+
+def bare(html: str) -> str:
+    """The HTML of outputs without the looks that each brought, for a page that has them once."""
+    return html.replace(_opening(), "").replace(_CLOSING, "")
+
+
+@cache
+def _opening() -> str:
+    # Nested, so that nothing of it reaches the rest of the notebook; its colours are those of JupyterLab's theme.
+    return f'<div class="pdm-o"><style>.pdm-o {{ {style("output.css")}{style("parts.css")} }}</style>'
+
+
+def style(*names: str) -> str:
+    """Style sheets of the package, one after the other."""
+    folder = files("pdmlib.report").joinpath("templates")
+    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
 def grid(

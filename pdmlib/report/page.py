@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from markupsafe import escape
 from nbconvert.exporters import HTMLExporter
 
 from pdmlib.phases.window import now, spoken
-from pdmlib.report.html import render
+from pdmlib.report.html import bare, render, style
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
@@ -72,11 +71,11 @@ def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0, zone: 
     head, *sections = _sections(notebook)
     for section in (head, *sections):
         section.html = _made(_split(section.cells), notebook)
-    script = _style("wall.js") if refresh_s else ""
+    script = style("wall.js") if refresh_s else ""
     page = render(
         "page.html.j2",
         title=title,
-        style=_style("page.css"),
+        style=style("parts.css", "page.css"),
         head=head,
         sections=sections,
         columns=_columns(sections) if refresh_s else [],
@@ -148,7 +147,7 @@ def _made(cells: list[Any], notebook: Any) -> str:
 def body(notebook: Any) -> str:
     """The cells' text and outputs as HTML."""
     text, _ = _exporter().from_notebook_node(notebook)
-    return str(text)
+    return bare(str(text))
 
 
 def warm() -> None:
@@ -166,10 +165,6 @@ def _exporter() -> Any:
         exclude_anchor_links=True,
         embed_images=False,
     )
-
-
-def _style(name: str) -> str:
-    return files("pdmlib.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 @dataclass
@@ -193,7 +188,7 @@ def write_slides(notebook: Any, path: Path, title: str) -> None:
     The arrow keys move by one slide and N shows the notes; what does not fit goes on on a further slide. Without
     its script the page is one long list.
     """
-    slides, script = _slides(notebook), _style("slides.js")
+    slides, script = _slides(notebook), style("slides.js")
     for slide in slides:
         made, slide.notes = (_made(cells, notebook) for cells in (slide.cells, slide.spoken))
         message = MESSAGE.search(made)
@@ -203,7 +198,7 @@ def write_slides(notebook: Any, path: Path, title: str) -> None:
     page = render(
         "slides.html.j2",
         title=title,
-        style=_style("page.css") + _style("slides.css"),
+        style=style("parts.css", "page.css", "slides.css"),
         slides=shown,
         agenda=max((slide.minutes[1] for slide in slides if slide.minutes), default=0),
         script=script,

@@ -22,6 +22,7 @@ from pdmlib.report.text import becomes_green
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.checklist import BoxState
+from pdmlib.verdict.sides import Sure
 
 BECAME = {
     CauseStatus.NEW: "still so",
@@ -228,6 +229,49 @@ def _row(r: Reading, links: Mapping[str, int]) -> dict[str, Any]:
         "reason": r.reason or r.measurement.evidence,
         "source": r.measurement.source,
     }
+
+
+def slices(by: str, rows: Iterable[Mapping[str, Any]], said: str) -> Html:
+    """A slice of requests, each figure with its interval, before the deployment and since."""
+    listed = [_slice_row(by, row) for row in rows]
+    if not listed:
+        return grid((), listed, said)
+    known = [column for column in COLUMNS["slice"] if any(row[column.key] not in ("", None) for row in listed)]
+    shown = grid((C("key", by.capitalize(), cells.text), *known), listed, said)
+    return Html(f"<p>{escape(said)}</p>{shown.html}")
+
+
+def _slice_row(by: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"key": row[by]}
+    for end in ("", "_before"):
+        p95 = row.get(f"p95_ms{end}", row.get(f"p95_median_ms{end}"))
+        found |= {f"requests{end}": row.get(f"requests{end}"), f"p95{end}": words.number(p95, "ms") if p95 else ""}
+        found[f"p95_interval{end}"] = words.between(row.get(f"p95_low{end}"), row.get(f"p95_high{end}"))
+        rate = row.get(f"error_rate_pct{end}")
+        found[f"errors{end}"] = "" if rate is None else words.number(rate, "%")
+        found[f"errors_interval{end}"] = words.between(
+            row.get(f"error_rate_low{end}"), row.get(f"error_rate_high{end}")
+        )
+    return found
+
+
+def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
+    """Two reports side by side, what differs beyond chance or in its status first."""
+    listed = [
+        {
+            **row,
+            **{side: words.number(row[side], row["unit"]) for side in "ab"},
+            **{f"{side}_interval": words.between(row[f"{side}_low"], row[f"{side}_high"]) for side in "ab"},
+            **{f"{side}_status": words.marked(row[f"{side}_status"]) for side in "ab"},
+            "differs": row["sure"] == Sure.BEYOND or row["a_status"] != row["b_status"],
+        }
+        for row in rows
+    ]
+    listed.sort(key=lambda row: not row["differs"])
+    first = sum(row["differs"] for row in listed)
+    rest = f"{len(listed) - first} that do not differ beyond chance"
+    shown = grid(COLUMNS["compared"], listed, "There is nothing to compare.", most=first, rest=rest)
+    return Html(f"<p>{escape(said)}</p>{shown.html}" if said else shown.html)
 
 
 def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str]) -> Html:

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateNotFound
 from markupsafe import Markup
 
+from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Priority, Status, counted
 from pdmlib.phases.window import parse_time, spoken
@@ -40,7 +41,18 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
         nothing=nothing(verdict),
     )
-    return "\n".join(line for line in text.split("\n") if words.ABSENT not in line) + "\n"
+    lines = [line for line in text.split("\n") if words.ABSENT not in line]
+    return "\n".join([*lines, *_own(verdict)]) + "\n"
+
+
+def _own(verdict: Verdict) -> list[str]:
+    """The readings that an analyst added, which no template of a phase knows."""
+    found = [
+        f"- {words.markdown(r.title)}: {words.markdown(words.shown(r))} {words.judged(r)}"
+        + (f" (target {words.markdown(r.target)})" if r.target else "")
+        for r in verdict.section(OWN)
+    ]
+    return ["## Measured in the Notebook", "", *found] if found else []
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:

@@ -92,13 +92,22 @@ def of_limit(reading: Reading | None, limit: str) -> str:
 
 def interval(reading: Reading) -> str:
     """The 95 % interval, empty where none is defined."""
-    m = reading.measurement
-    return f"{number(m.low)} to {number(m.high)}" if m.low is not None and m.high is not None else ""
+    return between(reading.measurement.low, reading.measurement.high)
+
+
+def between(low: float | None, high: float | None) -> str:
+    """An interval, empty where a bound is not known."""
+    return f"{number(low)} to {number(high)}" if low is not None and high is not None else ""
 
 
 def judged(reading: Reading | None) -> str:
     """A reading's status as mark and word."""
-    return "?" if reading is None else f"{MARKS[reading.status]} {WORDS[reading.status]}"
+    return "?" if reading is None else marked(reading.status)
+
+
+def marked(status: Status) -> str:
+    """A status as mark and word."""
+    return f"{MARKS[status]} {WORDS[status]}"
 
 
 def arrow(trend: Trend | None) -> str:

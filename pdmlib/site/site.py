@@ -287,6 +287,10 @@ class Site(Part):
         hosts = [urlsplit(address).hostname for address in addresses if address]
         return self.demo is not None or (bool(hosts) and all(host in LOOPBACK for host in hosts))
 
+    def __repr__(self) -> str:
+        named = [name for name in SOURCE_NAMES if self.source(name) is not None]
+        return f"Site({self.site}: {self.title}, {self.time_zone}, {len(named)} sources: {', '.join(named)})"
+
     def source(self, name: str) -> Source | None:
         """The block of a source, None when it is absent or switched off."""
         block: Source | None = getattr(self.sources, name)

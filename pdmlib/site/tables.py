@@ -391,7 +391,8 @@ class Requests(Part):
         default=None, description="zone of times that are written without one; absent: such a line is rejected"
     )
     duration_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="unit of the field behind duration_ms; absent: as the log_format says, else ms"
+        default=None,
+        description="unit of the field behind duration_ms; absent: as the log_format or the value says, else ms",
     )
     environment: str = Field(default="production", description="lines that name another one are left out")
     store: str | None = Field(default=None, description="folder or s3:// address where ingested requests are kept")

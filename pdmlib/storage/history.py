@@ -53,7 +53,7 @@ def save_collection(folder: Path, collection: Collection) -> None:
     """A collection as one Parquet file a frame and `coverage.json`."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in collection.frames.items():
-        _write(folder / f"{name}.parquet", table)
+        write_table(folder / f"{name}.parquet", table)
     rows = [asdict(row) for row in collection.coverage]
     (folder / "coverage.json").write_text(json.dumps(rows), encoding="utf-8")
 
@@ -78,7 +78,7 @@ def append(folder: Path, collection: Collection) -> int:
         for month, part in _by_month(table, column):
             target = folder / name / month
             begun |= not target.exists()
-            _write(target / _file_name(part[column].max()), part)
+            write_table(target / _file_name(part[column].max()), part)
             added += len(part)
             if len(list(target.glob("*.parquet"))) > LOOSE:
                 _merge_month(target)
@@ -179,7 +179,7 @@ def _merge_month(month: Path) -> int:
     column = KEPT[name]
     order = kept[column].dt.floor("D").rename("day").to_frame().join(kept[list(SCHEMAS[name].key)])
     merged = kept.loc[order.sort_values(["day", *SCHEMAS[name].key]).index]
-    _write(month / _file_name(merged[column].max()), merged)
+    write_table(month / _file_name(merged[column].max()), merged)
     for part in parts:
         part.unlink(missing_ok=True)
     return len(parts) - 1
@@ -226,7 +226,12 @@ def _with_texts(table: pd.DataFrame, folder: Path, window: Window) -> pd.DataFra
     return table.assign(query=table["query"].fillna(table["queryid"].map(texts).astype(table["query"].dtype)))
 
 
-def _write(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """A frame as a Parquet file, whole or not at all.
+
+    Raises:
+        ReportError: it cannot be written there.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with durable.replacing(path) as beside, engine.cursor() as connection:

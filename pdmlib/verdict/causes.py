@@ -62,7 +62,7 @@ class Step(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cause:
     """Findings that explain each other.
 
@@ -91,6 +91,9 @@ class Cause:
     steps: tuple[Step, ...] = ()
     said: str = ""
     why: str = ""
+
+    def __repr__(self) -> str:
+        return f"Cause({self.priority}, {self.status}: {self.title})"
 
     @property
     def sentence(self) -> str:

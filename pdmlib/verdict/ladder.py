@@ -20,15 +20,10 @@ from pdmlib.frames.readings import (
     amount,
 )
 from pdmlib.phases.phase import phase_named
-from pdmlib.site.site import Site, Step
+from pdmlib.site.site import Site
 
 PREFIX = "becomes GREEN when "
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
-
-
-def as_step(limit: Limit) -> Step:
-    """A limit as a site file would write it."""
-    return Step.model_validate({name: getattr(limit, name) for name in Step.model_fields})
 
 
 def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Reading:

@@ -14,7 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
-from pdmlib.analysis.limits import in_force
+from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
@@ -27,7 +27,7 @@ from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of, lowered
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import as_step, reading_of
+from pdmlib.verdict.ladder import reading_of
 from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.symptoms import is_standing, symptoms_of
@@ -43,7 +43,7 @@ _RECOMMENDATIONS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Verdict:
     """What a report says.
 
@@ -71,6 +71,9 @@ class Verdict:
     tables: Mapping[str, list[dict[str, Any]]]
     symptoms: tuple[Finding, ...] = ()
     causes: tuple[Cause, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Verdict({self.status}: {len(self.readings)} readings, {len(self.causes)} causes)"
 
     def reading(self, name: str) -> Reading | None:
         """The reading of that id, None where the phase has none."""
@@ -246,7 +249,7 @@ def _incident_tables(
     }
 
 
-def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]:
+def flipped(verdict: Verdict, reading: str, edge: float | str | bool) -> list[dict[str, Any]]:
     """What if the mildest limit of one reading were another: rows what, before, after of what would flip.
 
     Nothing flips by the limit of a reading that this site does without.
@@ -255,7 +258,8 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
         CallError: no such reading, or it has no limits.
     """
     case, phase = verdict.case, verdict.case.scope.phase.name
-    metrics, known = metrics_in(case), [m.id for m in all_metrics(case.site) if m.limits]
+    metrics = metrics_in(case)
+    known = [m.id for m in (*all_metrics(case.site), *metrics) if m.limits]
     if reading not in known:
         raise CallError(
             f"{reading!r} is not a reading with limits; {nearest(reading, known)}`readings` lists them"
@@ -263,15 +267,7 @@ def flipped(verdict: Verdict, reading: str, edge: float) -> list[dict[str, Any]]
     metric = next((m for m in metrics if m.id == reading), None)
     if metric is None:
         return []
-    *worse, mildest = in_force(metric, case.site, phase).limits
-    site = case.site.model_copy(
-        update={
-            "limits": {
-                **case.site.limits,
-                reading: tuple(as_step(s) for s in (*worse, replace(mildest, edge=edge))),
-            }
-        }
-    )
+    site = with_edge(case.site, metric, phase, edge)
     after = [_reading(case, m, site) for m in metrics]
     old = {name for c in verdict.causes if c.status is CauseStatus.STANDING for name in c.chain} - {reading}
     fired = alerts_of(case, metrics, verdict.findings, site)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -11,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from pdmlib.errors import CallError
-from pdmlib.site.environment import environment_without
+from pdmlib.site.environment import environment_value, environment_without
 from pdmlib.storage import durable
 from pdmlib.storage.reports import read_json
 from pdmlib.workbook.execute import NOTEBOOKS
 
 QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "-y")
+
+UNASKED = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 
 
 def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
@@ -30,7 +33,7 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
     """
     if find_spec("jupyterlab") is None:
         raise CallError("JupyterLab is not installed: pip install pdmlib[lab], or `make lab` in a checkout")
-    process = subprocess.Popen(command(folder, options), env=environment_without(()))
+    process = subprocess.Popen(command(folder, options), env=environment_without(()) | _settings(folder))
     try:
         return process.wait()
     except KeyboardInterrupt:  # JupyterLab got the same Ctrl-C
@@ -39,6 +42,15 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
         if process.poll() is None:
             process.terminate()
             _stopped(process)
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    """Where JupyterLab finds that nobody is to be asked about news, before what a person has set."""
+    place = folder / ".settings"
+    (place / "labconfig").mkdir(parents=True, exist_ok=True)
+    _write(place / "labconfig" / "default_setting_overrides.json", UNASKED)
+    paths = filter(None, (str(place.resolve()), environment_value("JUPYTER_CONFIG_PATH")))
+    return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
 
 
 def _stopped(process: subprocess.Popen[bytes]) -> int:

@@ -62,12 +62,12 @@ def _wrong(site: Site, units: Mapping[str, str], judged: set[str]) -> Iterator[t
             yield ("targets", name), f"{shown(name)} has no limit to move; allowed are {', '.join(allowed)}"
     for name, steps in site.limits.items():
         for position, step in enumerate(steps):
-            if why := _misfit(units[name], step.edge):
+            if why := misfit(units[name], step.edge):
                 yield ("limits", name, position, "edge"), f"{shown(step.edge)} is not {why}, as {name} is"
 
 
-def _misfit(unit: str, edge: float | bool | str) -> str | None:
-    """What an edge would have to be, where it is something else."""
+def misfit(unit: str, edge: float | bool | str) -> str | None:
+    """What an edge of a reading of that unit would have to be, where it is something else."""
     if unit == FLAG:
         return None if isinstance(edge, bool) else "true or false"
     if unit == WORD:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from markupsafe import escape
 
+from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
@@ -22,17 +24,19 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.report import document, html, messages, tables, text, words
-from pdmlib.report.card import Card, card_of
-from pdmlib.report.html import Html
-from pdmlib.site.notes import Notes, load_notes, notes_path
+from pdmlib.report.html import Html, Table
+from pdmlib.report.listing import Names
+from pdmlib.site.notes import load_notes, notes_path
 from pdmlib.site.site import Site
 from pdmlib.storage import history
 from pdmlib.storage.reports import previous_report
-from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.changes import known_since, remembered
-from pdmlib.verdict.verdict import Verdict, flipped, judge
+from pdmlib.verdict.sides import compared, told_apart
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.calls import check, named, told
 from pdmlib.workbook.gather import gather
 from pdmlib.workbook.opening import open_site
+from pdmlib.workbook.questions import Questions
 from pdmlib.workbook.scope import incident_scope_for, scope_for
 
 # The frame and the time of the rows that the readings of a section rest on.
@@ -50,9 +54,11 @@ Show = TypeVar("Show", bound=Callable[..., Any])
 
 def kept_going(show: Show) -> Show:
     """A section that cannot be shown says so in its place, and the report goes on."""
+    signature = inspect.signature(show)
 
     @wraps(show)
     def shown(self: Report, *args: Any, **kwargs: Any) -> Any:
+        check(show.__name__, signature, (self, *args), kwargs)
         try:
             return show(self, *args, **kwargs)
         except CallError:  # a person's own mistake, who should hear of it
@@ -74,40 +80,26 @@ def each_kept_going(report: type[T]) -> type[T]:
 
 @each_kept_going
 @dataclass(frozen=True, repr=False)
-class Report:
-    """One report: its case, its verdict and the analyst's notes.
+class Report(Questions):
+    """One report: shown section by section, as a phase's notebook does, and open to questions.
 
-    Every method shows one thing: an HTML table or a picture.
+    `report` alone in a cell is its decision card. `report.frames`, `report.tables`, `report.charts` and
+    `report["<id of a reading>"]` list and complete what there is; `slice`, `limits`, `what_if`, `add` and `export`
+    ask further. Every other method shows one section: an HTML table or a picture.
     """
-
-    case: Case
-    verdict: Verdict
-    notes: Notes
-    generated_at: datetime
-
-    @property
-    def causes(self) -> tuple[Cause, ...]:
-        """What everything found comes from, most urgent first."""
-        return self.verdict.causes
 
     @property
     def _scope(self) -> Scope:
         return self.case.scope
 
-    @cached_property
-    def card(self) -> Card:
-        """The decision card: what to know in ten seconds."""
-        return card_of(self.verdict)
-
     def headline(self) -> Html:
         """The decision card, and the analyst's own summary under it."""
-        return html.card(self.card.plain(), self.notes.summary or "")
+        card = html.card(self.card.plain(), self.notes.summary or "")
+        return Html(self._tried() + card.html)
 
     def _repr_html_(self) -> str:
-        return html.mail(self.card.plain(), self._title).html
-
-    def __repr__(self) -> str:
-        return f"Report({self.case.site.site} {self._scope.phase.name}: {self.card.sentence})"
+        title = f'<p class="soft">{escape(self._title)}</p>'
+        return html.dressed(f"{title}{self._tried()}{html.card(self.card.plain()).html}")
 
     @property
     def _title(self) -> str:
@@ -115,14 +107,39 @@ class Report:
 
     def highlights(self) -> Html:
         """What went well: the notes and the facts; what did not is a cause."""
-        told = [*self.notes.highlights, *text.good(self.verdict)]
-        return self._list(told, f"{text.nothing(self.verdict)}.")
+        lines = [*self.notes.highlights, *text.good(self.verdict)]
+        return self._list(lines, f"{text.nothing(self.verdict)}.")
 
     def readings(self, *sections: str, most: int | None = None) -> Html:
-        """The readings of the sections, judged; a slide shows at most so many."""
+        """The readings of the sections, judged; a slide shows at most so many.
+
+        `report.readings()` shows all, `report.readings("performance")` a section, `report["<id>"]` is one.
+
+        Raises:
+            CallError: there is no such section; names the nearest.
+        """
+        sections = self._sections(sections)
         found = [r for name in sections for r in self.verdict.section(name)]
         shown = tables.readings(found, self._numbers, most).html
         return Html("".join(f'<a id="{name}"></a>' for name in sections) + shown)
+
+    def _sections(self, sections: tuple[str, ...]) -> tuple[str, ...]:
+        """The sections asked for, else all of this report."""
+        known = {m.section for m in (*all_metrics(self.case.site), *self.case.own)}
+        known |= {*(r.section for r in self.verdict.readings)}
+        here = dict.fromkeys(r.section for r in self.verdict.readings)
+        return tuple(named(s, known, "a section of readings", "report.readings_frame") for s in sections or here)
+
+    def _found(self, names: tuple[str, ...]) -> list[Reading]:
+        """The readings of these ids that this report has; another phase may have the others.
+
+        Raises:
+            CallError: no report has one of that id; names the nearest.
+        """
+        known = {m.id for m in (*all_metrics(self.case.site), *self.case.own)}
+        known |= {r.id for r in self.verdict.readings}
+        asked = [named(name, known, "a reading", "report.readings_frame") for name in names]
+        return [r for r in map(self.verdict.reading, asked) if r]
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -133,10 +150,12 @@ class Report:
 
     def brief(self, *sections: str, most: int = 12) -> Html:
         """The readings of the sections for a shared screen: value, target and status; at most so many."""
-        return tables.brief([r for name in sections for r in self.verdict.section(name)], most)
+        return tables.brief([r for name in self._sections(sections) for r in self.verdict.section(name)], most)
 
     def message(self, *names: str) -> Html:
         """What a topic or readings come to, in one line: the title of a slide; nothing where there is nothing."""
+        if not set(names) & set(messages.MESSAGES):
+            self._found(names)
         told = messages.message(self.verdict, *names)
         return Html(f'<p class="message">{escape(told)}</p>' if told else "")
 
@@ -144,19 +163,26 @@ class Report:
         """The checklist of the phase, one card a section."""
         return tables.boxes(self.verdict.tables["checklist"])
 
-    def table(self, name: str, most: int | None = None) -> Html:
-        """A table of `report.json`; a slide shows its first rows, at most so many, but all that are urgent."""
-        rows = self.verdict.tables[name]
+    def table(self, name: str, most: int | None = None) -> Table:
+        """A table of `report.json`, its `.frame` as pandas.
+
+        Args:
+            most: a slide shows its first rows, at most so many, but all that are urgent.
+
+        Raises:
+            CallError: this report has no such table; names the nearest.
+        """
+        rows = self.verdict.tables[self._known_table(name)]
         if most is not None:
             most = max(most, sum(row.get("priority") in (Priority.P0, Priority.P1) for row in rows))
         if name == "feature_adoption":
-            return tables.adoption(rows)
-        said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most)
-        return Html(f"<p>{escape(said)}</p>{shown.html}") if said else shown
+            return Table(tables.adoption(rows).html, rows)
+        said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most).html
+        return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows)
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""
-        rows = tables.first_the_troubled_of(name, self.verdict.tables[name])
+        rows = tables.first_the_troubled_of(name, self.verdict.tables[self._known_table(name)])
         return self._table(f"{name}_glance", rows, most=most)
 
     def top_findings(self, most: int) -> Html:
@@ -171,7 +197,7 @@ class Report:
 
     def tiles(self, *names: str) -> Html:
         """Readings as large tiles: value, status by word and shape, target."""
-        found = [r for r in (self.verdict.reading(name) for name in names) if r]
+        found = self._found(names)
         rows = [
             {
                 "title": r.title,
@@ -218,7 +244,8 @@ class Report:
         return self._list(lines, "No cost was measured.", 3)
 
     def issues(self, priority: str) -> Html:
-        """Causes and incidents of a priority and what became of them."""
+        """Causes and incidents of a priority, P0, P1 or P2, and what became of them."""
+        named(priority, list(Priority), "a priority", "P0, P1, P2")
         told = zip((*self.card.causes, *self.card.others), self.verdict.causes, strict=True)
         found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
@@ -232,7 +259,9 @@ class Report:
 
     def noted(self, key: str, most: int | None = None) -> Html:
         """What the analyst's notes say under a key; said to be open where nothing is noted."""
-        found = getattr(self.notes, key)
+        found = getattr(
+            self.notes, named(key, type(self.notes).model_fields, "a key of the notes", "the notes' file")
+        )
         return self._list([found] if isinstance(found, str) else list(found or ()), most=most)
 
     def assessment(self) -> Html:
@@ -244,14 +273,6 @@ class Report:
         steps = self.notes.next_steps or text.next_steps(verdict)
         return Html(self._list(lines).html + "<h3>Next steps</h3>" + self._list(list(steps), most=5).html)
 
-    def what_if(self, reading: str, edge: float) -> Html:
-        """Which verdicts would flip if the mildest limit of a reading were another."""
-        rows = flipped(self.verdict, reading, edge)
-        here = self.verdict.reading(reading) is not None
-        return self._table(
-            "what_if", rows, "Nothing would flip." if here else "The site does without the source of this reading."
-        )
-
     def coverage(self) -> Html:
         """How each source answered, and what was read and not understood."""
         answered = tables.coverage(self.case.collection.coverage).html
@@ -262,14 +283,18 @@ class Report:
         return Html(f"{answered}<h3>Not understood</h3>{unclear}{failed}")
 
     def chart(self, name: str, fold: bool = False) -> Any:
-        """A picture by name; flatter for a wall.
+        """A picture by name, flatter for a wall: its `.figure` is matplotlib's, to be changed before it is shown.
 
         Args:
             fold: it stands folded under its own words where every reading that it shows is well.
+
+        Raises:
+            CallError: there is no such chart; names the nearest.
         """
         from pdmlib.report.charts.catalogue import CHARTS, picture
         from pdmlib.report.charts.picture import on_a_wall
 
+        named(name, CHARTS, "a chart", "report.charts")
         with on_a_wall() if self._scope.phase.refresh_s else nullcontext():
             drawn = picture(self.case, name)
         calm = fold and all(
@@ -279,18 +304,32 @@ class Report:
         )
         return html.folded(drawn.alt, drawn) if calm else drawn
 
+    @cached_property
+    def charts(self) -> Names[Any]:
+        """The charts by name; `report.charts.response_time` is `report.chart("response_time")`."""
+        from pdmlib.report.charts.catalogue import CHARTS
+
+        return Names("charts", [{"name": name} for name in CHARTS], self.chart)
+
+    @told
     def write(self, folder: str) -> Html:
-        """Writes `report.json` and `report.md` into a folder; without one, says so."""
+        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so."""
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
         target = Path(folder)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CallError(f"{folder}: no folder can be made there: {error.strerror}") from None
         markdown = self.case.attempt(
             "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
         )
         (target / "report.md").write_text(markdown, encoding="utf-8")
         content = document.document(self.verdict, self.generated_at)
         (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
-        return Html("")
+        if (target / "collection").exists():  # a run, which writes the page too and tells of it itself
+            return Html("")
+        return self._list([f"{target / name} is written" for name in ("report.md", "report.json")])
 
     def _unwritten(self, reason: str) -> str:
         title, verdict = self.case.site.title, self.verdict
@@ -310,31 +349,44 @@ class Report:
         return html.bullets(items, empty, most)
 
 
+@told
 def open_report(
-    site: str,
+    site: str | Path | Site,
     phase: str,
-    as_of: str = "",
-    deployed_at: str = "",
+    as_of: str | datetime = "",
+    deployed_at: str | datetime = "",
     collection: str = "",
     out: str = "outputs",
     notes: str = "",
 ) -> Report:
-    """A report ready to be shown.
+    """A report of a phase, judged and ready to be shown and asked.
 
     Args:
-        site: path of the site's YAML file.
-        phase: name of the phase.
-        as_of, deployed_at: ISO times; empty: now, and the site's or the platform's deployment.
-        collection: folder of a saved collection; empty: the sources are asked now.
-        out: folder of the outputs, which holds the site's history.
+        site: path of the site's YAML file, or what `load_site` gave.
+        phase: hour1, day1, daily, week1, weekly-review, month1, ongoing, database or dashboard.
+        as_of, deployed_at: times with their zone, such as `2025-03-10T15:00:00Z`; empty: now (for the demo its own
+            clock), and the deployment that the site file or the platform knows.
+        collection: folder of a saved collection; empty: the sources are asked now, read-only, which takes seconds.
+        out: folder of the outputs, which holds the site's history and earlier reports.
         notes: path of the analyst's notes; empty: `params/notes/<site>-<phase>.yaml` beside the site file.
 
     Raises:
-        SiteError, CallError: the site or notes file or a parameter is wrong.
+        SiteError, CallError: the site or notes file or an argument is wrong; one line says what is allowed.
     """
-    loaded = open_site(site, offline=bool(collection))
-    scope = scope_for(loaded, phase, as_of, deployed_at, out=Path(out))
+    loaded = _loaded(site, collection)
+    scope = scope_for(loaded, phase, _iso(as_of), _iso(deployed_at), out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)
+
+
+def _loaded(site: str | Path | Site, collection: str) -> Site:
+    if collection and not (Path(collection) / "coverage.json").exists():
+        raise CallError(f"{collection}: there is no saved collection in this folder")
+    return site if isinstance(site, Site) else open_site(site, offline=bool(collection))
+
+
+def _iso(moment: str | datetime) -> str:
+    """A time as text, as a person or pandas gives it."""
+    return moment if isinstance(moment, str) else moment.isoformat()
 
 
 def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
@@ -342,12 +394,13 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
     case = Case(site, scope, saved, scope.window)
     noted = load_notes(notes_path(site, scope.phase.name, notes))
     folder = Path(out) / site.site
-    known = known_since(folder, scope.as_of)
-    judged = judge(case)
-    verdict = case.attempt(
-        "what changed", lambda: remembered(judged, noted, _last(scope, folder), known), lambda _: judged
-    )
-    return Report(case, verdict, noted, now())
+    known, last = known_since(folder, scope.as_of), _last(scope, folder)
+
+    def judged(case: Case) -> Verdict:
+        found = judge(case)
+        return case.attempt("what changed", lambda: remembered(found, noted, last, known), lambda _: found)
+
+    return Report(case, judged(case), noted, now(), judged=judged)
 
 
 def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:
@@ -355,17 +408,47 @@ def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:
     return previous_report(folder / scope.phase.name, scope.as_of) if scope.phase in PHASES else None
 
 
+@told
 def open_incident(
-    site: str,
-    start: str,
-    end: str,
-    as_of: str = "",
-    deployed_at: str = "",
+    site: str | Path | Site,
+    start: str | datetime,
+    end: str | datetime,
+    as_of: str | datetime = "",
+    deployed_at: str | datetime = "",
     collection: str = "",
     out: str = "outputs",
     notes: str = "",
 ) -> Report:
-    """An incident report of the window from `start` to `end`, ISO times; else as `open_report`."""
-    loaded = open_site(site, offline=bool(collection))
-    scope = incident_scope_for(loaded, start, end, as_of=as_of, deployed_at=deployed_at, out=Path(out))
+    """A report of any window, from `start` to `end`: times with their zone; else as `open_report`."""
+    loaded = _loaded(site, collection)
+    given = {"as_of": _iso(as_of), "deployed_at": _iso(deployed_at)}
+    scope = incident_scope_for(loaded, _iso(start), _iso(end), **given, out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)
+
+
+@told
+def load_site(path: str | Path) -> Site:
+    """The site of a YAML file, every name in it known; secrets need not be set to look at it.
+
+    Raises:
+        SiteError: the file cannot be read, or a key, value or name of a reading in it is wrong.
+    """
+    return open_site(path, offline=True)
+
+
+@told
+def compare(a: Report, b: Report) -> Table:
+    """Two reports side by side, of two deployments, phases or windows: is what differs more than chance?
+
+    Counts of windows of other lengths are compared an hour. Of twenty readings about one is beyond chance by
+    chance. `compare(a, b).frame` has the numbers: id, title, unit, a, a_low, a_high, a_status, the same of b,
+    change_pct (b against a) and sure.
+
+    Raises:
+        CallError: what is compared are not two reports.
+    """
+    for side in (a, b):
+        if not isinstance(side, Report):
+            raise CallError(f"compare(a, b) takes two reports, as open_report gives, not {type(side).__name__}")
+    rows = compared(a.verdict, b.verdict)
+    return Table(tables.sides(rows, told_apart(a.case, b.case)).html, rows)

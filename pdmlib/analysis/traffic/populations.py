@@ -109,6 +109,8 @@ def requests_of(case: Case, source: str) -> float | None:
     """
     whole = case.at(case.scope.window)
     for table in (_counts(whole, source), _all_stretches(whole, source)):
+        if table.empty:
+            continue
         rows = tile(table, case.window)
         rows = pd.concat([rows.assign(share=1.0), *_at_edges(case, table, rows)], ignore_index=True)
         if len(rows) and rows["requests"].notna().all():
@@ -156,6 +158,8 @@ def buckets(case: Case) -> pd.DataFrame:
 
 def _around(window: Window, present: Window) -> list[Window]:
     """A window cut at the present, which is counted by the minute where the rest is by the hour."""
+    if present.start >= window.end or present.end <= window.start:
+        return [window]
     inside = present.clip(window)
     cuts = [Window(window.start, inside.start), inside, Window(inside.end, window.end)]
     return [part for part in (cuts if inside.seconds else [window]) if part.seconds > 0] or [window]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -28,11 +29,9 @@ def routes_failing_from(case: Case, failing_pct: float) -> list[dict[str, Any]]:
     Args:
         failing_pct: the error rate below which no route is called failing.
     """
-    source, now = _route_rows(case, case.window)
-    if now.empty:
+    both = before_and_since(case)
+    if both.empty:
         return []
-    _, before = _route_rows(case, case.scope.before, source)
-    both = now.merge(before, on="route", how="left", suffixes=("", "_before"))
     added = (both["avg_ms"] - both["avg_ms_before"]) * both["requests"]
     gained = added.clip(lower=0)
     records = both.to_dict("records")
@@ -54,6 +53,14 @@ def routes_failing_from(case: Case, failing_pct: float) -> list[dict[str, Any]]:
         }
     )
     return json_rows(rows.sort_values(["requests", "route"], ascending=[False, True]))
+
+
+@once
+def before_and_since(case: Case) -> pd.DataFrame:
+    """Each route of the window, a row each, beside its own figures of the seven days before (`_before`)."""
+    source, now = _route_rows(case, case.window)
+    _, before = _route_rows(case, case.scope.before, source)
+    return now.merge(before, on="route", how="left", suffixes=("", "_before"))
 
 
 @once
@@ -104,6 +111,18 @@ def _slower(row: dict[str, Any]) -> bool:
     return rise >= math.log(PRACTICAL_RISE) and rise >= SURE * math.sqrt(sum(s for s in spreads if s))
 
 
+def p95_interval(row: Mapping[str, Any], suffix: str, level: float) -> tuple[float | None, float | None]:
+    """The interval of a route's p95: the source's own, else from its standard error as `_slower` takes it."""
+    low, high = (row[f"p95_{edge}_ms{suffix}"] for edge in ("low", "high"))
+    if not pd.isna(low) and not pd.isna(high):
+        return float(low), float(high)
+    variance = _p95_variance(row, suffix)
+    if variance is None:
+        return None, None
+    spread, p95 = stats.normal(level) * math.sqrt(variance), float(row[f"p95_ms{suffix}"])
+    return p95 * math.exp(-spread), p95 * math.exp(spread)
+
+
 def _fails_more(row: dict[str, Any], failing_pct: float) -> bool:
     """Whether a route's share of failed requests doubled, surely, to that percentage or more.
 
@@ -120,7 +139,7 @@ def _fails_more(row: dict[str, Any], failing_pct: float) -> bool:
     return stats.rate_ratio(rate * seen, seen, before * past, past, level=SURE_LEVEL)[0] > 1
 
 
-def _p95_variance(row: dict[str, Any], suffix: str) -> float | None:
+def _p95_variance(row: Mapping[str, Any], suffix: str) -> float | None:
     p50, p95, count = row[f"p50_ms{suffix}"], row[f"p95_ms{suffix}"], row[f"timed{suffix}"]
     if pd.isna(p50) or pd.isna(p95) or pd.isna(count) or count < FEWEST or p50 <= 0 or p95 <= p50:
         return None

@@ -1,0 +1,153 @@
+"""Slices: what a frame holds by route, region, release, hour, weekday or any of its own words.
+
+Requests and failures add up and are added; a percentile does not, so that of an hour of the day is the median of
+those hours' own p95, and said to be so. Intervals are of 95 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from pdmlib import stats
+from pdmlib.analysis.compare.same_hours import before_after
+from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.populations import buckets
+from pdmlib.analysis.traffic.routes import before_and_since, p95_interval
+from pdmlib.frames.case import Case
+from pdmlib.frames.rewind import MADE
+from pdmlib.frames.rows import json_rows
+from pdmlib.frames.schemas import SCHEMAS
+
+TRAFFIC = ("latencies", "request_counts", "same_hours")  # frames of requests, which one slice tells of together
+LOGGED = ("region", "release")  # what only a site's own request log tells
+CLOCK: Mapping[str, str] = {"hour": "%H:00", "weekday": "%A", "day": "%Y-%m-%d"}
+WEEK = pd.date_range("2024-01-01", periods=7).day_name().tolist()  # that day was a Monday
+HOUR_S = 3600
+# Columns of counts of which the rows of a frame add up; distinct users or visitors do not.
+SUMMED = ("requests", "failures", "errors", "events", "amount", "sent", "delivered", "bounced", "pending")
+
+
+class Slice(NamedTuple):
+    """The rows of a slice, and in a sentence what they are of."""
+
+    rows: list[dict[str, Any]]
+    said: str
+
+
+def ways(name: str) -> tuple[str, ...]:
+    """By what a frame can be sliced."""
+    if name in TRAFFIC:
+        return ("route", *LOGGED, *CLOCK)
+    words = (column for column, kind in SCHEMAS[name].columns.items() if kind in ("text", "bool"))
+    return (*words, *(CLOCK if name in MADE else ()))
+
+
+def sliced(case: Case, name: str, by: str) -> Slice:
+    """A frame by one of `ways`."""
+    if name not in TRAFFIC:
+        return _counted(case, name, by)
+    if by == "route":
+        return _by_route(case)
+    return _by_log(case, by) if by in LOGGED else _by_clock(case, by)
+
+
+def _by_route(case: Case) -> Slice:
+    rows = [_route(case, row) for row in before_and_since(case).to_dict("records")]
+    rows.sort(key=lambda row: -(row["requests"] or 0))
+    said = "Each route in the window, beside the seven days before the deployment"
+    return Slice(json_rows(pd.DataFrame(rows)), f"{said}; 95 % intervals.")
+
+
+def _route(case: Case, row: Mapping[Any, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"route": row["route"]}
+    for suffix, end in (("", ""), ("_before", "_before")):
+        found[f"requests{end}"] = row[f"requests{suffix}"]
+        low, high = p95_interval(row, suffix, case.level)
+        found |= {f"p95_ms{end}": row[f"p95_ms{suffix}"], f"p95_low{end}": low, f"p95_high{end}": high}
+        found |= _rate(case, [row[f"{count}{suffix}"] for count in ("failures", "requests", "samples")], end)
+    return found
+
+
+def _rate(case: Case, counts: Sequence[Any], end: str = "") -> dict[str, float | None]:
+    """The error rate in percent with its interval, which rests on what was really looked at.
+
+    Args:
+        counts: failures, requests, and requests that were looked at.
+    """
+    names = [f"error_rate{part}{end}" for part in ("_pct", "_low", "_high")]
+    if any(pd.isna(count) for count in counts) or not all(counts[1:]):
+        return dict.fromkeys(names)
+    failures, requests, looked_at = counts
+    share = failures / requests
+    bounds = stats.proportion(share * looked_at, looked_at, case.level)
+    return dict(zip(names, (100 * share, *(100 * bound for bound in bounds)), strict=True))
+
+
+def _by_log(case: Case, by: str) -> Slice:
+    rows = [row for row in before_after(case) if row["dimension"] == by]
+    said = f"Each {by} on the hours of the week that both sides hold, from the site's request log."
+    return Slice(rows, said if rows else f"No source tells requests by {by}: it needs the site's request log.")
+
+
+def _by_clock(case: Case, by: str) -> Slice:
+    now, before = (_hours(case.at(window), by) for window in (case.window, case.scope.before))
+    rows = [
+        {by: key, **_of_clock(case, now.get(key)), **_of_clock(case, before.get(key), "_before")}
+        for key in _in_order(by, {*now, *before} if by != "day" else {*now})
+    ]
+    said = (
+        f"Requests and failures of each {by} ({case.site.time_zone}) added up, beside the seven days before the "
+        "deployment; p95 is the median of the single hours' p95, since percentiles do not add up."
+    )
+    return Slice(rows, said if rows else "No source counts requests by the hour here.")
+
+
+def _hours(case: Case, by: str) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    """Key of the clock -> the buckets of requests that were looked at, and the hours' percentiles."""
+    counts, times = buckets(case), hourly(case)
+    counts = counts[(counts["end_at"] - counts["at"]).dt.total_seconds() <= HOUR_S] if len(counts) else counts
+    counts, times = (table.assign(key=_clock(case, table["at"], by)) for table in (counts, times))
+    keys = {*counts["key"], *times["key"]}
+    return {key: (counts[counts["key"] == key], times[times["key"] == key]) for key in keys}
+
+
+def _of_clock(
+    case: Case, found: tuple[pd.DataFrame, pd.DataFrame] | None, end: str = ""
+) -> dict[str, float | None]:
+    if found is None:
+        counts, times = pd.DataFrame(columns=["requests", "failures"]), pd.DataFrame(columns=["requests", "p95"])
+    else:
+        counts, times = found
+    looked, failed = (counts[name].sum(min_count=1) for name in ("requests", "failures"))
+    all_of, p95 = times["requests"].sum(min_count=1), times["p95"].median()
+    return {
+        f"requests{end}": None if pd.isna(all_of) else float(all_of),
+        f"p95_median_ms{end}": None if pd.isna(p95) else float(p95),
+        **_rate(case, (failed, looked, looked), end),
+    }
+
+
+def _clock(case: Case, moments: pd.Series, by: str) -> pd.Series:
+    return pd.to_datetime(moments, utc=True).dt.tz_convert(case.site.zone).dt.strftime(CLOCK[by])
+
+
+def _in_order(by: str, keys: set[str]) -> list[str]:
+    order: Callable[[str], Any] = WEEK.index if by == "weekday" else str
+    return sorted(keys, key=order)
+
+
+def _counted(case: Case, name: str, by: str) -> Slice:
+    """Rows of any other frame, those of the window where it tells when, counted; and what adds up."""
+    table = case.within(name, MADE[name]) if name in MADE else case[name]
+    keys = _clock(case, table[MADE[name]], by) if by in CLOCK else table[by]
+    sums = [column for column in SUMMED if column in table and SCHEMAS[name].columns[column] in ("int", "float")]
+    groups = table.assign(**{by: keys}).groupby(by, dropna=False)
+    rows = groups[sums].sum(min_count=1).assign(rows=groups.size())[["rows", *sums]].reset_index()
+    order = {key: place for place, key in enumerate(_in_order(by, set(rows[by])))} if by in CLOCK else None
+    rank = -rows["rows"] if order is None else rows[by].map(order)
+    told = json_rows(rows.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank"))
+    when = "in the window" if name in MADE else "as collected"
+    return Slice(told, f"Rows of `{name}` {when}, by {by}; one row is {SCHEMAS[name].grain.partition(';')[0]}.")

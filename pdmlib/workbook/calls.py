@@ -1,0 +1,150 @@
+"""A person's mistake in a cell is one line: which name or kind was wrong, and the nearest right ones."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from difflib import get_close_matches
+from functools import wraps
+from numbers import Integral, Real
+from pathlib import Path
+from types import FunctionType, MappingProxyType
+from typing import Any, TypeVar, cast
+
+from pdmlib.errors import CallError, NoSuchNameError, shown
+from pdmlib.site.site import Site
+
+T = TypeVar("T")
+Call = TypeVar("Call", bound=Callable[..., Any])
+MOST_NEAR = 3  # names that a mistyped one may have meant, as many as a line can hold
+MOST_LISTED = 24  # names that a line can list; of more it says where they all are
+# Annotation -> what is taken for it, and in words. What is annotated otherwise is checked where it is used.
+KINDS: dict[str, tuple[type, str]] = {
+    "str": (str, "text"),
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": (bool, "true or false"),
+    "None": (type(None), "nothing"),
+    "Path": (Path, "a path"),
+    "datetime": (datetime, "a datetime"),
+    "Site": (Site, "what load_site gave"),
+}
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The names that somebody may have meant, best first: those spelt like it, then those that contain it."""
+    folded = {one.casefold(): one for one in known}
+    text = name[:200].casefold()
+    close = get_close_matches(text, folded, n=MOST_NEAR)
+    holding = [one for one in folded if len(text) > 2 and text in one]
+    return [folded[one] for one in dict.fromkeys([*close, *holding])][:MOST_NEAR]
+
+
+def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
+    """What is wrong with a name that is not there: the nearest right ones and where all are, else all of them.
+
+    Args:
+        what: what it should be, with its article: `a table`.
+        listed: the call that lists all.
+    """
+    names = sorted(known)
+    meant = near(str(name), names)
+    if meant:
+        return f"{shown(name)} is not {what}; did you mean {' or '.join(meant)}? {listed} lists all {len(names)}"
+    rest = f"there are {', '.join(names)}" if len(names) <= MOST_LISTED else f"{listed} lists all {len(names)}"
+    return f"{shown(name)} is not {what}; {rest}"
+
+
+def named(name: str, known: Iterable[str], what: str, listed: str) -> str:
+    """The name, which must be one of the known.
+
+    Raises:
+        CallError: it is none, with the nearest right ones.
+    """
+    names = list(known)
+    if name not in names:
+        raise CallError(misnamed(name, names, what, listed))
+    return name
+
+
+def no_attribute(
+    name: str, known: Iterable[str], what: str, keys: Mapping[str, str] = MappingProxyType({})
+) -> NoSuchNameError:
+    """What a misspelt attribute raises; plain for the names that programs try.
+
+    Args:
+        keys: names that are no attributes but keys, and how they are written.
+    """
+    if name.startswith("_"):
+        return NoSuchNameError(name)
+    meant = [keys.get(one, one) for one in near(name, [*(k for k in known if k[0] != "_"), *keys])]
+    told = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return NoSuchNameError(f"{what} has no {shown(name)}; {told}`dir(..)` lists what it has")
+
+
+def told(call: Call) -> Call:
+    """A function whose wrong arguments are one line in place of a traceback."""
+    signature = inspect.signature(call)
+
+    @wraps(call)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        check(call.__name__, signature, args, kwargs)
+        return call(*args, **kwargs)
+
+    return cast(Call, checked)
+
+
+def each_told(kind: type[T]) -> type[T]:
+    """Every public method of a class, so guarded."""
+    for name, method in list(vars(kind).items()):
+        if isinstance(method, FunctionType) and not name.startswith("_"):
+            setattr(kind, name, told(method))
+    return kind
+
+
+def check(name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Fails on the first argument that a call does not take.
+
+    Raises:
+        CallError: one too many, one too few, one of another name, or one of the wrong kind.
+    """
+    form = _form(name, signature)
+    for given in kwargs:
+        if given not in signature.parameters and not _takes_any_name(signature):
+            raise CallError(misnamed(given, [p for p in signature.parameters if p != "self"], "an argument", form))
+    try:
+        bound = signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise CallError(f"{form}: {error}") from None
+    for argument, value in bound.items():
+        parameter = signature.parameters[argument]
+        many = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        values = value.values() if isinstance(value, dict) and many else value if many else (value,)
+        for one in values:
+            _fits(form, argument, str(parameter.annotation), one)
+
+
+def _takes_any_name(signature: inspect.Signature) -> bool:
+    return any(p.kind is p.VAR_KEYWORD for p in signature.parameters.values())
+
+
+def _form(name: str, signature: inspect.Signature) -> str:
+    """How a call is written: `table(name, most=None)`."""
+    parts = [p.replace(annotation=p.empty) for p in signature.parameters.values() if p.name != "self"]
+    return f"{name}{inspect.Signature(parts)}"
+
+
+def _fits(form: str, argument: str, annotation: str, value: object) -> None:
+    words = annotation.split(" | ")
+    if not all(word in KINDS for word in words):
+        return
+    truth = isinstance(value, bool) and "bool" not in words
+    if truth or not isinstance(value, tuple(KINDS[word][0] for word in words)):
+        wanted = " or ".join(KINDS[word][1] for word in words if word != "None")
+        raise CallError(f"{form}: {argument} is {wanted}, not {_kind(value)}")
+
+
+def _kind(value: object) -> str:
+    """What somebody gave instead."""
+    return f"{shown(value)} ({type(value).__name__})" if isinstance(value, str | Real) else type(value).__name__

@@ -1,0 +1,369 @@
+"""What an analyst asks of an open report: its frames, slices, limits, metrics of one's own, and files of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self, overload
+
+import pandas as pd
+from markupsafe import escape
+
+from pdmlib.analysis import limits as ladders
+from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
+from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.own import own_metric
+from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
+from pdmlib.errors import CallError
+from pdmlib.frames.about import FILLED_BY, about
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Limit, Reading, Status, amount
+from pdmlib.report import shown, tables, words
+from pdmlib.report.card import Card, card_of
+from pdmlib.report.html import Table
+from pdmlib.report.listing import Names
+from pdmlib.report.shown import Causes
+from pdmlib.site.notes import Notes
+from pdmlib.storage.history import write_table
+from pdmlib.verdict.verdict import Verdict, flipped, judge
+from pdmlib.workbook.calls import each_told, misnamed, named, no_attribute
+from pdmlib.workbook.opening import misfit
+
+Edge = float | bool | str
+EDGES = 9  # of a curve for which none are given, from half to twice the value that was measured
+KINDS = ("csv", "parquet")
+
+
+@each_told
+@dataclass(frozen=True, repr=False)
+class Questions:
+    """One report, open to questions.
+
+    Attributes:
+        case: the site, what is looked at, and all that was collected.
+        verdict: what was judged of it.
+        judged: how a case is judged, with what the last report of the phase said.
+        tried: what was moved or added here and is in no site file, each in words.
+    """
+
+    case: Case
+    verdict: Verdict
+    notes: Notes
+    generated_at: datetime
+    judged: Callable[[Case], Verdict] = judge
+    tried: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        tried = f" Tried here: {'; '.join(self.tried)}." if self.tried else ""
+        return f"Report({self.case.site.site} {self.case.scope.phase.name}: {self.card.sentence}{tried})"
+
+    def __getattr__(self, name: str) -> Any:
+        readings = [r.id for r in self.verdict.readings] if "verdict" in vars(self) else []
+        raise no_attribute(name, dir(type(self)), "a report", {id_: f'["{id_}"]' for id_ in readings})
+
+    def __getitem__(self, name: str) -> Reading:
+        return self.reading(name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return [reading.id for reading in self.verdict.readings]
+
+    @cached_property
+    def card(self) -> Card:
+        """The decision card: what to know in ten seconds."""
+        return card_of(self.verdict)
+
+    @property
+    def causes(self) -> Causes:
+        """What everything found comes from, most urgent first: each with evidence, action, owner and due day."""
+        return Causes(self.verdict.causes, self.verdict)
+
+    def reading(self, name: str) -> Reading:
+        """One judged measurement by its id, such as `latency_p95_ms`; `report["latency_p95_ms"]` is the same.
+
+        Raises:
+            CallError: this report has none of that id; names the nearest.
+        """
+        found = self.verdict.reading(name)
+        if found is None:
+            raise CallError(misnamed(name, self._ipython_key_completions_(), "a reading", "report.readings_frame"))
+        return found
+
+    @property
+    def readings_frame(self) -> pd.DataFrame:
+        """Every reading as a pandas frame, one row a reading, with its id as index.
+
+        Columns: title, section, value (number, word or truth, in `unit`; None where it is not known, with the
+        `reason`), unit, status (pass, warn, fail, info, unknown), target, `low` and `high` (95 % interval),
+        samples, baseline, change_pct, trend, coverage_pct, source, reason.
+        """
+        rows = [shown.reading_row(reading) for reading in self.verdict.readings]
+        return pd.DataFrame(rows).set_index("id")
+
+    @cached_property
+    def frames(self) -> Names[pd.DataFrame]:
+        """The frames that were collected: name, rows, grain, units, source and what a missing value means.
+
+        `report.frames["latencies"]` and `report.frames.latencies` are `report.frame("latencies")`.
+        """
+        counts = {name: len(self.case[name]) for name in FILLED_BY}
+        rows = [{"name": name, "rows": counts[name], **about(name)} for name in FILLED_BY]
+        return Names("frames", sorted(rows, key=lambda row: row["rows"] == 0), self.frame)
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A frame as collected, yours to change: times in UTC, what is not known is missing and never 0.
+
+        Its `attrs` say its grain, units, source and what a missing value means. A frame that no source filled has
+        its columns and no rows.
+
+        Raises:
+            CallError: there is no frame of that name; names the nearest.
+        """
+        found = self.case[named(name, FILLED_BY, "a frame", "report.frames")].copy()
+        found.attrs = about(name)
+        return found
+
+    @cached_property
+    def tables(self) -> Names[Any]:
+        """The tables of the report by name, with their rows and columns; each has its `.frame` as pandas."""
+        return Names("tables", [_listed(name, rows) for name, rows in self.verdict.tables.items()], self._table_of)
+
+    def _table_of(self, name: str) -> Any:
+        return self.table(name)
+
+    def _known_table(self, name: str) -> str:
+        """The name, which must be a table of this report, or one that it should have and could not make."""
+        if name in TABLES:
+            return name
+        return named(name, self.verdict.tables, f"a table of {self.case.scope.phase.name}", "report.tables")
+
+    def slice(self, what: str = "latencies", by: str = "route") -> Table:
+        """A frame by one of its sides: requests by route, region, release, hour, weekday or day.
+
+        Args:
+            what: name of a frame. `latencies` and `request_counts` tell requests, error rate and p95 with their
+                95 % intervals, before the deployment and since; of any other frame the rows are counted.
+            by: `hour`, `weekday` or `day` of the site's own zone, or a column of words such as `status`.
+
+        Raises:
+            CallError: there is no such frame, or it cannot be sliced so; names what can be.
+        """
+        named(what, FILLED_BY, "a frame", "report.frames")
+        named(by, ways(what), f"a way to slice {what}", f'report.frame("{what}").columns')
+        found = sliced(self.case, what, by)
+        if what in TRAFFIC and by not in LOGGED:
+            return Table(tables.slices(by, found.rows, found.said).html, found.rows)
+        return self._told("before_after" if what in TRAFFIC else "slice_of_others", found.rows, found.said)
+
+    @overload
+    def limits(self, reading: str = "") -> Table: ...
+    @overload
+    def limits(self, reading: str, edge: Edge) -> Self: ...
+    def limits(self, reading: str = "", edge: Edge | None = None) -> Any:
+        """The limits in force, or a new report with one of them moved.
+
+        `report.limits()` lists all, `report.limits("latency_p95_ms")` the steps of one, and
+        `report.limits("latency_p95_ms", 1500)` is a report judged anew as if its mildest limit were 1500: nothing
+        is asked again, and the site file stays as it is. `compare(report, moved)` shows what flips.
+
+        Args:
+            edge: in the unit of the reading.
+
+        Raises:
+            CallError: no reading of that id has limits, or the edge does not fit its unit.
+        """
+        if edge is not None:
+            metric = self._movable(reading, edge)
+            moved = self._moved(metric, edge)
+            return self._again(moved, f"{reading} {_aim(ladders.for_case(moved, metric))}")
+        if not reading:
+            rows = [self._limits_row(metric) for metric in metrics_in(self.case) if metric.limits]
+            return self._told("limits", rows)
+        metric = ladders.for_case(self.case, self._limited(reading))
+        value = self.reading(reading).measurement
+        return self._told("ladder", [_step_row(metric, step, step.reached(value)) for step in metric.limits])
+
+    def what_if(self, reading: str, edge: Edge | Iterable[float] | None = None) -> Table:
+        """Which verdicts would flip if the mildest limit of a reading were another.
+
+        Args:
+            edge: one edge, in the unit of the reading; several: a row each, so that one sees where the verdict
+                turns; none: nine from half to twice the value that was measured.
+
+        Raises:
+            CallError: no reading of that id has limits, or an edge does not fit its unit.
+        """
+        self._limited(reading)
+        if edge is None or (isinstance(edge, Iterable) and not isinstance(edge, str)):
+            edges = self._edges(reading) if edge is None else edge
+            return self._told("what_if_edges", [self._at_edge(reading, one) for one in edges])
+        self._movable(reading, edge)
+        rows = flipped(self.verdict, reading, edge)
+        here = self.verdict.reading(reading) is not None
+        empty = "Nothing would flip." if here else "The site does without the source of this reading."
+        return self._told("what_if", rows, empty=empty)
+
+    def add(
+        self,
+        name: str,
+        value: Any,
+        unit: str = "",
+        limits: Iterable[str] = (),
+        title: str = "",
+        low: float | None = None,
+        high: float | None = None,
+    ) -> Self:
+        """A new report that has a reading of your own, judged by your own limits, in its section `own`.
+
+        Args:
+            name: its id, such as `night_p95_ms`.
+            value: a number, a word or a truth; or a function of `report.case` that gives one, which an alert asks
+                of the last hour too. None is unknown, and so is a function that fails.
+            limits: steps such as `"> 800 warn"` and `"> 1200 fail P1"`; without them it is only to know.
+            low, high: its 95 % interval, where you have one.
+
+        Raises:
+            CallError: there is a reading of that id already, or a step cannot be read.
+        """
+        if name in {metric.id for metric in all_metrics(self.case.site)}:
+            raise CallError(f"{name!r} is a reading already; give yours another name")
+        steps = (limits,) if isinstance(limits, str) else limits
+        metric = own_metric(name, value, unit, steps, title=title, low=low, high=high)
+        own = (*(m for m in self.case.own if m.id != name), metric)
+        return self._again(replace(self.case, own=own), f"{name} added")
+
+    def export(self, folder: str, *names: str, kind: str = "csv") -> Table:
+        """Writes frames, tables and readings into a folder, one file each; returns what was written.
+
+        Args:
+            names: of frames and tables, or `readings`; none: the readings and every table that has rows.
+            kind: `csv` (UTF-8, times as ISO text in UTC, what is missing is empty) or `parquet`.
+
+        Raises:
+            CallError: a name that is neither a frame nor a table, or another kind of file.
+        """
+        named(kind, KINDS, "a kind of file", "csv, parquet")
+        asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
+        known = {*FILLED_BY, *self.verdict.tables, "readings"}
+        found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
+        rows = [_written(Path(folder), name, self._exported(name), kind) for name in found]
+        return self._told("exported", rows)
+
+    def _exported(self, name: str) -> pd.DataFrame:
+        if name == "readings":
+            return self.readings_frame.reset_index()
+        rows = self.verdict.tables.get(name)
+        return self.frame(name) if rows is None else Table("", rows).frame
+
+    def _again(self, case: Case, tried: str) -> Self:
+        """The report of a case that differs from this one's by what was tried."""
+        made = replace(case)  # what was worked out of the case before is not carried over
+        told = (*(said for said in self.tried if said.split()[0] != tried.split()[0]), tried)
+        return replace(self, case=made, verdict=self.judged(made), tried=told)
+
+    def _moved(self, metric: Metric, edge: Edge) -> Case:
+        """The case with the mildest limit of a metric moved."""
+        site = ladders.with_edge(self.case.site, metric, self.case.scope.phase.name, edge)
+        return replace(self.case, site=site)
+
+    def _limited(self, reading: str) -> Metric:
+        """The metric of that id, which must have limits."""
+        known = {m.id: m for m in (*all_metrics(self.case.site), *metrics_in(self.case)) if m.limits}
+        return known[named(reading, known, "a reading with limits", "report.limits()")]
+
+    def _movable(self, reading: str, edge: Edge) -> Metric:
+        metric = self._limited(reading)
+        if why := misfit(metric.unit, edge):
+            raise CallError(f"limits of {reading}: {edge!r} is not {why}")
+        return metric
+
+    def _limits_row(self, metric: Metric) -> dict[str, Any]:
+        found, reading = ladders.for_case(self.case, metric), self.verdict.reading(metric.id)
+        own = metric.id in self.case.site.limits or metric.id in self.case.site.targets
+        return {
+            "reading": metric.id,
+            "value": words.number(reading.value if reading else None, metric.unit),
+            "status": words.judged(reading),
+            "ladder": "; ".join(_said(found, limit) for limit in found.limits),
+            "from": "this notebook" if metric in self.case.own else "the site file" if own else "the guide",
+        }
+
+    def _edges(self, reading: str) -> list[float]:
+        value = self.reading(reading).value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+            raise CallError(f"{reading} is {amount(value)}: say which edges to try, such as edge=[1, 2, 5]")
+        return [float(f"{value * 2 ** (step / (EDGES // 2) - 1):.3g}") for step in range(EDGES)]
+
+    def _at_edge(self, reading: str, edge: float) -> dict[str, Any]:
+        metric = self._movable(reading, edge)
+        rows = flipped(self.verdict, reading, edge)
+        became = {row["what"]: row["after"] for row in rows}
+        before = self.verdict.reading(reading)
+        status = became.get(reading, before.status.value if before else Status.UNKNOWN.value)
+        return {
+            "edge": edge,
+            "limit": _aim(ladders.for_case(self._moved(metric, edge), metric)),
+            "reading": status,
+            "status": became.get("status", self.verdict.status.value),
+            "flips": ", ".join(f"{what} becomes {after}" for what, after in became.items()) or "nothing",
+        }
+
+    def _told(
+        self, name: str, rows: Iterable[Mapping[str, Any]], said: str = "", empty: str = "Nothing to show."
+    ) -> Table:
+        """Rows as a table with a sentence above it."""
+        listed = list(rows)
+        told = tables.table(name, listed, self.case.site.zone, empty=said or empty)
+        above = f"<p>{escape(said)}</p>" if said and listed else ""
+        return Table(f"{above}{told.html}", listed)
+
+    def _tried(self) -> str:
+        """What was moved or added here, above everything that is judged by it."""
+        if not self.tried:
+            return ""
+        return f"<p><b>Tried in this notebook, in no site file:</b> {escape('; '.join(self.tried))}.</p>"
+
+
+def _listed(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    columns = dict.fromkeys(key for row in rows for key in row)
+    return {"name": name, "rows": len(rows), "columns": ", ".join(columns)}
+
+
+def _aim(metric: Metric) -> str:
+    return f"{metric.target} {metric.unit}".strip()
+
+
+def _said(metric: Metric, limit: Limit) -> str:
+    """A step in words: `fail P1 > 2,000 ms`."""
+    edge = amount(limit.edge, metric.unit if limit.of in ladders.ABSOLUTE else "")
+    whose = {"value": "", "low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}[limit.of]
+    return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {whose}{limit.op} {edge}"
+
+
+def _step_row(metric: Metric, limit: Limit, holds: bool) -> dict[str, Any]:
+    return {
+        "limit": _said(metric, limit).partition(": ")[2],
+        "status": limit.status.value,
+        "priority": limit.priority and limit.priority.value,
+        "action": limit.action,
+        "holds": holds,
+    }
+
+
+def _written(folder: Path, name: str, table: pd.DataFrame, kind: str) -> dict[str, Any]:
+    path = folder / f"{name}.{kind}"
+    plain = table.map(lambda value: str(value) if isinstance(value, list | tuple | dict) else value)
+    if kind == "parquet":
+        mixed = [column for column, kind in plain.dtypes.items() if str(kind) == "object"]
+        write_table(path, plain.assign(**{column: plain[column].map(_as_text) for column in mixed}))
+    else:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plain.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
+    return {"file": str(path), "rows": len(table), "columns": len(table.columns)}
+
+
+def _as_text(value: Any) -> str | None:
+    """A value of a column that holds numbers, words and truths, which a Parquet column cannot."""
+    return None if value is None or value is pd.NA or value != value else str(value)

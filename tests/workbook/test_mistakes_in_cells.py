@@ -1,0 +1,81 @@
+"""A mistake in a cell of a notebook is one line that names the nearest right name: no traceback of ours."""
+
+import contextlib
+import io
+import pydoc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import pdmlib
+from pdmlib.errors import PdmError
+from tests.workbook.test_questions import a_report
+
+WEEK = a_report()
+MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
+    "a section": (lambda w: w.readings("performence"), ("'performence'", "performance")),
+    "a table": (lambda w: w.table("rotes"), ("'rotes'", "routes")),
+    "a table of another phase": (lambda w: w.table("timeline"), ("'timeline'", "a table of daily", "routes")),
+    "a listed table": (lambda w: w.tables.rotes, ("'rotes'", "routes")),
+    "a chart": (lambda w: w.chart("respons_time"), ("'respons_time'", "response_time")),
+    "a frame": (lambda w: w.frame("latencys"), ("'latencys'", "latencies")),
+    "a reading": (lambda w: w["p95"], ("'p95'", "latency_p95_ms")),
+    "a tile": (lambda w: w.tiles("error_rate"), ("'error_rate'", "error_rate_pct")),
+    "a method": (lambda w: w.tabel("routes"), ("'tabel'", "table")),
+    "a reading as attribute": (lambda w: w.latency_p95, ("'latency_p95'", '["latency_p95_ms"]')),
+    "a key of the notes": (lambda w: w.noted("lesson"), ("'lesson'", "lessons")),
+    "a priority": (lambda w: w.issues("P9"), ("'P9'", "P0, P1, P2")),
+    "a reading with limits": (lambda w: w.what_if("latency_p96_ms", 3), ("'latency_p96_ms'", "latency_p95_ms")),
+    "an edge": (lambda w: w.limits("latency_p95_ms", "high"), ("'high'", "a number")),
+    "an edge that is a truth": (lambda w: w.limits("latency_p95_ms", True), ("True", "a number")),
+    "a way to slice": (lambda w: w.slice("latencies", "rout"), ("'rout'", "route")),
+    "a step": (lambda w: w.add("x", 1, limits=["over 3"]), ("'over 3'", "> 800 warn")),
+    "a step without a number": (lambda w: w.add("x", 1, limits=["> b warn"]), ("'> b warn'", "needs a number")),
+    "a taken id": (lambda w: w.add("latency_p95_ms", 1), ("'latency_p95_ms'", "another name")),
+    "a kind of file": (lambda w: w.export("x", kind="xls"), ("'xls'", "csv", "parquet")),
+    "a kind of argument": (lambda w: w.table(3), ("table(name, most=None)", "name is text", "3")),
+    "a missing argument": (lambda w: w.table(), ("table(name, most=None)", "'name'")),
+    "an unknown argument": (lambda w: w.table("cron", mots=3), ("'mots'", "most")),
+    "a thing to compare": (lambda w: pdmlib.compare(w, 3), ("two reports", "int")),
+    "a call": (lambda _: pdmlib.open_reprot, ("'open_reprot'", "open_report")),
+    "a site": (lambda _: pdmlib.open_report(3, "week1"), ("open_report", "site is", "3")),  # type: ignore[arg-type]
+    "a site file": (lambda _: pdmlib.load_site("params/dmo.yaml"), ("params/dmo.yaml", "No such file")),
+    "a collection": (
+        lambda _: pdmlib.open_report("params/demo.yaml", "week1", collection="/nowhere"),
+        ("/nowhere", "no saved collection"),
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_one_line_that_names_what_is_right(mistake: str) -> None:
+    make, named = MISTAKES[mistake]
+    with pytest.raises(PdmError) as raised:
+        make(WEEK)
+    text = str(raised.value)
+    assert "\n" not in text and len(text) < 400, text
+    assert [part for part in named if part not in text] == [], text
+
+
+def test_a_notebook_shows_that_line_and_no_traceback() -> None:
+    shell, out = InteractiveShell(), io.StringIO()
+    shell.user_ns["week"] = WEEK
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+        shell.run_cell("week.table('rotes')")
+    wrong = "'rotes' is not a table of daily; did you mean routes?"
+    assert out.getvalue() == f"CallError: {wrong} report.tables lists all {len(WEEK.tables)}\n"
+
+
+def test_what_a_program_tries_is_an_attribute_that_is_not_there() -> None:
+    assert not hasattr(WEEK, "_ipython_display_") and not hasattr(WEEK, "tabel")
+    assert not hasattr(pdmlib, "__wrapped__")
+
+
+def test_the_public_names_are_listed_and_helped_with() -> None:
+    assert {"Report", "compare", "load_site", "open_incident", "open_report"} <= set(dir(pdmlib))
+    helped = pydoc.plain(pydoc.render_doc(pdmlib))
+    assert "open_report(" in helped and "deployed_at: times with their zone" in helped.replace("as_of, ", "")
+    for name in ("frames", "slice", "limits", "what_if", "add", "export", "readings_frame"):
+        assert f"{name}" in pydoc.plain(pydoc.render_doc(pdmlib.Report)), name
