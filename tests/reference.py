@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -11,10 +12,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pdmlib
 from pdmlib.analysis.catalogue import TABLES, all_metrics
 from pdmlib.analysis.metric import Metric
 from pdmlib.cli.main import COMMANDS, called
 from pdmlib.cli.reports import ASKED
+from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.readings import Limit
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.report.columns import COLUMNS
@@ -25,6 +28,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 PACKAGE = FOLDER.parents[1] / "pdmlib"
 DEMO = FOLDER.parents[1] / "params" / "demo.yaml"
 MADE = "Made from the code by `make reference`; a test holds the two together.\n"
+ABOUT = {"Units": "units", "From": "source", "Missing": "missing"}
 # Readings that a site file makes, one for each of its features, queries, categories of tickets and costs.
 FAMILIES = {
     "feature_": "feature_<name>",
@@ -158,12 +162,51 @@ What the sources brought, before anything is judged: `report.frame("<name>")` is
 missing value is missing, never 0 or empty. `prose` is text that a stranger wrote, which is masked.
 """
     ]
-    for name, schema in SCHEMAS.items():
+    for name in FILLED_BY:
+        schema = SCHEMAS[name]
         key = ", ".join(f"`{column}`" for column in schema.key) or "none"
         columns = " · ".join(f"`{column}` {kind}" for column, kind in schema.columns.items())
-        grain = schema.grain[:1].upper() + schema.grain[1:]
-        parts.append(f"## {name}\n\n{grain}.\n\nKey: {key}. Columns: {columns}.\n")
+        told = about(name)
+        said = "".join(f"- {title}: {_cell(told[part])}.\n" for title, part in ABOUT.items() if told[part])
+        grain = told["grain"][:1].upper() + told["grain"][1:]
+        parts.append(f"## {name}\n\n{grain}.\n\n- Key: {key}. Columns: {columns}.\n{said}")
     return "\n".join(parts)
+
+
+def python() -> str:
+    """What a notebook imports, and everything that a report can be asked."""
+    parts = [f"# Python\n\n{MADE}\n`help(pdmlib.Report)` says the same in a notebook.\n"]
+    for name in pdmlib.__all__:
+        parts.append(f"## pdmlib.{name}\n\n{_documented(getattr(pdmlib, name))}")
+    for name in dir(pdmlib.Report):
+        member = inspect.getattr_static(pdmlib.Report, name)
+        function = getattr(member, "func", None) or getattr(member, "fget", None) or member
+        if not name.startswith("_") and callable(function):
+            parts.append(f"### report.{name}\n\n{_documented(member if function is not member else function)}")
+    return "\n".join(parts)
+
+
+def _documented(thing: Any) -> str:
+    """The call of something and its docstring, as written."""
+    text = inspect.cleandoc(thing.__doc__ or "")
+    if isinstance(thing, type) or not callable(thing):
+        return f"{_prose(text)}\n"
+    signature = re.sub(r"(: |-> )'([^']*)'", r"\1\2", str(inspect.signature(thing)))
+    signature = signature.replace("self, ", "").replace("(self)", "()")
+    return f"`{thing.__name__}{signature}`\n\n{_prose(text)}\n"
+
+
+def _prose(text: str) -> str:
+    """A docstring as Markdown: what stands under `Args:` and `Raises:` is a list."""
+    lines = []
+    for line in text.splitlines():
+        if re.match(r"\w+:$", line):
+            lines.append(f"{line}\n")
+        elif re.match(r"    \S", line):
+            lines.append(f"- {line.strip()}")
+        else:
+            lines.append(line if not line.startswith("     ") else f"  {line.strip()}")
+    return "\n".join(lines)
 
 
 def methods() -> str:
@@ -207,6 +250,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "readings.md": readings,
     "tables.md": tables,
     "frames.md": frames,
+    "python.md": python,
     "methods.md": methods,
 }
 

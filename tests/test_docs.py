@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+import pdmlib
 from pdmlib.cli.main import COMMANDS
-from pdmlib.frames.schemas import SCHEMAS
+from pdmlib.frames.about import FILLED_BY
 from pdmlib.report.columns import COLUMNS
 from pdmlib.site.site import Site
 from tests.acceptance.test_phases import COSTS, EVERYWHERE, FROM_DAY_1
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PROSE = [path for path in sorted(DOCS.rglob("*.md")) if path.parent != FOLDER]
 BLOCK = re.compile(r"(?:^<!-- not run: (.+) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-# Of blocks: bash and yaml are tried here, text is what a command printed, sql is tried with the database.
+# Of blocks: bash, python and yaml are tried here, text is what a command printed, sql is tried with the database.
 LANGUAGES = ("bash", "text", "yaml", "python", "sql", "")
 BASE = {"site": "shop", "title": "Shop", "time_zone": "UTC", "sources": {}}
 TOOLS = Path(sys.executable).parent
@@ -56,7 +57,8 @@ def test_the_reference_names_every_command_option_table_and_frame() -> None:
     assert [
         name for name in COLUMNS if not name.endswith("_glance") and f"## {name}\n" not in text["tables.md"]
     ] == []
-    assert [name for name in SCHEMAS if f"## {name}\n" not in text["frames.md"]] == []
+    assert [name for name in FILLED_BY if f"## {name}\n" not in text["frames.md"]] == []
+    assert [name for name in pdmlib.__all__ if f"## pdmlib.{name}\n" not in text["python.md"]] == []
 
 
 def test_the_reference_names_every_reading_of_the_outside_interface() -> None:
@@ -147,8 +149,12 @@ def test_the_tutorial_leads_from_nothing_to_a_report_as_it_says(tmp_path: Path) 
 @pytest.mark.slow
 def test_what_the_how_tos_say_runs(tmp_path: Path) -> None:
     demo = ["pdm demo > demo.env &\nuntil grep -q RESEND_API_KEY demo.env; do sleep 1; done\nsource demo.env\n"]
+    pages = sorted((DOCS / "how-to").glob("*.md"))
     told = [
-        t for path in sorted((DOCS / "how-to").glob("*.md")) for reason, t in blocks(path, "bash") if not reason
+        f"({text}\n) || echo FAILED\n" for path in pages for reason, text in blocks(path, "bash") if not reason
     ]
-    shown = Shell(tmp_path).run([*demo, *(f"({text}\n) || echo FAILED\n" for text in told), "kill %1\n"])
+    for path in pages:
+        code = "".join(text for _, text in blocks(path, "python"))
+        told.append(f"python - <<'END' || echo FAILED\n{code}END\n")
+    shown = Shell(tmp_path).run([*demo, *told, "kill %1\n"])
     assert [one for one in shown if "Traceback" in one or "FAILED" in one] == []
