@@ -382,7 +382,9 @@ class Requests(Part):
         default=("/api/cron/",), description="what the path of a call by the scheduler starts with"
     )
     counted: tuple[Literal["user", "bot", "health", "cron"], ...] = Field(
-        default=("user", "cron"), description="whose requests the figures are of; the others are kept apart"
+        default=("user", "cron"),
+        min_length=1,
+        description="whose requests the figures are of; the others are kept apart",
     )
     time_unit: Literal["s", "ms", "us", "ns", "iso"] | None = Field(
         default=None, description="unit of the field behind time"
