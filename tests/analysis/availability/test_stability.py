@@ -327,7 +327,7 @@ def test_rule_16_a_later_probe_decides_whether_an_outage_at_the_windows_end_is_o
 def test_a_log_that_falls_silent_leaves_its_readings_unknown_and_the_report_unknown(
     phase: str, silent: int
 ) -> None:
-    """A site that knows its state by its own log alone, a probe a minute; nobody can tell of the last half hour."""
+    """A site that knows its state by its own log alone, a probe a minute; nobody tells of the last half hour."""
     without: dict[str, Any] = dict.fromkeys(("cron", "tickets", "activity")) | {"features": []}
     unused = [name for name in OPTIONAL if name != "postgres"]
     site = a_site(sources={"postgres": {}}, unused=unused, uptime=EACH_MINUTE, **without)
