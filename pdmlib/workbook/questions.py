@@ -291,9 +291,13 @@ class Questions:
         }
 
     def _edges(self, reading: str) -> list[float]:
-        value = self.reading(reading).value
+        """Nine edges from half to twice what was measured, else the limit in force."""
+        found = self.verdict.reading(reading)
+        value = found.value if found else None
         if isinstance(value, bool) or not isinstance(value, int | float) or not value:
-            raise CallError(f"{reading} is {amount(value)}: say which edges to try, such as edge=[1, 2, 5]")
+            value = ladders.target_of(self.case, self._limited(reading))
+        if not value:
+            raise CallError(f"say which limits of {reading} to try, such as edge=[1, 2, 5]")
         return [float(f"{value * 2 ** (step / (EDGES // 2) - 1):.3g}") for step in range(EDGES)]
 
     def _at_edge(self, reading: str, edge: float) -> dict[str, Any]:
