@@ -18,8 +18,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 LONG_MS = 300_000  # a machine that is busy, and four reports in one notebook
 # Cells that hold something have their numbers, or wait behind one that failed; one that runs has a star.
 DONE = """() => {
-  const cells = [...document.querySelectorAll('.jp-CodeCell')].filter(e => e.querySelector('.cm-content')?.innerText.trim())
-  const prompts = cells.map(e => e.querySelector('.jp-InputPrompt').innerText)
+  const filled = cell => cell.querySelector('.cm-content')?.innerText.trim()
+  const cells = [...document.querySelectorAll('.jp-CodeCell')].filter(filled)
+  const prompts = cells.map(cell => cell.querySelector('.jp-InputPrompt').innerText)
   const failed = document.querySelector('[data-mime-type="application/vnd.jupyter.stderr"]')
   return !prompts.some(text => text.includes('*')) && (failed || prompts.every(text => /\\d/.test(text)))
 }"""
@@ -56,9 +57,9 @@ class Afternoon:
         self.page.keyboard.press("Tab")
         self.page.wait_for_selector(".jp-Completer-item", timeout=LONG_MS)
         self._shoot("completed")
-        offered = self.page.locator(".jp-Completer-item").all_inner_texts()
+        offered = self.page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()
         self.page.keyboard.press("Escape")
-        return [text.split("\n")[0] for text in offered]
+        return offered
 
     def errors(self) -> list[str]:
         return self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
