@@ -11,7 +11,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis import limits
-from pdmlib.analysis.availability.uptime import LOG, name_of
+from pdmlib.analysis.availability.uptime import LOG, log_of, name_of
 from pdmlib.analysis.compare.baseline import Change, change
 from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
@@ -122,7 +122,8 @@ def probe_latency(case: Case) -> Measurement:
         target = LOG if (probes["target"] == LOG).any() else probes["target"].iloc[0]
         probes = probes[probes["target"] == target]
     if len(probes) < NEEDED["p95_ms"]:
-        return case.missing("app", "probes", f"fewer than {NEEDED['p95_ms']} probes found the health check up")
+        teller = ("app", "probes") if case.site.uptime is None else log_of(case)
+        return case.missing(*teller, f"fewer than {NEEDED['p95_ms']} probes found the health check up")
     times = probes["response_ms"]
     low, high = stats.quantile_interval(times, P95_SHARE, case.level)
     odd = case.unclear("postgres", "uptime.response_ms") if target == LOG else None
@@ -268,7 +269,7 @@ def requests_per_min_peak(case: Case) -> Measurement:
             top = table.loc[rate.idxmax()]
             text = f"average of the {top['seconds'] / 60:.0f} min from {spoken(top['at'], case.site.zone)}"
             return Measurement(State.MEASURED, float(rate.max()), source=source, window=case.window, evidence=text)
-    return case.missing("vercel", "request_counts", "no source counted requests by the minute")
+    return _lost(case, "vercel", "request_counts", "no source counted requests by the minute")
 
 
 def _intervals(case: Case) -> Iterable[tuple[str, pd.DataFrame]]:
@@ -301,7 +302,7 @@ def timeouts(case: Case) -> Measurement:
             if not lost and counts[["status", "requests"]].isna().any(axis=None):
                 return _lost(case, source, "request_counts", "the status of some requests is not known")
             return Measurement(State.MEASURED, round(float(lost)), source=source, window=case.window)
-    return case.missing("vercel", "request_counts", "no source counted requests by their status")
+    return _lost(case, "vercel", "request_counts", "no source counted requests by their status")
 
 
 def memory_limit_hits(case: Case) -> Measurement:

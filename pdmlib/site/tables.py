@@ -382,7 +382,9 @@ class Requests(Part):
         default=("/api/cron/",), description="what the path of a call by the scheduler starts with"
     )
     counted: tuple[Literal["user", "bot", "health", "cron"], ...] = Field(
-        default=("user", "cron"), description="whose requests the figures are of; the others are kept apart"
+        default=("user", "cron"),
+        min_length=1,
+        description="whose requests the figures are of; the others are kept apart",
     )
     time_unit: Literal["s", "ms", "us", "ns", "iso"] | None = Field(
         default=None, description="unit of the field behind time"
@@ -391,7 +393,8 @@ class Requests(Part):
         default=None, description="zone of times that are written without one; absent: such a line is rejected"
     )
     duration_unit: Literal["s", "ms", "us", "ns"] | None = Field(
-        default=None, description="unit of the field behind duration_ms; absent: as the log_format says, else ms"
+        default=None,
+        description="unit of the field behind duration_ms; absent: as the log_format or the value says, else ms",
     )
     environment: str = Field(default="production", description="lines that name another one are left out")
     store: str | None = Field(default=None, description="folder or s3:// address where ingested requests are kept")

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from pdmlib.errors import CallError, SourceError
-from pdmlib.phases.phase import DAILY, phase_named
+from pdmlib.phases.phase import DAILY, DAY, phase_named
 from pdmlib.phases.scope import Scope, incident_scope, scope_of
 from pdmlib.phases.window import Window, iso, now, parse_time
 from pdmlib.site.site import Site
@@ -20,10 +20,18 @@ CLOCKS_APART = timedelta(minutes=1)
 def incident_scope_for(
     site: Site, start: str, end: str, as_of: str = "", deployed_at: str = "", out: Path | None = None
 ) -> Scope:
-    """The scope of an incident report; `out` as for `scope_for`."""
+    """The scope of an incident report, about the deployment that was live when it began; `out` as for `scope_for`.
+
+    An outage needs no deployment: where none is known, one a day before is supposed, and the scope says so.
+    """
     moment = moment_of(site, as_of)
-    deployed, doubt = _known_or_supposed(site, moment, deployed_at, out=out, length=timedelta(days=1))
     window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
+    try:
+        deployed, doubt = _known_or_supposed(site, window.start, deployed_at, out=out, length=DAY)
+    except CallError as error:
+        if deployed_at:
+            raise
+        deployed, doubt = window.start - DAY, str(error)
     return replace(incident_scope(site.zone, deployed, window, moment), doubt=doubt)
 
 

@@ -12,7 +12,7 @@ from pdmlib.frames.collection import Collection
 from pdmlib.report.words import deployed
 from pdmlib.verdict.verdict import judge
 from pdmlib.workbook.gather import gather, with_past
-from pdmlib.workbook.scope import scope_for
+from pdmlib.workbook.scope import incident_scope_for, scope_for
 from tests.builders import a_site, at
 from tests.sources.loopback import Reply, the_site, vendor
 
@@ -52,6 +52,20 @@ def test_deployed_at_is_one_of_them() -> None:
 def test_a_moment_before_all_of_them_is_refused() -> None:
     with pytest.raises(CallError, match="not after the deployment 2025-03-03"):
         scope_for(named(), "week1", "2025-03-01T00:00:00Z")
+
+
+def test_an_incident_is_about_the_deployment_that_was_live_when_it_began() -> None:
+    found = incident_scope_for(named(), "2025-03-05T10:00:00Z", "2025-03-05T10:20:00Z", "2025-03-09T00:00:00Z")
+    assert found.deployed_at == at("2025-03-05T09:00")
+
+
+def test_an_outage_needs_no_deployment_and_says_that_none_is_known() -> None:
+    alone = named(deployments=[])
+    found = incident_scope_for(alone, "2025-03-05T10:00:00Z", "2025-03-05T10:20:00Z", "2025-03-09T00:00:00Z")
+    assert (found.window.start, found.deployed_at < found.window.start) == (at("2025-03-05T10:00"), True)
+    assert found.doubt and "no production deployment" in found.doubt
+    with pytest.raises(CallError, match="is not an ISO time"):
+        incident_scope_for(alone, "2025-03-05T10:00:00Z", "", "2025-03-09T00:00:00Z", "yesterday")
 
 
 def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:

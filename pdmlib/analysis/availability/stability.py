@@ -157,8 +157,7 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
     if not asked and LOG in targets:
         asked, source = [LOG], log_of(case)[0]
     if not asked:
-        minutes = 2 * interval_of(case).total_seconds() / 60
-        return case.missing("app", otherwise=f"no probe within {minutes:g} minutes of the window's end")
+        return _silent(case)
     probes = pd.concat([targets[t] for t in asked])
     dark = [t for t in asked if targets[t]["status"].isna().all() or pd.isna(targets[t]["status"].iloc[-1])]
     if len(dark) == len(asked) or (dark and source == "app" and not (probes["status"] == Probe.DOWN).any()):
@@ -177,6 +176,19 @@ def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:
         window=case.window,
         evidence=_evidence(case, probes),
     )
+
+
+def _silent(case: Case) -> Measurement:
+    """Why nothing is known of the window's end: no look of ours, and none in the application's own log."""
+    minutes = 2 * interval_of(case).total_seconds() / 60
+    seen = case["probes"].loc[case["probes"]["checked_at"] < case.window.end, "checked_at"].max()
+    newest = "" if pd.isna(seen) else f"; the newest is of {spoken(seen, case.site.zone)}"
+    why = f"no probe within {minutes:g} minutes of the window's end{newest}"
+    ours = case.missing("app", "live", otherwise=why)
+    if case.site.uptime is None:
+        return ours
+    log = case.missing(*log_of(case), otherwise=why)
+    return ours if ours.state is State.ERROR and log.state is State.NO_DATA else log
 
 
 def _cut_off(case: Case) -> bool:

@@ -219,7 +219,7 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], form: Form) -> str:
           NOT ({proxied}) OR coalesce(proxy.statusCode, 0) = -1 OR coalesce(source, '') = 'build'
             OR coalesce(environment, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {at} AS moment, {field("path", "coalesce(nullif(path, ''), proxy.path)")} AS path,
-          TRY_CAST({status} AS INTEGER) AS status, CAST({ms} AS DOUBLE) AS ms, false AS unreadable,
+          TRY_CAST({status} AS INTEGER) AS status, CAST({ms} AS DOUBLE) AS ms, 0 AS unreadable,
           {request} AS request,
           {field("region", "coalesce(executionRegion, proxy.region)")} AS region,
           {field("release", '"deploymentId"')} AS release,
@@ -249,7 +249,7 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], form: Form) -> str:
           make_timestamp({start} // 1000) AS moment,
           {path} AS path,
           coalesce(TRY_CAST({code} AS INTEGER), CASE WHEN {failed} THEN -1 END) AS status,
-          TRY({end} - {start}) / 1e6 AS ms, {end} IS NULL AS unreadable,
+          TRY({end} - {start}) / 1e6 AS ms, if({end} IS NULL, 2, 0) AS unreadable,
           span.traceId || span.spanId AS request,
           {_attribute("span.attributes", "vercel.region", "cloud.region", "faas.region")} AS region,
           {_attribute("resource", "vercel.deploymentId", "service.version")} AS release,
@@ -287,14 +287,14 @@ def _declared(asked: Requests, paths: Sequence[str], form: Form) -> str:
         else "false"
     )
     code = f"TRY_CAST({status} AS INTEGER)"
-    ms = _took(took, places["duration_ms"].value.meaning.form, asked) if "duration_ms" in places else "NULL"
+    form_of_took = places["duration_ms"].value.meaning.form if "duration_ms" in places else ""
+    ms = _took(took, form_of_took, asked) if "duration_ms" in places else "NULL"
     return f"""
         SELECT {given["time"]} IS NULL AND NOT ({apart}) AS broken,
           {apart} OR coalesce({given["environment"]}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {_when(text, places["time"].value.meaning.form, asked)} AS moment, {path} AS path,
           nullif({code}, 0) AS status, {ms} AS ms,
-          ({status} IS NOT NULL AND {code} IS NULL) OR ({took} IS NOT NULL AND {_no_number(took, places)})
-            AS unreadable,
+          {_unread(status, took, ms, form_of_took)} AS unreadable,
           {given["request_id"]} AS request, {given["region"]} AS region, {given["release"]} AS release,
           {given["user_agent"]} AS agent, {path} AS asked_path,
           {"NULL" if layout.is_json else "line"} AS whole, filename
@@ -343,29 +343,36 @@ def _when(text: Mapping[str, str], form: str, asked: Requests) -> str:
 
 
 def _took(text: str, form: str, asked: Requests) -> str:
-    """SQL of how long a request took, in milliseconds."""
-    if form == "sum":  # of several seconds; none where one of them is -1
+    """SQL of how long a request took, in milliseconds: in the site's unit, else the format's.
+
+    A value that writes its own unit behind the number, as protobuf's and Go's durations do, needs neither.
+    """
+    if form == "sum":  # of several times; none where one of them is -1
         numbers = f"list_transform(regexp_extract_all({text}, '[0-9]+([.][0-9]+)?'), lambda n: CAST(n AS DOUBLE))"
-        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN 1000 * list_sum({numbers}) END"
-    return f"TRY_CAST({text} AS DOUBLE) * {_MS[form] if form else _scale(asked)}"
+        whole = f"{_scale(asked, 's')} * list_sum({numbers})"
+        return f"CASE WHEN NOT regexp_matches({text}, '-[0-9]') THEN {whole} END"
+    ends = (("ns", 1e-6), ("us", 1e-3), ("µs", 1e-3), ("μs", 1e-3), ("ms", 1.0), ("s", 1e3))
+    scale = " ".join(f"WHEN ends_with({text}, '{unit}') THEN {ms}" for unit, ms in ends)
+    said = f"TRY_CAST(rtrim({text}, 'nmuµμs ') AS DOUBLE) * CASE {scale} END"
+    return f"coalesce(TRY_CAST({text} AS DOUBLE) * {_scale(asked, form or 'ms')}, {said})"
 
 
-def _no_number(text: str, places: Mapping[str, Place]) -> str:
-    if "duration_ms" not in places or places["duration_ms"].value.meaning.form == "sum":
-        return "false"
-    return f"TRY_CAST({text} AS DOUBLE) IS NULL"
+def _unread(status: str, took: str, ms: str, form: str = "") -> str:
+    """SQL of which field of a line is no number: 1 the status, 2 the duration, 0 none."""
+    timeless = "false" if form == "sum" else f"{took} IS NOT NULL AND ({ms}) IS NULL"
+    return f"""CASE WHEN {status} IS NOT NULL AND TRY_CAST({status} AS INTEGER) IS NULL THEN 1
+            WHEN {timeless} THEN 2 ELSE 0 END"""
 
 
 def _plain_query(asked: Requests, table: str, cell: Mapping[str, str]) -> str:
     at = _moment(cell["time"], asked.time_unit, asked.time_zone)
     status, took = _given(cell["status"]), _given(cell["duration_ms"])
+    ms = _took(took, "", asked)
     return f"""
         SELECT {cell["time"]} IS NULL AS broken,
           coalesce({cell["environment"]}, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {at} AS moment, {cell["path"]} AS path, TRY_CAST({status} AS INTEGER) AS status,
-          TRY_CAST({took} AS DOUBLE) * {_scale(asked)} AS ms,
-          ({status} IS NOT NULL AND TRY_CAST({status} AS INTEGER) IS NULL)
-            OR ({took} IS NOT NULL AND TRY_CAST({took} AS DOUBLE) IS NULL) AS unreadable,
+          {ms} AS ms, {_unread(status, took, ms)} AS unreadable,
           {_given(cell["request_id"])} AS request, {cell["region"]} AS region, {cell["release"]} AS release,
           {cell["user_agent"]} AS agent, {cell["path"]} AS asked_path, filename
         FROM {table}"""

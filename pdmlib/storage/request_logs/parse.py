@@ -35,7 +35,8 @@ WHY = {
     5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
     6: "a status outside 100 to 599",
     7: "duration {ms} ms",
-    8: "a status or duration that is no number",
+    8: "a status that is no number (requests.columns.status)",
+    9: "a duration that is no number of a unit (requests.columns.duration_ms, requests.duration_unit)",
 }
 # What requests without an id are told apart by where there is no text of the line.
 ALIKE = ("moment", "path", "status", "ms", "agent", "region", "asked_path")
@@ -182,7 +183,7 @@ def _verdict() -> str:
     status = "status = -1 OR status BETWEEN 100 AND 599"
     return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} WHEN path IS NULL THEN 3
         WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 WHEN NOT ({status}) THEN 6
-        WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable THEN 8 ELSE {KEPT} END"""
+        WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable > 0 THEN 7 + unreadable ELSE {KEPT} END"""
 
 
 def _file(batch: Sequence[Piece]) -> str:

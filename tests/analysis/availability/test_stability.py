@@ -1,6 +1,7 @@
 """Is it up, and for how much of the time was it."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,12 +18,14 @@ from pdmlib.analysis.availability.stability import (
 )
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State, Status
-from pdmlib.site.site import Site
+from pdmlib.site.site import OPTIONAL, Site
 from pdmlib.verdict.ladder import reading_of
+from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
 DAY_LATER = DEPLOYED + timedelta(days=1)
 METRIC = {m.id: m for m in METRICS}
+EACH_MINUTE = {"table": "public.uptime_logs", "interval_s": 60}
 
 
 def day1(probes: list[dict[str, object]], site: Site | None = None, **more: object) -> Case:
@@ -317,3 +320,24 @@ def test_rule_16_a_later_probe_decides_whether_an_outage_at_the_windows_end_is_o
     probes = the_probes(5, DEPLOYED, DAY_LATER + timedelta(minutes=10), down)
     late = a_case({"probes": probes}, phase="day1", as_of=DAY_LATER + timedelta(minutes=30))
     assert [row["status"] for row in incidents(late)] == ["recovered"]
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+@pytest.mark.parametrize("silent", [31, 56])  # minutes: it fell silent after the deployment, and before it
+def test_a_log_that_falls_silent_leaves_its_readings_unknown_and_the_report_unknown(
+    phase: str, silent: int
+) -> None:
+    """A site that knows its state by its own log alone, a probe a minute; nobody can tell of the last half hour."""
+    without: dict[str, Any] = dict.fromkeys(("cron", "tickets", "activity")) | {"features": []}
+    unused = [name for name in OPTIONAL if name != "postgres"]
+    site = a_site(sources={"postgres": {}}, unused=unused, uptime=EACH_MINUTE, **without)
+    end = DEPLOYED + timedelta(minutes=55)
+    probes = the_probes(1, DEPLOYED - timedelta(days=8), end - timedelta(minutes=silent))
+    verdict = judge(a_case({"probes": probes}, phase=phase, as_of=end, site=site))
+    for name in ("app_up", "health_ok"):
+        reading = verdict.reading(name)
+        assert reading is not None and reading.key, name
+        assert (reading.status, reading.value) == (Status.UNKNOWN, None)
+        # Chicago is six hours behind in winter; the last probe was a minute before the silence.
+        assert "Mon 3 Mar 09:23" in str(reading.reason) if silent == 31 else "08:58" in str(reading.reason)
+    assert verdict.status in (("UNKNOWN",) if phase == "hour1" else ("UNKNOWN", "YELLOW"))

@@ -124,6 +124,16 @@ def test_a_duration_has_the_unit_of_its_variable(
     assert rows(tmp_path)[0][3] == pytest.approx(ms)
 
 
+@pytest.mark.parametrize(("unit", "ms"), [("ms", 41.0), ("us", 0.041), (None, 41_000.0)])
+def test_the_unit_that_the_site_declares_wins_over_the_variables(
+    tmp_path: Path, unit: str | None, ms: float
+) -> None:
+    """Morgan writes `:response-time ms` where nginx's $request_time would be seconds."""
+    asked = {"log_format": '[$time_local] "$request" $status $request_time ms', "duration_unit": unit}
+    taken(tmp_path, ['[09/Mar/2026:22:00:01 +0000] "GET /a HTTP/1.1" 200 41 ms'], **asked)
+    assert rows(tmp_path)[0][3] == pytest.approx(ms)
+
+
 SESSION = "0af7651916cd43dd8448eb211c80319c"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -686,9 +696,9 @@ def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) 
     (shown,) = held(site, tmp_path / "s")
     row = {said.ours: (said.theirs, said.value, said.taken_for) for said in shown.columns}
     # 22:00:09 UTC is 03:30:09 of the next day in Kolkata.
-    assert row["time"] == ("time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
-    assert row["duration_ms"] == ("request_time", "4.0", "4.0")
-    assert row["status"] == ("status", "503", "503")
+    assert row["time"] == ("$time_local", "2026-03-09 22:00:09", "Tue 10 Mar 2026 03:30:09 IST")
+    assert row["duration_ms"] == ("$request_time", "4.0", "4.0")
+    assert row["status"] == ("$status", "503", "503")
     used = {(word.ours, word.theirs): (word.count, word.taken_for) for word in shown.words}
     assert used == {
         ("kind", "user"): (1, "counted"),

@@ -266,5 +266,5 @@ def test_a_window_by_release_and_by_kind(tmp_path: Path) -> None:
     assert list(releases.loc["dpl_2", ["requests", "failures", "p50_ms"]]) == [2, 1, 30]
     kinds = breakdown(site_of(), window, tmp_path / "store", "kind").set_index("kind")["requests"]
     assert kinds.to_dict() == {"user": 3, "health": 1}
-    with pytest.raises(CallError, match="not one of release, region"):
+    with pytest.raises(CallError, match="is not a breakdown; allowed are release, region"):
         breakdown(site_of(), window, tmp_path / "store", "ms; DROP")

@@ -78,6 +78,30 @@ def test_durations_in_seconds(tmp_path: Path) -> None:
     assert [row[3] for row in held(tmp_path)] == pytest.approx([row[3] for row in EXPECTED])
 
 
+@pytest.mark.parametrize(
+    ("written", "ms"),
+    [
+        ("0.131000s", 131.0),  # a protobuf Duration in JSON, as Google's load balancers log it
+        ("131.5ms", 131.5),  # Go's time.Duration, as Gin and Echo log it
+        ("1500µs", 1.5),
+        ("250000ns", 0.25),
+    ],
+)
+def test_a_duration_that_writes_its_own_unit_has_it(tmp_path: Path, written: str, ms: float) -> None:
+    rows = [{**record(*REQUESTS[0]), "took": written}]
+    report = ingest(site_of(format="json", columns=COLUMNS), [write(tmp_path / "a", rows)], tmp_path / "store")
+    assert (report.requests, report.rejected) == (1, 0)
+    assert held(tmp_path)[0][3] == pytest.approx(ms)
+
+
+def test_of_a_line_that_is_rejected_it_is_told_which_field_is_no_number(tmp_path: Path) -> None:
+    rows = [{**record(*REQUESTS[0]), "took": "soon"}, {**record(*REQUESTS[1]), "code": "fine"}]
+    report = ingest(site_of(format="json", columns=COLUMNS), [write(tmp_path / "a", rows)], tmp_path / "store")
+    assert report.rejected == 2
+    told = " ".join(report.examples)
+    assert "a duration that is no number" in told and "a status that is no number" in told
+
+
 def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
     rows = ["when,uri,code,took,rid"]
     rows += [f"{at.isoformat()},{path},{status},{ms},{request}" for request, at, path, status, ms in REQUESTS]
@@ -256,7 +280,7 @@ def test_every_rejected_line_says_why(tmp_path: Path, form: str) -> None:
         log.write_text(text)
     report = ingest(site_of(format="csv" if form == "csv" else "json", columns={}), [log], tmp_path / "store")
     assert (report.rejected, len(report.examples)) == (2, 2)
-    assert f"{log.name}: a status or duration that is no number (/jobs/[id])" in report.examples
+    assert f"{log.name}: a status that is no number (requests.columns.status) (/jobs/[id])" in report.examples
 
 
 def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_status_in_other_ways(
