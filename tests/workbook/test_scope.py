@@ -65,7 +65,7 @@ def test_an_outage_needs_no_deployment_and_says_that_none_is_known() -> None:
     assert (found.window.start, found.deployed_at < found.window.start) == (at("2025-03-05T10:00"), True)
     assert found.doubt and "no production deployment" in found.doubt
     with pytest.raises(CallError, match="is not an ISO time"):
-        incident_scope_for(alone, "2025-03-05T10:00:00Z", "", "2025-03-09T00:00:00Z", "yesterday")
+        incident_scope_for(alone, "2025-03-05T10:00:00Z", "", "2025-03-09T00:00:00Z", deployed_at="yesterday")
 
 
 def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
