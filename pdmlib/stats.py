@@ -80,13 +80,31 @@ def trials_to_decide(successes: float, trials: float, limit: float, level: float
 def trials_to_doubt(successes: float, trials: int, limit: float, level: float = LEVEL) -> int:
     """How many trials in all, none of the further ones a success, take the lower Wilson bound down to a limit."""
 
-    def doubtful(number: int) -> bool:
-        return wilson(successes, number, level)[0] <= limit
+    return _least(trials, lambda number: wilson(successes, number, level)[0] <= limit)
 
-    most = max(trials, 1)
-    while not doubtful(most):
+
+def trials_to_pass(
+    events: float, trials: int, is_well: Callable[[float], bool], limit: float, level: float
+) -> int:
+    """How many trials in all, none of the further ones an event, take a rate into its target.
+
+    Args:
+        is_well: whether a share of 0 to 1 meets the target.
+        limit: the target's edge; the rate's upper bound has to be under twice of it.
+    """
+
+    def passes(number: int) -> bool:
+        return is_well(events / number) and proportion(events, number, level)[1] < 2 * limit
+
+    return _least(trials, passes)
+
+
+def _least(least: int, holds: Callable[[int], bool]) -> int:
+    """The first number from the least on for which something holds that goes on holding."""
+    most = max(least, 1)
+    while not holds(most):
         most *= 2
-    return bisect_left(range(most), True, lo=trials, key=doubtful)
+    return bisect_left(range(most), True, lo=least, key=holds)
 
 
 def rate_ratio(

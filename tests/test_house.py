@@ -41,7 +41,7 @@ INSIDE = {
     "workbook": """
         watch
         init kernel lab
-        doctor execute report site_draft
+        doctor execute probe report site_draft
         questions
         calls explained gather github mail notify opening pdf scope shipped status survey telemetry
     """,
@@ -115,11 +115,12 @@ INSIDE = {
     """,
     "sources": """
         catalogue
+        probes
         endpoints resend sentry stripe supabase twilio vercel
         sentry_monitors
         app postgres sentry_api
         specifications
-        accounts fields health live permissions webhooks
+        accounts fields health live permissions webhooks writes
         http needs threads
         once
     """,

@@ -37,6 +37,10 @@ def all_metrics(site: Site) -> tuple[Metric, ...]:
     )
 
 
+# Sections of metrics that a site has only with blocks of its file: a notebook may name them, whatever the site.
+OPTIONAL_SECTIONS = (features.SECTION, "queries", costs.SECTION)
+
+
 def metrics_of(site: Site, phase: Phase) -> tuple[Metric, ...]:
     """The metrics that a phase's report shows."""
     shown = (metric for metric in all_metrics(site) if metric.topic in phase.topics)

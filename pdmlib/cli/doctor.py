@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,15 +16,21 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, check_out, console
+from pdmlib.errors import CallError
 from pdmlib.frames.understanding import Understood
+from pdmlib.phases.window import parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered
+from pdmlib.sources.probes import PROBES, State, worst
 from pdmlib.workbook.doctor import Examination, examine
+from pdmlib.workbook.probe import Record, check_probes
+from pdmlib.workbook.probe import probe as made_once
 from pdmlib.workbook.scope import looking_scope
 from pdmlib.workbook.shipped import DEMO_SITE
 
 INDENTED = (0, 0, 0, 2)
+PROBED = {State.WORKED: 0, State.FAILED: 1, State.NOT_KNOWN: 3}  # exit codes
 
 
 def doctor(
@@ -34,10 +42,24 @@ def doctor(
         typer.Option("--explain", help="Show a real row of each table and vendor, the words and each endpoint."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For a program; without the texts of rows.")] = False,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Instead make a test payment, sms or email, once for the deployment; exit 1 failed, 3 not known.",
+            autocompletion=lambda: list(PROBES),
+        ),
+    ] = None,
+    really: Annotated[
+        bool, typer.Option("--really", help="Probe with live keys, and write to the site file's recipients.")
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Check every source of a site: configured, reachable, allowed, how fast, and what is not understood."""
-    with caught(debug), ready_site(site, as_of, tolerant=True) as (loaded, _):
+    with caught(debug), _ready(site, as_of, out, probe or [], really=really) as loaded:
+        if probe:
+            _probed(loaded, probe, out, really=really, as_of=as_of, as_json=as_json)
+            return
         found = examined(loaded, as_of, out, explain)
         if as_json:
             print(json.dumps(found.as_json(), indent=2, default=str))
@@ -45,6 +67,48 @@ def doctor(
             show(found, explain)
         if found.code:
             raise typer.Exit(found.code)
+
+
+@contextmanager
+def _ready(site: str, as_of: str, out: Path, names: list[str], really: bool) -> Iterator[Site]:
+    """The site, once what was asked for is known to be possible."""
+    check_probes(names)
+    if really and not names:
+        raise CallError("--really: only with --probe")
+    if names:
+        check_out(out)
+    with ready_site(site, as_of, tolerant=True) as (loaded, _):
+        yield loaded
+
+
+def _probed(site: Site, names: list[str], out: Path, really: bool, as_of: str, as_json: bool) -> None:
+    """Makes probes one after another and prints what became of each."""
+    with console.status("") as spinner:
+        tell: Callable[[Text], None] = spinner.update if console.is_terminal else console.print
+        found = [
+            made_once(site, n, out, lambda said: tell(Text(said)), really=really, as_of=as_of)
+            for n in dict.fromkeys(names)
+        ]
+    if as_json:
+        rows = [{"state": record.state, **asdict(record)} for record in found]
+        print(json.dumps({"site": site.site, "probes": rows}, indent=2))
+    else:
+        screen = Console(highlight=False, markup=False)
+        for record in found:
+            screen.print(Text("\n".join(_told(record, site))), soft_wrap=True)
+    code = PROBED[worst([check for record in found for check in record.checks])]
+    if code:
+        raise typer.Exit(code)
+
+
+def _told(record: Record, site: Site) -> Iterator[str]:
+    """A probe in lines: the box of the checklist, what was found, and what to do."""
+    when = f", by a call of {spoken(parse_time(record.at), site.zone)}" if record.earlier else ""
+    yield f"{record.box}: {record.state.upper()}{when}"
+    for check in record.checks:
+        yield f"  {check.what}: {check.state}: {check.evidence}"
+        if check.todo:
+            yield f"    to do: {check.todo}"
 
 
 def examined(site: Site, as_of: str, out: Path, explain: bool) -> Examination:

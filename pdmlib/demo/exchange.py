@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from pdmlib.demo.scenarios import Plan
 from pdmlib.demo.world import World
@@ -34,6 +35,13 @@ class Call:
         """The first value of a query parameter."""
         values = self.query.get(name)
         return values[0] if values else otherwise
+
+    def fields(self) -> Mapping[str, Sequence[str]]:
+        """The fields of the body with the values of a form; of JSON the names alone, and the texts."""
+        if "form" in self.headers.get("Content-Type", ""):
+            return parse_qs(self.body.decode(), keep_blank_values=True)
+        found = json.loads(self.body) if self.body else {}
+        return {name: [value if isinstance(value, str) else ""] for name, value in found.items()}
 
     def number(self, name: str, otherwise: int) -> int:
         """A query parameter as a whole number; `otherwise` when absent or not one."""
@@ -75,6 +83,20 @@ class Stage:
     def __init__(self, world: World, plan: Plan, secrets: Mapping[str, str], clock: datetime) -> None:
         self.world, self.plan, self.secrets = world, plan, secrets
         self.clock, self._set_at = ms(clock), time.monotonic()
+        self.made: dict[str, Any] = {}  # what was made by a probe, by its id
+        self._replies: dict[str, tuple[bytes, Reply]] = {}
+        self._alone = threading.Lock()
+
+    def once(self, call: Call, make: Callable[[], Reply]) -> Reply:
+        """The reply to a call, made once for each `Idempotency-Key`; another body with the same one is refused."""
+        key = call.headers.get("Idempotency-Key")
+        if not key:
+            return make()
+        with self._alone:
+            if key not in self._replies:
+                self._replies[key] = (call.body, make())
+            body, reply = self._replies[key]
+        return reply if body == call.body else Reply({"message": "the key was used for another request"}, 409)
 
     def set_clock(self, clock: datetime) -> None:
         """Answer as of another moment from now on."""

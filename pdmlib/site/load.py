@@ -23,6 +23,8 @@ from pdmlib.site.tree import Node, read_tree
 UNSET = "https://unset.invalid"
 # Keys whose values are pasted from elsewhere: in them `${name}` is another program's.
 PASTED = ("log_format",)
+# Keys whose variables matter only to `--notify` and `--probe`, which say so where one is not set.
+SELDOM = ("notify_env", "probe_")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -42,7 +44,7 @@ def load_site(
     environ = os.environ if environ is None else environ
     file = str(path)
     tree = read_tree(file)
-    wanted = {name: node for name, node in _variables(tree) if node is not tree.child("notify_env")}
+    wanted = dict(_variables(tree, left_out=SELDOM))
     absent = [name for name in wanted if not environ.get(name)]
     if absent and not offline and not tolerant:
         text = f"set the environment variables {', '.join(absent)} (or enabled: false for their source)"
@@ -60,7 +62,9 @@ def _unset(tree: Node, absent: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Source -> those of its variables that are not set."""
     sources = tree.child("sources")
     blocks = sources.value.items() if sources and isinstance(sources.value, dict) else ()
-    missing = {name: tuple(v for v, _ in _variables(block) if v in absent) for name, block in blocks}
+    missing = {
+        name: tuple(v for v, _ in _variables(block, left_out=SELDOM) if v in absent) for name, block in blocks
+    }
     return {name: variables for name, variables in missing.items() if variables}
 
 
@@ -87,16 +91,20 @@ def read_demo(path: str | Path) -> Demo | None:
     return validated(Demo, str(path), block, plain=block.plain(), above=("demo",))
 
 
-def _variables(node: Node, secret: bool = False) -> Iterator[tuple[str, Node]]:
-    """The environment variables that a file names and where, those of switched-off blocks left out."""
+def _variables(node: Node, secret: bool = False, left_out: tuple[str, ...] = ()) -> Iterator[tuple[str, Node]]:
+    """The environment variables that a file names and where, those of switched-off blocks left out.
+
+    Args:
+        left_out: beginnings of keys that are left out, too.
+    """
     if isinstance(node.value, dict):
         switch = node.value.get("enabled")
         for key, inner in node.value.items() if switch is None or switch.value is not False else ():
-            if key not in PASTED:
-                yield from _variables(inner, secret or key.endswith("_env"))
+            if key not in PASTED and not (left_out and key.startswith(left_out)):
+                yield from _variables(inner, secret or key.endswith("_env"), left_out)
     elif isinstance(node.value, list):
         for inner in node.value:
-            yield from _variables(inner, secret)
+            yield from _variables(inner, secret, left_out)
     elif isinstance(node.value, str):
         yield from ((name, node) for name in ([node.value] if secret else _VARIABLE.findall(node.value)))
 
@@ -120,7 +128,7 @@ def _secret_names(site: Site) -> list[str]:
         for field in (field for field in type(block).model_fields if field.endswith("_env")):
             value = getattr(block, field)
             names += value.values() if isinstance(value, Mapping) else [value]
-    return list(dict.fromkeys(names))
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def _check_variables(file: str, tree: Node, key: str = "file") -> None:

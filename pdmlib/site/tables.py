@@ -240,6 +240,11 @@ class Tickets(TableBlock):
         description="category of the report -> the values of `category` or the tags that make it",
     )
 
+    @property
+    def is_sorted(self) -> bool:
+        """Whether tickets are told apart by what they are about: not where the file says that nothing tells it."""
+        return bool(self.categories) and any(self.columns.get(name, name) for name in ("category", "tags"))
+
 
 class Activity(TableBlock):
     """The application's web sessions."""

@@ -190,6 +190,12 @@ class Stripe(Source):
         default={},
         description="outcomes and failure codes that are not understood without, by whose fault they are",
     )
+    probe_key_env: EnvName | None = Field(
+        default=None, description="variable of the test key that makes the test payment; absent: that of `key_env`"
+    )
+    probe_currency: Literal["aud", "cad", "chf", "eur", "gbp", "jpy", "nzd", "sgd", "usd"] = Field(
+        default="usd", description="currency of the test payment, which is of its smallest amount"
+    )
 
 
 class Twilio(Source):
@@ -203,6 +209,20 @@ class Twilio(Source):
     faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = Field(
         default={}, description="error codes of lost messages not understood without, by whose fault they are"
     )
+    probe_user_env: EnvName | None = Field(
+        default=None,
+        description="variable of the id that sends the test message, best of the test credentials (AC..); absent: "
+        "that of `user_env`",
+    )
+    probe_password_env: EnvName | None = Field(
+        default=None, description="variable of its secret; absent: that of `password_env`"
+    )
+    probe_from_env: EnvName | None = Field(
+        default=None, description="variable of your number that sends the test message with `--really`"
+    )
+    probe_to_env: EnvName | None = Field(
+        default=None, description="variable of the number that gets the test message with `--really`"
+    )
 
 
 class Resend(Source):
@@ -215,6 +235,15 @@ class Resend(Source):
     webhook_hosts: tuple[str, ...] = Field(
         default=(),
         description="where the application's own webhook endpoints lie, when not at the site's own host",
+    )
+    probe_key_env: EnvName | None = Field(
+        default=None, description="variable of the key that sends the test e-mail; absent: that of `key_env`"
+    )
+    probe_from: str = Field(
+        default="onboarding@resend.dev", description="sender of the test e-mail, best of your own domain"
+    )
+    probe_to_env: EnvName | None = Field(
+        default=None, description="variable of the address that gets the test e-mail with `--really`"
     )
 
 

@@ -31,6 +31,10 @@ AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
 HOPS = 5
+# Headers of an answer that a firewall gave in the application's place: a challenge to prove that one is no robot,
+# or a refusal (developers.cloudflare.com, "Detect a Challenge Page response"; AWS WAF developer guide, "CAPTCHA
+# and Challenge"; vercel.com/docs, "Vercel WAF").
+FIREWALLS = ("cf-mitigated", "x-amzn-waf-action", "x-vercel-mitigated")
 HEADERS = {"User-Agent": agent(), "Cache-Control": "no-cache", "Accept-Encoding": "identity"}
 
 
@@ -125,30 +129,33 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
     """What one request brings."""
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
-    code, body, error, other = None, b"", None, None
+    code, body, error, other, stopped = None, b"", None, None, None
     began = time.perf_counter()
     try:
         transport = clocked(lambda: began + left - time.perf_counter())
         with httpx.Client(transport=transport, timeout=timeout, headers={**HEADERS, **headers}) as client:
-            code, body, other = _fetch(client, base, endpoint.path)
+            code, body, other, stopped = _fetch(client, base, endpoint.path)
     except httpx.ConnectTimeout:
         error = f"no connection within {CONNECT_S:.0f} s"
     except httpx.TimeoutException:
         error = f"timed out: no answer within {left:.0f} s"
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
         error = told(f"the connection failed: {failure or type(failure).__name__}")
-    return Shot(code, body, 1000 * (time.perf_counter() - began), error, at=round(began), path=other)
+    ms = 1000 * (time.perf_counter() - began)
+    return Shot(code, body, ms, error, at=round(began), path=other, stopped=stopped)
 
 
-def _fetch(client: httpx.Client, base: str, path: str) -> tuple[int, bytes, str | None]:
-    """Status code, the first megabyte of the body, and the other path that a redirect on the same host led to."""
+def _fetch(client: httpx.Client, base: str, path: str) -> tuple[int, bytes, str | None, str | None]:
+    """Status code, the first megabyte of the body, the other path that a redirect on the same host led to, and the
+    header by which a firewall says that it answered itself."""
     url = asked = httpx.URL(base + path)
     for _ in range(HOPS):
         with client.stream("GET", url) as response:
             following = response.next_request
             if following is None or not _is_same_host(url, following.url):
                 other = None if url.path.rstrip("/") == asked.path.rstrip("/") else url.path
-                return response.status_code, _start_of(response), other
+                stopped = next((f"{n}: {v}" for n in FIREWALLS if (v := response.headers.get(n))), None)
+                return response.status_code, _start_of(response), other, stopped
             url = following.url
     raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
 

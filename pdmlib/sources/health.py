@@ -1,7 +1,8 @@
 """What an answer of the application says: that it is up, degraded or down, or something not understood.
 
 The words of a body are those of the IETF's draft health+json (pass, warn, fail and their aliases ok, up, error,
-down), of Spring Boot (UP, DOWN, OUT_OF_SERVICE) and of ASP.NET Core (Healthy, Degraded, Unhealthy).
+down), of Spring Boot (UP, DOWN, OUT_OF_SERVICE), of ASP.NET Core (Healthy, Degraded, Unhealthy) and of
+spatie/laravel-health (ok, warning, failed, crashed), which answers 200 whatever its checks found.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pdmlib.sources.http import told
 USUAL = {
     "up": ("up", "ok", "healthy", "operational", "pass"),
     "degraded": ("degraded", "warn", "warning"),
-    "down": ("down", "unhealthy", "fail", "error", "out_of_service"),
+    "down": ("down", "unhealthy", "fail", "error", "out_of_service", "failed", "crashed"),
 }
 WORDS = Vocabulary(USUAL)
 # Keys of a JSON body whose true or false says all; `status` may be such a switch, too.
@@ -53,6 +54,7 @@ class Shot:
     Attributes:
         at: when it was made, by a steady clock in whole seconds.
         path: the path that answered in the end, where a redirect led to another.
+        stopped: the header by which a firewall says that it answered in the application's place.
     """
 
     code: int | None
@@ -61,6 +63,7 @@ class Shot:
     error: str | None = None
     at: int = 0
     path: str | None = None
+    stopped: str | None = None
 
     @property
     def text(self) -> str:
@@ -95,6 +98,8 @@ def judged(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> Judged:
     """What an answer says. A 2xx is up unless a body that is understood says otherwise."""
     if shot.code is None:
         return "down", shot.error
+    if shot.stopped:
+        return None, _stopped(endpoint, shot.stopped, unclear)
     said = said_by(shot, endpoint.words) if endpoint.health or endpoint.expected else Said()
     if endpoint.expected:
         return _as_expected(endpoint, endpoint.expected, shot, said=said, unclear=unclear)
@@ -154,6 +159,14 @@ def _token(endpoint: Endpoint, seen: str, unclear: Unclear) -> str:
     return f"{seen}, needs a token"
 
 
+def _stopped(endpoint: Endpoint, seen: str, unclear: Unclear) -> str:
+    """A firewall stood in the way: nothing is known of the application behind it."""
+    line = mend_line("sources", "app", "headers_env", value={"X-Monitor-Key": "NAME_OF_A_VARIABLE"})
+    mend = f"{line}  # a header that a rule of the firewall lets through; or let this address through there"
+    unclear.note(endpoint.item, "stopped on its way", seen, mend=mend)
+    return f"stopped by a firewall ({told(seen)})"
+
+
 def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
     unclear.note(
         endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=_expect(endpoint, {"status": [shot.code]})
@@ -211,7 +224,19 @@ def _of_value(value: Any, key: str, words: Vocabulary) -> Said:
         return Said("up" if value < 300 else "down" if value >= 500 else None, f"{key}: {value}")
     if isinstance(value, str):
         return Said(words.of(value), value, word=True)
-    return Said() if isinstance(value, dict) else Said(text=f"{key}: {json.dumps(value)}")
+    if isinstance(value, dict):
+        return _of_indicator(value, words)
+    return Said(text=f"{key}: {json.dumps(value)}")
+
+
+def _of_indicator(status: Mapping[str, Any], words: Vocabulary) -> Said:
+    """What a status that is an object says; Statuspage's `indicator` is `none` when nothing is wrong."""
+    said = next(
+        (status[key] for key in ("indicator", "status", "state") if isinstance(status.get(key), str)), None
+    )
+    if said is None or word(said) == "none":
+        return Said() if said is None else Said("up", said)
+    return Said(words.of(said), said, word=True)
 
 
 def _of_text(text: str, words: Vocabulary) -> Said:
@@ -265,7 +290,20 @@ def said_in(body: bytes) -> Mapping[str, Any]:
 def parts_of(shot: Shot) -> Mapping[str, Any]:
     """The components that a body names, with what it says of each."""
     body = said_in(shot.body)
-    return next((body[key] for key in PARTS if isinstance(body.get(key), dict)), {})
+    named = next((body[key] for key in PARTS if isinstance(body.get(key), dict)), None)
+    return _listed(body) if named is None else named
+
+
+def _listed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Components that are a list under whatever name: objects that each have a name and a status."""
+    for value in body.values():
+        if (
+            isinstance(value, list)
+            and value
+            and all(isinstance(e, dict) and {"name", "status"} <= e.keys() for e in value)
+        ):
+            return {str(entry["name"]): entry for entry in value}
+    return {}
 
 
 def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import replace
 
 from pdmlib import stats
@@ -151,19 +150,13 @@ def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
 
 def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:
     """How many trials pass if no further one fails: rate in its target, upper bound under twice the limit."""
-    events, limit = _events(found), metric.limits[-1]
-    twice = 2 * float(limit.edge) / 100
+    limit = metric.limits[-1]
 
-    def passes(trials: int) -> bool:
-        return (
-            not OPERATORS[limit.op](100 * events / trials, limit.edge)
-            and stats.proportion(events, trials, level)[1] < twice
-        )
+    def is_well(share: float) -> bool:
+        return not OPERATORS[limit.op](100 * share, limit.edge)
 
-    least = most = int(found.samples or 1)
-    while not passes(most):
-        most *= 2
-    return bisect_left(range(most), True, lo=least, key=passes)
+    edge = float(limit.edge) / 100
+    return stats.trials_to_pass(_events(found), int(found.samples or 1), is_well=is_well, limit=edge, level=level)
 
 
 def _target(metric: Metric, found: Measurement) -> str:

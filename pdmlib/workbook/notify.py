@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -71,7 +69,7 @@ def notify(url: str, folder: Path, content: Mapping[str, Any], previous: Mapping
         SourceError: the message was not delivered; the next call tries again.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / ".notified.lock"):
+    with durable.alone(folder / ".notified.lock"):
         path = folder / ".notified.json"
         said = _said(path)
         if content["as_of"] < said["phases"].get(content["phase"], {}).get("as_of", ""):
@@ -204,11 +202,3 @@ def _said(path: Path) -> dict[str, Any]:
 def _keep(path: Path, state: Mapping[str, Any]) -> None:
     with durable.replacing(path) as beside:
         beside.write_text(json.dumps(state, indent=1, ensure_ascii=False), encoding="utf-8")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Holds a lock that goes away with its process, so that two reports at once do not say the same."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

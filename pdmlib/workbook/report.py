@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from markupsafe import escape
 
-from pdmlib.analysis.catalogue import all_metrics
+from pdmlib.analysis.catalogue import OPTIONAL_SECTIONS, all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
@@ -126,7 +126,7 @@ class Report(Questions):
     def _sections(self, sections: tuple[str, ...]) -> tuple[str, ...]:
         """The sections asked for, else all of this report."""
         known = {m.section for m in (*all_metrics(self.case.site), *self.case.own)}
-        known |= {*(r.section for r in self.verdict.readings)}
+        known |= {*(r.section for r in self.verdict.readings), *OPTIONAL_SECTIONS}
         here = dict.fromkeys(r.section for r in self.verdict.readings)
         return tuple(named(s, known, "a section of readings", "report.readings_frame") for s in sections or here)
 

@@ -16,6 +16,7 @@ from pdmlib.sources.postgres import source
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_scope
 from tests.servers import MONITOR, Bench, Database
+from tests.sources.reads import UNKNOWN_WORDS, Read, read
 
 # Every column is text or a number without bounds, so that a test can put anything into it.
 TABLES = """
@@ -81,9 +82,27 @@ WELL: dict[str, dict[str, str]] = {
 }
 
 
+# The columns of an application's tables that are read, and the readings that rest on each.
+READINGS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("uptime", "status"): ("uptime_pct", "downtime_minutes", "downtime_events"),
+    # How long a probe, a run or a check took says nothing of what it found.
+    ("uptime", "response_ms"): (),
+    ("cron", "status"): ("cron_runs_ok", "cron_runs_failed"),
+    ("cron", "duration_ms"): (),
+    ("cron", "attempts"): (),
+    ("tickets", "category"): ("tickets_bug", "tickets_question"),
+    ("tickets", "rating"): ("support_rating",),
+    ("activity", "pages"): ("page_views", "bounce_rate_pct"),
+    ("activity", "duration_s"): ("session_duration_s",),
+    ("integration_checks", "status"): ("integration_stripe",),
+    ("integration_checks", "response_ms"): (),
+    ("sales", "amount"): ("feature_sales",),
+}
+
+
 @dataclass(frozen=True)
 class Field:
-    """A column that is read, what may stand in it, and the readings that rest on it.
+    """A column that is read, and the readings that rest on it.
 
     Attributes:
         known: a word that is understood; None for a number.
@@ -92,27 +111,20 @@ class Field:
     table: str
     column: str
     readings: tuple[str, ...]
-    known: str | None = None
+
+    @property
+    def read(self) -> Read:
+        return read("postgres", self.table, self.column)
+
+    @property
+    def known(self) -> str | None:
+        return next(iter(self.read.words), None)
 
 
-WORDS, NUMBERS = ("'zzz'", "''", "'<script>'", "'0'"), ("-5", "'NaN'", "'Infinity'", "4e300")
-FIELDS = (
-    Field("uptime", "status", ("uptime_pct", "downtime_minutes", "downtime_events"), "up"),
-    # How long a probe, a run or a check took says nothing of what it found.
-    Field("uptime", "response_ms", ()),
-    Field("cron", "status", ("cron_runs_ok", "cron_runs_failed"), "completed"),
-    Field("cron", "duration_ms", ()),
-    Field("cron", "attempts", ()),
-    Field("tickets", "category", ("tickets_bug", "tickets_question"), "bug"),
-    Field("tickets", "rating", ("support_rating",)),
-    Field("activity", "pages", ("page_views", "bounce_rate_pct")),
-    Field("activity", "duration_s", ("session_duration_s",)),
-    Field("integration_checks", "status", ("integration_stripe",), "up"),
-    Field("integration_checks", "response_ms", ()),
-    Field("sales", "amount", ("feature_sales",)),
-)
-# A null is no word at all; where a row may lack one, nothing is said that could be wrong.
-NULLS = ("uptime.status", "cron.status", "activity.pages", "integration_checks.status", "sales.amount")
+FIELDS = tuple(Field(*named, readings) for named, readings in READINGS.items())
+# A look costs a second: three words that are none and a number; a number below all, none, and one beyond all.
+WORDS = tuple(f"'{word}'" for word in (*UNKNOWN_WORDS[:3], 0))
+NUMBERS = ("-5", "'NaN'", "'Infinity'", "4e300")
 # A refund, a currency that has seen better days, and a ticket that was never sorted.
 POSSIBLE = {("amount", "-5"), ("amount", "4e300"), ("category", "''")}
 
@@ -155,7 +167,8 @@ def reading(verdict: Verdict, name: str) -> Reading:
 def odd_texts(field: Field) -> list[str]:
     """What may stand in a column and is not understood."""
     texts = [text for text in (WORDS if field.known else NUMBERS) if (field.column, text) not in POSSIBLE]
-    return [*texts, "NULL"] if f"{field.table}.{field.column}" in NULLS else texts
+    # A null is no word at all; where a row may lack one, nothing is said that could be wrong.
+    return texts if field.read.null else [*texts, "NULL"]
 
 
 def rounds() -> list[dict[Field, str]]:

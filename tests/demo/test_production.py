@@ -15,6 +15,7 @@ from pdmlib.demo import Production, adopt_history, start
 from pdmlib.phases.window import Window
 from pdmlib.site.load import load_site
 from pdmlib.storage.history import recall
+from pdmlib.workbook.probe import probe
 
 WEEK = {"start": "2025-03-03T15:00:00", "end": "2025-03-10T15:00:00"}
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
@@ -413,3 +414,11 @@ def test_a_database_that_is_down_refuses_and_everyone_says_so():
         assert empty.json()["data"] == [{"count()": 0, "p95(span.duration)": 0}]
         with pytest.raises(httpx.ReadTimeout):
             client.http.get("/resend/domains", headers={"User-Agent": "x"}, timeout=0.3)
+
+
+def test_the_vendors_take_what_probes_make_and_each_box_is_told(demo_environ: Production, tmp_path: Path) -> None:
+    """Stripe's webhook endpoint is switched off in this scenario, so that the event of the payment is lost."""
+    site = load_site("params/demo.yaml")
+    found = {name: probe(site, name, tmp_path, lambda said: None) for name in ("payment", "sms", "email")}
+    assert [check.state for check in found["payment"].checks] == ["worked", "failed"]
+    assert [found[name].state for name in ("sms", "email")] == ["worked", "worked"]

@@ -50,6 +50,7 @@ def test_no_repr_shows_a_secret(tmp_path: Path) -> None:
         ({"title": ["a"]}, "title", "string"),
         ({"cron": {"jobs": [{"name": "a", "schedule": "61 * * * *"}]}}, "cron.jobs.0.schedule", "cron expression"),
         ({"uptime": {"interval_s": 0}}, "uptime.interval_s", "greater than 0"),
+        ({"requests": {"counted": []}}, "requests.counted", "at least 1"),
         ({"features": [{"name": "a", "title": "A", "kind": "buy", "sql": "x"}]}, "features.0.kind", "'create'"),
         ({"features": [{"name": "a", "title": "A", "kind": "sum", "table": "t"}]}, "features.0", "time_column"),
         ({"uptime": {"table": "a; drop table b"}}, "uptime.table", "table or column name"),

@@ -23,37 +23,13 @@ from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import threads
 from tests.sources.loopback import Call, Reply, vendor
+from tests.sources.reads import ODD, read
 
 Words = Mapping[str, st.SearchStrategy[Any]]
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 # What a field of any type may hold of the next version or by mistake. No word of any vendor is among it.
-NOT_UNDERSTOOD = st.sampled_from(
-    [
-        None,
-        True,
-        -1,
-        -7.5,
-        1e300,
-        float("inf"),
-        float("nan"),
-        10**400,
-        "",
-        "  ",
-        "NEXT_VERSION",
-        "urgent!",
-        "NaN",
-        "-3",
-        "9999-99-99T00:00:00Z",
-        "0001-01-01T00:00:00Z",
-        "\ud800",
-        "<script>",
-        [],
-        {},
-        [{}],
-        {"deep": [None]},
-    ]
-)
+NOT_UNDERSTOOD = st.sampled_from(ODD)
 EXTRA = st.dictionaries(st.sampled_from(["newField", "x", "_links"]), NOT_UNDERSTOOD, max_size=2)
 
 
@@ -63,6 +39,15 @@ def one_of(*words: Any, null: bool = False) -> st.SearchStrategy[Any]:
         f" {w.lower()} " for w in words if isinstance(w, str)
     ]
     return st.sampled_from([*words, *words, *cased, *([None] if null else [])])
+
+
+def said(source: str, listed: str, field: str) -> st.SearchStrategy[Any]:
+    """A word or a number of the table, null where it may be."""
+    row = read(source, listed, field)
+    if row.words:
+        return one_of(*row.words, null=row.null)
+    numbers = st.one_of(st.just(row.low), st.floats(row.low, row.high, allow_nan=False))
+    return st.none() | numbers if row.null else numbers
 
 
 def count(high: float = 1e6, null: bool = False) -> st.SearchStrategy[Any]:

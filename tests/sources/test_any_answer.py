@@ -22,6 +22,7 @@ from pdmlib.frames.readings import Answer, Status
 from pdmlib.sources import resend, stripe, twilio
 from tests.analysis.integrations.answered import Judged, of_case
 from tests.sources.loopback import Call, Reply, routed, the_scope, the_site, vendor
+from tests.sources.reads import ODD, UNKNOWN_WORDS, read, reads, words
 
 SCOPE = the_scope()
 START, END = SCOPE.window.start, SCOPE.window.end
@@ -31,7 +32,7 @@ GARBAGE: st.SearchStrategy[Any] = st.one_of(
     st.integers(-(10**20), 10**20),
     st.floats(),
     st.text(max_size=12),
-    st.sampled_from(["", " ", "NaN", "Infinity", "9" * 400, "2025-13-45", "\ud800", "Zehn", "<b>"]),
+    st.sampled_from(ODD),
     st.lists(st.integers(), max_size=2),
     st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
 )
@@ -41,8 +42,13 @@ Bodies = dict[str, list[Any]]
 def word(*known: str, null: bool = False) -> st.SearchStrategy[Any]:
     """One of a specification's words as vendors write them, null where allowed, and what nobody allowed."""
     said = st.sampled_from(known).flatmap(lambda w: st.sampled_from([w, w, w.upper(), f" {w} "]))
-    later = st.sampled_from(["a_word_of_the_next_version", "Unbekannt"])
+    later = st.sampled_from(UNKNOWN_WORDS)
     return st.one_of(said, said, said, st.none() if null else said, later, GARBAGE)
+
+
+def listed(source: str, of: str, field: str, *often: str) -> st.SearchStrategy[Any]:
+    """A word of the table, some of them more often."""
+    return word(*words(source, of, field), *often, null=read(source, of, field).null)
 
 
 def mostly(usual: st.SearchStrategy[Any], *others: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -119,7 +125,7 @@ CODES = {
 CHARGE = thing(
     id=ID,
     created=mostly(MOMENTS.map(lambda m: int(m.timestamp())), st.just(0), st.just(10**13)),
-    status=word("succeeded", "pending", "failed", "failed", "failed"),
+    status=listed("stripe", "charges", "status", "failed", "failed"),
     failure_code=word(*CODES["customer"], *CODES["ours"], null=True),
     outcome=st.one_of(
         st.none(),
@@ -131,7 +137,7 @@ CHARGE = thing(
 )
 TRANSACTION = thing(
     created=mostly(MOMENTS.map(lambda m: int(m.timestamp()))),
-    type=word("charge", "payment", "refund", "stripe_fee", "stripe_fx_fee", "tax_fee", "payout", "adjustment"),
+    type=listed("stripe", "balance_transactions", "type"),
     reporting_category=word("charge", "refund", "fee", "tax", "payout"),
     amount=mostly(st.integers(-(10**8), 10**8)),
     fee=mostly(st.integers(-100, 10**6)),
@@ -146,30 +152,19 @@ EVENT = thing(
 DISPUTE = thing(
     id=ID,
     created=mostly(MOMENTS.map(lambda m: int(m.timestamp()))),
-    status=word(
-        "needs_response",
-        "warning_needs_response",
-        "appeal_needs_response",
-        "under_review",
-        "warning_under_review",
-        "appeal_under_review",
-        "won",
-        "lost",
-        "prevented",
-        "warning_closed",
-    ),
+    status=listed("stripe", "disputes", "status"),
     reason=word("fraudulent", "general", "duplicate"),
     evidence_details=st.one_of(st.fixed_dictionaries({"due_by": mostly(st.just(0), st.none())}), GARBAGE),
 )
 ENDPOINT = thing(
     id=ID,
     url=mostly(st.sampled_from(["https://shop.example/h", "https://[x", "//"])),
-    status=word("enabled", "disabled"),
+    status=listed("stripe", "webhook_endpoints", "status"),
 )
 PAYOUT = thing(
     id=ID,
     created=st.just(0),
-    status=word("paid", "pending", "in_transit", "canceled", "failed"),
+    status=listed("stripe", "payouts", "status"),
     failure_code=GARBAGE,
 )
 STRIPE = st.fixed_dictionaries(
@@ -246,27 +241,13 @@ def check_stripe(bodies: dict[str, Any], server: tuple[str, dict[str, Any]]) -> 
 # ---- Twilio
 
 LOST_CODES = {"recipient": (21211, 21610, 30003, 30005, 30006), "ours": (30007, 30008, 30032, 30034)}
-MESSAGE_STATES = (
-    "queued",
-    "sending",
-    "sent",
-    "failed",
-    "delivered",
-    "undelivered",
-    "receiving",
-    "received",
-    "accepted",
-    "scheduled",
-    "read",
-    "partially_delivered",
-    "canceled",
-)
+MESSAGE_STATES = words("twilio", "messages", "status")
 MESSAGE = thing(
     sid=ID,
     date_created=mostly(MOMENTS.map(format_datetime)),
     date_sent=st.none(),
-    status=word("failed", "undelivered", *MESSAGE_STATES),
-    direction=word("outbound-api", "outbound-reply", "outbound-call", "inbound"),
+    status=listed("twilio", "messages", "status", "failed", "undelivered"),
+    direction=listed("twilio", "messages", "direction"),
     error_code=mostly(
         st.sampled_from([*LOST_CODES["recipient"], *LOST_CODES["ours"]]), st.none(), st.just(39_999)
     ),
@@ -288,7 +269,7 @@ TWILIO = st.fixed_dictionaries(
         "messages": numbered(MESSAGE, "sid", "SM"),
         "usage_records": st.lists(USAGE, max_size=4),
         "alerts": numbered(ALERT, "sid", "NO"),
-        "account": st.one_of(st.fixed_dictionaries({"status": word("active", "suspended", "closed")}), GARBAGE),
+        "account": st.one_of(st.fixed_dictionaries({"status": listed("twilio", "account", "status")}), GARBAGE),
         "balance": st.one_of(
             st.fixed_dictionaries({"balance": mostly(st.just("12.5")), "currency": GARBAGE}), GARBAGE
         ),
@@ -346,7 +327,7 @@ def check_twilio(bodies: dict[str, Any], server: tuple[str, dict[str, Any]]) -> 
 
 def bodies_with_odd_times(messages: list[Any]) -> bool:
     """Whether a message's time or direction is not understood, so that it may be one of the window's."""
-    directions = ("inbound", "outbound-api", "outbound-call", "outbound-reply")
+    directions = words("twilio", "messages", "direction")
     return any(
         isinstance(m, dict) and (rfc(m.get("date_created")) is None or plain(m.get("direction")) not in directions)
         for m in messages
@@ -355,17 +336,7 @@ def bodies_with_odd_times(messages: list[Any]) -> bool:
 
 # ---- Resend
 
-COUNTS = (
-    "sent",
-    "delivered",
-    "bounced",
-    "bounced_permanent",
-    "bounced_transient",
-    "complained",
-    "failed",
-    "suppressed",
-    "delivery_delayed",
-)
+COUNTS = tuple(row.field for row in reads("resend") if row.listed == "email_metrics")
 COUNTED = thing(**{name: mostly(st.integers(0, 1000), st.integers(0, 1000)) for name in COUNTS})
 RESEND = st.fixed_dictionaries(
     {
@@ -385,15 +356,20 @@ RESEND = st.fixed_dictionaries(
         "domains": st.lists(
             thing(
                 name=mostly(st.just("mail.example")),
-                status=word(
-                    "pending", "verified", "failed", "not_started", "partially_verified", "partially_failed"
+                status=listed("resend", "domains", "status"),
+                capabilities=st.one_of(
+                    st.fixed_dictionaries({"sending": listed("resend", "domains.capabilities", "sending")}),
+                    GARBAGE,
                 ),
-                capabilities=st.one_of(st.fixed_dictionaries({"sending": word("enabled", "disabled")}), GARBAGE),
             ),
             max_size=3,
         ),
         "webhooks": numbered(
-            thing(id=ID, endpoint=mostly(st.just("https://shop.example/h")), status=word("enabled", "disabled")),
+            thing(
+                id=ID,
+                endpoint=mostly(st.just("https://shop.example/h")),
+                status=listed("resend", "webhook_endpoints", "status"),
+            ),
             "id",
             "w",
         ),
@@ -431,8 +407,8 @@ def check_resend(bodies: dict[str, Any], server: tuple[str, dict[str, Any]]) -> 
             assert reading.value == pytest.approx(100 * round(events) / round(trials))
     states = [(d, "domains") for d in bodies["domains"]] + [(w, "webhooks") for w in bodies["webhooks"]]
     known = {
-        "domains": ("pending", "verified", "failed", "not_started", "partially_verified", "partially_failed"),
-        "webhooks": ("enabled", "disabled"),
+        "domains": words("resend", "domains", "status"),
+        "webhooks": words("resend", "webhook_endpoints", "status"),
     }
     if any(not isinstance(s, dict) or plain(s.get("status")) not in known[kind] for s, kind in states):
         assert found.readings["integration_resend"].status is not Status.PASS

@@ -110,6 +110,22 @@ def test_rule_14_an_answer_that_asks_for_a_token_says_nothing_of_the_application
 
 
 @pytest.mark.parametrize("path", ["/", "/api/health"])
+@pytest.mark.parametrize("code", [403, 503])
+@pytest.mark.parametrize(
+    "header", [("cf-mitigated", "challenge"), ("x-amzn-waf-action", "captcha"), ("x-vercel-mitigated", "deny")]
+)
+def test_what_a_firewall_answers_says_nothing_of_the_application(
+    path: str, code: int, header: tuple[str, str]
+) -> None:
+    """The headers by which Cloudflare, AWS WAF and Vercel mark an answer of their own."""
+    page = Reply("<title>Just a moment...</title>", code, dict([header]))
+    found, _ = probed({path: page})
+    assert of(found, path)["status"] is MISSING
+    assert unclear(found) == [(f"app.{path}", "stopped on its way", 1, ": ".join(header), "unknown")]
+    assert "a rule of the firewall" in found["not_understood"]["mend"].iloc[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/health"])
 @pytest.mark.parametrize("code", [404, 405, 429])
 def test_a_code_that_the_site_file_does_not_explain_is_unknown_until_it_does(path: str, code: int) -> None:
     found, _ = probed({path: Reply("nothing here", code)})

@@ -30,6 +30,7 @@ from tests.sources.bodies import (
     finite,
     measured,
     one_of,
+    said,
     specified,
     unknown,
 )
@@ -149,16 +150,16 @@ SENTRY_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "data.count()": count(),
         "data.count_unique(user)": count(null=True),
         "data.count_unique(issue)": count(null=True),
-        "data.http_response_rate(5)": count(1, null=True),
-        "data.http_response_rate(4)": count(1, null=True),
+        "data.http_response_rate(5)": said("sentry", "spans", "http_response_rate(5)"),
+        "data.http_response_rate(4)": said("sentry", "spans", "http_response_rate(4)"),
         "data.count_unique(span.status_code)": count(50, null=True),
         "data.transaction": st.sampled_from(["/a", "/b"]),
         "data.issue": st.sampled_from(["SHOP-1", "SHOP-2"]),
         "data.timestamp": iso_time(),
-        "data.check_status": one_of("success", "failure", "missed_window", "disallowed_by_robots"),
+        "data.check_status": said("sentry", "uptime", "check_status"),
         "data.check_duration_us": count(null=True),
         "data.status_reason_type": st.sampled_from(["timeout", None]),
-        "meta.dataScanned": one_of("full", "partial", null=True),
+        "meta.dataScanned": said("sentry", "events.meta", "dataScanned"),
     },
     f"{ORG}/events-timeseries/": {
         "timeSeries.yAxis": st.sampled_from(AXES),
@@ -166,24 +167,15 @@ SENTRY_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
         "timeSeries.values.value": count(1),
         "timeSeries.values.incomplete": st.booleans(),
         "timeSeries.values.sampleCount": count(null=True),
-        "timeSeries.values.sampleRate": count(1, null=True),
-        "timeSeries.values.confidence": one_of("low", "high", null=True),
+        "timeSeries.values.sampleRate": said("sentry", "events-timeseries", "sampleRate"),
+        "timeSeries.values.confidence": said("sentry", "events-timeseries", "confidence"),
         "timeSeries.meta.dataScanned": one_of("full", "partial"),
     },
     f"{ORG}/issues/": {
-        "level": one_of("sample", "debug", "info", "warning", "error", "fatal"),
-        "status": one_of("resolved", "ignored", "pending_deletion", "pending_merge", "reprocessing", "unresolved"),
-        "substatus": one_of(
-            "archived_until_escalating",
-            "archived_until_condition_met",
-            "archived_forever",
-            "escalating",
-            "ongoing",
-            "regressed",
-            "new",
-            null=True,
-        ),
-        "priority": one_of("low", "medium", "high", null=True),
+        "level": said("sentry", "issues", "level"),
+        "status": said("sentry", "issues", "status"),
+        "substatus": said("sentry", "issues", "substatus"),
+        "priority": said("sentry", "issues", "priority"),
         "firstSeen": iso_time(),
         "lastSeen": iso_time(),
         "culprit": st.sampled_from(["a", None]),
@@ -198,15 +190,13 @@ SENTRY_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     f"{ORG}/monitors/job/checkins/": {
         "environment": st.sampled_from(["production", "staging"]),
-        "status": one_of("ok", "error", "in_progress", "missed", "timeout"),
+        "status": said("sentry", "cron", "status"),
         "duration": count(null=True),
         "dateAdded": iso_time(),
         "dateInProgress": iso_time(null=True),
     },
     f"{ORG}/stats_v2/": {
-        "groups.by.outcome": one_of(
-            "accepted", "filtered", "rate_limited", "invalid", "abuse", "client_discard", "cardinality_limited"
-        ),
+        "groups.by.outcome": said("sentry", "stats_v2.by", "outcome"),
         "groups.totals.sum(quantity)": count(),
     },
 }
@@ -307,12 +297,11 @@ VERCEL: dict[str, Any] = {
     "/v1/query/web-analytics/visits/count": {"data": {"visitors": 1, "pageviews": 2}},
     "/v1/billing/charges": "",
 }
-STATES = ("BLOCKED", "BUILDING", "CANCELED", "DELETED", "ERROR", "INITIALIZING", "QUEUED", "READY")
 VERCEL_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "/v7/deployments": {
-        "deployments.readyState": one_of(*STATES),
-        "deployments.target": one_of("production", "staging", null=True),
-        "deployments.readySubstate": one_of("PROMOTED", "ROLLING", "STAGED", null=True),
+        "deployments.readyState": said("vercel", "deployments", "readyState"),
+        "deployments.target": said("vercel", "deployments", "target"),
+        "deployments.readySubstate": said("vercel", "deployments", "readySubstate"),
         "deployments.createdAt": sometime(),
         "deployments.ready": sometime(null=True),
         "deployments.aliasAssigned": st.one_of(sometime(null=True), st.booleans()),
@@ -324,16 +313,16 @@ VERCEL_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     },
     "/v9/projects/prj_x": {
         "rollingRelease": st.sampled_from([None, {"target": "production"}]),
-        "lastAliasRequest.jobStatus": one_of("failed", "in-progress", "pending", "skipped", "succeeded"),
-        "lastAliasRequest.type": one_of("promote", "rollback"),
+        "lastAliasRequest.jobStatus": said("vercel", "project.lastAliasRequest", "jobStatus"),
+        "lastAliasRequest.type": said("vercel", "project.lastAliasRequest", "type"),
         "lastAliasRequest.requestedAt": sometime(),
         "crons.disabledAt": sometime(null=True),
         "crons.enabledAt": sometime(),
     },
     "/v1/projects/prj_x/rolling-release": {
-        "rollingRelease.state": one_of("ABORTED", "ACTIVE", "COMPLETE"),
+        "rollingRelease.state": said("vercel", "rolling", "state"),
         "rollingRelease.activeStage": st.sampled_from([None, {"targetPercentage": 50}]),
-        "rollingRelease.currentCanaryPercentage": count(100, null=True),
+        "rollingRelease.currentCanaryPercentage": said("vercel", "rolling", "currentCanaryPercentage"),
         "rollingRelease.startedAt": sometime(),
         "rollingRelease.currentDeployment": st.sampled_from([None, {"id": "dpl_1"}]),
         "rollingRelease.canaryDeployment": st.sampled_from([None, {"id": "dpl_2"}]),
@@ -365,28 +354,12 @@ SUPABASE: dict[str, Any] = {
 }
 SUPABASE_WORDS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     PROJECT: {
-        "status": one_of(
-            "ACTIVE_HEALTHY",
-            "ACTIVE_UNHEALTHY",
-            "COMING_UP",
-            "GOING_DOWN",
-            "INACTIVE",
-            "INIT_FAILED",
-            "PAUSE_FAILED",
-            "PAUSING",
-            "REMOVED",
-            "RESIZING",
-            "RESTARTING",
-            "RESTORE_FAILED",
-            "RESTORING",
-            "UNKNOWN",
-            "UPGRADING",
-        ),
+        "status": said("supabase", "project", "status"),
     },
     f"{PROJECT}/health": {
-        "status": one_of("ACTIVE_HEALTHY", "COMING_UP", "UNHEALTHY"),
+        "status": said("supabase", "services", "status"),
         "error": st.sampled_from(["refused", None]),
-        "name": one_of("auth", "db", "db_postgres_user", "pg_bouncer", "pooler", "realtime", "rest", "storage"),
+        "name": said("supabase", "services", "name"),
     },
     f"{PROJECT}/config/disk/util": {
         "metrics": st.tuples(count(1e12), count(1e12)).map(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pdmlib.frames.understanding import Unclear
-from pdmlib.sources.health import Endpoint, Shot, judged
+from pdmlib.sources.health import Endpoint, Shot, components, judged
+from tests.builders import at
 
 HEALTH = Endpoint("/health", health=True)
 
@@ -32,6 +33,7 @@ def read(body: str, code: int = 200, path: str | None = None) -> tuple[str | Non
         # Spring Boot and ASP.NET Core: the whole is said to be well, and a part of it is not.
         ('{"status": "UP", "components": {"db": {"status": "DOWN"}}}', "degraded"),
         ('{"status": "Healthy", "entries": {"queue": {"status": "Unhealthy"}}}', "degraded"),
+        ('{"status": {"indicator": "none", "description": "All Systems Operational"}}', "up"),
     ],
 )
 def test_what_a_body_says_is_understood(body: str, status: str) -> None:
@@ -44,6 +46,8 @@ def test_what_a_body_says_is_understood(body: str, status: str) -> None:
         '{"statusCode": 503, "error": "Service Unavailable"}',
         '{"status": null}',
         '{"status": {"db": "down", "cache": "up"}}',
+        # spatie/laravel-health answers 200 whatever its checks found (its page "Viewing results: as JSON").
+        '{"finishedAt": 1, "checkResults": [{"name": "a", "status": "ok"}, {"name": "b", "status": "failed"}]}',
         '{"database": {"status": "ok"}, "redis": {"status": "error"}}',
         '{"database": true, "redis": false}',
         '[{"name": "db", "ok": true}, {"name": "redis", "ok": false}]',
@@ -61,6 +65,19 @@ def test_rule_14_a_sign_of_a_fault_in_a_body_of_no_known_format_is_told_and_is_n
     status, told = read(body)
     assert status == "up"
     assert [what for what, _ in told] == ["unknown answer"]
+
+
+def test_the_components_of_a_list_of_any_name_are_read_and_an_unknown_word_is_told() -> None:
+    body = b'{"checkResults": [{"name": "Database", "status": "ok"}, {"name": "Redis", "status": "kaputt"}]}'
+    unclear = Unclear("app")
+    found = components(HEALTH, Shot(200, body, 1.0), at("2025-03-04T10:00"), unclear)
+    assert [(row["component"], row["status"]) for row in found] == [("Database", "up"), ("Redis", None)]
+    assert unclear.frames()["not_understood"]["example"].tolist() == ["kaputt"]
+
+
+def test_an_unknown_indicator_of_a_status_is_not_understood() -> None:
+    """Statuspage's API has the indicators none, minor, major and critical; of which an application is down?"""
+    assert read('{"status": {"indicator": "major"}}') == ("up", [("unknown word", "major")])
 
 
 def test_a_health_check_that_leads_to_another_page_says_nothing_of_the_application() -> None:

@@ -1,6 +1,7 @@
 """A report open to questions: slices, comparisons, moved limits and own metrics, held against counts by hand."""
 
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,17 @@ def test_a_chart_is_a_figure_that_can_be_changed(week: Report) -> None:
     before = picture.svg()
     picture.figure.axes[0].set_title("Mine")
     assert picture.svg() != before and b"Mine" in picture.svg()
+
+
+def test_a_site_without_queries_features_and_costs_has_every_section_that_a_shipped_notebook_names() -> None:
+    case = a_case({}, "daily", site=a_site(features=[]))
+    report = Report(case, judge(case), Notes(), WEEK_LATER)
+    asked = {
+        name
+        for path in Path("notebooks").glob("*.ipynb")
+        for call in re.findall(r"readings\(([^)]*)\)", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"[a-z_]{4,}(?=\\\")", call)
+    }
+    assert {"queries", "costs", "stability"} <= asked
+    for name in asked:
+        report.readings(name)

@@ -21,6 +21,7 @@ DEPLOYMENTS = [
     {"at": "2025-03-05T09:00:00Z", "name": "v2"},
     {"at": "2025-03-06T09:00:00Z"},
 ]
+OUTAGE = ("2025-03-05T10:00:00Z", "2025-03-05T10:20:00Z")
 
 
 def named(**changes: Any) -> Any:
@@ -55,17 +56,17 @@ def test_a_moment_before_all_of_them_is_refused() -> None:
 
 
 def test_an_incident_is_about_the_deployment_that_was_live_when_it_began() -> None:
-    found = incident_scope_for(named(), "2025-03-05T10:00:00Z", "2025-03-05T10:20:00Z", "2025-03-09T00:00:00Z")
+    found = incident_scope_for(named(), *OUTAGE, "2025-03-09T00:00:00Z")
     assert found.deployed_at == at("2025-03-05T09:00")
 
 
 def test_an_outage_needs_no_deployment_and_says_that_none_is_known() -> None:
     alone = named(deployments=[])
-    found = incident_scope_for(alone, "2025-03-05T10:00:00Z", "2025-03-05T10:20:00Z", "2025-03-09T00:00:00Z")
+    found = incident_scope_for(alone, *OUTAGE, "2025-03-09T00:00:00Z")
     assert (found.window.start, found.deployed_at < found.window.start) == (at("2025-03-05T10:00"), True)
     assert found.doubt and "no production deployment" in found.doubt
     with pytest.raises(CallError, match="is not an ISO time"):
-        incident_scope_for(alone, "2025-03-05T10:00:00Z", "", "2025-03-09T00:00:00Z", deployed_at="yesterday")
+        incident_scope_for(alone, *OUTAGE, deployed_at="yesterday")
 
 
 def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:

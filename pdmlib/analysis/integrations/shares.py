@@ -139,9 +139,11 @@ def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: st
     low, _ = now.interval_pct(case.level)
     if edge is None or now.events < FEWEST_EVENTS or low <= edge:
         return
-    enough = stats.trials_to_doubt(now.events, now.trials, edge / 100, case.level)
-    pct = 100 * now.events / now.trials
-    yield Cause(
-        f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})",
-        f"{enough - now.trials} more {noun} without a loss",
-    )
+    most, pct = edge / 100, 100 * now.events / now.trials
+    goal = f"no {noun} are lost"
+    if most > 0:  # else no number of others outweighs those
+        enough = stats.trials_to_pass(
+            now.events, now.trials, is_well=lambda share: share <= most, limit=most, level=case.level
+        )
+        goal = f"{enough - now.trials} more {noun} go out without a loss"
+    yield Cause(f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})", goal)

@@ -141,7 +141,7 @@ _RATING = (Limit("<", 4.5, Status.WARN, action=IMPROVE),)
 
 def metrics(site: Site) -> tuple[Metric, ...]:
     """The metrics of feedback, one for each category of the site's tickets."""
-    categories = site.tickets.categories if site.tickets else ()
+    categories = site.tickets.categories if site.tickets and site.tickets.is_sorted else ()
     return (
         Metric("tickets_total", "Support tickets", "count", section=SECTION, measure=tickets_of, better="lower"),
         *(

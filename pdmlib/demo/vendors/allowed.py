@@ -8,7 +8,6 @@ and monitor_v1 1.0.0 of 2026-04. Resend: resend-openapi 1.5.0 of 2026-08.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -88,6 +87,11 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         GET /v1/webhook_endpoints {_PAGED}
         GET /v1/payouts {_PAGED} {_MADE} destination status=pending|in_transit|paid|failed|canceled
         GET /v1/balance expand[]
+        GET /v1/payment_intents/{{}} client_secret expand[]
+        POST /v1/payment_intents .amount*:n .currency* .confirm=true|false .payment_method .description \
+            .payment_method_types[] .metadata[pdm]
+        POST /v1/payment_intents/{{}}/cancel .cancellation_reason
+        POST /v1/refunds .payment_intent .charge .amount:n
         """,
     ),
     "twilio": (
@@ -96,6 +100,8 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         GET {_ACCOUNT}.json
         GET {_ACCOUNT}/Balance.json
         GET {_ACCOUNT}/Messages.json {_TWILIO} To From DateSent:day DateSent<:day DateSent>:day
+        GET {_ACCOUNT}/Messages/{{}}.json
+        POST {_ACCOUNT}/Messages.json .To* .From .Body
         GET {_ACCOUNT}/Usage/Records/Daily.json {_TWILIO} Category StartDate:day EndDate:day IncludeSubaccounts
         GET /v1/Alerts {_TWILIO} LogLevel=error|warning|notice|debug StartDate:iso EndDate:iso
         """,
@@ -105,6 +111,8 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         f"""
         GET /emails/metrics start_date:iso end_date:iso timezone granularity=hourly|daily|weekly|monthly metrics \
             dimensions domain_id email_id broadcast_id
+        GET /emails/{{}}
+        POST /emails .from* .to* .subject* .text .html
         GET /logs {_RESEND}
         GET /domains {_RESEND}
         GET /webhooks {_RESEND}
@@ -127,7 +135,7 @@ class Request:
 
     def faults(self, call: Call) -> Iterator[str]:
         """What of a call the specification does not allow."""
-        asked = {**call.query, **{f".{key}": [""] for key in (json.loads(call.body) if call.body else ())}}
+        asked = {**call.query, **{f".{key}": values for key, values in call.fields().items()}}
         if call.headers.get("Authorization", "").partition(" ")[0] != self.scheme:
             yield f"needs {self.scheme} authorization"
         yield from (f"needs {name.lstrip('.')}" for name in sorted(self.needed - asked.keys()))

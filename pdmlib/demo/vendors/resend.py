@@ -9,6 +9,7 @@ import numpy as np
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso, parse
 from pdmlib.demo.scenarios import DEPLOYED
+from pdmlib.demo.vendors import made
 from pdmlib.demo.world.grid import DAY, HOUR, Table, moment, ms
 from pdmlib.demo.world.messages import BOUNCED, CLICKED, OPENED
 
@@ -173,6 +174,8 @@ VENDOR = Vendor(
     allows=_allows,
     routes=(
         ("GET", r"/emails/metrics", _metrics),
+        ("POST", r"/emails", made.mail),
+        ("GET", r"/emails/([\w-]+)", made.read_mail),
         ("GET", r"/domains", _domains),
         ("GET", r"/webhooks", _webhooks),
         ("GET", r"/logs", _logs),

@@ -10,6 +10,7 @@ import numpy as np
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor
 from pdmlib.demo.scenarios import DEPLOYED
+from pdmlib.demo.vendors import made
 from pdmlib.demo.world.grid import DAY, ms
 from pdmlib.demo.world.money import BROKEN, SUCCEEDED
 
@@ -142,12 +143,19 @@ def _wanted(call: Call, entry: Entry) -> bool:
     return not delivered or (delivered == "false") == (entry["pending_webhooks"] > 0)
 
 
-def _listing(show: Callable[[Stage, int, Entry], Entry | None]) -> Callable[[Call, Stage, re.Match[str]], Reply]:
+def _made_events(stage: Stage) -> list[Entry]:
+    return made.events(stage, _pending(stage, stage.clock - 20_000))
+
+
+def _listing(
+    show: Callable[[Stage, int, Entry], Entry | None], also: Callable[[Stage], list[Entry]] = lambda stage: []
+) -> Callable[[Call, Stage, re.Match[str]], Reply]:
     def answer(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
         limits = _limits(call)
         if isinstance(limits, Reply):
             return limits
-        shown = (show(stage, n, row) for n, row in _charges(stage, limits))
+        others = (one for one in also(stage) if limits[0] <= one["created"] < limits[1])
+        shown = (*others, *(show(stage, n, row) for n, row in _charges(stage, limits)))
         entries = [e for e in shown if e and (e["object"] != "event" or _wanted(call, e))]
         return _page(call, found[0], entries)
 
@@ -267,12 +275,16 @@ VENDOR = Vendor(
     allows=_allows,
     routes=(
         ("GET", r"/v1/charges", _listing(_charge)),
-        ("GET", r"/v1/events", _listing(_event)),
+        ("GET", r"/v1/events", _listing(_event, also=_made_events)),
         ("GET", r"/v1/balance_transactions", _listing(_transaction)),
         ("GET", r"/v1/webhook_endpoints", _webhooks),
         ("GET", r"/v1/disputes", _disputes),
         ("GET", r"/v1/payouts", _payouts),
         ("GET", r"/v1/balance", _balance),
+        ("GET", r"/v1/payment_intents/(\w+)", made.read),
+        ("POST", r"/v1/payment_intents", made.pay),
+        ("POST", r"/v1/payment_intents/(\w+)/cancel", made.cancel),
+        ("POST", r"/v1/refunds", made.refund),
     ),
     unknown=Reply({"error": {"type": "invalid_request_error", "message": "Unrecognized request URL"}}, 404),
     refusals={

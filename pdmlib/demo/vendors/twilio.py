@@ -13,6 +13,7 @@ import numpy as np
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, iso_s, parse
 from pdmlib.demo.scenarios import DEPLOYED
+from pdmlib.demo.vendors import made
 from pdmlib.demo.world.grid import DAY, START, Table, during, moment, ms
 from pdmlib.demo.world.messages import SMS_STATUSES
 
@@ -250,6 +251,8 @@ VENDOR = Vendor(
     allows=_allows,
     routes=(
         ("GET", rf"{_OF_ACCOUNT}/Messages\.json", _messages),
+        ("POST", rf"{_OF_ACCOUNT}/Messages\.json", made.text),
+        ("GET", rf"{_OF_ACCOUNT}/Messages/(\w+)\.json", made.read_text),
         ("GET", rf"{_OF_ACCOUNT}/Usage/Records/Daily\.json", _usage),
         ("GET", rf"{_OF_ACCOUNT}/Balance\.json", _balance),
         ("GET", rf"{_OF_ACCOUNT}\.json", _account),

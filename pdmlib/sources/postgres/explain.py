@@ -122,13 +122,15 @@ def _explained(session: Session, zone: ZoneInfo, plan: _Plan, sight: Sight) -> U
         )
     columns = {ours: theirs for ours, theirs in found.items() if theirs}
     problem, mend = _lacking(plan, sight, columns)
-    no_times = [c for ours, c in columns.items() if ours in plan.required and ours.endswith("_at")]
-    problem = problem or next((no_time(c, k) for c in no_times if not is_time(k := sight.columns[c])), None)
     try:
         rows = _newest(session=session, plan=plan, sight=sight, columns=columns, count=1) if columns else []
         words = tuple(_words(session, plan, sight, columns))
     except SourceError as error:
         rows, words, problem = [], (), problem or error.reason
+    no_times = [ours for ours in columns if ours in plan.required and ours.endswith("_at")]
+    for ours in no_times if not problem else ():
+        if not is_time(kind := sight.columns[columns[ours]]):
+            problem = no_time(columns[ours], kind, rows[0][ours] if rows else None)
     if columns and not rows:
         problem = problem or "no rows"
     if plan.key == "uptime" and plan.where is None and not problem:
@@ -257,7 +259,7 @@ def _said(ours: str, theirs: str | None, plan: _Plan, sight: Sight, rows: list[R
 
 def _meaning(ours: str, raw: str, plan: _Plan, kind: str, row: Row, zone: ZoneInfo) -> str:
     if ours.endswith("_at") and not is_time(kind):
-        return f"not read: {no_time(plan.wanted[ours][0], kind)}"
+        return f"not read: no time, but a {kind}"
     if f"{ours}@" in row:
         moment = row[f"{ours}@"]
         if moment is not None:

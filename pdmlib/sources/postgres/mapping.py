@@ -11,7 +11,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import SourceError
-from pdmlib.frames.understanding import LACKING, Unclear, Vocabulary, mend_line, mend_words
+from pdmlib.frames.index_text import quoted
+from pdmlib.frames.understanding import EARLIEST, LACKING, LATEST, Unclear, Vocabulary, mend_line, mend_words
+from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import comes_twice
 from pdmlib.site.site import Site
@@ -26,8 +28,9 @@ MOST_ODD = 1000  # rows at impossible times that are counted: more would tell a 
 LISTED = 25  # columns named in a gap: enough to recognise the right one
 TEXT = 500  # characters of a stranger's text that are read
 # Beyond these a time is a mistake. PostgreSQL has times up to the year 294276 and `infinity`, Python up to 9999.
-EARLIEST, LATEST = "1990-01-01", "2100-01-01"
+FROM, BEFORE = EARLIEST.date().isoformat(), LATEST.date().isoformat()
 LARGEST = "1e300"  # a numeric beyond a double's range would make the whole query fail
+MATERIALIZED = "m"  # pg_class.relkind
 JSON = ("json", "jsonb")
 PLAIN = ("boolean", "smallint", "integer", "bigint", "double precision")
 NUMERIC = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
@@ -262,8 +265,22 @@ def _laid_out(reader: Reader, block: TableBlock) -> Layout:
     if lost:
         reader.say(f"table:{block.table}:columns", "error", _lacking(block, sight, lost))
     layout = Layout(block, sight, columns)
-    check_time(f"{sight.table}.{layout.time}", layout.type_of(layout.moment))
+    kind = layout.type_of(layout.moment)
+    if kind in NUMERIC:
+        raise SourceError(SOURCE, no_time(f"{sight.table}.{layout.time}", kind, _one(reader, layout)))
+    check_time(f"{sight.table}.{layout.time}", kind)
+    check_fresh(reader, sight, layout.time, layout.zone)
     return Layout(block, sight, dict(_zoned(layout, reader)))
+
+
+def _one(reader: Reader, layout: Layout) -> object:
+    """A value of the column that places rows in time."""
+    query = compose(
+        "SELECT {c}::text AS one FROM {t} WHERE {c} IS NOT NULL LIMIT 1",
+        c=identifier(layout.time),
+        t=identifier(layout.sight.table),
+    )
+    return next((row["one"] for row in reader.rows(layout.sight, query, {})), None)
 
 
 def _lacking(block: TableBlock, sight: Sight, ours: Iterable[str]) -> str:
@@ -321,16 +338,50 @@ def check_time(column: str, kind: str) -> None:
         raise SourceError(SOURCE, no_time(column, kind))
 
 
-def no_time(column: str, kind: str) -> str:
-    """Why a column is not read as times, and what would let it be."""
-    made = f"to_timestamp({column})" if kind in PLAIN else f"{column}::timestamptz"
+def check_fresh(reader: Reader, sight: Sight, column: str, zone: str | None) -> None:
+    """Fails where a materialized view may be older than what is asked: its silence is that of its last refresh.
+
+    Raises:
+        SourceError: its newest row is older than a day.
+    """
+    kind = sight.columns[column]
+    if sight.kind != MATERIALIZED or (is_naive(kind) and not zone):
+        return
+    query = compose("SELECT max({v}) AS at FROM {t}", v=value(column, kind, zone), t=identifier(sight.table))
+    (row,) = reader.rows(sight, query, {})
+    if row["at"] is None or row["at"] < reader.scope.known.end - DAY:
+        newest = "no row" if row["at"] is None else f"its newest row is of {row['at']:%Y-%m-%d %H:%M} UTC"
+        why = f"{sight.table} is a materialized view, as old as its last refresh, and {newest}"
+        raise SourceError(SOURCE, f"{why}: REFRESH it, or name the table that it is made of")
+
+
+def no_time(column: str, kind: str, example: object = None) -> str:
+    """Why a column is not read as times, and what would let it be; an example tells the unit of a number."""
+    name = quoted(column.rpartition(".")[2])
     need = f"column {column} is of type {kind}, and a time is needed"
+    if kind not in NUMERIC:
+        return f"{need}: make a view with {name}::timestamptz and name that as the table"
+    units = (("seconds", 1.0), ("milliseconds", 1e3), ("microseconds", 1e6))
+    fitting = [(unit, n) for unit, n in units if _is_epoch(example, n)] or units[:2]
+    made = " or, ".join(
+        f"to_timestamp({name}{f' / {n:.1f}' if n > 1 else ''}) if it counts {unit}" for unit, n in fitting
+    )
+    made = made.partition(" if ")[0] if len(fitting) == 1 else made
     return f"{need}: make a view with {made} and name that as the table"
+
+
+def _is_epoch(example: object, per_second: float) -> bool:
+    """Whether a number counts its unit since 1970 up to a time that can be."""
+    try:
+        seconds = float(str(example)) / per_second
+    except ValueError:
+        return False
+    return EARLIEST.timestamp() <= seconds < LATEST.timestamp()
 
 
 def possible(column: str) -> Any:
     """Whether a time can be one: `infinity` and the year 10000 cannot."""
-    return compose("({c} >= {a} AND {c} < {b})", c=identifier(column), a=literal(EARLIEST), b=literal(LATEST))
+    return compose("({c} >= {a} AND {c} < {b})", c=identifier(column), a=literal(FROM), b=literal(BEFORE))
 
 
 def value(column: str, kind: str, zone: str | None) -> Any:

@@ -200,7 +200,7 @@ def tickets(reader: Reader) -> pd.DataFrame:
     if block is None:
         return frame("tickets")
     layout = reader.layout(block)
-    if not {"category", "tags"} & layout.columns.keys():
+    if block.is_sorted and not {"category", "tags"} & layout.columns.keys():
         mend = mend_line("tickets", "columns", value={"category": "<its name>"})
         reader.say(
             CATEGORIES, "error", f"{block.table} has neither category nor tags; say which one it is: {mend}"
@@ -414,6 +414,7 @@ def _counted_rows(reader: Reader, feature: Feature, span: Mapping[str, datetime]
     sight = reader.ledger.readable(str(feature.table), columns)
     for column in _times(feature):
         mapping.check_time(column, sight.columns[column])
+        mapping.check_fresh(reader, sight, column, feature.time_zone)
         _check_zone(reader, feature, sight.table, column=column, kind=sight.columns[column])
     return reader.rows(sight, _query(feature, sight), span)
 

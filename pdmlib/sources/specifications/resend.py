@@ -78,4 +78,16 @@ class Webhook(Answer):
     status: str | None = word("status", "whether it is called; any text to the specification", "enabled disabled")
 
 
-ASKED = (Metrics, Period, Log, Domain, Capabilities, Webhook)
+class Email(Answer):
+    """The test e-mail; asked for by `pdm doctor --probe email` alone."""
+
+    item, request, specification = "emails", "GET /emails/{id}", API
+    last_event: str | None = word(
+        "last_event",
+        "what last happened to it",
+        "queued scheduled sent delivered delivery_delayed bounced complained opened clicked failed canceled "
+        "suppressed",
+    )
+
+
+ASKED = (Metrics, Period, Log, Domain, Capabilities, Webhook, Email)

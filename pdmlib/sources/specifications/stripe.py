@@ -120,6 +120,27 @@ class Balance(Answer):
     livemode: bool | None = flag("livemode", "whether the key is of the live mode")
 
 
+class PaymentError(Answer):
+    """Why a payment did not succeed."""
+
+    item, request, specification = "payment_intents.last_payment_error", "GET /v1/payment_intents/{id}", API
+    code: str | None = text("code", "why, by the error codes", null=True)
+
+
+class PaymentIntent(Answer):
+    """The test payment; asked for by `pdm doctor --probe payment` alone."""
+
+    item, request, specification = "payment_intents", "GET /v1/payment_intents/{id}", API
+    status: str | None = word(
+        "status",
+        "how far it is",
+        "requires_payment_method requires_confirmation requires_action processing requires_capture canceled "
+        "succeeded",
+    )
+    created: datetime | None = moment("created", "when it was made", "s")
+    error: PaymentError | None = part("last_payment_error", "why it did not succeed", PaymentError, null=True)
+
+
 class Payout(Answer):
     """One transfer of money to the bank account."""
 
@@ -129,7 +150,19 @@ class Payout(Answer):
     failure_code: str | None = text("failure_code", "why the bank refused it", null=True)
 
 
-ASKED = (Charge, Outcome, Transaction, Event, Dispute, Evidence, WebhookEndpoint, Balance, Payout)
+ASKED = (
+    Charge,
+    Outcome,
+    Transaction,
+    Event,
+    Dispute,
+    Evidence,
+    WebhookEndpoint,
+    Balance,
+    Payout,
+    PaymentIntent,
+    PaymentError,
+)
 
 # Whose fault a failed payment is. Outcomes first; where the outcome is null or the payment had been let through,
 # the failure code (error codes and types of the specification). What stands in neither list is not understood.

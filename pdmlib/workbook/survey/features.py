@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pdmlib.site.tables import FeatureKind
+from pdmlib.sources.postgres.mapping import MATERIALIZED
 from pdmlib.sources.postgres.survey import NOT_MADE, UNWRITABLE, Column, Table
 from pdmlib.workbook.survey.look import Look
 
@@ -82,6 +83,8 @@ def not_made_by_people(table: Table) -> str | None:
     """Why a table counts nothing that users do: no time of its own, a queue, or rows that come by the clock."""
     if is_queue(table):
         return QUEUE
+    if table.sight.kind == MATERIALIZED:
+        return "a materialized view, as old as its last refresh"
     time = Look(table).made
     if table.problem or time is None:
         return table.problem or "no time of its own"

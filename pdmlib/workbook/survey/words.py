@@ -59,6 +59,7 @@ _GUESSES: Mapping[tuple[str, str], Meanings] = {
 # What a true, or a 1, of a column of such a name stands for; by default a true is good.
 BAD_WHEN_TRUE = ("fail", "down", "error", "broken", "crash", "is_bad", "timed_out")
 EXIT_CODES = ("exit", "code", "rc", "return")  # 0 is good (POSIX 2.8.2)
+GOOD_WHEN_TRUE = ("ok", "succe", "pass", "done", "complet", "finish", "well", "is_")
 _GOOD_BAD = {
     ("uptime", "status"): ("up", "down"),
     ("integration_checks", "status"): ("up", "down"),
@@ -94,6 +95,9 @@ def _switched(pair: tuple[str, str], column: str, said: str) -> str | None:
     if said in ("0", "1") and any(name in column for name in EXIT_CODES):
         return good if said == "0" else bad
     wrong = any(name in column for name in BAD_WHEN_TRUE)
+    # How a run came out is a 0 to some (an exit code) and a 1 to others: where no name tells, a person does.
+    if said in ("0", "1") and good == "completed" and not (wrong or any(n in column for n in GOOD_WHEN_TRUE)):
+        return None
     if pair == ("open", "closed"):
         wrong = any(name in column for name in ("clos", "solv", "done", "resol"))
     return good if true != wrong else bad

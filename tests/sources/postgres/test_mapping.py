@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from pdmlib.analysis.product import feedback
 from pdmlib.sources.postgres import source
 from tests.builders import a_feature, a_scope, at
 from tests.servers import MONITOR, Database
@@ -225,12 +226,36 @@ def test_a_json_text_is_a_word_a_json_null_is_none_and_an_object_stays_json(data
 
 
 @pytest.mark.parametrize(
-    ("kind", "made"), [("bigint", "to_timestamp(public.looks.seen)"), ("text", "public.looks.seen::timestamptz")]
+    ("kind", "held", "made"),
+    [
+        ("bigint", 1741082400, "to_timestamp(seen)"),
+        ("bigint", 1741082400000, "to_timestamp(seen / 1000.0)"),
+        ("numeric", 1741082400000000, "to_timestamp(seen / 1000000.0)"),
+        ("text", "2025-03-04T10:00:00Z", "seen::timestamptz"),
+    ],
 )
-def test_a_column_that_holds_no_times_says_what_would_make_them(database: Database, kind: str, made: str) -> None:
-    granted(database, f"CREATE TABLE looks (seen {kind}, state text)")
+def test_a_column_that_holds_no_times_says_what_would_make_them_and_that_does(
+    database: Database, kind: str, held: int | str, made: str
+) -> None:
+    """10:00 UTC of 4 March 2025 in each: 1741082400 s since 1970 (`date -d @1741082400`)."""
+    granted(
+        database, f"CREATE TABLE looks (seen {kind}, state text)", f"INSERT INTO looks VALUES ('{held}', 'up')"
+    )
     reason = gap(collected(database, uptime=LOOKS), "table:public.looks")
     assert f"column public.looks.seen is of type {kind}, and a time is needed: make a view with {made}" in reason
+    granted(database, f"CREATE VIEW seen_at AS SELECT {made} AS seen, state FROM looks")
+    mended = collected(database, uptime={**LOOKS, "table": "public.seen_at"})
+    assert list(mended["probes"]["checked_at"]) == [at("2025-03-04T10:00")]
+
+
+def test_a_column_of_no_time_in_mixed_case_is_quoted_and_an_empty_one_names_both_units(database: Database) -> None:
+    granted(database, 'CREATE TABLE looks ("seenAt" bigint, state text)')
+    columns = {"checked_at": "seenAt", "status": "state"}
+    reason = gap(collected(database, uptime={**LOOKS, "columns": columns}), "table:public.looks")
+    assert (
+        'to_timestamp("seenAt") if it counts seconds or, to_timestamp("seenAt" / 1000.0) if it counts mil'
+        in reason
+    )
 
 
 def test_a_failed_payment_is_the_customers_fault_where_its_word_or_stripes_own_code_says_so(
@@ -459,3 +484,34 @@ def test_a_log_without_a_status_needs_an_end_and_an_error_and_says_so(database: 
     columns = {**BY_END["columns"], "error": None}  # type: ignore[dict-item]
     with pytest.raises(ValidationError, match="cannot be null"):
         collected(database, cron={**BY_END, "columns": columns})
+
+
+@pytest.mark.parametrize(("made", "known"), [("2025-03-04 14:00+00", True), ("2025-02-20 00:00+00", False)])
+def test_a_materialized_view_says_nothing_of_the_days_after_its_last_refresh(
+    database: Database, made: str, known: bool
+) -> None:
+    """Orders until the window's end; a copy of them as of two weeks before holds none of its days."""
+    granted(
+        database,
+        "CREATE TABLE orders AS SELECT t AS at FROM "
+        "generate_series('2025-02-10 00:00+00'::timestamptz, '2025-03-10 15:00+00', '1 hour') AS t",
+        f"CREATE MATERIALIZED VIEW copied AS SELECT at FROM orders WHERE at <= '{made}'",
+    )
+    features = [a_feature(name, table=f"public.{name}", time_column="at") for name in ("orders", "copied")]
+    site = database.site(MONITOR, features=features)
+    found = source.collect(site, a_scope(site, phase="day1", as_of=at("2025-03-04T15:00")))
+    counted = set(found["feature_counts"]["feature"])
+    assert counted == ({"orders", "copied"} if known else {"orders"})
+    if not known:
+        assert "public.copied is a materialized view" in gap(found, "feature:copied")
+        assert "its newest row is of 2025-02-20 00:00 UTC" in gap(found, "feature:copied")
+
+
+@pytest.mark.parametrize("told", [{"columns": {"category": None, "tags": None}}, {"categories": {}}])
+def test_tickets_that_are_said_to_have_no_category_lack_nothing(database: Database, told: dict[str, Any]) -> None:
+    granted(database, "CREATE TABLE cases (created_at timestamptz)", "INSERT INTO cases VALUES ('2025-03-04')")
+    site = database.site(MONITOR, tickets={"table": "public.cases", **told})
+    found = source.collect(site, a_scope(site))
+    assert "tickets.category" not in set(found["gaps"]["item"])
+    named = [metric.id for metric in feedback.metrics(site) if metric.id.startswith("tickets_")]
+    assert named == ["tickets_total"]

@@ -706,3 +706,10 @@ def test_the_newest_request_that_is_held_is_shown_as_understood(tmp_path: Path) 
         ("status", "2xx"): (1, "answered"),
         ("status", "5xx"): (1, "failed"),
     }
+
+
+def test_a_declared_unit_of_the_duration_wins_over_that_of_the_variable(tmp_path: Path) -> None:
+    """morgan's `:response-time ms`, written in nginx's variables, of which `$request_time` is in seconds."""
+    declared = '$remote_addr - - [$time_local] "$request" $status $body_bytes_sent $request_time ms'
+    taken(tmp_path, [access(1, rest="131.5 ms")], log_format=declared, duration_unit="ms")
+    assert [row[3] for row in rows(tmp_path)] == [131.5]
