@@ -162,7 +162,7 @@ def execute(
     for parameter in parameters:
         if parameter not in known:
             raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
-    cells = len(json.loads(path.read_text(encoding="utf-8"))["cells"])
+    cells = len(json.loads(path.read_text(encoding="utf-8"))["cells"]) + 1  # that of the parameters given
     try:
         executed = papermill.execute_notebook(
             str(path),
