@@ -410,7 +410,7 @@ def test_nobody_to_ask_is_one_line(database: Database, folder: Path, monkeypatch
             '"proxy": {"timestamp": 1741618800000, "path": "/", "statusCode": 200}}',
             "vercel-logs",
         ),
-        # HAProxy's HTTP log (its configuration manual, 8.2.3), whose times have no zone; Envoy's, which nobody knows.
+        # HAProxy's HTTP log (its manual, 8.2.3), whose times have no zone, and Envoy's, which no name stands for.
         (
             "h.log",
             "Mar 10 15:00:00 lb haproxy[14389]: 10.0.1.2:33317 [10/Mar/2025:15:00:00.655] http-in static/srv1 "

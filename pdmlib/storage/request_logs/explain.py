@@ -231,9 +231,9 @@ def declared(path: str, zone: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="pdm-") as name:
         for asked in (Requests(), Requests(time_zone=zone)):
             sample = _sample(asked, path, Path(name))
-            found = max(_fits(sample, asked, Path(name)), default=(0, False, "", 0))
-            if found[0] > MOST * found[3]:
-                return found[2] + (f", time_zone: {asked.time_zone}" if asked.time_zone else "")
+            good, _, called, lines = max(_fits(sample, asked, Path(name)), default=(0, False, "", 0))
+            if good > MOST * lines:
+                return called + (f", time_zone: {asked.time_zone}" if asked.time_zone else "")
     return None
 
 
