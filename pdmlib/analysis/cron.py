@@ -189,7 +189,7 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
     if unclear:
         return _at_least(case, len(hit), unclear, found)
     each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
-    return _measured(case, len(hit), found, f"{len(hit)} of {len(found)} runs: {each}" if len(hit) else None)
+    return _measured(case, len(hit), found, f"{len(hit):,} of {len(found):,} runs: {each}" if len(hit) else None)
 
 
 def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:

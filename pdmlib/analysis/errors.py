@@ -320,7 +320,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
         title=f"{_WORDS[grade]} {kind}error: {row['title']}",
         priority=Priority.P1 if urgent else Priority.P2,
         reading=_reading(row),
-        evidence=f"{row['issue']}: {counted(seen, 'event')}{users} in the window{before}; class {grade}.",
+        evidence=f"{row['issue']}: {counted(seen, 'event')}{users} in the window{before}.",
         action=INVESTIGATE if urgent else WATCH,
         becomes_green=_becomes_green(case, row),
         since=_moment(since),

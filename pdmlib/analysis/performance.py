@@ -104,7 +104,7 @@ def _looked_at(count: int, confidence: str) -> str:
         return f"{count:,} requests, exact"
     if confidence == "histogram":
         return f"{count:,} requests, from histograms within 1 % of a request's time"
-    return f"{count} sampled requests"
+    return f"{count:,} sampled requests"
 
 
 def _known(value: Any) -> float | None:

@@ -7,8 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from pdmlib.cli.options import check_out, console, in_one_line, secret_variables
@@ -16,11 +19,12 @@ from pdmlib.cli.production import production_of
 from pdmlib.cli.steps import Step, of_sources, steps
 from pdmlib.errors import CallError, PdmError
 from pdmlib.frames.readings import Priority
+from pdmlib.phases.phase import INCIDENT
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.site import SOURCE_NAMES, Site
 from pdmlib.sources.once import Memory
-from pdmlib.sources.threads import reason_of
+from pdmlib.sources.threads import as_finished, reason_of
 from pdmlib.workbook import telemetry
 from pdmlib.workbook.execute import Written, write_report
 from pdmlib.workbook.gather import gather, history_folder
@@ -104,8 +108,23 @@ def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) ->
         webhook = webhook_of(site) if order.notify else None
         production.keep_history(history_folder(site, order.out))
         run = _Run(order, site, production, kernel=kernel, webhook=webhook, step=step, count=len(asks))
-        for ask in asks:
-            run.one(ask, imported, done)
+        run.all(asks, imported, done)
+
+
+Gathered = tuple[Scope, str, Any]  # the scope, the path of the notes, the collection
+
+
+class _Later:
+    """A call on a thread that dies with the process, so that Ctrl-C waits for no vendor."""
+
+    def __init__(self, call: Callable[[], Gathered | None]) -> None:
+        self._calls = as_finished([call], 1)
+        self._found: SimpleQueue[Gathered | Exception | None] = SimpleQueue()
+        Thread(target=lambda: self._found.put(next(self._calls)[1]), daemon=True).start()
+
+    def outcome(self) -> Gathered | Exception | None:
+        """What the call gave, or its error."""
+        return self._found.get()
 
 
 @dataclass
@@ -123,50 +142,69 @@ class _Run:
     memories: dict[datetime, Memory] = field(default_factory=dict)
     begun: int = 0
 
-    def one(self, ask: Ask, imported: Any, done: Callable[[Outcome], None]) -> None:
+    def all(self, asks: Sequence[Ask], imported: Any, done: Callable[[Outcome], None]) -> None:
+        """Writes the reports; while one's notebook runs in the kernel the next one's sources are asked."""
+        coming: _Later | None = None
+        for ask, following in zip(asks, [*asks[1:], None], strict=True):
+            found = (coming or _Later(partial(self._gathered, ask))).outcome()
+            # Which incident is the newest is known once the reports before are written.
+            if following is None or following[0] == INCIDENT.name:
+                coming = None
+            else:
+                coming = _Later(partial(self._gathered, following))
+            self._one(ask[0], found, imported, done)
+            self.begun += 1
+
+    def _one(
+        self, name: str, found: Gathered | Exception | None, imported: Any, done: Callable[[Outcome], None]
+    ) -> None:
         """Writes one report; of several, one that fails is told of and no more."""
-        name, scope_of = ask
         try:
-            scope = scope_of(self.order, self.site, self.written)
-            if scope is not None:
-                self.written.append(self._report(scope, imported))
-                done(Outcome(name, self.written[-1]))
+            with telemetry.watched(f"pdm-{self.site.site}-{name}"):
+                imported.result()
+                if isinstance(found, Exception):
+                    raise found
+                if found is None:
+                    return
+                self.written.append(self._report(*found))
+            done(Outcome(name, self.written[-1]))
         except Exception as error:
             if self.count == 1:
                 raise
-            telemetry.report_error(error)
             done(Outcome(name, None, str(error) if isinstance(error, PdmError) else reason_of(error)))
             if not self.kernel.is_alive():
                 self.kernel.restart_kernel(now=True)
-        self.begun += 1
 
-    def _report(self, scope: Scope, imported: Any) -> Written:
+    def _gathered(self, ask: Ask) -> Gathered | None:
+        """What a report's sources say; None where there is nothing to report."""
+        scope = ask[1](self.order, self.site, self.written)
+        if scope is None:
+            return None
         notes = _notes_of(self.site, scope, self.order.notes, quiet=self.count > 1)
         self.production.stand_at(scope.asked_at)
-        with telemetry.watched(f"pdm-{self.site.site}-{scope.phase.name}"):
-            self._say(scope, "collecting", 0.0)
-            asked = sum(self.site.source(name) is not None for name in SOURCE_NAMES)
-            told = of_sources(lambda text, share: self._say(scope, text, share or 0), asked, COLLECTED)
-            with self.memories.setdefault(scope.asked_at, Memory()).used():
-                collection = gather(self.site, scope, self.order.out, told)
-            imported.result()
-            written = write_report(
-                self.site,
-                scope,
-                self.order.out,
-                collection=collection,
-                kernel=self.kernel,
-                notes=notes,
-                say=lambda text, share: self._say(scope, text, COLLECTED + (1 - COLLECTED) * share),
-            )
-            telemetry.report_broken(written.content)
+        asked = sum(self.site.source(name) is not None for name in SOURCE_NAMES)
+        told = of_sources(self._say, asked, COLLECTED) if self.count == 1 else None
+        with self.memories.setdefault(scope.asked_at, Memory()).used():
+            return scope, notes, gather(self.site, scope, self.order.out, told)
+
+    def _report(self, scope: Scope, notes: str, collection: Any) -> Written:
+        named = f"{scope.phase.name}: " if self.count > 1 else ""
+        written = write_report(
+            self.site,
+            scope,
+            self.order.out,
+            collection=collection,
+            kernel=self.kernel,
+            notes=notes,
+            say=lambda text, share: self._say(named + text, COLLECTED + (1 - COLLECTED) * share),
+        )
+        telemetry.report_broken(written.content)
         if self.webhook:
             _tell(self.webhook, written)
         return written
 
-    def _say(self, scope: Scope, text: str, share: float) -> None:
-        named = f"{scope.phase.name}: {text}" if self.count > 1 else text
-        self.step(named, (self.begun + share) / self.count)
+    def _say(self, text: str, share: float | None) -> None:
+        self.step(text, (self.begun + (share or 0)) / self.count)
 
 
 def _notes_of(site: Site, scope: Scope, given: str, quiet: bool) -> str:

@@ -263,11 +263,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "compared": (
         C("title", "What", cells.text),
-        C("a", "A", cells.text, True),
-        C("a_interval", "95 % interval", cells.text, True),
+        C("a", "A (95 % interval)", cells.text),
         C("a_status", "A is", cells.text, mark=True),
-        C("b", "B", cells.text, True),
-        C("b_interval", "95 % interval", cells.text, True),
+        C("b", "B (95 % interval)", cells.text),
         C("b_status", "B is", cells.text, mark=True),
         C("change_pct", "B against A", cells.pct, True),
         C("sure", "Is it chance?", cells.text),

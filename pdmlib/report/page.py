@@ -21,6 +21,7 @@ from markupsafe import escape
 from nbconvert.exporters import HTMLExporter
 
 from pdmlib.phases.window import now, spoken
+from pdmlib.report import ASK
 from pdmlib.report.html import bare, render, style
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
@@ -99,6 +100,8 @@ def _sections(notebook: Any) -> list[Section]:
     """What stands before the first section, and the sections."""
     found = [Section("")]
     for cell in notebook.cells:
+        if ASK in cell.metadata.get("tags", ()):
+            continue
         heading = re.match(r"## +(.+)", cell.source) if cell.cell_type == "markdown" else None
         if heading:
             found.append(Section(heading[1].strip()))
@@ -213,7 +216,7 @@ def _slides(notebook: Any) -> list[Slide]:
     part, minutes = "", None
     for cell in notebook.cells:
         tags = set(cell.metadata.get("tags", []))
-        if {"skip", "parameters", "injected-parameters"} & tags:
+        if {"skip", "parameters", "injected-parameters", ASK} & tags:
             continue
         text = cell.source if cell.cell_type == "markdown" else ""
         heading = AGENDA.match(text)

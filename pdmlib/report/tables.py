@@ -260,8 +260,7 @@ def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
     listed = [
         {
             **row,
-            **{side: words.number(row[side], row["unit"]) for side in "ab"},
-            **{f"{side}_interval": words.between(row[f"{side}_low"], row[f"{side}_high"]) for side in "ab"},
+            **{side: _with_interval(row, side) for side in "ab"},
             **{f"{side}_status": words.marked(row[f"{side}_status"]) for side in "ab"},
             "differs": row["sure"] == Sure.BEYOND or row["a_status"] != row["b_status"],
         }
@@ -272,6 +271,11 @@ def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
     rest = f"{len(listed) - first} that do not differ beyond chance"
     shown = grid(COLUMNS["compared"], listed, "There is nothing to compare.", most=first, rest=rest)
     return Html(f"<p>{escape(said)}</p>{shown.html}" if said else shown.html)
+
+
+def _with_interval(row: Mapping[str, Any], side: str) -> str:
+    bounds = words.between(row[f"{side}_low"], row[f"{side}_high"])
+    return words.number(row[side], row["unit"]) + (f" ({bounds})" if bounds else "")
 
 
 def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str]) -> Html:

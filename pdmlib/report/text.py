@@ -12,6 +12,7 @@ from markupsafe import Markup
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Priority, Status, counted
+from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
 from pdmlib.report.card import card_of
@@ -36,6 +37,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         prepared_by=notes.prepared_by or site.people.prepared_by,
         local=lambda moment, pattern="%a %-d %b %Y %H:%M %Z": words.local(moment, zone, pattern),
         deployed=words.deployed(verdict.case),
+        later=lambda soon, after: soon if _soon(scope) else after,
         highlights=[*notes.highlights, *highlights(verdict)],
         next_steps=notes.next_steps or next_steps(verdict),
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
@@ -53,6 +55,11 @@ def _own(verdict: Verdict) -> list[str]:
         for r in verdict.section(OWN)
     ]
     return ["## Measured in the Notebook", "", *found] if found else []
+
+
+def _soon(scope: Scope) -> bool:
+    """Whether the report is of when its window ended, give or take a tenth of it."""
+    return scope.as_of - scope.window.end <= (scope.window.end - scope.window.start) / 10
 
 
 def card_markdown(card: Mapping[str, Any]) -> str:
@@ -138,7 +145,8 @@ def _issue(cause: Cause, notes: Notes) -> str:
     fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
     became = notes.issues.get(cause.id) or BECAME[cause.status]
-    told = words.markdown(f"{cause.sentence}. {became} {cause.action}.{green}")
+    action = cause.action.removesuffix(f": {cause.fix}").rstrip(".")
+    told = words.markdown(f"{cause.sentence}. {became} {action}.{green}")
     lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
     return Markup(told + fix + Markup("").join(Markup("\n  - ") + line for line in lines))
 
@@ -178,6 +186,7 @@ def _environment() -> Environment:
         "or_none": words.or_none,
         "in_brackets": words.in_brackets,
         "code": words.code,
+        "day": words.day,
         "counted": counted,
     }
     made.filters.update(filters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pdmlib.frames.readings import Reading, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
+from pdmlib.phases.window import spoken_day
 
 if TYPE_CHECKING:
     from pdmlib.frames.case import Case
@@ -81,8 +82,10 @@ def or_none(reading: Reading | None, nothing: str = "none") -> str:
 
 
 def in_brackets(reading: Reading | None) -> str:
-    """What a reading rests on, in brackets behind its value; empty where there is nothing to say."""
-    return f" ({reading.measurement.evidence})" if reading and reading.measurement.evidence else ""
+    """What a reading rests on, in brackets behind its value; empty where all is well or nothing is to be said."""
+    well = reading is None or (reading.status is Status.PASS and isinstance(reading.value, str))
+    evidence = None if reading is None or well else reading.measurement.evidence
+    return f" ({evidence})" if evidence else ""
 
 
 def of_limit(reading: Reading | None, limit: str) -> str:
@@ -122,6 +125,11 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     return moment.astimezone(zone).strftime(pattern)
+
+
+def day(value: str | None) -> str:
+    """An ISO date as a person says it; `open` where there is none."""
+    return spoken_day(date.fromisoformat(value)) if value else "open"
 
 
 def deployed(case: Case) -> str:

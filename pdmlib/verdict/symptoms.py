@@ -67,7 +67,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         value=reading.value,
         size=_size(reading),
         threshold=alert.threshold if alert else reading.target or "its limit",
-        said=_said(alert) if alert else "",
+        said=(_said(alert) if alert else "") or _plain(reading, title),
     )
 
 
@@ -104,6 +104,19 @@ MEANS = {
 
 def _said(alert: Alert) -> str:
     return MEANS.get(alert.id, "").format(f"{amount(alert.value)} %")
+
+
+def _plain(reading: Reading, title: str) -> str:
+    """A number beyond its limit as a sentence."""
+    value = amount(reading.value, reading.unit)
+    if title != f"{reading.title} {value}":
+        return title
+    numbers = reading.target.startswith(("<", ">"))
+    return (
+        f"{reading.title} is {value}, where {reading.target} is the target"
+        if numbers
+        else f"{reading.title}: {value}"
+    )
 
 
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:

@@ -19,6 +19,7 @@ from pdmlib.frames.readings import Answer
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import stamp
+from pdmlib.report import ASK
 from pdmlib.site.site import Site
 from pdmlib.storage import durable
 from pdmlib.workbook.shipped import shipped
@@ -147,7 +148,7 @@ def _page() -> Any:
 def execute(
     name: str, parameters: Mapping[str, str], kernel: KernelManager, say: Progress = lambda *_: None
 ) -> Any:
-    """The executed notebook of that name.
+    """The executed notebook of that name, its cells tagged `ask` left for a person to run.
 
     Raises:
         CallError: no such notebook, or a parameter that it does not have.
@@ -162,10 +163,13 @@ def execute(
     for parameter in parameters:
         if parameter not in known:
             raise CallError(f"{path.name}: no parameter {parameter}; it has {', '.join(known)}")
-    cells = len(json.loads(path.read_text(encoding="utf-8"))["cells"])
+    notebook = papermill.iorw.load_notebook_node(str(path))
+    questions = [cell for cell in notebook.cells if ASK in cell.metadata.get("tags", ())]
+    notebook.cells = [cell for cell in notebook.cells if cell not in questions]
+    cells = len(notebook.cells)
     try:
         executed = papermill.execute_notebook(
-            str(path),
+            notebook,
             None,
             parameters=dict(parameters),
             km=kernel,
@@ -180,6 +184,8 @@ def execute(
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}{_innermost(error.traceback)}"
         raise ReportError(f"{path.name}: {told}; --debug shows the traceback") from error
+    executed.metadata.papermill["input_path"] = path.name
+    executed.cells += questions
     for position, cell in enumerate(executed.cells):
         cell["id"] = f"cell-{position}"
     return executed

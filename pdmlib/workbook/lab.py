@@ -33,7 +33,7 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
     """
     if find_spec("jupyterlab") is None:
         raise CallError("JupyterLab is not installed: pip install pdmlib[lab], or `make lab` in a checkout")
-    process = subprocess.Popen(command(folder, options), env=environment_without(()) | _settings(folder))
+    process = subprocess.Popen(command(folder, options), env=environment_without(()) | settings(folder))
     try:
         return process.wait()
     except KeyboardInterrupt:  # JupyterLab got the same Ctrl-C
@@ -44,7 +44,7 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
             _stopped(process)
 
 
-def _settings(folder: Path) -> dict[str, str]:
+def settings(folder: Path) -> dict[str, str]:
     """Where JupyterLab finds that nobody is to be asked about news, before what a person has set."""
     place = folder / ".settings"
     (place / "labconfig").mkdir(parents=True, exist_ok=True)

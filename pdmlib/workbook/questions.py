@@ -21,6 +21,7 @@ from pdmlib.errors import CallError
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Reading, Status, amount
+from pdmlib.phases.window import Window
 from pdmlib.report import shown, tables, words
 from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Table
@@ -74,6 +75,21 @@ class Questions:
     def card(self) -> Card:
         """The decision card: what to know in ten seconds."""
         return card_of(self.verdict)
+
+    @property
+    def deployed_at(self) -> datetime:
+        """When the deployment was that this report is about, in UTC."""
+        return self.case.scope.deployed_at
+
+    @property
+    def window(self) -> Window:
+        """What the report looks at: `window.start` and `window.end`, half-open, in UTC."""
+        return self.case.window
+
+    @property
+    def before(self) -> Window:
+        """The stretch of the same length just before the window."""
+        return self.case.scope.previous
 
     @property
     def causes(self) -> Causes:
@@ -291,9 +307,13 @@ class Questions:
         }
 
     def _edges(self, reading: str) -> list[float]:
-        value = self.reading(reading).value
+        """Nine edges from half to twice what was measured, else the limit in force."""
+        found = self.verdict.reading(reading)
+        value = found.value if found else None
         if isinstance(value, bool) or not isinstance(value, int | float) or not value:
-            raise CallError(f"{reading} is {amount(value)}: say which edges to try, such as edge=[1, 2, 5]")
+            value = ladders.target_of(self.case, self._limited(reading))
+        if not value:
+            raise CallError(f"say which limits of {reading} to try, such as edge=[1, 2, 5]")
         return [float(f"{value * 2 ** (step / (EDGES // 2) - 1):.3g}") for step in range(EDGES)]
 
     def _at_edge(self, reading: str, edge: float) -> dict[str, Any]:

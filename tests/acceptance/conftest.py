@@ -73,7 +73,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReq
     with _alone(out):
         if not done.exists():
             quick = request.config.getoption("markexpr") == "not slow"
-            _write_all(request.getfixturevalue("production"), out, QUICK if quick else PHASES)
+            write_all(request.getfixturevalue("production"), out, QUICK if quick else PHASES)
     return Reports(out, json.loads(done.read_text()))
 
 
@@ -85,7 +85,8 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write_all(production: Production, out: Path, phases: tuple[str, ...]) -> None:
+def write_all(production: Production, out: Path, phases: tuple[str, ...]) -> None:
+    """The reports of some phases of a running production, and the environment they were written in."""
     with pytest.MonkeyPatch.context() as patch, Kernel() as kernel:
         for name, value in production.environ.items():
             patch.setenv(name, value)

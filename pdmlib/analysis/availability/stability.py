@@ -204,7 +204,7 @@ def _cut_off(case: Case) -> bool:
 
 def _evidence(case: Case, probes: pd.DataFrame) -> str:
     newest = probes.groupby("target", sort=False).tail(1)
-    said = ", ".join(f"{name_of(case, t)} {s} at {m:%H:%M} UTC" for t, s, m in _rows(newest))
+    said = ", ".join(f"{name_of(case, t)} {s} at {spoken(m, case.site.zone)}" for t, s, m in _rows(newest))
     down = probes[probes["status"] == Probe.DOWN]
     details = down["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
@@ -289,7 +289,7 @@ def uptime_pct(case: Case) -> Measurement:
     degraded = f", {_minutes(found.degraded)} of it degraded" if found.degraded else ""
     text = (
         f"Up {_minutes(working)}{degraded}, down {_minutes(found.down)}, unknown {_minutes(found.unknown)}; "
-        f"{found.probes} probes, one every {interval_of(case).total_seconds() / 60:g} min"
+        f"{found.probes:,} probes, one every {interval_of(case).total_seconds() / 60:g} min"
     )
     if found.maintenance:
         text += f"; {_minutes(found.maintenance)} of maintenance are left out"

@@ -136,7 +136,7 @@ def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mappin
 def signature(row: Mapping[str, Any], told: str = "") -> str:
     """What the counters of a call say, in words; with the cause where one was found."""
     before, now = blocks_per_call(row, "_before"), blocks_per_call(row)
-    blocks = f"{before:.0f} -> {now:.0f} blocks per call"
+    blocks = f"{before:.0f} blocks per call before, {now:.0f} now"
     if _spills(row):
         spilled = _per_call(row, "temp_blocks")
         return f"{spilled:.0f} blocks per call go to temporary files: {told or 'its sort or hash spills'}"
@@ -148,7 +148,7 @@ def signature(row: Mapping[str, Any], told: str = "") -> str:
         return f"{blocks}: what it reads has grown"
     reads, read_before = _per_call(row, "read_blocks"), _per_call(row, "read_blocks", "_before")
     if reads > 1 and reads > 2 * read_before:
-        return f"{blocks}, of which {read_before:.1f} -> {reads:.1f} from disk: the cache is cold"
+        return f"{blocks}, from disk {read_before:.1f} before, {reads:.1f} now: the cache is cold"
     return f"{blocks}, so the work is the same: likely it waits, for a row or table lock or for the processor"
 
 

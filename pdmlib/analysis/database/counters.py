@@ -16,7 +16,7 @@ from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import significant
+from pdmlib.frames.readings import counted, significant
 from pdmlib.phases.window import spoken
 
 FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
@@ -151,7 +151,7 @@ def rollbacks(between: Between) -> Iterator[Row]:
                 "severity": "info",
                 "value": lost,
                 "unit": "count",
-                "evidence": f"{lost:.0f} sessions ended so; refusals by a limit are in no counter",
+                "evidence": f"{counted(lost, 'session')} ended so; refusals by a limit are in no counter",
             }
 
 

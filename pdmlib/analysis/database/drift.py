@@ -127,7 +127,7 @@ def seq_scans(between: Between) -> Iterator[Row]:
                 "value": row["per_scan"],
                 "unit": "rows per scan",
                 "threshold": "< 10000",
-                "evidence": f"{row['read']:.0f} rows were read by scans of the whole table",
+                "evidence": f"{row['read']:,.0f} rows were read by scans of the whole table",
                 "action": "See which statements in `queries` read it, and index what they filter by",
             }
 

@@ -505,6 +505,7 @@ def _slug(text: str) -> str:
     return f"{words}-{hashlib.sha256(form.encode()).hexdigest()[:6]}"
 
 
+GONE = "gone: "  # as a drift begins that has lost something
 _READING_OF = {
     "connections": "db_connections_pct",
     "cache_hit": "db_cache_hit_pct",
@@ -524,7 +525,7 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         reading=f"query_{name}_ms"
         if row["check"] == "critical_query"
         else _READING_OF.get(row["check"], "db_findings"),
-        evidence="" if pd.isna(row["evidence"]) else row["evidence"],
+        evidence="" if pd.isna(row["evidence"]) else str(row["evidence"]).replace(GONE, "it was ", 1),
         action=BACKLOG if pd.isna(row["action"]) else row["action"],
         becomes_green=f"the check finds {limit}{_found(row)}",
         value=None if pd.isna(row["value"]) else float(row["value"]),
@@ -534,7 +535,7 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
 
 
 def _titled(check: str, name: str, evidence: Any) -> str:
-    if check == "drift" and str(evidence).startswith("gone: "):
+    if check == "drift" and str(evidence).startswith(GONE):
         return f"{name.capitalize()} is gone"
     return f"Database check {check}: {name}" if name else f"Database check {check}"
 

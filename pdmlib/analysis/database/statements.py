@@ -20,6 +20,7 @@ import pandas as pd
 from pdmlib.analysis.database import causes, pairs
 from pdmlib.analysis.database.statement_deltas import COUNTERS, grouped, spent
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import counted
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.frames.states import Pace
 
@@ -311,8 +312,8 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     if n1 == 0:
         return _new(facts, row)
     if n1 < FEWEST or n2 < FEWEST:
-        return Pace.TOO_FEW, f"{n1:.0f} calls before and {n2:.0f} after; it takes {FEWEST}"
-    figures = f"mean {row['before_mean_ms']:.2f} -> {row['mean_ms']:.2f} ms (x{row['ratio']:.2f})"
+        return Pace.TOO_FEW, f"{counted(n1, 'call')} before and {n2:.0f} after; it takes {FEWEST}"
+    figures = f"mean {row['before_mean_ms']:.2f} ms before, {row['mean_ms']:.2f} ms now ({row['ratio']:.2f} times)"
     if row["again"] and facts.reset is None:
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
     if _matters(row) and row["ratio"] >= FACTOR and row["t"] >= _beyond_chance(row):
@@ -376,7 +377,7 @@ def _much_more(row: Mapping[str, Any]) -> bool:
 def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
     expected = row["expected"]
     if not expected >= EXPECTED or row["n_before"] < FEWEST:
-        return Pace.TOO_FEW, f"{row['n_before']:.0f} calls before, none after, too few to miss it"
+        return Pace.TOO_FEW, f"{counted(row['n_before'], 'call')} before, none after, too few to miss it"
     if facts.evicted:
         return Pace.UNCERTAIN, "not seen after, but entries were evicted between the looks"
     undone = facts.rollbacks - facts.usual_rollbacks

@@ -18,7 +18,7 @@ from pdmlib.analysis.integrations import emails, messages, payments
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.site.terms import word
 
 SECTION = "integrations"
@@ -248,7 +248,7 @@ def _told(case: Case, name: str) -> Iterator[str]:
         states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
         named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
         yield from (f"{what} is {status}{more}" for what, more, status in named)
-        yield from [f"{len(states) - SHOWN} more states"] if len(states) > SHOWN else []
+        yield from [f"and {counted(len(states) - SHOWN, 'state')} more"] if len(states) > SHOWN else []
 
 
 def table(case: Case) -> list[dict[str, Any]]:
@@ -290,7 +290,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 reading=_id(name),
                 evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
                 action=CHECK,
-                becomes_green="; ".join(cause.goal for cause in causes),
+                becomes_green=" and ".join(cause.goal for cause in causes),
                 active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",

@@ -145,5 +145,5 @@ def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: st
         enough = stats.trials_to_pass(
             now.events, now.trials, is_well=lambda share: share <= most, limit=most, level=case.level
         )
-        goal = f"{enough - now.trials} more {noun} without a loss"
+        goal = f"{enough - now.trials} more {noun} go out without a loss"
     yield Cause(f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})", goal)

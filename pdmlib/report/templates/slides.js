@@ -1,7 +1,8 @@
 const slides = () => [...document.querySelectorAll('.slide')]
 const overflows = slide => {
   const content = slide.querySelector('.content'), edge = content.getBoundingClientRect().bottom + 1
-  return content.scrollHeight > content.clientHeight + 1 || [...content.querySelectorAll('tr, li, p')].some(e => e.getBoundingClientRect().bottom > edge)
+  const flat = [...content.querySelectorAll('.picture')].some(e => e.getBoundingClientRect().height < slide.clientHeight * 0.3)
+  return flat || content.scrollHeight > content.clientHeight + 1 || [...content.querySelectorAll('tr, li, p')].some(e => e.getBoundingClientRect().bottom > edge)
 }
 const rows = slide => [...slide.querySelectorAll('.content tbody tr, .content li')].filter(e => !e.closest('details, .told, .boxes, aside'))
 // What does not fit goes on on a further slide: nothing is cut, and nothing that is urgent is left out.
@@ -22,6 +23,10 @@ const carry = slide => {
   carry(further)
 }
 slides().forEach(carry)
+// What is no list, such as the card, is written smaller.
+for (const slide of slides()) {
+  for (let size = 1; size > 0.5 && overflows(slide); size -= 0.05) slide.querySelector('.content').style.fontSize = `${size}em`
+}
 slides().forEach((slide, at, all) => {
   slide.id = `slide-${at + 1}`
   slide.querySelector('.number').innerText = `${at + 1} of ${all.length}`

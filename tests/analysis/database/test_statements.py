@@ -168,7 +168,7 @@ def test_the_index_that_is_gone_is_named_with_the_statement_that_makes_it_again(
     )
     row = judged(an_entry(S1, 100, 1.0), an_entry(S2, 200, 100.0, hit_blocks=400 + 100 * 1640), gauges=gauges)
     assert row["regressed"]
-    assert "4 -> 1640 blocks per call" in row["reason"]
+    assert "4 blocks per call before, 1640 now" in row["reason"]
     assert "index public.orders_customer on public.orders (customer) is gone" in row["reason"]
     again = "CREATE UNIQUE INDEX CONCURRENTLY orders_customer ON public.orders USING btree (customer);"
     assert again in row["reason"]
@@ -185,14 +185,17 @@ def test_another_plan_counts_on_a_database_that_has_little_to_do_and_is_not_urge
 def test_a_few_more_blocks_do_not_explain_a_long_wait() -> None:
     """11 blocks more, at most 1.1 ms of work, and 600 ms slower: versions of a row that others hold."""
     row = judged(an_entry(S1, 100, 1.0, hit_blocks=300), an_entry(S2, 1100, 546.0, hit_blocks=300 + 1000 * 14))
-    assert "3 -> 14 blocks per call, so the work is the same: likely it waits" in row["reason"]
+    assert "3 blocks per call before, 14 now, so the work is the same: likely it waits" in row["reason"]
 
 
 def test_a_table_that_grew_as_its_blocks_did_is_named_and_no_plan_is_blamed() -> None:
     rows = [a_gauge("n_live_tup", at, count, object="public.orders") for at, count in ((S1, 1000), (S2, 5000))]
     entries = an_entry(S1, 100, 10.0, hit_blocks=10_000), an_entry(S2, 1100, 50.0, hit_blocks=10_000 + 500_000)
     row = judged(*entries, gauges=tuple(rows))
-    assert "100 -> 500 blocks per call: public.orders has grown from about 1000 to 5000 rows" in row["reason"]
+    assert (
+        "100 blocks per call before, 500 now: public.orders has grown from about 1000 to 5000 rows"
+        in row["reason"]
+    )
     same = [a_gauge("n_live_tup", at, 1000, object="public.orders") for at in (S1, S2)]
     assert "its plan changed or what it reads has grown" in judged(*entries, gauges=tuple(same))["reason"]
 
@@ -209,7 +212,9 @@ def test_a_statement_in_the_place_of_another_is_judged_against_it() -> None:
     later = an_entry(after, 2000, 1.0, queryid="3", query="SELECT * FROM public.jobs WHERE id = $1")
     rows = {row["query"]: row for row in statements.compare(a_case({"statements": [*old, new, *other, later]}))}
     assert (rows[text]["verdict"], rows[text]["before_mean_ms"]) == ("REGRESSED", pytest.approx(0.04))
-    assert f"likely in place of «{QUERY}»: mean 0.04 -> 20.00 ms (x500.00)" in rows[text]["reason"]
+    assert (
+        f"likely in place of «{QUERY}»: mean 0.04 ms before, 20.00 ms now (500.00 times)" in rows[text]["reason"]
+    )
     assert rows[QUERY]["reason"] == f"likely replaced by «{text[:80]}»"
 
 

@@ -108,7 +108,7 @@ def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Re
     columns = next((f.columns for f in filters_of(query.sql) if qualified(f.table) == table), ())
     existing = look.rows("indexes_of", table=table)
     serving = [row["definition"] for row in existing if columns and row["first"] == columns[0]]
-    evidence = f"it reads {table} whole and throws {thrown:.0f} rows away; " + (
+    evidence = f"it reads {table} whole and throws {thrown:,.0f} rows away; " + (
         f"{serving[0]} exists and is not used" if serving else "no index serves"
     )
     action = index_for(Filter(table, columns)) if columns and not serving else f"ANALYZE {table} and read its plan"

@@ -69,7 +69,7 @@ def missing_index(look: Look) -> list[Result]:
             unit="rows per scan",
             threshold="< 10000",
             window=_SINCE,
-            evidence=f"{r['scans']:.0f} scans of the whole table read {r['rows_read']:.0f} rows; "
+            evidence=f"{r['scans']:,.0f} scans of the whole table read {r['rows_read']:,.0f} rows; "
             f"{r['index_scans']:.0f} scans by an index",
             action="See which statements in `queries` read it, and index what they filter by",
         )

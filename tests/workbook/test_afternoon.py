@@ -1,0 +1,146 @@
+"""An analyst's afternoon in JupyterLab, played through in Chromium: each step shows what one hopes for.
+
+Pictures of each step lie in the folder of the test (`--basetemp` keeps it).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.workbook.conftest import TOKEN, Server
+
+CHROMIUM = Path("/usr/bin/chromium")
+LONG_MS = 300_000  # a machine that is busy, and four reports in one notebook
+# Cells that hold something have their numbers, or wait behind one that failed; one that runs has a star.
+DONE = """() => {
+  const filled = cell => cell.querySelector('.cm-content')?.innerText.trim()
+  const cells = [...document.querySelectorAll('.jp-CodeCell')].filter(filled)
+  const prompts = cells.map(cell => cell.querySelector('.jp-InputPrompt').innerText)
+  const failed = document.querySelector('[data-mime-type="application/vnd.jupyter.stderr"]')
+  return !prompts.some(text => text.includes('*')) && (failed || prompts.every(text => /\\d/.test(text)))
+}"""
+
+
+class Afternoon:
+    """A notebook in a browser, and what its cells show."""
+
+    def __init__(self, page: Page, server: Server, shots: Path) -> None:
+        self.page, self.server, self.shots = page, server, shots
+        shots.mkdir()
+
+    def open(self, name: str) -> None:
+        self.page.goto(f"{self.server.url}/lab/tree/{name}?token={TOKEN}")
+        self.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=LONG_MS)
+        self.page.wait_for_selector("text=(ipykernel) | Idle", timeout=LONG_MS)
+        self._shoot("opened")
+
+    def run_all(self) -> None:
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self._until_done()
+
+    def ask(self, code: str) -> str:
+        """What a new cell at the end shows."""
+        self._new_cell(code)
+        self.page.keyboard.press("Shift+Enter")
+        self._until_done()
+        return self._shown()
+
+    def completed(self, code: str) -> list[str]:
+        """What Tab offers behind the code."""
+        self._new_cell(code)
+        self.page.keyboard.press("Tab")
+        self.page.wait_for_selector(".jp-Completer-item", timeout=LONG_MS)
+        self._shoot("completed")
+        offered = self.page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()
+        self.page.keyboard.press("Escape")
+        return offered
+
+    def errors(self) -> list[str]:
+        return self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
+
+    def _new_cell(self, code: str) -> None:
+        self.page.get_by_role("menuitem", name="Edit", exact=True).click()
+        self.page.keyboard.press("Escape")
+        self.page.locator(".jp-Notebook .jp-Cell").last.click(position={"x": 2, "y": 2})
+        for key in ("Escape", "b", "Enter"):
+            self.page.keyboard.press(key)
+        self.page.keyboard.insert_text(code)
+
+    def _until_done(self) -> None:
+        """Until every cell has its number, or one has failed and those behind it are not run."""
+        self.page.wait_for_timeout(500)
+        self.page.wait_for_function(DONE, timeout=LONG_MS)
+        self.page.wait_for_timeout(500)
+
+    def _shown(self) -> str:
+        cells = self.page.locator(".jp-CodeCell").filter(has=self.page.locator(".jp-OutputArea-output"))
+        cells.last.scroll_into_view_if_needed()
+        self._shoot("asked")
+        return cells.last.locator(".jp-OutputArea").inner_text()
+
+    def _shoot(self, name: str) -> None:
+        count = len(list(self.shots.iterdir()))
+        self.page.screenshot(path=self.shots / f"{count:02}-{name}.png")
+
+
+@pytest.fixture
+def afternoon(server: Server, tmp_path: Path) -> Iterator[Afternoon]:
+    if not CHROMIUM.exists():
+        reason = f"no browser at {CHROMIUM}: no afternoon is played"
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield Afternoon(browser.new_page(viewport={"width": 1400, "height": 1000}), server, tmp_path / "shots")
+        browser.close()
+
+
+@pytest.mark.slow
+def test_an_afternoon_shows_at_each_step_what_one_hopes_for(afternoon: Afternoon, tmp_path: Path) -> None:
+    afternoon.open("explore.ipynb")
+    afternoon.run_all()
+
+    last = afternoon.ask("print('it ran to the end', mine)")
+    assert "it ran to the end Report(demo week1: YELLOW" in last, last
+    assert [text for text in afternoon.errors() if "Error" in text] == []
+
+    wrong = afternoon.ask('week.table("rotes")')
+    assert wrong.strip() == f"CallError: 'rotes' is not a table of week1; did you mean routes? {lists(wrong)}"
+    wrong = afternoon.ask('week["latency_p59"]')
+    assert wrong.count("\n") <= 2 and "did you mean latency_p99_ms or latency_p95_ms" in wrong, wrong
+    assert "latency_p95_ms" in afternoon.completed('week["latency_p9')
+
+    by_hour = afternoon.ask('week.slice("latencies", by="hour")')
+    assert "13:00" in by_hour and "America/Chicago" in by_hour
+    both = afternoon.ask('compare(week, open_report(site, "daily", as_of, deployed_at, out=out))')
+    assert "no, beyond chance" in both and "compared an hour" in both
+    moved = afternoon.ask('week.limits("latency_p95_ms", 1500)')
+    assert "Tried in this notebook, in no site file: latency_p95_ms < 1500 ms" in moved
+    own = afternoon.ask('week.add("carts", 1300, "count", "> 1200 fail P1").readings("own")')
+    assert "1,300" in own and "FAIL" in own
+    written = afternoon.ask('week.add("carts", 1300, "count", "> 1200 fail P1").write(f"{out}/afternoon")')
+    assert "report.json is written" in written
+    content = json.loads((tmp_path / "out/afternoon/report.json").read_text(encoding="utf-8"))
+    assert {r["id"]: r["status"] for r in content["readings"]}["carts"] == "fail"
+    exported = afternoon.ask('week.export(f"{out}/afternoon", "latencies", "readings")')
+    assert "latencies.csv" in exported
+    assert (tmp_path / "out/afternoon/latencies.csv").read_text(encoding="utf-8").startswith("source,start,end,")
+
+
+def lists(text: str) -> str:
+    """The end of a line that says where all names are; how many there are is not this test's."""
+    return text[text.index("report.tables lists all") :].strip()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gallery", "compare", "week1"])
+def test_a_notebook_runs_from_top_to_bottom_in_a_browser(afternoon: Afternoon, name: str) -> None:
+    afternoon.open(f"{name}.ipynb")
+    afternoon.run_all()
+    assert "to the end" in afternoon.ask("print('to the end')")
+    assert [text for text in afternoon.errors() if "Error" in text] == []
