@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -224,3 +225,12 @@ def test_a_site_without_queries_features_and_costs_has_every_section_that_a_ship
     assert {"queries", "costs", "stability"} <= asked
     for name in asked:
         report.readings(name)
+
+
+def test_what_is_shown_of_a_table_is_bounded_and_says_what_is_left_out(week: Report) -> None:
+    rows = [{"title": f"error {n}", "events": n} for n in range(2500)]
+    verdict = replace(week.verdict, tables={**week.verdict.tables, "top_errors": rows})
+    report = replace(week, verdict=verdict)
+    assert report.table("top_errors").html.count("<tr") <= 1002
+    assert "and 1,500 more rows" in report.table("top_errors").html
+    assert len(report.table("top_errors").frame) == 2500
