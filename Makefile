@@ -138,7 +138,7 @@ check: $(VENV)/.ready-dev docs ## format, lint, types, notebooks without outputs
 	$(VENV)/bin/python -m tests.notebooks
 
 docs: $(VENV)/.ready-dev ## the pages of docs/ as a site in .docs/; what is wrong with them is an error
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet --strict
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 format: $(VENV)/.ready-dev ## format the code
 	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,8 +33,9 @@ def parameters(reports: Reports, folder: Path) -> list[str]:
     return [word for name, value in given.items() for word in ("-p", name, str(value))]
 
 
-def run(*call: str | Path) -> None:
-    subprocess.run([TOOLS / call[0], *call[1:]], check=True, timeout=600)
+def run(reports: Reports, *call: str | Path) -> None:
+    """A tool, with the secrets of the site: the questions at a notebook's end open reports of their own."""
+    subprocess.run([TOOLS / call[0], *call[1:]], check=True, timeout=600, env={**os.environ, **reports.environ})
 
 
 def written(path: Path) -> dict[str, Any]:
@@ -42,13 +44,15 @@ def written(path: Path) -> dict[str, Any]:
 
 
 def test_papermill_alone_makes_the_same_report(reports: Reports, tmp_path: Path) -> None:
-    run("papermill", "--no-progress-bar", WEEK1, tmp_path / "out.ipynb", *parameters(reports, tmp_path))
+    run(reports, "papermill", "--no-progress-bar", WEEK1, tmp_path / "out.ipynb", *parameters(reports, tmp_path))
     assert written(tmp_path / "report.json") == written(reports.folder("week1") / "report.json")
     assert (tmp_path / "report.md").read_text() == reports.read("week1", "report.md")
 
 
 def test_nbconvert_alone_makes_the_same_report(reports: Reports, tmp_path: Path) -> None:
-    run("papermill", "--prepare-only", WEEK1, tmp_path / "week1.ipynb", *parameters(reports, tmp_path))
-    run("jupyter-nbconvert", "--execute", "--to", "html", "--log-level", "ERROR", tmp_path / "week1.ipynb")
+    run(reports, "papermill", "--prepare-only", WEEK1, tmp_path / "week1.ipynb", *parameters(reports, tmp_path))
+    run(
+        reports, "jupyter-nbconvert", "--execute", "--to", "html", "--log-level", "ERROR", tmp_path / "week1.ipynb"
+    )
     assert written(tmp_path / "report.json") == written(reports.folder("week1") / "report.json")
     assert "missed_opportunities_status_idx" in (tmp_path / "week1.html").read_text(encoding="utf-8")
