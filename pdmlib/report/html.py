@@ -28,7 +28,7 @@ _CLOSING = "</div><!-- pdm-o -->"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _TAG = re.compile(r"<[^>]*>")
 SAID = 100  # characters of what a piece shows that its one line repeats
-MOST_ROWS = 500  # of a table in one output: a browser holds them, and `.frame` has all
+MOST_ROWS = 1000  # of a table in one output, which a browser holds at once
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def grid(
         most: rows that are seen at once; the others are folded, and a slide says how many the report has.
         rest: what the folded rows are; without it how many.
     """
-    columns = list(columns)
+    columns, over, rows = list(columns), len(rows) - MOST_ROWS, rows[:MOST_ROWS]
     cells = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
     told = {column for row in cells for column, text in row if text}
     shown = [
@@ -115,7 +115,9 @@ def grid(
     ]
     at_once = len(shown) if most is None else most
     columns = [column for column in columns if column in told]
-    return render("table.html.j2", columns=columns, rows=shown, empty=empty, most=at_once, rest=rest)
+    table = render("table.html.j2", columns=columns, rows=shown, empty=empty, most=at_once, rest=rest)
+    more = f'<p class="empty">and {over:,} more rows, which report.json and `.frame` have</p>'
+    return Html(table.html + more) if over > 0 else table
 
 
 def bullets(items: Iterable[str], empty: str, most: int | None = None) -> Html:

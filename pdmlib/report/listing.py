@@ -34,8 +34,7 @@ class Names(Mapping[str, T], Generic[T]):
     @property
     def _table(self) -> Table:
         columns = COLUMNS["frames" if self.what == "frames" else "names"]
-        told = {key for row in self._rows for key in row}
-        shown = html.grid([c for c in columns if c.key in told], self._rows, f"There are no {self.what}.")
+        shown = html.grid(columns, self._rows, f"There are no {self.what}.")
         return Table(shown.html, self._rows)
 
     def __getitem__(self, name: str) -> T:

@@ -238,8 +238,7 @@ def slices(by: str, rows: Iterable[Mapping[str, Any]], said: str) -> Html:
     listed = [_slice_row(by, row) for row in rows]
     if not listed:
         return grid((), listed, said)
-    known = [column for column in COLUMNS["slice"] if any(row[column.key] not in ("", None) for row in listed)]
-    shown = grid((C("key", by.capitalize(), cells.text), *known), listed, said)
+    shown = grid((C("key", by.capitalize(), cells.text), *COLUMNS["slice"]), listed, said)
     return Html(f"<p>{escape(said)}</p>{shown.html}")
 
 

@@ -5,6 +5,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pandas as pd
@@ -18,6 +19,7 @@ from pdmlib.analysis.own import ladder
 from pdmlib.frames.about import FILLED_BY, about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
+from pdmlib.report import tables
 from pdmlib.site.notes import Notes
 from pdmlib.verdict.verdict import judge
 from tests.builders import WEEK_LATER, Rows, a_case, a_site, at
@@ -224,3 +226,9 @@ def test_a_site_without_queries_features_and_costs_has_every_section_that_a_ship
     assert {"queries", "costs", "stability"} <= asked
     for name in asked:
         report.readings(name)
+
+
+def test_what_is_shown_of_a_table_is_bounded_and_says_what_is_left_out() -> None:
+    rows = [{"name": f"one {n}"} for n in range(2500)]
+    shown = tables.table("of_tomorrow", rows, ZoneInfo("UTC")).html
+    assert shown.count("<td") == 1000 and "and 1,500 more rows" in shown
