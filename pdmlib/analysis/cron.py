@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -26,7 +26,7 @@ from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
 from pdmlib.frames.understanding import LACKING
 from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import comes_twice, spoken, spoken_day
+from pdmlib.phases.window import Window, comes_twice, spoken, spoken_day
 from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_before, slots_of, timed
 from pdmlib.site.tables import Cron, Job
 
@@ -41,6 +41,7 @@ EMPTY = "the cron log can be read and holds no row of any job"
 SILENT = "nothing was logged in this window by any job"
 NOTHING_DUE = "no job was due in this window"
 GOOD, BAD = (Slot.OK, Slot.LATE), (Slot.FAILED, Slot.HUNG)
+EARLY = timedelta(days=2)  # before the window, of which the log is read whole
 SHOWN = 20  # jobs that the site file does not list: more tell nobody more
 NAME = 60  # characters of a stranger's name that a row can hold
 IDLE = (Slot.NOT_DUE, Slot.DISABLED, Slot.DUPLICATE)
@@ -429,6 +430,7 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
     over, zone = _good_since(mine, last), case.site.zone
+    begun = _before(case, job, states) if states == BAD and due["state"].iloc[0] in states else None
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
@@ -438,12 +440,21 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
         f"last that of {spoken(last, zone)}{why}.",
         action=RERUN,
         becomes_green=f"its next run succeeds (now {over} of the runs due since {spoken(last, zone)} did)",
-        since=first,
+        since=begun or first,
         active=over == 0,
         value=len(hit),
         said=f"The job {job} {DID[word]} in {len(hit)} of {len(due)} runs",
         threshold="> 0",
     )
+
+
+def _before(case: Case, job: str, states: tuple[str, ...]) -> datetime | None:
+    """When the runs began to come out so that did just before the window, as far back as the log is read."""
+    early = _expected(slots(case.at(Window(case.window.start - EARLY, case.window.start))))
+    mine = early[early["job"] == job].sort_values("expected_at")
+    others = mine.loc[~mine["state"].isin(states), "expected_at"]
+    run = mine[mine["expected_at"] > others.max()] if len(others) else mine
+    return None if run.empty else run["expected_at"].min().to_pydatetime()
 
 
 def _good_since(mine: pd.DataFrame, last: datetime) -> int:

@@ -455,3 +455,17 @@ def test_a_job_of_the_log_that_the_site_file_does_not_list_has_a_row_and_its_fai
     assert "ghost (24 runs, 24 failed), calm (24 runs, 0 failed)" in finding.evidence
     assert MEASURES["cron_runs_failed"](case).value == 0
     assert "ghost (24 runs, 24 failed)" in str(MEASURES["cron_jobs_expected"](case).evidence)
+
+
+def test_rule_16_a_job_that_failed_before_the_deployment_as_well_failed_since_then() -> None:
+    """Hourly from 30 hours before the deployment: 12 runs went well, then 18 and 24 failed."""
+    begin = DEPLOYED - timedelta(hours=30)
+    rows = [
+        row
+        for n, moment in enumerate(every(60, begin, DAY_LATER))
+        for row in rows_of("job", moment, status="completed" if n < 12 else "failed")
+    ]
+    (found,) = [f for f in cron.findings(a_day(rows)) if f.id == "cron:job:failed"]
+    assert (found.value, found.since) == (24, DEPLOYED - timedelta(hours=18))
+    (fresh,) = cron.findings(a_day(hourly(but={0: rows_of("job", DEPLOYED, status="failed")})))
+    assert fresh.since == DEPLOYED, "nothing is known of before, and the first run failed"
