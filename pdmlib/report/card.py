@@ -22,7 +22,7 @@ from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
 from pdmlib.phases.scope import ROLL_OUT
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
-from pdmlib.verdict.causes import Cause, CauseStatus
+from pdmlib.verdict.causes import Cause, CauseStatus, lowered
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
@@ -202,15 +202,18 @@ def _advice(verdict: Verdict) -> str:
     """The recommendation; a week or month that is over says first how the deployment went."""
     told = f"{verdict.recommendation_text}."
     if verdict.recommendation is Recommendation.ROLLBACK:
-        held = next(alert.title for alert in verdict.alerts if alert.rollback)
-        return f"Roll back now: the guide says so while this holds: {held}."
+        held = next(alert for alert in verdict.alerts if alert.rollback)
+        found = next((f for f in (*verdict.findings, *verdict.symptoms) if f.id == held.id and f.said), None)
+        why = lowered(found.said if found else held.title)
+        return f"Roll back now, the guide says, as long as this holds: {why}."
     if verdict.outcome is None:
         return told
+    complete = verdict.case.scope.complete
     ended = {
         Outcome.SUCCESSFUL: "The deployment was a success.",
         Outcome.PARTIAL: "The deployment was a partial success.",
         Outcome.FAILED: "The deployment failed.",
-        Outcome.UNKNOWN: "Whether the deployment succeeds is not known yet.",
+        Outcome.UNKNOWN: "Whether the deployment succeeds is not known" + ("." if complete else " yet."),
     }
     return f"{ended[verdict.outcome]} {told}"
 
@@ -262,11 +265,11 @@ def _tiles(verdict: Verdict) -> Iterable[Tile]:
 
 
 def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
-    flag = isinstance(reading.value, bool)
+    flag, known = reading.unit == "bool", reading.value is not None
     unit = reading.unit.removesuffix(" of requests")
     return Tile(
         title=title,
-        value=("up" if reading.value else "down") if flag else amount(reading.value, unit),
+        value=words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit),
         limit="" if flag else f"target {reading.target} {unit}",
         before="" if flag else _before(verdict, reading, unit),
         status=reading.status.value,

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Priority, Status, counted
+from pdmlib.frames.readings import Answer, Priority, Status, counted
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
@@ -42,6 +42,8 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         next_steps=notes.next_steps or next_steps(verdict),
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
         nothing=nothing(verdict),
+        none_found=none_found(verdict),
+        unmeasured=unmeasured(verdict),
     )
     lines = [line for line in text.split("\n") if words.ABSENT not in line]
     return "\n".join([*lines, *_own(verdict)]) + "\n"
@@ -93,8 +95,41 @@ def highlights(verdict: Verdict) -> list[str]:
 
 def nothing(verdict: Verdict) -> str:
     """What an empty list of highlights means: that nothing stands out, or that nothing was looked at."""
-    seen = any(reading.status in (Status.PASS, Status.WARN, Status.FAIL) for reading in verdict.readings)
-    return "Nothing stands out" if seen else "Nothing was looked at: no source was read"
+    return "Nothing stands out" if _heard(verdict) else UNREAD
+
+
+UNREAD = "Not known: no source was read"
+
+
+def none_found(verdict: Verdict) -> str:
+    """What an empty list of faults means, by how much was looked at."""
+    asked = [
+        row.status.heard for row in verdict.case.collection.coverage if row.status is not Answer.NOT_CONFIGURED
+    ]
+    return "None" if all(asked) else "None in what could be read" if any(asked) else UNREAD
+
+
+def _heard(verdict: Verdict) -> bool:
+    return none_found(verdict) != UNREAD
+
+
+def unmeasured(verdict: Verdict) -> list[str]:
+    """What could not be measured, a line for each reason; a source that was not read is told once."""
+    collection = verdict.case.collection
+    deaf = {
+        row.source: (row.brief, collection.gap(row.source)) for row in collection.coverage if not row.status.heard
+    }
+    unread: dict[str, list[str]] = {}
+    others: dict[str, list[str]] = {}
+    for reading in verdict.unknown:
+        source, reason = reading.measurement.source or "", reading.reason or "not known why"
+        brief, gap = deaf.get(source, (None, None))
+        if brief == reason or (gap and gap[1] == reason):
+            unread.setdefault(f"{source} could not be read ({reason})", []).append(reading.title)
+        elif reading.id != "sources_read" or not deaf:
+            others.setdefault(reason, []).append(reading.title)
+    told = [f"{reason}: {', '.join(dict.fromkeys(titles))}" for reason, titles in unread.items()]
+    return told + [f"{', '.join(dict.fromkeys(titles))}: {reason}" for reason, titles in others.items()]
 
 
 def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
@@ -104,11 +139,15 @@ def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
 
 
 def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
-    zone = verdict.case.site.zone
+    zone, app = verdict.case.site.zone, verdict.reading("app_up")
     what = "of downtime" if row["reading"] == "app_up" else "in which too many requests failed"
-    end = spoken(parse_time(row["end"]), zone) if row["end"] else "now"
     start, minutes = spoken(parse_time(row["start"]), zone), words.number(row["minutes"], "min")
-    return f"{minutes} {what}, {start} to {end}, {row['status']}"
+    if row["minutes"] < 1:
+        minutes = "Less than a minute"
+    if row["end"]:
+        return f"{minutes} {what}, {start} to {spoken(parse_time(row['end']), zone)}, {row['status']}"
+    sure = row["reading"] != "app_up" or (app is not None and app.value is False)
+    return f"{minutes} {what} since {start}, {'not over' if sure else 'not confirmed'}"
 
 
 def next_steps(verdict: Verdict) -> list[str]:
@@ -120,9 +159,9 @@ def next_steps(verdict: Verdict) -> list[str]:
 
 
 BECAME = {
-    CauseStatus.NEW: "Still so.",
+    CauseStatus.NEW: "Still the case.",
     CauseStatus.STANDING: "There before the deployment.",
-    CauseStatus.RECOVERED: f"Over; {words.OPEN}.",
+    CauseStatus.RECOVERED: "It is over; nothing is noted about it yet.",
 }
 
 
@@ -147,7 +186,8 @@ def _issue(cause: Cause, notes: Notes) -> str:
     became = notes.issues.get(cause.id) or BECAME[cause.status]
     action = cause.action.removesuffix(f": {cause.fix}").rstrip(".")
     told = words.markdown(f"{cause.sentence}. {became} {action}.{green}")
-    lines = [words.markdown(f"{step.title}: {step.evidence}") for step in telling(cause.steps)]
+    more = [step for step in telling(cause.steps) if step.evidence.rstrip(".") not in cause.sentence]
+    lines = [words.markdown(f"{step.title}: {step.evidence}") for step in more]
     return Markup(told + fix + Markup("").join(Markup("\n  - ") + line for line in lines))
 
 
@@ -185,6 +225,7 @@ def _environment() -> Environment:
         "as_word": words.as_word,
         "or_none": words.or_none,
         "in_brackets": words.in_brackets,
+        "held_against": words.held_against,
         "code": words.code,
         "day": words.day,
         "counted": counted,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status, Trend, amount
+from pdmlib.frames.readings import Reading, State, Status, Trend, amount
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.phases.window import spoken_day
 
@@ -41,7 +41,7 @@ OUTCOMES = {
     Outcome.SUCCESSFUL: "✓ SUCCESSFUL",
     Outcome.PARTIAL: "⚠️ PARTIAL",
     Outcome.FAILED: "✗ FAILED",
-    Outcome.UNKNOWN: "? NOT KNOWN YET",
+    Outcome.UNKNOWN: "? NOT KNOWN",
 }
 LINE, SENTENCES = 300, 1500
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
@@ -65,7 +65,9 @@ def shown(reading: Reading | None) -> str:
     if reading is None:
         return ABSENT
     if reading.value is None:
-        return f"not measured ({reading.reason})"
+        source, why = reading.measurement.source or "", reading.reason or ""
+        whose = f"{source}: " if reading.measurement.state is State.ERROR and source and source not in why else ""
+        return f"not measured ({whose}{why})"
     return number(reading.value, reading.unit)
 
 
@@ -79,6 +81,14 @@ def as_word(reading: Reading | None, yes: str, no: str) -> str:
 def or_none(reading: Reading | None, nothing: str = "none") -> str:
     """What an empty list says: that there is nothing only where the reading that counts it is known."""
     return ABSENT if reading is None else "not known" if reading.value is None else nothing
+
+
+def held_against(reading: Reading | None) -> str:
+    """The target and how it was met, in brackets behind a value; empty where nothing is judged."""
+    if reading is None or reading.value is None or not reading.target or reading.status is Status.INFO:
+        return ""
+    target = "yes" if reading.value is True or reading.value is False else reading.target
+    return f" (target {target}, {judged(reading)})"
 
 
 def in_brackets(reading: Reading | None) -> str:
@@ -160,7 +170,8 @@ def _cut(text: str, most: int) -> str:
 def markdown(value: Any) -> Any:
     """A value made harmless for Markdown and the HTML it may become; `Markup` passes as it is.
 
-    Only what begins a tag, an entity or a quotation is written otherwise, so that `< 1000` stays readable.
+    Only what begins a tag, an entity or a quotation is written otherwise, so that `< 1000` stays readable: `‹` for
+    a tag, since an escape such as `&lt;` is shown as it is where a chat takes no HTML.
     A space at either end stays, since a template may join a value to what stands beside it.
     """
     if isinstance(value, Markup):
@@ -178,5 +189,5 @@ def code(value: Any) -> Markup:
 def _harmless(line: str) -> str:
     text = _SPECIAL.sub(r"\\\1", line)
     text = _BRACKET.sub(r"\\\1", text) if _LINKED.search(line) else text
-    text = _TAG.sub("&lt;", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", text)))
-    return _QUOTE.sub(r"\1&gt;", text)
+    text = _TAG.sub("‹", _ENTITY.sub("&amp;", _LINK.sub(r"\g<0>\\", text)))
+    return _QUOTE.sub(r"\1›", text)

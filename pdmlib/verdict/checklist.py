@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
-from pdmlib.frames.readings import Finding, Reading, Status, Trend
+from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount
 from pdmlib.phases.phase import Checklist, Phase
+from pdmlib.phases.window import spoken_day
 from pdmlib.site.site import Site
 
 
@@ -302,7 +304,7 @@ def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None
     if reading.status is Status.UNKNOWN:
         return None
     if box.none and reading.value:
-        return f"{reading.title}: {reading.value}"
+        return f"{reading.title}: {amount(reading.value, reading.unit)}"
     if box.steady and reading.measurement.trend == box.steady:
         return f"{reading.title}: {reading.measurement.trend} against before"
     unjudged = box.at_no_time or reading.status is Status.INFO or reading.id.startswith("feature_")
@@ -314,15 +316,19 @@ def _unsure(box: Box, reading: Reading) -> str | None:
     if reading.status is Status.UNKNOWN:
         return reading.reason or f"{reading.title} is not known"
     if box.steady and reading.measurement.trend == Trend.UNKNOWN:
-        return f"{reading.title}: {reading.value}; too little to say what is usual"
+        return f"{reading.title}: {amount(reading.value, reading.unit)}; too little to say what is usual"
     return f"{reading.title}: none in the window" if box.used and not reading.value else None
+
+
+def _trend(day: str, trend: Trend) -> str:
+    return f"{spoken_day(date.fromisoformat(day))} {'not comparable' if trend == Trend.UNKNOWN else trend}"
 
 
 def _by_days(box: Box, rule: Days, whole: list[Mapping[str, Any]], found: Mapping[str, str]) -> dict[str, Any]:
     """State of a box that the newest whole days decide: failed where a trend was bad on all of them."""
     names, days = box.readings, whole[-rule.newest :]
     trends = {name: [row[f"{name.removesuffix('_total')}_trend"] for row in days] for name in names}
-    said = {n: ", ".join(f"{d['date']} {t}" for d, t in zip(days, trends[n], strict=True)) for n in names}
+    said = {n: ", ".join(_trend(d["date"], t) for d, t in zip(days, trends[n], strict=True)) for n in names}
     failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(rule.bad)]
     failed += [(n, found[n]) for n in names if n in found]
     unsure = [(n, said[n] or "no day is over yet") for n in names if not days or Trend.UNKNOWN in trends[n]]

@@ -62,9 +62,10 @@ def confidence_of(
 ) -> tuple[Confidence, tuple[str, ...]]:
     """high, medium or low, with the reasons: coverage, sample sizes, rival explanations."""
     readings = list(readings)
-    low = [f"{r.title} is unknown: {r.reason}" for r in readings if r.key and r.status is Status.UNKNOWN]
+    low = _unknown(r for r in readings if r.key and r.status is Status.UNKNOWN)
     low += [f"it is not known which deployment this is about: {case.doubt}"] if case.doubt else []
     medium = [f"{c.source}: {c.brief}" for c in case.collection.coverage if c.status is not Answer.OK]
+    medium = [text for text in medium if not any(text in told for told in low)]
     for reading in readings:
         covered = reading.measurement.coverage_pct
         if reading.id in KEY_READINGS and covered is not None and covered < WHOLE_PCT:
@@ -80,3 +81,15 @@ def confidence_of(
     level = Confidence.LOW if low else Confidence.MEDIUM if medium else Confidence.HIGH
     reasons = low + medium or ["all sources answered, all key readings are known, nothing else explains a change"]
     return level, tuple(dict.fromkeys(reasons))
+
+
+def _unknown(readings: Iterable[Reading]) -> list[str]:
+    """Key readings that are not known, a line for each reason; what a source did not tell goes with the source."""
+    readings = list(readings)
+    unread = next((r.reason or "" for r in readings if r.id == "sources_read"), "")
+    titles: dict[str, list[str]] = {}
+    for reading in readings:
+        if reading.reason and reading.reason not in unread:
+            titles.setdefault(reading.reason, []).append(reading.title)
+    told = [f"not known: {', '.join(named)} ({reason})" for reason, named in titles.items()]
+    return [f"not every source was read: {unread}", *told] if unread else told

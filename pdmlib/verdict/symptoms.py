@@ -113,10 +113,22 @@ def _plain(reading: Reading, title: str) -> str:
         return title
     numbers = reading.target.startswith(("<", ">"))
     return (
-        f"{reading.title} is {value}, where {reading.target} is the target"
+        f"{reading.title} is {value}, and the target is {_in_words(reading.target, reading.unit)}"
         if numbers
         else f"{reading.title}: {value}"
     )
+
+
+SIGNS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least"}
+
+
+def _in_words(target: str, unit: str) -> str:
+    """A limit such as `< 1000` inside a sentence: `under 1,000 ms`."""
+    sign, _, limit = target.partition(" ")
+    try:
+        return f"{SIGNS[sign]} {amount(float(limit), unit.removesuffix(' of requests'))}"
+    except (KeyError, ValueError):
+        return target
 
 
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
@@ -138,7 +150,8 @@ def _unread(case: Case, reading: Reading) -> Finding:
         reading=reading.id,
         evidence=f"{reading.reason}.",
         action="Make every source readable",
-        becomes_green="each source of the site file answers (now 1 or more do not)",
+        becomes_green="each source of the site file answers"
+        + (f" (now without: {_named(silent)})" if silent else ""),
         threshold="all",
         said=_silent(silent, len(asked)),
     )
@@ -147,8 +160,11 @@ def _unread(case: Case, reading: Reading) -> Finding:
 def _silent(sources: list[str], asked: int) -> str:
     if len(sources) == asked:
         return "No source could be read"
-    named = ", ".join(sources[:NAMED]) + (f" and {len(sources) - NAMED} more" if len(sources) > NAMED else "")
-    return f"{named} could not be read" if sources else ""
+    return f"{_named(sources)} could not be read" if sources else ""
+
+
+def _named(sources: list[str]) -> str:
+    return ", ".join(sources[:NAMED]) + (f" and {len(sources) - NAMED} more" if len(sources) > NAMED else "")
 
 
 def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:

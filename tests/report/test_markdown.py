@@ -1,5 +1,6 @@
 """The guide's templates filled in: what stands beside a value, and how much of a sentence."""
 
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -8,12 +9,14 @@ import pytest
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
+from pdmlib.phases.phase import PHASES, Phase
 from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window
 from pdmlib.report.text import report_markdown
 from pdmlib.site.notes import Notes
+from pdmlib.site.site import SOURCE_NAMES
 from pdmlib.verdict.verdict import judge
-from tests.builders import DEPLOYED, a_case, a_site, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, every, the_probes
 
 OVER = DEPLOYED + timedelta(days=5, hours=3)
 
@@ -72,3 +75,65 @@ def test_the_title_says_how_many_of_the_days_have_come() -> None:
     fourth = DEPLOYED + timedelta(days=3)
     assert any("(4 of 7 days, the last not over)" in line for line in filled(a_case(as_of=fourth)))
     assert a_case(as_of=fourth).scope.days_done == 3
+
+
+UNREAD = dict.fromkeys(SOURCE_NAMES, "failed")
+REFUSED = "503: Service Unavailable"
+
+
+@pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
+def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phase) -> None:
+    """Nobody looked: that there is no fault is as unknown as that there is one."""
+    gaps = [a_gap(name, REFUSED) for name in SOURCE_NAMES]
+    text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD)))
+    assert "No source could be read" in text
+    assert "- None\n" not in text.partition("Issues")[2].partition("Action Items")[0]
+    assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered", text)
+
+
+def test_what_a_silent_source_left_unmeasured_is_one_line() -> None:
+    gaps = [a_gap("stripe", REFUSED)]
+    lines = filled(a_case({"gaps": gaps}, coverage={"stripe": "failed"}))
+    told = [line for line in lines if line.startswith("- stripe could not be read (")]
+    assert len(told) == 1
+    assert f"({REFUSED}): " in told[0]
+    assert {"Payment failures", "Webhooks not delivered"} <= set(told[0].partition("): ")[2].split(", "))
+
+
+def test_no_fault_is_none_where_all_was_read_and_says_so_where_not() -> None:
+    lines = filled(a_case({"gaps": [a_gap("stripe", REFUSED)]}, coverage={"stripe": "failed"}))
+    assert lines[lines.index("### Critical (P0)") + 1] == "- None in what could be read"
+    assert (whole := filled(a_case()))[whole.index("### Critical (P0)") + 1] == "- None"
+
+
+def test_a_target_of_yes_is_a_word() -> None:
+    probes = the_probes(5, DEPLOYED - timedelta(days=8), WEEK_LATER)
+    lines = filled(a_case({"probes": probes}, "weekly-review"))
+    assert "- Application up: yes (target yes, ✓ PASS)" in lines
+    assert not any("· info)" in line for line in lines), "what is not judged has no target"
+
+
+def test_a_doubtful_outage_is_not_told_as_downtime() -> None:
+    """The last probe finds it down, and 200 requests of the last minutes were served."""
+    last = WEEK_LATER - timedelta(minutes=5)
+    probes = the_probes(5, DEPLOYED - timedelta(days=8), WEEK_LATER, [last])
+    served = {"source": "vercel", "interval_s": 60.0, "status": 200, "requests": 40.0}
+    counts = [{**served, "at": at} for at in every(1, DEPLOYED, WEEK_LATER)]
+    told = [line for line in filled(a_case({"probes": probes, "request_counts": counts})) if "of downtime" in line]
+    assert told
+    assert all(line.endswith("not confirmed") for line in told)
+
+
+def test_a_limit_inside_a_sentence_is_in_words() -> None:
+    """1,200 ms against the guide's target of under 1,000 ms."""
+    times = {"p50_ms": 100.0, "p95_ms": 1200.0, "p99_ms": 1500.0, "avg_ms": 200.0}
+    row = {
+        "source": "sentry",
+        "start": DEPLOYED,
+        "end": WEEK_LATER,
+        "requests": 10_000.0,
+        "failures": 0.0,
+        **times,
+    }
+    lines = filled(a_case({"latencies": [{**row, "samples": 500, "sample_rate": 0.05}]}))
+    assert any("Response time p95 is 1,200 ms, and the target is under 1,000 ms" in line for line in lines)

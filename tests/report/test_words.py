@@ -41,8 +41,9 @@ def test_hostile_text_becomes_plain_text_in_markdown() -> None:
 def test_what_opens_no_tag_stays_readable() -> None:
     assert str(markdown('p95 < 1000, >= 99.9 & it\'s "ok"')) == 'p95 < 1000, >= 99.9 & it\'s "ok"'
     assert str(markdown("<b>&lt;&#60;</b>")).count("<") == 0
-    assert "&lt;" in str(markdown("<https://x>"))
-    assert str(markdown("> quoted")) == "&gt; quoted"
+    assert str(markdown("<https://x>")) == r"‹https\://x>"
+    assert str(markdown("<img src=x>")) == "‹img src=x>", "a chat shows &lt; as it is"
+    assert str(markdown("> quoted")) == "› quoted"
     assert str(markdown("&lt;script&gt;")) == "&amp;lt;script&amp;gt;"
 
 

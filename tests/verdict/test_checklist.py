@@ -95,7 +95,7 @@ def test_the_newest_whole_day_decides_on_spikes_and_drops():
     partial = a_day("2025-03-07", complete=False, requests="unknown")
     assert states("daily", days=(calm, partial))[day] == "done"
     rows = checklist(phase_named("daily"), (), a_site(), findings=(), days=(a_day("2025-03-06", requests="up"),))
-    assert next(r for r in rows if r["box"] == day)["reason"] == "2025-03-06 up"
+    assert next(r for r in rows if r["box"] == day)["reason"] == "Thu 6 Mar up"
 
 
 def test_a_trend_is_concerning_when_two_days_running_rose():

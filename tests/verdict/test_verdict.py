@@ -1,6 +1,7 @@
 """The judge: limits, intervals, status, recommendation."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,14 +12,15 @@ from pdmlib import stats
 from pdmlib.analysis import performance
 from pdmlib.analysis.catalogue import all_metrics, metrics_of
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.readings import Measurement, Priority, Reading, State, Status
+from pdmlib.frames.collection import Coverage
+from pdmlib.frames.readings import Answer, Measurement, Priority, Reading, State, Status
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import reading_of
 from pdmlib.verdict.status import outcome_of, recommendation_of, status_of
 from pdmlib.verdict.verdict import judge, summarise
-from tests.builders import a_case, a_site, at
+from tests.builders import a_case, a_gap, a_site, at
 
 SITE = a_site()
 METRICS = all_metrics(SITE)
@@ -214,3 +216,16 @@ def test_what_a_site_does_without_is_not_told_as_not_measured() -> None:
         return int(found[1]) if found else 0
 
     assert told(unused=["stripe"]) < told()
+
+
+def test_why_confidence_is_low_is_told_once_a_source():
+    """Two sources did not answer: one line, and no line for each of the readings that they would have given."""
+    gaps = [a_gap("stripe", "503: no"), a_gap("twilio", "401: no")]
+    whole = a_case({"gaps": gaps})
+    lost = tuple(Coverage(g["source"], Answer.FAILED, 0, 0.1, detail=g["reason"]) for g in gaps)
+    kept = tuple(c for c in whole.collection.coverage if c.source not in ("stripe", "twilio"))
+    case = replace(whole, collection=replace(whole.collection, coverage=kept + lost))
+    first, *others = judge(case).confidence_reasons
+    assert first.startswith("not every source was read: ")
+    assert {"stripe", "twilio"} <= set(re.findall(r"\w+", first))
+    assert not any("503: no" in reason or "401: no" in reason for reason in others)

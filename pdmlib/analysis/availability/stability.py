@@ -403,7 +403,7 @@ def _outage(case: Case, event: Outage) -> Finding:
         title=title if sure or not lasts else f"May be down for {minutes:.0f} minutes",
         priority=Priority.P0 if sure else Priority.P1,
         reading="app_up",
-        evidence=f"{event.probes} probes found the application down for {minutes:.1f} minutes "
+        evidence=f"{event.probes} probes found the application down for {round(minutes, 1):g} minutes "
         f"from {spoken(event.start, zone)}{until}.",
         action=PREVENT if not lasts else LOOK if not sure else SYSTEM_DOWN if ours else NO_REMEDY,
         becomes_green=f"recovered{until}"

@@ -193,7 +193,7 @@ def cache_hit(between: Between) -> Iterator[Row]:
     if hit is None or read is None:
         yield _unknown(_FELL)
     elif hit + read < FEWEST_BLOCKS:
-        yield _unknown(f"only {hit + read:.0f} blocks were asked for; it takes {FEWEST_BLOCKS}")
+        yield _unknown(f"only {hit + read:,.0f} blocks were asked for; it takes {FEWEST_BLOCKS:,}")
     else:
         share = hit_share(hit, read)
         action = "Look at the statements that read most before buying memory"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +18,17 @@ from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, significant
+from pdmlib.frames.readings import (
+    Answer,
+    Finding,
+    Limit,
+    Measurement,
+    Priority,
+    State,
+    Status,
+    counted,
+    significant,
+)
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
 from pdmlib.frames.states import Pace, Probe
@@ -276,7 +287,7 @@ def db_cache_hit_pct(case: Case) -> Measurement:
         why = f"it takes two looks at the counters, and no reset between; {COLLECT}"
         return case.missing("postgres", "database_gauges", why)
     if hits + reads < counters.FEWEST_BLOCKS:
-        return case.missing("postgres", "database_gauges", f"only {hits + reads:.0f} blocks were asked for")
+        return case.missing("postgres", "database_gauges", f"only {hits + reads:,.0f} blocks were asked for")
     text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
     value = counters.hit_share(hits, reads)
     return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
@@ -312,10 +323,9 @@ def db_slow_queries(case: Case) -> Measurement:
             "postgres", "statements", f"no statement was run five times between two looks; {COLLECT}"
         )
     if any(r["verdict"] == statements.LIFETIME for r in rows):
-        why = (
-            f"lifetime figures only ({len(slow)} statements above {SLOW_MS:g} ms): {rows[0]['reason']}; {COLLECT}"
-        )
-        return Measurement.missing(State.NO_DATA, why, "postgres")
+        seen = rows[0]["reason"].removeprefix(f"{statements.LIFETIME}: ")
+        why = f"lifetime figures only ({counted(len(slow), 'statement')} above {SLOW_MS:g} ms): {seen}; {COLLECT}"
+        return case.missing("postgres", "statements", why)
     return Measurement(
         State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None
     )
@@ -486,8 +496,8 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         row,
         "regressed",
         title="All statements slower together, most" if saturated else "Slower since the deployment",
-        evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:.0f} calls "
-        f"({share:.1f} % of the database's time). {row['reason']}.",
+        evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:,.0f} calls "
+        f"({share:.1f} % of the database's time){_why(row)}",
         goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
         size=("times", now / before) if before else None,
         priority=Priority.P1 if statements.urgent(row) else Priority.P2,
@@ -496,6 +506,12 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
         threshold=f"< {significant(goal)} ms",
         rivals=tuple(rivals(case)),
     )
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """What explains a regression, behind its figures; the means stand in those already."""
+    why = "; ".join(part for part in row["reason"].split("; ") if not part.startswith("mean "))
+    return f": {why.removesuffix(';')}{';' if why.endswith(';') else '.'}" if why else "."
 
 
 def _slug(text: str) -> str:
@@ -564,7 +580,7 @@ def db_findings(case: Case) -> Measurement:
     deciding = unseen[unseen["check"].isin(DECIDING)]
     if not bad and len(deciding):
         why = f"nothing was found by the checks that could be made; {deciding.iloc[0]['unknown_reason']}"
-        return Measurement(State.NO_DATA, reason=why, source="postgres", evidence=text)
+        return replace(case.missing("postgres", "database_findings", why), evidence=text)
     return Measurement(State.MEASURED, bad, samples=len(table), source="postgres", evidence=text)
 
 

@@ -288,9 +288,11 @@ def _issues(case: Case) -> Iterator[Finding]:
                 title=f"{title} has issues",
                 priority=Priority.P1,
                 reading=_id(name),
-                evidence=f"{title}: {'; '.join(cause.words for cause in causes)}.",
+                evidence=f"{'; '.join(cause.words for cause in causes)}.",
                 action=CHECK,
-                becomes_green=" and ".join(cause.goal for cause in causes),
+                becomes_green=" and ".join(
+                    filter(None, (", ".join(c.goal for c in causes[:-1]), causes[-1].goal))
+                ),
                 active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",

@@ -13,6 +13,7 @@ from pdmlib.analysis.compare.change import counted, weeks_before
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import counted as so_many
 from pdmlib.frames.rows import Moments, json_rows, microseconds, within
 from pdmlib.site.site import Site
 
@@ -91,7 +92,7 @@ def support_rating(case: Case) -> Measurement:
         text = f"{odd}{known}: a rating of another scale needs a view that makes it one of 1 to 5"
         return Measurement.missing(State.NOT_UNDERSTOOD, text, "postgres")
     if len(ratings) < FEWEST_RATINGS:
-        why = f"{len(ratings)} ratings, and at least {FEWEST_RATINGS} are needed"
+        why = f"{so_many(len(ratings), 'rating')}, and at least {FEWEST_RATINGS} are needed"
         return Measurement.missing(State.NO_DATA, why, "postgres")
     low, high = stats.mean_interval([float(r) for r in ratings])
     return Measurement(
@@ -102,7 +103,7 @@ def support_rating(case: Case) -> Measurement:
         high=min(5.0, high),
         source="postgres",
         window=case.window,
-        evidence=f"{len(ratings)} ratings",
+        evidence=so_many(len(ratings), "rating"),
     )
 
 

@@ -264,7 +264,7 @@ def test_a_statement_above_a_tenth_of_a_second_between_two_looks_is_slow():
 def test_one_look_gives_lifetime_figures_and_no_verdict():
     found = measure("db_slow_queries", looked(a_look(WEEK_LATER, 100, 40_000)))
     assert found.value is None
-    assert found.reason.startswith("lifetime figures only (1 statements above 100 ms)")
+    assert found.reason.startswith("lifetime figures only (1 statement above 100 ms)")
 
 
 def test_a_regressed_statement_is_a_finding_with_both_means_and_a_stable_name():
