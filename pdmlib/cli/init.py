@@ -94,7 +94,7 @@ def _looked(name: str, options: _Options) -> tuple[Told, Seen | None, tuple[Answ
     is_called = options.vercel_json is not None or calls_file.exists()
     variable = drafting.database_variable(options.database_env)
     calls = tuple(calls_in(calls_file)) if is_called else ()
-    log_format = drafting.log_format(options.log) if options.log else None
+    log_format = drafting.log_format(options.log, options.time_zone or "UTC") if options.log else None
     seen, sslmode = _database(variable, bool(options.database_env))
     answers = _endpoints(options.url)
     told = Told(

@@ -172,23 +172,26 @@ def _write(
         raise CallError(f"--fail-on: {one_of(fail_on, FAIL_ON, 'a status')}")
     from pdmlib.cli import writing
 
-    codes, rows = [0], list[dict[str, Any]]()
+    codes, rows, alone = [0], list[dict[str, Any]](), len(asks) == 1
 
     def done(outcome: Outcome) -> None:
         codes.append(_code(outcome, fail_on))
+        rows.append(_row(outcome))
         if outcome.written is None:
             tell(f"{outcome.phase}: {outcome.reason}")
-        else:
-            for each in told:
-                in_one_line(partial(each, outcome.written))
-            _announce(outcome.written, len(asks) == 1, as_json)
-        rows.append(_row(outcome))
+            return
+        for each in told:
+            in_one_line(partial(each, outcome.written))
+        if not alone:
+            announce_line(outcome.written)
 
     try:
-        writing.write(order, asks, done)
+        written = writing.write(order, asks, done)
+        if alone and written:
+            _announce(written[0], as_json)
     finally:
         if as_json:
-            print(json.dumps(rows[0] if len(asks) == 1 and rows else rows, indent=2))
+            print(json.dumps(rows[0] if alone and rows else rows, indent=2))
     if code := min(codes, key=WORST.index):
         raise typer.Exit(code)
 
@@ -214,11 +217,8 @@ def _files(written: Written) -> list[tuple[str, Path]]:
     return [(name, written.folder / name) for name in FILES if (written.folder / name).exists()]
 
 
-def _announce(written: Written, alone: bool, as_json: bool) -> None:
-    """What a report says, and its files; of several one line each."""
-    if not alone:
-        announce_line(written)
-        return
+def _announce(written: Written, as_json: bool) -> None:
+    """What a report says, and its files."""
     from pdmlib.report.card import lines
 
     card = written.content.get("card")

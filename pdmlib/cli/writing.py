@@ -84,8 +84,8 @@ def newest_incident(order: Order, site: Site, before: Sequence[Written]) -> Scop
     return incident(newest["start"], newest["end"] or "", alert="", order=order, site=site)
 
 
-def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) -> None:
-    """Writes the reports, one after the other, each told of as it is done.
+def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) -> list[Written]:
+    """Writes the reports, one after the other, each told of as it is done; returns those that were written.
 
     Of several one that fails costs the others nothing, and what was written before a Ctrl-C stays.
 
@@ -109,6 +109,7 @@ def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) ->
         production.keep_history(history_folder(site, order.out))
         run = _Run(order, site, production, kernel=kernel, webhook=webhook, step=step, count=len(asks))
         run.all(asks, imported, done)
+        return run.written
 
 
 Gathered = tuple[Scope, str, Any]  # the scope, the path of the notes, the collection

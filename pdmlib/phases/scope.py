@@ -12,6 +12,8 @@ from pdmlib.phases.window import Day, Window, day_of, days_between, local_day
 
 BASELINE = timedelta(days=28)
 FRESH = timedelta(minutes=15)
+# What began so shortly before a deployment's moment may be its own: traffic moves while somebody notes it.
+ROLL_OUT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,10 @@ class Scope:
     def known(self) -> Window:
         """The window, and what is known of the time after an incident's: until then every source is read."""
         return Window(self.window.start, self.after.end) if self.phase.named_window else self.window
+
+    def precedes(self, moment: datetime | None) -> bool:
+        """Whether what began at a moment surely began before the deployment, and is none of its making."""
+        return moment is not None and moment < self.deployed_at - ROLL_OUT
 
     @property
     def deployment_or_start(self) -> datetime:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -20,6 +19,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Coverage
 from pdmlib.frames.readings import Answer, Priority, Reading, State, Status, amount
 from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
+from pdmlib.phases.scope import ROLL_OUT
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
 from pdmlib.verdict.causes import Cause, CauseStatus
@@ -27,7 +27,7 @@ from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
 POINTS = 28  # of a sparkline: four a day of a week, wide enough to be seen at the size of a word
-SOON = timedelta(hours=1)  # after the deployment: what began so soon began with it
+WITH_IT = "the deployment"
 BAD = (Status.FAIL, Status.WARN, Status.UNKNOWN)
 
 
@@ -134,7 +134,7 @@ def lines(card: Mapping[str, Any]) -> list[str]:
 
 def _sentence(verdict: Verdict) -> str:
     """The status and its reason: the worst cause that is new, else what is over, else what is not known."""
-    fresh = [cause for cause in verdict.causes if cause.status is CauseStatus.NEW]
+    fresh = [cause for cause in verdict.causes if cause.decides]
     over = [cause for cause in verdict.causes if cause.status is CauseStatus.RECOVERED]
     if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0:
         return f"{verdict.status}. {over[0].sentence}; it is over."
@@ -163,10 +163,14 @@ def _began(verdict: Verdict, cause: Cause) -> str:
 
 
 def _since(verdict: Verdict, cause: Cause) -> str:
+    """When a cause began, in words; with the deployment only where it is not told more exactly."""
     deployed, zone = verdict.case.scope.deployed_at, verdict.case.site.zone
-    if cause.since is None or cause.status is CauseStatus.STANDING:
+    if cause.since is None or cause.waits:
         return ""
-    return "the deployment" if abs(cause.since - deployed) < SOON else spoken(cause.since, zone)
+    began = spoken(cause.since, zone)
+    if cause.status is CauseStatus.STANDING:
+        return f"{began}, before the deployment"
+    return WITH_IT if abs(cause.since - deployed) <= ROLL_OUT else began
 
 
 def _told(verdict: Verdict, number: int, cause: Cause) -> Told:
@@ -180,17 +184,18 @@ def _told(verdict: Verdict, number: int, cause: Cause) -> Told:
         due=spoken_day(pd.Timestamp(cause.due).date()),
         # The statement stands below, to be copied.
         action=cause.action.removesuffix(f": {cause.fix}") if cause.fix else cause.action,
-        fix=cause.fix if cause.fix and cause.status is not CauseStatus.STANDING else "",
+        fix=cause.fix if cause.fix and not cause.waits else "",
     )
 
 
 def _state(verdict: Verdict, cause: Cause) -> str:
     since = _since(verdict, cause)
-    if cause.status is CauseStatus.STANDING:
+    if cause.waits:
         return "there before the deployment"
     if not since:
         return ""
-    return f"began {since}, over" if cause.status is CauseStatus.RECOVERED else f"since {since}"
+    began = f"began with {since}" if since == WITH_IT else f"began {since}"
+    return f"{began}, over" if cause.status is CauseStatus.RECOVERED else f"since {since}"
 
 
 def _advice(verdict: Verdict) -> str:

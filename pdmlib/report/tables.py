@@ -135,8 +135,10 @@ def adoption(rows: Iterable[Mapping[str, Any]]) -> Html:
         C("state", "State", cells.text, mark=True),
     )
     told = _folded("feature_adoption", columns, flat, "The site file names no features.", most=None)
-    wrong = sum(map(TROUBLED["feature_adoption"], listed))
-    return part(told, wrong=wrong, well=sum(bool(row["target_met"]) for row in listed) if not wrong else 0)
+    unknown = sum(row["state"] == Usage.UNKNOWN for row in listed)
+    wrong = sum(map(TROUBLED["feature_adoption"], listed)) - unknown
+    well = 0 if wrong else sum(bool(row["target_met"]) for row in listed)
+    return part(told, wrong=wrong, unknown=unknown, well=well)
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def highlights(verdict: Verdict) -> list[str]:
     bad = [
         f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
-        if cause.priority is not Priority.P2 and cause.status is not CauseStatus.STANDING
+        if cause.priority is not Priority.P2 and not cause.waits
     ]
     return good(verdict) + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)] + bad
 

@@ -33,7 +33,9 @@ def parts_of(project: Project, site: Site, scope: Scope) -> list[threads.Part]:
     """What the site file says to read here: frames `probes` and `cron_logs`."""
     parts: list[threads.Part] = []
     if site.uptime is not None and site.uptime.in_sentry:
-        start = min(scope.previous.start, scope.before.start if scope.phase.named_window else scope.window.start)
+        # A day before the window tells when what lasts began; more would be a request a day.
+        early = scope.before.start if scope.phase.named_window else scope.window.start - DAY
+        start = min(scope.previous.start, early)
         days = threads.pieces(Window(start, min(scope.as_of, scope.known.end + HOUR)), DAY)
         parts += [("uptime", partial(_checks, project, day)) for day in days]
     if site.cron is not None and site.cron.in_sentry:

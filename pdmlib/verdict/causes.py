@@ -96,6 +96,16 @@ class Cause:
         return f"Cause({self.priority}, {self.status}: {self.title})"
 
     @property
+    def waits(self) -> bool:
+        """Whether it was there before the deployment and can wait."""
+        return self.status is CauseStatus.STANDING and self.priority is not Priority.P0
+
+    @property
+    def decides(self) -> bool:
+        """Whether somebody decides by it now: it is new, or too urgent to ask when it began."""
+        return self.status is not CauseStatus.RECOVERED and not self.waits
+
+    @property
     def sentence(self) -> str:
         """What is noticed and why."""
         if ": " in self.why:
@@ -123,14 +133,14 @@ def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) 
     for finding in findings:
         groups.setdefault(root_of(links, finding.id), []).append(finding)
     found = [_cause(case, _in_order(root, group, links), links, there) for root, group in groups.items()]
-    old = [cause for cause in found if cause.status is CauseStatus.STANDING]
-    new = [cause for cause in found if cause.status is not CauseStatus.STANDING]
+    old = [cause for cause in found if cause.waits]
+    new = [cause for cause in found if not cause.waits]
     return tuple(sorted([*new, *_as_one(old)], key=_urgency))
 
 
 def _urgency(cause: Cause) -> tuple[int, int, int, str]:
     felt = min((_felt(name) for name in cause.chain), default=len(FELT))
-    return list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
+    return 0 if cause.decides else list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
 
 
 def _felt(name: str) -> int:

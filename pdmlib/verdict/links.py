@@ -60,6 +60,11 @@ def _together(cause: Finding, effect: Finding) -> bool:
     return effect.since >= cause.since - TOGETHER
 
 
+def _is_over(cause: Finding, effect: Finding) -> bool:
+    """Whether a cause is an outage that is over, which explains nothing that holds now."""
+    return _kind(cause, "incident:") and not cause.active and effect.active and effect.since is not None
+
+
 def _large_enough(cause: Finding, effect: Finding) -> bool:
     """Whether a cause is not too small for its effect, as far as both have a size of one unit."""
     if cause.size is None or effect.size is None or cause.size[0] != effect.size[0]:
@@ -123,7 +128,8 @@ def _traffic(cause: Finding, effect: Finding) -> str | None:
 
 
 def _outage(cause: Finding, effect: Finding) -> str | None:
-    if not _kind(cause, "incident:", "app:unconfirmed"):
+    seen_down = cause.id == "app_up" and effect.id == effect.reading
+    if not (_kind(cause, "incident:", "app:unconfirmed") or seen_down):
         return None
     if effect.reading in DOWN or effect.id.endswith(":failing"):
         return "what is down answers with errors"
@@ -198,7 +204,8 @@ def links_of(findings: Sequence[Finding]) -> dict[str, Link]:
             if effect.id in found:
                 continue
             for cause in findings:
-                fits = cause.id != effect.id and _together(cause, effect) and _large_enough(cause, effect)
+                possible = cause.id != effect.id and not _is_over(cause, effect)
+                fits = possible and _together(cause, effect) and _large_enough(cause, effect)
                 reason = rule(cause, effect) if fits else None
                 if reason and root_of(found, cause.id) != effect.id:
                     found[effect.id] = Link(cause.id, effect.id, reason)

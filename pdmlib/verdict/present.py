@@ -7,10 +7,10 @@ what a mean of a day hides is present.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from pdmlib.analysis.availability.stability import down_since
+from pdmlib.analysis.availability.stability import NO_REMEDY, down_since
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
@@ -49,7 +49,10 @@ def now_of(case: Case, metric: Metric) -> Now | None:
 
 
 def _attempted(case: Case, metric: Metric) -> Now | None:
-    return case.attempt(f"{metric.title} at present", lambda: _now_of(case, metric), lambda _: None)
+    found = case.attempt(f"{metric.title} at present", lambda: _now_of(case, metric), lambda _: None)
+    if found is None or not (found.step.rollback and case.scope.precedes(found.since)):
+        return found
+    return replace(found, step=replace(found.step, rollback=False, action=NO_REMEDY))
 
 
 def _now_of(case: Case, metric: Metric) -> Now | None:
@@ -104,7 +107,7 @@ def _lasting(case: Case, metric: Metric) -> Now | None:
     """The worst step of which a stretch lasts that is surely beyond it."""
     for limit in metric.limits:
         last = last_stretch(case, float(limit.edge)) if limit.op in (">", ">=") else None
-        if last is not None and last.end is None:
+        if last is not None and last.end is None and limit.holds(last.share_pct):
             return Now(limit, last.share_pct, last.start, Window(last.start, case.scope.present.end))
     return None
 

@@ -152,13 +152,13 @@ def _silent(sources: list[str], asked: int) -> str:
 
 
 def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:
-    """Whether a fault was there before the deployment; never one that calls for a decision now.
+    """Whether a fault was there before the deployment.
 
     Args:
         appeared: what the look at the schema says is new since the deployment.
     """
     if finding.priority is Priority.P0 or finding.rollback:
-        return False
+        return case.scope.precedes(finding.since)
     onset = _onset(case, finding.id)
     if onset is not None and onset.latest < case.scope.deployed_at:
         return True

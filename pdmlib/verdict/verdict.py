@@ -18,14 +18,14 @@ from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Priority, Reading, State, Status, amount
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
-from pdmlib.verdict.causes import Cause, CauseStatus, action_items, causes_of, lowered
+from pdmlib.verdict.causes import Cause, action_items, causes_of, lowered
 from pdmlib.verdict.checklist import checklist
 from pdmlib.verdict.ladder import reading_of
 from pdmlib.verdict.present import now_of
@@ -126,6 +126,9 @@ def judge(case: Case) -> Verdict:
             tables[name] = _parts(case, make, f"table {name}")
     tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
     readings = (*readings, *_broken(case))
+    standing -= {
+        f.id for f in everything if f.priority is Priority.P0
+    }  # they are told apart, and decide all the same
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
     status = status_of([r for r in readings if r.id not in standing], alerts, incidents)
@@ -269,7 +272,7 @@ def flipped(verdict: Verdict, reading: str, edge: float | str | bool) -> list[di
         return []
     site = with_edge(case.site, metric, phase, edge)
     after = [_reading(case, m, site) for m in metrics]
-    old = {name for c in verdict.causes if c.status is CauseStatus.STANDING for name in c.chain} - {reading}
+    old = {name for c in verdict.causes if c.waits for name in c.chain} - {reading}
     fired = alerts_of(case, metrics, verdict.findings, site)
     status = status_of(
         [r for r in after if r.id not in old], [a for a in fired if a.id not in old], verdict.incidents
@@ -310,13 +313,13 @@ def summarise(verdict: Verdict) -> str:
     ]
     if facts:
         lines.append("Measured: " + ", ".join(facts) + ".")
-    troubles = [cause.sentence for cause in verdict.causes if cause.status is CauseStatus.NEW]
+    troubles = [cause.sentence for cause in verdict.causes if cause.decides]
     if troubles:
         more = f", and {len(troubles) - MOST_TROUBLES} more" if len(troubles) > MOST_TROUBLES else ""
         lines.append(". ".join(troubles[:MOST_TROUBLES]) + more + ".")
     elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
-    lines += [f"{c.sentence}." for c in verdict.causes if c.status is CauseStatus.STANDING]
+    lines += [f"{c.sentence}." for c in verdict.causes if c.waits]
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:

@@ -166,7 +166,7 @@ def execute(
     notebook = papermill.iorw.load_notebook_node(str(path))
     questions = [cell for cell in notebook.cells if ASK in cell.metadata.get("tags", ())]
     notebook.cells = [cell for cell in notebook.cells if cell not in questions]
-    cells = len(notebook.cells)
+    cells = len(notebook.cells) + 1  # that of the parameters given
     try:
         executed = papermill.execute_notebook(
             notebook,

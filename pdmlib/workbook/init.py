@@ -149,24 +149,19 @@ def add_variables(path: Path, variables: Mapping[str, str]) -> list[str]:
     return list(lacking)
 
 
-def log_format(path: Path) -> str:
-    """What a file of request logs is, by its name and its first line.
+def log_format(path: Path, zone: str) -> str:
+    """What a file of request logs is, as keys of `requests`: by what most of its first lines are; else a ?.
 
     Raises:
         CallError: it cannot be read.
     """
+    from pdmlib.storage.request_logs.explain import declared
+
     if path.suffix in (".parquet", ".csv"):
-        return path.suffix[1:]
-    try:
-        with path.open("rb") as file:
-            first = file.readline(100_000).decode("utf-8", errors="replace").strip()
-    except OSError as error:
-        raise CallError(f"{path}: {error.strerror or 'cannot be read'}") from None
-    if not first.startswith(("{", "[")):
-        return "combined"
-    if "resourceSpans" in first:
-        return "vercel-traces"
-    return "vercel-logs" if '"deploymentId"' in first or '"proxy"' in first else "json"
+        return f"format: {path.suffix[1:]}"
+    if not path.is_file():
+        raise CallError(f"{path}: no such file")
+    return declared(str(path), zone) or "log_format: ?"
 
 
 @cache

@@ -404,15 +404,31 @@ def test_nobody_to_ask_is_one_line(database: Database, folder: Path, monkeypatch
     [
         ("a.log", '203.0.113.9 - - [10/Mar/2025:15:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "x"', "combined"),
         ("a.json", '{"time": "2025-03-10T15:00:00Z", "path": "/"}', "json"),
-        ("a.ndjson", '{"id": "1", "deploymentId": "d", "proxy": {"path": "/"}}', "vercel-logs"),
+        (
+            "a.ndjson",
+            '{"id": "1", "timestamp": 1741618800000, "requestId": "r", "source": "lambda", "path": "/", '
+            '"proxy": {"timestamp": 1741618800000, "path": "/", "statusCode": 200}}',
+            "vercel-logs",
+        ),
+        # HAProxy's HTTP log (its manual, 8.2.3), whose times have no zone, and Envoy's, which no name stands for.
+        (
+            "h.log",
+            "Mar 10 15:00:00 lb haproxy[14389]: 10.0.1.2:33317 [10/Mar/2025:15:00:00.655] http-in static/srv1 "
+            '10/0/30/69/109 200 2750 - - ---- 1/1/1/1/0 0/0 "GET /index.html HTTP/1.1"',
+            "haproxy",
+        ),
+        ("e.log", '[2025-03-10T15:00:00.655Z] "GET / HTTP/1.1" 200 - 0 5 1 0 "-" "x" "1" "h" "10.0.0.1:80"', None),
         ("a.csv", "time,path,status", "csv"),
     ],
 )
-def test_the_format_of_a_log_is_told_by_its_first_line(folder: Path, name: str, line: str, format_: str) -> None:
+def test_the_format_of_a_log_is_that_which_understands_its_lines(
+    folder: Path, name: str, line: str, format_: str | None
+) -> None:
     Path(name).write_text(line + "\n")
     assert _init("--yes", "--log", name, "--site", "params/other.yaml").exit_code == 0
     requests = load_site("params/other.yaml", offline=True).requests
-    assert requests is not None and requests.format == format_
+    assert (requests and (requests.log_format or requests.format)) == format_
+    assert (requests is None) == ('# requests: {log_format: "?"}' in Path("params/other.yaml").read_text())
 
 
 def test_a_health_check_that_wants_a_token_is_asked_about(folder: Path) -> None:

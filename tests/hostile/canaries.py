@@ -73,7 +73,7 @@ def looked_for(environ: Mapping[str, str], folder: Path) -> Iterator[tuple[str, 
                 found = gather(site, scope, folder / name)
                 written = write_report(site, scope, folder / name, collection=found, kernel=kernel)
             with redirect_stdout(printed), patch.object(reports, "console", Console(file=printed, width=200)):
-                reports._announce(written, alone=True, as_json=False)
+                reports._announce(written, as_json=False)
                 notify(webhook, folder / name / site.site, {**written.content, "status": "RED"}, None)
             secrets |= {name: value.get_secret_value() for name, value in site.secrets.items()}
     secrets |= {"the webhook": webhook}

@@ -11,7 +11,8 @@ import nbformat
 import pytest
 
 from pdmlib.frames.readings import Finding, Priority
-from pdmlib.report import html, page
+from pdmlib.frames.states import Usage
+from pdmlib.report import html, page, tables
 from pdmlib.report.card import card_of, lines
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
@@ -141,3 +142,11 @@ def test_only_the_wall_runs_a_script_and_only_its_own(tmp_path: Path, refresh_s:
     text = written(tmp_path, nbformat.v4.new_markdown_cell("## Now"), refresh_s=refresh_s)
     assert text.count("<script") == text.count("script-src 'sha256-") == scripts
     assert 'http-equiv="refresh"' not in text
+
+
+def test_a_feature_that_could_not_be_read_is_unknown_and_not_wrong() -> None:
+    """Of two features one is abandoned, and one could not be read."""
+    row: dict[str, Any] = {"title": "Orders", "days": [], "cells": [], "total": None, "daily_avg": None}
+    row |= {"trend": None, "target": None, "target_met": None}
+    shown = tables.adoption([{**row, "state": Usage.ABANDONED}, {**row, "state": Usage.UNKNOWN}]).html
+    assert '<div class="part" data-n="1 1 0">' in shown

@@ -12,6 +12,7 @@ from pdmlib.frames.case import Case
 from pdmlib.phases.phase import phase_named
 from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window, iso, now
+from pdmlib.report.card import card_of
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.scope import moment_of
 from tests.builders import a_case, a_site, at, every, the_probes
@@ -194,3 +195,101 @@ def test_declared_maintenance_is_no_incident_and_no_reason_for_a_rollback() -> N
 def test_what_is_still_down_after_its_maintenance_is_an_outage() -> None:
     verdict = maintained(END - timedelta(minutes=15), END)
     assert verdict.recommendation == "rollback"
+
+
+SITE_DOWN = ("health_ok", "app_up")
+
+
+def of_probes(phase: str, deployed: datetime, down: Iterable[datetime], **more: Any) -> Verdict:
+    """The verdict on a site that is probed each minute, as of `END`; eight days are known."""
+    probes = the_probes(1, END - timedelta(days=8), END, down)
+    return judge(a_case({"probes": probes, **more}, phase, deployed, END, site=a_site(uptime=EACH_MINUTE)))
+
+
+EACH_MINUTE = {"table": "public.uptime_logs", "interval_s": 60}
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+def test_rule_16_an_outage_that_began_before_the_deployment_is_not_its_own(phase: str) -> None:
+    """Down from 06:00, deployed at 07:05, looked at at 08:00: 120 minutes, of which 55 after it."""
+    verdict = of_probes(phase, END - timedelta(minutes=55), every(1, END - 2 * HOUR, END))
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+    (alert,) = [alert for alert in verdict.alerts if alert.id.startswith("incident:")]
+    assert (alert.since, alert.value) == (END - 2 * HOUR, 120)
+    assert not [alert for alert in verdict.alerts if alert.rollback]
+    first = verdict.causes[0]
+    assert (first.status, first.priority, first.since) == ("standing", "P0", END - 2 * HOUR)
+    assert {*SITE_DOWN} <= {*first.chain}
+    # 06:00 in UTC is one in the morning in Chicago: on 10 March 2025 it has summer time.
+    said = "RED. The application has been down for 120 minutes since Mon 10 Mar 01:00 CDT, before the deployment."
+    assert card_of(verdict).sentence == said
+    assert [row["start"] for row in verdict.incidents] == [iso(END - 2 * HOUR)]
+
+
+@pytest.mark.parametrize("minutes", [3, 20])
+def test_rule_16_an_outage_that_began_long_after_the_deployment_is_told_by_its_own_moment(minutes: int) -> None:
+    """Deployed at 07:05; down since 07:57 or 07:40."""
+    began = END - timedelta(minutes=minutes)
+    verdict = of_probes("hour1", END - timedelta(minutes=55), every(1, began, END))
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    card = card_of(verdict)
+    assert f"since Mon 10 Mar 02:{60 - minutes} CDT" in card.sentence
+    assert "the deployment" not in card.sentence
+    (down,) = [cause for cause in verdict.causes if cause.priority.value == "P0"]
+    assert {*SITE_DOWN} <= {*down.chain}, "its page, its check and its outage are one fault"
+
+
+def test_rule_16_what_began_as_traffic_moved_is_the_deployments() -> None:
+    deployed = END - timedelta(minutes=55)
+    verdict = of_probes("hour1", deployed, every(1, deployed - timedelta(minutes=2), END))
+    assert verdict.recommendation == "rollback"
+    assert card_of(verdict).sentence.endswith("since the deployment.")
+
+
+def test_rule_16_failing_requests_that_failed_before_the_deployment_call_for_no_rollback() -> None:
+    """One of ten fails from two hours before the deployment on, by the hour before it and by the minute since."""
+    deployed = END - HOUR
+    rows = [
+        *counted(END - timedelta(days=7), deployed - 2 * HOUR, 60, requests=600, failed=1),
+        *counted(deployed - 2 * HOUR, deployed, 60, requests=600, failed=60),
+        *counted(deployed, END, 1, requests=10, failed=1),
+    ]
+    verdict = judged(rows, "hour1")
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert (alert.since, alert.value) == (deployed - 2 * HOUR, pytest.approx(10))
+    assert verdict.causes[0].status == "standing"
+
+
+def test_a_rate_since_a_moment_is_of_all_requests_since_then_also_of_those_after_the_last_failure() -> None:
+    """400 requests in 50 minutes, 16 of them failed, the last one six minutes before the last request: 4 %."""
+    start = END - timedelta(minutes=55)
+    fails = {3 * n for n in range(15)} | {44}  # of the 50 minutes
+    rows = [
+        row
+        for minute in range(50)
+        for row in counted(
+            start + timedelta(minutes=minute),
+            start + timedelta(minutes=minute + 1),
+            1,
+            requests=8,
+            failed=float(minute in fails),
+        )
+    ]
+    case = a_case({"request_counts": rows}, "hour1", start, END)
+    (alert,) = [alert for alert in judge(case).alerts if alert.id == "error_rate_pct"]
+    assert (alert.since, alert.value) == (start, pytest.approx(4.0))
+
+
+@pytest.mark.parametrize("phase", ["daily", "week1"])
+def test_what_is_over_explains_nothing_that_holds_now(phase: str) -> None:
+    """Down for 19 minutes three and a half hours ago, and again for the last three: one of two faults is over."""
+    early = END - timedelta(hours=3.5)
+    down = [*every(1, early, early + timedelta(minutes=19)), *every(1, END - timedelta(minutes=3), END)]
+    verdict = of_probes(phase, END - timedelta(days=7), down)
+    (over,) = [cause for cause in verdict.causes if f"incident:{iso(early)}" in cause.chain]
+    (now_down,) = [cause for cause in verdict.causes if "app_up" in cause.chain]
+    assert over.status == "recovered"
+    assert (now_down.status, now_down.since) == ("new", END - timedelta(minutes=3))
+    assert verdict.causes[0] is now_down
+    assert card_of(verdict).sentence.startswith("RED. The application is down since Mon 10 Mar 02:57 CDT")

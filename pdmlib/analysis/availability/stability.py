@@ -37,6 +37,7 @@ from pdmlib.site.vendors import App
 
 SECTION = "stability"
 SYSTEM_DOWN = "Investigate immediately, consider rollback"
+NO_REMEDY = "Investigate immediately; it began before the deployment, so that a rollback would not mend it"
 LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
 NO_PROBE = (
@@ -393,7 +394,8 @@ def _outage(case: Case, event: Outage) -> Finding:
     minutes, zone = event.down.total_seconds() / 60, case.site.zone
     lasts = event.end is None
     sure = event.probes >= ENOUGH_PROBES and not (lasts and app_up(case.present()).value is True)
-    until = "and has not been seen up since" if event.end is None else f"until {_clock(event.end, zone)}"
+    until = ", and it has not been seen up since" if event.end is None else f" until {_clock(event.end, zone)}"
+    ours = not case.scope.precedes(event.start)
     verb = "has been" if lasts and sure else "may have been" if lasts else "was"
     title = f"Down for {minutes:.0f} minutes" if lasts else f"Was down for {minutes:.0f} minutes, recovered"
     return Finding(
@@ -402,16 +404,16 @@ def _outage(case: Case, event: Outage) -> Finding:
         priority=Priority.P0 if sure else Priority.P1,
         reading="app_up",
         evidence=f"{event.probes} probes found the application down for {minutes:.1f} minutes "
-        f"from {spoken(event.start, zone)} {until}.",
-        action=PREVENT if not lasts else SYSTEM_DOWN if sure else LOOK,
-        becomes_green=f"recovered {until}"
+        f"from {spoken(event.start, zone)}{until}.",
+        action=PREVENT if not lasts else LOOK if not sure else SYSTEM_DOWN if ours else NO_REMEDY,
+        becomes_green=f"recovered{until}"
         if not lasts
         else f"a probe finds it up (now down for {minutes:.0f} min)",
         since=event.start,
         active=lasts,
         value=round(minutes, 1),
         threshold="> 5 min",
-        rollback=lasts and sure,
+        rollback=lasts and sure and ours,
         said=f"The application {verb} down for {minutes:.0f} minutes",
     )
 

@@ -202,8 +202,25 @@ def uptime(case: Case) -> Uptime | None:
 def outages(case: Case) -> list[Outage]:
     """Outages in the window; down time on both sides of a gap without a sight of `up` is one.
 
-    One that lasts to the window's end is open, unless a later probe, of up to the report's moment, found it up.
+    One that was there when the window began is told from its own beginning. One that lasts to the window's end is
+    open, unless a later probe, of up to the report's moment, found it up.
     """
+    found, start = _seen_down(case), case.window.start
+    if found and found[0].start == start and (begun := _last_working(case)) is not None:
+        found[0] = _seen_down(case.at(Window(begun, case.window.end)))[0]
+    return found
+
+
+def _last_working(case: Case) -> datetime | None:
+    """When the application was last seen working before the window; the first probe where it never was."""
+    seen = _watched(case)
+    seen = seen[seen["checked_at"] < case.window.start]
+    working = seen.loc[seen["status"].isin(WORKING), "checked_at"]
+    moment = working.max() if len(working) else seen["checked_at"].min()
+    return None if pd.isna(moment) else moment.to_pydatetime()
+
+
+def _seen_down(case: Case) -> list[Outage]:
     found: list[Outage] = []
     down, first, last = timedelta(0), None, None
     for start, end, state in uptime_segments(case).itertuples(index=False):

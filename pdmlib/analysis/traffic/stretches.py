@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -16,12 +16,14 @@ from pdmlib import stats
 from pdmlib.analysis.traffic.populations import buckets
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import FEWEST_EVENTS
+from pdmlib.phases.window import Window
 
 # Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
 # begin in, and 20 to 1 that it is over.
 BEGAN, OVER = math.log(1000), math.log(20)
 # The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
 USUAL, WORSE, MOST = 0.5, 1.5, 0.9
+WEEK = timedelta(days=7)  # before a window, of which every source is asked
 
 
 @dataclass(frozen=True)
@@ -41,17 +43,34 @@ class Stretch:
 
 @once
 def stretches(case: Case, edge_pct: float) -> list[Stretch]:
-    """Stretches of the case's window in which surely more requests failed than the edge, oldest first."""
-    rows, edge, place = _unplanned(case), edge_pct / 100, 0
+    """Stretches of the case's window in which surely more requests failed than the edge, oldest first.
+
+    One that was there when the window began is told from its own beginning in the week before.
+    """
+    rows = _unplanned(case)
+    found = _stretches(case, rows, edge_pct)
+    if found and found[0].start == rows["at"].iloc[0].to_pydatetime():
+        week = Window(case.window.start - WEEK, case.window.start)
+        longer = pd.concat([_unplanned(case.at(week)), rows], ignore_index=True)
+        found = [one for one in _stretches(case, longer, edge_pct) if (one.end or case.window.end) > week.end]
+    return found
+
+
+def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]:
+    edge, place = edge_pct / 100, 0
     found: list[Stretch] = []
     while (alarm := _alarm(rows, place, edge)) is not None:
         first, last, place = _extent(rows, *alarm, edge)
         part = rows.iloc[first : last + 1]
         failed, asked = float(part["failures"].sum()), float(part["requests"].sum())
-        if failed >= FEWEST_EVENTS and stats.wilson(failed, asked)[0] > edge:
-            last_seen = part["end_at"].iloc[-1].to_pydatetime()
-            lasts = place > len(rows) and last_seen > case.scope.present.start
-            found.append(Stretch(part["at"].iloc[0].to_pydatetime(), None if lasts else last_seen, failed, asked))
+        if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
+            continue
+        start, last_seen = part["at"].iloc[0].to_pydatetime(), part["end_at"].iloc[-1].to_pydatetime()
+        lasts = place > len(rows) and last_seen > case.scope.present.start
+        # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
+        counted = rows.iloc[first:] if lasts else part
+        failed, asked = float(counted["failures"].sum()), float(counted["requests"].sum())
+        found.append(Stretch(start, None if lasts else last_seen, failed, asked))
     return found
 
 

@@ -26,16 +26,14 @@ from pdmlib.sources.specifications.stripe import CODES
 
 
 def probes(reader: Reader) -> pd.DataFrame:
-    """The application's own uptime probes, from the window before to an hour after it, which tells what is over.
+    """The application's own uptime probes, from the week before the deployment to an hour after the window.
 
-    An incident is held against the week before the deployment and what came after.
+    What came before tells when something began, what came after whether it is over.
     """
     uptime, scope = reader.site.uptime, reader.scope
     if uptime is None or uptime.in_sentry:
         return frame("probes")
-    start, end = min(scope.previous.start, scope.window.start), min(scope.as_of, scope.known.end + HOUR)
-    if scope.phase.named_window:
-        start = min(start, scope.before.start)
+    start, end = scope.near_from, min(scope.as_of, scope.known.end + HOUR)
     layout = reader.layout(uptime)
     several = None if uptime.where else _several(reader, layout)
     rows = reader.select(layout, start, end, also=[several.column] if several else ())

@@ -29,6 +29,7 @@ from pdmlib.storage.request_logs.reader import DAY, IN, IN_HOURS, Held
 
 SHOWN = 3  # lines beside what was read of them
 LOOKED_AT = 1000  # lines of the beginning: enough to see every kind of line, read in a moment
+MOST = 0.9  # of the lines: a log that is understood has few others
 NAMED = 12  # values that are not read, or fields of an object, by name
 # Columns of a request that is held: our name of the field, what it holds, what it says.
 HELD = {
@@ -41,7 +42,7 @@ HELD = {
     "kind": ("kind", Kind.WORD, "whose it is, by its path and agent: user, bot, health or cron"),
 }
 # Formats of a site file beside those of `log_format`.
-OTHERS = ("vercel-logs", "vercel-traces")
+OTHERS = ("vercel-logs", "vercel-traces", "json")
 
 
 def explain(site: Site, path: str) -> Iterator[str]:
@@ -221,24 +222,41 @@ def _lacking(rows: Sequence[dict[str, object]]) -> Iterator[str]:
         yield f"  no response times: {HOW_TO_TIME}"
 
 
+def declared(path: str, zone: str) -> str | None:
+    """The keys of `requests` by which most of a log's first lines are requests; None where none is known by name.
+
+    Args:
+        zone: that of times which are written without one; declared only where nothing fits without it.
+    """
+    with tempfile.TemporaryDirectory(prefix="pdm-") as name:
+        for asked in (Requests(), Requests(time_zone=zone)):
+            sample = _sample(asked, path, Path(name))
+            good, _, called, lines = max(_fits(sample, asked, Path(name)), default=(0, False, "", 0))
+            if good > MOST * lines:
+                return called + (f", time_zone: {asked.time_zone}" if asked.time_zone else "")
+    return None
+
+
 def _fitting(sample: str, asked: Requests, folder: Path, now: parse.Lines) -> Iterator[str]:
     """Declarations that understand more of the lines, or the same with their response times."""
-    found: list[tuple[int, bool, str]] = []
+    found = [fit for fit in _fits(sample, asked, folder) if fit[0] > _good(now) or fit[1]]
+    if found:
+        good, _, called, lines = max(found)
+        yield f"  fits: `requests: {{{called}}}` understands {good:,} of {lines:,}"
+    elif now.rejected or not now.lines:
+        yield f"  nothing that is known by name fits{_fields(sample)}"
+
+
+def _fits(sample: str, asked: Requests, folder: Path) -> Iterator[tuple[int, bool, str, int]]:
+    """Lines that are requests by each declaration, whether one has a response time, the declaration, all lines."""
     for other in _candidates(asked):
         try:
             rows, lines = _rows([_piece(sample, other, folder)], other, folder)
         except SourceError:
             continue
-        good = _good(lines)
         timed = any(row["ms"] is not None for row in rows if row["verdict"] == parse.KEPT)
-        if good and (good > _good(now) or timed):
-            found.append(
-                (good, timed, f"`requests: {{{_called(other)}}}` understands {good:,} of {lines.lines:,}")
-            )
-    if found:
-        yield f"  fits: {max(found)[2]}"
-    elif now.rejected or not now.lines:
-        yield f"  nothing that is known by name fits{_fields(sample)}"
+        if good := _good(lines):
+            yield good, timed, _called(other), lines.lines
 
 
 def _candidates(asked: Requests) -> Iterator[Requests]:
