@@ -269,7 +269,7 @@ def sides(rows: Iterable[Mapping[str, Any]], said: str) -> Html:
     ]
     listed.sort(key=lambda row: not row["differs"])
     first = sum(row["differs"] for row in listed)
-    rest = f"{len(listed) - first} that do not differ beyond chance"
+    rest = f"{len(listed) - first} whose difference is not known to be more than chance"
     shown = grid(COLUMNS["compared"], listed, "There is nothing to compare.", most=first, rest=rest)
     return Html(f"<p>{escape(said)}</p>{shown.html}" if said else shown.html)
 

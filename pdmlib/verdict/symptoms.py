@@ -63,7 +63,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         action=(alert.action if alert else reading.action) or "Look into it",
         becomes_green=goal.removeprefix(PREFIX),
         since=alert.since if alert else None,
-        active=now is not None if urgent else True,
+        active=now is not None or _is_unsure(reading) if urgent else True,
         value=reading.value,
         size=_size(reading),
         threshold=alert.threshold if alert else reading.target or "its limit",
@@ -131,9 +131,16 @@ def _in_words(target: str, unit: str) -> str:
         return target
 
 
+def _is_unsure(reading: Reading) -> bool:
+    """Whether a rate is no fault that could be over: too few were counted to tell one from none."""
+    return reading.status is Status.WARN and (reading.reason or "").startswith("too few")
+
+
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
+    if alert is None and _is_unsure(reading):
+        return f"{reading.title} {whole}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return f"{reading.title} {whole}"
     since = spoken(alert.window.start, case.site.zone)

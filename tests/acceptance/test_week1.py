@@ -16,7 +16,7 @@ FAULTS = {
     "slow route": ("GET /api/opportunities became 4.5 times slower", "620 ms before, 2,781 ms now"),
     "lost index": (
         "missed_opportunities_status_idx",
-        "gone: CREATE INDEX missed_opportunities_status_idx ON public.missed_opportunities USING btree (status)",
+        "CREATE INDEX missed_opportunities_status_idx ON public.missed_opportunities USING btree (status)",
     ),
     "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first that of Wed 5 Mar 18:00 CST"),
     "abandoned feature": ("Loyalty Redemptions: not used for 5 days", "Last used on Tue 4 Mar"),

@@ -149,7 +149,9 @@ def test_scenarios_join_and_an_unknown_one_is_refused_with_the_list():
     plan = plan_of("rough+sentry_401+twilio_429_once", CLOCK)
     assert plan.hostile_issue and plan.behaviours == {"sentry": "unauthorized", "twilio": "limited_once"}
     assert plan.facts() == plan_of("rough", CLOCK).facts()
-    with pytest.raises(CallError, match="unknown scenario 'rouhg'; there are healthy, rough"):
+    with pytest.raises(CallError, match="'rouhg' is not a scenario; did you mean rough"):
+        CallError, match="'rouhg' is not a scenario; did you mean rough. allowed are healthy, rough"
+    ):
         plan_of("rouhg", CLOCK)
 
 

@@ -137,6 +137,8 @@ TABLE = {
         disputes.evidence_details due_by 0..4e9 ?
         webhook_endpoints status enabled disabled
         payouts status paid pending in_transit canceled failed
+        payment_intents status requires_payment_method requires_confirmation requires_action processing
+        + requires_capture canceled succeeded
     """,
     "twilio": """
         messages status queued sending sent failed delivered undelivered receiving received accepted
@@ -162,6 +164,8 @@ TABLE = {
         domains status pending verified failed not_started partially_verified partially_failed
         domains.capabilities sending enabled disabled ?
         webhook_endpoints status enabled disabled
+        emails last_event queued scheduled sent delivered delivery_delayed bounced complained opened clicked
+        + failed canceled suppressed
     """,
     "app": """
         health status up ok healthy operational pass degraded warn warning down unhealthy fail error

@@ -15,13 +15,13 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
 from pdmlib.phases.window import Window
+from pdmlib.storage import sampled
 from pdmlib.storage.history import (
     LOOSE,
     Needed,
     append,
     compact,
     load_collection,
-    newest,
     recall,
     save_collection,
     with_history,
@@ -274,11 +274,11 @@ def test_many_small_files_are_merged_on_the_way(tmp_path: Path) -> None:
 
 
 def test_the_newest_sample_is_known_without_reading(tmp_path: Path) -> None:
-    assert newest(tmp_path) is None
+    assert sampled.newest(tmp_path) is None
     append(tmp_path, samples(3))
-    assert newest(tmp_path) == START + timedelta(minutes=10)
+    assert sampled.newest(tmp_path) == START + timedelta(minutes=10)
     compact(tmp_path)
-    assert newest(tmp_path) == START + timedelta(minutes=10)
+    assert sampled.newest(tmp_path) == START + timedelta(minutes=10)
 
 
 def snapshots(moments: list[datetime], since: datetime) -> Collection:

@@ -293,3 +293,34 @@ def test_what_is_over_explains_nothing_that_holds_now(phase: str) -> None:
     assert (now_down.status, now_down.since) == ("new", END - timedelta(minutes=3))
     assert verdict.causes[0] is now_down
     assert card_of(verdict).sentence.startswith("RED. The application is down since Mon 10 Mar 02:57 CDT")
+
+
+def silent(probes: list[dict[str, Any]]) -> Verdict:
+    """30 minutes of eight good requests each, four of eight that fail, then none for the last 26 of an hour."""
+    start = END - HOUR
+    crash = start + timedelta(minutes=30)
+    rows = counted(start, crash, 1, requests=8, failed=0)
+    rows += counted(crash, crash + timedelta(minutes=4), 1, requests=8, failed=8)
+    return judge(a_case({"request_counts": rows, "probes": probes}, "hour1", start, END))
+
+
+def test_what_fails_and_then_is_not_asked_any_more_has_not_recovered() -> None:
+    verdict = silent([])
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    (alert,) = [alert for alert in verdict.alerts if alert.reading == "error_rate_pct"]
+    assert (alert.value, alert.since) == (100.0, END - timedelta(minutes=30))
+
+
+def test_a_look_that_found_it_up_since_speaks_against_the_silence() -> None:
+    verdict = silent(the_probes(5, END - HOUR, END))
+    assert [alert for alert in verdict.alerts if alert.reading == "error_rate_pct"] == []
+
+
+def test_a_rate_of_too_few_requests_is_nothing_that_is_over() -> None:
+    """None of 120 failed: 3.1 % or less (Wilson), which is beyond twice the target of 0.5 %."""
+    rows = counted(END - HOUR, END, 30, requests=60, failed=0)
+    verdict = judge(
+        a_case({"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}, "hour1", END - HOUR, END)
+    )
+    (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
+    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests, of too few to be sure")

@@ -16,6 +16,7 @@ from pdmlib import stats
 from pdmlib.analysis.traffic.populations import buckets
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import FEWEST_EVENTS
+from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Window
 
 # Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
@@ -23,6 +24,8 @@ from pdmlib.phases.window import Window
 BEGAN, OVER = math.log(1000), math.log(20)
 # The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
 USUAL, WORSE, MOST = 0.5, 1.5, 0.9
+# Requests that the usual rate would have brought while none came: a tenth of that rate, as at night, makes two.
+MISSED = 20
 WEEK = timedelta(days=7)  # before a window, of which every source is asked
 
 
@@ -66,12 +69,27 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
         if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
             continue
         start, last_seen = part["at"].iloc[0].to_pydatetime(), part["end_at"].iloc[-1].to_pydatetime()
-        lasts = place > len(rows) and last_seen > case.scope.present.start
+        undecided = place > len(rows)
+        lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
         # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
         counted = rows.iloc[first:] if lasts else part
         failed, asked = float(counted["failures"].sum()), float(counted["requests"].sum())
         found.append(Stretch(start, None if lasts else last_seen, failed, asked))
     return found
+
+
+def _fell_silent(case: Case, rows: pd.DataFrame, last: int) -> bool:
+    """Whether no request came after a stretch, where many would have, and no look found the application well.
+
+    What fails and then is not asked any more has not recovered.
+    """
+    if last < len(rows) - 1:
+        return False
+    seen = rows["end_at"].iloc[last]
+    rate = rows["requests"].sum() / (seen - rows["at"].iloc[0]).total_seconds()
+    probes = case["probes"]
+    well = probes[(probes["checked_at"] > seen) & (probes["status"] == Probe.UP)]
+    return bool(rate * (case.window.end - seen).total_seconds() >= MISSED) and well.empty
 
 
 def _unplanned(case: Case) -> pd.DataFrame:
