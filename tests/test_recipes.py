@@ -108,6 +108,7 @@ def run(copy: Path, *call: str, **variables: str) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.slow
 def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Path, backup_service: str) -> None:
     touched = follow((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), copy)
     assert {"pdmlib/sources/backups.py", "pdmlib/phases/phase.py", "notebooks/evening.ipynb"} <= set(touched)

@@ -29,6 +29,7 @@ def _urgent(content: dict[str, Any]) -> set[str]:
     return {alert["reading"] for alert in content["alerts"] if alert["priority"] == "P0"}
 
 
+@pytest.mark.slow
 def test_a_database_that_refuses_calls_for_a_rollback_and_exit_10_when_asked_to_fail_on_red(tmp_path: Path):
     site = demo_of(tmp_path, "database_down")
     done = pdm("report", "daily", "--site", site, "--out", tmp_path, "--fail-on", "red")

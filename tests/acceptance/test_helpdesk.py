@@ -284,6 +284,7 @@ def test_an_access_log_that_was_not_taken_in_is_a_gap_and_no_quiet_week(judged: 
 VENDORS = ("Sentry", "Vercel", "Supabase", "Stripe", "Twilio", "Resend")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
 def test_sources_that_the_site_does_without_have_no_reading_and_no_table_row(
     judged: Judge, app: Vendor, phase: str
@@ -296,6 +297,7 @@ def test_sources_that_the_site_does_without_have_no_reading_and_no_table_row(
     assert [name for name in (*VENDORS, "does without") if name.lower() in told.lower()] == []
 
 
+@pytest.mark.slow
 def test_a_report_shows_in_all_its_files_what_was_not_understood_and_the_line_that_explains_it(
     desk: Database, app: Vendor, tmp_path: Path
 ) -> None:
@@ -328,6 +330,7 @@ def test_a_report_shows_in_all_its_files_what_was_not_understood_and_the_line_th
     assert "## Not Understood" in (folder / "report.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "code"), [("declared", 0), ("undeclared", 1)])
 def test_the_doctor_fails_as_long_as_something_is_not_understood(
     desk: Database, app: Vendor, tmp_path: Path, shape: str, code: int

@@ -24,6 +24,8 @@ from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.scope import scope_for
 from tests.acceptance.conftest import newest, pdm, site_file
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def lost() -> Iterator[dict[str, Collection]]:
@@ -107,7 +109,6 @@ def test_without_a_source_the_verdict_is_never_green_and_names_it(
 KEY_SOURCES = ("app", "sentry", "vercel", "postgres")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("gone", [s for n in range(1, 5) for s in combinations(KEY_SOURCES, n)], ids="+".join)
 def test_rule_1_whatever_is_missing_no_report_is_green_and_a_red_one_stays_red(
     found: Found, lost: dict[str, Collection], gone: tuple[str, ...]

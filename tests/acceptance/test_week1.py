@@ -89,6 +89,7 @@ def test_rule_21_the_lost_index_the_statement_the_route_and_the_percentile_are_o
     assert (outage["status"], outage["priority"]) == ("recovered", "P0")
 
 
+@pytest.mark.slow
 def test_a_healthy_week_is_green_a_success_and_has_no_finding(tmp_path: Path):
     done = pdm(
         "report",

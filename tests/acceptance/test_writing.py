@@ -30,6 +30,7 @@ def call(healthy_production: Production, tmp_path: Path) -> tuple[list[str], dic
     return ["report", "daily", "--site", str(site), "--as-of", AS_OF, "--out", str(tmp_path / "out")], environ
 
 
+@pytest.mark.slow
 def test_a_killed_run_leaves_nothing_visible_and_the_next_one_sweeps_up_and_tells_no_secret(call, tmp_path: Path):
     arguments, environ = call
     phase = tmp_path / "out/demo/daily"

@@ -416,6 +416,7 @@ def test_a_database_that_is_down_refuses_and_everyone_says_so():
             client.http.get("/resend/domains", headers={"User-Agent": "x"}, timeout=0.3)
 
 
+@pytest.mark.slow
 def test_the_vendors_take_what_probes_make_and_each_box_is_told(demo_environ: Production, tmp_path: Path) -> None:
     """Stripe's webhook endpoint is switched off in this scenario, so that the event of the payment is lost."""
     site = load_site("params/demo.yaml")

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +123,7 @@ def histories(draw: st.DrawFn) -> tuple[Rows, Rows]:
     return whole, cut
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(histories())
 def test_rule_17_the_data_of_then_equal_a_copy_taken_then(history: tuple[Rows, Rows]) -> None:
@@ -131,6 +133,7 @@ def test_rule_17_the_data_of_then_equal_a_copy_taken_then(history: tuple[Rows, R
 
 
 # Each example judges a week twice.
+@pytest.mark.slow
 @settings(max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(histories())
 def test_rule_17_a_report_of_then_equals_the_one_made_from_a_copy_of_then(history: tuple[Rows, Rows]) -> None:

@@ -275,6 +275,7 @@ def test_a_statement_nested_too_deep_for_its_tree_is_redacted_and_no_tables_are_
     assert tables_of(text) == ()
 
 
+@pytest.mark.slow
 def test_the_command_starts_without_the_parser() -> None:
     seen = "import sys; import pdmlib.cli.main, pdmlib.workbook.report; sys.exit('postgast' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", seen], check=False).returncode == 0

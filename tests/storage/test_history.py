@@ -178,6 +178,7 @@ def minutes(folder: Path) -> list[int]:
     return sorted(((at - pd.Timestamp(START)) // pd.Timedelta(minutes=1)).tolist())
 
 
+@pytest.mark.slow
 def test_two_collectors_at_once_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     """Half of their minutes are the same; each merges the other's files on the way."""
     collectors = [a_collector(tmp_path, first, 45) for first in (0, 25)]
@@ -189,6 +190,7 @@ def test_two_collectors_at_once_lose_nothing_and_double_nothing(tmp_path: Path) 
     assert minutes(tmp_path) == list(range(70))
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_leaves_whole_files_and_every_sample_that_was_kept(tmp_path: Path) -> None:
     said: set[int] = set()
     for turn in range(4):
@@ -209,6 +211,7 @@ def test_a_kill_at_any_moment_leaves_whole_files_and_every_sample_that_was_kept(
     assert minutes(tmp_path) == kept
 
 
+@pytest.mark.slow
 def test_merging_while_others_read_and_write_loses_nothing(tmp_path: Path) -> None:
     wrong: list[object] = []
     stop = threading.Event()

@@ -21,6 +21,7 @@ def cells(phase: str) -> list[str]:
     return ["".join(cell["source"]) for cell in tree["cells"] if cell["cell_type"] == "code"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
 def test_the_notebook_runs_on_a_health_check_alone(phase: str, tmp_path: Path) -> None:
     with vendor(routed({"/": Reply("hello"), "/health": Reply("OK")})) as running:

@@ -88,6 +88,7 @@ def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
     assert site.deployment_name(scope.deployed_at) == "v1"
 
 
+@pytest.mark.slow
 def test_a_platform_that_does_not_answer_ends_no_report_and_it_says_what_it_supposes(tmp_path: Path) -> None:
     """The guide's week has seven days; a report that judged a deployment before is a better guess."""
     as_of = "2025-03-10T15:00:00Z"

@@ -45,6 +45,7 @@ def elsewhere(cluster: Any) -> Any:
     return site_of(engine=cluster.scheduler_address.replace("tcp://", "dask://"))
 
 
+@pytest.mark.slow
 def test_every_number_is_that_of_one_process(cluster: Any, tmp_path: Path) -> None:
     logs = drain(tmp_path / "drain", 6, 3)
     here = ingest(site_of(), [logs], tmp_path / "here")
@@ -58,6 +59,7 @@ def test_every_number_is_that_of_one_process(cluster: Any, tmp_path: Path) -> No
         assert table.equals(frames[name]), name
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_in_the_middle_changes_nothing(cluster: Any, tmp_path: Path) -> None:
     logs = drain(tmp_path / "drain", 16, 5)
     victim = next(iter(cluster.workers.values())).pid
