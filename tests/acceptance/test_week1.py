@@ -20,7 +20,7 @@ FAULTS = {
     ),
     "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first that of Wed 5 Mar 18:00 CST"),
     "abandoned feature": ("Loyalty Redemptions: not used for 5 days", "Last used on Tue 4 Mar"),
-    "undelivered messages": ("Twilio has issues", "5.5 % of text messages failed (26 of 477 messages"),
+    "undelivered messages": ("Twilio", "5.5 % of text messages failed (26 of 477 messages"),
     "disabled webhook": ("Stripe has issues", "webhook /api/webhooks/stripe is disabled"),
     "hostile title": ("<img src=x onerror=alert(document.domain)>", "42 events, 42 users in the window"),
     "gap in monitoring": ("unknown 120 min",),
@@ -38,7 +38,8 @@ def _notebook_text(notebook: str) -> str:
 
 
 def _markdown_text(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", html.unescape(text))
+    """What it says: a ‹ stands where a stranger's text would begin a tag."""
+    return re.sub(r"\\(.)", r"\1", html.unescape(text)).replace("‹", "<")
 
 
 def _json_text(text: str) -> str:
