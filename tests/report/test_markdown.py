@@ -85,7 +85,10 @@ REFUSED = "503: Service Unavailable"
 def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phase) -> None:
     """Nobody looked: that there is no fault is as unknown as that there is one."""
     gaps = [a_gap(name, REFUSED) for name in SOURCE_NAMES]
-    text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD)))
+    site = a_site(
+        costs=[{"name": "a_plan", "title": "A plan", "amount": 25}]
+    )  # known, where those of vendors are not
+    text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD, site=site)))
     assert "No source could be read" in text
     assert "- None\n" not in text.partition("Issues")[2].partition("Action Items")[0]
     assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered", text)
