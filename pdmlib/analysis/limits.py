@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Priority, Status, Value
+from pdmlib.frames.readings import Limit, Priority, Status, Value, number_of
 from pdmlib.site.site import Site, Step
 
 _OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
@@ -119,5 +119,4 @@ def _word(limit: Limit) -> str:
 
 
 def _edge(limit: Limit) -> float | None:
-    number = isinstance(limit.edge, int | float) and not isinstance(limit.edge, bool)
-    return float(limit.edge) if number and limit.of in ABSOLUTE else None
+    return number_of(limit.edge) if limit.of in ABSOLUTE else None

@@ -9,14 +9,13 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from numbers import Real
 from typing import Any
 
 from pdmlib.analysis.limits import ladder_target
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, shown
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Ladder, Limit, Measurement, Priority, State, Status, Value
+from pdmlib.frames.readings import Ladder, Limit, Measurement, Priority, State, Status, Value, number_of
 
 SECTION = "own"  # of the readings that an analyst adds
 SOURCE = "notebook"
@@ -37,7 +36,7 @@ def ladder(steps: Iterable[str]) -> Ladder:
 
 def _mildness(limit: Limit) -> float:
     """Of steps with the same status the one that is harder to reach stands first."""
-    number = _number(limit.edge)
+    number = number_of(limit.edge)
     return 0.0 if number is None else -number if limit.op.startswith(">") else number
 
 
@@ -47,7 +46,7 @@ def _step(text: str) -> Limit:
         raise CallError(f"{shown(text)} is not a limit; write {EXAMPLE}")
     op, edge, status, priority = found.groups()
     value = _edge(edge)
-    if op not in ("==", "!=") and _number(value) is None:
+    if op not in ("==", "!=") and number_of(value) is None:
         raise CallError(f"{shown(text)} is not a limit: {op} needs a number; write {EXAMPLE}")
     return Limit(op, value, Status(status), priority=Priority(priority) if priority else None)
 
@@ -59,10 +58,6 @@ def _edge(text: str) -> float | str | bool:
         return float(text)
     except ValueError:
         return text
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
 
 
 def own_metric(

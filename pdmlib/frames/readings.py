@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from numbers import Real
 from typing import Any, Literal
 
 from pdmlib.phases.window import Window
@@ -43,6 +44,11 @@ def amount(value: Any, unit: str = "") -> str:
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
     return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
+
+
+def number_of(value: object) -> float | None:
+    """A value as a number; None where it is none, which yes and no are not."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
 
 
 def counted(count: float, noun: str) -> str:
@@ -158,6 +164,7 @@ class Limit:
         rollback: a rollback criterion of the guide.
         of: what the edge is compared with: the value, its lower bound, the value as a multiple
             of its baseline, or the word of its trend.
+        unsure: it only may hold: of a rate, chance alone could bring as much.
     """
 
     op: str
@@ -168,6 +175,7 @@ class Limit:
     critical: bool = False
     rollback: bool = False
     of: Literal["value", "low", "baseline", "trend"] = "value"
+    unsure: bool = field(default=False, compare=False)
 
     def holds(self, value: Value) -> bool:
         """Whether the value is beyond this step's edge; never for a step of anything but the value."""
@@ -197,6 +205,7 @@ class Reading:
 
     Attributes:
         key: without it no report is GREEN.
+        unsure: of a rate, too few were counted to tell a fault from none.
     """
 
     id: str
@@ -212,6 +221,7 @@ class Reading:
     action: str = ""
     becomes_green: str | None = None
     key: bool = False
+    unsure: bool = False
 
     def __repr__(self) -> str:
         target = f", target {self.target}" if self.target else ""

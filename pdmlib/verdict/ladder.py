@@ -17,6 +17,7 @@ from pdmlib.frames.readings import (
     State,
     Status,
     amount,
+    number_of,
 )
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site
@@ -45,7 +46,8 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     if step is None:
         status, doubt = _passing(metric, found)
         goal = _becomes_green(metric, found, level) if doubt else None
-        return replace(plain, status=status, reason=doubt or found.reason, becomes_green=goal)
+        reason = doubt or found.reason
+        return replace(plain, status=status, reason=reason, becomes_green=goal, unsure=doubt is not None)
     return replace(
         plain,
         status=step.status,
@@ -54,6 +56,7 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         reason=why,
         action=step.action,
         becomes_green=_becomes_green(metric, found, level),
+        unsure=step.unsure,
     )
 
 
@@ -96,7 +99,7 @@ def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
     raises no alert it is shown without a judgement.
     """
     softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
-    base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False)
+    base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False, unsure=True)
     return replace(
         base, priority=limit.priority if softer is None else softer.priority, action=base.action or limit.action
     )
@@ -121,11 +124,8 @@ def _events(found: Measurement) -> int:
 
 
 def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
-    edge = (
-        f"{limit.edge:g}"
-        if isinstance(limit.edge, float | int) and not isinstance(limit.edge, bool)
-        else limit.edge
-    )
+    number = number_of(limit.edge)
+    edge = limit.edge if number is None else f"{number:g}"
     words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
     unit = "" if metric.unit in ("count", "bool") else f" {metric.unit}"
     return found.evidence or f"{amount(found.value)} is {words[limit.op]} {edge}{unit}"

@@ -9,7 +9,7 @@ from typing import Any
 from pdmlib import stats
 from pdmlib.analysis.catalogue import metrics_in
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Reading, Status, Value
+from pdmlib.frames.readings import Reading, Status, number_of
 from pdmlib.verdict.verdict import Verdict
 
 PER_WINDOW = ("count", "min")  # units of what grows with the length of a window
@@ -65,8 +65,7 @@ def _side(key: str, reading: Reading | None) -> dict[str, Any]:
 
 
 def _number(reading: Reading | None) -> float | None:
-    value: Value = reading.value if reading else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return number_of(reading.value) if reading else None
 
 
 def _change(a: Reading | None, b: Reading | None, hours: list[float], grows: bool) -> float | None:

@@ -133,7 +133,7 @@ def _in_words(target: str, unit: str) -> str:
 
 def _is_unsure(reading: Reading) -> bool:
     """Whether a rate is no fault that could be over: too few were counted to tell one from none."""
-    return reading.status is Status.WARN and (reading.reason or "").startswith("too few")
+    return reading.status is Status.WARN and reading.unsure
 
 
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:

@@ -126,9 +126,8 @@ def judge(case: Case) -> Verdict:
             tables[name] = _parts(case, make, f"table {name}")
     tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
     readings = (*readings, *_broken(case))
-    standing -= {
-        f.id for f in everything if f.priority is Priority.P0
-    }  # they are told apart, and decide all the same
+    # What is that urgent is told apart where it is old, and decides all the same.
+    standing -= {f.id for f in everything if f.priority is Priority.P0}
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
     status = status_of([r for r in readings if r.id not in standing], alerts, incidents)

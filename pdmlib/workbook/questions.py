@@ -20,7 +20,7 @@ from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
 from pdmlib.errors import CallError
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Reading, Status, amount
+from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
 from pdmlib.phases.window import Window
 from pdmlib.report import shown, tables, words
 from pdmlib.report.card import Card, card_of
@@ -309,8 +309,8 @@ class Questions:
     def _edges(self, reading: str) -> list[float]:
         """Nine edges from half to twice what was measured, else the limit in force."""
         found = self.verdict.reading(reading)
-        value = found.value if found else None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value:
+        value = number_of(found.value if found else None)
+        if not value:
             value = ladders.target_of(self.case, self._limited(reading))
         if not value:
             raise CallError(f"say which limits of {reading} to try, such as edge=[1, 2, 5]")

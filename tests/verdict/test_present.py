@@ -324,3 +324,14 @@ def test_a_rate_of_too_few_requests_is_nothing_that_is_over() -> None:
     )
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
     assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests, of too few to be sure")
+
+
+def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> None:
+    """20 of 1,680 failed, all in the first hour: 1.19 %, surely above 0.5 (0.77 by Wilson), perhaps above 1."""
+    first = END - timedelta(days=1)
+    rows = counted(first, first + HOUR, 60, requests=70, failed=20) + counted(
+        first + HOUR, END, 60, requests=70, failed=0
+    )
+    verdict = judged(rows)
+    (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
+    assert (cause.status, "too few" in cause.title) == ("recovered", False)
