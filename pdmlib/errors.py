@@ -75,13 +75,17 @@ class ReportError(PdmError):
     """A report that could not be computed, validated or written."""
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str:
-    """`did you mean latency_p95_ms? `, empty where nothing is near."""
+def spelt_like(name: str, allowed: Iterable[str], most: int = 1) -> list[str]:
+    """The names that are spelt like one in whatever case, best first, at most so many."""
     from difflib import get_close_matches  # only who has mistyped waits for it
 
     folded = {known.casefold(): known for known in allowed}
-    near = get_close_matches(name[:200].casefold(), folded, n=1)
-    return f"did you mean {folded[near[0]]}? " if near else ""
+    return [folded[found] for found in get_close_matches(name[:200].casefold(), folded, n=most)]
+
+
+def nearest(name: str, allowed: Iterable[str]) -> str:
+    """`did you mean latency_p95_ms? `, empty where nothing is near."""
+    return "".join(f"did you mean {found}? " for found in spelt_like(name, allowed))
 
 
 def one_of(name: str, allowed: Iterable[str], what: str = "") -> str:

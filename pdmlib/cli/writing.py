@@ -24,7 +24,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time
 from pdmlib.site.site import SOURCE_NAMES, Site
 from pdmlib.sources.once import Memory
-from pdmlib.sources.threads import as_finished, reason_of
+from pdmlib.sources.threads import attempt, reason_of
 from pdmlib.workbook import telemetry
 from pdmlib.workbook.execute import Written, write_report
 from pdmlib.workbook.gather import gather, history_folder
@@ -119,9 +119,8 @@ class _Later:
     """A call on a thread that dies with the process, so that Ctrl-C waits for no vendor."""
 
     def __init__(self, call: Callable[[], Gathered | None]) -> None:
-        self._calls = as_finished([call], 1)
         self._found: SimpleQueue[Gathered | Exception | None] = SimpleQueue()
-        Thread(target=lambda: self._found.put(next(self._calls)[1]), daemon=True).start()
+        Thread(target=lambda: self._found.put(attempt(call)), daemon=True).start()
 
     def outcome(self) -> Gathered | Exception | None:
         """What the call gave, or its error."""

@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from pdmlib.frames.readings import counted
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
 from pdmlib.report import words
@@ -67,8 +68,7 @@ class Table(Html):
 
     def __repr__(self) -> str:
         columns = list(dict.fromkeys(key for row in self.rows for key in row))
-        count = len(self.rows)
-        return one_line(f"Table({count} row{'s' * (count != 1)}: {', '.join(columns) or 'nothing'})", 2 * SAID)
+        return one_line(f"Table({counted(len(self.rows), 'row')}: {', '.join(columns) or 'nothing'})", 2 * SAID)
 
 
 def dressed(html: str) -> str:

@@ -229,6 +229,6 @@ def _slides(notebook: Any) -> list[Slide]:
             found.append(Slide(part, topic[1] if topic else "", minutes))
             text = topic[2].strip() if topic else text
         if found and (text or cell.cell_type == "code"):
-            kept = cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell(text)
+            kept = cell if cell.cell_type == "code" else nbformat.v4.new_markdown_cell(text, id=cell.id)
             (found[-1].spoken if "notes" in tags else found[-1].cells).append(kept)
     return found

@@ -43,6 +43,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         issues={p.value: issue_lines(verdict, notes, p) for p in Priority},
         nothing=nothing(verdict),
         none_found=none_found(verdict),
+        all_read=all(_answers(verdict)),
         unmeasured=unmeasured(verdict),
     )
     lines = [line for line in text.split("\n") if words.ABSENT not in line]
@@ -95,7 +96,8 @@ def highlights(verdict: Verdict) -> list[str]:
 
 def nothing(verdict: Verdict) -> str:
     """What an empty list of highlights means: that nothing stands out, or that nothing was looked at."""
-    return "Nothing stands out" if _heard(verdict) else UNREAD
+    answers = _answers(verdict)
+    return "Nothing stands out" if any(answers) or not answers else UNREAD
 
 
 UNREAD = "Not known: no source was read"
@@ -103,14 +105,14 @@ UNREAD = "Not known: no source was read"
 
 def none_found(verdict: Verdict) -> str:
     """What an empty list of faults means, by how much was looked at."""
-    asked = [
-        row.status.heard for row in verdict.case.collection.coverage if row.status is not Answer.NOT_CONFIGURED
-    ]
-    return "None" if all(asked) else "None in what could be read" if any(asked) else UNREAD
+    answers = _answers(verdict)
+    return "None" if all(answers) else "None in what could be read" if any(answers) else UNREAD
 
 
-def _heard(verdict: Verdict) -> bool:
-    return none_found(verdict) != UNREAD
+def _answers(verdict: Verdict) -> list[bool]:
+    """Whether each source that was asked gave anything."""
+    rows = verdict.case.collection.coverage
+    return [row.status.heard for row in rows if row.status is not Answer.NOT_CONFIGURED]
 
 
 def unmeasured(verdict: Verdict) -> list[str]:

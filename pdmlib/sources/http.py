@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import parse_qsl, urlsplit
 
 import httpcore
@@ -93,8 +93,9 @@ class Api:
         headers, basic: credentials; from now on their values are masked in all that is shown.
         hosts: the vendor's own hosts, which its page links may name besides the configured one.
         budget: shared by all APIs of the source.
-        attempts: how often a question is asked where the network fails or the vendor asks for it.
     """
+
+    attempts: ClassVar[int] = ATTEMPTS  # at a question where the network fails or the vendor asks for another
 
     def __init__(
         self,
@@ -104,14 +105,13 @@ class Api:
         basic: tuple[str, str] | None = None,
         hosts: Iterable[str] = (),
         budget: Budget | None = None,
-        attempts: int = ATTEMPTS,
     ) -> None:
         self.source, self._base = source, base_url.rstrip("/")
         self._hosts = {urlsplit(base_url).netloc.lower(), *hosts}
         self.budget = budget or Budget()
         for secret in _secrets(headers or {}, basic):
             keep_secret(secret)
-        self._patience = _Patience(self, attempts)
+        self._patience = _Patience(self)
         self._dead: str | None = None
         self._answered, self._weary, self._refusals = False, False, 0
         self._client = httpx.Client(
@@ -347,9 +347,9 @@ _RECODED = ("content-encoding", "content-length", "transfer-encoding")
 class _Patience(Retry):
     """When to ask again, and how long to wait before: as the vendor says, within the source's budget."""
 
-    def __init__(self, api: Api, attempts: int) -> None:
+    def __init__(self, api: Api) -> None:
         super().__init__(
-            total=attempts - 1,
+            total=api.attempts - 1,
             allowed_methods=("GET", "POST"),
             status_forcelist=(429, 500, 502, 503, 504),
             retry_on_exceptions=_DROPPED,

@@ -128,6 +128,12 @@ class Probe:
             raise PerhapsError(self.vendor, "its answer names no id")
         return str(found)
 
+    def waits(
+        self, made: str, status: str | None, todo: str = "call again in a minute"
+    ) -> tuple[State, str, str, bool]:
+        """A look that found nothing final yet."""
+        return State.NOT_KNOWN, f"{made} is {status or 'in a state not understood'}", todo, False
+
     def follow(self, what: str, look: Callable[[], tuple[State, str, str, bool]]) -> Check:
         """What a look finds, again and again until it is final or the time is over.
 
@@ -206,7 +212,7 @@ class Payment(Probe):
         if status in ("requires_payment_method", "canceled"):
             why = (found.error.code if found and found.error else None) or "no reason is told"
             return State.FAILED, f"{made} was not paid: {why}", "look what Stripe's log says of it", True
-        return State.NOT_KNOWN, f"{made} is {status or 'in a state not understood'}", f"look at {self.page}", False
+        return self.waits(made, status, f"look at {self.page}")
 
     def _undone(self, made: str, key: str, how: Write, paid: bool) -> tuple[State, str, str, bool]:
         """Takes back what was made; what is cancelled is looked at once more."""
@@ -308,12 +314,7 @@ class Text(Probe):
             code = found.error_code if found else None
             why = "no reason is told" if code is None else f"error {code:.0f}"
             return State.FAILED, f"{made} to {to} is {status}: {why}", "see twilio.com/docs/api/errors", True
-        return (
-            State.NOT_KNOWN,
-            f"{made} is {status or 'in a state not understood'}",
-            "call again in a minute",
-            False,
-        )
+        return self.waits(made, status)
 
     def why_refused(self, error: RefusedError) -> Check:
         """As `Probe.why_refused`; the test number is nobody's but the test credentials'."""
@@ -357,12 +358,7 @@ class Mail(Probe):
             return State.WORKED, f"{made} to {to} was delivered", "", True
         if event in ("bounced", "complained", "failed", "canceled", "suppressed"):
             return State.FAILED, f"{made} to {to} is {event}", f"look at {self.page}", True
-        return (
-            State.NOT_KNOWN,
-            f"{made} is {event or 'in a state not understood'}",
-            "call again in a minute",
-            False,
-        )
+        return self.waits(made, event)
 
 
 PROBES: Mapping[str, type[Probe]] = {"payment": Payment, "sms": Text, "email": Mail}

@@ -42,7 +42,7 @@ def as_finished(
                 position = next(positions, None)
             if position is None:
                 return
-            done.put((position, _attempt(calls[position])))
+            done.put((position, attempt(calls[position])))
 
     for _ in range(min(workers, len(calls))):
         threading.Thread(target=work, daemon=True).start()
@@ -59,7 +59,8 @@ def as_finished(
         yield position, TimeoutError()
 
 
-def _attempt(call: Callable[[], T]) -> T | Exception:
+def attempt(call: Callable[[], T]) -> T | Exception:
+    """What a call gives, or its error."""
     try:
         return call()
     except Exception as error:

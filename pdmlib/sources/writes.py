@@ -73,14 +73,7 @@ class PerhapsError(SourceError):
 class Writer(Api):
     """A vendor's API of which something may be asked that changes something, too."""
 
-    def __init__(
-        self,
-        source: str,
-        base_url: str,
-        headers: Mapping[str, str] | None = None,
-        basic: tuple[str, str] | None = None,
-    ) -> None:
-        super().__init__(source, base_url, headers, basic=basic, attempts=1)
+    attempts = 1
 
     def write(self, what: Write, body: Mapping[str, str], key: str, of: str = "") -> dict[str, Any]:
         """The vendor's answer, which is an object.

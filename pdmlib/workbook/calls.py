@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
 from types import FunctionType, MappingProxyType
 from typing import Any, TypeVar, cast
 
-from pdmlib.errors import CallError, NoSuchNameError, shown
+from pdmlib.errors import CallError, NoSuchNameError, shown, spelt_like
 from pdmlib.site.site import Site
 
 T = TypeVar("T")
@@ -34,11 +33,9 @@ KINDS: dict[str, tuple[type, str]] = {
 
 def near(name: str, known: Iterable[str]) -> list[str]:
     """The names that somebody may have meant, best first: those spelt like it, then those that contain it."""
-    folded = {one.casefold(): one for one in known}
-    text = name[:200].casefold()
-    close = get_close_matches(text, folded, n=MOST_NEAR)
-    holding = [one for one in folded if len(text) > 2 and text in one]
-    return [folded[one] for one in dict.fromkeys([*close, *holding])][:MOST_NEAR]
+    names, text = list(known), name[:200].casefold()
+    holding = [one for one in names if len(text) > 2 and text in one.casefold()]
+    return list(dict.fromkeys([*spelt_like(name, names, MOST_NEAR), *holding]))[:MOST_NEAR]
 
 
 def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
