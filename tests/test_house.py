@@ -94,6 +94,7 @@ INSIDE = {
         onset
         days hourly routes stretches
         populations
+        tiling
     """,
     "analysis.availability": """
         incident

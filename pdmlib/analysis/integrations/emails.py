@@ -18,7 +18,8 @@ from pdmlib.analysis.integrations.shares import (
     surely_above,
 )
 from pdmlib.analysis.metric import Metric
-from pdmlib.analysis.traffic.populations import ending, tile
+from pdmlib.analysis.traffic.populations import ending
+from pdmlib.analysis.traffic.tiling import tile
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Limit, Measurement, Priority, State, Status
 

@@ -1,7 +1,6 @@
 """Requests of a window: how many, how many failed, from which source, and how sure.
 
-Buckets of several lengths may overlap, since vendors give finer ones for newer times: a
-window is tiled without overlap, the length that counts most of it first and finer ones at its edges.
+Vendors give finer buckets for newer times, so that buckets overlap: a window is tiled (see `tiling`).
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pdmlib.analysis.traffic.tiling import Buckets, tile
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.frames.rows import Moments, microseconds
 from pdmlib.phases.window import Window
 
 SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
@@ -107,33 +107,20 @@ def requests_of(case: Case, source: str) -> float | None:
 
     So windows that begin in the middle of a bucket cover the same time as those they are compared with.
     """
-    whole = case.at(case.scope.window)
-    for table in (_counts(whole, source), _all_stretches(whole, source)):
-        if table.empty:
-            continue
-        rows = tile(table, case.window)
-        rows = pd.concat([rows.assign(share=1.0), *_at_edges(case, table, rows)], ignore_index=True)
-        if len(rows) and rows["requests"].notna().all():
-            part = 100 * _covered_s(rows) / case.window.seconds
-            return float((rows["requests"] * rows["share"]).sum()) if part >= COUNTED_PCT else None
+    for table in _tables(case.at(case.scope.window), source):
+        parts = table.filling(case.window, over=case.scope.as_of)
+        if len(parts.requests) and not np.isnan(parts.requests).any():
+            counted_pct = 100 * _covered_s(parts.starts, parts.ends) / case.window.seconds
+            return float(parts.requests.sum()) if counted_pct >= COUNTED_PCT else None
     return None
 
 
-def _at_edges(case: Case, table: pd.DataFrame, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Buckets that are over and of which a part lies at an edge of the window, with the share that does."""
-    edges = [(case.window.start, case.window.end)]
-    if len(rows):
-        edges = [(case.window.start, rows["at"].min()), (rows["end_at"].max(), case.window.end)]
-    for start, end in edges:
-        if start >= end:
-            continue
-        near = table[(table["at"] < end) & (table["end_at"] > start) & (table["end_at"] <= case.scope.as_of)]
-        if len(rows):  # what is counted already is in no bucket of an edge
-            near = near[(near["end_at"] <= edges[0][1]) | (near["at"] >= edges[1][0])]
-        lengths = (near["end_at"] - near["at"]).dt.total_seconds()
-        near = near[lengths == lengths.min()]
-        inside = near.assign(at=near["at"].clip(lower=start), end_at=near["end_at"].clip(upper=end))
-        yield inside.assign(share=(inside["end_at"] - inside["at"]) / (near["end_at"] - near["at"]))
+@once
+def _tables(case: Case, source: str) -> tuple[Buckets, ...]:
+    """What a source counts: by status first, then by stretches of all routes."""
+    return tuple(
+        Buckets.of(table) for table in (_counts(case, source), _all_stretches(case, source)) if len(table)
+    )
 
 
 def _stretches(case: Case, source: str) -> pd.DataFrame:
@@ -188,7 +175,7 @@ def _of_stretches(source: str, rows: pd.DataFrame) -> Population:
         float(rows["requests"].sum()),
         _sum(rows["failures"]),
         sampled=int(rows["samples"].sum()) if known else None,
-        covered_s=_covered_s(rows),
+        covered_s=_covered_s(*_spans(rows)),
         refused=_sum(rows["refused"]),
     )
 
@@ -242,33 +229,14 @@ def ending(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
 
 
-def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
-    """Rows of buckets (`at`, `end_at`) that tile a window without overlap."""
-    starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
-    first, last = microseconds(pd.Series([window.start, window.end]))
-    places = _tiles(starts, ends, within(starts, window), first=first, last=last)
-    return table.take(np.concatenate([*places, np.array([], dtype=np.intp)])).reset_index(drop=True)
+def _spans(table: pd.DataFrame) -> tuple[Moments, Moments]:
+    return microseconds(table["at"]), microseconds(table["end_at"])
 
 
-def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: int) -> Iterator[Moments]:
-    """Places of the chosen rows; times are microseconds since 1970."""
-    places = places[(starts[places] >= first) & (ends[places] <= last)]
-    if not places.size:
-        return
-    lengths = ends[places] - starts[places]
-    counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
-    best = max(counted, key=lambda length: (counted[length], -length))
-    chosen, finer = places[lengths == best], places[lengths < best]
-    yield from _tiles(starts, ends, finer, first=first, last=int(starts[chosen].min()))
-    yield chosen
-    yield from _tiles(starts, ends, finer, first=int(ends[chosen].max()), last=last)
-
-
-def _covered_s(buckets: pd.DataFrame) -> float:
-    starts, first = np.unique(microseconds(buckets["at"]), return_index=True)
-    ends = microseconds(buckets["end_at"])
-    silences = (starts[1:] - ends[first][:-1]) / 1e6
-    return float((ends.max() - starts[0]) / 1e6 - silences[silences > SILENCE_S].sum())
+def _covered_s(starts: Moments, ends: Moments) -> float:
+    begun, first = np.unique(starts, return_index=True)
+    silences = (begun[1:] - ends[first][:-1]) / 1e6
+    return float((ends.max() - begun[0]) / 1e6 - silences[silences > SILENCE_S].sum())
 
 
 def failures(table: pd.DataFrame) -> pd.Series:
@@ -289,7 +257,9 @@ def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
         known["requests"].where(known["status"].between(400, 499), 0.0).sum(),
     )
     told = (None, None) if share < KNOWN_SHARE else (float(failed / share), float(refused / share))
-    return Population(source, requests, told[0], sampled=sampled, covered_s=_covered_s(buckets), refused=told[1])
+    return Population(
+        source, requests, told[0], sampled=sampled, covered_s=_covered_s(*_spans(buckets)), refused=told[1]
+    )
 
 
 def _of_span(case: Case, source: str, row: pd.Series) -> Population:

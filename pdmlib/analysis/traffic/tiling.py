@@ -1,0 +1,104 @@
+"""Buckets of several lengths that may overlap, chosen so that they fill a window and count nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.phases.window import Window
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Buckets of a table as plain arrays, since a report asks for them hundreds of times.
+
+    Attributes:
+        starts, ends: microseconds since 1970, UTC.
+        requests: NaN where the number was not understood.
+    """
+
+    starts: Moments
+    ends: Moments
+    requests: npt.NDArray[np.float64]
+
+    @classmethod
+    def of(cls, table: pd.DataFrame) -> Buckets:
+        """Those of a table with `at`, `end_at` and `requests`."""
+        requests = table["requests"].to_numpy("float64", na_value=np.nan)
+        return cls(microseconds(table["at"]), microseconds(table["end_at"]), requests)
+
+    def filling(self, window: Window, over: datetime) -> Buckets:
+        """Whole buckets that tile a window, and at its edges the parts of others that lie in it.
+
+        Args:
+            over: a bucket that ends later is not over, so that a part of it is no share of the whole.
+        """
+        first, last, seen = (_microsecond(moment) for moment in (window.start, window.end, over))
+        whole = self._at(_joined(_tiles(self.starts, self.ends, within(self.starts, window), first=first, last=last)))
+        parts = [whole]
+        for start, end in _edges(whole, first, last):
+            near = (self.starts < end) & (self.ends > start) & (self.ends <= seen)
+            if len(whole.starts):  # what is counted already is in no bucket of an edge
+                near &= (self.ends <= whole.starts.min()) | (self.starts >= whole.ends.max())
+            parts.append(self._at(np.flatnonzero(near))._finest()._clipped(start, end))
+        starts, ends = (np.concatenate(column) for column in ([p.starts for p in parts], [p.ends for p in parts]))
+        return Buckets(starts, ends, np.concatenate([part.requests for part in parts]))
+
+    def _at(self, places: npt.NDArray[np.intp]) -> Buckets:
+        return Buckets(self.starts[places], self.ends[places], self.requests[places])
+
+    def _finest(self) -> Buckets:
+        lengths = self.ends - self.starts
+        return self._at(np.flatnonzero(lengths == lengths.min())) if lengths.size else self
+
+    def _clipped(self, start: int, end: int) -> Buckets:
+        """The part of each bucket between two moments, with its share of the requests."""
+        starts, ends = np.maximum(self.starts, start), np.minimum(self.ends, end)
+        return Buckets(starts, ends, self.requests * ((ends - starts) / (self.ends - self.starts)))
+
+
+def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
+    """Rows of buckets (`at`, `end_at`) that tile a window without overlap.
+
+    The length that counts most of the window comes first, finer ones at its edges.
+    """
+    starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
+    first, last = _microsecond(window.start), _microsecond(window.end)
+    places = _joined(_tiles(starts, ends, within(starts, window), first=first, last=last))
+    return table.take(places).reset_index(drop=True)
+
+
+def _edges(whole: Buckets, first: int, last: int) -> list[tuple[int, int]]:
+    """What of a window is left at each side of its whole buckets."""
+    edges = [(first, last)]
+    if len(whole.starts):
+        edges = [(first, int(whole.starts.min())), (int(whole.ends.max()), last)]
+    return [(start, end) for start, end in edges if start < end]
+
+
+def _microsecond(moment: datetime) -> int:
+    return round(moment.timestamp() * 1e6)
+
+
+def _joined(places: Iterator[Moments]) -> npt.NDArray[np.intp]:
+    return np.concatenate([*places, np.array([], dtype=np.intp)])
+
+
+def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: int) -> Iterator[Moments]:
+    """Places of the chosen rows; times are microseconds since 1970."""
+    places = places[(starts[places] >= first) & (ends[places] <= last)]
+    if not places.size:
+        return
+    lengths = ends[places] - starts[places]
+    counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
+    best = max(counted, key=lambda length: (counted[length], -length))
+    chosen, finer = places[lengths == best], places[lengths < best]
+    yield from _tiles(starts, ends, finer, first=first, last=int(starts[chosen].min()))
+    yield chosen
+    yield from _tiles(starts, ends, finer, first=int(ends[chosen].max()), last=last)
