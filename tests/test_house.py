@@ -180,7 +180,7 @@ INSIDE = {
     "analysis.integrations": """
         operational
         emails messages payments
-        shares
+        shares since
     """,
 }
 HOMES = {
