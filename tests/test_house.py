@@ -181,7 +181,7 @@ INSIDE = {
     "analysis.integrations": """
         operational
         emails messages payments
-        shares
+        shares since
     """,
 }
 HOMES = {

@@ -5,10 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Measurement, State
 from pdmlib.phases.phase import Topic
+
+
+class Began(NamedTuple):
+    """When what is broken at present began.
+
+    Attributes:
+        usual: it was as bad all the time before the deployment that is known.
+    """
+
+    moment: datetime
+    usual: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Metric:
     phases: tuple[str, ...] = ()
     events: tuple[str, str, int] | None = None
     holds: Callable[[Case], bool] = lambda _: True
-    began: Callable[[Case], datetime | None] = lambda _: None
+    began: Callable[[Case], Began | None] = lambda _: None
 
     def of(self, case: Case) -> Measurement:
         """What is measured of a case, asked once; an error in it is a measurement that could not be made."""

@@ -242,6 +242,7 @@ class Finding:
         reading: id of the reading it belongs to.
         becomes_green: what would have to be measured for it to go away.
         rollback: a rollback criterion of the guide.
+        absolute: its limit is one that no site is excused from, however long it was broken.
         fix: a statement that mends it, where one is known.
         size: how much of what it brought, as (unit, amount): times as slow as before, or failed requests.
         said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
@@ -262,9 +263,15 @@ class Finding:
     owner: str | None = None
     rivals: tuple[str, ...] = field(default=())
     rollback: bool = False
+    absolute: bool = False
     fix: str | None = None
     size: tuple[str, float] | None = None
     said: str = ""
+
+    @property
+    def decides(self) -> bool:
+        """Whether it tells of the verdict also where it was there before the deployment."""
+        return self.absolute or self.priority is Priority.P0
 
     @property
     def rule(self) -> str:

@@ -244,9 +244,12 @@ def _whole_days(found: threads.Frames) -> threads.Frames:
 
 
 def _undelivered(reader: Reader, scope: Scope) -> threads.Frames:
-    """Events since the deployment that still wait: a backlog is a state, which no report sees a part of."""
+    """Events since the deployment that still wait: a backlog is a state, which no report sees a part of.
+
+    The day before tells whether they waited then, too.
+    """
     end = scope.known.end - YOUNG
-    start = max(scope.deployment_or_start, scope.as_of - KEPT)
+    start = max(scope.deployment_or_start - DAY, scope.as_of - KEPT)
     rows = []
     if start < end:
         found = reader.listing(Event, "/v1/events", Window(start, end), [("delivery_success", "false")])

@@ -71,6 +71,7 @@ class Cause:
         steps: the same findings in words.
         said: what a customer notices of it, in one sentence without its full stop.
         why: what explains that; empty where it is the cause itself.
+        absolute: it breaks a limit that no site is excused from, however long it has.
         fix: what mends the root, such as a statement of SQL; None where it is not known.
         due: local day, ISO.
         becomes_green: what would have to be measured for it to go away.
@@ -91,6 +92,7 @@ class Cause:
     steps: tuple[Step, ...] = ()
     said: str = ""
     why: str = ""
+    absolute: bool = False
 
     def __repr__(self) -> str:
         return f"Cause({self.priority}, {self.status}: {self.title})"
@@ -98,7 +100,7 @@ class Cause:
     @property
     def waits(self) -> bool:
         """Whether it was there before the deployment and can wait."""
-        return self.status is CauseStatus.STANDING and self.priority is not Priority.P0
+        return self.status is CauseStatus.STANDING and not self.absolute
 
     @property
     def decides(self) -> bool:
@@ -179,6 +181,7 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
         steps=steps,
         said=_plain(felt),
         why="" if felt is root else _because(root),
+        absolute=any(finding.decides for finding in chain),
     )
 
 

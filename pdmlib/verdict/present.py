@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pdmlib.analysis.availability.stability import NO_REMEDY, down_since
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import ORDER, Limit, Measurement, State, Value
+from pdmlib.frames.readings import ORDER, Limit, Measurement, Priority, State, Value
 from pdmlib.phases.window import Window
 from pdmlib.verdict.ladder import step_of
 from pdmlib.verdict.links import DOWN
@@ -22,6 +22,9 @@ from pdmlib.verdict.links import DOWN
 PIECE, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
 RATE_OF_REQUESTS = "error_rate_pct"
 PROBED = ("app_up", "health_ok")
+STANDING = (
+    "Mend it apart from this deployment: it was as bad all the week before, and a rollback would not mend it"
+)
 # What declared maintenance brings, and what is no fault as long as it lasts.
 EXPECTED = (*DOWN, "db_connection_errors")
 
@@ -34,12 +37,14 @@ class Now:
         value: what is measured now, not over the whole window.
         since: the first moment of the present stretch, as far as the series goes back.
         window: what the value was measured over.
+        usual: it was as bad all the time before the deployment that is known.
     """
 
     step: Limit
     value: Value
     since: datetime | None
     window: Window
+    usual: bool = False
 
 
 def now_of(case: Case, metric: Metric) -> Now | None:
@@ -52,7 +57,10 @@ def _attempted(case: Case, metric: Metric) -> Now | None:
     found = case.attempt(f"{metric.title} at present", lambda: _now_of(case, metric), lambda _: None)
     if found is None or not (found.step.rollback and case.scope.precedes(found.since)):
         return found
-    return replace(found, step=replace(found.step, rollback=False, action=NO_REMEDY))
+    step = replace(found.step, rollback=False, action=NO_REMEDY)
+    if found.usual:  # nobody is woken by each deployment for what each of them finds
+        step = replace(step, critical=False, priority=Priority.P1, action=STANDING)
+    return replace(found, step=step)
 
 
 def _now_of(case: Case, metric: Metric) -> Now | None:
@@ -65,7 +73,8 @@ def _now_of(case: Case, metric: Metric) -> Now | None:
     step = _step(looked, metric, found)
     if step is None or not metric.holds(looked):
         return None
-    return Now(step, found.value, _since(case, looked.window, metric), looked.window)
+    began = _began(case, looked.window, metric)
+    return Now(step, found.value, began.moment, looked.window, usual=began.usual)
 
 
 def _looked_at(case: Case, metric: Metric) -> Case:
@@ -99,7 +108,7 @@ def _failing(case: Case, metric: Metric) -> Now | None:
         return None
     last = last_stretch(case, float(step.edge))
     if last is None:
-        return Now(step, found.value, _since(case, looked.window, metric), looked.window)
+        return Now(step, found.value, _began(case, looked.window, metric).moment, looked.window)
     return None if last.end is not None else Now(step, found.value, last.start, looked.window)
 
 
@@ -116,14 +125,19 @@ def _rank(step: Limit) -> int:
     return len(ORDER) if step.priority is None else ORDER[step.priority]
 
 
-def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
+def _began(case: Case, looked: Window, metric: Metric) -> Began:
+    """When what is broken now began: by its own events, by the probes, else by looking back."""
+    if metric.id in PROBED:
+        down = down_since(case)
+        return Began(down or _since(case, looked, metric))
+    return metric.began(case.at(looked)) or Began(_since(case, looked, metric))
+
+
+def _since(case: Case, looked: Window, metric: Metric) -> datetime:
     """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days.
 
     Time in which nothing was measured by the same source ends no run.
     """
-    known = down_since(case) if metric.id in PROBED else metric.began(case.at(looked))
-    if known is not None:
-        return known
     source, since = metric.of(case.at(looked)).source, None
     for window in _back(case, looked):
         found = metric.of(case.at(window))

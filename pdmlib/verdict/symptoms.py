@@ -66,6 +66,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         active=now is not None or _is_unsure(reading) if urgent else True,
         value=reading.value,
         size=_size(reading),
+        absolute=now is not None and now.usual and any(limit.rollback for limit in metric.limits),
         threshold=alert.threshold if alert else reading.target or "its limit",
         said=(_said(alert) if alert else "") or _plain(reading, title),
     )

@@ -18,7 +18,7 @@ from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Priority, Reading, State, Status, amount
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
@@ -126,8 +126,8 @@ def judge(case: Case) -> Verdict:
             tables[name] = _parts(case, make, f"table {name}")
     tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
     readings = (*readings, *_broken(case))
-    # What is that urgent is told apart where it is old, and decides all the same.
-    standing -= {f.id for f in everything if f.priority is Priority.P0}
+    # What no site is excused from is told apart where it is old, and decides all the same.
+    standing -= {f.id for f in everything if f.decides}
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
     status = status_of([r for r in readings if r.id not in standing], alerts, incidents)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
 from pdmlib.analysis import limits
+from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import (
     CHECK,
     LOSSES,
@@ -17,13 +18,16 @@ from pdmlib.analysis.integrations.shares import (
     share_pct,
     surely_above,
 )
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.analysis.traffic.populations import ending
 from pdmlib.analysis.traffic.tiling import tile
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Limit, Measurement, Priority, State, Status
+from pdmlib.phases.window import Window
 
 SECTION = "integrations"
+HANDED_OVER = "handed over"  # what nobody counts: the emails that were to be sent
+HOUR_S, DAY_S = 3600.0, 86_400.0
 SENDING = r"POST /emails(?:/batch)?"  # the calls that hand emails over
 
 
@@ -82,13 +86,29 @@ def _share(case: Case, event: str, trial: str) -> Share | None:
     Nobody says whether what failed is among what was sent: `handed over` is the most of both readings.
     """
     found = counted(case)
-    events, trials = found[event], found["sent"] if trial == "handed over" else found[trial]
+    events, trials = found[event], found["sent"] if trial == HANDED_OVER else found[trial]
     if events is None or trials is None:
         return None
-    if trial == "handed over":
+    if trial == HANDED_OVER:
         arrived = (found["delivered"] or 0) + (found["bounced"] or 0)
         trials = max(trials, arrived + events)
     return Share(events, trials) if events <= trials else None
+
+
+def _losing_since(event: str, trial: str) -> Callable[[Case], Began | None]:
+    """Since when as many emails go wrong as they do now: by the day before the deployment, then by the hour."""
+
+    def found(case: Case) -> Began | None:
+        rows, scope = ending(case["email_counts"]), case.scope
+        parts = ((scope.before, DAY_S), (Window(scope.before.end, scope.present.end), HOUR_S))
+        tiles = [tile(rows[rows["interval_s"] <= longest], window) for window, longest in parts]
+        rows = pd.concat(tiles, ignore_index=True)
+        trials = rows["sent"] if trial == HANDED_OVER else rows[trial]
+        counts = pd.DataFrame({"at": rows["at"], "events": rows[event], "trials": trials}).dropna()
+        # An event may be of an email that was sent an hour before: then it is told with more than were sent.
+        return since.of_counts(case, counts.assign(events=counts[["events", "trials"]].min(axis=1)))
+
+    return once(found)
 
 
 def _kinds(case: Case) -> str:
@@ -116,7 +136,9 @@ def causes(case: Case) -> Iterator[Cause]:
     for metric, what in ((BOUNCED, "bounced"), (COMPLAINED, "were called spam"), (FAILED, "failed")):
         share, most = _share(case, *_PARTS[metric.id]), limits.target_of(case, metric)
         if share is not None and share.trials:
-            yield from surely_above(case, share, most, noun="emails", what=f"of emails {what}")
+            yield from surely_above(
+                case, share, most, noun="emails", what=f"of emails {what}", since=metric.began(case)
+            )
     rows = refused(case)
     share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))
     most = limits.target_of(case, FAILED)
@@ -138,6 +160,13 @@ _FAILURES = (
     Limit(">", REFUSED_PCT, Status.WARN, action=CHECK),
 )
 
+# What each is a share of.
+_PARTS = {
+    "email_bounce_pct": ("bounced", "sent"),
+    "email_complaint_pct": ("complained", "delivered"),
+    "email_failed_pct": ("failed", HANDED_OVER),
+}
+
 BOUNCED = Metric(
     "email_bounce_pct",
     "Emails bounced",
@@ -148,6 +177,7 @@ BOUNCED = Metric(
     target="<= 2",
     better="lower",
     rate="emails",
+    began=_losing_since(*_PARTS["email_bounce_pct"]),
 )
 COMPLAINED = Metric(
     "email_complaint_pct",
@@ -159,6 +189,7 @@ COMPLAINED = Metric(
     target="<= 0.1",
     better="lower",
     rate="emails",
+    began=_losing_since(*_PARTS["email_complaint_pct"]),
 )
 FAILED = Metric(
     "email_failed_pct",
@@ -170,12 +201,6 @@ FAILED = Metric(
     target="<= 0.5",
     better="lower",
     rate="emails",
+    began=_losing_since(*_PARTS["email_failed_pct"]),
 )
-# What each is a share of.
-_PARTS = {
-    "email_bounce_pct": ("bounced", "sent"),
-    "email_complaint_pct": ("complained", "delivered"),
-    "email_failed_pct": ("failed", "handed over"),
-}
-
 METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pandas as pd
 
 from pdmlib.analysis import limits
+from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import (
     LOSSES,
     PRESENT_MESSAGES,
@@ -19,7 +20,7 @@ from pdmlib.analysis.integrations.shares import (
     share_pct,
     surely_above,
 )
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Measurement
 
@@ -55,8 +56,23 @@ def _lost_pct(case: Case, metric: Metric, fault: str, words: str) -> Measurement
 def outbound(case: Case) -> pd.DataFrame:
     """Messages of the window that were sent by us; one whose time or direction is not understood may have been."""
     undated = case["messages"][case["messages"]["created_at"].isna()]
-    rows = pd.concat([case.within("messages", "created_at"), undated], ignore_index=True)
+    return _outbound(pd.concat([case.within("messages", "created_at"), undated], ignore_index=True))
+
+
+def _outbound(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["direction"].isna() | rows["direction"].str.startswith("outbound", na=False)]
+
+
+def _losing_since(fault: str) -> Callable[[Case], Began | None]:
+    """Since when messages are lost by one side's fault as often as they are now."""
+
+    def found(case: Case) -> Began | None:
+        rows = _outbound(case["messages"])
+        ended = rows[rows["status"].isin((*LOST, *DONE))]
+        wrong = ended["status"].isin(LOST) & (ended["fault"] == fault)
+        return since.of_events(case, ended["created_at"], wrong)
+
+    return once(found)
 
 
 @once
@@ -79,7 +95,10 @@ def _codes(case: Case, fault: str) -> str:
 def causes(case: Case) -> Iterator[Cause]:
     """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
     most = limits.target_of(case, FAILED)
-    yield from surely_above(case, lost(case, "ours"), most, noun="messages", what="of text messages failed")
+    share = lost(case, "ours")
+    yield from surely_above(
+        case, share, most, noun="messages", what="of text messages failed", since=LOST_SINCE(case)
+    )
     yield from _stuck(case)
     yield from _alerts(case)
 
@@ -115,6 +134,7 @@ def alerts(rows: pd.DataFrame) -> str:
     return ", ".join(f"{n} of code {code}" for code, n in found.items())
 
 
+LOST_SINCE, REFUSED_SINCE = _losing_since("ours"), _losing_since("recipient")
 FAILED = Metric(
     "sms_failed_pct",
     "Text messages lost",
@@ -126,6 +146,7 @@ FAILED = Metric(
     better="lower",
     rate="messages",
     events=PRESENT_MESSAGES,
+    began=LOST_SINCE,
 )
 REFUSED = Metric(
     "sms_refused_pct",
@@ -137,6 +158,7 @@ REFUSED = Metric(
     target="no jump",
     better="lower",
     events=PRESENT_MESSAGES,
+    began=REFUSED_SINCE,
 )
 
 METRICS: tuple[Metric, ...] = (FAILED, REFUSED)

@@ -6,7 +6,8 @@ They are Stripe, Twilio, Resend, Supabase and Sentry, and whatever else the appl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.errors import unheard
-from pdmlib.analysis.integrations import emails, messages, payments
+from pdmlib.analysis.integrations import emails, messages, payments, since
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
@@ -212,17 +213,24 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
         return
     error = bad["error"].dropna()
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
+    every = _of(case["integration_checks"], name)
+    began = since.of_events(case, every["at"], every["success"] == False)  # noqa: E712
     yield Cause(
         f"{len(bad)} of {len(checks)} checks by the application failed{last}",
         f"the next {max(enough - len(checks), 1)} checks by the application succeed",
+        began and began.moment,
     )
 
 
 @once
 def _checks(case: Case, name: str) -> pd.DataFrame:
     """Checks by the application, oldest first."""
-    checks = case.within("integration_checks", "at").sort_values("at")
-    return checks[checks["integration"].map(word).isin([name, *_OTHER_NAMES.get(name, ())])]
+    return _of(case.within("integration_checks", "at"), name)
+
+
+def _of(checks: pd.DataFrame, name: str) -> pd.DataFrame:
+    mine = checks["integration"].map(word).isin([name, *_OTHER_NAMES.get(name, ())])
+    return checks[mine].sort_values("at")
 
 
 def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
@@ -268,7 +276,12 @@ def _row(title: str, found: Measurement) -> dict[str, Any]:
 
 
 def _still(case: Case, name: str) -> bool:
-    """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom."""
+    """Whether an integration has issues now: in the last hour of data, or in the newest of what happens seldom.
+
+    A share of which the run is dated has not surely ended, however few the last hour had.
+    """
+    if any(cause.since for cause in causes_of(case, name)):
+        return True
     events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
     return any(causes_of(now, name))
@@ -293,12 +306,24 @@ def _issues(case: Case) -> Iterator[Finding]:
                 becomes_green=" and ".join(
                     filter(None, (", ".join(c.goal for c in causes[:-1]), causes[-1].goal))
                 ),
+                since=_since(case, causes),
                 active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
                 owner=case.site.people.owners.get("integrations"),
                 said=f"{title}: {causes[0].words}",
             )
+
+
+def _since(case: Case, causes: Iterable[Cause]) -> datetime | None:
+    """Since when it has issues: of those that began with the deployment or after it, where there are any.
+
+    None where that is not known of one of them, which may be the deployment's.
+    """
+    moments = [cause.since for cause in causes]
+    known = [moment for moment in moments if moment is not None]
+    ours = [moment for moment in known if not case.scope.precedes(moment)]
+    return None if len(known) < len(moments) and not ours else min(ours or known)
 
 
 _TROUBLED = (Limit("==", ISSUES, Status.FAIL, priority=Priority.P1, action=CHECK),)

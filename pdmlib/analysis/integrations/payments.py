@@ -6,15 +6,16 @@ Stripe tells of payments where the site uses it, else the application's own tabl
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 import pandas as pd
 
 from pdmlib import stats
+from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
-from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.analysis.metric import Began, Metric
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.phases.window import spoken
 
@@ -65,10 +66,7 @@ def payment_failures(case: Case) -> Measurement:
     source, item, *_ = _teller(case)
     if not case.answered(source, item):
         return case.missing(source, item, "no payment is known")
-    payments = _attempts(case)
-    if source != _STRIPE.source and _nearly_all_fail(case):
-        blamed = payments["fault"].mask((payments["status"] == "failed") & payments["fault"].isna(), "ours")
-        payments = payments.assign(fault=blamed)
+    payments = _blamed(case, _attempts(case))
     ours, doubt = _ours(payments), _doubtful(case, payments)
     if payments.empty and not doubt:
         week = len(_attempts(case.at(case.scope.before)))
@@ -108,6 +106,14 @@ def _failed_untold(case: Case) -> str:
     return UNTOLD if _teller(case) is not _STRIPE and untold.any() else ""
 
 
+def _blamed(case: Case, payments: pd.DataFrame) -> pd.DataFrame:
+    """Payments, those that failed for a reason that a table does not tell as ours where nearly all fail."""
+    if _teller(case) is _STRIPE or not _nearly_all_fail(case):
+        return payments
+    unknown = (payments["status"] == "failed") & payments["fault"].isna()
+    return payments.assign(fault=payments["fault"].mask(unknown, "ours"))
+
+
 def _nearly_all_fail(case: Case) -> bool:
     """Whether surely most of the payments fail: those of the window, or the newest where it ends now."""
     ends_now = case.window.end >= case.scope.window.end
@@ -118,7 +124,10 @@ def _nearly_all_fail(case: Case) -> bool:
 
 
 def _attempts(case: Case) -> pd.DataFrame:
-    payments = case.within("payments", "created_at")
+    return _told(case, case.within("payments", "created_at"))
+
+
+def _told(case: Case, payments: pd.DataFrame) -> pd.DataFrame:
     return payments[payments["source"] == _teller(case).rows]
 
 
@@ -150,13 +159,15 @@ def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
 def _declines(case: Case) -> Share:
     payments = _attempts(case)
     ended = payments[payments["status"] != "pending"]
-    declined, unclear = _failed(ended, "customer"), _unclear(ended)
-    if _teller(case) is not _STRIPE:  # a table that does not tell them apart: all that failed
-        declined, unclear = (
-            ended[(ended["status"] == "failed") & (ended["fault"] != "ours")],
-            ended["status"].isna(),
-        )
-    return Share(len(declined), len(ended), int(unclear.sum()))
+    unclear = _unclear(ended) if _teller(case) is _STRIPE else ended["status"].isna()
+    return Share(int(_is_declined(case, ended).sum()), len(ended), int(unclear.sum()))
+
+
+def _is_declined(case: Case, payments: pd.DataFrame) -> pd.Series:
+    """Which payments the customer's side declined; of a table that does not tell them apart, all that failed."""
+    fault = payments["fault"]
+    theirs = fault == "customer" if _teller(case) is _STRIPE else fault != "ours"
+    return (payments["status"] == "failed") & theirs
 
 
 def _reasons(payments: pd.DataFrame) -> str:
@@ -169,10 +180,12 @@ def failed_payments(case: Case) -> Iterator[Cause]:
     """The cause that payments fail in Stripe's integration."""
     found = payment_failures(case)
     if found.value and found.source == _STRIPE.source:
+        began = failing_since(case)
         until = _ours(_attempts(case))["created_at"].max() + case.scope.phase.latest
         yield Cause(
             f"{found.value} payments failed in the integration",
             f"no payment fails in the integration until {spoken(until, case.site.zone)}",
+            began and began.moment,
         )
 
 
@@ -180,7 +193,8 @@ def late_events(case: Case) -> Iterator[Cause]:
     """The cause that webhook events are not delivered."""
     found = webhooks_pending(case)
     if found.value:
-        yield Cause(f"{found.value} webhook events are not delivered", f"these {found.value} events are delivered")
+        late, began = f"{found.value} webhook events are not delivered", undelivered_since(case)
+        yield Cause(late, f"these {found.value} events are delivered", began and began.moment)
 
 
 def webhooks_pending(case: Case) -> Measurement:
@@ -221,14 +235,28 @@ def _events(case: Case) -> pd.DataFrame:
     return events[(made >= case.scope.deployment_or_start) & (made < case.window.end - DELIVERY_GRACE)]
 
 
-def _first_failed(case: Case) -> datetime | None:
-    failed = _ours(_attempts(case))["created_at"]
-    return failed.min().to_pydatetime() if len(failed) else None
+@once
+def failing_since(case: Case) -> Began | None:
+    """Since when payments fail by our fault as often as they do now."""
+    payments = _blamed(case, _told(case, case["payments"]))
+    wrong = (payments["status"] == "failed") & (payments["fault"] == "ours")
+    return since.of_events(case, payments["created_at"], wrong)
 
 
-def _oldest_undelivered(case: Case) -> datetime | None:
-    late = _undelivered(case)["created_at"]
-    return late.min().to_pydatetime() if len(late) else None
+@once
+def _declined_since(case: Case) -> Began | None:
+    payments = _told(case, case["payments"])
+    ended = payments[payments["status"] != "pending"]
+    return since.of_events(case, ended["created_at"], _is_declined(case, ended))
+
+
+@once
+def undelivered_since(case: Case) -> Began | None:
+    """The oldest event that waits, also of the day before the deployment."""
+    events = case["webhook_events"]
+    late = (events["vendor"] == "stripe") & (events["pending"] > 0).fillna(False)
+    oldest = events.loc[late & (events["created_at"] < case.window.end - DELIVERY_GRACE), "created_at"].min()
+    return None if pd.isna(oldest) else Began(oldest.to_pydatetime())
 
 
 def disputes_open(case: Case) -> Measurement:
@@ -304,6 +332,7 @@ DECLINED = Metric(
     target="no jump",
     better="lower",
     events=PRESENT_PAYMENTS,
+    began=_declined_since,
 )
 
 METRICS: tuple[Metric, ...] = (
@@ -317,7 +346,7 @@ METRICS: tuple[Metric, ...] = (
         target="0",
         better="lower",
         events=PRESENT_PAYMENTS,
-        began=_first_failed,
+        began=failing_since,
     ),
     DECLINED,
     Metric(
@@ -329,7 +358,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_UNDELIVERED,
         target="0",
         better="lower",
-        began=_oldest_undelivered,
+        began=undelivered_since,
     ),
     Metric(
         "disputes_open",

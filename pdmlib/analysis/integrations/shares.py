@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from pdmlib import stats
 from pdmlib.analysis import limits
 from pdmlib.analysis.compare.baseline import change
 from pdmlib.analysis.compare.change import beside, practical_pct, rate_before
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import FEWEST_EVENTS, Limit, Measurement, Priority, State, Status
 
@@ -32,10 +33,11 @@ LOSSES = (
 
 
 class Cause(NamedTuple):
-    """Why an integration has issues, and what would have to be seen for it to have none."""
+    """Why an integration has issues, what would have to be seen for it to have none, and since when, if known."""
 
     words: str
     goal: str
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def _is_decided(now: Share, low: float, edge: float | None, jumps: bool) -> bool
     return low > edge or (not jumps and 100 * (now.events + now.unclear) / now.trials <= edge)
 
 
-def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: str) -> Iterator[Cause]:
+def surely_above(
+    case: Case, now: Share, edge: float | None, noun: str, what: str, since: Began | None = None
+) -> Iterator[Cause]:
     """The cause that a share is surely above an edge, by more than one or two events."""
     low, _ = now.interval_pct(case.level)
     if edge is None or now.events < FEWEST_EVENTS or low <= edge:
@@ -146,4 +150,5 @@ def surely_above(case: Case, now: Share, edge: float | None, noun: str, what: st
             now.events, now.trials, is_well=lambda share: share <= most, limit=most, level=case.level
         )
         goal = f"{enough - now.trials} more {noun} go out without a loss"
-    yield Cause(f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})", goal)
+    words = f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})"
+    yield Cause(words, goal, since and since.moment)

@@ -25,6 +25,7 @@ FEWEST = 24  # hours on each side together: with fewer there is nothing to date
 CHANGED, WITHIN = math.log(1000), 1.92
 HOUR = timedelta(hours=1)
 TINY = 1e-300  # nought times its logarithm is nought
+SMALLEST = 1e-12  # of a spread, what rounding leaves of it
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def onset_of(case: Case, reading: str) -> Onset | None:
     hours = hours[hours["at"] >= span.start]
     if reading == "error_rate_pct":
         known = hours[hours["requests"].gt(0) & hours["errors"].notna()]
-        events, trials = _floats(known["errors"]), _floats(known["requests"])
-        return _dated(known["at"], _of_rates(events, trials), events / trials)
+        trials = _floats(known["requests"])
+        events = np.minimum(_floats(known["errors"]), trials)  # a tracker may count several errors a request
+        return _dated(known["at"], of_rates(events, trials), events / trials)
     column = reading.removeprefix("latency_").removesuffix("_ms")
     if column not in ("p50", "p95", "p99"):
         return None
@@ -69,11 +71,11 @@ def _sides(values: Floats) -> tuple[Floats, Floats]:
     return before, values.sum() - before
 
 
-def _of_rates(events: Floats, trials: Floats) -> Floats:
+def of_rates(events: Floats, trials: Floats) -> Floats:
     """Log-likelihood of each cut over none, of two rates and one."""
 
     def likelihood(hits: Any, of: Any) -> Any:
-        return sum(part * np.log(np.maximum(part, TINY) / of) for part in (hits, of - hits))
+        return sum(part * np.log(np.maximum(part, TINY) / np.maximum(of, TINY)) for part in (hits, of - hits))
 
     (e1, e2), (t1, t2) = _sides(events), _sides(trials)
     return np.asarray(likelihood(e1, t1) + likelihood(e2, t2) - likelihood(events.sum(), trials.sum()))
@@ -84,8 +86,9 @@ def _of_levels(values: Floats) -> Floats:
     count = np.arange(1, len(values), dtype=np.float64)
     (s1, s2), total = _sides(values), float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
     between = s1**2 / count + s2**2 / (len(values) - count) - values.sum() ** 2 / max(len(values), 1)
-    rest = np.maximum(total - between, 1e-12 * max(total, 1e-12))
-    return np.asarray(len(values) / 2 * np.log(total / rest))
+    if total <= 0:  # all alike
+        return np.zeros(len(between))
+    return np.asarray(len(values) / 2 * np.log(total / np.maximum(total - between, SMALLEST * total)))
 
 
 def _is_burst(values: Floats, cut: int) -> bool:

@@ -258,11 +258,11 @@ def _alert(row: Row) -> Row:
 
 
 def integration_checks(reader: Reader) -> pd.DataFrame:
-    """The application's checks of its integrations in the window; degraded is no failure."""
-    block, known = reader.site.block("integration_checks"), reader.scope.known
+    """The application's checks of its integrations, of the week before too; degraded is no failure."""
+    block, scope = reader.site.block("integration_checks"), reader.scope
     if block is None:
         return frame("integration_checks")
-    rows = reader.select(reader.layout(block), known.start, known.end)
+    rows = reader.select(reader.layout(block), scope.near_from, scope.known.end)
     return frame("integration_checks", [_check(row) for row in rows])
 
 

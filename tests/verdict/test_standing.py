@@ -1,0 +1,163 @@
+"""What went wrong before the deployment as often as since is told, and is no reason to roll this one back."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pdmlib.verdict.verdict import Verdict, judge
+from tests.builders import a_case, a_site, at, every, the_probes
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+DEPLOYED = at("2025-03-03T15:00")
+PHASES = {"hour1": HOUR, "day1": DAY, "daily": 3 * DAY, "week1": 7 * DAY}
+Wrong = Callable[[int, datetime], bool]  # whether the n-th, made at a moment, goes wrong
+
+
+def payments(wrong: Wrong, as_of: datetime, source: str) -> list[dict[str, Any]]:
+    """A payment every five minutes since two weeks before the deployment."""
+    moments = every(5, DEPLOYED - 14 * DAY, as_of)
+    rows = [(n, moment, wrong(n, moment)) for n, moment in enumerate(moments)]
+    return [
+        {
+            "source": source,
+            "payment": str(n),
+            "created_at": moment,
+            "status": "failed" if failed else "succeeded",
+            "fault": "ours" if failed else None,
+        }
+        for n, moment, failed in rows
+    ]
+
+
+def paid(phase: str, wrong: Wrong, source: str = "database") -> Verdict:
+    """The verdict on a site that is up, by its payments alone: its own table's, or Stripe's."""
+    as_of = DEPLOYED + PHASES[phase]
+    own = {"unused": ["stripe"], "payments": {"table": "shop.payments"}} if source == "database" else {}
+    frames = {"payments": payments(wrong, as_of, source), "probes": the_probes(5, DEPLOYED - 8 * DAY, as_of)}
+    return judge(a_case(frames, phase, DEPLOYED, as_of, site=a_site(**own)))
+
+
+def one_in_nine(n: int, moment: datetime) -> bool:
+    return n % 9 == 0
+
+
+def cause_of(verdict: Verdict, name: str) -> Any:
+    return next(cause for cause in verdict.causes if name in cause.chain)
+
+
+@pytest.mark.parametrize(("phase", "source"), [*((phase, "database") for phase in PHASES), ("daily", "stripe")])
+def test_payments_that_fail_as_before_are_a_standing_fault_and_no_reason_for_a_rollback(
+    phase: str, source: str
+) -> None:
+    """One in nine (11 %) fails since two weeks before the deployment."""
+    verdict = paid(phase, one_in_nine, source)
+    reading = verdict.reading("payment_failures")
+    assert reading and (reading.status, reading.critical, reading.rollback) == ("fail", False, False)
+    assert (verdict.status, verdict.recommendation) == ("YELLOW", "investigate")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "payment_failures"]
+    assert (alert.priority, alert.rollback) == ("P1", False)
+    assert alert.since is not None and alert.since < DEPLOYED - 6 * DAY
+    cause = cause_of(verdict, "payment_failures")
+    assert (cause.status, cause.priority, cause.decides) == ("standing", "P1", True)
+    assert cause.action in [item["action"].partition(" (")[0] for item in verdict.actions]
+
+
+@pytest.mark.parametrize(("phase", "source"), [*((phase, "database") for phase in PHASES), ("daily", "stripe")])
+def test_payments_that_fail_since_the_deployment_call_for_a_rollback(phase: str, source: str) -> None:
+    verdict = paid(phase, lambda n, moment: moment >= DEPLOYED and n % 3 == 0, source)
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    (alert,) = [alert for alert in verdict.alerts if alert.rollback]
+    assert alert.since is not None and DEPLOYED <= alert.since <= DEPLOYED + 10 * MINUTE
+    assert cause_of(verdict, "payment_failures").status == "new"
+
+
+@pytest.mark.parametrize("phase", ["hour1", "week1"])
+def test_payments_that_failed_now_and_then_and_all_fail_since_the_deployment_are_its_own(phase: str) -> None:
+    verdict = paid(phase, lambda n, moment: moment >= DEPLOYED or n % 9 == 0)
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    (alert,) = [alert for alert in verdict.alerts if alert.rollback]
+    assert alert.since is not None and DEPLOYED <= alert.since <= DEPLOYED + 5 * MINUTE
+
+
+def test_payments_that_began_to_fail_days_after_the_deployment_are_dated_there() -> None:
+    began = DEPLOYED + 4 * DAY
+    verdict = paid("week1", lambda n, moment: moment >= began and n % 3 == 0)
+    (alert,) = [alert for alert in verdict.alerts if alert.rollback]
+    assert alert.since is not None and began <= alert.since <= began + 10 * MINUTE
+
+
+@pytest.mark.parametrize("phase", ["hour1", "daily"])
+def test_payments_that_broke_an_hour_before_the_deployment_are_urgent_and_not_its_own(phase: str) -> None:
+    verdict = paid(phase, lambda n, moment: moment >= DEPLOYED - HOUR)
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "payment_failures"]
+    assert (alert.priority, alert.since) == ("P0", DEPLOYED - HOUR)
+    assert cause_of(verdict, "payment_failures").status == "standing"
+
+
+def test_rule_2_one_failed_payment_where_none_had_failed_stays_absolute() -> None:
+    verdict = paid("hour1", lambda n, moment: moment == DEPLOYED + 50 * MINUTE)
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+
+
+def test_failures_that_were_over_days_before_the_deployment_excuse_no_new_ones() -> None:
+    """Half failed for a day, five days before; none since, and one in five after the deployment."""
+    burst = DEPLOYED - 5 * DAY
+
+    def wrong(n: int, moment: datetime) -> bool:
+        return (burst <= moment < burst + DAY and n % 2 == 0) or (moment >= DEPLOYED and n % 5 == 0)
+
+    assert paid("day1", wrong).recommendation == "rollback"
+
+
+def texts(wrong: Wrong, as_of: datetime) -> list[dict[str, Any]]:
+    rows = [(n, m, wrong(n, m)) for n, m in enumerate(every(5, DEPLOYED - 7 * DAY, as_of))]
+    return [
+        {
+            "message": str(n),
+            "created_at": moment,
+            "direction": "outbound-api",
+            "status": "failed" if lost else "delivered",
+            "fault": "ours" if lost else None,
+        }
+        for n, moment, lost in rows
+    ]
+
+
+def emails(wrong: Wrong, as_of: datetime) -> list[dict[str, Any]]:
+    """A hundred a day before the deployment, a hundred an hour since."""
+    days = [(DEPLOYED - n * DAY, 86_400.0) for n in range(7, 0, -1)]
+    hours = [(moment, 3600.0) for moment in every(60, DEPLOYED, as_of)]
+    counts = [(moment, length, sum(wrong(n, moment) for n in range(100))) for moment, length in [*days, *hours]]
+    return [
+        {"at": m, "interval_s": length, "sent": 100, "bounced": lost, "delivered": 100 - lost}
+        for m, length, lost in counts
+    ]
+
+
+SMS, MAIL = "sms_failed_pct", "email_bounce_pct"
+SENT: dict[str, tuple[str, Callable[[Wrong, datetime], list[dict[str, Any]]]]] = {
+    SMS: ("messages", texts),
+    MAIL: ("email_counts", emails),
+}
+
+
+@pytest.mark.parametrize(("reading", "phase"), [(SMS, "day1"), (SMS, "week1"), (MAIL, "hour1"), (MAIL, "day1")])
+@pytest.mark.parametrize("before", [True, False], ids=["as before", "since the deployment"])
+def test_messages_and_emails_that_are_lost_as_before_are_not_the_deployments(
+    reading: str, phase: str, before: bool
+) -> None:
+    """One in nine is lost, which is surely above 5 %."""
+    as_of = DEPLOYED + PHASES[phase]
+    name, made = SENT[reading]
+    rows = made(lambda n, moment: n % 9 == 0 and (before or moment >= DEPLOYED), as_of)
+    verdict = judge(
+        a_case({name: rows, "probes": the_probes(5, DEPLOYED - 8 * DAY, as_of)}, phase, DEPLOYED, as_of)
+    )
+    cause = cause_of(verdict, reading)
+    assert cause.status == ("standing" if before else "new")
+    assert cause.waits is before
+    assert cause.since is not None and (cause.since < DEPLOYED) is before
+    assert reading not in [alert.id for alert in verdict.alerts] or not before
