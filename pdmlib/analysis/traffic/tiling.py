@@ -40,7 +40,9 @@ class Buckets:
             over: a bucket that ends later is not over, so that a part of it is no share of the whole.
         """
         first, last, seen = (_microsecond(moment) for moment in (window.start, window.end, over))
-        whole = self._at(_joined(_tiles(self.starts, self.ends, within(self.starts, window), first=first, last=last)))
+        whole = self._at(
+            _joined(_tiles(self.starts, self.ends, within(self.starts, window), first=first, last=last))
+        )
         parts = [whole]
         for start, end in _edges(whole, first, last):
             near = (self.starts < end) & (self.ends > start) & (self.ends <= seen)
