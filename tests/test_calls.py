@@ -123,6 +123,7 @@ def calls_by_place() -> Iterator[Call]:
                     yield Call(module, node, known)
 
 
+@pytest.mark.slow
 def test_calls_of_more_than_four_values_say_what_they_pass() -> None:
     assert [str(call) for call in calls_by_place()] == []
 

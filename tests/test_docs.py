@@ -51,6 +51,7 @@ def test_a_page_of_the_reference_is_the_one_that_the_code_makes(name: str) -> No
     assert (FOLDER / name).read_text(encoding="utf-8") == PAGES[name](), "run `make reference`"
 
 
+@pytest.mark.slow
 def test_the_reference_names_every_command_option_table_and_frame() -> None:
     text = {name: page() for name, page in PAGES.items()}
     assert [name for name in COMMANDS if f"## pdm {name}\n" not in text["commands.md"]] == []

@@ -40,7 +40,6 @@ PHASES = (
     "dashboard",
     "incident",
 )
-QUICK = ("week1", "weekly-review")
 FILES = ("report.html", "report.md", "report.json", "notebook.ipynb")
 
 
@@ -61,19 +60,23 @@ class Reports:
         return json.loads(self.read(phase, "report.json"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever reads the written reports is slow: the first such test waits for all of them."""
+    for item in items:
+        if "reports" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Reports:
-    """A report of every phase, and `again`: week 1 a second time from the collection of the first.
-
-    Without the slow tests: one of two phases.
-    """
+    """A report of every phase, and `again`: week 1 a second time from the collection of the first."""
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "reports"
     done = out / "environ.json"
     with _alone(out):
         if not done.exists():
-            quick = request.config.getoption("markexpr") == "not slow"
-            write_all(request.getfixturevalue("production"), out, QUICK if quick else PHASES)
+            write_all(request.getfixturevalue("production"), out, PHASES)
     return Reports(out, json.loads(done.read_text()))
 
 

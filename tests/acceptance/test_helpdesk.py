@@ -165,6 +165,7 @@ def test_with_nothing_declared_nothing_wrong_is_said_and_what_to_declare_is_name
     assert "- Issues: not known" in report_markdown(verdict, Notes())  # of the cron jobs
 
 
+@pytest.mark.slow
 def test_with_only_its_zone_declared_its_words_are_counted_and_their_readings_unknown_and_bounded(
     judged: Judge, app: Vendor
 ) -> None:
@@ -221,6 +222,7 @@ def counted_by_hand(log: Path) -> tuple[int, int]:
     return len(statuses), sum(status >= 500 for status in statuses)
 
 
+@pytest.mark.slow
 def test_an_access_log_gives_the_requests_and_errors_counted_by_hand_and_no_response_time(
     judged: Judge, app: Vendor, log: Path
 ) -> None:
@@ -243,6 +245,7 @@ def test_an_access_log_gives_the_requests_and_errors_counted_by_hand_and_no_resp
     assert not [f for f in verdict.findings if "latency" in f.id]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["declared", "undeclared"])
 def test_an_access_log_without_a_word_of_its_health_checks_counts_them_apart_all_the_same(
     judged: Judge, app: Vendor, log: Path, shape: str
@@ -257,6 +260,7 @@ def test_an_access_log_without_a_word_of_its_health_checks_counts_them_apart_all
     assert latency.status is Status.UNKNOWN and "$request_time" in str(latency.reason)
 
 
+@pytest.mark.slow
 def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and_gives_no_number(
     judged: Judge, app: Vendor, log: Path, tmp_path: Path
 ) -> None:
@@ -272,6 +276,7 @@ def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and
     assert verdict.findings == () and verdict.status == "UNKNOWN"
 
 
+@pytest.mark.slow
 def test_an_access_log_that_was_not_taken_in_is_a_gap_and_no_quiet_week(judged: Judge, app: Vendor) -> None:
     verdict = judged(helpdesk.declared(app.url) | {"requests": {"format": "combined"}})
     for name in ("requests_total", "error_rate_pct"):

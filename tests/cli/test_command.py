@@ -124,6 +124,7 @@ def test_a_failure_is_red_on_a_terminal_and_plain_where_colours_are_unwanted_or_
 LOG = '{{"time": "2025-03-04T10:00:{0:02}Z", "path": "/", "status": 200, "request_id": "r{0}"}}\n'
 
 
+@pytest.mark.slow
 def test_what_takes_long_shows_how_far_it_is_on_a_terminal_alone(shop: Path, tmp_path: Path) -> None:
     log = tmp_path / "requests.jsonl"
     log.write_text("".join(map(LOG.format, range(60))))

@@ -53,6 +53,7 @@ def test_a_terminal_that_cannot_show_a_letter_gets_its_escape(tmp_path: Path, en
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_report_without_notes_says_where_they_were_looked_for(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(SITE)
     done = pdm(

@@ -28,6 +28,7 @@ def week(name: str, scenario: str = "healthy"):
     return world(scenario)[name].between(deployed(), deployed() + 7 * DAY)
 
 
+@pytest.mark.slow
 def test_two_builds_of_one_seed_are_the_same_to_the_byte_and_another_seed_is_not(tmp_path):
     first, second = tmp_path / "a.npz", tmp_path / "b.npz"
     world("rough").save(first)

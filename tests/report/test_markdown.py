@@ -81,6 +81,7 @@ UNREAD = dict.fromkeys(SOURCE_NAMES, "failed")
 REFUSED = "503: Service Unavailable"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phase) -> None:
     """Nobody looked: that there is no fault is as unknown as that there is one."""

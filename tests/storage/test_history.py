@@ -268,6 +268,7 @@ def test_a_log_that_is_read_whole_each_time_is_stored_once(tmp_path: Path) -> No
     assert append(tmp_path, samples(26)) == 0
 
 
+@pytest.mark.slow
 def test_many_small_files_are_merged_on_the_way(tmp_path: Path) -> None:
     late = datetime(2025, 2, 3, tzinfo=UTC)
     for i in range(LOOSE + 1):

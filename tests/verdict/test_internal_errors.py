@@ -59,6 +59,7 @@ def test_a_section_that_cannot_be_shown_says_so_in_its_place(verdict: Verdict) -
     assert "Not shown: internal error (KeyError in report.table" in report.table("cron").html
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_no_row_whatever_it_holds_ends_a_report(seed: int) -> None:
     judged = judge(odd_case(Random(seed)))

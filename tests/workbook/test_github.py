@@ -40,6 +40,7 @@ def test_the_summary_has_the_card_and_the_deployment_a_status(run: Path, receive
     assert len(receiver.bodies[0]["description"]) <= 140, "GitHub takes no more"
 
 
+@pytest.mark.slow
 def test_a_run_that_no_deployment_began_has_the_summary_alone(run: Path, receiver: Receiver) -> None:
     (run / "event.json").write_text("{}", encoding="utf-8")
     tell_github(content())

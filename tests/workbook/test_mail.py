@@ -67,6 +67,7 @@ def test_a_mail_server_takes_the_card_as_text_and_as_a_page(inbox: Inbox) -> Non
     assert "<script" not in page and "style=" in page
 
 
+@pytest.mark.slow
 def test_hostile_text_in_a_mail_is_text(inbox: Inbox) -> None:
     told = content()
     told["card"]["sentence"] = f"RED. {HOSTILE}\r\nBcc: everybody@shop.test"
@@ -77,6 +78,7 @@ def test_hostile_text_in_a_mail_is_text(inbox: Inbox) -> None:
     assert HOSTILE not in mail.get_body(("html",)).get_content()
 
 
+@pytest.mark.slow
 def test_a_server_without_encryption_gets_no_mail_unless_the_environment_says_so(
     inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

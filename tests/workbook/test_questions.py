@@ -111,6 +111,7 @@ def test_a_curve_shows_at_which_limit_the_verdict_turns(day: Report) -> None:
     assert day.what_if("latency_p95_ms").frame["edge"].iloc[[0, -1]].tolist() == [600, 2400]
 
 
+@pytest.mark.slow
 def test_a_metric_of_ones_own_stands_in_every_file_of_the_report(day: Report, tmp_path: Path) -> None:
     mine = day.add("lost_carts", 1300, "ms", ["> 1200 fail P1", "> 800 warn"], title="Carts <lost>")
     assert (mine["lost_carts"].status, mine["lost_carts"].target) == (Status.FAIL, "<= 800")
@@ -123,6 +124,7 @@ def test_a_metric_of_ones_own_stands_in_every_file_of_the_report(day: Report, tm
     assert "Measured in the Notebook" in text and "1,300 ms" in text
 
 
+@pytest.mark.slow
 def test_a_metric_that_finds_nothing_is_unknown_and_never_a_pass(day: Report) -> None:
     assert day.add("nothing", None, limits="> 1 warn")["nothing"].status is Status.UNKNOWN
     broken = day.add("broken", lambda case: case["latencies"]["no_such"].sum(), limits="> 1 warn")
@@ -134,6 +136,7 @@ def test_steps_of_a_ladder_stand_worst_first_whatever_their_order() -> None:
     assert told == [("fail", 9), ("fail", 3), ("warn", 1)]
 
 
+@pytest.mark.slow
 def test_two_reports_differ_beyond_chance_or_not() -> None:
     # 0.1 % of 20,000 against 2 % of 20,000, and against 0.11 %.
     good, bad, same = (a_report(latencies=[latency(700, failures=f)]) for f in (20, 400, 22))

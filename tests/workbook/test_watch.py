@@ -134,6 +134,7 @@ def test_each_round_adds_to_the_history_and_a_long_sleep_is_told(tmp_path: Path)
     assert first.phase.name == "month1"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_rounds_that_a_round_itself_outlasts_are_not_missed_and_it_says_that_it_was_slow(tmp_path: Path) -> None:
     machine, told = Machine(), []
@@ -166,6 +167,7 @@ def test_whatever_breaks_while_a_round_is_shown_or_told_the_watch_goes_on(tmp_pa
     assert any(text.startswith("this round cannot be shown: ") for text in said)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_a_failing_source_is_told_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PDM_DEMO_SUPABASE_METRICS_KEY", "wrong")
@@ -177,6 +179,7 @@ def test_a_failing_source_is_told_and_the_others_go_on(tmp_path: Path, monkeypat
     assert seen.verdict.status != "GREEN"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_a_history_that_cannot_be_written_is_told_and_the_round_is_judged(tmp_path: Path) -> None:
     site, machine = a_site_of(tmp_path, "app"), Machine()
@@ -189,6 +192,7 @@ def test_a_history_that_cannot_be_written_is_told_and_the_round_is_judged(tmp_pa
     assert seen.verdict is not None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_infinite_samples_of_the_past_do_not_stop_the_watch(tmp_path: Path) -> None:
     """`+Inf` is a legal value of Prometheus' text format, and was kept once."""
@@ -204,6 +208,7 @@ def test_infinite_samples_of_the_past_do_not_stop_the_watch(tmp_path: Path) -> N
     assert seen.verdict is not None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_what_could_not_be_written_is_written_by_the_next_round(tmp_path: Path) -> None:
     watch = a_watch(a_site_of(tmp_path, "app"), tmp_path, Machine())
@@ -244,6 +249,7 @@ def test_a_gap_of_days_is_read_back_from_the_applications_own_log(tmp_path: Path
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_each_round_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     told: list[datetime] = []
@@ -252,6 +258,7 @@ def test_each_round_is_told_before_anything_is_asked(tmp_path: Path) -> None:
     assert told == [START, START + FIVE]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_a_webhook_that_fails_does_not_stop_the_watch(tmp_path: Path) -> None:
     site = a_site_of(tmp_path, "app", "supabase")
@@ -287,6 +294,7 @@ def test_the_command_shows_each_round_rewrites_the_page_and_stops_by_itself(tmp_
     assert sampled.newest(tmp_path / "demo" / "history") is not None
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_ctrl_c_stops_cleanly_and_keeps_what_was_collected(tmp_path: Path) -> None:
     file = a_site_elsewhere(tmp_path)

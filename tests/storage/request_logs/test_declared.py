@@ -611,6 +611,7 @@ def test_an_ingest_that_took_nothing_fails_and_forgets_nothing(tmp_path: Path) -
     assert (code, "1 requests of 1 lines" in said) == (0, True)
 
 
+@pytest.mark.slow
 def test_explain_shows_what_is_read_what_is_not_and_what_fits(tmp_path: Path) -> None:
     lines = [TRAEFIK.format(s, "/jobs/123", 200, "Mozilla anna@example.com", 10137 + s, 41) for s in range(1, 5)]
     log, site = write(tmp_path / "access.log", lines), site_file(tmp_path, "{format: combined}")
@@ -649,6 +650,7 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.
 GOOGLEBOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 
 
+@pytest.mark.slow
 def test_what_explain_prints_stands_in_the_documentation(tmp_path: Path) -> None:
     start, web = "203.0.113.{0} - - [09/Mar/2026:22:00:0{0} +0000]".format, "[shop-web-80] []"
     lines = [

@@ -340,6 +340,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after_files", [0, 1, 3])
 def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path, after_files: int) -> None:
     rows = traffic(1200)
