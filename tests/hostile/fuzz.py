@@ -25,16 +25,18 @@ from pdmlib.errors import PdmError
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import Proof
 from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.window import Window, now, stamp
 from pdmlib.report import document
 from pdmlib.site.notes import load_notes
 from pdmlib.sources.health import Endpoint, Shot, components, judged
+from pdmlib.sources.probes import Check
 from pdmlib.storage import history, reports
 from pdmlib.storage.request_logs import manifests
 from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.verdict.verdict import judge
-from pdmlib.workbook import notify, probe
+from pdmlib.workbook import notify, probe_record
 from tests.builders import DEPLOYED, WEEK_LATER, a_case
 from tests.site.test_any_file import ANY_BYTES, EXAMPLE, PARAMS, SIGNS, TREE, holds, odd_at_a_place, sewn
 from tests.sources import test_any_answer as answered
@@ -193,8 +195,8 @@ def _notes(folder: Path) -> Callable[[bytes], int]:
 
 def _state() -> st.SearchStrategy[tuple[str, bytes]]:
     """Name of a file, and what is in it."""
-    check = probe.Check("payment", probe.State.WORKED, "0.50 USD was paid: pi_1")
-    record = probe.Record(
+    check = Check("payment", Proof.WORKED, "0.50 USD was paid: pi_1")
+    record = probe_record.Record(
         "payment", "box", "2025-03-03T15:00:00Z", really=False, attempt=1, at="x", checks=(check,)
     )
     row = {"priority": "P1", "title": "t", "reading": "app_up", "latest_s": 60}
@@ -231,7 +233,7 @@ def _kept(folder: Path) -> Callable[[tuple[str, bytes]], int]:
     readers: dict[str, Callable[[Path], Any]] = {
         "report.json": compared,
         ".notified.json": lambda path: notify.news(notify._said(path), content, None),
-        "payment.json": probe._read,
+        "payment.json": probe_record.read,
         "coverage.json": lambda path: history.load_collection(path.parent),
         "manifest.json": lambda path: manifests.load(path.parent),
     }
