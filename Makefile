@@ -118,8 +118,8 @@ MINUTES ?= 60
 faults: $(VENV)/.ready-dev ## real faults on real parts for an hour, its tables in docs/reliability.md: MINUTES=60
 	@$(VENV)/bin/python -m tests.hostile --minutes $(MINUTES) --write docs/reliability.md
 
-fuzz: $(VENV)/.ready-dev ## odd payloads, site files, notes and rows for an hour: MINUTES=60
-	@$(VENV)/bin/python -m tests.hostile --only rows --minutes $(MINUTES)
+fuzz: $(VENV)/.ready-dev ## 100,000 odd answers, site files, notes, logs and files of the history, and odd rows: MINUTES=60
+	@$(VENV)/bin/python -m tests.hostile --only fuzz,rows --minutes $(MINUTES) --write docs/reliability.md
 
 audit: $(VENV)/.ready-dev ## the pinned packages against known advisories
 	@if ! curl -fsSm 10 -o /dev/null https://pypi.org/pypi/pip/json; then

@@ -43,7 +43,8 @@ INSIDE = {
         init kernel lab
         doctor execute probe report site_draft
         questions
-        calls explained gather github mail notify opening pdf scope shipped status survey telemetry
+        gather
+        calls explained github mail notify opening pdf probe_record scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database

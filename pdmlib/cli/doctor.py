@@ -18,19 +18,21 @@ from rich.text import Text
 from pdmlib.cli.lab import ready_site
 from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, check_out, console
 from pdmlib.errors import CallError
+from pdmlib.frames.states import Proof
 from pdmlib.frames.understanding import Understood
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.sources.endpoints import Answered
-from pdmlib.sources.probes import PROBES, State, worst
+from pdmlib.sources.probes import PROBES, worst
 from pdmlib.workbook.doctor import Examination, examine
-from pdmlib.workbook.probe import Record, check_probes
+from pdmlib.workbook.probe import check_probes
 from pdmlib.workbook.probe import probe as made_once
+from pdmlib.workbook.probe_record import Record
 from pdmlib.workbook.scope import looking_scope
 from pdmlib.workbook.shipped import DEMO_SITE
 
 INDENTED = (0, 0, 0, 2)
-PROBED = {State.WORKED: 0, State.FAILED: 1, State.NOT_KNOWN: 3}  # exit codes
+PROBED = {Proof.WORKED: 0, Proof.FAILED: 1, Proof.NOT_KNOWN: 3}  # exit codes
 
 
 def doctor(

@@ -32,6 +32,7 @@ FILLED_BY: Mapping[str, str] = {
     "email_counts": "resend",
     "vendor_errors": "twilio, resend, supabase: the column vendor",
     "vendor_states": "every vendor: the column vendor",
+    "deployment_probes": "`pdm doctor --probe`: the column vendor",
     "host_metrics": "supabase",
     "query_timings": "postgres",
     "query_plans": "postgres",

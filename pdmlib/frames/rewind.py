@@ -49,6 +49,7 @@ MADE: Mapping[str, str] = {
     "disputes": "created_at",
     "webhook_events": "created_at",
     "vendor_errors": "at",
+    "deployment_probes": "at",
     "messages": "created_at",
     "email_counts": "at",
     "host_metrics": "at",

@@ -181,6 +181,12 @@ SCHEMAS: Mapping[str, Schema] = {
         ("vendor", "kind", "item"),
         _columns("vendor:text kind:text item:text status:text ok:bool detail:prose"),
     ),
+    "deployment_probes": Schema(
+        "one thing that a probe with a side effect looked at: a test payment, its webhook, a test message or "
+        "e-mail; state worked, failed or not known",
+        ("vendor", "what", "really", "at"),
+        _columns("vendor:text what:text really:bool at:time state:text evidence:prose"),
+    ),
     "host_metrics": Schema(
         "one sample of one host metric: cpu_idle_s and cpu_all_s (counters), memory_pct, disk_used_bytes, "
         "disk_size_bytes, connections, max_connections, db_up, queries_total, db_size_bytes",

@@ -52,6 +52,14 @@ class Probe(StrEnum):
     UNCLEAR = "not_understood"
 
 
+class Proof(StrEnum):
+    """What a probe that has a side effect, such as a test payment, found."""
+
+    WORKED = "worked"
+    FAILED = "failed"
+    NOT_KNOWN = "not known"
+
+
 class Slot(StrEnum):
     """What became of one time at which a cron job was due."""
 

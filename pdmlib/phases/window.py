@@ -28,7 +28,10 @@ def parse_time(text: str) -> datetime:
         raise CallError(
             f"{text!r} has no zone; write a time such as 2025-03-10T15:00:00Z or 2025-03-10T09:00-06:00"
         )
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise CallError(f"{text!r} lies outside the years 1 to 9999 in UTC") from None
 
 
 def comes_twice(moment: datetime, zone: ZoneInfo) -> bool:

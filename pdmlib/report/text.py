@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -45,9 +46,19 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         none_found=none_found(verdict),
         all_read=all(_answers(verdict)),
         unmeasured=unmeasured(verdict),
+        probed=probed(verdict),
     )
     lines = [line for line in text.split("\n") if words.ABSENT not in line]
     return "\n".join([*lines, *_own(verdict)]) + "\n"
+
+
+def probed(verdict: Verdict) -> dict[str, str]:
+    """What the probes of the deployment found of each vendor, none where there was no probe."""
+    found = defaultdict[str, str](str)
+    for row in verdict.case["deployment_probes"].to_dict("records"):
+        said = f"{row['what']} {row['state']}: {row['evidence']}"
+        found[row["vendor"]] = "; ".join(filter(None, (found[row["vendor"]], said)))
+    return found
 
 
 def _own(verdict: Verdict) -> list[str]:

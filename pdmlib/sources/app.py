@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -129,25 +128,23 @@ def shoot(base: str, endpoint: Endpoint, headers: Mapping[str, str], budget: Bud
     """What one request brings."""
     left = max(0.1, min(READ_S, budget.left()))
     timeout = httpx.Timeout(left, connect=min(CONNECT_S, left))
-    code, body, error, other, stopped = None, b"", None, None, None
+    shot = Shot(None, b"", 0.0)
     began = time.perf_counter()
     try:
         transport = clocked(lambda: began + left - time.perf_counter())
         with httpx.Client(transport=transport, timeout=timeout, headers={**HEADERS, **headers}) as client:
-            code, body, other, stopped = _fetch(client, base, endpoint.path)
+            shot = _fetch(client, base, endpoint.path)
     except httpx.ConnectTimeout:
-        error = f"no connection within {CONNECT_S:.0f} s"
+        shot = replace(shot, error=f"no connection within {CONNECT_S:.0f} s")
     except httpx.TimeoutException:
-        error = f"timed out: no answer within {left:.0f} s"
+        shot = replace(shot, error=f"timed out: no answer within {left:.0f} s")
     except (httpx.HTTPError, httpx.InvalidURL) as failure:
-        error = told(f"the connection failed: {failure or type(failure).__name__}")
-    ms = 1000 * (time.perf_counter() - began)
-    return Shot(code, body, ms, error, at=round(began), path=other, stopped=stopped)
+        shot = replace(shot, error=told(f"the connection failed: {failure or type(failure).__name__}"))
+    return replace(shot, ms=1000 * (time.perf_counter() - began), at=round(began))
 
 
-def _fetch(client: httpx.Client, base: str, path: str) -> tuple[int, bytes, str | None, str | None]:
-    """Status code, the first megabyte of the body, the other path that a redirect on the same host led to, and the
-    header by which a firewall says that it answered itself."""
+def _fetch(client: httpx.Client, base: str, path: str) -> Shot:
+    """What was answered, with the first megabyte of its body; the times are the caller's."""
     url = asked = httpx.URL(base + path)
     for _ in range(HOPS):
         with client.stream("GET", url) as response:
@@ -155,7 +152,8 @@ def _fetch(client: httpx.Client, base: str, path: str) -> tuple[int, bytes, str 
             if following is None or not _is_same_host(url, following.url):
                 other = None if url.path.rstrip("/") == asked.path.rstrip("/") else url.path
                 stopped = next((f"{n}: {v}" for n in FIREWALLS if (v := response.headers.get(n))), None)
-                return response.status_code, _start_of(response), other, stopped
+                body, unread = _start_of(response)
+                return Shot(response.status_code, body, 0.0, path=other, stopped=stopped, unread=unread)
             url = following.url
     raise httpx.TooManyRedirects(f"more than {HOPS} redirects")
 
@@ -165,9 +163,12 @@ def _is_same_host(url: httpx.URL, following: httpx.URL) -> bool:
     return following.netloc == url.netloc and (following.scheme == url.scheme or following.scheme == "https")
 
 
-def _start_of(response: httpx.Response) -> bytes:
+def _start_of(response: httpx.Response) -> tuple[bytes, str | None]:
+    """The body, and why it is not whole: what is larger or packed otherwise is read no further."""
     body = b""
-    with suppress(OverrunError):  # what is larger or packed otherwise is read no further
+    try:
         for piece in unpacked(response, MAX_BYTES):
             body += piece
-    return body
+    except OverrunError as error:
+        return body, str(error)
+    return body, None

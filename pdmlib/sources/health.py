@@ -39,6 +39,7 @@ _SIGN_OF_FAULT = re.compile(
 _OTHER_PAGE = re.compile(
     r"<title>[^<]*\b(?:[45]\d\d|error|not found|log ?in|sign ?in)\b|type=.?password", re.IGNORECASE
 )
+_NO_TEXT = {"\0", "\ufffd"}  # what is in bytes that are no UTF-8, once they are read as if they were
 _HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
 DEEPEST = 4  # levels of a body that are looked at: health formats have three
@@ -55,6 +56,7 @@ class Shot:
         at: when it was made, by a steady clock in whole seconds.
         path: the path that answered in the end, where a redirect led to another.
         stopped: the header by which a firewall says that it answered in the application's place.
+        unread: why the body is not the whole of what was sent, or none of it.
     """
 
     code: int | None
@@ -64,6 +66,7 @@ class Shot:
     at: int = 0
     path: str | None = None
     stopped: str | None = None
+    unread: str | None = None
 
     @property
     def text(self) -> str:
@@ -204,9 +207,13 @@ class Said:
 
 def said_by(shot: Shot, words: Vocabulary) -> Said:
     """What a body says of the application: by its `status`, a switch such as `ok: true`, its parts, its text."""
+    if shot.unread and not _HTML.search(shot.text):
+        return Said(text=shot.unread)
     found = _parsed(shot.body)
     if found is _NO_JSON or isinstance(found, str):
         return _of_text(found if isinstance(found, str) else shot.text, words)
+    if isinstance(found, int | float) and not isinstance(found, bool):
+        return Said(text=shot.text)
     body = said_in(shot.body)
     key = next((key for key in ("status", *SWITCHES) if key in body), None)
     said = Said() if key is None else _of_value(body[key], key, words)
@@ -246,8 +253,9 @@ def _of_text(text: str, words: Vocabulary) -> Said:
     if _HTML.search(text):
         other = _OTHER_PAGE.search(text)
         return Said(text=other[0]) if other else Said()
-    wrong = len(text) <= SHORT and (_SIGN_OF_FAULT.search(text) or text.startswith(("{", "[")))
-    return Said(text=text) if wrong else Said()
+    broken = text.startswith(("{", "[")) or not _NO_TEXT.isdisjoint(text)
+    wrong = len(text) <= SHORT and _SIGN_OF_FAULT.search(text)
+    return Said(text=text) if broken or wrong else Said()
 
 
 def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0) -> Iterator[str]:

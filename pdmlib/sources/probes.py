@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from time import sleep
 from typing import Any, ClassVar
 
 from pdmlib.errors import CallError, SourceError
+from pdmlib.frames.states import Proof
 from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.window import now
 from pdmlib.site.site import Site
@@ -42,15 +42,7 @@ NOT_OURS = (21212, 21606, 21659, 21660)
 DELIVERED = "delivered@resend.dev"  # always delivered (resend.com/docs/dashboard/emails/send-test-emails)
 
 
-class State(StrEnum):
-    """What a probe found."""
-
-    WORKED = "worked"
-    FAILED = "failed"
-    NOT_KNOWN = "not known"
-
-
-WORST = (State.FAILED, State.NOT_KNOWN, State.WORKED)
+WORST = (Proof.FAILED, Proof.NOT_KNOWN, Proof.WORKED)
 
 
 @dataclass(frozen=True)
@@ -58,14 +50,14 @@ class Check:
     """One thing that was looked at: what it is, what was found, by which evidence, and what to do."""
 
     what: str
-    state: State
+    state: Proof
     evidence: str
     todo: str = ""
 
 
-def worst(checks: Sequence[Check]) -> State:
+def worst(checks: Sequence[Check]) -> Proof:
     """The worst state of several checks; of none it is not known."""
-    return next((s for s in WORST if any(check.state is s for check in checks)), State.NOT_KNOWN)
+    return next((s for s in WORST if any(check.state is s for check in checks)), Proof.NOT_KNOWN)
 
 
 Tell = Callable[[str], None]
@@ -106,7 +98,7 @@ class Probe:
         tried = error.status is not None and not error.reason.startswith((*CLOSED, "404", "429"))
         todo = "mend what it says, then call again" if tried else "see that the key may do it, then call again"
         return Check(
-            self.vendor, State.FAILED if tried else State.NOT_KNOWN, f"nothing was sent: {error.reason}", todo
+            self.vendor, Proof.FAILED if tried else Proof.NOT_KNOWN, f"nothing was sent: {error.reason}", todo
         )
 
     def secret(self, *variables: str | None) -> str:
@@ -130,11 +122,11 @@ class Probe:
 
     def waits(
         self, made: str, status: str | None, todo: str = "call again in a minute"
-    ) -> tuple[State, str, str, bool]:
+    ) -> tuple[Proof, str, str, bool]:
         """A look that found nothing final yet."""
-        return State.NOT_KNOWN, f"{made} is {status or 'in a state not understood'}", todo, False
+        return Proof.NOT_KNOWN, f"{made} is {status or 'in a state not understood'}", todo, False
 
-    def follow(self, what: str, look: Callable[[], tuple[State, str, str, bool]]) -> Check:
+    def follow(self, what: str, look: Callable[[], tuple[Proof, str, str, bool]]) -> Check:
         """What a look finds, again and again until it is final or the time is over.
 
         Args:
@@ -144,7 +136,7 @@ class Probe:
             try:
                 state, evidence, todo, final = look()
             except SourceError as error:
-                state, evidence, todo = State.NOT_KNOWN, error.reason, f"look at {self.page}"
+                state, evidence, todo = Proof.NOT_KNOWN, error.reason, f"look at {self.page}"
                 final = error.reason.startswith(CLOSED)
             left = self.api.budget.left()
             if final or left < AGAIN_S:
@@ -197,10 +189,10 @@ class Payment(Probe):
         """The payment, and whether the webhook of its end arrived."""
         payment = known.get("payment") or self.follow("payment", lambda: self._payment(made, key))
         yield payment
-        if payment.state is State.WORKED:
+        if payment.state is Proof.WORKED:
             yield known.get("webhook") or self.follow("webhook", lambda: self._webhook(made))
 
-    def _payment(self, made: str, key: str) -> tuple[State, str, str, bool]:
+    def _payment(self, made: str, key: str) -> tuple[Proof, str, str, bool]:
         found = PaymentIntent.of(self.api.get(f"/v1/payment_intents/{made}").json(), self.unclear)
         status = found.status if found else None
         if status == "succeeded":
@@ -211,41 +203,41 @@ class Payment(Probe):
             return self._good(made, "was asked for, charged to nobody, and cancelled")
         if status in ("requires_payment_method", "canceled"):
             why = (found.error.code if found and found.error else None) or "no reason is told"
-            return State.FAILED, f"{made} was not paid: {why}", "look what Stripe's log says of it", True
+            return Proof.FAILED, f"{made} was not paid: {why}", "look what Stripe's log says of it", True
         return self.waits(made, status, f"look at {self.page}")
 
-    def _undone(self, made: str, key: str, how: Write, paid: bool) -> tuple[State, str, str, bool]:
+    def _undone(self, made: str, key: str, how: Write, paid: bool) -> tuple[Proof, str, str, bool]:
         """Takes back what was made; what is cancelled is looked at once more."""
         try:
             self.api.write(how, {"payment_intent": made} if paid else {}, f"{key}-undo", of=made)
         except SourceError as error:
             word = "refund" if paid else "cancel"
-            return State.FAILED, f"{made} is there still: {error.reason}", f"{word} it in the dashboard", False
+            return Proof.FAILED, f"{made} is there still: {error.reason}", f"{word} it in the dashboard", False
         if paid:
             return self._good(made, "was paid and refunded")
-        return State.NOT_KNOWN, f"{made} is being cancelled", f"look at {self.page}", False
+        return Proof.NOT_KNOWN, f"{made} is being cancelled", f"look at {self.page}", False
 
-    def _good(self, made: str, what: str) -> tuple[State, str, str, bool]:
+    def _good(self, made: str, what: str) -> tuple[Proof, str, str, bool]:
         paid = f"{self.amount}" if self.currency in WHOLE.split() else f"{self.amount / 100:.2f}"
-        return State.WORKED, f"{paid} {self.currency.upper()} {what}: {made}", "", True
+        return Proof.WORKED, f"{paid} {self.currency.upper()} {what}: {made}", "", True
 
-    def _webhook(self, made: str) -> tuple[State, str, str, bool]:
+    def _webhook(self, made: str) -> tuple[Proof, str, str, bool]:
         """Whether every endpoint took the event; Stripe counts those that did not, so none where there is none."""
         endpoints = entries(self.vendor, self.api.get("/v1/webhook_endpoints", {"limit": 100}).json(), "data")
         wanting = [one for one in endpoints if _takes(one, self.event)]
         taking = [one for one in wanting if one.get("status") == "enabled"]
         if wanting and not taking:
             why = f"every webhook endpoint that takes {self.event} is switched off"
-            return State.FAILED, why, "enable it in the dashboard", True
+            return Proof.FAILED, why, "enable it in the dashboard", True
         if not taking:
             why = f"no webhook endpoint of the key's mode takes {self.event}"
-            return State.NOT_KNOWN, why, "make one in this mode, and probe after the next deployment", True
+            return Proof.NOT_KNOWN, why, "make one in this mode, and probe after the next deployment", True
         body = self.api.get("/v1/events", {"limit": 100, "type": self.event}).json()
         for entry in entries(self.vendor, body, "data"):
             found = Event.of(entry, self.unclear) if _inside(entry, "data", "object", "id") == made else None
             if found is not None and found.pending == 0:
                 return (
-                    State.WORKED,
+                    Proof.WORKED,
                     f"{self.event} was taken by {len(taking)} of {len(taking)} endpoints",
                     "",
                     True,
@@ -253,7 +245,7 @@ class Payment(Probe):
             if found is not None and found.pending:
                 old = found.created is not None and now() - found.created > YOUNG
                 why = f"{self.event} was not taken yet by {found.pending:.0f} of {len(taking)} endpoints"
-                state = State.FAILED if old else State.NOT_KNOWN
+                state = Proof.FAILED if old else Proof.NOT_KNOWN
                 return (
                     state,
                     why,
@@ -261,7 +253,7 @@ class Payment(Probe):
                     old,
                 )
         return (
-            State.NOT_KNOWN,
+            Proof.NOT_KNOWN,
             f"{self.event} is not among the newest events yet",
             "call again in a few minutes",
             False,
@@ -297,7 +289,7 @@ class Text(Probe):
         """The message."""
         yield known.get("message") or self.follow("message", lambda: self._message(made))
 
-    def _message(self, made: str) -> tuple[State, str, str, bool]:
+    def _message(self, made: str) -> tuple[Proof, str, str, bool]:
         path = f"/2010-04-01/Accounts/{self.account}/Messages/{made}.json"
         try:
             answer = self.api.get(path).json()
@@ -305,15 +297,15 @@ class Text(Probe):
             if self.really or not error.reason.startswith(CLOSED):
                 raise
             why = f"Twilio took {made}, and lets test credentials read nothing back and deliver nothing"
-            return State.NOT_KNOWN, why, "--really sends one to a number of yours", True
+            return Proof.NOT_KNOWN, why, "--really sends one to a number of yours", True
         found = Message.of(answer, self.unclear)
         status, to = found.status if found else None, _shortened(self.to)
         if status in ("delivered", "read"):
-            return State.WORKED, f"{made} to {to} was delivered", "", True
+            return Proof.WORKED, f"{made} to {to} was delivered", "", True
         if status in ("failed", "undelivered", "canceled"):
             code = found.error_code if found else None
             why = "no reason is told" if code is None else f"error {code:.0f}"
-            return State.FAILED, f"{made} to {to} is {status}: {why}", "see twilio.com/docs/api/errors", True
+            return Proof.FAILED, f"{made} to {to} is {status}: {why}", "see twilio.com/docs/api/errors", True
         return self.waits(made, status)
 
     def why_refused(self, error: RefusedError) -> Check:
@@ -321,7 +313,7 @@ class Text(Probe):
         if not self.really and _inside(error.body, "code") in NOT_OURS:
             todo = "name test credentials in sources.twilio.probe_user_env and probe_password_env"
             why = f"nothing was sent: these are no test credentials ({error.reason})"
-            return Check("message", State.NOT_KNOWN, why, todo)
+            return Check("message", Proof.NOT_KNOWN, why, todo)
         return super().why_refused(error)
 
 
@@ -351,13 +343,13 @@ class Mail(Probe):
         """The e-mail."""
         yield known.get("e-mail") or self.follow("e-mail", lambda: self._mail(made))
 
-    def _mail(self, made: str) -> tuple[State, str, str, bool]:
+    def _mail(self, made: str) -> tuple[Proof, str, str, bool]:
         found = Email.of(self.api.get(f"/emails/{made}").json(), self.unclear)
         event, to = found.last_event if found else None, _shortened(self.to)
         if event in ("delivered", "opened", "clicked"):
-            return State.WORKED, f"{made} to {to} was delivered", "", True
+            return Proof.WORKED, f"{made} to {to} was delivered", "", True
         if event in ("bounced", "complained", "failed", "canceled", "suppressed"):
-            return State.FAILED, f"{made} to {to} is {event}", f"look at {self.page}", True
+            return Proof.FAILED, f"{made} to {to} is {event}", f"look at {self.page}", True
         return self.waits(made, event)
 
 

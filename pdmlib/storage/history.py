@@ -20,11 +20,11 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+from pydantic import TypeAdapter
 
-from pdmlib.errors import ReportError
+from pdmlib.errors import FrameError, ReportError
 from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.window import Window, now, stamp
 from pdmlib.storage import durable, engine
@@ -49,6 +49,9 @@ TRIES, PAUSE = 40, 0.05  # two seconds in all for another process to finish
 HOURLY_AFTER, DAILY_AFTER = timedelta(days=2), timedelta(days=35)
 
 
+_COVERAGE = TypeAdapter(tuple[Coverage, ...])
+
+
 def save_collection(folder: Path, collection: Collection) -> None:
     """A collection as one Parquet file a frame and `coverage.json`."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,11 +62,18 @@ def save_collection(folder: Path, collection: Collection) -> None:
 
 
 def load_collection(folder: Path) -> Collection:
-    """The collection that `save_collection` wrote."""
+    """The collection that `save_collection` wrote.
+
+    Raises:
+        ReportError: it is not there, or damaged.
+    """
     paths = {path.stem: path for path in sorted(folder.glob("*.parquet"))}
-    frames = {name: frame(name, _run([path], *_query(name))) for name, path in paths.items()}
-    rows = json.loads((folder / "coverage.json").read_text(encoding="utf-8"))
-    return Collection(frames, tuple(Coverage(**{**row, "status": Answer(row["status"])}) for row in rows))
+    try:
+        frames = {name: frame(name, _run([path], *_query(name))) for name, path in paths.items()}
+        coverage = _COVERAGE.validate_json((folder / "coverage.json").read_bytes())
+    except (OSError, duckdb.Error, KeyError, ValueError, FrameError) as error:
+        raise ReportError(f"{folder}: no whole collection: {engine.reason(error)}") from None
+    return Collection(frames, coverage)
 
 
 def append(folder: Path, collection: Collection) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
 from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount
+from pdmlib.frames.states import Proof
 from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.phases.window import spoken_day
 from pdmlib.site.site import Site
@@ -52,6 +53,7 @@ class Box:
         at_no_time: not ticked either where an incident that is over broke the limit for a while.
         work: something that people do: its readings are told beside it, and none of them ticks it.
         each_feature: stands for one box for each feature of the site's day grid.
+        proof: a vendor, and what of it a probe with a side effect looks at, which ticks the box, too.
     """
 
     section: str
@@ -64,6 +66,7 @@ class Box:
     at_no_time: bool = False
     each_feature: bool = False
     work: bool = False
+    proof: tuple[str, str] | None = None
 
 
 MS_PER_S = 1000
@@ -83,10 +86,10 @@ FIRST_HOUR: tuple[Box, ...] = (
     Box("Database Health", "Memory usage < {limit:g}%", ("db_memory_pct",)),
     Box("Database Health", "No connection errors", ("db_connection_errors", "db_connections_refused")),
     Box("Database Health", "Query performance acceptable", ("query_*", "db_slow_queries")),
-    Box("Integration Health", "Stripe: Test payment processed"),
-    Box("Integration Health", "Twilio: Test SMS delivered"),
-    Box("Integration Health", "Resend: Test email delivered"),
-    Box("Integration Health", "Webhooks receiving events", ("webhooks_pending",)),
+    Box("Integration Health", "Stripe: Test payment processed", proof=("stripe", "payment")),
+    Box("Integration Health", "Twilio: Test SMS delivered", proof=("twilio", "message")),
+    Box("Integration Health", "Resend: Test email delivered", proof=("resend", "e-mail")),
+    Box("Integration Health", "Webhooks receiving events", ("webhooks_pending",), proof=("stripe", "webhook")),
     Box(
         "Integration Health",
         "No integration errors in logs",
@@ -226,12 +229,14 @@ def checklist(
     findings: Iterable[Finding] = (),
     days: Iterable[Mapping[str, Any]] = (),
     incidents: Iterable[Mapping[str, Any]] = (),
+    probes: Iterable[Mapping[Any, Any]] = (),
 ) -> list[dict[str, Any]]:
     """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it.
 
     Args:
         days: rows of the table `daily`.
         incidents: rows of the table `incidents`.
+        probes: rows of the frame `deployment_probes`.
     """
     known = {reading.id: reading for reading in readings}
     found = {finding.reading: finding.title for finding in findings if finding.active}
@@ -245,10 +250,28 @@ def checklist(
         | (
             _by_days(box, box.by_days, whole, found)
             if box.by_days
-            else _state(box, _deciding(box, known), spikes if box.at_no_time else found)
+            else _proven(
+                _state(box, _deciding(box, known), spikes if box.at_no_time else found), _proofs(box, probes)
+            )
         )
         for box in boxes
     ]
+
+
+def _proofs(box: Box, probes: Iterable[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
+    """What probes found of a box; one that could not be sent, or be read again, tells of its vendor alone."""
+    return [row for row in probes if box.proof and row["vendor"] == box.proof[0] and row["what"] in box.proof]
+
+
+def _proven(decided: dict[str, Any], proofs: list[Mapping[Any, Any]]) -> dict[str, Any]:
+    """A box as probes decide it: what failed is not ticked, and what worked is, unless a reading forbids it."""
+    for state, box in ((Proof.FAILED, BoxState.FAILED), (Proof.WORKED, BoxState.DONE)):
+        row = next((row for row in proofs if row["state"] == state), None)
+        if row and decided["state"] != BoxState.FAILED:
+            return {**decided, "state": box, "reason": f"{row['what']} {state}: {row['evidence']}"}
+    if proofs and decided["state"] == BoxState.MANUAL:
+        return {**decided, "reason": f"{proofs[0]['what']} {Proof.NOT_KNOWN}: {proofs[0]['evidence']}"}
+    return decided
 
 
 def _is_without(box: Box, site: Site) -> bool:

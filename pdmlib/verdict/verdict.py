@@ -200,6 +200,7 @@ def _checklist(
         findings=findings,
         days=tables["daily"],
         incidents=tables["incidents"],
+        probes=case["deployment_probes"].to_dict("records"),
     )
 
 

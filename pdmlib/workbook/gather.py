@@ -50,9 +50,23 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
 
     span = Window(scope.baseline.start, scope.as_of)
     needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
-    found = _with_damaged(history.with_history(collected, history_folder(site, out), span, needed), site, out)
+    probed = _with_probes(collected, site, scope, out)
+    found = _with_damaged(history.with_history(probed, history_folder(site, out), span, needed), site, out)
     then = rewound(found, scope.as_of, scope.looked_until, is_live(site, scope))
     return _with_declared(then, site, scope)
+
+
+def _with_probes(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """A collection with what the probes that have a side effect found of the deployment."""
+    from pdmlib.frames.collection import Collection
+    from pdmlib.frames.frame import frame, merge
+    from pdmlib.workbook.probe_record import proofs
+
+    rows = list(proofs(out / site.site, scope.deployed_at))
+    if not rows:
+        return collected
+    frames = merge((collected.frames, {"deployment_probes": frame("deployment_probes", rows)}))
+    return Collection(frames, collected.coverage)
 
 
 def _with_damaged(collected: Collection, site: Site, out: Path) -> Collection:

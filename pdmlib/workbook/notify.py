@@ -190,9 +190,9 @@ def _said(path: Path) -> dict[str, Any]:
     said = read_json(path) or {}
     try:
         for row in said.get("phases", {}).values():
-            ReportStatus(row["status"]), str(row["as_of"])
+            ReportStatus(row["status"]), row["as_of"] + ""
         for row in said.get("alerts", {}).values():
-            row["reading"], row["latest_s"] + 0, row["priority"] + "", row["title"]
+            row["reading"] + "", row["latest_s"] + 0, row["priority"] + "", row["title"] + ""
     except (AttributeError, KeyError, TypeError, ValueError):
         durable.set_aside(path)
         return {"phases": {}, "alerts": {}}

@@ -394,7 +394,9 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
     case = Case(site, scope, saved, scope.window)
     noted = load_notes(notes_path(site, scope.phase.name, notes))
     folder = Path(out) / site.site
-    known, last = known_since(folder, scope.as_of), _last(scope, folder)
+    before = "what earlier reports left open"
+    known = case.attempt(before, lambda: known_since(folder, scope.as_of), lambda _: dict[str, str]())
+    last = _last(scope, folder)
 
     def judged(case: Case) -> Verdict:
         found = judge(case)

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import count
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -17,7 +18,7 @@ from pdmlib.demo import start
 from pdmlib.phases.window import now
 from pdmlib.report import document
 from pdmlib.verdict.verdict import judge
-from tests.hostile import canaries, database, harmless, kills, texts_shown, vendors
+from tests.hostile import canaries, database, fuzz, harmless, kills, texts_shown, vendors
 from tests.hostile.frames import odd_case
 from tests.servers import a_bench
 
@@ -144,6 +145,22 @@ def _rows(part: Part, until: float, seed: int) -> None:
     part.note = f"{rows:,} rows"
 
 
+def _fuzz(part: Part, until: float, seed: int) -> None:
+    """Kinds in turn, each until what is planned of it was tried."""
+    with fuzz.kinds() as kinds:
+        part.most, tried = sum(kind.planned for kind in kinds), {kind.name: 0 for kind in kinds}
+        for number in count(1000 * seed):
+            left = [kind for kind in kinds if tried[kind.name] < kind.planned]
+            if not left or monotonic() > until:
+                break
+            for kind in left:
+                inputs, why = fuzz.chunk(kind, number)
+                tried[kind.name] += inputs
+                _count(part, why, kind.name)
+    part.tried = sum(tried.values())
+    part.note = ", ".join(f"{number:,} {name}" for name, number in tried.items())
+
+
 def _count(part: Part, why: str, what: str) -> None:
     if why:
         part.failed.append(f"{part.name}: {what}: {why}")
@@ -158,7 +175,8 @@ PARTS: tuple[tuple[str, str, float, Callable[[Part, float, int], None]], ...] = 
     ("canaries", "Secrets repeated by everybody who is asked", 0.05, _canaries),
     ("database", "Troubles of a PostgreSQL", 0.12, _database),
     ("vendors", "Faults of a vendor", 0.4, _vendors),
-    ("rows", "Cases of odd rows, judged and written", 0.08, _rows),
+    ("fuzz", "Odd inputs of whatever others write", 0.1, _fuzz),
+    ("rows", "Cases of odd rows, judged and written", 0.05, _rows),
 )
 
 
@@ -167,11 +185,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", default="", help=", ".join(name for name, *_ in PARTS))
+    parser.add_argument("--only", default="", help="of " + ",".join(name for name, *_ in PARTS))
     parser.add_argument("--write", type=Path, help="a Markdown file between whose marks the table is put")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    done = [part for part in PARTS if given.only in ("", part[0])]
+    wanted = given.only.split(",") if given.only else [name for name, *_ in PARTS]
+    done = [part for part in PARTS if part[0] in wanted]
     found, whole = list[Part](), sum(share for _, _, share, _ in done)
     for _, title, share, work in done:
         part = Part(title)

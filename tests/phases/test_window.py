@@ -28,6 +28,12 @@ def test_a_local_day_has_its_true_length(day: date, hours: int) -> None:
     assert local_day(day, CHICAGO).window.seconds == hours * 3600
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_time_that_utc_does_not_have_is_refused_in_words(text: str) -> None:
+    with pytest.raises(CallError, match="outside the years 1 to 9999"):
+        parse_time(text)
+
+
 @given(moments)
 def test_a_moment_lies_in_its_own_day(moment: datetime) -> None:
     assert day_of(moment, CHICAGO).window.contains(moment)

@@ -95,9 +95,10 @@ class Answers:
 
     url: str = ""
     bodies: dict[str, Any] = field(default_factory=dict)
-    asked: dict[str, set[str]] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
 
     def __call__(self, call: Call) -> Reply:
+        self.asked.add(call.path)
         found = self.bodies.get(call.path, [])
         body = found if isinstance(found, str) else json.dumps(found)
         return Reply(body.encode("utf-8", "surrogatepass"))

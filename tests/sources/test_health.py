@@ -11,10 +11,11 @@ from tests.builders import at
 HEALTH = Endpoint("/health", health=True)
 
 
-def read(body: str, code: int = 200, path: str | None = None) -> tuple[str | None, list[tuple[str, str]]]:
+def read(body: str | bytes, code: int = 200, **how: str) -> tuple[str | None, list[tuple[str, str]]]:
     """What a body is taken for, and what of it was not understood."""
     unclear = Unclear("app")
-    status, _ = judged(HEALTH, Shot(code, body.encode(), 1.0, path=path), unclear)
+    content = body.encode() if isinstance(body, str) else body
+    status, _ = judged(HEALTH, Shot(code, content, 1.0, **how), unclear)
     rows = unclear.frames().get("not_understood")
     return status, [] if rows is None else list(zip(rows["what"], rows["example"], strict=True))
 
@@ -65,6 +66,38 @@ def test_rule_14_a_sign_of_a_fault_in_a_body_of_no_known_format_is_told_and_is_n
     status, told = read(body)
     assert status == "up"
     assert [what for what, _ in told] == ["unknown answer"]
+
+
+@pytest.mark.parametrize(
+    ("body", "example"),
+    [
+        ("42", "42"),
+        ("NaN", "NaN"),
+        ("[" * 5000 + "]" * 5000, "[" * 80),
+        (
+            '{"status": "ok", "checks": [' + '{"name": "db", "status": "ok"},' * 9,
+            '{"status": "ok", "checks": [{"na',
+        ),
+        (b"\xff\xfe{\x00}", "\ufffd\ufffd{ }"),
+    ],
+)
+def test_rule_14_a_body_that_no_program_could_read_is_up_by_its_status_and_told(
+    body: str | bytes, example: str
+) -> None:
+    status, ((what, shown),) = read(body)
+    assert (status, what) == ("up", "unknown answer")
+    assert shown.startswith(example[:40])
+
+
+@pytest.mark.parametrize("body", ["", "OK", "true", '{"ok": true}', "<html><p>Welcome", "Alles gut. " * 99])
+def test_rule_14_a_body_that_says_nothing_of_a_fault_leaves_the_status_to_speak(body: str) -> None:
+    assert read(body) == ("up", [])
+
+
+def test_a_body_that_was_not_read_whole_is_told_unless_it_is_a_page() -> None:
+    packed = "its answer is packed as 'br', which was not asked for"
+    assert read(b"", unread=packed) == ("up", [("unknown answer", packed)])
+    assert read(b"<html>" + b"x" * 9, unread="its answer is larger than 1 MB and was not read") == ("up", [])
 
 
 def test_the_components_of_a_list_of_any_name_are_read_and_an_unknown_word_is_told() -> None:

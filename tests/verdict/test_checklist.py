@@ -165,3 +165,37 @@ def test_a_spike_that_is_over_is_a_spike_all_the_same() -> None:
         )
         (box,) = (row for row in week if row["box"] == "No spike in errors")
         assert box["state"] == state
+
+
+def proven(what: str, state: str, *readings: Reading, vendor: str = "stripe") -> dict[str, tuple[str, Any]]:
+    """State and reason of each box of the first hour after one thing that a probe looked at."""
+    probes = [{"vendor": vendor, "what": what, "state": state, "evidence": "pi_1"}]
+    rows = checklist(phase_named("hour1"), readings, a_site(), probes=probes)
+    return {row["box"]: (row["state"], row["reason"]) for row in rows}
+
+
+def test_a_probe_of_the_deployment_ticks_the_box_that_it_proves_and_no_other():
+    """The guide's own commands: a test payment whose webhook arrives, a test SMS, a test e-mail."""
+    paid, text, mail = (
+        "Stripe: Test payment processed",
+        "Twilio: Test SMS delivered",
+        "Resend: Test email delivered",
+    )
+    found = proven("payment", "worked")
+    assert found[paid] == ("done", "payment worked: pi_1")
+    assert found[text] == found[mail] == found["Webhooks receiving events"] == ("manual", "a person decides")
+    assert proven("message", "worked", vendor="twilio")[text][0] == "done"
+    assert proven("e-mail", "worked", vendor="resend")[mail][0] == "done"
+    assert proven("webhook", "worked")["Webhooks receiving events"][0] == "done"
+
+
+def test_a_probe_that_failed_is_not_ticked_and_one_of_which_nothing_is_known_is_left_to_a_person():
+    paid = "Stripe: Test payment processed"
+    assert proven("payment", "failed")[paid] == ("failed", "payment failed: pi_1")
+    assert proven("payment", "not known")[paid] == ("manual", "payment not known: pi_1")
+    assert proven("stripe", "not known")[paid] == ("manual", "stripe not known: pi_1")
+
+
+def test_a_webhook_that_arrived_does_not_tick_what_a_reading_forbids():
+    pending = reading("webhooks_pending", 40, Status.FAIL)
+    assert proven("webhook", "worked", pending)["Webhooks receiving events"][0] == "failed"

@@ -236,7 +236,17 @@ def test_a_site_without_a_webhook_says_which_key_is_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", ["", '{"phases": {"daily"', "[]", '{"phases": {"daily": {"status": "BLUE"}}}', "\x00"]
+    "kept",
+    [
+        "",
+        '{"phases": {"daily"',
+        "[]",
+        '{"phases": {"daily": {"status": "BLUE"}}}',
+        '{"phases": {"day1": {"status": "RED", "as_of": 5}}}',
+        '{"alerts": {"a": {"priority": "P1", "title": {}, "reading": "a", "latest_s": 60}}}',
+        '{"alerts": {"a": {"priority": "P1", "title": "a", "reading": [], "latest_s": 60}}}',
+        "\x00",
+    ],
 )
 def test_a_damaged_record_of_what_was_said_is_set_aside_and_all_is_said_again(
     receiver: Receiver, tmp_path: Path, kept: str

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,11 +18,19 @@ from typer.testing import CliRunner
 from pdmlib.cli.main import application
 from pdmlib.demo.exchange import Call
 from pdmlib.errors import CallError
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.states import Proof
+from pdmlib.report.text import report_markdown
+from pdmlib.site.notes import Notes
 from pdmlib.site.site import Site
-from pdmlib.sources.probes import PROBES, Check, State
+from pdmlib.sources.probes import PROBES, Check
 from pdmlib.sources.writes import ALLOWED, PAY, Writer
-from pdmlib.workbook.probe import Record, probe
-from tests.builders import DEPLOYED
+from pdmlib.verdict.verdict import judge
+from pdmlib.workbook.gather import with_past
+from pdmlib.workbook.probe import probe
+from pdmlib.workbook.probe_record import Record
+from tests.builders import DEPLOYED, a_scope
 from tests.sources.loopback import SECRET, Reply, Vendor, routed, the_site, vendor
 
 INTENT, ACCOUNT = "/v1/payment_intents", "/2010-04-01/Accounts/AC1"
@@ -84,7 +93,7 @@ def test_a_declined_payment_failed_and_says_why(tmp_path: Path) -> None:
     with vendor(routed(routes)) as running:
         found = made(running, tmp_path, "payment")
         made(running, tmp_path, "payment")
-    assert (found.state, found.checks[0].evidence) == (State.FAILED, "pi_1 was not paid: card_declined")
+    assert (found.state, found.checks[0].evidence) == (Proof.FAILED, "pi_1 was not paid: card_declined")
     assert len(posted(running)) == 1
 
 
@@ -99,7 +108,7 @@ def test_what_was_interrupted_before_the_answer_is_never_sent_again(tmp_path: Pa
             probe(site, "sms", tmp_path, interrupted)
         found = probe(site, "sms", tmp_path, lambda said: None)
     assert running.calls == []
-    assert (found.state, found.checks[0].evidence.split(":")[0]) == (State.NOT_KNOWN, "sent perhaps")
+    assert (found.state, found.checks[0].evidence.split(":")[0]) == (Proof.NOT_KNOWN, "sent perhaps")
     assert "console.twilio.com" in found.checks[0].todo
 
 
@@ -123,7 +132,7 @@ def test_an_answer_that_is_lost_is_asked_for_again_with_the_same_key(
     monkeypatch.setattr("pdmlib.sources.http.READ_S", 0.2)
     with vendor(routed({**stripe(), INTENT: once_lost([PAID])})) as running:
         found = made(running, tmp_path, "payment")
-    assert found.state is State.WORKED
+    assert found.state is Proof.WORKED
     keys = {call.headers["Idempotency-Key"] for call in posted(running)}
     assert (len(keys), len(posted(running))) == (1, 2)
 
@@ -161,7 +170,7 @@ def test_with_a_live_key_nobody_pays_and_what_was_made_is_cancelled(tmp_path: Pa
         found = made(running, tmp_path, "payment", really=True, key="sk_live_51Habcdefgh")
     assert [call.path for call in posted(running)] == [INTENT, f"{INTENT}/pi_1/cancel"]
     assert form(posted(running)[0]).keys().isdisjoint({"confirm", "payment_method"})
-    assert found.state is State.WORKED
+    assert found.state is Proof.WORKED
     assert "charged to nobody" in found.checks[0].evidence
 
 
@@ -175,25 +184,25 @@ def test_with_really_a_test_payment_is_refunded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("routes", "state", "why"),
     [
-        ({"/v1/webhook_endpoints": {"data": []}}, State.NOT_KNOWN, "no webhook endpoint"),
+        ({"/v1/webhook_endpoints": {"data": []}}, Proof.NOT_KNOWN, "no webhook endpoint"),
         (
             {"/v1/webhook_endpoints": {"data": [{"status": "disabled", "enabled_events": ["*"]}]}},
-            State.FAILED,
+            Proof.FAILED,
             "is switched off",
         ),
         (
             {"/v1/events": {"data": [{**TAKEN, "pending_webhooks": 1, "data": {"object": {"id": "pi_1"}}}]}},
-            State.FAILED,
+            Proof.FAILED,
             "not taken yet by 1 of 1",
         ),
     ],
 )
 def test_a_webhook_that_nobody_takes_is_not_known_and_one_that_never_arrives_failed(
-    tmp_path: Path, routes: dict[str, Any], state: State, why: str
+    tmp_path: Path, routes: dict[str, Any], state: Proof, why: str
 ) -> None:
     with vendor(routed({**stripe(), **routes})) as running:
         found = made(running, tmp_path, "payment")
-    assert (found.checks[0].state, found.checks[1].state) == (State.WORKED, state)
+    assert (found.checks[0].state, found.checks[1].state) == (Proof.WORKED, state)
     assert why in found.checks[1].evidence
 
 
@@ -201,7 +210,7 @@ def test_what_was_refused_may_be_sent_again_under_another_key(tmp_path: Path) ->
     answers = iter([Reply({"error": {"message": "No such currency"}}, 400), Reply(PAID)])
     with vendor(routed({**stripe(), INTENT: lambda call: next(answers)})) as running:
         first, second = made(running, tmp_path, "payment"), made(running, tmp_path, "payment")
-    assert (first.state, second.state) == (State.FAILED, State.WORKED)
+    assert (first.state, second.state) == (Proof.FAILED, Proof.WORKED)
     assert first.checks[0].evidence == "nothing was sent: 400: No such currency"
     assert len({call.headers["Idempotency-Key"] for call in posted(running)}) == 2
 
@@ -214,7 +223,7 @@ def test_a_test_message_has_the_vendors_test_number_and_is_followed_until_it_is_
         found = made(running, tmp_path, "sms")
     sent = form(posted(running)[0])
     assert (sent["To"], sent["From"]) == ("+15005550006", "+15005550006")
-    assert found.checks == (Check("message", State.WORKED, "SM1 to ***06 was delivered"),)
+    assert found.checks == (Check("message", Proof.WORKED, "SM1 to ***06 was delivered"),)
 
 
 REFUSED = {"code": 20008, "message": "Resource not accessible with Test Account Credentials", "status": 403}
@@ -232,7 +241,7 @@ def test_what_test_credentials_cannot_show_is_not_known(tmp_path: Path, sent: Re
     routes = {f"{ACCOUNT}/Messages.json": sent, f"{ACCOUNT}/Messages/SM1.json": Reply(REFUSED, 403)}
     with vendor(routed(routes)) as running:
         found = made(running, tmp_path, "sms")
-    assert found.state is State.NOT_KNOWN
+    assert found.state is Proof.NOT_KNOWN
     assert why in found.checks[0].evidence
 
 
@@ -298,3 +307,58 @@ def test_a_refusal_after_a_lost_answer_does_not_say_that_nothing_was_sent(tmp_pa
     with vendor(routed({**stripe(), INTENT: lambda call: next(answers)})) as running:
         found = made(running, tmp_path, "payment")
     assert (found.step, found.checks[0].evidence) == ("begun", "sent perhaps: 503: Service Unavailable")
+
+
+def told_of(running: Vendor, out: Path, hours: float, phase: str = "hour1") -> tuple[dict[str, Any], Any, Any]:
+    """What a report of so long after the deployment says of the test payment: its box, its reading, its page."""
+    site = site_of("stripe", running.url).model_copy(update={"demo": None})
+    as_of = DEPLOYED + timedelta(hours=hours)
+    scope = a_scope(site, phase=phase, deployed_at=DEPLOYED, as_of=as_of)
+    case = Case(site, scope, with_past(Collection({}), site, scope, out), scope.window)
+    verdict = judge(case)
+    rows = {row["box"]: row for row in verdict.tables["checklist"]}
+    return rows.get(PROBES["payment"].box, {}), verdict.reading("integration_stripe"), verdict
+
+
+def moved(out: Path, at: str) -> None:
+    """Lets every record be of another time."""
+    for path in out.rglob("*-payment.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "at": at}))
+
+
+def test_a_report_of_the_deployment_ticks_the_box_by_the_record_and_an_earlier_one_knows_nothing(
+    tmp_path: Path,
+) -> None:
+    with vendor(routed(stripe())) as running:
+        made(running, tmp_path, "payment")
+        moved(tmp_path, "2025-03-03T15:40:00Z")
+        box, _, verdict = told_of(running, tmp_path, hours=1)
+        before, *_ = told_of(running, tmp_path, hours=0.5)
+    assert (box["state"], box["reason"]) == ("done", "payment worked: 0.50 USD was paid: pi_1")
+    assert (before["state"], before["reason"]) == ("manual", "a person decides")
+    text = report_markdown(verdict, Notes())
+    assert "- [x] Stripe: Test payment processed" in text
+    assert "- Stripe: Test payment processed: payment worked: 0.50 USD was paid: pi_1; webhook worked" in text
+
+
+def test_a_test_payment_that_failed_is_an_issue_of_stripe_in_the_report(tmp_path: Path) -> None:
+    declined = {**PAID, "status": "requires_payment_method", "last_payment_error": {"code": "card_declined"}}
+    refusal = Reply({"error": {"type": "card_error", "payment_intent": declined}}, 402)
+    with vendor(routed({**stripe(), INTENT: refusal, f"{INTENT}/pi_1": declined})) as running:
+        made(running, tmp_path, "payment")
+        moved(tmp_path, "2025-03-03T15:40:00Z")
+        box, reading, verdict = told_of(running, tmp_path, hours=1)
+    assert (box["state"], reading.value) == ("failed", "ISSUES")
+    assert reading.measurement.evidence == "the test payment failed (pi_1 was not paid: card_declined)"
+    assert verdict.status != "GREEN"
+
+
+def test_a_damaged_record_says_that_something_was_sent_perhaps_and_stays_where_it_is(tmp_path: Path) -> None:
+    with vendor(routed(stripe())) as running:
+        made(running, tmp_path, "payment")
+        (path,) = tmp_path.rglob("*-payment.json")
+        path.write_text('{"probe": "pay')
+        box, *_ = told_of(running, tmp_path, hours=1)
+    assert box["state"] == "manual"
+    assert box["reason"].endswith("is damaged: something was sent perhaps")
+    assert path.exists()

@@ -20,6 +20,7 @@ from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
+from pdmlib.frames.states import Proof
 from pdmlib.site.terms import word
 
 SECTION = "integrations"
@@ -161,7 +162,7 @@ def _is_now(case: Case) -> bool:
 @once
 def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     """Why an integration has issues; nothing when none is known."""
-    told = (_broken_states, _failing_checks, _unwell_component)
+    told = (_broken_states, _failing_checks, _unwell_component, _failed_probes)
     return (
         *(c for tell in told for c in tell(case, name)),
         *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
@@ -242,6 +243,13 @@ def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
         detail = "" if pd.isna(row["detail"]) else f" ({row['detail']})"
         says = f"the health endpoint says {row['component']} is"
         yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
+
+
+def _failed_probes(case: Case, name: str) -> Iterator[Cause]:
+    """What a probe of the deployment, such as a test payment, found to fail."""
+    rows = case.within("deployment_probes", "at")
+    for row in rows[(rows["vendor"] == name) & (rows["state"] == Proof.FAILED)].to_dict("records"):
+        yield Cause(f"the test {row['what']} failed ({row['evidence']})", f"a test {row['what']} works")
 
 
 def _told(case: Case, name: str) -> Iterator[str]:
