@@ -108,7 +108,7 @@ INSIDE = {
         gauge_deltas
         statements
         causes host pairs statement_deltas
-        parts
+        parts plan_history waits
     """,
     "analysis.product": """
         features
@@ -127,10 +127,10 @@ INSIDE = {
     """,
     "sources.postgres": """
         source
-        checks explain tables
+        checks explain statement_plans tables
         monitors
-        mapping survey timings
-        snapshot visibility
+        mapping survey timings waits
+        plan snapshot visibility
         session
     """,
     "sources.postgres.checks": """
