@@ -54,7 +54,7 @@ INSIDE = {
     """,
     "report": """
         page shown
-        listing tables
+        listing regressions tables
         html
         columns
         cells document messages text
@@ -104,7 +104,7 @@ INSIDE = {
     "analysis.database": """
         health
         counters
-        drift plans
+        drift plans regressions
         gauge_deltas
         statements
         causes host pairs statement_deltas

@@ -308,7 +308,7 @@ def index_for(parts: Parts, wanted: Sequence[Filter], planned: Planned | None = 
     if not parts.indexes:
         return ""
     for filters in wanted:
-        serving = [name for name, index in parts.indexes.items() if index.serves(filters)]
+        serving = _serving(parts, filters)
         if serving:
             served = f"{filters.table} ({filters.columns[0]})"
             return f"index {serving[0]} exists for {served}: {_used(serving, planned)}"
@@ -317,6 +317,21 @@ def index_for(parts: Parts, wanted: Sequence[Filter], planned: Planned | None = 
         try_it = "so try" if planned.helps else "but do not make"
         return f"no index serves, {try_it} {planned.index} ({planned.tested})"
     return "".join(f"no index serves, so try {one} (untested)" for one in made[:1])
+
+
+def _serving(parts: Parts, filters: Filter) -> list[str]:
+    return [name for name, index in parts.indexes.items() if index.serves(filters)]
+
+
+def unserved(parts: Parts, wanted: Sequence[Filter]) -> list[Filter]:
+    """Those of the filters that no index serves; none where one of them is served."""
+    return [] if any(_serving(parts, filters) for filters in wanted) else list(wanted)
+
+
+def wanted_by(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> list[Filter]:
+    """What an index would have to serve, for a statement that does more work than before."""
+    slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
+    return slower.wanted
 
 
 def _used(names: Sequence[str], planned: Planned | None) -> str:

@@ -100,6 +100,13 @@ def _stretches(rows: pd.DataFrame) -> Iterator[Planned]:
         )
 
 
+def unexplained(case: Case, row: Mapping[str, Any]) -> str:
+    """Why a statement was never explained; empty where nobody tried."""
+    table = case["statement_plans"]
+    mine = table[(table["role"] == row["role"]) & (table["queryid"] == row["queryid"]) & table["reason"].notna()]
+    return "" if mine.empty else str(mine.loc[mine["at"].idxmax(), "reason"])
+
+
 def newest(case: Case, row: Mapping[str, Any]) -> Planned | None:
     """The plan of a statement as it was seen last."""
     past = history_of(case, row)

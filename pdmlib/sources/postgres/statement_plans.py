@@ -27,9 +27,14 @@ from pdmlib.sources.postgres.session import Explained, RefusedError, Row, Sessio
 RUNNING, BUSIEST, SLOWEST = 20, 25, 15
 BUDGET_S = 5.0
 FEWEST = 5  # calls: what was called less often is slow by chance
+WORTH = 100.0  # the planner's cost of a hundred pages: less is read whole about as fast as by an index
 MOST_SCHEMAS = 12  # schemas of the same names (one a tenant, say) that are tried for the one that was meant
 _VERBS = ("select", "with", "insert", "update", "delete", "merge")
 _PARAMETER = re.compile(r"\$(\d+)")
+# `interval '1 day'` is kept as `interval $1`, which is no SQL.
+_TYPED = re.compile(
+    r"\b(interval|date|time|timestamp|timestamptz)((?:\s+with(?:out)?\s+time\s+zone)?)\s+(\$\d+)", re.IGNORECASE
+)
 _SET_ROLE = 160000  # from here on a membership says whether the role may be set
 # States of SQL whose message names objects and no value; of any other the message is not shown.
 _SAID = ("42501", "42P01", "42703", "42P02", "42P18", "55P03", "57014")
@@ -157,7 +162,8 @@ def _explained(session: Session, names: _Names, entry: Row) -> Row:
             f"it {strange}, which would run as the monitor: GRANT {quoted(entry['role'])} TO {session.can.role};"
         )
     count = max((int(number) for number in _PARAMETER.findall(text)), default=0)
-    asked = [Explained(text, count, path, role) for path in names.paths(tables)]
+    sound = _TYPED.sub(r"\3::\1\2", text)
+    asked = [Explained(sound, count, path, role) for path in names.paths(tables)]
     meant, plan = _planned(session, asked, entry["queryid"])
     bare = shape(kept(plan["Plan"]))
     row = {
@@ -183,7 +189,8 @@ def _planned(session: Session, asked: Sequence[Explained], queryid: str) -> tupl
 
 def _advice(session: Session, meant: Explained, plan: Row, tables: Mapping[str, Sequence[_Table]]) -> Row:
     """The index that a table would need which is read whole, and what the planner makes of it."""
-    whole = {f"{n.get('Schema')}.{n.get('Relation Name')}" for n in nodes(plan) if n["Node Type"] == "Seq Scan"}
+    scans = [n for n in nodes(plan) if n["Node Type"] == "Seq Scan" and n["Total Cost"] >= WORTH]
+    whole = {f"{n.get('Schema')}.{n.get('Relation Name')}" for n in scans}
     for wanted in _wanted(meant.text, tables, whole):
         index = proposed(wanted.table, wanted.columns, partitioned=False)
         found: Row = {"index": index}

@@ -109,9 +109,9 @@ def test_code_of_the_application_is_not_run_with_the_rights_of_the_monitor(shop:
 def test_what_the_role_may_not_read_is_said_and_a_value_of_a_refused_text_is_not(shop: Database) -> None:
     shop.run("CREATE TABLE public.secrets (word text, made date)")
     asked(shop, "SELECT word FROM public.secrets WHERE word = %s", "x")
-    asked(shop, "SELECT id FROM public.orders WHERE note = (DATE '2020-01-01')::text AND id = %s", 1)
+    asked(shop, "SELECT id FROM public.orders WHERE note = (POINT '(1,2)')::text AND id = %s", 1)
     assert planned(shop, "FROM public.secrets")["reason"] == "permission denied for table secrets"
-    assert planned(shop, "DATE")["reason"] == "the server does not plan it (42601)"
+    assert planned(shop, "POINT")["reason"] == "the server does not plan it (42601)"
 
 
 def of_tenants(database: Database) -> pd.DataFrame:
@@ -131,6 +131,16 @@ def of_tenants(database: Database) -> pd.DataFrame:
     statements = found["statements"]
     ids = statements.loc[statements["query"].fillna("").str.startswith("SELECT id FROM bills"), "queryid"]
     return found["statement_plans"][found["statement_plans"]["queryid"].isin(ids)]
+
+
+def test_a_constant_of_a_written_type_is_planned_though_the_server_keeps_it_as_no_sql(shop: Database) -> None:
+    asked(
+        shop,
+        "SELECT id FROM orders WHERE id = %s AND now() - INTERVAL '1 day' < timestamp with time zone '2020-1-1'",
+        1,
+    )
+    plan = json.loads(planned(shop, "INTERVAL $")["plan"])
+    assert "orders_pkey" in json.dumps(plan)
 
 
 @pytest.mark.slow
