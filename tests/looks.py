@@ -21,7 +21,7 @@ from pdmlib.site.site import Site
 from pdmlib.sources.postgres import source
 from tests.servers import Database
 
-KEPT = ("statements", "database_gauges", "query_plans")
+KEPT = ("statements", "database_gauges", "query_plans", "statement_plans", "waits")
 
 
 @dataclass

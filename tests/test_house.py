@@ -55,7 +55,7 @@ INSIDE = {
     """,
     "report": """
         page shown
-        listing tables
+        listing regressions tables
         html
         columns
         cells document messages text
@@ -105,11 +105,11 @@ INSIDE = {
     "analysis.database": """
         health
         counters
-        drift plans
+        drift plans regressions
         gauge_deltas
         statements
         causes host pairs statement_deltas
-        parts
+        parts plan_history waits
     """,
     "analysis.product": """
         features
@@ -128,10 +128,10 @@ INSIDE = {
     """,
     "sources.postgres": """
         source
-        checks explain tables
+        checks explain statement_plans tables
         monitors
-        mapping survey timings
-        snapshot visibility
+        mapping survey timings waits
+        plan snapshot visibility
         session
     """,
     "sources.postgres.checks": """

@@ -8,7 +8,7 @@ from typing import Any
 from pdmlib.analysis import coverage, cron, deployment, errors, performance
 from pdmlib.analysis.availability import stability
 from pdmlib.analysis.compare.same_hours import before_after
-from pdmlib.analysis.database import health, plans
+from pdmlib.analysis.database import health, plans, regressions, waits
 from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.product import activity, costs, features, feedback
@@ -80,6 +80,9 @@ TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {
     "integrations": operational.table,
     "queries": health.queries,
     "plans": plans.plans,
+    "plan_history": regressions.plans_of_statements,
+    "index_advice": regressions.index_advice,
+    "waits": waits.waits,
     "database_findings": health.database_findings,
     "visibility": health.visibility,
     "tickets": feedback.tickets,

@@ -90,7 +90,8 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
     from pdmlib.site.tables import Query
     from pdmlib.site.vendors import Postgres, Sources
     from pdmlib.sources.postgres.session import session
-    from pdmlib.sources.postgres.snapshot import gauges, statements
+    from pdmlib.sources.postgres.snapshot import entries, gauges, statements, total_ms
+    from pdmlib.sources.postgres.statement_plans import chosen, statement_plans
     from pdmlib.sources.postgres.timings import query_plans, query_timings
     from pdmlib.sources.postgres.visibility import ledger
     from pdmlib.storage.history import append
@@ -115,8 +116,10 @@ def looker(folder: Path, address: str) -> Callable[[datetime], None]:
         scope = scope_of(site.zone, phase_named("hour1"), at - timedelta(minutes=30), at)
         with session(site) as opened:
             timed = query_timings(opened, site, scope, ledger=ledger(opened, site), say=ignore)
+            known = entries(opened, ignore)
             seen = {
-                "statements": statements(opened, at, ignore),
+                "statements": statements(known, at),
+                "statement_plans": statement_plans(opened, at, chosen(known, total_ms(opened))),
                 "database_gauges": gauges(opened, at, ignore),
                 "query_plans": query_plans(timed, at),
             }

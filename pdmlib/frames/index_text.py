@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
+from hashlib import sha256
 
 from pdmlib.frames.statement_text import Filter, columns_below, parsed
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _HEAD = re.compile(r"CREATE (?:UNIQUE )?INDEX ")
 CONCURRENTLY = "CONCURRENTLY "
+LONGEST_NAME = 63  # bytes of a name that PostgreSQL keeps (NAMEDATALEN less one)
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,51 @@ class Index:
             return f"{self.definition.replace(' ON ONLY ', ' ON ', 1)};"
         return _HEAD.sub(lambda head: head[0] + CONCURRENTLY, self.definition, count=1) + ";"
 
+    @property
+    def form(self) -> str:
+        """How its rows are ordered, whatever its name and table: all of the statement behind them."""
+        return self.definition.partition(" USING ")[2]
+
+
+def by_partition(
+    index: Index, name: str, partitions: Mapping[str, Sequence[str]], have: Mapping[str, Index]
+) -> list[str]:
+    """The statements that make an index of a partitioned table without holding up writes, in their order.
+
+    The index of the table itself holds nothing; those of its partitions are built one by one and attached to it,
+    and with the last of them it is valid.
+
+    Args:
+        name: its name, `schema.index`.
+        partitions: those of each partitioned table, over all levels.
+        have: the indexes that there are, by name: one of the same form is attached as it is.
+    """
+    made = [f"{_head(index)} {quoted(name.split('.')[-1])} ON ONLY {quoted(index.table)} USING {index.form};"]
+    for partition in partitions.get(index.table, ()):
+        one = replace(index, table=partition)
+        same = next((n for n, i in have.items() if i.table == partition and i.form == index.form), None)
+        inner = same or f"{partition.rpartition('.')[0]}.{_short(partition.split('.')[-1], name.split('.')[-1])}"
+        if partition in partitions:
+            made += by_partition(one, inner, partitions, have)
+        elif not same:
+            local = quoted(inner.split(".")[-1])
+            made.append(f"{_head(index)} {CONCURRENTLY}{local} ON {quoted(partition)} USING {index.form};")
+        made.append(f"ALTER INDEX {quoted(name)} ATTACH PARTITION {quoted(inner)};")
+    return made
+
+
+def _head(index: Index) -> str:
+    return "CREATE UNIQUE INDEX" if index.definition.startswith("CREATE UNIQUE") else "CREATE INDEX"
+
+
+def _short(*parts: str) -> str:
+    """A name made of several, with a digest where PostgreSQL would cut it: what is cut may be another's name."""
+    name = "_".join(parts)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:6]
+    return f"{name.encode()[: LONGEST_NAME - len(digest) - 1].decode(errors='ignore')}_{digest}"
+
 
 def same_table(one: str, other: str) -> bool:
     """Whether two names may be of one table; a name without its schema may be in any."""
@@ -87,6 +134,24 @@ def proposed(table: str, columns: Sequence[str], partitioned: bool) -> str:
     """The statement of an index that would serve; a partitioned table takes none without its lock."""
     how = "" if partitioned else CONCURRENTLY
     return f"CREATE INDEX {how}ON {quoted(table)} ({', '.join(map(quoted, columns))});"
+
+
+def wished(table: str, columns: Sequence[str], partitioned: bool) -> tuple[str, Index]:
+    """The index that would serve, and its name as `schema.index`."""
+    schema, _, plain = table.rpartition(".")
+    name = _short(plain, *columns, "idx")
+    keys = ", ".join(map(quoted, columns))
+    text = f"CREATE INDEX {quoted(name)} ON {'ONLY ' * partitioned}{quoted(table)} USING btree ({keys})"
+    index = Index(
+        table=table,
+        keys=tuple(columns),
+        mentions=frozenset(columns),
+        method="btree",
+        partial=False,
+        parent=partitioned,
+        definition=text,
+    )
+    return f"{schema}.{name}" if schema else name, index
 
 
 def quoted(name: str) -> str:

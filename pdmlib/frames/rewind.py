@@ -55,11 +55,16 @@ MADE: Mapping[str, str] = {
     "host_metrics": "at",
     "query_plans": "at",
     "statements": "at",
+    "statement_plans": "at",
+    "waits": "at",
     "database_gauges": "at",
     "costs": "start",
 }
 # Our own looks are taken a little after the moment that they are for.
-LOOKS = ("probes", "health_checks", "host_metrics", "query_plans", "statements", "database_gauges")
+LOOKS = (
+    *("probes", "health_checks", "host_metrics", "query_plans"),
+    *("statements", "statement_plans", "waits", "database_gauges"),
+)
 _UNENDED = {"status": "started", "duration_ms": None, "error": None, "attempts": None}
 LATER: Mapping[str, tuple[Later, ...]] = {
     "tickets": (Later("resolved_at", {"status": "open", "rating": None}),),

@@ -204,6 +204,24 @@ SCHEMAS: Mapping[str, Schema] = {
         ("query", "role", "at"),
         _columns("query:text role:text at:time ms:float fingerprint:text plan:text"),
     ),
+    "statement_plans": Schema(
+        "the plan of one of the busiest statements for parameters that nobody knows, as JSON without literals and "
+        "figures; planned_as: the role; cost: the planner's own; reason: why there is no plan; index: the "
+        "statement of an index that would serve a table it reads whole, index_cost: the planner's cost with it, "
+        "NaN: not tested",
+        ("at", "role", "queryid"),
+        _columns(
+            "at:time role:text queryid:text planned_as:text fingerprint:text plan:text cost:float reason:text "
+            "index:text index_cost:float"
+        ),
+    ),
+    "waits": Schema(
+        "sessions of one statement that were at work at the samples of one round, by what they waited for; wait: "
+        "class and event, CPU: for nothing; blocker: the session that holds the lock, and its statement; "
+        "samples: sessions seen so, over all samples; taken: samples of the round",
+        ("at", "role", "queryid", "query", "wait", "blocker"),
+        _columns("at:time role:text queryid:text query:text wait:text blocker:text samples:int taken:int"),
+    ),
     "statements": Schema(
         "one entry of pg_stat_statements at one moment; counters are cumulative",
         ("at", "role", "queryid", "toplevel"),

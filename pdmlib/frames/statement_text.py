@@ -139,6 +139,17 @@ def mentioned(text: str) -> frozenset[str]:
     return frozenset() if tree is None else columns_below(tree)
 
 
+def functions_of(text: str) -> frozenset[str]:
+    """The functions that a statement calls, without their schemas, as far as its text goes."""
+    tree = _tree(text)
+    return frozenset() if tree is None else _functions_below(tree)
+
+
+def _functions_below(node: Any) -> frozenset[str]:
+    named = {node.funcname[-1].string.sval} if _name(node) == "FuncCall" else set()
+    return frozenset(named).union(*(_functions_below(child) for _, child in _children(node)))
+
+
 def columns_below(node: Any) -> frozenset[str]:
     """The columns that a node of a tree and those below it name, without their tables."""
     named = {node.fields[-1].string.sval} if _name(node) == "ColumnRef" and node.fields else set()

@@ -63,6 +63,7 @@ class Phase:
         due: when its report falls due.
         slides: whether the notebook is written as slides too.
         refresh_s: how often a browser loads the page anew; 0 for never.
+        sorts: whether a click on the title of a column sorts a table of its page.
         named_window: a person names the window, whatever was deployed when.
         beside: the phase at whose end a replay writes this report too; empty for none.
     """
@@ -84,6 +85,7 @@ class Phase:
     due: Due = Due.AT_THE_END
     slides: bool = False
     refresh_s: int = 0
+    sorts: bool = False
     named_window: bool = False
     beside: str = ""
 
@@ -173,6 +175,7 @@ DATABASE = Phase(
     topics=(Topic.NOW, Topic.DAYS),
     decides="db_findings",
     due=Due.NEVER,
+    sorts=True,
     beside="month1",
 )
 DASHBOARD = Phase(

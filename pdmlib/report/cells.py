@@ -29,6 +29,15 @@ def share(value: Any) -> str:
     return "" if value is None else f"{float(value):.1f} %"
 
 
+def script(value: Any) -> Any:
+    """Statements to run one by one, folded."""
+    lines = str(value or "").split("\n")
+    fold = '<details class="rest"><summary>{}</summary><pre tabindex="0">{}</pre></details>'
+    return (
+        Markup(fold).format(f"{len(lines)} statement{'s' * (len(lines) > 1)}", "\n".join(lines)) if value else ""
+    )
+
+
 def ms(value: Any) -> str:
     """A time; a question mark where it is not known."""
     return "?" if value is None else words.number(float(value), "ms")

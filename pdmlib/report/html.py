@@ -107,10 +107,10 @@ def grid(
         rest: what the folded rows are; without it how many.
     """
     columns, over, rows = list(columns), len(rows) - MOST_ROWS, rows[:MOST_ROWS]
-    cells = [[(column, column.show(row.get(column.key))) for column in columns] for row in rows]
-    told = {column for row in cells for column, text in row if text}
+    cells = [[(column, column.show(v := row.get(column.key)), v) for column in columns] for row in rows]
+    told = {column for row in cells for column, text, _ in row if text}
     shown = [
-        {"anchor": row.get("anchor"), "cells": [(column, text) for column, text in found if column in told]}
+        {"anchor": row.get("anchor"), "cells": [cell for cell in found if cell[0] in told]}
         for row, found in zip(rows, cells, strict=True)
     ]
     at_once = len(shown) if most is None else most

@@ -60,19 +60,22 @@ def write_notebook(notebook: Any, path: Path, moved: tuple[str, str]) -> None:
     path.write_text(nbformat.writes(notebook).replace(*moved), encoding="utf-8")
 
 
-def write_page(notebook: Any, path: Path, title: str, refresh_s: int = 0, zone: tzinfo = UTC) -> None:
+def write_page(
+    notebook: Any, path: Path, title: str, *, refresh_s: int = 0, zone: tzinfo = UTC, sorts: bool = False
+) -> None:
     """Writes the notebook as one self-contained page, code hidden.
 
     Args:
         refresh_s: for a screen on a wall: all of it at once, loaded anew so often, and how old it is.
         zone: in which it says when it was written.
+        sorts: a click on the title of a column sorts its table; without the script the rows stand as they are.
     """
     written = now() if refresh_s else None
     footer = f"{title} · written by pdmlib · the code behind it is in notebook.ipynb beside this file"
     head, *sections = _sections(notebook)
     for section in (head, *sections):
         section.html = _made(_split(section.cells), notebook)
-    script = style("wall.js") if refresh_s else ""
+    script = style("wall.js") if refresh_s else style("sort.js") if sorts else ""
     page = render(
         "page.html.j2",
         title=title,

@@ -41,6 +41,7 @@ TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "database_findings": lambda row: row["severity"] in (Status.WARN, Status.FAIL),
     "plans": lambda row: bool(row["changed"]),
     "queries": lambda row: bool(row["regressed"]),
+    "plan_history": lambda _: False,
     "changes": lambda row: row["change"] != "still open",
     "visibility": lambda row: bool(row["grant"]),
     "tickets": lambda _: False,

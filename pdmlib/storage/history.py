@@ -38,7 +38,15 @@ KEPT: Mapping[str, str] = {
     "statements": "at",
     "database_gauges": "at",
     "query_plans": "at",
+    "statement_plans": "at",
+    "waits": "at",
 }
+# Of these a row is kept where it says other than the one before of the same thing, and once a day, so that what
+# stays is known without looking further back. Columns: those of the thing, those that say something.
+CHANGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "statement_plans": (("role", "queryid"), ("fingerprint", "reason", "index")),
+}
+SAID_AGAIN = timedelta(days=1)
 SPARSE = ("host_metrics", "database_gauges")
 LOOKS = ("statements", "database_gauges", "query_plans")
 LOOSE = 64  # files of one frame; with more of them they are merged into one, since each is opened to read it
@@ -107,12 +115,27 @@ def _unknown(folder: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """The rows whose key is not in the history: a log that is read whole each time is stored once."""
     if table.empty:
         return table
+    if name in CHANGES:
+        return _changed(folder, name, table)
     at, key = table[KEPT[name]], list(SCHEMAS[name].key)
     stored = recall(folder, Window(at.min(), at.max() + timedelta(microseconds=1)), (name,))
     if name not in stored:
         return table
     marked = table.merge(stored[name][key], on=key, how="left", indicator="seen")
     return table[(marked["seen"] == "left_only").array]
+
+
+def _changed(folder: Path, name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that say other than the newest of the same thing in the day before."""
+    (of, says), at = CHANGES[name], KEPT[name]
+    until = table[at].max() + timedelta(microseconds=1)
+    stored = recall(folder, Window(table[at].min() - SAID_AGAIN, until), (name,)).get(name, table[:0])
+    both = pd.concat([stored.assign(new=False), table.assign(new=True)], ignore_index=True).sort_values(
+        at, kind="stable"
+    )
+    texts = both[list(says)].fillna("")
+    before = texts.groupby([both[column] for column in of]).shift()
+    return both[both["new"] & (texts != before).any(axis=1)][list(table.columns)].reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,8 @@ def _fill(
     moved = (str(beside.resolve()), str(target.resolve()))
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
     title = f"{site.title}: {scope.phase.title}"
-    page.write_page(notebook, beside / "report.html", title, scope.phase.refresh_s, zone=site.zone)
+    phase, path = scope.phase, beside / "report.html"
+    page.write_page(notebook, path, title, refresh_s=phase.refresh_s, zone=site.zone, sorts=phase.sorts)
     if scope.phase.slides:
         page.write_slides(notebook, beside / "slides.html", title)
 

@@ -26,6 +26,7 @@ from pdmlib.phases.window import now
 from pdmlib.report import document, html, messages, tables, text, words
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
+from pdmlib.report.regressions import regressions
 from pdmlib.site.notes import load_notes, notes_path
 from pdmlib.site.site import Site
 from pdmlib.storage import history
@@ -179,6 +180,11 @@ class Report(Questions):
             return Table(tables.adoption(rows).html, rows)
         said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most).html
         return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows)
+
+    def regressions(self) -> Html:
+        """The statements that changed, one by one: load before and now, plans, waits, and the index to make."""
+        rows, plans, advice = (self.verdict.tables[n] for n in ("queries", "plan_history", "index_advice"))
+        return regressions(rows, plans, advice, self.case.site.zone)
 
     def glance(self, name: str, most: int | None = None) -> Html:
         """The columns of a table that are read from afar, of its first rows where `most` is given."""

@@ -19,6 +19,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from pdmlib.errors import CallError, PdmError, ReportError, SiteError, SourceError
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
@@ -30,6 +32,7 @@ from pdmlib.report import document
 from pdmlib.site.load import variables_of
 from pdmlib.site.site import Site
 from pdmlib.sources import catalogue
+from pdmlib.sources.postgres.waits import waits
 from pdmlib.sources.threads import reason_of
 from pdmlib.storage import history, sampled
 from pdmlib.storage.reports import previous_report
@@ -210,7 +213,7 @@ class Watch:
             self.say("collecting: " + ", ".join(done))
 
         self.say("collecting")
-        found = catalogue.collect(self.site, scope, on_progress=progress)
+        found = self._with_waits(catalogue.collect(self.site, scope, on_progress=progress))
         folder = history_folder(self.site, self.out)
         newest, troubles = sampled.newest(folder), list[str]()
         slept_from = max(newest, self._busy_until) if newest and self._busy_until else newest
@@ -224,6 +227,15 @@ class Watch:
         report_broken(content)
         self._told(content, last, troubles)
         return replace(begun, verdict=verdict, added=added, troubles=tuple(troubles), missed=missed, page=page)
+
+    def _with_waits(self, found: Collection) -> Collection:
+        """What was collected, and what the database's sessions wait for, which a single look does not tell."""
+        looked = found["statements"]["at"].max()
+        if pd.isna(looked):
+            return found
+        self.say("sampling what sessions wait for")
+        seen = waits(self.site, looked, self.pace.sleep)
+        return Collection(merge((found.frames, seen)), found.coverage)
 
     def waiting(self) -> int:
         """Samples that even now cannot be written to the history."""

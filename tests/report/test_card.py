@@ -95,9 +95,9 @@ def test_hostile_text_on_the_card_is_text() -> None:
         assert "&lt;img" in shown.html
 
 
-def written(tmp_path: Path, *cells: Any, refresh_s: int = 0) -> str:
+def written(tmp_path: Path, *cells: Any, **how: Any) -> str:
     notebook = nbformat.v4.new_notebook(cells=list(cells))
-    page.write_page(notebook, tmp_path / "report.html", "Shop: Week 1", refresh_s)
+    page.write_page(notebook, tmp_path / "report.html", "Shop: Week 1", **how)
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -137,9 +137,11 @@ def test_no_link_of_a_page_leads_nowhere(tmp_path: Path) -> None:
     assert "r-cron" in links
 
 
-@pytest.mark.parametrize(("refresh_s", "scripts"), [(0, 0), (60, 1)])
-def test_only_the_wall_runs_a_script_and_only_its_own(tmp_path: Path, refresh_s: int, scripts: int) -> None:
-    text = written(tmp_path, nbformat.v4.new_markdown_cell("## Now"), refresh_s=refresh_s)
+@pytest.mark.parametrize(("how", "scripts"), [({}, 0), ({"refresh_s": 60}, 1), ({"sorts": True}, 1)])
+def test_only_the_wall_and_a_page_to_sort_run_a_script_and_only_their_own(
+    tmp_path: Path, how: dict[str, Any], scripts: int
+) -> None:
+    text = written(tmp_path, nbformat.v4.new_markdown_cell("## Now"), **how)
     assert text.count("<script") == text.count("script-src 'sha256-") == scripts
     assert 'http-equiv="refresh"' not in text
 

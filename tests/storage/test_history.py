@@ -313,3 +313,33 @@ def test_old_looks_at_counters_are_thinned_to_hours_and_days_but_not_around_a_re
         "20 11:54",
         "23 10:00",
     ]
+
+
+def plan(hours: float, fingerprint: str | None, **changes: str) -> Collection:
+    row = {
+        "at": START + timedelta(hours=hours),
+        "role": "app",
+        "queryid": "1",
+        "fingerprint": fingerprint,
+        **changes,
+    }
+    return Collection({"statement_plans": frame("statement_plans", [row])})
+
+
+def test_a_plan_is_kept_when_it_is_another_and_once_a_day(tmp_path: Path) -> None:
+    """Looked at each hour for 30 hours, another plan from the 5th to the 7th hour."""
+    for hour in range(31):
+        append(tmp_path, plan(hour, "b" if 5 <= hour < 8 else "a"))
+    found = recall(tmp_path, Window(START, START + timedelta(hours=40)))["statement_plans"]
+    assert [int((at - START) / timedelta(hours=1)) for at in found["at"]] == [0, 5, 8]
+    append(tmp_path, plan(33, "a"))
+    append(tmp_path, plan(34, None, reason="permission denied for table orders"))
+    found = recall(tmp_path, Window(START, START + timedelta(hours=40)))["statement_plans"]
+    assert [int((at - START) / timedelta(hours=1)) for at in found["at"]] == [0, 5, 8, 33, 34]
+    assert append(tmp_path, plan(34, None, reason="permission denied for table orders")) == 0
+
+
+def test_plans_of_several_looks_that_are_written_at_once_are_told_apart_as_well(tmp_path: Path) -> None:
+    looks = [plan(0, "a"), plan(1, "a"), plan(2, "b"), plan(3, "b")]
+    table = pd.concat([look["statement_plans"] for look in looks])
+    assert append(tmp_path, Collection({"statement_plans": table})) == 2

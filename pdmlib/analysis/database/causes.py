@@ -14,11 +14,15 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.analysis.database import plan_history
 from pdmlib.analysis.database.parts import PARTITIONED, Parts, parts_at
+from pdmlib.analysis.database.plan_history import Planned
+from pdmlib.analysis.database.waits import waits_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.index_text import Index, proposed, quoted, same_table
 from pdmlib.frames.statement_text import Filter, filters_of, mentioned, tables_of, verb_of
 from pdmlib.frames.states import Pace
+from pdmlib.phases.window import spoken
 
 FEWEST_MORE = 10.0  # blocks a call: one level of an index and its heap pages vary by so many without a cause
 BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0  # times, and blocks a call: another plan, not another row or two
@@ -129,12 +133,24 @@ def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mappin
         return reason
     slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
     told = next((text for tell in _CAUSES if (text := tell(slower))), "")
-    index = "" if told else index_for(slower.now, slower.wanted)
-    return "; ".join(part for part in (reason, signature(row, told), index) if part)
+    planned = plan_history.newest(case, row)
+    index = "" if told else index_for(slower.now, slower.wanted, planned)
+    waited = waits_of(case, before, after, row)
+    return "; ".join(part for part in (reason, _other_plan(slower), signature(row, told, waited), index) if part)
 
 
-def signature(row: Mapping[str, Any], told: str = "") -> str:
-    """What the counters of a call say, in words; with the cause where one was found."""
+def _other_plan(slower: Slower) -> str:
+    """That a statement has another plan than before, and since when; the counters say whether it costs more."""
+    changed = plan_history.change_of(slower.case, slower.row, slower.before)
+    if changed is None:
+        return ""
+    old, new = plan_history.difference(changed[0].plan, changed[1].plan)
+    seen = spoken(changed[1].since, slower.case.site.zone)
+    return f"its plan changed from {old} to {new}, first seen {seen}"
+
+
+def signature(row: Mapping[str, Any], told: str = "", waited: str = "") -> str:
+    """What the counters of a call say, in words; with the cause where one was found, else what it waited for."""
     before, now = blocks_per_call(row, "_before"), blocks_per_call(row)
     blocks = f"{before:.0f} blocks per call before, {now:.0f} now"
     if _spills(row):
@@ -149,6 +165,8 @@ def signature(row: Mapping[str, Any], told: str = "") -> str:
     reads, read_before = _per_call(row, "read_blocks"), _per_call(row, "read_blocks", "_before")
     if reads > 1 and reads > 2 * read_before:
         return f"{blocks}, from disk {read_before:.1f} before, {reads:.1f} now: the cache is cold"
+    if waited:
+        return f"{blocks}, so the work is the same; seen at work it waited: {waited}"
     return f"{blocks}, so the work is the same: likely it waits, for a row or table lock or for the processor"
 
 
@@ -281,19 +299,47 @@ def _tables(case: Case, at: pd.Timestamp) -> dict[tuple[str, str], float]:
     return dict(zip(zip(rows["metric"], rows["object"], strict=True), rows["value"], strict=True))
 
 
-def index_for(parts: Parts, wanted: Sequence[Filter]) -> str:
-    """Which of the indexes serves a statement that picks rows so, else the one to make; empty for neither."""
+def index_for(parts: Parts, wanted: Sequence[Filter], planned: Planned | None = None) -> str:
+    """Which of the indexes serves a statement that picks rows so, else the one to make; empty for neither.
+
+    Args:
+        planned: its newest plan, which says what it uses and whether the index to make was tested.
+    """
     if not parts.indexes:
         return ""
     for filters in wanted:
-        serving = [name for name, index in parts.indexes.items() if index.serves(filters)]
+        serving = _serving(parts, filters)
         if serving:
             served = f"{filters.table} ({filters.columns[0]})"
-            return f"index {serving[0]} exists for {served}: look in its plan whether it is used"
-    return "".join(
-        f"no index serves, so try {proposed(f.table, f.columns, PARTITIONED in parts.flags(f.table))}"
-        for f in wanted[:1]
-    )
+            return f"index {serving[0]} exists for {served}: {_used(serving, planned)}"
+    made = [proposed(f.table, f.columns, PARTITIONED in parts.flags(f.table)) for f in wanted]
+    if planned and planned.index in made:
+        try_it = "so try" if planned.helps else "but do not make"
+        return f"no index serves, {try_it} {planned.index} ({planned.tested})"
+    return "".join(f"no index serves, so try {one} (untested)" for one in made[:1])
+
+
+def _serving(parts: Parts, filters: Filter) -> list[str]:
+    return [name for name, index in parts.indexes.items() if index.serves(filters)]
+
+
+def unserved(parts: Parts, wanted: Sequence[Filter]) -> list[Filter]:
+    """Those of the filters that no index serves; none where one of them is served."""
+    return [] if any(_serving(parts, filters) for filters in wanted) else list(wanted)
+
+
+def wanted_by(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> list[Filter]:
+    """What an index would have to serve, for a statement that does more work than before."""
+    slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
+    return slower.wanted
+
+
+def _used(names: Sequence[str], planned: Planned | None) -> str:
+    """Whether the newest plan uses one of some indexes."""
+    if planned is None:
+        return "look in its plan whether it is used"
+    used = any(name.rpartition(".")[2] in planned.indexes for name in names)
+    return "its plan uses it" if used else "its plan leaves it"
 
 
 # From the surest evidence to the weakest; the first that answers is told.

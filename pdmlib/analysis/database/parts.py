@@ -65,6 +65,16 @@ class Parts:
         """What is said of a table beside its columns: `partitioned`, `unlogged`, .."""
         return self._flags.get(table, frozenset())
 
+    @cached_property
+    def partitions(self) -> dict[str, list[str]]:
+        """The partitions of each table that has some, by name."""
+        found: dict[str, list[str]] = {}
+        for table, flags in self._flags.items():
+            for flag in flags:
+                if flag.startswith(PARTITION_OF):
+                    found.setdefault(flag.removeprefix(PARTITION_OF), []).append(table)
+        return {table: sorted(partitions) for table, partitions in found.items()}
+
     def columns(self, table: str) -> frozenset[str]:
         """The names of its columns."""
         columns = self.of("table").get(table, "").split(FLAG)[0]

@@ -11,6 +11,7 @@ import pandas as pd
 from pdmlib.analysis.database import causes
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.parts import parts_at
+from pdmlib.analysis.database.plan_history import indexes_used, outline
 from pdmlib.analysis.database.statements import FACTOR, Looks, looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import significant
@@ -20,7 +21,6 @@ from pdmlib.frames.statement_text import filters_of
 Plan = Mapping[str, Any]
 
 SLOWER_MS = 1.0  # a plan that costs less than that more is not felt
-_CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
 
 
 @once
@@ -61,20 +61,10 @@ def _row(case: Case, found: Looks, row: Plan) -> dict[str, Any]:
     }
 
 
-def outline(plan: Plan) -> str:
-    """A plan on one line, outermost node first: `Limit > Seq Scan on orders (status = '?')`."""
-    index = f" using {plan['Index Name']}" if "Index Name" in plan else ""
-    table = f" on {plan['Relation Name']}" if "Relation Name" in plan else ""
-    condition = next((f" {plan[key]}" for key in _CONDITIONS if key in plan), "")
-    inner = [outline(child) for child in plan.get("Plans", ())]
-    below = f" > {inner[0]}" if len(inner) == 1 else f" > [{'; '.join(inner)}]" if inner else ""
-    return f"{plan['Node Type']}{index}{table}{condition}{below}"
-
-
 def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str | None:
     """What became of the index that the plan before used, else the index that would serve; None without word."""
     old, have = parts_at(case, found.before), parts_at(case, found.after)
-    left = _indexes_used(before) - _indexes_used(now)
+    left = indexes_used(before) - indexes_used(now)
     for name, index in old.indexes.items():
         if name.split(".")[-1] in left:
             there = have.has("index", name)
@@ -83,11 +73,6 @@ def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str
             )
     sql = next((q.sql for q in case.site.queries if q.name == query), "")
     return causes.index_for(have, list(causes.behind(have, filters_of(sql)))) or None
-
-
-def _indexes_used(plan: Plan) -> set[str]:
-    names = {plan["Index Name"]} if "Index Name" in plan else set()
-    return names.union(*(_indexes_used(child) for child in plan.get("Plans", ())))
 
 
 def changed_plans(between: Between) -> Iterator[dict[str, Any]]:

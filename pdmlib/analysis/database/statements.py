@@ -17,13 +17,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.database import causes, pairs
+from pdmlib.analysis.database import causes, pairs, plan_history
 from pdmlib.analysis.database.statement_deltas import COUNTERS, grouped, spent
+from pdmlib.analysis.database.waits import waits_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import counted
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.frames.states import Pace
+from pdmlib.phases.window import iso
 
+SECONDS_A_MIN = 60
 MS_PER_S = 1000  # a second of processor time in the unit of the counters
 AT_ONCE_MS, AT_ONCE_FACTOR = (
     1000,
@@ -66,6 +69,7 @@ SCHEMA = ("create ", "alter ", "drop ", "grant ", "revoke ", "comment ", "do ", 
 SHOWN_KEYS = (
     *("query", "role", "queryid", "calls", "mean_ms", "total_ms", "share_pct", "before_mean_ms", "change_pct"),
     *("regressed", "verdict", "reason", "volume_ms", "latency_ms"),
+    *("per_min", "before_per_min", "share_before_pct", "plan_changed_at", "waits"),
 )
 LIFETIME = "lifetime figures, no verdict"
 _UNMOVED = (Pace.STABLE, Pace.TOO_FEW, Pace.UNCERTAIN, LIFETIME)
@@ -126,7 +130,19 @@ def compare(case: Case) -> list[dict[str, Any]]:
     moved = table[~table["verdict"].isin(_UNMOVED)]
     shown = pd.concat([table.nlargest(SHOWN // 3, "total_ms"), moved.nlargest(SHOWN, "total_ms"), table])
     shown = shown[~shown.index.duplicated()].head(SHOWN)
-    return [_row(row) for row in shown.sort_values("total_ms", ascending=False).to_dict("records")]
+    rows = shown.sort_values("total_ms", ascending=False).to_dict("records")
+    return [_row({**row, **_seen(case, found, row)}) for row in rows]
+
+
+def _seen(case: Case, found: Looks, row: Mapping[str, Any]) -> dict[str, Any]:
+    """What was seen of a statement between its two looks: another plan, and what its sessions waited for."""
+    if found.before is None:
+        return {"plan_changed_at": None, "waits": ""}
+    changed = plan_history.change_of(case, row, found.before)
+    return {
+        "plan_changed_at": iso(changed[1].since) if changed else None,
+        "waits": waits_of(case, found.before, found.after, row),
+    }
 
 
 def load(case: Case, by: str = "role") -> list[dict[str, Any]]:
@@ -169,6 +185,9 @@ def _lifetime(case: Case, found: Looks) -> pd.DataFrame:
         reason=f"{LIFETIME}: {found.notes[0]}",
         volume_ms=math.nan,
         latency_ms=math.nan,
+        per_min=math.nan,
+        before_per_min=math.nan,
+        share_before_pct=math.nan,
     )
 
 
@@ -203,7 +222,7 @@ def judged(case: Case, found: Looks) -> pd.DataFrame:
     verdicts = [judge(row) for row in both.to_dict("records")]
     both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts])
     both = _together(pairs.looped(pairs.replaced(both, changes, judge), FEWEST))
-    both = both.assign(regressed=both["verdict"] == Pace.REGRESSED)
+    both = _paced(both.assign(regressed=both["verdict"] == Pace.REGRESSED))
     return both.assign(
         reason=[causes.explained(case, found.before, found.after, r) for r in both.to_dict("records")]
     )
@@ -301,6 +320,16 @@ def _changes(both: pd.DataFrame, seconds: float) -> pd.DataFrame:
         expected_ms=scaled * m1.fillna(0.0),
         volume_ms=(n2 - scaled) * m1,
         latency_ms=n2 * (m2 - m1).where(n2 > 0, 0.0),
+    )
+
+
+def _paced(both: pd.DataFrame) -> pd.DataFrame:
+    """Calls a minute on both sides, and the share of all time that a statement had before."""
+    minutes, whole = both["seconds"] / SECONDS_A_MIN, both["expected_ms"].sum()
+    return both.assign(
+        per_min=both["calls"] / minutes,
+        before_per_min=both["expected"] / minutes,
+        share_before_pct=100 * both["expected_ms"] / whole if whole else math.nan,
     )
 
 

@@ -74,7 +74,13 @@ _NO_TABLE, _QUALIFY = "42P01", "write tables with their schema, such as public.o
 _NO_COLUMN = "42703"
 # The statements of one query: BEGIN, its limits, itself, COMMIT.
 _AROUND = 4
+_TO_PLAN = 5  # its settings, a savepoint and its release, to prepare and to forget it
 _UNTRACKED = "SELECT set_config('pg_stat_statements.track', 'none', true)"
+PLAN_S = 1.0  # to plan one statement, which takes milliseconds
+PREPARED = "pdm_plan"
+_GENERIC = (
+    "SELECT set_config('search_path', %(path)s, true), set_config('plan_cache_mode', 'force_generic_plan', true)"
+)
 
 Row = dict[str, Any]
 Query = str | sql.SQL | sql.Composed
@@ -92,6 +98,7 @@ class Capability:
         untracked: our own statements can be kept out of pg_stat_statements.
         guarded: the session writes nothing by default, whatever a transaction says.
         pooled: behind a pooler that takes no setting of a session: a transaction pooler, or treated as one.
+        advises: the schema of the extension hypopg, None where it is not installed or not to be used.
         tls: None without it, else the sslmode that it was made with.
         local: the server, or its pooler, is on this machine.
     """
@@ -104,6 +111,7 @@ class Capability:
     monitors: bool
     statements_schema: str | None
     statements_version: str | None
+    advises: str | None
     guarded: bool
     untracked: bool
     pooled: bool
@@ -118,6 +126,23 @@ class Cost:
     queries: int = 0
     seconds: float = 0.0
     rows: int = 0
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A statement to be planned for parameters that nobody knows.
+
+    Attributes:
+        text: with `$1`, `$2` .. as `pg_stat_statements` keeps it.
+        parameters: how many of them it has.
+        path: the schemas that its names are looked for in, as SQL.
+        role: who it is planned as; None: the session's own role.
+    """
+
+    text: str
+    parameters: int
+    path: str
+    role: str | None = None
 
 
 class RefusedError(SourceError):
@@ -209,6 +234,46 @@ class Session:
         finally:
             self.cost.queries += _AROUND + len(self._first) + (2 if claims else 1 if role else 0)
             self.cost.seconds += time.monotonic() - started
+
+    def plan_of(self, asked: Explained, index: str | None = None) -> Row:
+        """The plan that the server makes of a statement whatever its parameters; nothing is executed.
+
+        It is prepared and explained as a generic plan: `EXPLAIN (GENERIC_PLAN)` wants its parameters from the
+        protocol that takes one statement alone, and PostgreSQL 13 to 15 lack it. What was prepared or supposed is
+        gone before the transaction ends, so that nothing stays in a connection that a pooler lends to another.
+
+        Args:
+            index: the statement of an index that hypopg supposes, in the memory of this session alone.
+
+        Raises:
+            RefusedError, SourceError: as `rows`.
+        """
+        values = f"({', '.join(['NULL'] * asked.parameters)})" if asked.parameters else ""
+        with self._cursor(PLAN_S, row_security=asked.role is not None) as cursor:
+            cursor.execute(_GENERIC, {"path": asked.path})
+            prepared = False
+            try:
+                with self._connection.transaction():
+                    if index:
+                        cursor.execute(self._hypopg("hypopg_create_index(%s)"), [index])
+                    if asked.role:
+                        _impersonate(cursor, asked.role, None)
+                    cursor.execute(f"PREPARE {PREPARED} AS {asked.text}".encode())
+                    prepared = True
+                    cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE {PREPARED}{values}".encode())
+                    plan: Row = cursor.fetchall()[0]["QUERY PLAN"][0]
+            finally:
+                if asked.role:
+                    cursor.execute("SET LOCAL ROLE NONE")
+                if prepared:
+                    cursor.execute(f"DEALLOCATE {PREPARED}".encode())
+                if index:
+                    cursor.execute(self._hypopg("hypopg_reset()"))
+                self.cost.queries += _TO_PLAN + 2 * bool(asked.role) + 2 * bool(index)
+        return plan
+
+    def _hypopg(self, call: str) -> sql.Composed:
+        return compose("SELECT * FROM {schema}." + call, schema=identifier(self.can.advises or ""))
 
     def named(self, name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> list[Row]:
         """The rows of `sql/<name>.sql`."""

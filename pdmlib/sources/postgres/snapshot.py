@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,11 +10,11 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
-from pdmlib.frames.statement_text import redacted
+from pdmlib.frames.statement_text import LIMIT, redacted
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.site.site import Site
-from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, written
+from pdmlib.sources.postgres.session import PREPARED, SOURCE, Row, Session, compose, identifier, joined, written
 
 TEXT_S = 5.0
 TEXTS = 1000
@@ -29,7 +29,7 @@ _COLUMNS = {
     "temp_blocks": ("temp_blks_written",),
     "wal_bytes": ("wal_bytes",),
 }
-_OURS = "explain (analyze, buffers, format json)"
+_OURS = ("explain (analyze, buffers, format json)", f"explain (verbose, format json) execute {PREPARED}")
 # Checkpoints that came by the clock, and those that the amount of written log or a person asked for.
 _PG17 = 170000
 _CHECKPOINTS = {
@@ -48,8 +48,10 @@ def taken_at(site: Site, scope: Scope) -> datetime:
     return scope.seen_at if site.stand_in else now()
 
 
-def statements(session: Session, at: datetime, say: Say) -> pd.DataFrame:
-    """Every entry of pg_stat_statements of this database but our own, with redacted texts of the heaviest.
+def entries(session: Session, say: Say) -> list[Row]:
+    """Every entry of pg_stat_statements of this database but our own, most time first, the heaviest with texts.
+
+    The texts are as the server keeps them: they may hold people's data and go no further than this room.
 
     Raises:
         SourceError: the extension is not installed, or not readable.
@@ -59,9 +61,9 @@ def statements(session: Session, at: datetime, say: Say) -> pd.DataFrame:
         raise SourceError(
             SOURCE, "the extension pg_stat_statements is not installed: CREATE EXTENSION pg_stat_statements;"
         )
-    entries = session.rows(_counters(session, schema))
-    hidden = sum(row["queryid"] is None for row in entries)
-    entries = [row for row in entries if row["queryid"] is not None]
+    found = session.rows(_counters(session, schema))
+    hidden = sum(row["queryid"] is None for row in found)
+    found = [row for row in found if row["queryid"] is not None]
     if hidden:
         role = session.can.role
         say(
@@ -69,9 +71,24 @@ def statements(session: Session, at: datetime, say: Say) -> pd.DataFrame:
             "error",
             f"{hidden} statements of other roles are hidden: GRANT pg_monitor TO {role};",
         )
-    texts = _texts(session, schema, entries, say)
-    kept = [row for row in entries if not (texts.get(row["queryid"]) or "").lower().startswith(_OURS)]
-    return frame("statements", [{**row, "at": at, "query": texts.get(row["queryid"])} for row in kept])
+    texts = _texts(session, schema, found, say)
+    return [
+        {**row, "query": texts.get(row["queryid"])}
+        for row in found
+        if not (texts.get(row["queryid"]) or "").lower().startswith(_OURS)
+    ]
+
+
+def statements(found: Sequence[Row], at: datetime) -> pd.DataFrame:
+    """The frame `statements` of one look, with redacted texts."""
+    texts = {row["query"]: redacted(row["query"]) for row in found if row["query"] is not None}
+    return frame("statements", [{**row, "at": at, "query": texts.get(row["query"])} for row in found])
+
+
+def total_ms(session: Session) -> dict[tuple[str, str], float]:
+    """The time that each entry of pg_stat_statements took up to now, by role and id."""
+    rows = session.rows(_counters(session, session.can.statements_schema or ""))
+    return {(row["role"], row["queryid"]): row["total_ms"] for row in rows}
 
 
 def _counters(session: Session, schema: str) -> Any:
@@ -97,13 +114,14 @@ def _counters(session: Session, schema: str) -> Any:
     )
 
 
-def _texts(session: Session, schema: str, entries: list[Row], say: Say) -> dict[str, str]:
+def _texts(session: Session, schema: str, found: list[Row], say: Say) -> dict[str, str]:
     """Texts of the statements with most time, and of the slowest: the file behind them is read once."""
-    slowest = sorted(entries, key=lambda row: -(row["mean_ms"] or 0))
-    wanted = {row["queryid"] for row in (*entries[:TEXTS], *slowest[: TEXTS // 4])}
+    slowest = sorted(found, key=lambda row: -(row["mean_ms"] or 0))
+    wanted = {row["queryid"] for row in (*found[:TEXTS], *slowest[: TEXTS // 4])}
     query = compose(
-        "SELECT queryid::text AS queryid, min(left(query, 8000)) AS query FROM {f}(true) "
+        "SELECT queryid::text AS queryid, min(left(query, {limit})) AS query FROM {f}(true) "
         "WHERE queryid::text = ANY (%(ids)s) AND query <> '<insufficient privilege>' GROUP BY 1 ORDER BY 1",
+        limit=written(str(LIMIT)),
         f=identifier(f"{schema}.pg_stat_statements"),
     )
     try:
@@ -111,7 +129,7 @@ def _texts(session: Session, schema: str, entries: list[Row], say: Say) -> dict[
     except SourceError as error:
         say("statements:texts", "error", f"texts of statements: {error.reason}")
         return {}
-    return {row["queryid"]: redacted(row["query"]) for row in rows}
+    return {row["queryid"]: row["query"] for row in rows}
 
 
 def gauges(session: Session, at: datetime, say: Say) -> pd.DataFrame:

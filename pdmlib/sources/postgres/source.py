@@ -22,7 +22,8 @@ from pdmlib.sources.postgres import checks
 from pdmlib.sources.postgres import tables as application
 from pdmlib.sources.postgres.mapping import Reader
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, session
-from pdmlib.sources.postgres.snapshot import gauges, own_cost, statements, taken_at
+from pdmlib.sources.postgres.snapshot import entries, gauges, own_cost, statements, taken_at, total_ms
+from pdmlib.sources.postgres.statement_plans import chosen, statement_plans
 from pdmlib.sources.postgres.timings import query_plans, query_timings
 from pdmlib.sources.postgres.visibility import Ledger, ledger
 from pdmlib.sources.threads import reason_of
@@ -78,7 +79,8 @@ class _Pass:
         return alone.gaps, alone.found
 
     def _live(self, at: datetime, seen: Ledger) -> None:
-        self._add("statements", "statements", lambda: statements(self.session, at, self.say))
+        known: list[Row] = []
+        self._add("statements", "statements", lambda: statements(self._entries(known), at))
         self._add("database_gauges", "database_gauges", lambda: gauges(self.session, at, self.say))
         timed = self._add(
             "query_timings",
@@ -91,7 +93,17 @@ class _Pass:
             "database_findings",
             lambda: checks.run_all(self.session, self.site, self.scope, ledger=seen, timings=timed),
         )
+        self._add("statement_plans", "statement_plans", lambda: self._plans(at, known))
         self.found.append({"database_gauges": own_cost(self.session, at)})
+
+    def _entries(self, known: list[Row]) -> list[Row]:
+        """The entries of pg_stat_statements, kept in `known` with the texts that go no further."""
+        known += entries(self.session, self.say)
+        return known
+
+    def _plans(self, at: datetime, known: list[Row]) -> pd.DataFrame:
+        wanted = chosen(known, total_ms(self.session)) if known else []
+        return statement_plans(self.session, at, wanted)
 
     def _seen(self, seen: Ledger) -> None:
         self.found.append({"visibility": frame("visibility", seen.rows())})

@@ -18,7 +18,7 @@ from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
 from pdmlib.site.site import LOOPBACK
 from pdmlib.sources.postgres.session import Row, Session, compose, identifier, joined, written
-from pdmlib.sources.postgres.snapshot import statements
+from pdmlib.sources.postgres.snapshot import entries, statements
 from pdmlib.sources.postgres.visibility import BY_POLICY, Sight, relations, sights
 
 MOST_DISTINCT = 30  # words of a column that are asked about
@@ -334,7 +334,7 @@ class Statement:
 def statements_of(session: Session) -> list[Statement]:
     """What other roles ran in this database, most time first; nothing where that cannot be seen."""
     try:
-        found = statements(session, now(), lambda *_: None)
+        found = statements(entries(session, lambda *_: None), now())
     except SourceError:
         return []
     rows = found[found["query"].notna()].sort_values("total_ms", ascending=False)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +11,12 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
-from pdmlib.frames.statement_text import redacted, tables_of
+from pdmlib.frames.statement_text import tables_of
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
 from pdmlib.site.vendors import Postgres
+from pdmlib.sources.postgres.plan import fingerprint, kept, shape
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, written
 from pdmlib.sources.postgres.visibility import Ledger
 
@@ -24,27 +24,6 @@ RUNS = 5
 # One run of a critical query may take ten times its limit, but no more than this, or twice a limit beyond it; and
 # all runs together stop once they have cost the database so much: what is that slow needs no fifth proof.
 BEYOND, RUN_S, COST_S = 10, 8.0, 15.0
-# What is kept of a plan's node: names and counts as they are, and expressions without their literals.
-_KEPT = frozenset(
-    (
-        "Node Type",
-        "Schema",
-        "Relation Name",
-        "Index Name",
-        "Alias",
-        "Join Type",
-        "Actual Rows",
-        "Actual Loops",
-        "Actual Total Time",
-        "Rows Removed by Filter",
-        "Shared Hit Blocks",
-        "Shared Read Blocks",
-        "Temp Written Blocks",
-    )
-)
-_EXPRESSIONS = frozenset(
-    ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter", "Sort Key", "Group Key")
-)
 
 
 def query_timings(
@@ -77,14 +56,8 @@ def query_plans(timings: pd.DataFrame, at: datetime) -> pd.DataFrame:
     """
     runs = timings.groupby(["query", "role"])
     found = runs.agg(ms=("ms", "median"), fingerprint=("fingerprint", "first"), plan=("plan", "first"))
-    found = found.assign(at=at, plan=found["plan"].map(lambda plan: json.dumps(_shape(json.loads(plan)))))
+    found = found.assign(at=at, plan=found["plan"].map(lambda plan: json.dumps(shape(json.loads(plan)))))
     return frame("query_plans", found.reset_index())
-
-
-def _shape(node: Row) -> Row:
-    shape = {key: value for key, value in node.items() if isinstance(value, str)}
-    plans = [_shape(child) for child in node.get("Plans", ())]
-    return {**shape, "Plans": plans} if plans else shape
 
 
 def _timed(
@@ -123,7 +96,7 @@ def _parameter(session: Session, query: Query, name: str, text: str, scope: Scop
 
 
 def _run(query: Query, label: str, number: int, run: Row) -> Row:
-    plan = _kept(run["Plan"])
+    plan = kept(run["Plan"])
     return {
         "query": query.name,
         "role": label,
@@ -133,31 +106,3 @@ def _run(query: Query, label: str, number: int, run: Row) -> Row:
         "plan": json.dumps(plan) if number == 1 else None,
         "fingerprint": fingerprint(plan),
     }
-
-
-def _kept(node: Row) -> Row:
-    """The parts of a plan that name no person's data."""
-    kept = {
-        key: _bare(value) if key in _EXPRESSIONS else value
-        for key, value in node.items()
-        if key in _KEPT or key in _EXPRESSIONS
-    }
-    plans = [_kept(child) for child in node.get("Plans", ())]
-    return {**kept, "Plans": plans} if plans else kept
-
-
-def _bare(expressions: str | list[str]) -> str | list[str]:
-    return redacted(expressions) if isinstance(expressions, str) else [redacted(one) for one in expressions]
-
-
-def nodes(plan: Row) -> Iterator[Row]:
-    """The nodes of a plan, each before its children."""
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
-
-
-def fingerprint(plan: Row) -> str:
-    """A plan's shape in twelve characters: node types, relations and indexes, not figures."""
-    shape = [(n["Node Type"], n.get("Relation Name"), n.get("Index Name")) for n in nodes(plan)]
-    return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:12]

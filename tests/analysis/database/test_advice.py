@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pdmlib.analysis.database import regressions
 from tests.looks import Story, a_story
 from tests.servers import Database
 
@@ -169,3 +170,88 @@ def test_the_cause_is_told_and_the_advice_runs_and_helps(database: Database, fau
     story.look()
     (row,) = [r for r in story.verdicts(word).values() if r["query"] == row["query"]]
     assert row["mean_ms"] < row["before_mean_ms"] / 2
+
+
+PARTS = 12
+EVENTS = (
+    'CREATE TABLE public."Events" (id int, customer int, at date) PARTITION BY RANGE (id)',
+    *(
+        f'CREATE TABLE public."Events_{n}" PARTITION OF public."Events" '
+        f"FOR VALUES FROM ({n * 2000}) TO ({n * 2000 + 2000})"
+        + (" PARTITION BY HASH (customer)" if n == 1 else "")
+        for n in range(PARTS)
+    ),
+    *(
+        f'CREATE TABLE public."Events_1_{n}" PARTITION OF public."Events_1" '
+        f"FOR VALUES WITH (MODULUS 2, REMAINDER {n})"
+        for n in range(2)
+    ),
+    f"INSERT INTO public.\"Events\" SELECT g, g, '2025-03-03' FROM generate_series(1, {ROWS}) AS g",
+)
+
+
+def advised(story: Story) -> dict[str, dict[str, Any]]:
+    return {row["keys"]: row for row in regressions.index_advice(story.case)}
+
+
+def run_each(database: Database, script: str) -> None:
+    """The statements of a script one by one, outside of a transaction, as psql sends them."""
+    database.run(*script.split("\n"))
+
+
+def valid(database: Database) -> list[tuple[str, str, bool]]:
+    query = """SELECT c.relname::text, pg_get_indexdef(x.indexrelid), x.indisvalid FROM pg_index AS x
+        JOIN pg_class AS c ON c.oid = x.indexrelid WHERE c.relkind = 'I' ORDER BY 1"""
+    with database.admin() as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_a_lost_index_of_a_partitioned_table_is_made_again_partition_by_partition(database: Database) -> None:
+    """Over two levels, one partition having an index of its own already."""
+    database.run(*EVENTS, 'CREATE UNIQUE INDEX "byCustomer" ON public."Events" (customer, id)', "VACUUM ANALYZE")
+    before = valid(database)
+    story = a_story(database)
+    loaded(database, 'SELECT id FROM public."Events" WHERE customer = :id')
+    story.look()
+    story.deploy()
+    database.run(
+        'DROP INDEX public."byCustomer"', 'CREATE UNIQUE INDEX already ON public."Events_3" (customer, id)'
+    )
+    loaded(database, 'SELECT id FROM public."Events" WHERE customer = :id')
+    story.look()
+    row = advised(story)["customer, id"]
+    assert (row["table"], row["tested"]) == ("public.Events", "it served before")
+    lines = row["script"].split("\n")
+    assert sum("CONCURRENTLY" in line for line in lines) == PARTS - 1 + 2 - 1
+    assert len([line for line in lines if "already" in line]) == 1
+    run_each(database, row["script"])
+    after = valid(database)
+    assert [v for name, _, v in after] == [True, True]
+    assert {n: d for n, d, _ in after}["byCustomer"] == {n: d for n, d, _ in before}["byCustomer"]
+    story.deploy()
+    loaded(database, 'SELECT id FROM public."Events" WHERE customer = :id')
+    story.look()
+    (found,) = story.verdicts("WHERE customer").values()
+    assert found["mean_ms"] < found["before_mean_ms"] / 2
+
+
+def test_an_index_that_a_partitioned_table_never_had_is_made_partition_by_partition(database: Database) -> None:
+    """The table grows a hundredfold, and what it is asked for has no index."""
+    database.run(*EVENTS, 'DELETE FROM public."Events" WHERE id % 100 > 0', 'VACUUM FULL ANALYZE public."Events"')
+    asks = 'SELECT id FROM public."Events" WHERE customer = :id'
+    story = a_story(database)
+    loaded(database, asks)
+    story.look()
+    story.deploy()
+    database.run(f'INSERT INTO public."Events" SELECT g, g FROM generate_series(1, {ROWS}) AS g', "ANALYZE")
+    loaded(database, asks)
+    story.look()
+    row = advised(story)["customer"]
+    assert row["tested"] == "untested"
+    run_each(database, row["script"])
+    assert {v for _, _, v in valid(database)} == {True}
+    story.deploy()
+    loaded(database, asks)
+    story.look()
+    (found,) = story.verdicts("WHERE customer").values()
+    assert found["mean_ms"] < found["before_mean_ms"] / 2

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 from pdmlib.analysis.catalogue import TABLES
-from pdmlib.analysis.database import plans
+from pdmlib.analysis.database import causes, plan_history, plans
+from pdmlib.analysis.database.parts import Parts
+from pdmlib.frames.statement_text import Filter
 from tests.builders import DEPLOYED, a_case, a_site
 from tests.looks import a_story
 from tests.servers import Database
@@ -75,7 +77,9 @@ def test_a_plan_that_never_had_an_index_is_given_the_one_to_make() -> None:
     sort = {"Node Type": "Sort", "Plans": [WHOLE]}
     (row,) = compared(a_plan(S1, sort), a_plan(S2, WHOLE), gauges=({**PKEY, "at": S2},))
     assert row["before"] == "Sort > Seq Scan on orders (customer = 7)"
-    assert row["index"] == "no index serves, so try CREATE INDEX CONCURRENTLY ON public.orders (customer);"
+    assert (
+        row["index"] == "no index serves, so try CREATE INDEX CONCURRENTLY ON public.orders (customer); (untested)"
+    )
 
 
 def test_the_same_plan_is_the_same_and_one_look_is_no_verdict() -> None:
@@ -87,7 +91,7 @@ def test_the_same_plan_is_the_same_and_one_look_is_no_verdict() -> None:
 
 def test_a_plan_with_two_inputs_is_told_with_both() -> None:
     join = {"Node Type": "Hash Join", "Hash Cond": "(a = b)", "Plans": [WHOLE, {"Node Type": "Hash"}]}
-    assert plans.outline(join) == "Hash Join (a = b) > [Seq Scan on orders (customer = 7); Hash]"
+    assert plan_history.outline(join) == "Hash Join (a = b) > [Seq Scan on orders (customer = 7); Hash]"
 
 
 def test_on_a_real_server_a_dropped_index_changes_the_plan_and_the_report_says_so(database: Database) -> None:
@@ -112,3 +116,76 @@ def test_on_a_real_server_a_dropped_index_changes_the_plan_and_the_report_says_s
     (result,) = story.check("changed_plans")
     assert result["object"] == "lookup"
     assert result["action"] == row["index"]
+
+
+def explained(at: Any, plan: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    print_of = {"Index Scan": "a", "Seq Scan": "b"}.get(plan["Node Type"], "c")
+    row = {"at": at, "role": "app", "queryid": "1", "planned_as": "app", "fingerprint": print_of, "cost": 409.0}
+    return {**row, "plan": json.dumps(plan), **changes}
+
+
+ROW = {"role": "app", "queryid": "1", "ids_before": frozenset({"1"})}
+
+
+def test_the_plans_of_a_statement_are_told_from_look_to_look_with_the_time_of_the_change() -> None:
+    times = [DEPLOYED + timedelta(hours=h) for h in (-30, -6, 2, 5, 9)]
+    kinds = [BY_INDEX, BY_INDEX, WHOLE, WHOLE, BY_INDEX]
+    case = a_case({"statement_plans": [explained(t, plan) for t, plan in zip(times, kinds, strict=True)]})
+    past = plan_history.history_of(case, ROW)
+    assert [(p.since, p.until, p.plan["Node Type"]) for p in past] == [
+        (times[0], times[1], "Index Scan"),
+        (times[2], times[3], "Seq Scan"),
+        (times[4], times[4], "Index Scan"),
+    ]
+    assert plan_history.change_of(case, ROW, DEPLOYED) is None
+    early = a_case({"statement_plans": [explained(t, p) for t, p in zip(times[:4], kinds, strict=False)]})
+    old, new = plan_history.change_of(early, ROW, DEPLOYED) or (None, None)
+    assert old is not None
+    assert new is not None
+    assert new.since == times[2]
+    assert plan_history.difference(old.plan, new.plan) == (
+        "Index Scan using orders_customer on orders",
+        "Seq Scan on orders",
+    )
+
+
+def test_a_look_that_could_not_explain_a_statement_is_no_other_plan() -> None:
+    rows = [
+        explained(S1, BY_INDEX),
+        {"at": DEPLOYED, "role": "app", "queryid": "1", "reason": "the time for plans was used up"},
+        explained(S2, BY_INDEX),
+    ]
+    case = a_case({"statement_plans": rows})
+    assert len(plan_history.history_of(case, ROW)) == 1
+    assert plan_history.change_of(case, ROW, S1) is None
+
+
+def test_plans_that_join_otherwise_are_told_by_their_joins() -> None:
+    def joined(kind: str) -> dict[str, Any]:
+        return {"Node Type": kind, "Plans": [BY_INDEX, BY_INDEX]}
+
+    assert plan_history.difference(joined("Nested Loop"), joined("Hash Join")) == ("Nested Loop", "Hash Join")
+
+
+def test_an_index_is_advised_as_far_as_it_was_tested() -> None:
+    """Of a cost of 409 an index that leaves 8 helps, one that leaves 405 does not."""
+    index = "CREATE INDEX CONCURRENTLY ON public.orders (note);"
+    wanted, parts = (
+        [Filter("public.orders", ("note",))],
+        Parts({"index": {"public.p": PKEY["detail"]}}, frozenset({"public.p"})),
+    )
+
+    def advice(**changes: Any) -> str:
+        case = a_case({"statement_plans": [explained(S2, WHOLE, index=index, **changes)]})
+        return causes.index_for(parts, wanted, plan_history.newest(case, ROW))
+
+    assert advice() == f"no index serves, so try {index} (untested)"
+    assert (
+        advice(index_cost=8.0)
+        == f"no index serves, so try {index} (tested by hypopg: the cost falls from 409 to 8)"
+    )
+    assert (
+        advice(index_cost=405.0)
+        == f"no index serves, but do not make {index} (tested by hypopg: the planner leaves it)"
+    )
+    assert causes.index_for(parts, wanted) == f"no index serves, so try {index} (untested)"

@@ -10,7 +10,7 @@ import pandas as pd
 from pdmlib.frames.statement_text import Filter, filters_of
 from pdmlib.site.tables import Query
 from pdmlib.sources.postgres.checks.result import INFO, PASS, UNKNOWN, WARN, Look, Result, unknown
-from pdmlib.sources.postgres.timings import nodes
+from pdmlib.sources.postgres.plan import nodes
 from pdmlib.sources.postgres.visibility import feature_tables as tables_of_feature
 from pdmlib.sources.postgres.visibility import qualified
 
