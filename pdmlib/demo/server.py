@@ -63,7 +63,7 @@ class VendorServer(ThreadingHTTPServer):
         if fault:
             return Reply({"message": fault}, 400)
         if behaviour in (variety.ALLOWED, variety.LATER) and answer.status == 200:
-            return variety.varied(name, call, answer, behaviour, self.stage.clock // HOUR)
+            return variety.varied(name, call, answer, how=behaviour, turn=self.stage.clock // HOUR)
         return answer
 
     def _set_clock(self, call: Call) -> Reply:

@@ -71,7 +71,7 @@ def answered(vendor: str, path: str, how: str, hour: int) -> Any:
     """The body of an answer at an hour."""
     datasets = {"dataset": ["uptime_results"]} if path.endswith("/events/") else {}
     call = Call("GET", vendor, path, query=datasets, headers={})
-    return variety.varied(vendor, call, Reply(BODIES[vendor][path]), how, hour).body
+    return variety.varied(vendor, call, Reply(BODIES[vendor][path]), how=how, turn=hour).body
 
 
 @pytest.mark.slow
