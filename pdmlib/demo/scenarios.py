@@ -244,6 +244,16 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario("twilio_429_once", "Twilio's first answer is 429.", _behave("limited_once", "twilio")),
     Scenario("resend_timeout", "Resend accepts calls and never answers.", _behave("silent", "resend")),
     Scenario("sentry_silent", "Sentry answers with nothing in it.", _behave("empty", "sentry")),
+    Scenario(
+        "vendors_allowed",
+        "Vendors answer all that their specifications allow: each word, null, empty lists, further fields.",
+        _behave("allowed", *VENDORS[1:]),
+    ),
+    Scenario(
+        "vendors_later",
+        "Vendors answer in a version that nobody knows yet: new words, and values of other types.",
+        _behave("later", *VENDORS[1:]),
+    ),
     Scenario("supabase_garbage", "Supabase's metrics are an HTML page.", _behave("garbage", "supabase")),
 )
 

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, parse
-from pdmlib.demo.vendors import allowed, app, resend, sentry, stripe, supabase, twilio, vercel
-from pdmlib.demo.world.grid import moment
+from pdmlib.demo.vendors import allowed, app, resend, sentry, stripe, supabase, twilio, variety, vercel
+from pdmlib.demo.world.grid import HOUR, moment
 
 VENDORS: Mapping[str, Vendor] = {
     "app": app.VENDOR,
@@ -60,7 +60,11 @@ class VendorServer(ThreadingHTTPServer):
             return vendor.refusals["limited"]
         answer = vendor.refusals.get(behaviour) or vendor.answer(call, self.stage)
         fault = allowed.fault_of(call) if answer.status == 200 else None
-        return Reply({"message": fault}, 400) if fault else answer
+        if fault:
+            return Reply({"message": fault}, 400)
+        if behaviour in (variety.ALLOWED, variety.LATER) and answer.status == 200:
+            return variety.varied(name, call, answer, how=behaviour, turn=self.stage.clock // HOUR)
+        return answer
 
     def _set_clock(self, call: Call) -> Reply:
         if call.bearer() != self.clock_token:

@@ -161,6 +161,12 @@ class Case:
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
         return f"not understood: {', '.join(each)}{more}" if rows else None
 
+    def entries_lost(self, source: str, listed: str, key: str = "id") -> int:
+        """How many entries of a list are no objects or lack the key of each, so that nothing of them is known."""
+        items = (listed, f"{listed}.{key}")
+        rows = [r for r in self.collection.not_understood if r["source"] == source and r["item"] in items]
+        return sum(int(row["count"]) for row in rows)
+
     def is_without(self, found: Measurement) -> bool:
         """Whether a measurement is of a source that the site does without, so that no report has a line of it."""
         return found.state is State.NOT_CONFIGURED and found.source in self.site.unused

@@ -238,6 +238,18 @@ def entries(source: str, body: Any, key: str | None = None) -> list[Any]:
     return found
 
 
+def goes_on(source: str, body: Any, key: str = "has_more") -> bool:
+    """Whether a list has more pages than this one.
+
+    Raises:
+        SourceError: the answer does not say.
+    """
+    found = body.get(key) if isinstance(body, dict) else None
+    if not isinstance(found, bool):
+        raise SourceError(source, f"its answer does not tell by {key!r} whether the list goes on")
+    return found
+
+
 def _kind(value: Any) -> str:
     """What stands in for a value whose text is not shown: it may hold anything."""
     if isinstance(value, dict):

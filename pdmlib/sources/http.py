@@ -37,6 +37,7 @@ PIECE = 2**16  # bytes unpacked at a time
 _ANY_HEADER = 32 + zlib.MAX_WBITS  # zlib's own word for: of gzip or of zlib, as the body says
 MAX_PAGES = 100
 ATTEMPTS = 4
+BACKOFF_S = 0.25  # before the second attempt twice as long, and twice as long again before each further one
 MAX_REFUSALS = 6
 SHOWN = 160
 _RESETS = ("X-Sentry-Rate-Limit-Reset", "X-RateLimit-Reset", "ratelimit-reset")
@@ -353,7 +354,7 @@ class _Patience(Retry):
             allowed_methods=("GET", "POST"),
             status_forcelist=(429, 500, 502, 503, 504),
             retry_on_exceptions=_DROPPED,
-            backoff_factor=0.25,
+            backoff_factor=BACKOFF_S,
             backoff_jitter=0.5,
         )
         self._api = api

@@ -20,7 +20,7 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Resend
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.fields import entries, rules
+from pdmlib.sources.fields import entries, goes_on, rules
 from pdmlib.sources.http import Api, one_line
 from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, Webhook
 
@@ -143,7 +143,11 @@ def _place(entry: Log) -> str:
 
 
 def _newest(reader: Reader, path: str, start: datetime, lost: dict[str, str]) -> Iterator[Log]:
-    """Entries of a list, newest first, back to a moment; a reason in `lost` when it was not reached."""
+    """Entries of a list, newest first, back to a moment; a reason in `lost` when it was not reached.
+
+    Raises:
+        SourceError: as `Api.get`, or a page does not lead to the next.
+    """
     after: str | None = None
     for _ in range(LOG_PAGES):
         body = reader.api.get(path, {"limit": PAGE, "after": after}).json()
@@ -151,11 +155,11 @@ def _newest(reader: Reader, path: str, start: datetime, lost: dict[str, str]) ->
         found = [one for entry in page if (one := Log.of(entry, reader.unclear)) is not None]
         yield from found
         made = [entry.created_at for entry in found if entry.created_at is not None]
-        if not body.get("has_more") or not page or (made and min(made) < start):
+        if not goes_on("resend", body) or (made and min(made) < start):
             return
         after = found[-1].id if found else None
         if after is None:
-            break
+            raise SourceError("resend", f"the last entry of a page of {path} has no id to go on from")
     lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE} calls were looked at"
 
 

@@ -23,7 +23,7 @@ from pdmlib.phases.window import Window, day_of
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Stripe
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.fields import Answer, entries, vocabulary
+from pdmlib.sources.fields import Answer, entries, goes_on, vocabulary
 from pdmlib.sources.http import MAX_PAGES, Api
 from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications.stripe import (
@@ -135,9 +135,9 @@ class Reader:
             body = self.api.get(path, [*asked, ("starting_after", last)]).json()
             found = entries("stripe", body, "data")
             yield from (one for entry in found if (one := kind.of(entry, self.unclear)) is not None)
-            if not body.get("has_more") or not found:
+            if not goes_on("stripe", body):
                 return
-            last = _id(found[-1], path)
+            last = _id(found[-1] if found else None, path)
         raise SourceError("stripe", f"more than {MAX_PAGES} pages of {path}{f' in {window}' if window else ''}")
 
 

@@ -100,10 +100,10 @@ class Reader:
 
 def _next(body: Mapping[str, Any]) -> str | None:
     """The link to the next page: the older API gives a path, the newer one an address under `meta`."""
-    meta = body.get("meta")
-    link = meta.get("next_page_url") if isinstance(meta, dict) else body.get("next_page_uri")
-    if link is not None and not isinstance(link, str):
-        raise SourceError("twilio", "the link to its next page is not a text")
+    links = {**body, **(body["meta"] if isinstance(body.get("meta"), dict) else {})}
+    link = next((links[name] for name in ("next_page_url", "next_page_uri") if name in links), "")
+    if link is not None and not (isinstance(link, str) and link):
+        raise SourceError("twilio", "its answer does not tell whether the list goes on")
     return link
 
 

@@ -18,6 +18,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.report.text import report_markdown
 from pdmlib.site.load import load_site
 from pdmlib.site.notes import Notes
+from pdmlib.site.site import Site
 from pdmlib.sources import catalogue
 from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.verdict.verdict import Verdict, judge
@@ -47,6 +48,7 @@ def app() -> Iterator[Vendor]:
         yield running
 
 
+Load = Callable[[dict[str, Any]], Site]
 Judge = Callable[..., Verdict]
 
 
@@ -58,11 +60,19 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def judged(desk: Database, tmp_path: Path) -> Judge:
-    def judged(tree: dict[str, Any], phase: str = "week1", log: Path | None = None) -> Verdict:
+def loaded(desk: Database, tmp_path: Path) -> Load:
+    def loaded(tree: dict[str, Any]) -> Site:
         path = tmp_path / "helpdesk.yaml"
         path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-        site = load_site(path, {"BENCH_URL": desk.url(MONITOR)})
+        return load_site(path, {"BENCH_URL": desk.url(MONITOR)})
+
+    return loaded
+
+
+@pytest.fixture
+def judged(loaded: Load, tmp_path: Path) -> Judge:
+    def judged(tree: dict[str, Any], phase: str = "week1", log: Path | None = None) -> Verdict:
+        site = loaded(tree)
         scope = scope_for(site, phase, helpdesk.AS_OF)
         if log is not None:
             taken = ingest(site, [log], requests_folder(site, tmp_path))
@@ -262,10 +272,10 @@ def test_an_access_log_without_a_word_of_its_health_checks_counts_them_apart_all
 
 @pytest.mark.slow
 def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and_gives_no_number(
-    judged: Judge, app: Vendor, log: Path, tmp_path: Path
+    loaded: Load, judged: Judge, app: Vendor, log: Path, tmp_path: Path
 ) -> None:
-    verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
-    taken = ingest(verdict.case.site, [log], requests_folder(verdict.case.site, tmp_path))
+    site = loaded(helpdesk.undeclared(app.url) | {"requests": {}})
+    taken = ingest(site, [log], requests_folder(site, tmp_path))
     assert taken.requests == 0
     assert taken.failed or taken.rejected == len(log.read_text().splitlines())
     verdict = judged(helpdesk.undeclared(app.url) | {"requests": {}})
@@ -278,7 +288,7 @@ def test_an_access_log_whose_format_is_not_declared_is_rejected_line_by_line_and
 
 @pytest.mark.slow
 def test_an_access_log_that_was_not_taken_in_is_a_gap_and_no_quiet_week(judged: Judge, app: Vendor) -> None:
-    verdict = judged(helpdesk.declared(app.url) | {"requests": {"format": "combined"}})
+    verdict = judged(helpdesk.undeclared(app.url) | {"requests": {"format": "combined"}})
     for name in ("requests_total", "error_rate_pct"):
         reading = verdict.reading(name)
         assert reading is not None

@@ -289,8 +289,8 @@ def check_twilio(bodies: dict[str, Any], server: tuple[str, dict[str, Any]]) -> 
     account = "/2010-04-01/Accounts/AC1"
     routes = {
         f"{account}/Messages.json": {"messages": bodies["messages"], "next_page_uri": bodies["next"]},
-        f"{account}/Usage/Records/Daily.json": {"usage_records": bodies["usage_records"]},
-        "/v1/Alerts": {"alerts": bodies["alerts"], "meta": bodies["next"]},
+        f"{account}/Usage/Records/Daily.json": {"usage_records": bodies["usage_records"], "next_page_uri": None},
+        "/v1/Alerts": {"alerts": bodies["alerts"], "meta": {"next_page_url": bodies["next"]}},
         f"{account}.json": Reply(bodies["account"]),
         f"{account}/Balance.json": Reply(bodies["balance"]),
     }

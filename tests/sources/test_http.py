@@ -23,6 +23,12 @@ from tests.sources.loopback import SECRET, Call, Reply, Vendor, routed, vendor
 BEARER = {"Authorization": f"Bearer {SECRET}"}
 
 
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts follow each other at once, but for what a vendor asks."""
+    monkeypatch.setattr(http, "BACKOFF_S", 0.01)
+
+
 def refusal(answer: Any, seconds: float = 20, path: str = "/x") -> tuple[str, Vendor]:
     """Why a call failed, and the server that was asked."""
     with vendor(routed({path: answer})) as server, Api("v", server.url, BEARER, budget=Budget(seconds)) as api:
@@ -104,6 +110,16 @@ def test_a_429_that_never_ends_is_given_up_in_the_vendors_words() -> None:
     reason, server = refusal(Reply('"You are asking too often"', 429, {"Content-Type": "text/html"}))
     assert reason == "429: You are asking too often"
     assert len(server.calls) == http.ATTEMPTS
+
+
+def test_each_attempt_waits_twice_as_long_as_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four, half a second, one and two, each up to a half shorter, so that callers do not come back at once."""
+    monkeypatch.setattr(http, "BACKOFF_S", 0.25)
+    waits: list[float] = []
+    monkeypatch.setattr(http.time, "sleep", waits.append)
+    refusal(Reply("", 503))
+    assert len(waits) == 3
+    assert all(whole / 2 <= wait <= whole for wait, whole in zip(waits, (0.5, 1, 2), strict=True)), waits
 
 
 def test_a_vendor_that_says_not_to_retry_is_asked_once() -> None:
@@ -263,9 +279,9 @@ def test_a_missing_list_is_an_error_and_not_an_empty_one(body: Any) -> None:
 
 
 def bomb(times: int) -> bytes:
-    """A gigabyte of zeros as gzip, packed so many times: 1 MB once, a few kB twice."""
+    """64 MB of zeros as gzip, packed so many times: 64 kB once, a few hundred bytes twice."""
     packed = zlib.compressobj(9, wbits=31)
-    body = b"".join([*(packed.compress(bytes(2**20)) for _ in range(200)), packed.flush()])
+    body = b"".join([*(packed.compress(bytes(2**20)) for _ in range(64)), packed.flush()])
     return body if times == 1 else gzip.compress(body, 9)
 
 

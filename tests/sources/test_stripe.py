@@ -72,8 +72,8 @@ def routes(**other: Any) -> dict[str, Any]:
         "/v1/events": listing([]),
         "/v1/disputes": listing([]),
         "/v1/balance": {"livemode": True, "available": []},
-        "/v1/webhook_endpoints": {"data": []},
-        "/v1/payouts": {"data": []},
+        "/v1/webhook_endpoints": listing([]),
+        "/v1/payouts": listing([]),
         **other,
     }
 
@@ -152,7 +152,7 @@ def test_endpoints_are_told_by_id_and_place_and_disputes_with_their_date() -> No
     dispute = {"id": "dp_1", "created": made, "status": "needs_response", "reason": "fraudulent"}
     disputes = [{**dispute, "evidence_details": {"due_by": due}}]
     found, _ = collected(
-        routed(routes(**{"/v1/webhook_endpoints": {"data": endpoints}, "/v1/disputes": listing(disputes)}))
+        routed(routes(**{"/v1/webhook_endpoints": listing(endpoints), "/v1/disputes": listing(disputes)}))
     )
     states = found["vendor_states"].set_index("kind")
     assert states.loc["webhook", ["item", "ok", "detail"]].tolist() == ["we_1", False, "shop.example/api/hooks"]

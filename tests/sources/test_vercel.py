@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -121,8 +122,17 @@ def collected(answer: Answer, phase: str = "day1") -> tuple[Collection, Vendor]:
         return Collection(source.collect(site, the_scope(phase))), server
 
 
+@cache
+def usual(phase: str = "day1") -> tuple[Collection, Vendor]:
+    """What the usual answers give, and what was asked for it; nobody may change it."""
+    return collected(routed(routes()), phase)
+
+
+NO_METRICS = {"/v2/observability/schema": {"metrics": []}}  # where they are no matter, hundreds of calls less
+
+
 def test_deployments_are_read_over_all_pages() -> None:
-    table = collected(routed(routes()))[0]["deployments"].set_index("deployment")
+    table = usual()[0]["deployments"].set_index("deployment")
     assert sorted(table.index) == ["dpl_bad", "dpl_now", "dpl_old"]
     assert table.loc["dpl_bad", "error"] == "E1: exit 1"
     assert pd.isna(table.loc["dpl_bad", "ready_at"])
@@ -131,19 +141,19 @@ def test_deployments_are_read_over_all_pages() -> None:
 
 
 def test_of_a_build_log_errors_and_sizes_are_kept() -> None:
-    logs = collected(routed(routes()))[0]["build_logs"].set_index("text")["level"].to_dict()
+    logs = usual()[0]["build_logs"].set_index("text")["level"].to_dict()
     assert logs == {"+ First Load JS shared by all 187 kB": "info", "Error: boom": "error", "all is lost": "fatal"}
 
 
 def test_requests_are_asked_for_in_buckets_that_the_range_allows() -> None:
     """The server refuses any finer one; a gap would show it."""
     for phase in ("hour1", "day1", "week1"):
-        found, _ = collected(routed(routes()), phase)
+        found, _ = usual(phase)
         assert found["gaps"].empty
 
 
 def test_hours_cover_the_baseline_and_the_window_and_minutes_their_edges() -> None:
-    _, server = collected(routed(routes()), "week1")
+    _, server = usual("week1")
     asked = [json.loads(call.body) for call in server.asked("/v2/observability/query")]
     spans = [
         (tuple(q["granularity"].items()), q["startTime"], q["endTime"])
@@ -159,14 +169,14 @@ def test_hours_cover_the_baseline_and_the_window_and_minutes_their_edges() -> No
 
 
 def test_a_query_names_owner_project_and_environment() -> None:
-    _, server = collected(routed(routes()))
+    _, server = usual()
     asked = json.loads(server.asked("/v2/observability/query")[0].body)
     assert asked["scope"] == {"type": "project", "ownerId": "team_a", "projectIds": ["prj_x"]}
     assert asked["filter"] == "environment eq 'production'"
 
 
 def test_counts_and_response_times_are_numbers_whatever_they_were_written_as() -> None:
-    found, _ = collected(routed(routes()))
+    found, _ = usual()
     counts, times = found["request_counts"], found["latencies"]
     assert set(counts["status"]) == {500}
     assert set(counts.loc[counts["route"].isna(), "requests"]) == {7.0}
@@ -178,7 +188,7 @@ def test_counts_and_response_times_are_numbers_whatever_they_were_written_as() -
 
 
 def test_every_span_has_its_own_visitors() -> None:
-    activity = collected(routed(routes()))[0]["activity"]
+    activity = usual()[0]["activity"]
     assert len(activity) == len(the_scope().visits)
     assert set(activity["visitors"]) == {412}
     assert activity["sessions"].isna().all()
@@ -186,7 +196,7 @@ def test_every_span_has_its_own_visitors() -> None:
 
 def test_charges_of_other_projects_are_left_out() -> None:
     """0.1 and 0.2 of ours and 0.1 that names no project."""
-    costs = collected(routed(routes()))[0]["costs"]
+    costs = usual()[0]["costs"]
     assert costs["amount"].tolist() == [0.4]
 
 
@@ -215,7 +225,7 @@ def test_schedules_that_the_platform_has_switched_off_are_none() -> None:
         "definitions": [{"path": "/a", "schedule": "0 8 * * *"}],
     }
     project = {"id": "prj_x", "accountId": "team_a", "crons": off}
-    assert collected(routed(routes(**{"/v9/projects/prj_x": project})))[0]["platform_crons"].empty
+    assert collected(routed(routes(**NO_METRICS, **{"/v9/projects/prj_x": project})))[0]["platform_crons"].empty
 
 
 def test_a_refused_token_is_a_source_that_could_not_be_read() -> None:
@@ -240,7 +250,7 @@ def not_understood(found: Collection) -> dict[str, tuple[str, str]]:
 def live(entries: list[dict[str, Any]], **other: Any) -> list[tuple[str, str, str | None]]:
     """Deployment, moment and kind of each move of traffic that is told."""
     listed = {"deployments": entries, "pagination": {"next": None}}
-    table = collected(routed(routes(**{"/v7/deployments": listed, **other})))[0]["deployments"]
+    table = collected(routed(routes(**NO_METRICS, **{"/v7/deployments": listed, **other})))[0]["deployments"]
     moved = table[table["live_at"].notna()].sort_values("live_at")
     times = moved["live_at"].dt.strftime("%m-%dT%H:%M")
     return list(zip(moved["deployment"], times, moved["move"], strict=True))
@@ -315,7 +325,7 @@ def test_the_projects_last_request_moves_traffic_when_it_succeeded(status: str, 
 
 def test_events_that_may_not_be_read_are_a_gap_and_the_rest_is_told() -> None:
     refused = Reply({"error": {"code": "forbidden", "message": "Not authorized"}}, 403)
-    found, _ = collected(routed(routes(**{"/v3/events": refused})))
+    found, _ = collected(routed(routes(**NO_METRICS, **{"/v3/events": refused})))
     assert found.gap("vercel", "moves:events") == ("error", "403: Not authorized")
     assert found["deployments"]["live_at"].notna().sum() == 2
 
@@ -373,7 +383,7 @@ def test_the_newest_deployment_is_the_last_move_of_traffic_and_not_the_last_buil
 )
 def test_what_of_a_deployment_is_not_understood_is_told(change: Any, item: str, what: str) -> None:
     listed = {"deployments": [NOW | change, OLD], "pagination": {"next": None}}
-    found, _ = collected(routed(routes(**{"/v7/deployments": listed})))
+    found, _ = collected(routed(routes(**NO_METRICS, **{"/v7/deployments": listed})))
     assert not_understood(found)[item][0] == what
     assert "dpl_old" in set(found["deployments"]["deployment"])
 
@@ -385,7 +395,7 @@ def test_requests_of_a_status_that_is_none_are_counted_and_their_status_is_not_u
             row |= {"http_status": "teapot"} if "http_status" in row else {}
         return Reply(body)
 
-    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})))
+    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})), "hour1")
     counts = found["request_counts"]
     assert counts["status"].isna().all()
     assert counts["requests"].notna().all()
@@ -400,14 +410,14 @@ def test_a_response_time_that_cannot_be_is_none(value: Any) -> None:
             row |= {key: value for key in row if key.endswith(("_p95", "_avg"))}
         return Reply(body)
 
-    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})))
+    found, _ = collected(routed(routes(**{"/v2/observability/query": odd})), "hour1")
     assert found["latencies"]["p95_ms"].isna().all()
     assert "requests.durations.value" in not_understood(found)
 
 
 def test_visits_leave_out_the_moment_of_the_end() -> None:
     """`until` is inclusive by the specification."""
-    _, server = collected(routed(routes()))
+    _, server = usual()
     path = "/v1/query/web-analytics/visits/count"
     assert all(int(call.one("until")) % 1000 == 999 for call in server.asked(path))
 
@@ -442,7 +452,7 @@ def test_a_function_that_took_all_its_memory_hit_the_limit() -> None:
 
 
 def test_without_figures_of_memory_nothing_is_said_of_it() -> None:
-    found = collected(routed(routes()))[0]
+    found = usual()[0]
     assert found["vendor_states"].empty
     case = Case(a_site(), the_scope(), found, the_scope().window)
     assert performance.memory_limit_hits(case).state is State.NO_DATA

@@ -184,7 +184,7 @@ def test_with_really_a_test_payment_is_refunded(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("routes", "state", "why"),
     [
-        ({"/v1/webhook_endpoints": {"data": []}}, Proof.NOT_KNOWN, "no webhook endpoint"),
+        ({"/v1/webhook_endpoints": {"data": [], "has_more": False}}, Proof.NOT_KNOWN, "no webhook endpoint"),
         (
             {"/v1/webhook_endpoints": {"data": [{"status": "disabled", "enabled_events": ["*"]}]}},
             Proof.FAILED,

@@ -82,7 +82,9 @@ def lost(case: Case, fault: str) -> Share:
     gone, odd = rows["status"].isin(LOST), rows["status"].isna() | rows["created_at"].isna()
     told = gone & rows["direction"].notna() & ~odd & rows["fault"].notna()
     ended = gone | rows["status"].isin(DONE) | odd
-    return Share(int((told & (rows["fault"] == fault)).sum()), int(ended.sum()), int(((gone | odd) & ~told).sum()))
+    unknown = case.entries_lost("twilio", "messages", "sid")
+    unclear = int(((gone | odd) & ~told).sum()) + unknown
+    return Share(int((told & (rows["fault"] == fault)).sum()), int(ended.sum()) + unknown, unclear)
 
 
 def _codes(case: Case, fault: str) -> str:

@@ -35,26 +35,34 @@ class _Teller(NamedTuple):
     Attributes:
         item: of its gap.
         rows: its name in the frame.
+        listed: what its list is called.
         doubts: what the fields begin with that say what became of a payment.
-        times: the fields that place it.
+        time: the field that places it.
     """
 
     source: str
     item: str
     rows: str
+    listed: str
     doubts: str
-    times: tuple[str, ...]
+    time: str
 
 
-_STRIPE = _Teller("stripe", "payments", rows="stripe", doubts="charges", times=("charges.created", "charges.id"))
+_STRIPE = _Teller("stripe", "payments", rows="stripe", listed="charges", doubts="charges", time="charges.created")
 
 
 def _teller(case: Case) -> _Teller:
     table = case.site.block("payments")
     if table is None or case.site.source("stripe") is not None:
         return _STRIPE
-    item, times = f"table:{table.table}", ("payments.created_at",)
-    return _Teller("postgres", item, rows="database", doubts="payments.status", times=times)
+    return _Teller(
+        "postgres",
+        f"table:{table.table}",
+        rows="database",
+        listed="payments",
+        doubts="payments.status",
+        time="payments.created_at",
+    )
 
 
 def payment_failures(case: Case) -> Measurement:
@@ -88,7 +96,7 @@ def payment_failures(case: Case) -> Measurement:
 
 def payments_declined_pct(case: Case) -> Measurement:
     """Payments that the customer's bank or the risk rules declined, in percent of those with an end."""
-    source, item, _, doubts, _ = _teller(case)
+    source, item, *_ = teller = _teller(case)
     if not case.answered(source, item):
         return case.missing(source, item, "no payment is known")
     shares = now, before = _declines(case), _declines(case.at(case.scope.before))
@@ -96,7 +104,7 @@ def payments_declined_pct(case: Case) -> Measurement:
         return nothing(case, source, item, week=before.trials, what="payment came to an end")
     untold = _failed_untold(case)
     words = f"payments were declined by the customer's bank or by risk rules{untold and f', or failed{untold}'}"
-    return share_pct(case, DECLINED, source, shares=shares, words=words, jumps=True, fields=doubts)
+    return share_pct(case, DECLINED, source, shares=shares, words=words, jumps=True, fields=teller.doubts)
 
 
 def _failed_untold(case: Case) -> str:
@@ -146,10 +154,9 @@ def _unclear(payments: pd.DataFrame) -> pd.Series:
 
 def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
     """What of the window's payments is not understood, in words; attempts without a time may lie in any window."""
-    count = int(_unclear(payments).sum())
     teller = _teller(case)
-    unplaced = any(case.unclear(teller.source, item) for item in teller.times)
-    if not count and not unplaced:
+    count = int(_unclear(payments).sum()) + case.entries_lost(teller.source, teller.listed)
+    if not count and not case.unclear(teller.source, teller.time):
         return None
     why = case.unclear(teller.source, teller.doubts) or "the reason is not known"
     why = f"{why}{_failed_untold(case)}"
@@ -157,10 +164,11 @@ def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
 
 
 def _declines(case: Case) -> Share:
-    payments = _attempts(case)
+    payments, teller = _attempts(case), _teller(case)
     ended = payments[payments["status"] != "pending"]
-    unclear = _unclear(ended) if _teller(case) is _STRIPE else ended["status"].isna()
-    return Share(int(_is_declined(case, ended).sum()), len(ended), int(unclear.sum()))
+    unclear = _unclear(ended) if teller is _STRIPE else ended["status"].isna()
+    lost = case.entries_lost(teller.source, teller.listed)
+    return Share(int(_is_declined(case, ended).sum()), len(ended) + lost, int(unclear.sum()) + lost)
 
 
 def _is_declined(case: Case, payments: pd.DataFrame) -> pd.Series:
@@ -201,10 +209,9 @@ def webhooks_pending(case: Case) -> Measurement:
     """Events since the deployment that still wait at the end of the window, five minutes of grace given."""
     if not case.answered("stripe", "webhook_events"):
         return case.missing("stripe", "webhook_events", "no webhook event is known")
-    late, unclear = _undelivered(case), _untold(case)
-    if late.empty and unclear:
-        why = case.unclear("stripe", "events") or "how many wait is not known"
-        return Measurement.missing(State.NOT_UNDERSTOOD, f"{unclear} events are not understood: {why}", "stripe")
+    late, doubt = _undelivered(case), _not_understood(case, _untold(case), "events")
+    if late.empty and doubt:
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
     types = ", ".join(sorted(late["type"].dropna().unique())[:3])
     oldest = f"; the oldest from {spoken(late['created_at'].min(), case.site.zone)} ({types})" if len(late) else ""
     return Measurement(
@@ -212,7 +219,7 @@ def webhooks_pending(case: Case) -> Measurement:
         len(late),
         source="stripe",
         window=case.window,
-        evidence=f"{len(late)} not delivered{oldest}",
+        evidence="; ".join(filter(None, (f"{len(late)} not delivered{oldest}", doubt))),
     )
 
 
@@ -223,8 +230,14 @@ def _undelivered(case: Case) -> pd.DataFrame:
 
 def _untold(case: Case) -> int:
     """Events of which nobody can tell whether they wait; one without a time may be of any window."""
-    undated = case["webhook_events"]["created_at"].isna()
-    return int(undated.sum()) + int(_events(case)["pending"].isna().sum())
+    undated = int(case["webhook_events"]["created_at"].isna().sum())
+    return undated + int(_events(case)["pending"].isna().sum()) + case.entries_lost("stripe", "events")
+
+
+def _not_understood(case: Case, number: int, listed: str) -> str:
+    """That so many of a list are not understood, and why; empty where all are."""
+    why = case.unclear("stripe", listed) or "what became of them is not known"
+    return f"{number} of the {listed} are not understood: {why}" if number else ""
 
 
 def _events(case: Case) -> pd.DataFrame:
@@ -266,17 +279,18 @@ def disputes_open(case: Case) -> Measurement:
     if not case.answered("stripe", "live"):
         return case.missing("stripe", "live")
     disputes = case["disputes"]
-    open_now, unclear = disputes[disputes["status"] == "open"], int(disputes["status"].isna().sum())
-    if open_now.empty and (unclear or case.unclear("stripe", "disputes.id")):
-        why = case.unclear("stripe", "disputes")
-        return Measurement.missing(State.NOT_UNDERSTOOD, f"not all disputes are understood: {why}", "stripe")
+    open_now = disputes[disputes["status"] == "open"]
+    unclear = int(disputes["status"].isna().sum()) + case.entries_lost("stripe", "disputes")
+    doubt = _not_understood(case, unclear, "disputes")
+    if open_now.empty and doubt:
+        return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "stripe")
     return Measurement(
         State.MEASURED,
         len(open_now),
         samples=len(disputes),
         source="stripe",
         window=case.window,
-        evidence=_disputes(case, disputes, open_now),
+        evidence="; ".join(filter(None, (_disputes(case, disputes, open_now), doubt))),
     )
 
 

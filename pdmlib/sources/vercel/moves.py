@@ -15,6 +15,7 @@ from typing import Any
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
+from pdmlib.sources.fields import entries
 from pdmlib.sources.specifications import vercel as said
 from pdmlib.sources.vercel.platform import Platform, api_of, block_of, milliseconds
 
@@ -138,7 +139,7 @@ def events(platform: Platform, window: Window) -> list[Move]:
         "limit": EVENTS,
     }
     body = platform.get("/v3/events", query)
-    found = said.Event.each(body.get("events") or [] if isinstance(body, dict) else [], platform.unclear)
+    found = said.Event.each(entries("vercel", body, "events"), platform.unclear)
     return [move for event in found if (move := _of_event(event)) is not None]
 
 

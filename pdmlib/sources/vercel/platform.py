@@ -113,7 +113,7 @@ class Platform:
             last = None if until is None else round(until)
             body = self.get("/v7/deployments", [*asked, *paged, ("until", last)])
             yield entries("vercel", body, "deployments")
-            page = said.Page.of(body.get("pagination") or {}, self.unclear)
+            page = said.Page.of(body.get("pagination"), self.unclear)
             following = page.following if page else None
             if following is None or following == until:
                 return

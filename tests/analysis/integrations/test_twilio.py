@@ -44,7 +44,7 @@ def filtered(texts: list[dict[str, Any]]) -> Any:
 def told(texts: list[dict[str, Any]] = [], **other: Any) -> Judged:  # noqa: B006
     routes = {
         f"{ACCOUNT}/Messages.json": other.get("messages", filtered(texts)),
-        f"{ACCOUNT}/Usage/Records/Daily.json": {"usage_records": other.get("usage", [])},
+        f"{ACCOUNT}/Usage/Records/Daily.json": {"usage_records": other.get("usage", []), "next_page_uri": None},
         "/v1/Alerts": {"alerts": other.get("alerts", []), "meta": {"next_page_url": None}},
         f"{ACCOUNT}.json": other.get("account", {"status": "active"}),
         f"{ACCOUNT}/Balance.json": other.get("balance", {"balance": "12.50000", "currency": "USD"}),
