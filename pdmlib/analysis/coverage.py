@@ -17,9 +17,11 @@ def sources_read(case: Case) -> Measurement:
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
     wanted += ["requests"] if case.site.requests else []
-    lost = [
-        f"{c.source}: {c.brief}" for c in case.collection.coverage if c.source in wanted and not c.status.heard
-    ]
+    unread: dict[str, list[str]] = {}
+    for row in case.collection.coverage:
+        if row.source in wanted and not row.status.heard:
+            unread.setdefault(row.brief, []).append(row.source)
+    lost = [f"{', '.join(names)}: {why}" for why, names in unread.items()]
     gaps = case["gaps"]
     asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")
     named = gaps[asked & (gaps["state"] == State.ERROR.value)]

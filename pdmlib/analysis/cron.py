@@ -21,7 +21,7 @@ from pdmlib.analysis.cron_schedules import TIME, UNCLEAR, matched, ours_of, runs
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import nearest
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.rows import json_row
 from pdmlib.frames.states import Slot
 from pdmlib.frames.understanding import LACKING
@@ -31,7 +31,7 @@ from pdmlib.site.schedules import Timed, end_of, is_same, names_in, periods_befo
 from pdmlib.site.tables import Cron, Job
 
 SECTION = "cron"
-DID = {"failed": "failed", "missed": "did not start"}
+DID = {"failed": "failed in", "missed": "missed"}
 RERUN = "Check logs, re-run manually if needed"
 STAMP = "Let its runs write when they began"
 LIST = "List these jobs in the site file, with their schedules"
@@ -43,6 +43,7 @@ NOTHING_DUE = "no job was due in this window"
 GOOD, BAD = (Slot.OK, Slot.LATE), (Slot.FAILED, Slot.HUNG)
 EARLY = timedelta(days=2)  # before the window, of which the log is read whole
 SHOWN = 20  # jobs that the site file does not list: more tell nobody more
+NAMED = 5  # jobs that a line names
 NAME = 60  # characters of a stranger's name that a row can hold
 IDLE = (Slot.NOT_DUE, Slot.DISABLED, Slot.DUPLICATE)
 COLUMNS = ("job", "expected_at", "state", "started_at", "seconds", "error")
@@ -189,8 +190,17 @@ def runs_in(case: Case, states: tuple[str, ...]) -> Measurement:
     unclear = 0 if Slot.MISSED in states else int((found["state"] == UNCLEAR).sum())
     if unclear:
         return _at_least(case, len(hit), unclear, found)
-    each = ", ".join(f"{job} ({n})" for job, n in hit["job"].value_counts().head(5).items())
-    return _measured(case, len(hit), found, f"{len(hit):,} of {len(found):,} runs: {each}" if len(hit) else None)
+    text = f"{len(hit):,} of {counted(len(found), 'run')}, {_by_job(hit)}" if len(hit) else None
+    return _measured(case, len(hit), found, text)
+
+
+def _by_job(runs: pd.DataFrame) -> str:
+    """Which jobs runs are of, most first."""
+    counts = runs["job"].value_counts()
+    if len(counts) == 1:
+        return f"all of {counts.index[0]}"
+    more = f" and {len(counts) - NAMED} more jobs" if len(counts) > NAMED else ""
+    return ", ".join(f"{n:,} of {job}" for job, n in counts.head(NAMED).items()) + more
 
 
 def _at_least(case: Case, hit: int, unclear: int, found: pd.DataFrame) -> Measurement:
@@ -375,7 +385,7 @@ def _drifted(
         "job": name,
         "site": _schedule(site) if site else None,
         "platform": _schedule(there) if there else None,
-        "log": f"{runs} runs" if runs is not None else None,
+        "log": counted(runs, "run") if runs is not None else None,
         "reason": "; ".join(reasons),
     }
 
@@ -430,22 +440,36 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
     over, zone = _good_since(mine, last), case.site.zone
+    runs = f"{len(hit):,} of {counted(len(due), 'expected run')} of {job}"
     begun = _before(case, job, states) if states == BAD and due["state"].iloc[0] in states else None
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
         priority=Priority.P1,
         reading=f"cron_runs_{word}",
-        evidence=f"{len(hit)} of {len(due)} expected runs of {job} {word}, first that of {spoken(first, zone)}, "
-        f"last that of {spoken(last, zone)}{why}.",
+        evidence=f"{runs} {word}, {_when(first, last, zone)}{why}.",
         action=RERUN,
-        becomes_green=f"its next run succeeds (now {over} of the runs due since {spoken(last, zone)} did)",
+        becomes_green=f"its next run succeeds (now {over or 'none'} of those due since {spoken(last, zone)} did)",
         since=begun or first,
         active=over == 0,
         value=len(hit),
-        said=f"The job {job} {DID[word]} in {len(hit)} of {len(due)} runs",
+        said=f"The job {job} {DID[word]} {_of_its(len(hit), len(due))}",
         threshold="> 0",
     )
+
+
+def _of_its(hit: int, due: int) -> str:
+    """How many of a job's runs: `3 of its 7 runs`, `all of its 6 runs`, `its only run`."""
+    if due == 1:
+        return "its only run"
+    return f"{'all' if hit == due else f'{hit:,}'} of its {due:,} runs"
+
+
+def _when(first: datetime, last: datetime, zone: ZoneInfo) -> str:
+    """When the runs were due, of which the first and the last are given."""
+    if first == last:
+        return f"due {spoken(first, zone)}"
+    return f"the first due {spoken(first, zone)}, the last {spoken(last, zone)}"
 
 
 def _before(case: Case, job: str, states: tuple[str, ...]) -> datetime | None:

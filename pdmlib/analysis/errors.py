@@ -180,7 +180,9 @@ def _exact(case: Case) -> pd.DataFrame:
 
 def _titles(rows: pd.DataFrame) -> str | None:
     top = rows.sort_values(["seen", "issue"], ascending=[False, True]).head(3)
-    return "; ".join(f"{t} ({n} events)" for t, n in zip(top["title"], top["seen"], strict=True)) or None
+    return (
+        "; ".join(f"{t} ({counted(n, 'event')})" for t, n in zip(top["title"], top["seen"], strict=True)) or None
+    )
 
 
 def _in_window(case: Case) -> pd.DataFrame:
@@ -363,9 +365,9 @@ def _active(case: Case, row: dict[str, Any]) -> bool:
 
 def _becomes_green(case: Case, row: dict[str, Any]) -> str:
     if row["class"] != IssueClass.GROWING:
-        return f"the issue is resolved{_silent(case, row['last_seen'])} (now {int(row['seen'])} events)"
+        return f"the issue is resolved{_silent(case, row['last_seen'])} (now {counted(row['seen'], 'event')})"
     most = _allowed(case, row)
-    return f"at most {most} events in a window of this length (now {int(row['seen'])}), or the issue is resolved"
+    return f"at most {most} events in a window of this length (now {int(row['seen']):,}), or the issue is resolved"
 
 
 def _allowed(case: Case, row: dict[str, Any]) -> int:
@@ -391,10 +393,10 @@ def _others(case: Case, rest: pd.DataFrame) -> Finding:
         title=f"{len(rest)} more new, returned or growing errors",
         priority=Priority.P2,
         reading="issues_new",
-        evidence=f"{len(rest)} further open issues with {int(rest['seen'].sum())} events ({words}).",
+        evidence=f"{len(rest)} further open issues with {counted(rest['seen'].sum(), 'event')} ({words}).",
         action=WATCH,
         becomes_green=f"these {len(rest)} are resolved{_silent(case, rest['last_seen'].max())} "
-        f"(now {int(rest['seen'].sum())} events)",
+        f"(now {counted(rest['seen'].sum(), 'event')})",
         threshold="<= 0 events",
         active=any(_active(case, row) for row in rest.to_dict("records")),
         value=len(rest),

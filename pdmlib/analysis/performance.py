@@ -29,7 +29,7 @@ from pdmlib.analysis.traffic.populations import (
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend, amount
 from pdmlib.frames.states import Probe
 from pdmlib.phases.window import spoken
 
@@ -43,6 +43,7 @@ MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 P95_SHARE = 0.95
+NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
@@ -77,7 +78,7 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
     name, needed = column.removesuffix("_ms"), NEEDED[column]
     reason = None
     if count is not None and count < needed:
-        reason = f"low confidence: the {name} rests on too few requests, {count} sampled where {needed} are needed"
+        reason = f"low confidence: {count:,} requests are too few for a {name}, which takes {needed:,}"
     elif row["confidence"] == "low":
         reason = f"low confidence: {source} says so of its own {name}"
     rate = row["sample_rate"]
@@ -94,7 +95,9 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         high=high,
         source=source,
         window=case.window,
-        evidence=None if count is None else f"{name} of {_looked_at(count, row['confidence'])}{share}",
+        evidence=None
+        if count is None
+        else f"{NAMES.get(name, name)} of {_looked_at(count, row['confidence'])}{share}",
     )
 
 
@@ -136,7 +139,7 @@ def probe_latency(case: Case) -> Measurement:
         source="probe",
         window=case.window,
         reason=odd and f"of the times that are understood alone; {odd}",
-        evidence=f"p95 of {len(times)} probes of {name_of(case, target)}, not of users' requests",
+        evidence=f"p95 of {len(times):,} probes of {name_of(case, target)}, not of users' requests",
     )
 
 
@@ -361,7 +364,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         evidence=f"p95 of {row['route']}: {before:,.0f} ms before, {now:,.0f} ms now "
         f"({row['requests']:,.0f} requests, {row['samples']:,.0f} looked at){part}.",
         action=SLOW,
-        becomes_green=f"its p95 is under {goal:.0f} ms (now {now:.0f} ms)",
+        becomes_green=f"its p95 is under {amount(goal, 'ms')} (now {amount(now, 'ms')})",
         active=latest is None or latest["p95"] is None or latest["p95"] >= goal,
         value=now,
         size=("times", now / before) if before else None,

@@ -51,9 +51,9 @@ def number_of(value: object) -> float | None:
     return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
 
 
-def counted(count: float, noun: str) -> str:
-    """So many of something, in the singular for one."""
-    return f"{count:,.0f} {noun}{'' if count == 1 else 's'}"
+def counted(count: float, noun: str, many: str = "") -> str:
+    """So many of something, in the singular for one; `many` is a plural that is not formed with an s."""
+    return f"{count:,.0f} {noun if count == 1 else many or noun + 's'}"
 
 
 class State(StrEnum):

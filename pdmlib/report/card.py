@@ -159,7 +159,8 @@ def _troubled(verdict: Verdict) -> str:
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
     since = _since(verdict, cause)
-    return replace(cause, said=f"{cause.said} since {since}" if since else cause.said).sentence
+    joint = " since " if since == WITH_IT else ", since "
+    return replace(cause, said=f"{cause.said}{joint}{since}" if since else cause.said).sentence
 
 
 def _since(verdict: Verdict, cause: Cause) -> str:
@@ -270,7 +271,7 @@ def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
     return Tile(
         title=title,
         value=words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit),
-        limit="" if flag else f"target {reading.target} {unit}",
+        limit="" if flag else f"target {words.target(reading)} {unit}",
         before="" if flag else _before(verdict, reading, unit),
         status=reading.status.value,
         judged=words.judged(reading),

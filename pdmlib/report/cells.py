@@ -48,6 +48,11 @@ def text(value: Any) -> str:
     return "" if value is None else words.one_line(value)
 
 
+def in_words(value: Any) -> str:
+    """A word of a program in plain letters: `STALE_CLIENT` as `stale client`."""
+    return text(words.in_words(value))
+
+
 def marked(value: Any) -> Any:
     """Text that may hold a link of our own."""
     return value if isinstance(value, Markup) else text(value)
@@ -83,7 +88,7 @@ def state(value: Any) -> str:
     signs = {
         "done": "✓ done",
         "failed": "✗ failed",
-        "manual": "☐ manual",
+        "manual": "☐ open",
         "OPERATIONAL": "✓ OPERATIONAL",
         "ISSUES": "✗ ISSUES",
     }

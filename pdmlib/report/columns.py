@@ -94,7 +94,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "top_errors": (
         C("title", "Error", cells.text),
         C("level", "Level", cells.text),
-        C("class", "Class", cells.text),
+        C("class", "Class", cells.in_words),
         C("events", "Events", cells.count, True),
         C("users", "Users", cells.count, True),
         C("first_seen", "First seen", cells.text),
@@ -102,7 +102,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "top_errors_glance": (
         C("title", "Error", cells.text),
-        C("class", "Class", cells.text, mark=True),
+        C("class", "Class", cells.in_words, mark=True),
         C("events", "Events", cells.count, True),
     ),
     "incidents": (
@@ -126,13 +126,13 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("change_pct", "Change", cells.pct, True),
         C("share_before_pct", "Share before", cells.share, True),
         C("share_pct", "Share now", cells.share, True),
-        C("verdict", "Verdict", cells.text, mark=True),
+        C("verdict", "Verdict", cells.in_words, mark=True),
         C("waits", "Waits on", cells.sentences),
         C("reason", "Reason", cells.sentences),
     ),
     "plan_history": (
         C("query", "Query", cells.text),
-        C("verdict", "Verdict", cells.text, mark=True),
+        C("verdict", "Verdict", cells.in_words, mark=True),
         C("since", "Plan since", cells.text),
         C("until", "Last seen", cells.text),
         C("plan", "Plan for unknown parameters", cells.sentences),
@@ -161,7 +161,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("before_mean_ms", "Mean before", cells.ms, True),
         C("mean_ms", "Mean now", cells.ms, True),
         C("share_pct", "Share of time", cells.share, True),
-        C("verdict", "Verdict", cells.text, mark=True),
+        C("verdict", "Verdict", cells.in_words, mark=True),
     ),
     "plans": (
         C("query", "Critical query", cells.text),
@@ -198,7 +198,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "tickets": (
         C("ticket", "Ticket", cells.text),
         C("created_at", "Opened", cells.text),
-        C("category", "Category", cells.text),
+        C("category", "Category", cells.in_words),
         C("priority", "Priority", cells.text),
         C("status", "Status", cells.text),
         C("rating", "Rating", cells.count, True),

@@ -42,7 +42,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "next_check": iso(verdict.next_check),
         "summary": verdict.summary,
         **case.attempt("card", lambda: {"card": _plain(card_of(verdict).plain())}, lambda _: {}),
-        "readings": [_reading(reading, scope.window) for reading in verdict.readings],
+        "readings": [_in_full(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],
         "findings": [_finding(finding) for finding in (*verdict.findings, *verdict.symptoms)],
         "causes": [_cause(cause) for cause in verdict.causes],
@@ -84,30 +84,39 @@ def _window(window: Window) -> dict[str, str]:
     return {"start": iso(window.start), "end": iso(window.end)}
 
 
-def _reading(reading: Reading, window: Window) -> dict[str, Any]:
+def reading_row(reading: Reading) -> dict[str, Any]:
+    """A reading as a flat row, its names those of `report.json`."""
     found = reading.measurement
     return {
         "id": reading.id,
         "title": reading.title,
         "section": reading.section,
-        "value": _plain(reading.value),
+        "value": reading.value,
         "unit": reading.unit,
         "status": reading.status.value,
-        "state": found.state.value,
         "target": reading.target,
+        "low": found.low,
+        "high": found.high,
+        "samples": found.samples,
+        "baseline": found.baseline,
+        "change_pct": found.change_pct,
+        "trend": found.trend.value,
+        "coverage_pct": found.coverage_pct,
+        "source": found.source,
         "reason": reading.reason,
+    }
+
+
+def _in_full(reading: Reading, window: Window) -> dict[str, Any]:
+    found, row = reading.measurement, _plain(reading_row(reading))
+    return {
+        **row,
+        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
+        "state": found.state.value,
         "action": reading.action or None,
         "becomes_green": reading.becomes_green,
         "evidence": found.evidence,
-        "samples": found.samples,
-        "low": _plain(found.low),
-        "high": _plain(found.high),
-        "baseline": _plain(found.baseline),
-        "change_pct": _plain(found.change_pct),
-        "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
-        "source": found.source,
         "window": _window(found.window or window),
-        "coverage_pct": _plain(found.coverage_pct),
     }
 
 

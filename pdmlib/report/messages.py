@@ -23,7 +23,7 @@ def of_readings(verdict: Verdict, *names: str) -> str:
 def _beside(r: Reading) -> str:
     """What a value is held against: its target, else what is usual."""
     if r.target.startswith(("<", ">")):
-        return f" (target {r.target})"
+        return f" (target {words.target(r)})"
     base = r.measurement.baseline
     return f" (usual {words.number(round(base), r.unit)})" if base else ""
 

@@ -1,10 +1,13 @@
-"""How a notebook shows what lies below the room of HTML: a reading, a cause, and the causes of a report."""
+"""How a notebook shows what lies below the room of HTML: a reading, a cause, and the causes of a report.
+
+A notebook asks an object itself how it is shown, and the rooms below know no HTML: what a report hands out are
+those objects with their looks.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Self
 
 from pdmlib.frames.readings import Reading, counted
 from pdmlib.report import tables, words
@@ -16,14 +19,50 @@ from pdmlib.verdict.verdict import Verdict
 _LINK = re.compile(r' <a href="#[^"]*">[^<]*</a>')
 
 
+class ShownReading(Reading):
+    """A reading that a notebook shows as the report does."""
+
+    @classmethod
+    def of(cls, reading: Reading) -> Self:
+        """The same reading with its looks."""
+        return cls(**vars(reading))
+
+    def _repr_html_(self) -> str:
+        return tables.readings([self], {}, most=1)._repr_html_()
+
+
+class ShownCause(Cause):
+    """A cause that a notebook shows as the report does."""
+
+    @classmethod
+    def of(cls, cause: Cause) -> Self:
+        """The same cause with its looks."""
+        return cls(**vars(cause))
+
+    def _repr_html_(self) -> str:
+        since = f"since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
+        told = Told(
+            0,  # alone it has no number
+            "",
+            self.priority.value,
+            said=self.sentence,
+            since=since,
+            owner=self.owner or words.OPEN,
+            due=self.due,
+            action=self.action,
+            fix=self.fix or "",
+        )
+        return _alone(tables.causes([(told, self)], {}, {}))
+
+
 class Causes(tuple[Cause, ...]):
     """The causes of a report: a tuple that a notebook shows as the report does."""
 
     _verdict: Verdict
 
-    def __new__(cls, causes: Iterable[Cause], verdict: Verdict) -> Causes:
+    def __new__(cls, verdict: Verdict) -> Causes:
         """The causes of a verdict."""
-        made = super().__new__(cls, causes)
+        made = super().__new__(cls, map(ShownCause.of, verdict.causes))
         made._verdict = verdict
         return made
 
@@ -38,55 +77,6 @@ class Causes(tuple[Cause, ...]):
         return _alone(tables.causes(told, {}, where))
 
 
-def reading_row(reading: Reading) -> dict[str, Any]:
-    """A reading as a flat row, its names those of `report.json`."""
-    found = reading.measurement
-    return {
-        "id": reading.id,
-        "title": reading.title,
-        "section": reading.section,
-        "value": reading.value,
-        "unit": reading.unit,
-        "status": reading.status.value,
-        "target": reading.target,
-        "low": found.low,
-        "high": found.high,
-        "samples": found.samples,
-        "baseline": found.baseline,
-        "change_pct": found.change_pct,
-        "trend": found.trend.value,
-        "coverage_pct": found.coverage_pct,
-        "source": found.source,
-        "reason": reading.reason,
-    }
-
-
-def _reading(reading: Reading) -> str:
-    return tables.readings([reading], {}, most=1)._repr_html_()
-
-
-def _cause(cause: Cause) -> str:
-    since = f"since {cause.since:%Y-%m-%d %H:%M} UTC" if cause.since else ""
-    told = Told(
-        0,  # alone it has no number
-        "",
-        cause.priority.value,
-        said=cause.sentence,
-        since=since,
-        owner=cause.owner or words.OPEN,
-        due=cause.due,
-        action=cause.action,
-        fix=cause.fix or "",
-    )
-    return _alone(tables.causes([(told, cause)], {}, {}))
-
-
 def _alone(piece: Html) -> str:
     """A piece as a notebook shows it, without links into a page that is not there."""
     return dressed(_LINK.sub("", piece.html))
-
-
-# A notebook asks an object itself how it is shown, and the rooms below know no HTML.
-SHOWN: dict[Any, Callable[[Any], str]] = {Reading: _reading, Cause: _cause}
-for kind, show in SHOWN.items():
-    kind._repr_html_ = show

@@ -154,7 +154,12 @@ def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
 def brief(rows: Iterable[Reading], most: int | None = None) -> Html:
     """Readings for a shared screen: value, target and status; what is not well comes first where not all fit."""
     listed = [
-        {"title": r.title, "value": words.number(r.value, r.unit), "target": r.target, "status": words.judged(r)}
+        {
+            "title": r.title,
+            "value": words.number(r.value, r.unit),
+            "target": words.target(r),
+            "status": words.judged(r),
+        }
         for r in first_the_troubled(list(rows), most)
     ]
     columns = (
@@ -227,7 +232,7 @@ def _row(r: Reading, links: Mapping[str, int]) -> dict[str, Any]:
         "title": escape(r.title) + link,
         "value": words.number(r.value, r.unit),
         "interval": words.interval(r),
-        "target": r.target,
+        "target": words.target(r),
         "status": words.judged(r),
         "reason": r.reason or r.measurement.evidence,
         "source": r.measurement.source,
@@ -306,9 +311,8 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
         {
             "priority": a.priority.value,
             "title": a.title,
-            "value": words.number(a.value, a.unit)
-            + (f" (from {spoken(a.window.start, zone)})" if a.window else ""),
-            "threshold": a.threshold,
+            "value": "" if a.value is None else words.number(a.value, a.unit) + _from(a, zone),
+            "threshold": a.threshold.removeprefix("== "),
             "action": a.action,
             "since": spoken(a.since, zone) if a.since else "",
         }
@@ -324,6 +328,10 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
     )
     rest = f"{len(listed)} alert{'s' * (len(listed) != 1)}; the causes tell of each"
     return grid(columns, listed, "No alert holds.", most=0, rest=rest)
+
+
+def _from(alert: Alert, zone: ZoneInfo) -> str:
+    return f" (from {spoken(alert.window.start, zone)})" if alert.window else ""
 
 
 def coverage(rows: Iterable[Any]) -> Html:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateNotFound
 from markupsafe import Markup
 
+from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Answer, Priority, Status, counted
@@ -47,6 +48,7 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         all_read=all(_answers(verdict)),
         unmeasured=unmeasured(verdict),
         probed=probed(verdict),
+        slow_ms=SLOW_MS,
     )
     lines = [line for line in text.split("\n") if words.ABSENT not in line]
     return "\n".join([*lines, *_own(verdict)]) + "\n"
@@ -65,7 +67,7 @@ def _own(verdict: Verdict) -> list[str]:
     """The readings that an analyst added, which no template of a phase knows."""
     found = [
         f"- {words.markdown(r.title)}: {words.markdown(words.shown(r))} {words.judged(r)}"
-        + (f" (target {words.markdown(r.target)})" if r.target else "")
+        + (f" (target {words.markdown(words.target(r))})" if r.target else "")
         for r in verdict.section(OWN)
     ]
     return ["## Measured in the Notebook", "", *found] if found else []
@@ -84,7 +86,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
 def good(verdict: Verdict) -> list[str]:
     """What went well, each as one line of facts."""
     lines = [
-        f"✓ {r.title}: {words.number(r.value, r.unit)} (target {r.target})"
+        f"✓ {r.title}: {words.number(r.value, r.unit)} (target {words.target(r)})"
         for r in verdict.readings
         if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", "cron_runs_failed")
         and r.status is Status.PASS
@@ -174,7 +176,7 @@ def next_steps(verdict: Verdict) -> list[str]:
 BECAME = {
     CauseStatus.NEW: "Still the case.",
     CauseStatus.STANDING: "There before the deployment.",
-    CauseStatus.RECOVERED: "It is over; nothing is noted about it yet.",
+    CauseStatus.RECOVERED: "It is over; nothing is noted of it yet.",
 }
 
 
@@ -239,6 +241,8 @@ def _environment() -> Environment:
         "or_none": words.or_none,
         "in_brackets": words.in_brackets,
         "held_against": words.held_against,
+        "target": words.target,
+        "in_words": words.in_words,
         "code": words.code,
         "day": words.day,
         "counted": counted,

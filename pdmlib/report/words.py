@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pdmlib.frames.case import Case
 
 number = amount  # as templates and tables call it
-OPEN = "open: nothing noted"
+OPEN = "nothing noted yet"
 # Stands in a line of a template for a reading that the report does not have; such lines are left out. No text of a
 # stranger holds it, since all that is not printable is taken out of those.
 ABSENT = Markup("\x00")
@@ -87,8 +87,18 @@ def held_against(reading: Reading | None) -> str:
     """The target and how it was met, in brackets behind a value; empty where nothing is judged."""
     if reading is None or reading.value is None or not reading.target or reading.status is Status.INFO:
         return ""
-    target = "yes" if reading.value is True or reading.value is False else reading.target
-    return f" (target {target}, {judged(reading)})"
+    return f" (target {target(reading)}, {judged(reading)})"
+
+
+def target(reading: Reading | None) -> str:
+    """What a pass looks like, its numbers written as those of values; `yes` for a question."""
+    if reading is None or reading.unit == "bool":
+        return "yes" if reading else ""
+    sign, _, edge = reading.target.partition(" ")
+    try:
+        return f"{sign} {float(edge):,.10g}"
+    except ValueError:
+        return reading.target
 
 
 def in_brackets(reading: Reading | None) -> str:
@@ -147,6 +157,11 @@ def deployed(case: Case) -> str:
     site, moment = case.site, case.scope.deployed_at
     name = "supposed, since " + case.doubt if case.doubt else site.deployment_name(moment)
     return local(moment, site.zone) + (f" ({name})" if name else "")
+
+
+def in_words(value: str | None) -> str:
+    """A word of a program in plain letters: `STALE_CLIENT` as `stale client`."""
+    return (value or "").replace("_", " ").lower()
 
 
 def one_line(value: Any, most: int = LINE) -> str:

@@ -130,7 +130,11 @@ OVERNIGHT: tuple[Box, ...] = (
     Box("Overnight Health Check", "No overnight outages", ("downtime_events",), none=True),
     Box("Overnight Health Check", "No spike in errors", ("error_rate_pct",), at_no_time=True),
     Box("Overnight Health Check", "Cron jobs executed successfully", ("cron_runs_failed", "cron_runs_missed")),
-    Box("Overnight Health Check", "Database health good", ("db_cpu_pct", "db_memory_pct", "db_connection_errors")),
+    Box(
+        "Overnight Health Check",
+        "Database health good",
+        ("db_cpu_pct", "db_memory_pct", "db_connection_errors", "db_connections_refused", "db_slow_queries"),
+    ),
     Box(
         "Overnight Health Check",
         "Integration health good",
@@ -243,12 +247,13 @@ def checklist(
     spikes = {row["reading"]: f"beyond its limit for {row['minutes']:.0f} min of the window" for row in incidents}
     whole = [row for row in days if row["complete"]]
     edges = {m.id: target_edge(in_force(m, site, phase.name)) or target_edge(m) for m in all_metrics(site)}
+    titles = {m.id: m.title for m in all_metrics(site)}
     rows = [row for each in phase.checklists for row in BOXES[each] if not _is_without(row, site)]
     boxes = [box for row in rows for box in _expanded(row, site)]
     return [
         {"section": box.section, "box": _words(box, edges)}
         | (
-            _by_days(box, box.by_days, whole, found)
+            _by_days(box.by_days, [(n, titles[n]) for n in box.readings], whole, found)
             if box.by_days
             else _proven(
                 _state(box, _deciding(box, known), spikes if box.at_no_time else found), _proofs(box, probes)
@@ -323,7 +328,7 @@ def _decided(failed: Iterable[Any], unsure: Iterable[Any]) -> BoxState:
 def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None:
     """Why a reading forbids to tick a box; None when it does not."""
     if reading.status in (Status.FAIL, Status.WARN):
-        return reading.reason or reading.title
+        return (found.get(reading.id) if reading.id.startswith("feature_") else None) or _beyond(reading)
     if reading.status is Status.UNKNOWN:
         return None
     if box.none and reading.value:
@@ -332,6 +337,14 @@ def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None
         return f"{reading.title}: {reading.measurement.trend} against before"
     unjudged = box.at_no_time or reading.status is Status.INFO or reading.id.startswith("feature_")
     return found.get(reading.id) if unjudged else None
+
+
+def _beyond(reading: Reading) -> str:
+    """A reading beyond its limit: the reason, behind the value where that is more than a count or a word."""
+    if reading.reason is None:
+        return f"{reading.title}: {amount(reading.value, reading.unit)}"
+    value = amount(reading.value, reading.unit)
+    return reading.reason if value == amount(reading.value) else f"{value}: {reading.reason}"
 
 
 def _unsure(box: Box, reading: Reading) -> str | None:
@@ -347,13 +360,24 @@ def _trend(day: str, trend: Trend) -> str:
     return f"{spoken_day(date.fromisoformat(day))} {'not comparable' if trend == Trend.UNKNOWN else trend}"
 
 
-def _by_days(box: Box, rule: Days, whole: list[Mapping[str, Any]], found: Mapping[str, str]) -> dict[str, Any]:
-    """State of a box that the newest whole days decide: failed where a trend was bad on all of them."""
-    names, days = box.readings, whole[-rule.newest :]
+def _by_days(
+    rule: Days, asked: list[tuple[str, str]], whole: list[Mapping[str, Any]], found: Mapping[str, str]
+) -> dict[str, Any]:
+    """State of a box that the newest whole days decide: failed where a trend was bad on all of them.
+
+    Args:
+        asked: id and title of the readings whose trends decide.
+    """
+    names, days = [name for name, _ in asked], whole[-rule.newest :]
     trends = {name: [row[f"{name.removesuffix('_total')}_trend"] for row in days] for name in names}
-    said = {n: ", ".join(_trend(d["date"], t) for d, t in zip(days, trends[n], strict=True)) for n in names}
+    said = {
+        name: f"{title}: " + ", ".join(_trend(d["date"], t) for d, t in zip(days, trends[name], strict=True))
+        for name, title in asked
+    }
     failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(rule.bad)]
     failed += [(n, found[n]) for n in names if n in found]
-    unsure = [(n, said[n] or "no day is over yet") for n in names if not days or Trend.UNKNOWN in trends[n]]
+    unsure = [
+        (n, said[n] if days else "no day is over yet") for n in names if not days or Trend.UNKNOWN in trends[n]
+    ]
     decided, reason = next(iter(failed or unsure), (names[0], None))
     return {"state": _decided(failed, unsure), "reading": decided, "reason": reason}

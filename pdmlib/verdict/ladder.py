@@ -23,6 +23,7 @@ from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site
 
 PREFIX = "becomes GREEN when "
+SIGNS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least"}
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
 
 
@@ -144,8 +145,28 @@ def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
     now = f"now {amount(found.value, metric.unit)}"
     if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
         more = _trials_to_pass(metric, found, level) - found.samples
-        return f"becomes GREEN after {more} more {metric.rate} without a failure ({now}, target {metric.target})"
-    return f"{PREFIX}{metric.title} is {_target(metric, found)} {metric.unit} ({now})".replace("  ", " ")
+        target = target_in_words(metric.target, metric.unit)
+        return f"becomes GREEN after {more:,} more {metric.rate} without a failure ({now}, the target is {target})"
+    return f"{PREFIX}{_goal(metric, found)} ({now})"
+
+
+def _goal(metric: Metric, found: Measurement) -> str:
+    """That a metric meets its target, as a sentence."""
+    target = _target(metric, found)
+    if target == "0":
+        return f"there are no more {metric.title[:1].lower()}{metric.title[1:]}"
+    if target.startswith("no "):
+        return f"there is {target} in {metric.title}"
+    return f"{metric.title} is {'yes' if metric.unit == 'bool' else target_in_words(target, metric.unit)}"
+
+
+def target_in_words(target: str, unit: str) -> str:
+    """A target such as `< 1000` inside a sentence: `under 1,000 ms`."""
+    sign, _, limit = target.partition(" ")
+    try:
+        return f"{SIGNS[sign]} {amount(float(limit), unit.removesuffix(' of requests'))}"
+    except (KeyError, ValueError):
+        return target
 
 
 def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:

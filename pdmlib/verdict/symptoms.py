@@ -13,7 +13,7 @@ from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, St
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.ladder import PREFIX, step_of
+from pdmlib.verdict.ladder import PREFIX, step_of, target_in_words
 from pdmlib.verdict.links import LATENCIES
 from pdmlib.verdict.present import now_of
 
@@ -51,7 +51,9 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     urgent = any(limit.priority for limit in metric.limits) and metric.alerts
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
-    goal = reading.becomes_green or f"{reading.title} is {reading.target} at present"
+    goal = (
+        reading.becomes_green or f"{reading.title} is {target_in_words(reading.target, reading.unit)} at present"
+    )
     title = _title(case, reading, alert)
     return Finding(
         id=reading.id,
@@ -114,22 +116,10 @@ def _plain(reading: Reading, title: str) -> str:
         return title
     numbers = reading.target.startswith(("<", ">"))
     return (
-        f"{reading.title} is {value}, and the target is {_in_words(reading.target, reading.unit)}"
+        f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
         if numbers
         else f"{reading.title}: {value}"
     )
-
-
-SIGNS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least"}
-
-
-def _in_words(target: str, unit: str) -> str:
-    """A limit such as `< 1000` inside a sentence: `under 1,000 ms`."""
-    sign, _, limit = target.partition(" ")
-    try:
-        return f"{SIGNS[sign]} {amount(float(limit), unit.removesuffix(' of requests'))}"
-    except (KeyError, ValueError):
-        return target
 
 
 def _is_unsure(reading: Reading) -> bool:

@@ -22,11 +22,11 @@ from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
 from pdmlib.phases.window import Window
-from pdmlib.report import shown, tables, words
+from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
 from pdmlib.report.html import Table
 from pdmlib.report.listing import Names
-from pdmlib.report.shown import Causes
+from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
@@ -94,7 +94,7 @@ class Questions:
     @property
     def causes(self) -> Causes:
         """What everything found comes from, most urgent first: each with evidence, action, owner and due day."""
-        return Causes(self.verdict.causes, self.verdict)
+        return Causes(self.verdict)
 
     def reading(self, name: str) -> Reading:
         """One judged measurement by its id, such as `latency_p95_ms`; `report["latency_p95_ms"]` is the same.
@@ -105,7 +105,7 @@ class Questions:
         found = self.verdict.reading(name)
         if found is None:
             raise CallError(misnamed(name, self._ipython_key_completions_(), "a reading", "report.readings_frame"))
-        return found
+        return ShownReading.of(found)
 
     @property
     def readings_frame(self) -> pd.DataFrame:
@@ -115,7 +115,7 @@ class Questions:
         `reason`), unit, status (pass, warn, fail, info, unknown), target, `low` and `high` (95 % interval),
         samples, baseline, change_pct, trend, coverage_pct, source, reason.
         """
-        rows = [shown.reading_row(reading) for reading in self.verdict.readings]
+        rows = [document.reading_row(reading) for reading in self.verdict.readings]
         return pd.DataFrame(rows).set_index("id")
 
     @cached_property

@@ -96,7 +96,7 @@ def write_all(production: Production, out: Path, phases: tuple[str, ...]) -> Non
         site = load_site(str(DEMO))
         adopt_history(production, history_folder(site, out))
         for phase in phases:
-            scope = _scope(site, phase)
+            scope = scope_of_phase(site, phase)
             production.set_clock(min(scope.asked_at, production.clock))
             collection = gather(site, scope, out)
             written = write_report(site, scope, out, collection=collection, kernel=kernel)
@@ -112,7 +112,8 @@ def _clock(site: Site) -> Any:
     return site.demo.clock
 
 
-def _scope(site: Site, phase: str) -> Scope:
+def scope_of_phase(site: Site, phase: str) -> Scope:
+    """The scope of a phase as of the site's clock; of an incident the hour of rough's outage."""
     if phase != "incident":
         return scope_for(site, phase)
     return incident_scope_for(site, "2025-03-04T19:00:00Z", "2025-03-04T20:00:00Z")

@@ -152,7 +152,7 @@ ANSWERS = {
         "CREATE INDEX CONCURRENTLY missed_opportunities_status_idx",
     ),
     "support: since when?": ("since the deployment",),
-    "the lead: who does what by when?": ("Backend team, by Tue 11 Mar: Make it again",),
+    "the lead: who does what by when?": ("Backend team, by Tue 11 Mar: Create the index again",),
     "the analyst: what do we not know?": ("Not known: nothing that was asked for.", "of the window was measured"),
 }
 # The text of the lines that lie in the first screen.

@@ -148,7 +148,7 @@ def test_failures_carry_their_error_and_name_the_job() -> None:
     failed = rows_of("job", moment(3), 5, "failed", error="timeout of upstream", attempts=3)
     case = a_day(hourly(but={3: failed}))
     found = MEASURES["cron_runs_failed"](case)
-    assert (found.value, found.evidence) == (1, "1 of 24 runs: job (1)")
+    assert (found.value, found.evidence) == (1, "1 of 24 runs, all of job")
     row = cron.table(case)[0]
     assert (row["ok"], row["failed"], row["missed"], row["last_error"]) == (23, 1, 0, "timeout of upstream")
     (finding,) = cron.findings(case)
@@ -162,7 +162,14 @@ def test_rule_16_a_job_is_mended_when_a_later_run_succeeds_and_not_before() -> N
     assert (finding.id, finding.active) == ("cron:job:missed", True)
     (finding,) = cron.findings(a_day(hourly(but={12: []})))
     assert (finding.id, finding.active) == ("cron:job:missed", False)
-    assert "its next run succeeds (now 11 of the runs due since" in finding.becomes_green
+    assert "its next run succeeds (now 11 of those due since" in finding.becomes_green
+    assert finding.said == "The job job missed 1 of its 24 runs"
+    assert "1 of 24 expected runs of job missed, due " in finding.evidence
+    (finding,) = cron.findings(
+        a_day(hourly(but={hour: rows_of("job", moment(hour), 5, "failed") for hour in range(24)}))
+    )
+    assert finding.said == "The job job failed in all of its 24 runs"
+    assert "(now none of those due since" in finding.becomes_green
 
 
 def two_jobs() -> Site:

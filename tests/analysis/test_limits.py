@@ -196,7 +196,7 @@ def test_an_incident_tells_of_the_rollback_and_the_budget_in_force() -> None:
         {"target": "uptime_logs", "checked_at": at, "status": "down" if i in (5, 6) else "up"}
         for i, at in enumerate(every(5, DEPLOYED, WEEK_LATER))
     ]
-    for case, edge, burned in ((stock(probes=probes), 5, "99%"), (moved(probes=probes), 6.7, "8%")):
+    for case, edge, burned in ((stock(probes=probes), 5, "99 %"), (moved(probes=probes), 6.7, "8 %")):
         tables = judge(case)
         rows = incident.criteria(case, performance.METRICS, tables.readings)
         assert [r["criterion"] for r in rows if "error rate" in r["criterion"]] == [

@@ -91,7 +91,7 @@ def test_a_percentile_of_the_log_says_whether_it_is_exact_or_pooled_from_histogr
 def test_a_p99_of_38_requests_says_so():
     found = measure("latency_p99_ms", latencies=[a_span(samples=38)])
     assert found.value == 1500
-    assert "38 sampled where 100 are needed" in found.reason
+    assert "38 requests are too few for a p99, which takes 100" in found.reason
     assert measure("latency_p95_ms", latencies=[a_span(samples=38)]).reason is None
 
 
@@ -314,7 +314,7 @@ def test_a_route_whose_p95_surely_rose_is_a_finding_with_its_numbers():
     assert found.title == "/api/offers became 3.0 times slower"
     assert "400 ms before, 1,200 ms now" in found.evidence
     assert "100 % of all time added" in found.evidence
-    assert (found.priority, found.becomes_green) == (Priority.P2, "its p95 is under 520 ms (now 1200 ms)")
+    assert (found.priority, found.becomes_green) == (Priority.P2, "its p95 is under 520 ms (now 1,200 ms)")
 
 
 def test_beyond_two_seconds_a_slower_route_is_urgent():
@@ -362,7 +362,7 @@ def test_percentiles_rest_on_the_requests_that_have_a_time():
     rows = [a_span(source="requests", samples=10_000, timed=15, sample_rate=1.0, confidence="exact")]
     found = measure("latency_p95_ms", latencies=rows)
     assert found.samples == 15
-    assert "15 sampled where 20 are needed" in found.reason
+    assert "15 requests are too few for a p95, which takes 20" in found.reason
 
 
 def test_rule_13_a_finding_lists_what_else_may_explain_it():

@@ -43,7 +43,7 @@ SLOW = found(
     "route:GET /api/orders:slower", "P1", said="Customers wait 4.5 times longer on /api/orders", since=DEPLOYED
 )
 STRIPE = found("integration:stripe", "P1", said="Stripe: the webhook is disabled", since=at("2025-03-05T16:30"))
-CRON = found("cron:nightly:missed", "P1", said="The job nightly did not start in 3 of 7 runs", fix=CREATE)
+CRON = found("cron:nightly:missed", "P1", said="The job nightly missed 3 of its 7 runs", fix=CREATE)
 FEATURE = found("feature:loyalty:abandoned", "P2", said="Nobody used Loyalty for 5 days")
 
 
@@ -56,6 +56,12 @@ def test_the_card_says_what_broke_since_when_and_who_mends_it_by_when() -> None:
     assert {cause.due for cause in card.causes} == {"Tue 11 Mar"}
     assert card.causes[2].fix == CREATE
     assert [cause.said for cause in card.others] == [FEATURE.said]
+
+
+def test_a_time_stands_apart_from_what_is_so_now() -> None:
+    """Nobody says that something is disabled since ten."""
+    said = card_of(troubled(STRIPE)).sentence
+    assert said.endswith("Stripe: the webhook is disabled, since Wed 5 Mar 10:30 CST.")
 
 
 def test_what_customers_feel_is_told_before_what_they_do_not() -> None:

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Measurement, Reading, State, Status, significant
-from pdmlib.report import tables
+from pdmlib.frames.readings import Measurement, Reading, State, Status, counted, significant
+from pdmlib.report import tables, words
 from pdmlib.report.words import markdown, number, of_limit, one_line, sentences
 
 UTC = ZoneInfo("UTC")
@@ -102,3 +102,40 @@ def test_rule_22_no_change_in_percent_stands_beside_an_arrow_for_flat() -> None:
 def test_a_bare_address_of_a_stranger_is_no_link(text: str, written: str) -> None:
     """GitHub Flavored Markdown 0.29, 6.9 (autolinks extension) makes links of these; a backslash escapes (6.1)."""
     assert markdown(text) == written
+
+
+@pytest.mark.parametrize(
+    ("target", "unit", "text"),
+    [
+        ("< 1000", "ms", "< 1,000"),
+        (">= 99.95", "%", ">= 99.95"),
+        ("< 0.0132", "ms", "< 0.0132"),
+        ("true", "bool", "yes"),
+        ("0.5 to 2x baseline", "per min", "0.5 to 2x baseline"),
+        ("OPERATIONAL", "", "OPERATIONAL"),
+    ],
+)
+def test_a_target_is_written_as_the_value_beside_it(target: str, unit: str, text: str) -> None:
+    shown = Reading(
+        "x",
+        "x",
+        unit,
+        section="s",
+        status=Status.INFO,
+        target=target,
+        measurement=Measurement(State.MEASURED, 1.0),
+    )
+    assert words.target(shown) == text
+
+
+def test_words_of_programs_are_said_in_plain_letters() -> None:
+    row = {"title": "x", "class": "STALE_CLIENT", "events": 1, "users": 1, "new": False, "security": False}
+    assert ">stale client<" in tables.table("top_errors", [row], UTC).html
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "many", "text"),
+    [(1, "run", "", "1 run"), (2016, "probe", "", "2,016 probes"), (3, "stretch", "stretches", "3 stretches")],
+)
+def test_a_count_agrees_with_its_noun(count: int, noun: str, many: str, text: str) -> None:
+    assert counted(count, noun, many) == text

@@ -1,5 +1,6 @@
 """The guide's boxes: a box is ticked only when what it says is so."""
 
+from dataclasses import replace
 from typing import Any
 
 from pdmlib.frames.readings import Finding, Measurement, Priority, Reading, State, Status
@@ -78,6 +79,21 @@ def test_what_is_not_measured_is_left_to_a_person():
     assert states("week1", missing)["No overnight outages"] == "manual"
 
 
+def test_rule_22_a_database_that_nobody_could_ask_is_not_of_good_health():
+    """What its host said until then is known, and whether it is slow or refuses people is not."""
+    calm = [reading(name, 0, Status.PASS) for name in ("db_cpu_pct", "db_memory_pct", "db_connection_errors")]
+    rest = [reading(name, 0, Status.PASS) for name in ("db_connections_refused", "db_slow_queries")]
+    lost = [replace(one, status=Status.UNKNOWN, reason="cannot connect") for one in rest]
+    assert states("daily", *calm, *rest)["Database health good"] == "done"
+    assert states("daily", *calm, *lost)["Database health good"] == "manual"
+
+
+def test_a_box_that_is_not_ticked_says_the_value_that_forbids_it():
+    slow = replace(reading("latency_p95_ms", 1081.0, Status.WARN), unit="ms", reason="p95 of 5,445 requests")
+    rows = {row["box"]: row for row in checklist(phase_named("hour1"), (slow,), a_site())}
+    assert rows["Response times < 1s (p95)"]["reason"] == "1,081 ms: p95 of 5,445 requests"
+
+
 def test_any_error_in_the_tracker_forbids_to_say_there_was_none():
     """26 errors of known issues are not `No 500 errors`, though none of them is critical."""
     seen = (reading("errors_total", 26), reading("issues_critical", 0, Status.PASS))
@@ -95,7 +111,7 @@ def test_the_newest_whole_day_decides_on_spikes_and_drops():
     partial = a_day("2025-03-07", complete=False, requests="unknown")
     assert states("daily", days=(calm, partial))[day] == "done"
     rows = checklist(phase_named("daily"), (), a_site(), findings=(), days=(a_day("2025-03-06", requests="up"),))
-    assert next(r for r in rows if r["box"] == day)["reason"] == "Thu 6 Mar up"
+    assert next(r for r in rows if r["box"] == day)["reason"] == "Requests: Thu 6 Mar up"
 
 
 def test_a_trend_is_concerning_when_two_days_running_rose():

@@ -221,7 +221,7 @@ def test_rule_16_an_outage_that_began_before_the_deployment_is_not_its_own(phase
     assert (first.status, first.priority, first.since) == ("standing", "P0", END - 2 * HOUR)
     assert {*SITE_DOWN} <= {*first.chain}
     # 06:00 in UTC is one in the morning in Chicago: on 10 March 2025 it has summer time.
-    said = "RED. The application has been down for 120 minutes since Mon 10 Mar 01:00 CDT, before the deployment."
+    said = "RED. The application has been down for 120 minutes, since Mon 10 Mar 01:00 CDT, before the deployment."
     assert card_of(verdict).sentence == said
     assert [row["start"] for row in verdict.incidents] == [iso(END - 2 * HOUR)]
 
@@ -292,7 +292,7 @@ def test_what_is_over_explains_nothing_that_holds_now(phase: str) -> None:
     assert over.status == "recovered"
     assert (now_down.status, now_down.since) == ("new", END - timedelta(minutes=3))
     assert verdict.causes[0] is now_down
-    assert card_of(verdict).sentence.startswith("RED. The application is down since Mon 10 Mar 02:57 CDT")
+    assert card_of(verdict).sentence.startswith("RED. The application is down, since Mon 10 Mar 02:57 CDT")
 
 
 def silent(probes: list[dict[str, Any]]) -> Verdict:

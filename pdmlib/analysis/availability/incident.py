@@ -76,7 +76,7 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         ordered = probes.sort_values("checked_at")
         turned = ordered[ordered["status"] != ordered["status"].shift()]
         rows += [
-            _event(row.checked_at, "probes", "sign", f"{name_of(case, str(target))} is {row.status}")
+            _event(row.checked_at, "probes", "sign", f"{name_of(case, str(target))} says: {row.status}")
             for row in turned.itertuples()
             if row.status != Probe.UP or len(turned) > 1
         ]
@@ -129,7 +129,7 @@ def impact(case: Case, measured: Measured) -> list[dict[str, Any]]:
         *(tracked if "sentry" not in case.site.unused else ()),
         *(asked if not case.is_without(rate) else ()),
         _impact("Minutes of downtime", down.value, down.reason),
-        _impact("Share of the week's error budget burned", _budget(case, down), down.reason),
+        _impact("Error budget of a week that was used up", _budget(case, down), down.reason),
         *_features(case),
     ]
 
@@ -142,7 +142,10 @@ def _budget(case: Case, down: Measurement) -> str | None:
     """Downtime against what the uptime target leaves of a week: 10.08 minutes at 99.9 %."""
     target = target_of(case, UPTIME)
     left = 0.0 if target is None else (100 - target) / 100 * WEEK / timedelta(minutes=1)
-    return f"{float(down.value) / left:.0%}" if down.value is not None and left > 0 else None
+    if down.value is None or left <= 0:
+        return None
+    used = float(down.value) / left
+    return f"{used:.1f} times all of it" if used > 1 else f"{100 * used:.0f} %"
 
 
 def _features(case: Case) -> list[dict[str, Any]]:

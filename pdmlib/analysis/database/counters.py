@@ -201,7 +201,7 @@ def cache_hit(between: Between) -> Iterator[Row]:
             "severity": "info",
             "value": share,
             "unit": "%",
-            "evidence": f"{read:.0f} of {hit + read:.0f} blocks came from disk",
+            "evidence": f"{read:,.0f} of {hit + read:,.0f} blocks came from disk",
             "action": action,
         }
 
@@ -266,7 +266,12 @@ def own_cost(between: Between) -> Iterator[Row]:
     """What our own last look cost the server."""
     queries, spent = between.value("own_queries"), between.value("own_ms")
     if queries is not None and spent is not None:
-        yield {"severity": "info", "value": spent, "unit": "ms", "evidence": f"{queries:.0f} statements of ours"}
+        yield {
+            "severity": "info",
+            "value": spent,
+            "unit": "ms",
+            "evidence": f"{counted(queries, 'statement')} of this workbook",
+        }
 
 
 _CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (

@@ -84,7 +84,7 @@ def _of_new(kind: str, after: str | None) -> str:
 
 def _gone(kind: str, before: str) -> Row:
     index = index_of(before) if kind == "index" else None
-    again = "Make it again if the deployment did not mean to drop it"
+    again = "Create the index again, unless it was to be dropped"
     return {
         "severity": {"policy": "fail", "index": "warn"}.get(kind, "info"),
         "evidence": f"gone: {before}",

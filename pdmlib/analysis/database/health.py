@@ -26,6 +26,7 @@ from pdmlib.frames.readings import (
     Priority,
     State,
     Status,
+    amount,
     counted,
     significant,
 )
@@ -85,7 +86,9 @@ def _of_stretches(
     case: Case, found: Stretches, value: float, metric: str, evidence: str | None = None
 ) -> Measurement:
     lost = (
-        f"{found.restarts} stretches discarded: a counter fell, the host was restarted" if found.restarts else None
+        f"{counted(found.restarts, 'stretch', 'stretches')} left out: a counter fell, so the host was restarted"
+        if found.restarts
+        else None
     )
     if found.table.empty:
         seen = len(host.samples(case, metric))
@@ -145,7 +148,9 @@ def db_connection_errors(case: Case) -> Measurement:
     now = _signs_now(case) if case.window.end >= case.scope.window.end else []
     if samples.empty and not now and not _connected(case):
         return case.missing("supabase", "host_metrics", "nothing watched the database in this window")
-    seen = f"up at each of {len(samples)} looks" if len(samples) else "a connection of our own succeeded"
+    seen = (
+        f"up at each of {counted(len(samples), 'look')}" if len(samples) else "a connection of our own succeeded"
+    )
     return Measurement(
         State.MEASURED,
         down + len(now),
@@ -198,10 +203,11 @@ def _platform_says(case: Case, ok: bool) -> list[str]:
 def _refused(case: Case) -> list[str]:
     """Why the database could not be reached from here, after several tries.
 
-    Where nothing at all answers, the fault may as well lie on this side.
+    Where nothing at all answers, the fault may as well lie on this side. That it cannot be reached now says
+    nothing of an incident that is long past.
     """
-    answers = case.collection.coverage
-    heard = any(answer.status.heard for answer in answers)
+    answers, scope = case.collection.coverage, case.scope
+    heard = any(answer.status.heard for answer in answers) and scope.asked_at == scope.seen_at
     lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
     return [detail for detail in lost if heard and is_connection_failure(detail)]
 
@@ -345,10 +351,10 @@ def query_ms(case: Case, query: Query) -> Measurement:
     role = "application" if "application" in medians else str(medians.index[0])
     ours = runs[runs["role"] == role]
     if ours["rows"].fillna(1).max() == 0:
-        why = f"as role {role} it returned no row, so its time ({medians[role]:.1f} ms) means nothing"
+        why = f"as role {role} it returned no row, so its time ({amount(medians[role], 'ms')}) means nothing"
         return Measurement.missing(State.NO_DATA, why, "postgres")
-    others = "".join(f"; as role {name} {ms:.1f} ms" for name, ms in medians.items() if name != role)
-    text = f"as role {role} {medians[role]:.1f} ms{others}; budget {query.limit_ms:g} ms"
+    order = sorted(medians.items(), key=lambda one: one[0] != role)
+    text = ", ".join(f"{significant(ms, 2)} ms as role {name}" for name, ms in order)
     return Measurement(
         State.MEASURED,
         float(medians[role]),
@@ -543,7 +549,7 @@ def _checked(case: Case, row: dict[str, Any]) -> Finding:
         else _READING_OF.get(row["check"], "db_findings"),
         evidence="" if pd.isna(row["evidence"]) else str(row["evidence"]).replace(GONE, "it was ", 1),
         action=BACKLOG if pd.isna(row["action"]) else row["action"],
-        becomes_green=f"the check finds {limit}{_found(row)}",
+        becomes_green=_goal(name, row),
         value=None if pd.isna(row["value"]) else float(row["value"]),
         threshold=limit,
         owner=case.site.people.owners.get("database"),
@@ -554,6 +560,15 @@ def _titled(check: str, name: str, evidence: Any) -> str:
     if check == "drift" and str(evidence).startswith(GONE):
         return f"{name.capitalize()} is gone"
     return f"Database check {check}: {name}" if name else f"Database check {check}"
+
+
+def _goal(name: str, row: dict[str, Any]) -> str:
+    """What a check has to find for its finding to go away."""
+    if str(row["evidence"]).startswith(GONE):
+        return f"the check finds {name} again"
+    if pd.isna(row["threshold"]):
+        return f"the check no longer finds this{_found(row)}"
+    return f"the check finds {row['threshold']}{_found(row)}"
 
 
 def _found(row: dict[str, Any]) -> str:

@@ -406,7 +406,7 @@ def _much_more(row: Mapping[str, Any]) -> bool:
 def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
     expected = row["expected"]
     if not expected >= EXPECTED or row["n_before"] < FEWEST:
-        return Pace.TOO_FEW, f"{counted(row['n_before'], 'call')} before, none after, too few to miss it"
+        return Pace.TOO_FEW, f"{counted(row['n_before'], 'call')} before, none after: too few to compare"
     if facts.evicted:
         return Pace.UNCERTAIN, "not seen after, but entries were evicted between the looks"
     undone = facts.rollbacks - facts.usual_rollbacks

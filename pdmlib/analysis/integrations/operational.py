@@ -264,7 +264,7 @@ def _told(case: Case, name: str) -> Iterator[str]:
         states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
         named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
         yield from (f"{what} is {status}{more}" for what, more, status in named)
-        yield from [f"and {counted(len(states) - SHOWN, 'state')} more"] if len(states) > SHOWN else []
+        yield from [f"and {counted(len(states) - SHOWN, 'more state')}"] if len(states) > SHOWN else []
 
 
 def table(case: Case) -> list[dict[str, Any]]:

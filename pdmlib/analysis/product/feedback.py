@@ -148,7 +148,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
         *(
             Metric(
                 f"tickets_{name}",
-                f"Tickets: {name.replace('_', ' ')}",
+                f"{name.replace('_', ' ').capitalize()} tickets",
                 "count",
                 section=SECTION,
                 measure=partial(tickets_of, category=name),

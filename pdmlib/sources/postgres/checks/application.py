@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.frames.readings import significant
 from pdmlib.frames.statement_text import Filter, filters_of
 from pdmlib.site.tables import Query
 from pdmlib.sources.postgres.checks.result import INFO, PASS, UNKNOWN, WARN, Look, Result, unknown
@@ -38,7 +39,7 @@ def _judged(query: Query, runs: pd.DataFrame, role: str, median: float) -> Resul
     if runs["rows"].max() == 0:
         reason = f"as {role} it returned no row, so its {median:.1f} ms mean nothing"
         return Result("critical_query", query.name, UNKNOWN, value=median, unit="ms", unknown_reason=reason)
-    evidence = f"median {median:.1f} ms as {role}, plan {runs['fingerprint'].iloc[-1]}"
+    evidence = f"median {significant(median, 2)} ms as {role}, plan {runs['fingerprint'].iloc[-1]}"
     action = "Compare its plan with the one before and index what it reads whole"
     return Result(
         "critical_query",
@@ -109,7 +110,7 @@ def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Re
     existing = look.rows("indexes_of", table=table)
     serving = [row["definition"] for row in existing if columns and row["first"] == columns[0]]
     evidence = f"it reads {table} whole and throws {thrown:,.0f} rows away; " + (
-        f"{serving[0]} exists and is not used" if serving else "no index serves"
+        f"{serving[0]} exists and is not used" if serving else "no index helps"
     )
     action = index_for(Filter(table, columns)) if columns and not serving else f"ANALYZE {table} and read its plan"
     return Result(

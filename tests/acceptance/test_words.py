@@ -1,0 +1,92 @@
+"""What a person reads of every phase, of the rough demo and of each other scenario: no slip of any kind below."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pdmlib.demo import SCENARIOS, adopt_history, start
+from pdmlib.frames.case import Case
+from pdmlib.report.document import document
+from pdmlib.site.load import load_site
+from pdmlib.sources.once import Memory
+from pdmlib.verdict.verdict import judge
+from pdmlib.workbook.gather import gather, history_folder
+from tests.acceptance.conftest import PHASES, Reports, demo_of, scope_of_phase
+
+pytestmark = pytest.mark.slow
+
+SLIPS = {
+    "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|%)",
+    "one of many": r"(?<![\d.,]|of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states)\b",
+    "a time of nothing": r"(?<![\d.,:])0\.0 (?:ms|s|%)",
+    "a share without a space": r"\d%",
+    "a word twice": r"\b([a-z]+) \1\b",
+    "a verb twice": r"\b(?:is|are) (?:is|are)\b",
+    "no value": r"\bnan\b|\bNaT\b|\bNone\b(?! (?:proposed|in what|carried))",
+    "a stop twice": r"(?<!\.)\.\.(?!\.)|;\.|\.;|,\.",
+}
+# Not our prose: texts of strangers, of the guide, of the database and of schedules.
+NOT_OURS = (
+    "box",
+    "query",
+    "before",
+    "now",
+    "fix",
+    "id",
+    "detail",
+    "example",
+    "mend",
+    "schedule",
+    "index",
+    "what_if",
+)
+
+
+def prose(content: Any, key: str = "") -> Iterator[str]:
+    """Every text of a `report.json` that is ours."""
+    if isinstance(content, dict):
+        for name, part in content.items():
+            yield from prose(part, str(name))
+    elif isinstance(content, list):
+        for part in content:
+            yield from prose(part, key)
+    elif isinstance(content, str) and key not in NOT_OURS:
+        yield content
+
+
+def slips(content: Any) -> list[str]:
+    """What nobody would say, with its kind."""
+    return [
+        f"{kind}: {text[max(0, found.start() - 40) : found.end() + 40]}"
+        for text in dict.fromkeys(prose(content))
+        for kind, pattern in SLIPS.items()
+        for found in re.finditer(pattern, text)
+    ]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_report_of_the_rough_demo_has_no_slip(reports: Reports, phase: str) -> None:
+    assert slips(reports.content(phase)) == []
+
+
+@pytest.mark.parametrize("scenario", [s.name for s in SCENARIOS if s.name != "rough"])
+def test_no_phase_of_a_scenario_has_a_slip(scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {}
+    with start(scenario) as production:
+        for name, value in production.environ.items():
+            monkeypatch.setenv(name, value)
+        site, memories = load_site(str(demo_of(tmp_path, scenario))), dict[Any, Memory]()
+        adopt_history(production, history_folder(site, tmp_path))
+        for phase in PHASES:
+            scope = scope_of_phase(site, phase)
+            production.set_clock(scope.asked_at)
+            with memories.setdefault(scope.asked_at, Memory()).used():
+                collection = gather(site, scope, tmp_path)
+            verdict = judge(Case(site, scope, collection, scope.window))
+            found[phase] = slips(document(verdict, scope.as_of))
+    assert {phase: said for phase, said in found.items() if said} == {}
