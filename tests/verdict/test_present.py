@@ -335,3 +335,16 @@ def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> N
     verdict = judged(rows)
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
     assert (cause.status, "too few" in cause.title) == ("recovered", False)
+
+
+def test_minutes_of_the_first_hour_that_were_not_counted_lower_its_confidence() -> None:
+    """A hundred requests a minute, but for twenty minutes in the middle: two thirds of the hour were measured."""
+    start, minute = END - HOUR, timedelta(minutes=1)
+    whole = counted(start, END, 1, requests=100, failed=0)
+    holed = [row for row in whole if not start + 20 * minute <= row["at"] < start + 40 * minute]
+    reason = "Error rate: 66.7 % of the window was measured"
+    assert (judged(holed, "hour1").confidence, reason in judged(holed, "hour1").confidence_reasons) == (
+        "low",
+        True,
+    )
+    assert not [text for text in judged(whole, "hour1").confidence_reasons if "of the window was measured" in text]
