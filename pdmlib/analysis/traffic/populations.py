@@ -139,8 +139,19 @@ def buckets(case: Case) -> pd.DataFrame:
     for source in counting(case):
         rows = pd.concat([_told(case.at(part), source) for part in parts], ignore_index=True)
         if len(rows):
-            sums = rows.groupby(["at", "end_at"], as_index=False)[["requests", "failures"]].sum()
-            return sums.sort_values("at", ignore_index=True)
+            return _summed(rows)
+    return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
+
+
+@once
+def finest(case: Case) -> pd.DataFrame:
+    """As `buckets`, of the shortest buckets alone that any part of the window is counted by."""
+    for source in counting(case):
+        rows = _counts(case.at(case.scope.window), source)
+        rows = rows[(rows["at"] >= case.window.start) & (rows["end_at"] <= case.window.end)]
+        rows = rows[rows["interval_s"] == rows["interval_s"].min()]
+        if rows["status"].notna().any():
+            return _summed(_as_looked_at(rows))
     return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
 
 
@@ -157,6 +168,16 @@ def _told(case: Case, source: str) -> pd.DataFrame:
     rows = tiled(case, source)
     if rows["status"].isna().all():
         rows = _stretches(case, source).dropna(subset=["failures"])
+    return _as_looked_at(rows)
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    sums = rows.groupby(["at", "end_at"], as_index=False)[["requests", "failures"]].sum()
+    return sums.sort_values("at", ignore_index=True)
+
+
+def _as_looked_at(rows: pd.DataFrame) -> pd.DataFrame:
+    """Requests and failures of buckets, of a sample those that were really looked at."""
     looked = rows["sample_rate"].fillna(1.0).to_numpy("float64")
     counts = {name: rows[name].to_numpy("float64") * looked for name in ("requests", "failures")}
     return rows[["at", "end_at"]].assign(**counts)

@@ -17,8 +17,8 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 def silent_s(starts: Moments, ends: Moments, requests: Floats, edges: tuple[int, int] | None = None) -> float:
     """Seconds of silences that are longer than a quiet night, or in which many requests were due.
 
-    As many as came in as long a time beside the silence, on the quieter side of it, were due. Times are microseconds
-    since 1970; buckets may share a start, and are in any order.
+    As many as came in as long a time beside the silence, on the quieter side of it, were due. Times are
+    microseconds since 1970; buckets may share a start, and are in any order.
 
     Args:
         edges: of the window, where the time from them to the first and the last bucket counts as well.
