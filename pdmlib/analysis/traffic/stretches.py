@@ -120,6 +120,14 @@ def last_stretch(case: Case, edge_pct: float) -> Stretch | None:
     return found[-1] if found else None
 
 
+def worsened(case: Case, since: datetime) -> bool:
+    """Whether surely far more requests fail since the deployment than did between a moment before it and it."""
+    rows = _unplanned(case.at(Window(since, case.scope.present.end)))
+    after = rows["at"] >= case.scope.deployed_at
+    counts = [float(rows.loc[side, name].sum()) for side in (after, ~after) for name in ("failures", "requests")]
+    return stats.rate_ratio(*counts)[0] > WORSE
+
+
 def _evidence(failed: pd.Series, asked: pd.Series, usual: float, now: float) -> pd.Series:
     """How much each bucket speaks for the rate of now against the usual one."""
     return failed * math.log(now / usual) + (asked - failed) * math.log((1 - now) / (1 - usual))
