@@ -416,7 +416,7 @@ def _failing_since(case: Case, failing: Mapping[str, pd.DataFrame]) -> datetime:
     Runs of before the window tell of a job whose first run in it failed.
     """
     runs, early = _runs(case), case.window.start - EARLY
-    moments = []
+    moments: list[datetime] = []
     for job, mine in failing.items():
         first = mine.loc[mine["outcome"] == Slot.FAILED, "started_at"].min()
         known = runs[(runs["job"] == job) & (runs["started_at"] >= early) & (runs["started_at"] <= first)]

@@ -8,7 +8,8 @@ import numpy as np
 
 from pdmlib.frames.rows import Moments
 
-LONG_S = 6 * 3600.0  # longer than a quiet night of a small site
+SECOND = 1e6  # microseconds, in which moments are counted
+LONG = 6 * 3600 * SECOND  # longer than a quiet night of a small site
 # In a silence: that none of twenty came is no chance, however they come in bursts (2e-9 for a Poisson count).
 SURELY_DUE = 20.0
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -33,8 +34,8 @@ def silent_s(starts: Moments, ends: Moments, requests: Floats, edges: tuple[int,
     lengths = np.maximum(right - left, 0)
     before = _rates(begun, sums, np.maximum(left - lengths, begun[0]), left)
     after = _rates(begun, sums, right, np.minimum(right + lengths, over.max()))
-    silent = (lengths > LONG_S * 1e6) | (np.fmin(before, after) * lengths >= SURELY_DUE)
-    return float(lengths[silent].sum() / 1e6)
+    silent = (lengths > LONG) | (np.fmin(before, after) * lengths >= SURELY_DUE)
+    return float(lengths[silent].sum() / SECOND)
 
 
 def _rates(begun: Moments, sums: Floats, first: Moments, last: Moments) -> Floats:
@@ -42,4 +43,4 @@ def _rates(begun: Moments, sums: Floats, first: Moments, last: Moments) -> Float
     left, right = np.searchsorted(begun, first), np.searchsorted(begun, last)
     told = (right > left) & (last > first)
     unknown = np.full(len(first), np.nan)
-    return np.divide(sums[right] - sums[left], last - first, out=unknown, where=told)
+    return np.asarray(np.divide(sums[right] - sums[left], last - first, out=unknown, where=told))
