@@ -95,7 +95,7 @@ INSIDE = {
         onset
         days hourly routes stretches
         populations
-        tiling
+        silence tiling
     """,
     "analysis.availability": """
         incident

@@ -413,10 +413,26 @@ def _unlisted_failures(case: Case) -> Iterator[Finding]:
             evidence=f"{_besides(case)}.".capitalize(),
             action=LIST,
             becomes_green="the site file lists them, or none of their runs fails",
-            since=min(runs["started_at"].min() for runs in failing.values()).to_pydatetime(),
+            since=_failing_since(case, failing),
+            active=any(runs["outcome"].dropna().iloc[-1] == Slot.FAILED for runs in failing.values()),
             value=sum(map(_failed, failing.values())),
             threshold="0 failed",
         )
+
+
+def _failing_since(case: Case, failing: Mapping[str, pd.DataFrame]) -> datetime:
+    """When the first of these jobs began to fail; of those that did so since the deployment, if there are any.
+
+    Runs of before the window tell of a job whose first run in it failed.
+    """
+    runs, early = _runs(case), case.window.start - EARLY
+    moments: list[datetime] = []
+    for job, mine in failing.items():
+        first = mine.loc[mine["outcome"] == Slot.FAILED, "started_at"].min()
+        known = runs[(runs["job"] == job) & (runs["started_at"] >= early) & (runs["started_at"] <= first)]
+        well = known.loc[known["outcome"] != Slot.FAILED, "started_at"].max()
+        moments.append(known.loc[~(known["started_at"] <= well), "started_at"].min().to_pydatetime())
+    return min([m for m in moments if not case.scope.precedes(m)] or moments)
 
 
 def _of_jobs(case: Case, found: pd.DataFrame, jobs: Iterable[str]) -> list[Finding]:
@@ -441,7 +457,7 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
     over, zone = _good_since(mine, last), case.site.zone
     runs = f"{len(hit):,} of {counted(len(due), 'expected run')} of {job}"
-    begun = _before(case, job, states) if states == BAD and due["state"].iloc[0] in states else None
+    begun = _before(case, job, states, first) if due["state"].iloc[0] in states else None
     return Finding(
         id=f"cron:{job}:{word}",
         title=f"{job}: {len(hit)} of {len(due)} runs {word}",
@@ -472,13 +488,32 @@ def _when(first: datetime, last: datetime, zone: ZoneInfo) -> str:
     return f"the first due {spoken(first, zone)}, the last {spoken(last, zone)}"
 
 
-def _before(case: Case, job: str, states: tuple[str, ...]) -> datetime | None:
-    """When the runs began to come out so that did just before the window, as far back as the log is read."""
+def _before(case: Case, job: str, states: tuple[str, ...], first: datetime) -> datetime | None:
+    """When the runs began to come out so that did just before the window, as far back as the log is read.
+
+    Of runs that did not start, the newest one that did tells more: it is known however long ago it was.
+
+    Args:
+        first: the first slot of the window of which the run came out so.
+    """
+    if states != BAD:
+        return _stopped(case, job, first)
     early = _expected(slots(case.at(Window(case.window.start - EARLY, case.window.start))))
     mine = early[early["job"] == job].sort_values("expected_at")
     others = mine.loc[~mine["state"].isin(states), "expected_at"]
     run = mine[mine["expected_at"] > others.max()] if len(others) else mine
     return None if run.empty else run["expected_at"].min().to_pydatetime()
+
+
+def _stopped(case: Case, job: str, first: datetime) -> datetime | None:
+    """The first slot after a job's newest run before another slot; None where no run is known."""
+    cron, runs = case.site.cron, _runs(case)
+    ran = runs.loc[(runs["job"] == job) & (runs["started_at"] < first), "started_at"].max()
+    mine = next((one for one in (cron.expected if cron else ()) if one.name == job), None)
+    if cron is None or mine is None or pd.isna(ran):
+        return None
+    after = ran.to_pydatetime() + timedelta(seconds=cron.early_s + 1)
+    return next(iter(slots_of(mine, Window(after, after))), None) if after < first else None
 
 
 def _good_since(mine: pd.DataFrame, last: datetime) -> int:

@@ -35,6 +35,7 @@ class Metric:
         alerts: an alert may fire on what holds at present.
         holds: whether what is measured at present is confirmed and still so; without it, it is.
         began: when what is broken at present began, where the data tell it; without it, by looking back.
+        series: the time before the window is known as the window is, so that a beginning is looked for there, too.
         events: frame, time column and number of the newest events that are its present, where an hour has fewer.
         topic: what it is about; a phase names the topics that it shows.
         phases: names of the phases of that topic that show it, where a target differs; empty for all.
@@ -52,6 +53,7 @@ class Metric:
     alerts: bool = True
     topic: Topic = Topic.NOW
     phases: tuple[str, ...] = ()
+    series: bool = False
     events: tuple[str, str, int] | None = None
     holds: Callable[[Case], bool] = lambda _: True
     began: Callable[[Case], Began | None] = lambda _: None

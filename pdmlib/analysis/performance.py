@@ -21,6 +21,7 @@ from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
+    population,
     populations,
     requests_of,
     spanned,
@@ -95,10 +96,17 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         high=high,
         source=source,
         window=case.window,
+        coverage_pct=_counted_pct(case, source),
         evidence=None
         if count is None
         else f"{NAMES.get(name, name)} of {_looked_at(count, row['confidence'])}{share}",
     )
+
+
+def _counted_pct(case: Case, source: str) -> float | None:
+    """Share of the window that a source counted; None where it only times."""
+    found = population(case, source)
+    return None if found is None else found.coverage_pct(case.window)
 
 
 def _looked_at(count: int, confidence: str) -> str:

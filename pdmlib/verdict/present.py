@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from pdmlib.analysis.availability.stability import NO_REMEDY, down_since
 from pdmlib.analysis.metric import Began, Metric
-from pdmlib.analysis.traffic.stretches import last_stretch
+from pdmlib.analysis.traffic.stretches import last_stretch, worsened
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import ORDER, Limit, Measurement, Priority, State, Value
 from pdmlib.phases.window import Window
@@ -55,7 +55,11 @@ def now_of(case: Case, metric: Metric) -> Now | None:
 
 def _attempted(case: Case, metric: Metric) -> Now | None:
     found = case.attempt(f"{metric.title} at present", lambda: _now_of(case, metric), lambda _: None)
-    if found is None or not (found.step.rollback and case.scope.precedes(found.since)):
+    if found is None or not case.scope.precedes(found.since):
+        return found
+    if found.since and metric.id == RATE_OF_REQUESTS and worsened(case, found.since):
+        return replace(found, since=case.scope.deployed_at)
+    if not found.step.rollback:
         return found
     step = replace(found.step, rollback=False, action=NO_REMEDY)
     if found.usual:  # nobody is woken by each deployment for what each of them finds
@@ -138,16 +142,23 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime:
 
     Time in which nothing was measured by the same source ends no run.
     """
-    source, since = metric.of(case.at(looked)).source, None
-    for window in _back(case, looked):
+    now = metric.of(case.at(looked))
+    worst, source, since = _place(metric, _step(case.at(looked), metric, now)), now.source, None
+    for window in _back(case, looked, metric.series):
         found = metric.of(case.at(window))
         if found.state is not State.MEASURED or found.source != source:
             continue
-        if _step(case, metric, found) is not None:
+        if _place(metric, _step(case, metric, found)) <= worst:
             since = window.start
         elif not metric.rate or _surely_below(metric, found):
             break
     return since or looked.start
+
+
+def _place(metric: Metric, step: Limit | None) -> int:
+    """Which step of a ladder it is, the worst first; beyond all of them where it is none."""
+    edges = [(limit.of, limit.op, limit.edge) for limit in metric.limits]
+    return len(edges) if step is None else edges.index((step.of, step.op, step.edge))
 
 
 def _surely_below(metric: Metric, found: Measurement) -> bool:
@@ -155,9 +166,14 @@ def _surely_below(metric: Metric, found: Measurement) -> bool:
     return found.high is not None and found.high < float(metric.limits[-1].edge)
 
 
-def _back(case: Case, looked: Window) -> Iterator[Window]:
-    """Pieces of the present, the whole hours of the day before and the days before them, newest first."""
-    start, oldest = looked.end, max(case.scope.window.start, looked.end - DAY)
+def _back(case: Case, looked: Window, before: bool) -> Iterator[Window]:
+    """Pieces of the present, the whole hours of the day before and the days before them, newest first.
+
+    Args:
+        before: they go on before the window, to the week before the deployment.
+    """
+    whole = Window(min(case.scope.near_from, case.scope.window.start), looked.end) if before else case.scope.window
+    start, oldest = looked.end, max(whole.start, looked.end - DAY)
     while start - PIECE >= max(looked.start, looked.end - HOUR):
         start -= PIECE
         yield Window(start, start + PIECE)
@@ -165,5 +181,5 @@ def _back(case: Case, looked: Window) -> Iterator[Window]:
     while hour - HOUR >= oldest:
         hour -= HOUR
         yield Window(hour, hour + HOUR)
-    days = [day.window.clip(case.scope.window) for day in case.scope.review_days if day.window.end <= hour]
+    days = [day.window.clip(whole) for day in case.scope.review_days if day.window.end <= hour]
     yield from reversed([day for day in days if day.seconds > 0])

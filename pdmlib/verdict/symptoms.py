@@ -14,7 +14,6 @@ from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import PREFIX, step_of, target_in_words
-from pdmlib.verdict.links import LATENCIES
 from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -85,7 +84,7 @@ def _began(case: Case, reading: str) -> str:
 
 
 def _onset(case: Case, reading: str) -> Onset | None:
-    return onset_of(case.at(case.scope.window), reading) if reading in (*LATENCIES, "error_rate_pct") else None
+    return onset_of(case.at(case.scope.window), reading)
 
 
 def _size(reading: Reading) -> tuple[str, float] | None:

@@ -1,5 +1,6 @@
 """Cron: slots and not rows."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ from pdmlib.frames.readings import Measurement, Priority, State
 from pdmlib.phases.window import Window, local_day
 from pdmlib.site.schedules import expand
 from pdmlib.site.site import Site
+from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, at, every
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -476,3 +478,53 @@ def test_rule_16_a_job_that_failed_before_the_deployment_as_well_failed_since_th
     assert (found.value, found.since) == (24, DEPLOYED - timedelta(hours=18))
     (fresh,) = cron.findings(a_day(hourly(but={0: rows_of("job", DEPLOYED, status="failed")})))
     assert fresh.since == DEPLOYED, "nothing is known of before, and the first run failed"
+
+
+@pytest.mark.parametrize("hours", [5, 40, 200])
+def test_rule_16_a_job_that_stopped_before_the_deployment_missed_its_runs_since_then(hours: int) -> None:
+    """Hourly at half past; its newest run was so many hours and a half before the deployment."""
+    last = DEPLOYED - timedelta(hours=hours + 0.5)
+    case = a_day(hourly(), rows_of("other", last), site=two_jobs())
+    (found,) = [f for f in cron.findings(case) if f.id == "cron:other:missed"]
+    assert (found.value, found.since) == (24, last + timedelta(hours=1))
+    assert [c.status for c in judge(case).causes if "cron:other:missed" in c.chain] == ["standing"]
+
+
+def test_rule_16_a_job_that_stopped_after_the_deployment_is_its_own() -> None:
+    ran = [row for n in range(-3, 6) for row in rows_of("other", moment(n, minutes=30))]
+    case = a_day(hourly(), ran, site=two_jobs())
+    (found,) = [f for f in cron.findings(case) if f.id == "cron:other:missed"]
+    assert found.since == DEPLOYED + timedelta(hours=6.5)
+    assert [c.status for c in judge(case).causes if "cron:other:missed" in c.chain] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("failed", "began", "status"),
+    [
+        (range(-8, 24), -8, "standing"),
+        (range(24), 0, "new"),
+        (range(3, 24), 3, "new"),
+        ((-30, *range(24)), 0, "new"),
+    ],
+)
+def test_rule_16_a_job_that_is_not_listed_fails_since_its_own_first_failure(
+    failed: Sequence[int], began: int, status: str
+) -> None:
+    """`ghost` runs hourly from two days before the deployment."""
+    ghost = [
+        row
+        for n in range(-48, 24)
+        for row in rows_of("ghost", moment(n), status="failed" if n in failed else "completed")
+    ]
+    case = a_day(hourly(), ghost)
+    (found,) = [f for f in cron.findings(case) if f.id == "cron:unlisted"]
+    assert found.since == DEPLOYED + timedelta(hours=began)
+    assert [c.status for c in judge(case).causes if "cron:unlisted" in c.chain] == [status]
+
+
+def test_a_job_that_is_not_listed_and_runs_again_has_recovered() -> None:
+    ghost = [
+        row for n in range(24) for row in rows_of("ghost", moment(n), status="failed" if n < 3 else "completed")
+    ]
+    (found,) = [f for f in cron.findings(a_day(hourly(), ghost)) if f.id == "cron:unlisted"]
+    assert not found.active

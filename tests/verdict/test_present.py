@@ -335,3 +335,36 @@ def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> N
     verdict = judged(rows)
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
     assert (cause.status, "too few" in cause.title) == ("recovered", False)
+
+
+def test_minutes_of_the_first_hour_that_were_not_counted_lower_its_confidence() -> None:
+    """A hundred requests a minute, but for twenty minutes in the middle: two thirds of the hour were measured."""
+    start, minute = END - HOUR, timedelta(minutes=1)
+    whole = counted(start, END, 1, requests=100, failed=0)
+    holed = [row for row in whole if not start + 20 * minute <= row["at"] < start + 40 * minute]
+    reason = "Error rate: 66.7 % of the window was measured"
+    assert (judged(holed, "hour1").confidence, reason in judged(holed, "hour1").confidence_reasons) == (
+        "low",
+        True,
+    )
+    assert not [text for text in judged(whole, "hour1").confidence_reasons if "of the window was measured" in text]
+
+
+@pytest.mark.parametrize("minutes", [17, 42])
+def test_since_is_told_by_the_minute_where_a_log_knows_the_minutes_of_its_hour(minutes: int) -> None:
+    """A log of twenty hours that began to hold failures five hours ago, some minutes after the full hour."""
+    began = END - 5 * HOUR + timedelta(minutes=minutes)
+    fine = counted(END - 20 * HOUR, began, 1, requests=40, failed=0) + counted(
+        began, END, 1, requests=40, failed=6
+    )
+    rows = [row | {"source": "requests"} for row in fine]
+    hours: dict[tuple[datetime, int], float] = {}
+    for row in rows:
+        key = row["at"].replace(minute=0), row["status"]
+        hours[key] = hours.get(key, 0.0) + row["requests"]
+    rows += [
+        rows[0] | {"at": moment, "interval_s": 3600.0, "status": status, "requests": n}
+        for (moment, status), n in hours.items()
+    ]
+    (alert,) = [alert for alert in judged(rows).alerts if alert.id == "error_rate_pct"]
+    assert alert.since == began

@@ -161,3 +161,57 @@ def test_messages_and_emails_that_are_lost_as_before_are_not_the_deployments(
     assert cause.waits is before
     assert cause.since is not None and (cause.since < DEPLOYED) is before
     assert reading not in [alert.id for alert in verdict.alerts] or not before
+
+
+def served(before_pct: int, since_pct: int, as_of: datetime) -> list[dict[str, Any]]:
+    """A thousand requests an hour, of which so many percent fail before the deployment and since."""
+    rows = []
+    for moment in every(60, DEPLOYED - 8 * DAY, as_of):
+        failed = 10 * (before_pct if moment < DEPLOYED else since_pct)
+        row = {"source": "vercel", "at": moment, "interval_s": 3600.0, "sample_rate": 1.0}
+        rows += [row | {"status": 200, "requests": 1000 - failed}, row | {"status": 500, "requests": failed}]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "advice"),
+    [(8, 8, "investigate"), (8, 9, "investigate"), (8, 25, "rollback"), (2, 8, "rollback")],
+)
+def test_requests_that_failed_before_and_fail_far_more_since_the_deployment_are_its_own(
+    before: int, since: int, advice: str
+) -> None:
+    """So many percent failed all the week before the deployment; beyond 5 % the guide rolls back."""
+    as_of = DEPLOYED + 3 * DAY
+    frames = {"request_counts": served(before, since, as_of), "probes": the_probes(5, DEPLOYED - 8 * DAY, as_of)}
+    verdict = judge(a_case(frames, "daily", DEPLOYED, as_of))
+    assert (verdict.status, verdict.recommendation) == ("RED", advice)
+    assert cause_of(verdict, "error_rate_pct").status == ("standing" if advice == "investigate" else "new")
+
+
+def sampled(value: Callable[[datetime], dict[str, float]], as_of: datetime) -> list[dict[str, Any]]:
+    moments = every(5, DEPLOYED - 7 * DAY, as_of)
+    return [{"metric": name, "at": m, "value": v} for m in moments for name, v in value(m).items()]
+
+
+@pytest.mark.parametrize("phase", ["hour1", "daily"])
+def test_a_database_that_was_down_before_the_deployment_is_told_from_there(phase: str) -> None:
+    as_of = DEPLOYED + HOUR
+    began = DEPLOYED - 2 * HOUR
+    rows = sampled(lambda m: {"db_up": float(m < began)}, as_of)
+    verdict = judge(a_case({"host_metrics": rows}, phase, DEPLOYED, as_of))
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "db_connection_errors"]
+    assert (alert.priority, alert.rollback, alert.since) == ("P0", False, began)
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+
+
+@pytest.mark.parametrize(("before", "status"), [(95, "standing"), (75, "new"), (20, "new")])
+def test_connections_that_were_as_short_before_the_deployment_are_a_standing_fault(
+    before: int, status: str
+) -> None:
+    """95 of a hundred are in use since the deployment; the guide's edges are 70 and 90."""
+    as_of = DEPLOYED + DAY
+    rows = sampled(
+        lambda m: {"connections": before if m < DEPLOYED else 95.0, "max_connections": 100.0, "db_up": 1.0}, as_of
+    )
+    verdict = judge(a_case({"host_metrics": rows}, "day1", DEPLOYED, as_of))
+    assert cause_of(verdict, "db_connections_pct").status == status

@@ -633,6 +633,7 @@ CPU = Metric(
     limits=_CPU,
     target="< 70",
     better="lower",
+    series=True,
 )
 CONNECTIONS = Metric(
     "db_connections_pct",
@@ -643,6 +644,7 @@ CONNECTIONS = Metric(
     limits=_CONNECTIONS,
     target="< 70",
     better="lower",
+    series=True,
 )
 STORAGE = Metric(
     "db_storage_pct",
@@ -653,6 +655,7 @@ STORAGE = Metric(
     limits=_STORAGE,
     target="< 80",
     better="lower",
+    series=True,
 )
 CACHE_HIT = Metric(
     "db_cache_hit_pct",
@@ -663,6 +666,7 @@ CACHE_HIT = Metric(
     limits=_CACHE,
     target=">= 99",
     better="higher",
+    series=True,
 )
 
 METRICS: tuple[Metric, ...] = (
@@ -676,6 +680,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_PEAK,
         target="<= 80",
         better="lower",
+        series=True,
     ),
     Metric(
         "db_memory_pct",
@@ -686,6 +691,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_MEMORY,
         target="< 80",
         better="lower",
+        series=True,
     ),
     Metric("db_connections", "Connections", "count", section=SECTION, measure=db_connections, better="lower"),
     CONNECTIONS,
@@ -698,6 +704,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_DOWN,
         target="0",
         better="lower",
+        series=True,
         holds=down_confirmed,
     ),
     Metric(

@@ -43,7 +43,12 @@ class Onset:
 
 @once
 def onset_of(case: Case, reading: str) -> Onset | None:
-    """When the present level of a reading began, in the week before the deployment or since; None if unknown."""
+    """When the present level of a reading began, in the week before the deployment or since; None if unknown.
+
+    Only response times and the rate of failing requests have such a series.
+    """
+    if reading != "error_rate_pct" and not reading.startswith("latency_"):
+        return None
     span = Window(min(case.scope.before.start, case.window.start), case.window.end)
     hours = hourly(case.at(span))
     hours = hours[hours["at"] >= span.start]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pdmlib.analysis.traffic.silence import Floats, silent_s
 from pdmlib.analysis.traffic.tiling import Buckets, tile
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds
@@ -22,7 +23,7 @@ COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
 # Best first: raw times of all requests, times of a sample of them, times per route of the platform.
 TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1  # status of a function that ended without an answer
-SILENCE_S = 6 * 3600.0  # longer than a quiet night of a small site
+FINE_S = 60.0  # buckets up to this length show where in an hour nothing was counted
 COUNTED_PCT = 90.0  # of a window: a total of less is no total of the window
 KNOWN_SHARE = (
     0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
@@ -36,8 +37,8 @@ class Population:
     Attributes:
         requests, failures: extrapolated to all requests; failures None when the source tells none.
         sampled: requests that the source really looked at; None when its sample rate is unknown.
-        covered_s: seconds that were counted: from the first to the last bucket, without silences of more than
-            six hours, in which nobody can tell "no request" from "not counted".
+        covered_s: seconds that were counted: from the first to the last bucket, without silences in which nobody
+            can tell "no request" from "not counted".
         refused: requests answered with a status of 400 to 499, which are no failures; None when untold.
     """
 
@@ -110,7 +111,7 @@ def requests_of(case: Case, source: str) -> float | None:
     for table in _tables(case.at(case.scope.window), source):
         parts = table.filling(case.window, over=case.scope.as_of)
         if len(parts.requests) and not np.isnan(parts.requests).any():
-            counted_pct = 100 * _covered_s(parts.starts, parts.ends) / case.window.seconds
+            counted_pct = 100 * _covered_s(parts.starts, parts.ends, parts.requests) / case.window.seconds
             return float(parts.requests.sum()) if counted_pct >= COUNTED_PCT else None
     return None
 
@@ -138,8 +139,19 @@ def buckets(case: Case) -> pd.DataFrame:
     for source in counting(case):
         rows = pd.concat([_told(case.at(part), source) for part in parts], ignore_index=True)
         if len(rows):
-            sums = rows.groupby(["at", "end_at"], as_index=False)[["requests", "failures"]].sum()
-            return sums.sort_values("at", ignore_index=True)
+            return _summed(rows)
+    return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
+
+
+@once
+def finest(case: Case) -> pd.DataFrame:
+    """As `buckets`, of the shortest buckets alone that any part of the window is counted by."""
+    for source in counting(case):
+        rows = _counts(case.at(case.scope.window), source)
+        rows = rows[(rows["at"] >= case.window.start) & (rows["end_at"] <= case.window.end)]
+        rows = rows[rows["interval_s"] == rows["interval_s"].min()]
+        if rows["status"].notna().any():
+            return _summed(_as_looked_at(rows))
     return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
 
 
@@ -156,6 +168,16 @@ def _told(case: Case, source: str) -> pd.DataFrame:
     rows = tiled(case, source)
     if rows["status"].isna().all():
         rows = _stretches(case, source).dropna(subset=["failures"])
+    return _as_looked_at(rows)
+
+
+def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+    sums = rows.groupby(["at", "end_at"], as_index=False)[["requests", "failures"]].sum()
+    return sums.sort_values("at", ignore_index=True)
+
+
+def _as_looked_at(rows: pd.DataFrame) -> pd.DataFrame:
+    """Requests and failures of buckets, of a sample those that were really looked at."""
     looked = rows["sample_rate"].fillna(1.0).to_numpy("float64")
     counts = {name: rows[name].to_numpy("float64") * looked for name in ("requests", "failures")}
     return rows[["at", "end_at"]].assign(**counts)
@@ -229,14 +251,12 @@ def ending(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
 
 
-def _spans(table: pd.DataFrame) -> tuple[Moments, Moments]:
-    return microseconds(table["at"]), microseconds(table["end_at"])
+def _spans(table: pd.DataFrame) -> tuple[Moments, Moments, Floats]:
+    return microseconds(table["at"]), microseconds(table["end_at"]), table["requests"].to_numpy("float64")
 
 
-def _covered_s(starts: Moments, ends: Moments) -> float:
-    begun, first = np.unique(starts, return_index=True)
-    silences = (begun[1:] - ends[first][:-1]) / 1e6
-    return float((ends.max() - begun[0]) / 1e6 - silences[silences > SILENCE_S].sum())
+def _covered_s(starts: Moments, ends: Moments, requests: Floats) -> float:
+    return float(ends.max() - starts.min()) / 1e6 - silent_s(starts, ends, requests)
 
 
 def failures(table: pd.DataFrame) -> pd.Series:
@@ -272,5 +292,14 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
     failed, refused = (None if pd.isna(row[name]) else float(row[name]) for name in ("failures", "refused"))
     sampled = round(samples) if known else None
     return Population(
-        source, float(requests), failed, sampled=sampled, covered_s=case.window.seconds, refused=refused
+        source, float(requests), failed, sampled=sampled, covered_s=_spanned_s(case, source), refused=refused
     )
+
+
+def _spanned_s(case: Case, source: str) -> float:
+    """Seconds that a figure of the whole window rests on: without the silences that its minutes show."""
+    rows = tiled(case, source)
+    if rows.empty or (rows["interval_s"] > FINE_S).any():
+        return case.window.seconds
+    first, last = microseconds(pd.Series([case.window.start, case.window.end]))
+    return case.window.seconds - silent_s(*_spans(rows), edges=(first, last))

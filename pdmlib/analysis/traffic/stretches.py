@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
+import numpy as np
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.traffic.populations import buckets
+from pdmlib.analysis.traffic.populations import buckets, finest
+from pdmlib.analysis.traffic.silence import Floats
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import FEWEST_EVENTS
 from pdmlib.frames.states import Probe
@@ -68,7 +71,7 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
         failed, asked = float(part["failures"].sum()), float(part["requests"].sum())
         if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
             continue
-        start, last_seen = part["at"].iloc[0].to_pydatetime(), part["end_at"].iloc[-1].to_pydatetime()
+        start, last_seen = _began(case, part, edge), part["end_at"].iloc[-1].to_pydatetime()
         undecided = place > len(rows)
         lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
         # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
@@ -76,6 +79,17 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
         failed, asked = float(counted["failures"].sum()), float(counted["requests"].sum())
         found.append(Stretch(start, None if lasts else last_seen, failed, asked))
     return found
+
+
+def _began(case: Case, part: pd.DataFrame, edge: float) -> datetime:
+    """When a stretch began: where finer buckets tell all of its first one, in the one of them that it began in."""
+    start, end = part["at"].iloc[0].to_pydatetime(), part["end_at"].iloc[0].to_pydatetime()
+    rows = finest(case.at(Window(start, end)))
+    if len(rows) < 2 or not math.isclose(rows["requests"].sum(), part["requests"].iloc[0]):
+        return cast(datetime, start)
+    total = _total(rows, edge)
+    place = _start(total, int(_gain(total).argmax()))
+    return cast(datetime, rows["at"].iloc[place].to_pydatetime())
 
 
 def _fell_silent(case: Case, rows: pd.DataFrame, last: int) -> bool:
@@ -106,6 +120,14 @@ def last_stretch(case: Case, edge_pct: float) -> Stretch | None:
     return found[-1] if found else None
 
 
+def worsened(case: Case, since: datetime) -> bool:
+    """Whether surely far more requests fail since the deployment than did between a moment before it and it."""
+    rows = _unplanned(case.at(Window(since, case.scope.present.end)))
+    after = rows["at"] >= case.scope.deployed_at
+    counts = [float(rows.loc[side, name].sum()) for side in (after, ~after) for name in ("failures", "requests")]
+    return stats.rate_ratio(*counts)[0] > WORSE
+
+
 def _evidence(failed: pd.Series, asked: pd.Series, usual: float, now: float) -> pd.Series:
     """How much each bucket speaks for the rate of now against the usual one."""
     return failed * math.log(now / usual) + (asked - failed) * math.log((1 - now) / (1 - usual))
@@ -113,16 +135,30 @@ def _evidence(failed: pd.Series, asked: pd.Series, usual: float, now: float) -> 
 
 def _alarm(rows: pd.DataFrame, place: int, edge: float) -> tuple[int, int] | None:
     """Where the next stretch begins, and where it is sure; None when there is none."""
-    rest = rows.iloc[place:]
-    total = _evidence(rest["failures"], rest["requests"], USUAL * edge, min(WORSE * edge, MOST)).cumsum()
-    lowest = total.cummin().clip(upper=0.0)
-    sure = (total - lowest).to_numpy() >= BEGAN
+    total = _total(rows.iloc[place:], edge)
+    sure = _gain(total) >= BEGAN
     if not sure.any():
         return None
     at = int(sure.argmax())
-    before = total.iloc[:at].to_numpy()
-    first = int(before.argmin()) + 1 if at and before.min() < 0 else 0
-    return place + first, place + at
+    return place + _start(total, at), place + at
+
+
+def _total(rows: pd.DataFrame, edge: float) -> Floats:
+    """Evidence of all buckets up to each for a rate above the edge."""
+    return np.cumsum(
+        _evidence(rows["failures"], rows["requests"], USUAL * edge, min(WORSE * edge, MOST)).to_numpy()
+    )
+
+
+def _gain(total: Floats) -> Floats:
+    """Evidence at each bucket since the best place to begin."""
+    return total - np.minimum(np.minimum.accumulate(total), 0.0)
+
+
+def _start(total: Floats, at: int) -> int:
+    """The bucket in which what is seen at another most likely began."""
+    before = total[:at]
+    return int(before.argmin()) + 1 if at and before.min() < 0 else 0
 
 
 def _extent(rows: pd.DataFrame, first: int, sure: int, edge: float) -> tuple[int, int, int]:

@@ -1,7 +1,11 @@
 """Requests of a window from several sources."""
 
 from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from pdmlib.analysis.performance import latency
 from pdmlib.analysis.traffic.populations import populations, tiled
 from pdmlib.phases.window import Window
 from tests.builders import DEPLOYED, a_case
@@ -105,3 +109,52 @@ def test_counts_come_before_a_sample_scaled_up():
     }
     (found,) = populations(a_case({"request_counts": [a_bucket(DEPLOYED, 3600, 7)], "latencies": [span]}))
     assert (found.requests, found.failures) == (7, 0)
+
+
+MINUTE = timedelta(minutes=1)
+
+
+def an_hour(rate: int, silent: range, **more: Any) -> list[dict[str, Any]]:
+    """Minutes of an hour with so many requests each, without those that are silent."""
+    return [a_bucket(DEPLOYED + n * MINUTE, 60, rate) | more for n in range(60) if n not in silent]
+
+
+@pytest.mark.parametrize(
+    ("silent", "covered"),
+    [(range(0), 60), (range(20, 40), 40), (range(5, 6), 59), (range(20), 40), (range(50, 60), 50)],
+)
+def test_minutes_in_which_many_requests_were_due_and_none_was_counted_are_not_counted(
+    silent: range, covered: int
+) -> None:
+    """A hundred come each minute: without the silent ones the rate is still a hundred."""
+    hour = Window(DEPLOYED, DEPLOYED + HOUR)
+    (found,) = populations(a_case({"request_counts": an_hour(100, silent)}).at(hour))
+    assert found.coverage_pct(hour) == pytest.approx(100 * covered / 60, abs=0.01)
+    assert found.rate == pytest.approx(100)
+
+
+def test_minutes_in_which_few_requests_were_due_may_have_had_none() -> None:
+    """One every two minutes: in ten silent minutes five were due."""
+    hour = Window(DEPLOYED, DEPLOYED + HOUR)
+    rows = [row for row in an_hour(1, range(20, 30)) if row["at"].minute % 2 == 0]
+    (found,) = populations(a_case({"request_counts": rows}).at(hour))
+    assert found.coverage_pct(hour) == pytest.approx(100 * 59 / 60, abs=0.01), "the last minute has no bucket"
+
+
+def test_a_night_that_is_quiet_on_one_side_only_is_counted() -> None:
+    """A hundred an hour by day, one an hour by night, of which three have none."""
+    rows = [a_bucket(DEPLOYED + n * HOUR, 3600, 100 if n < 8 else 1) for n in range(16) if n not in (8, 9, 10)]
+    sixteen = Window(DEPLOYED, DEPLOYED + 16 * HOUR)
+    (found,) = populations(a_case({"request_counts": rows}).at(sixteen))
+    assert found.coverage_pct(sixteen) == 100
+
+
+def test_a_figure_of_the_whole_window_rests_on_the_minutes_that_were_counted() -> None:
+    """A request log gives the window as one row and its minutes beside it: twenty of them are silent."""
+    hour = Window(DEPLOYED, DEPLOYED + HOUR)
+    whole = {"source": "requests", "start": hour.start, "end": hour.end, "requests": 4000.0, "failures": 0.0}
+    whole |= {"samples": 4000, "sample_rate": 1.0, "p95_ms": 200.0}
+    case = a_case({"request_counts": an_hour(100, range(20, 40), source="requests"), "latencies": [whole]})
+    (found,) = populations(case.at(hour))
+    assert found.coverage_pct(hour) == pytest.approx(66.67, abs=0.01)
+    assert latency(case.at(hour), "p95_ms").coverage_pct == pytest.approx(66.67, abs=0.01)
