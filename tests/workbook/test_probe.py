@@ -338,7 +338,7 @@ def test_a_report_of_the_deployment_ticks_the_box_by_the_record_and_an_earlier_o
     assert (before["state"], before["reason"]) == ("manual", "a person decides")
     text = report_markdown(verdict, Notes())
     assert "- [x] Stripe: Test payment processed" in text
-    assert "- Stripe: Test payment processed: payment worked: 0.50 USD was paid: pi_1; webhook worked" in text
+    assert "- Stripe: Test payment processed (payment worked: 0.50 USD was paid: pi_1; webhook worked" in text
 
 
 def test_a_test_payment_that_failed_is_an_issue_of_stripe_in_the_report(tmp_path: Path) -> None:
