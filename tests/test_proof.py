@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from bench.proof import worlds
-from bench.proof.__main__ import BEGIN, END, between
+from bench.proof.__main__ import MARKS
 from bench.proof.faults import FAULTS, UNCHANGED, Fault
 from bench.proof.production import Production, production
-from bench.proof.tally import right, share, targets
+from bench.proof.tally import between, right, share, targets
 from bench.proof.trial import Draw, Look, Trial, draws, spread, trial
 from pdmlib.demo.scenarios import Plan
 
@@ -71,10 +71,12 @@ def test_all_eight_sources_are_drawn_dead_and_each_has_its_row():
 
 
 def test_the_tables_replace_what_stands_between_the_marks():
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert between(page, "new") == f"before\n{BEGIN}\n\nnew\n{END}\nafter\n"
+    begin, end = MARKS
+    assert between(f"before\n{begin}\nold\n{end}\nafter\n", "new\n", MARKS) == (
+        f"before\n{begin}\n\nnew\n\n{end}\nafter\n"
+    )
     with pytest.raises(ValueError, match="no lines"):
-        between("no marks", "new")
+        between("no marks", "new", MARKS)
 
 
 def test_every_draw_has_a_seed_of_its_own_and_starts_are_taken_in_turn():
@@ -136,6 +138,7 @@ def seen_of(kind, rollback=False, first=None, off=None):
     return worlds.Seen(
         seed=1,
         kind=worlds.Kind(kind),
+        before=False,
         phase="day1",
         decidable=True,
         red=False,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.proof.faults import FAULTS, UNCHANGED
 from bench.proof.running import judged
-from bench.proof.tally import report
+from bench.proof.tally import between, report
 from bench.proof.trial import Trial, draws, spread
 
-BEGIN, END = "<!-- what the proof printed -->", "<!-- end of it -->"
+MARKS = ("<!-- what the proof printed -->", "<!-- end of it -->")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     print(text)
     if given.write:
-        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text), encoding="utf-8")
+        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text, MARKS), encoding="utf-8")
     return 1 if broken else 0
 
 
@@ -66,19 +66,6 @@ def _gathered(results: Iterator[Trial]) -> tuple[list[Trial], str]:
     except KeyboardInterrupt:
         return trials, "interrupted"
     return trials, ""
-
-
-def between(page: str, text: str) -> str:
-    """A page with a text in place of what stands between its marks.
-
-    Raises:
-        ValueError: the page has no marks.
-    """
-    before, _, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not end:
-        raise ValueError(f"the page has no lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
 
 
 if __name__ == "__main__":

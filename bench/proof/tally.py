@@ -140,3 +140,17 @@ def _grouped(trials: Iterable[Trial]) -> list[tuple[tuple[str, str], list[Trial]
     for t in trials:
         groups.setdefault((t.draw.fault.name, t.draw.fault.size), []).append(t)
     return list(groups.items())
+
+
+def between(page: str, text: str, marks: tuple[str, str]) -> str:
+    """A page with a text in place of what stands between two marks.
+
+    Raises:
+        ValueError: the page has no such marks.
+    """
+    begin, end = marks
+    before, _, rest = page.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"the page has no lines {begin} and {end}")
+    return f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}"

@@ -1,7 +1,8 @@
 """Verdicts on many worlds: `python -m bench.proof.worlds --hours 8`; every one another site, its truth known.
 
 Zone, moment, cadence of probes, level and rhythm of traffic, how much weeks, days and minutes vary, growth,
-holidays, maintenance, earlier deployments, absent sources, the fault and when it began are drawn at random.
+holidays, maintenance, other deployments, absent sources, the fault and when it began are drawn at random. Some
+faults began before the deployment: of those a rollback mends none.
 The frames are made as collectors make them; vocabulary and collectors are the other proof's.
 """
 
@@ -23,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench.proof.tally import share, table
+from bench.proof.tally import between, share, table
 from bench.proof.trial import cells
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
@@ -37,7 +38,7 @@ from pdmlib.site.site import SOURCE_NAMES, Site
 from pdmlib.verdict.causes import CauseStatus
 from pdmlib.verdict.verdict import Verdict, judge
 
-BEGIN, END = "<!-- what the many worlds printed -->", "<!-- end of the worlds -->"
+MARKS = ("<!-- what the many worlds printed -->", "<!-- end of the worlds -->")
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ZONES = ("America/New_York", "America/Los_Angeles", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney", "UTC")
 COUNTRIES = (None, "US", "DE", "GB", "AU")
@@ -47,6 +48,9 @@ FIRST, DAYS = datetime(2024, 2, 1, tzinfo=UTC), 600  # deployments fall into the
 SLOW_MS = 1200  # a p95 that is surely beyond the second that the guide allows
 SURE_EVENTS = 30  # failed requests in the last quarter of an hour that leave no doubt
 EARLIER = 29 * DAY
+PAID = 0.02  # payments for each request
+UNPAID_A_DAY = 240  # failed payments a day that leave no doubt: ten in an hour
+A_WEEK = (0, 1, 3, 7)  # other deployments
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -63,6 +67,11 @@ class Kind(StrEnum):
     FEWER = "traffic x0.3 to x0.5 since the deployment"
     STOPPED = "cron job stopped"
     IDLE = "feature abandoned"
+    UNPAID = "payments fail since the deployment"
+    DOWN_BEFORE = "outage from before the deployment, lasting"
+    FAILING_BEFORE = "errors from before the deployment, lasting"
+    STOPPED_BEFORE = "cron job stopped before the deployment"
+    UNPAID_BEFORE = "payments fail as before"
 
 
 NAMED = {
@@ -72,6 +81,13 @@ NAMED = {
     Kind.FEWER: ("requests_per_min_avg", "page_views", "unique_users"),
     Kind.STOPPED: ("cron:deliver:*", "cron_runs_missed"),
     Kind.IDLE: ("feature:orders:*", "feature_orders"),
+    Kind.UNPAID: ("integration:stripe", "payment_failures"),
+}
+BEFORE = {
+    Kind.DOWN_BEFORE: Kind.DOWN,
+    Kind.FAILING_BEFORE: Kind.FAILING,
+    Kind.STOPPED_BEFORE: Kind.STOPPED,
+    Kind.UNPAID_BEFORE: Kind.UNPAID,
 }
 CALM = (Kind.UNCHANGED, Kind.RECOVERED, Kind.FAILED)
 
@@ -81,7 +97,9 @@ class World:
     """One deployment of one site.
 
     Attributes:
-        fault: when it holds; `size` is the share of requests that fail, or the factor.
+        kind: what happens in it, whenever it began.
+        before: it began before the deployment.
+        fault: when it holds; `size` is the share of requests or payments that fail, or the factor.
         decidable: there is enough of it for a rule to name it.
     """
 
@@ -89,6 +107,7 @@ class World:
     site: Site
     scope: Scope
     kind: Kind
+    before: bool
     fault: Window
     size: float
     per_day: float
@@ -103,17 +122,20 @@ def draw(seed: int) -> World:
     minutes = float(rng.choice([1, 2, 5, 10]))
     deployed = FIRST + DAY * int(rng.integers(DAYS)) + MINUTE * int(rng.integers(24 * 60))
     site = _site(rng, minutes, deployed)
-    phase = phase_named(str(rng.choice(PHASES)))
+    others = len(Kind) - 1
+    drawn = Kind(str(rng.choice(list(Kind), p=[0.4, *[0.6 / others] * others])))
+    before, kind = drawn in BEFORE, BEFORE.get(drawn, drawn)
+    phase = phase_named(str(rng.choice(PHASES[:2] if before else PHASES)))
     length = timedelta(days=float(rng.uniform(1.5, 7))) if phase.name == "daily" else phase.length
     as_of = (deployed + length).replace(second=0, microsecond=0)
     scope = scope_of(site.zone, phase, deployed, as_of)
-    kind = Kind(str(rng.choice(list(Kind), p=[0.4, *[0.6 / 8] * 8])))
-    fault, size = _fault(rng, kind, scope)
+    fault, size = _fault_before(rng, kind, scope) if before else _fault(rng, kind, scope)
     world = World(
         rng,
         site,
         scope,
         kind=kind,
+        before=before,
         fault=fault,
         size=size,
         per_day=float(np.exp(rng.uniform(np.log(300), np.log(300_000)))),
@@ -171,8 +193,18 @@ def _fault(rng: np.random.Generator, kind: Kind, scope: Scope) -> tuple[Window, 
         return Window(end - length, end), 1.0 if kind is Kind.DOWN else float(rng.uniform(0.08, 0.4))
     if kind in (Kind.STOPPED, Kind.IDLE):
         return Window(start + (end - start) * float(rng.uniform(0, 0.5)), end), 1.0
-    size = {Kind.SLOW: float(rng.uniform(2.5, 6)), Kind.FEWER: float(rng.uniform(0.3, 0.5))}.get(kind, 1.0)
+    sizes = {Kind.SLOW: (2.5, 6), Kind.FEWER: (0.3, 0.5), Kind.UNPAID: (0.3, 1.0)}
+    size = float(rng.uniform(*sizes[kind])) if kind in sizes else 1.0
     return Window(max(start, scope.deployed_at), end), size
+
+
+def _fault_before(rng: np.random.Generator, kind: Kind, scope: Scope) -> tuple[Window, float]:
+    """The same of a fault that began before the deployment: more than an hour, as platforms count by the hour."""
+    lasted = timedelta(minutes=float(rng.uniform(75, 300)))
+    sizes = {Kind.FAILING: (0.08, 0.4), Kind.UNPAID: (0.05, 0.3)}
+    size = float(rng.uniform(*sizes[kind])) if kind in sizes else 1.0
+    start = scope.baseline.start if kind is Kind.UNPAID else scope.deployed_at - lasted
+    return Window(start, scope.as_of), size
 
 
 def _decidable(world: World) -> bool:
@@ -187,6 +219,7 @@ def _decidable(world: World) -> bool:
         Kind.FEWER: long and world.per_day >= 5000,
         Kind.STOPPED: long and lasted >= 3 * 60,
         Kind.IDLE: scope.phase.name == "week1",
+        Kind.UNPAID: "stripe" not in world.site.unused and _payments_a_day(world) * world.size >= UNPAID_A_DAY,
     }.get(kind, True)
 
 
@@ -203,6 +236,7 @@ def case_of(world: World) -> Case:
         "activity": _activity(world, counts),
         "deployments": _deployments(world),
         "issues": _issues(world, counts),
+        "payments": _payments(world),
         "error_counts": _errors(world, counts),
     }
     coverage = tuple(Coverage(name, Answer.OK, 1, 0.1) for name in SOURCE_NAMES if name not in site.unused)
@@ -339,11 +373,32 @@ def _activity(world: World, counts: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def _payments_a_day(world: World) -> float:
+    return min(world.per_day * PAID, 3000.0)
+
+
+def _payments(world: World) -> pd.DataFrame:
+    """Attempts since a week before the deployment; the customers' banks decline one in thirty."""
+    scope, rng = world.scope, world.rng
+    span = Window(scope.before.start, scope.as_of)
+    count = rng.poisson(_payments_a_day(world) * span.seconds / DAY.total_seconds())
+    at = pd.Series(span.start + pd.to_timedelta(np.sort(rng.uniform(0, span.seconds, count)), unit="s"))
+    unpaid = world.kind is Kind.UNPAID
+    ours = (rng.random(count) < world.size) & np.asarray(at >= world.fault.start) & unpaid
+    declined = ~ours & (rng.random(count) < 1 / 30)
+    fault = np.where(ours, "ours", np.where(declined, "customer", None))
+    told = {"source": "stripe", "payment": [f"ch_{n}" for n in range(count)], "created_at": at, "fault": fault}
+    table = pd.DataFrame(told).assign(status=np.where(ours | declined, "failed", "succeeded"))
+    return table if "stripe" not in world.site.unused else table.head(0)
+
+
 def _deployments(world: World) -> list[dict[str, Any]]:
-    moments = [world.scope.deployed_at]
-    moments += [
-        world.scope.deployed_at - float(d) * DAY for d in world.rng.uniform(0.5, 28, world.rng.integers(0, 9))
-    ]
+    """The judged one, and others before and after it."""
+    scope, rng = world.scope, world.rng
+    days = (scope.as_of - scope.deployed_at) / DAY
+    count = rng.poisson(float(rng.choice(A_WEEK)) * (28 + days) / 7)
+    others = [float(d) for d in rng.uniform(-28, days, count) if abs(d) > 0.02]  # not within half an hour of it
+    moments = [scope.deployed_at, *(scope.deployed_at + d * DAY for d in others)]
     shared = {"source": "vercel", "state": "READY", "target": "production", "move": "deployment"}
     return [
         {**shared, "deployment": f"d{n}", "created_at": m - 5 * MINUTE, "ready_at": m, "live_at": m}
@@ -379,7 +434,14 @@ def _issues(world: World, counts: pd.DataFrame) -> list[dict[str, Any]]:
         minutes = counts[(counts["status"] == 500) & (counts["at"] >= world.fault.start.replace(minute=0))]
         failed = int(minutes[minutes["interval_s"] == 60]["requests"].sum()) or 50
         latest = failed if world.kind is Kind.FAILING else 0
-        seen = {"events": failed, "events_before": 0, "events_latest": latest, "users": failed}
+        after = max(scope.as_of - scope.deployed_at, MINUTE)
+        before = max(timedelta(0), scope.deployed_at - world.fault.start) / after
+        seen = {
+            "events": failed,
+            "events_before": round(failed * before),
+            "events_latest": latest,
+            "users": failed,
+        }
         ends = {"first_seen": world.fault.start, "last_seen": world.fault.end - MINUTE}
         rows.append(
             {**base, **seen, **ends, "issue": "W-9", "title": "TypeError: x is undefined", "culprit": "GET /b"}
@@ -402,13 +464,15 @@ class Seen:
 
     Attributes:
         urgent: alerts P0 or P1 of which nothing in the world is the reason.
-        first: whether its first cause is the fault; None where the world has none.
+        first: whether its first cause is the fault, or of one from before the deployment whether it is told as
+            standing; None where the world has none.
         off: minutes by which the `since` of that cause is off; None where it tells none or none is known.
         allowed: minutes that it may be off: a probe, or a bucket.
     """
 
     seed: int
     kind: Kind
+    before: bool
     phase: str
     decidable: bool
     red: bool
@@ -420,6 +484,11 @@ class Seen:
     allowed: float
     arrows: dict[str, tuple[int, int]]
 
+    @property
+    def drawn(self) -> Kind:
+        """What was drawn: the kind, or the same from before the deployment."""
+        return next((one for one, kind in BEFORE.items() if self.before and kind is self.kind), self.kind)
+
 
 def seen(seed: int) -> Seen:
     """Draws a world and judges it."""
@@ -427,12 +496,16 @@ def seen(seed: int) -> Seen:
     verdict = judge(case_of(world))
     causes = [cause for cause in verdict.causes if cause.status is CauseStatus.NEW]
     wanted = NAMED.get(world.kind, ())
+    named = [c for c in verdict.causes if any(fnmatchcase(n, p) for n in c.chain for p in wanted)]
     first = bool(causes) and any(fnmatchcase(n, p) for n in causes[0].chain[:1] for p in wanted)
-    since = causes[0].since if causes and first else None
+    if world.before:
+        first = any(cause.status is CauseStatus.STANDING for cause in named)
+    since = causes[0].since if causes and first and not world.before else None
     dated = since is not None and world.kind in (Kind.DOWN, Kind.FAILING)
     return Seen(
         seed,
         world.kind,
+        world.before,
         world.scope.phase.name,
         decidable=world.decidable,
         red=verdict.status is ReportStatus.RED,
@@ -455,15 +528,23 @@ def report(found: Sequence[Seen]) -> str:
     """The tables as Markdown."""
     groups: dict[Kind, list[Seen]] = defaultdict(list)
     for one in found:
-        groups[one.kind].append(one)
+        groups[one.drawn].append(one)
+    old = [one for one in found if one.before]
+    known = [one for one in old if one.decidable]
     calm = [one for one in found if one.kind in CALM]
-    sure = [one for one in found if one.first is not None and one.decidable]
+    sure = [one for one in found if one.first is not None and one.decidable and not one.before]
     dated = [one for one in sure if one.off is not None]
     plain = groups[Kind.UNCHANGED]
     rows = [
         ("rollback where nothing is wrong now", "none", share(sum(s.rollback for s in calm), len(calm))),
         ("RED where nothing is wrong now", "<= 0.4 %", share(sum(s.red for s in calm), len(calm))),
         ("P0 or P1 on an unchanged deployment", "few", share(sum(bool(s.urgent) for s in plain), len(plain))),
+        ("rollback for a fault from before the deployment", "none", share(sum(s.rollback for s in old), len(old))),
+        (
+            "told as standing, decidable faults from before",
+            ">= 95 %",
+            share(sum(bool(s.first) for s in known), len(known)),
+        ),
         ("first cause right, decidable faults", ">= 95 %", share(sum(bool(s.first) for s in sure), len(sure))),
         (
             "`since` within a probe or a bucket",
@@ -477,10 +558,17 @@ def report(found: Sequence[Seen]) -> str:
             (f"arrows on unchanged {kind}", "<= 5 %", share(sum(a for a, _ in arrows), sum(n for _, n in arrows)))
         )
     parts = [table(("what", "wanted", "reached"), rows), table(KINDS, list(_by_kind(groups)))]
-    return "\n\n".join([*parts, table(("wrong first cause", "of", "worlds"), list(_wrong(sure)))])
+    return "\n\n".join([*parts, table(("wrong first cause", "of", "worlds"), list(_wrong([*sure, *known])))])
 
 
-KINDS = ("world", "verdicts", "RED", "rollback", "first cause right", "not decidable, named all the same")
+KINDS = (
+    "world",
+    "verdicts",
+    "RED",
+    "rollback",
+    "first cause right, or standing",
+    "not decidable, named all the same",
+)
 
 
 def _by_kind(groups: dict[Kind, list[Seen]]) -> Iterator[Sequence[object]]:
@@ -489,7 +577,7 @@ def _by_kind(groups: dict[Kind, list[Seen]]) -> Iterator[Sequence[object]]:
         sure = [s for s in mine if s.decidable and s.first is not None]
         rest = [s for s in mine if not s.decidable]
         red, back = (share(sum(getattr(s, name) for s in mine), len(mine)) for name in ("red", "rollback"))
-        named = share(sum(bool(s.first) for s in sure), len(sure)) if kind in NAMED else "-"
+        named = share(sum(bool(s.first) for s in sure), len(sure)) if {kind, BEFORE.get(kind)} & {*NAMED} else "-"
         yield kind.value, len(mine), red, back, named, f"{sum(bool(s.first) for s in rest)} of {len(rest)}"
 
 
@@ -497,7 +585,7 @@ def _wrong(sure: Sequence[Seen]) -> Iterator[Sequence[object]]:
     wrong: dict[tuple[str, str], list[int]] = defaultdict(list)
     for one in sure:
         if not one.first:
-            wrong[one.cause.split(":")[0], one.kind.value].append(one.seed)
+            wrong[one.cause.split(":")[0], one.drawn.value].append(one.seed)
     for (cause, kind), seeds in sorted(wrong.items(), key=lambda item: -len(item[1])):
         yield f"`{cause}`", kind, f"{len(seeds)} ({', '.join(map(str, seeds[:3]))})"
 
@@ -526,9 +614,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text += report(found)
     print(text)
     if given.write:
-        page = given.write.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        given.write.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text, MARKS), encoding="utf-8")
     return 0
 
 

@@ -69,20 +69,30 @@ def classify(case: Case) -> pd.DataFrame:
     seen = seen.mask(table["last_seen"] < case.window.start, 0)  # the count is of a longer window than the case's
     old = _older_releases(case)
     deployed = case.scope.deployed_at
+    tested = int(((seen > 0) & table["events_before"].notna()).sum())
+    there = ((deployed - table["first_seen"]) / BEFORE).clip(0, 1).fillna(1.0)
     rows = zip(
         table["first_seen"] >= deployed,
         (table["substatus"] == "regressed") & (table["last_seen"] >= deployed),
         table["last_release"].isin(old),
         seen,
         table["events_before"],
+        there,
+        [tested] * len(table),
         strict=True,
     )
-    tested = int(((seen > 0) & table["events_before"].notna()).sum())
-    classes = [_class(case, *row, tested) for row in rows]
-    return table.assign(seen=seen, tested=tested, **{"class": pd.Series(classes, dtype="str")})
+    classes = [_class(case, *row) for row in rows]
+    return table.assign(seen=seen, tested=tested, there=there, **{"class": pd.Series(classes, dtype="str")})
 
 
-def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any, tested: int) -> str:
+def _class(
+    case: Case, new: bool, regressed: bool, stale: bool, seen: int, before: Any, there: float, tested: int
+) -> str:
+    """The class of an issue.
+
+    Args:
+        there: the part of the week before the deployment in which it was known.
+    """
     if stale and seen > 0:
         return IssueClass.STALE_CLIENT
     if new:
@@ -92,13 +102,14 @@ def _class(case: Case, new: bool, regressed: bool, stale: bool, seen: int, befor
     known = not pd.isna(before)
     if seen == 0:
         return IssueClass.GONE if known and before > 0 else IssueClass.RECURRING
-    return IssueClass.GROWING if known and _grew(case, seen, int(before), tested) else IssueClass.RECURRING
+    return IssueClass.GROWING if known and _grew(case, seen, int(before), there, tested) else IssueClass.RECURRING
 
 
-def _grew(case: Case, events: int, before: int, tested: int) -> bool:
+def _grew(case: Case, events: int, before: int, there: float, tested: int) -> bool:
     """Whether events became more frequent, and more so than requests: a busy hour alone is no growth."""
     level = stats.level_for_looks(tested * case.scope.phase.looks, LEVEL)
-    return all(stats.rate_ratio(events, now, before, usual, level=level)[0] > 1 for now, usual in _exposures(case))
+    each = ((now, there * usual) for now, usual in _exposures(case))
+    return all(stats.rate_ratio(events, now, before, usual, level=level)[0] > 1 for now, usual in each)
 
 
 @once
@@ -375,7 +386,8 @@ def _allowed(case: Case, row: dict[str, Any]) -> int:
     if row["class"] != IssueClass.GROWING:
         return 0
     seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
-    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, tested)), 0)
+    there = float(row["there"])
+    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, there, tested)), 0)
 
 
 def _silent(case: Case, last: Any) -> str:

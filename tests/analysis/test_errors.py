@@ -260,3 +260,13 @@ def test_rule_14_errors_without_an_issue_contradict_each_other():
     assert found.reason == (
         "the error tracker counts 586 errors of this window and lists no issue that they belong to"
     )
+
+
+def test_an_issue_that_was_new_hours_before_the_deployment_goes_on_as_often_as_it_did_then() -> None:
+    """Ten an hour since five hours before: 50, then 240 a day. Of the whole week before, 50 would be far fewer."""
+    first = DEPLOYED - timedelta(hours=5)
+    issue = an_issue(events=240) | {"events_before": 50, "first_seen": first}
+    assert list(errors.classify(a_day(issue))["class"]) == ["RECURRING"]
+    assert list(errors.classify(a_day(issue | {"first_seen": DEPLOYED - timedelta(days=90)}))["class"]) == [
+        "GROWING"
+    ]

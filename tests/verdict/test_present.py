@@ -1,5 +1,6 @@
 """A verdict is about now: what a day dilutes is present, what ended is past, the future is not known."""
 
+import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from pdmlib.analysis.availability import incident
+from pdmlib.analysis.traffic.stretches import stretches
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.phases.phase import phase_named
@@ -368,3 +370,36 @@ def test_since_is_told_by_the_minute_where_a_log_knows_the_minutes_of_its_hour(m
     ]
     (alert,) = [alert for alert in judged(rows).alerts if alert.id == "error_rate_pct"]
     assert alert.since == began
+
+
+def test_a_steady_share_of_failures_is_one_stretch_however_long_it_lasts() -> None:
+    """One of five fails for a day at fifteen requests a minute: a good minute or two is no recovery."""
+    rng = random.Random(4)
+    start = END - timedelta(days=1)
+    rows = [
+        row
+        for moment in every(1, start, END)
+        for row in counted(
+            moment,
+            moment + timedelta(minutes=1),
+            1,
+            requests=15,
+            failed=sum(rng.random() < 0.2 for _ in range(15)),
+        )
+    ]
+    (found,) = stretches(a_case({"request_counts": rows}, "daily", at("2025-03-03T08:00"), END), 5.0)
+    assert found.end is None and found.start <= start + timedelta(minutes=3)
+
+
+def test_few_failing_requests_that_failed_before_the_deployment_call_for_no_rollback() -> None:
+    """Twelve an hour, every second fails since five hours before; the first three after it are answered."""
+    deployed = END - HOUR
+    rows = [
+        *counted(END - timedelta(days=7), deployed - 5 * HOUR, 60, requests=12, failed=0),
+        *counted(deployed - 5 * HOUR, deployed, 60, requests=12, failed=6),
+        *counted(deployed, deployed + timedelta(minutes=6), 2, requests=1, failed=0),
+        *counted(deployed + timedelta(minutes=6), END, 4, requests=1, failed=1),
+    ]
+    verdict = judged(rows, "hour1")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert (alert.since, verdict.recommendation) == (deployed - 5 * HOUR, "investigate")

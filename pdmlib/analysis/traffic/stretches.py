@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -51,11 +51,11 @@ class Stretch:
 def stretches(case: Case, edge_pct: float) -> list[Stretch]:
     """Stretches of the case's window in which surely more requests failed than the edge, oldest first.
 
-    One that was there when the window began is told from its own beginning in the week before.
+    One that was there before the window began is told from its own beginning in the week before.
     """
     rows = _unplanned(case)
     found = _stretches(case, rows, edge_pct)
-    if found and found[0].start == rows["at"].iloc[0].to_pydatetime():
+    if found:
         week = Window(case.window.start - WEEK, case.window.start)
         longer = pd.concat([_unplanned(case.at(week)), rows], ignore_index=True)
         found = [one for one in _stretches(case, longer, edge_pct) if (one.end or case.window.end) > week.end]
@@ -63,22 +63,48 @@ def stretches(case: Case, edge_pct: float) -> list[Stretch]:
 
 
 def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]:
-    edge, place = edge_pct / 100, 0
+    edge = edge_pct / 100
     found: list[Stretch] = []
-    while (alarm := _alarm(rows, place, edge)) is not None:
-        first, last, place = _extent(rows, *alarm, edge)
+    for first, last, undecided in _extents(rows, edge):
         part = rows.iloc[first : last + 1]
-        failed, asked = float(part["failures"].sum()), float(part["requests"].sum())
-        if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
-            continue
         start, last_seen = _began(case, part, edge), part["end_at"].iloc[-1].to_pydatetime()
-        undecided = place > len(rows)
         lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
         # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
         counted = rows.iloc[first:] if lasts else part
         failed, asked = float(counted["failures"].sum()), float(counted["requests"].sum())
         found.append(Stretch(start, None if lasts else last_seen, failed, asked))
     return found
+
+
+def _extents(rows: pd.DataFrame, edge: float) -> list[tuple[int, int, bool]]:
+    """First and last bucket of each stretch, and whether it is not known to be over.
+
+    That one is over is told at 20 to 1 where it is looked at once, at its end. What goes on after a pause was
+    looked at in every bucket, and the pause is one only at 1000 to 1.
+    """
+    found: list[tuple[int, int, bool]] = []
+    place = 0
+    while (alarm := _alarm(rows, place, edge)) is not None:
+        first, last, place = _extent(rows, *alarm, edge)
+        failed, asked = _sums(rows, first, last)
+        if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
+            continue
+        if found and _against(rows, slice(found[-1][1] + 1, first), _sums(rows, *found[-1][:2]), edge) < BEGAN:
+            first = found.pop()[0]
+        found.append((first, last, place > len(rows)))
+    return found
+
+
+def _sums(rows: pd.DataFrame, first: int, last: int) -> tuple[float, float]:
+    """Failures and requests of some buckets."""
+    part = rows.iloc[first : last + 1]
+    return float(part["failures"].sum()), float(part["requests"].sum())
+
+
+def _against(rows: pd.DataFrame, tail: slice, sums: tuple[float, float], edge: float) -> float:
+    """How much some buckets speak against it that requests go on failing as often as in a stretch."""
+    failed, asked = (rows[name].to_numpy()[tail].sum() for name in ("failures", "requests"))
+    return float(-_evidence(failed, asked, USUAL * edge, min(max(sums[0] / sums[1], edge), MOST)))
 
 
 def _began(case: Case, part: pd.DataFrame, edge: float) -> datetime:
@@ -128,7 +154,7 @@ def worsened(case: Case, since: datetime) -> bool:
     return stats.rate_ratio(*counts)[0] > WORSE
 
 
-def _evidence(failed: pd.Series, asked: pd.Series, usual: float, now: float) -> pd.Series:
+def _evidence(failed: Any, asked: Any, usual: float, now: float) -> Any:
     """How much each bucket speaks for the rate of now against the usual one."""
     return failed * math.log(now / usual) + (asked - failed) * math.log((1 - now) / (1 - usual))
 
