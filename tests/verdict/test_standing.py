@@ -12,6 +12,11 @@ from tests.builders import a_case, a_site, at, every, the_probes
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEPLOYED = at("2025-03-03T15:00")
 PHASES = {"hour1": HOUR, "day1": DAY, "daily": 3 * DAY, "week1": 7 * DAY}
+QUICK = ("hour1", "daily")
+CASES = [
+    *(pytest.param(phase, "database", marks=[] if phase in QUICK else [pytest.mark.slow]) for phase in PHASES),
+    pytest.param("daily", "stripe", marks=pytest.mark.slow),
+]
 Wrong = Callable[[int, datetime], bool]  # whether the n-th, made at a moment, goes wrong
 
 
@@ -47,7 +52,7 @@ def cause_of(verdict: Verdict, name: str) -> Any:
     return next(cause for cause in verdict.causes if name in cause.chain)
 
 
-@pytest.mark.parametrize(("phase", "source"), [*((phase, "database") for phase in PHASES), ("daily", "stripe")])
+@pytest.mark.parametrize(("phase", "source"), CASES)
 def test_payments_that_fail_as_before_are_a_standing_fault_and_no_reason_for_a_rollback(
     phase: str, source: str
 ) -> None:
@@ -64,7 +69,7 @@ def test_payments_that_fail_as_before_are_a_standing_fault_and_no_reason_for_a_r
     assert cause.action in [item["action"].partition(" (")[0] for item in verdict.actions]
 
 
-@pytest.mark.parametrize(("phase", "source"), [*((phase, "database") for phase in PHASES), ("daily", "stripe")])
+@pytest.mark.parametrize(("phase", "source"), CASES)
 def test_payments_that_fail_since_the_deployment_call_for_a_rollback(phase: str, source: str) -> None:
     verdict = paid(phase, lambda n, moment: moment >= DEPLOYED and n % 3 == 0, source)
     assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
