@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.parts import FLAG, MOST, PARTITION_OF, Parts, parts_at
-from pdmlib.frames.index_text import index_of
+from pdmlib.frames.index_text import index_of, quoted
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
 BUSIER = 3  # times the pace of the window before: less may be more users
@@ -69,7 +69,7 @@ def _change(kind: str, row: Row) -> Row | None:
     if before is None or after is None or before == after or (kind == "index" and not index_of(before)):
         return None
     if kind == "table":
-        return _table(before.split(FLAG), after.split(FLAG))
+        return _table(row["object"], before.split(FLAG), after.split(FLAG))
     if kind == "policy" and _OPEN.search(after) and not _OPEN.search(before):
         return {
             "severity": "fail",
@@ -94,7 +94,7 @@ def _gone(kind: str, before: str) -> Row:
     }
 
 
-def _table(before: list[str], after: list[str]) -> Row:
+def _table(name: str, before: list[str], after: list[str]) -> Row:
     lost, won = set(before[1:]) - set(after[1:]), set(after[1:]) - set(before[1:])
     if _RLS in lost:
         return {"severity": "fail", "evidence": "row-level security was switched off"}
@@ -102,7 +102,7 @@ def _table(before: list[str], after: list[str]) -> Row:
         return {
             "severity": "warn",
             "evidence": "it is unlogged now: a crash empties it, and no replica has it",
-            "action": "ALTER TABLE .. SET LOGGED",
+            "action": f"ALTER TABLE {quoted(name)} SET LOGGED;",
         }
     old, new = (set(columns.split(", ")) for columns in (before[0], after[0]))
     told = [*(f"+ {c}" for c in sorted(new - old)), *(f"- {c}" for c in sorted(old - new)), *sorted(won)]
