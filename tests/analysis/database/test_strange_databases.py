@@ -130,7 +130,7 @@ def test_our_own_cost_is_that_which_the_server_counts(database: Database) -> Non
 
 
 def test_texts_that_differ_late_are_two_statements() -> None:
-    """Two texts alike for 2,500 characters; of one 100 calls of 1 ms are followed by 100 of 10 ms: deviation 4.5."""
+    """Alike for 2,500 characters; of one 100 calls of 1 ms are followed by 100 of 10 ms: deviation 4.5."""
     same = "SELECT " + ", ".join(f"column_{n}" for n in range(220)) + " FROM t WHERE "
     assert len(same) > 2500
     entries = []
