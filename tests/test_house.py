@@ -104,7 +104,7 @@ INSIDE = {
     """,
     "analysis.database": """
         health
-        counters
+        alike counters
         drift plans regressions
         gauge_deltas
         statements

@@ -177,7 +177,7 @@ def _spills(row: Mapping[str, Any]) -> bool:
 
 def _lost_index(slower: Slower) -> str:
     """The index that served and is gone, with the statement that makes it again."""
-    gone = [(n, i) for n, i in slower.old.indexes.items() if not slower.now.has("index", n)]
+    gone = [(n, i) for n, i in slower.old.indexes.items() if slower.now.lacks("index", n)]
     for name, index in gone:
         if any(index.serves(wanted) for wanted in slower.wanted):
             return _is_gone(name, index)

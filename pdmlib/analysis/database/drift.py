@@ -9,16 +9,17 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.analysis.database.gauge_deltas import Between
-from pdmlib.analysis.database.parts import FLAG, PARTITION_OF, Parts, parts_at
-from pdmlib.frames.index_text import index_of
+from pdmlib.analysis.database.parts import FLAG, MOST, PARTITION_OF, Parts, parts_at
+from pdmlib.frames.index_text import index_of, quoted
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
 BUSIER = 3  # times the pace of the window before: less may be more users
 PAGES = 1000  # of 8 kB: a table of under 8 MB may swell without anybody noticing
 SWOLLEN = 1.3  # times the pages a row: autovacuum leaves a fifth of a table dead before it starts
+# Tables whose counters a look reads, and what makes a table one of them: the largest of these times its weight.
+LISTED, BUSY = 2000, {"seq_tup_read": 1.0, "idx_scan": 1.0, "relpages": 100.0}
 Row = dict[str, Any]
 
-MOST = 3000  # things of one kind that a look reads
 _KINDS = ("table", "view", "index", "constraint", "policy", "trigger", "function", "setting", "extension")
 # Kinds that go with their table: `schema.table.thing`.
 _OF_TABLES = ("constraint", "policy", "trigger")
@@ -39,7 +40,7 @@ def drift(between: Between) -> Iterator[Row]:
             yield {
                 "object": kind,
                 "severity": "unknown",
-                "unknown_reason": f"over {MOST} of them, not all were read",
+                "unknown_reason": f"over {MOST:,} of them, not all were read",
             }
             continue
         for row in table.to_dict("records"):
@@ -68,7 +69,7 @@ def _change(kind: str, row: Row) -> Row | None:
     if before is None or after is None or before == after or (kind == "index" and not index_of(before)):
         return None
     if kind == "table":
-        return _table(before.split(FLAG), after.split(FLAG))
+        return _table(row["object"], before.split(FLAG), after.split(FLAG))
     if kind == "policy" and _OPEN.search(after) and not _OPEN.search(before):
         return {
             "severity": "fail",
@@ -93,7 +94,7 @@ def _gone(kind: str, before: str) -> Row:
     }
 
 
-def _table(before: list[str], after: list[str]) -> Row:
+def _table(name: str, before: list[str], after: list[str]) -> Row:
     lost, won = set(before[1:]) - set(after[1:]), set(after[1:]) - set(before[1:])
     if _RLS in lost:
         return {"severity": "fail", "evidence": "row-level security was switched off"}
@@ -101,7 +102,7 @@ def _table(before: list[str], after: list[str]) -> Row:
         return {
             "severity": "warn",
             "evidence": "it is unlogged now: a crash empties it, and no replica has it",
-            "action": "ALTER TABLE .. SET LOGGED",
+            "action": f"ALTER TABLE {quoted(name)} SET LOGGED;",
         }
     old, new = (set(columns.split(", ")) for columns in (before[0], after[0]))
     told = [*(f"+ {c}" for c in sorted(new - old)), *(f"- {c}" for c in sorted(old - new)), *sorted(won)]
@@ -115,6 +116,11 @@ def seq_scans(between: Between) -> Iterator[Row]:
     """Tables read whole: over 10,000 rows a scan, 10 million in the window, and three times the pace before."""
     rows, scans = between.objects("seq_tup_read"), between.objects("seq_scan")
     both = rows.merge(scans, on="object", suffixes=("", "_scan"))
+    most = _most_unlisted(between)
+    # A table that the look before does not list is new, or was not busy enough for it.
+    both = both.assign(
+        value_before=both["value_before"].fillna(most), value_before_scan=both["value_before_scan"].fillna(0.0)
+    )
     read, count = both["value"] - both["value_before"], both["value_scan"] - both["value_before_scan"]
     both = both.assign(read=read, per_scan=read / count.where(count > 0))
     for row in (
@@ -130,6 +136,16 @@ def seq_scans(between: Between) -> Iterator[Row]:
                 "evidence": f"{row['read']:,.0f} rows were read by scans of the whole table",
                 "action": "See which statements in `queries` read it, and index what they filter by",
             }
+
+
+def _most_unlisted(between: Between) -> float:
+    """The most rows that a table which the look before does not list had read: the look lists the busiest."""
+    table = between.case["database_gauges"]
+    table = table[(table["at"] == between.found.before) & table["metric"].isin(BUSY)]
+    if table.loc[table["metric"] == "seq_tup_read", "object"].nunique() < LISTED:
+        return 0.0
+    weight = table["value"] * table["metric"].map(BUSY)
+    return float(weight.groupby(table["object"]).max().min())
 
 
 def _usual_rows(between: Between, row: Row) -> float:

@@ -14,6 +14,7 @@ import pandas as pd
 from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.database import causes, counters, host, pairs, statements
+from pdmlib.analysis.database.alike import joined
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
@@ -406,12 +407,12 @@ def database_findings(case: Case) -> list[dict[str, Any]]:
     detail = table["evidence"].fillna(table["unknown_reason"])
     order = table["severity"].map({status: place for place, status in enumerate(WORST_FIRST)})
     table = table.assign(detail=detail, order=order).sort_values(["order", "check", "object"])
-    return json_rows(table[["check", "object", "severity", "detail", "action"]])
+    return joined(json_rows(table[["check", "object", "severity", "detail", "action"]]), "object", "action")
 
 
 def visibility(case: Case) -> list[dict[str, Any]]:
     """Rows of `visibility`: what the monitoring role can see of each object, and the grant that mends it."""
-    return json_rows(case["visibility"].sort_values("object"))
+    return joined(json_rows(case["visibility"].sort_values("object")), "object", "grant")
 
 
 def findings(case: Case) -> list[Finding]:

@@ -16,6 +16,7 @@ FLAG = " | "
 PARTITIONED, PARTITION_OF = "partitioned", "partition of "
 # Views that stand on views: deeper ones are rare, and a loop of names must end.
 DEEPEST = 5
+MOST = 20_000  # things of one kind that a look reads
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,13 @@ class Parts:
         """Whether an object was there, readable or not."""
         return name in self.details.get(kind, {})
 
+    def lacks(self, kind: str, name: str) -> bool:
+        """Whether an object was not there for sure: a look reads so many of a kind and no more."""
+        return not self.has(kind, name) and len(self.details.get(kind, {})) < MOST
+
     def knows(self, kind: str, name: str) -> bool:
         """Whether the look says for sure what an object is: it was there and readable, or it was not there."""
-        return self.details.get(kind, {}).get(name, "") is not None
+        return self.lacks(kind, name) or self.details.get(kind, {}).get(name) is not None
 
     def tables(self, names: Iterable[str]) -> tuple[str, ...]:
         """The tables behind the names that a statement uses: itself, those below its views, their partitions."""

@@ -67,10 +67,10 @@ def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str
     left = indexes_used(before) - indexes_used(now)
     for name, index in old.indexes.items():
         if name.split(".")[-1] in left:
-            there = have.has("index", name)
-            return f"{name} on {index.shown} " + (
-                "exists and is left" if there else f"is gone: {causes.again(index)}"
-            )
+            if have.has("index", name):
+                return f"{name} on {index.shown} exists and is left"
+            if have.lacks("index", name):
+                return f"{name} on {index.shown} is gone: {causes.again(index)}"
     sql = next((q.sql for q in case.site.queries if q.name == query), "")
     return causes.index_for(have, list(causes.behind(have, filters_of(sql)))) or None
 

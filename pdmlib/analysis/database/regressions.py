@@ -53,7 +53,7 @@ def index_advice(case: Case) -> list[Row]:
 
 def _lost(old: Parts, now: Parts) -> Iterator[Row]:
     """Indexes that are gone from tables that are still there; that of a partition goes with its table's."""
-    gone = {name: index for name, index in old.indexes.items() if not now.has("index", name)}
+    gone = {name: index for name, index in old.indexes.items() if now.lacks("index", name)}
     parents = {(index.table, index.form) for index in gone.values() if index.parent}
     for name, index in gone.items():
         above = {(flag.removeprefix(PARTITION_OF), index.form) for flag in old.flags(index.table)}

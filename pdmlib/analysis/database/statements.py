@@ -64,8 +64,12 @@ NOISE = (
     ),
     *("deallocate", "discard", "select set_config", "fetch", "close", "declare", "listen", "unlisten"),
 )
-# What a migration says once; the check of the schema tells what came of it.
-SCHEMA = ("create ", "alter ", "drop ", "grant ", "revoke ", "comment ", "do ", "truncate ")
+# How an application's statements begin, and one whose text is not known. Any other, called a few times, is a
+# migration's or an administrator's: of what it did the check of the schema tells.
+VERBS = (
+    *("select", "with", "insert", "update", "delete", "merge", "values", "table", "call", "copy", "execute"),
+    "statement",
+)
 SHOWN_KEYS = (
     *("query", "role", "queryid", "calls", "mean_ms", "total_ms", "share_pct", "before_mean_ms", "change_pct"),
     *("regressed", "verdict", "reason", "volume_ms", "latency_ms"),
@@ -125,7 +129,8 @@ def compare(case: Case) -> list[dict[str, Any]]:
     if found is None:
         return []
     table = _lifetime(case, found) if found.before is None else judged(case, found)
-    by_hand = table["text"].str.startswith(SCHEMA) & table[["calls", "n_before"]].lt(FEWEST).all(axis=1)
+    few = table[["calls", "n_before"]].lt(FEWEST).all(axis=1)
+    by_hand = few & ~table["text"].str.extract(r"(\w+)", expand=False).isin(VERBS)
     table = table[~table["text"].str.startswith(NOISE) & ~by_hand]
     moved = table[~table["verdict"].isin(_UNMOVED)]
     shown = pd.concat([table.nlargest(SHOWN // 3, "total_ms"), moved.nlargest(SHOWN, "total_ms"), table])

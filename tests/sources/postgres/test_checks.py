@@ -176,6 +176,66 @@ def test_a_fault_is_found_and_its_fix_removes_it(database: Database, check: str,
     assert severities(found_by(database, check)) == {"pass"}
 
 
+SPLIT = (
+    "CREATE TABLE public.s (id int, note text) PARTITION BY RANGE (id);"
+    "CREATE TABLE public.s1 PARTITION OF public.s FOR VALUES FROM (0) TO (9);"
+    "ALTER TABLE public.s ADD PRIMARY KEY (id);"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("check", "fault"),
+    [
+        ("redundant_index", 'CREATE INDEX "Twice" ON public.t (note); CREATE INDEX wide ON public.t (note, id)'),
+        (
+            "redundant_index",
+            SPLIT + "CREATE INDEX twice ON public.s (note); CREATE INDEX wide ON public.s (note, id)",
+        ),
+        ("invalid_objects", "ALTER TABLE public.t ADD CONSTRAINT few CHECK (id < 9) NOT VALID"),
+        ("table_hygiene", SPLIT + "ALTER TABLE public.s ADD COLUMN parent int REFERENCES public.t"),
+        ("table_hygiene", "ALTER TABLE public.t SET UNLOGGED"),
+        ("policies", "CREATE POLICY own ON public.t USING (id = 1)"),
+        ("unanalysed", "INSERT INTO public.t SELECT g FROM generate_series(1, 20000) AS g"),
+    ],
+)
+def test_the_statement_that_is_advised_runs_and_removes_the_fault(
+    database: Database, check: str, fault: str
+) -> None:
+    database.run("CREATE TABLE public.t (id int PRIMARY KEY, note text)", fault)
+    (row,) = found_by(database, check)
+    database.run(str(row["action"]).split(";")[0])
+    assert severities(found_by(database, check)) == {"pass"}
+
+
+def test_an_index_of_which_a_partition_lacks_its_part_is_no_failed_build(database: Database) -> None:
+    database.run(SPLIT, "CREATE INDEX part ON ONLY public.s (note)")
+    (row,) = found_by(database, "invalid_objects")
+    assert (row["object"], row["evidence"]) == ("public.part", "not every partition has its part of this index")
+    database.run(
+        "CREATE INDEX CONCURRENTLY part1 ON public.s1 (note)", "ALTER INDEX public.part ATTACH PARTITION part1"
+    )
+    assert severities(found_by(database, "invalid_objects")) == {"pass"}
+
+
+def test_the_index_that_a_critical_query_lacks_has_its_names_quoted(database: Database) -> None:
+    database.run(
+        'CREATE TABLE public."Tickets" (id int PRIMARY KEY, "Owner" int)',
+        'INSERT INTO public."Tickets" SELECT g, g FROM generate_series(1, 5000) AS g',
+        "ANALYZE",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO pdm_monitor",
+    )
+    query = {
+        "name": "q",
+        "title": "Q",
+        "sql": 'SELECT * FROM public."Tickets" WHERE "Owner" = 7',
+        "limit_ms": 5000,
+    }
+    rows = {row["object"]: row for row in found_by(database, "critical_query", queries=[query])}
+    database.run(str(rows["q: public.Tickets"]["action"]))
+    assert [row["object"] for row in found_by(database, "critical_query", queries=[query])] == ["q"]
+
+
 def test_a_role_that_may_write_nothing_is_read_only_on_purpose(database: Database) -> None:
     database.run(
         "CREATE TABLE public.t (id int PRIMARY KEY)",

@@ -153,12 +153,16 @@ def test_a_look_through_a_transaction_pooler_leaves_nothing_on_the_connection_th
     """Both log in as one role and share one connection: ours, then the application's."""
     with a_pooler(shop, "transaction") as pooler:
         site = shop.site(ADMIN, postgres={"allow_superuser": True}, features=[FEATURE])
-        source.collect(through(site, pooler.address(ADMIN)), shop.scope(site))
+        shop.run("SET ROLE authenticated", "SELECT at FROM public.orders WHERE id = 1")
+        found = source.collect(through(site, pooler.address(ADMIN)), shop.scope(site))
+        assert found["statement_plans"]["plan"].notna().any()
         with psycopg.connect(pooler.address(ADMIN), autocommit=True, prepare_threshold=None) as application:
             for setting, default in (
                 ("statement_timeout", "0"),
                 ("row_security", "on"),
                 ("lock_timeout", "0"),
+                ("plan_cache_mode", "auto"),
+                ("role", "none"),
                 ("default_transaction_read_only", "off"),
             ):
                 assert application.execute(f"SHOW {setting}".encode()).fetchone() == (default,)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib.frames.index_text import proposed, quoted
 from pdmlib.frames.readings import significant
-from pdmlib.frames.statement_text import Filter, filters_of
+from pdmlib.frames.statement_text import filters_of
 from pdmlib.site.tables import Query
 from pdmlib.sources.postgres.checks.result import INFO, PASS, UNKNOWN, WARN, Look, Result, unknown
 from pdmlib.sources.postgres.plan import nodes
@@ -112,7 +113,8 @@ def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Re
     evidence = f"it reads {table} whole and throws {thrown:,.0f} rows away; " + (
         f"{serving[0]} exists and is not used" if serving else "no index helps"
     )
-    action = index_for(Filter(table, columns)) if columns and not serving else f"ANALYZE {table} and read its plan"
+    lacks = proposed(table, columns, partitioned=False)
+    action = lacks if columns and not serving else f"ANALYZE {quoted(table)}; and read its plan"
     return Result(
         "critical_query",
         f"{query.name}: {table}",
@@ -124,11 +126,6 @@ def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Re
         evidence=evidence,
         action=action,
     )
-
-
-def index_for(wanted: Filter) -> str:
-    """The statement that makes the index which a filter lacks."""
-    return f"CREATE INDEX CONCURRENTLY ON {wanted.table} ({', '.join(wanted.columns)});"
 
 
 def cron_log(look: Look) -> list[Result]:

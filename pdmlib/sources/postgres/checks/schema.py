@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from pdmlib.frames.index_text import quoted
 from pdmlib.frames.readings import Status
 from pdmlib.sources.postgres.checks.result import FAIL, INFO, UNKNOWN, WARN, Look, Result, graded, unknown
 
@@ -87,7 +86,7 @@ def redundant_indexes(look: Look) -> list[Result]:
             value=r["bytes"],
             unit="bytes",
             evidence=f"its columns begin {r['covered_by']}",
-            action=f"DROP INDEX CONCURRENTLY {quoted(r['object'])}; keep its definition",
+            action=r["action"],
         )
         for r in look.rows("redundant_indexes")
     ]

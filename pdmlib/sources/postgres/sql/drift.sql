@@ -1,4 +1,4 @@
--- What the schema is made of: one row a thing (kind, object, detail, value), at most 3000 of a kind, largest tables
+-- What the schema is made of: one row a thing (kind, object, detail, value), at most 20,000 of a kind, largest
 -- first. detail: as the server would make it again; NULL while a migration holds or awaits the lock of its table,
 -- since pg_get_indexdef and its like would wait behind it. value: of an index 1 when it is valid, else 0.
 -- Source: the catalogue.
@@ -17,7 +17,7 @@ WITH locked AS MATERIALIZED (
          CASE WHEN t.free AND i.oid NOT IN (SELECT relation FROM locked) THEN left(pg_get_indexdef(i.oid), 4000) END AS detail,
          x.indisvalid::int::float8 AS value
   FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN tables AS t ON t.oid = x.indrelid
-  ORDER BY t.relpages DESC, 2 LIMIT 3000
+  ORDER BY t.relpages DESC, 2 LIMIT 20000
 )
 UNION ALL
 (
@@ -30,12 +30,12 @@ UNION ALL
          || CASE WHEN t.relispartition THEN coalesce((SELECT ' | partition of ' || p.object FROM pg_inherits AS h
             JOIN tables AS p ON p.oid = h.inhparent WHERE h.inhrelid = t.oid LIMIT 1), '') ELSE '' END, NULL
   FROM tables AS t WHERE t.relkind IN ('r', 'p')
-  ORDER BY t.relpages DESC, 2 LIMIT 3000
+  ORDER BY t.relpages DESC, 2 LIMIT 20000
 )
 UNION ALL
 (
   SELECT 'view', t.object, CASE WHEN t.free THEN left(pg_get_viewdef(t.oid), 4000) END, NULL
-  FROM tables AS t WHERE t.relkind IN ('v', 'm') ORDER BY 2 LIMIT 1000
+  FROM tables AS t WHERE t.relkind IN ('v', 'm') ORDER BY 2 LIMIT 20000
 )
 UNION ALL
 (
@@ -46,7 +46,7 @@ UNION ALL
            || coalesce(' using ' || pg_get_expr(p.polqual, p.polrelid), '')
            || coalesce(' with check ' || pg_get_expr(p.polwithcheck, p.polrelid), ''), 2000) END, NULL
   FROM pg_policy AS p JOIN tables AS t ON t.oid = p.polrelid
-  ORDER BY 2 LIMIT 3000
+  ORDER BY 2 LIMIT 20000
 )
 UNION ALL
 (
@@ -54,7 +54,7 @@ UNION ALL
          CASE WHEN t.free THEN left(pg_get_triggerdef(g.oid), 2000)
            || CASE WHEN g.tgenabled = 'D' THEN ' | switched off' ELSE '' END END, NULL
   FROM pg_trigger AS g JOIN tables AS t ON t.oid = g.tgrelid
-  WHERE NOT g.tgisinternal ORDER BY t.relpages DESC, 2 LIMIT 3000
+  WHERE NOT g.tgisinternal ORDER BY t.relpages DESC, 2 LIMIT 20000
 )
 UNION ALL
 (
@@ -63,7 +63,7 @@ UNION ALL
            || CASE WHEN k.convalidated THEN '' ELSE ' not valid' END, NULL
   FROM pg_constraint AS k JOIN tables AS t ON t.oid = k.conrelid
   WHERE k.contype IN ('c', 'f', 'p', 'u', 'x')
-  ORDER BY t.relpages DESC, 2 LIMIT 3000
+  ORDER BY t.relpages DESC, 2 LIMIT 20000
 )
 UNION ALL
 (
@@ -71,7 +71,7 @@ UNION ALL
          md5(f.prosrc), NULL
   FROM pg_proc AS f JOIN spaces AS n ON n.oid = f.pronamespace
   WHERE NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = f.oid AND d.deptype = 'e')
-  ORDER BY 2 LIMIT 3000
+  ORDER BY 2 LIMIT 20000
 )
 UNION ALL
 (

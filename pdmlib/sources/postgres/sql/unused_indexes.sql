@@ -5,7 +5,7 @@ SELECT s.schemaname || '.' || s.indexrelname AS object, c.relpages * 8192::float
         FROM pg_stat_bgwriter AS b, pg_stat_database AS d WHERE d.datname = current_database()) AS days
 FROM pg_stat_user_indexes AS s
 JOIN pg_class AS c ON c.oid = s.indexrelid JOIN pg_index AS x ON x.indexrelid = s.indexrelid
-WHERE s.idx_scan = 0 AND c.relpages >= 128 AND NOT x.indisunique AND x.indisvalid
+WHERE s.idx_scan = 0 AND NOT c.relispartition AND c.relpages >= 128 AND NOT x.indisunique AND x.indisvalid
   AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conindid = s.indexrelid)
 ORDER BY c.relpages DESC, 1
 LIMIT 100
