@@ -29,6 +29,7 @@ INSIDE = {
         writing
         steps
         live_table options production replay schema status_table
+        terminal
     """,
     "demo": """
         __main__
