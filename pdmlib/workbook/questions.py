@@ -24,17 +24,19 @@ from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
-from pdmlib.report.html import Table
+from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.calls import each_told, misnamed, named, no_attribute
+from pdmlib.workbook.live import Live, slider
 from pdmlib.workbook.opening import misfit
 
 Edge = float | bool | str
 EDGES = 9  # of a curve for which none are given, from half to twice the value that was measured
+SLIDES = 60  # places of a slider of limits: three pixels and more each on a notebook's width
 KINDS = ("csv", "parquet")
 
 
@@ -220,6 +222,35 @@ class Questions:
         here = self.verdict.reading(reading) is not None
         empty = "Nothing would flip." if here else "The site does without the source of this reading."
         return self._told("what_if", rows, empty=empty)
+
+    def slide_limit(self, reading: str) -> Live:
+        """A slider of the mildest limit of a reading, which says at once what the verdict becomes.
+
+        It moves in JupyterLab, and nothing is asked again; elsewhere it is the curve of `what_if`.
+
+        Raises:
+            CallError: no reading of that id has limits, or they are no numbers.
+        """
+        metric = self._limited(reading)
+        now = number_of(ladders.target_of(self.case, metric))
+        if now is None or misfit(metric.unit, now):
+            raise CallError(f"limits of {reading} are no numbers, so that none can be slid; what_if tries one")
+        edges = self._edges(reading)
+        low, high = min(now, *edges), max(now, *edges)
+        steps = {float(f"{low + (high - low) * step / SLIDES:.3g}") for step in range(SLIDES + 1)}
+        places = sorted(steps | {now})
+        options = [(amount(edge, metric.unit), edge) for edge in places]
+        return Live(
+            f"limit of {reading}",
+            self.what_if(reading),
+            lambda: slider(options, places.index(now), "limit", lambda edge: self._verdict_at(reading, edge)),
+        )
+
+    def _verdict_at(self, reading: str, edge: float) -> Html:
+        """What the verdict becomes at one limit, and what flips on the way."""
+        row = self._at_edge(reading, edge)
+        said = f"{reading} {row['limit']}: the reading {row['reading']}, the report {row['status']}"
+        return Html(f"<p class='message'>{escape(said)}</p>{self.what_if(reading, edge).html}")
 
     def add(
         self,
