@@ -249,7 +249,7 @@ class Questions:
     def _verdict_at(self, reading: str, edge: float) -> Html:
         """What the verdict becomes at one limit, and what flips on the way."""
         row = self._at_edge(reading, edge)
-        said = f"{reading} {row['limit']}: the reading {row['reading']}, the report {row['status']}"
+        said = f"{reading} {row['limit']}: {row['reading']}; the whole report: {row['status']}"
         return Html(f"<p class='message'>{escape(said)}</p>{self.what_if(reading, edge).html}")
 
     def add(

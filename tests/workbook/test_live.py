@@ -1,4 +1,4 @@
-"""What moves in JupyterLab stands still elsewhere and says so; tests/workbook/test_afternoon.py moves it by hand."""
+"""What moves in JupyterLab stands still elsewhere and says so; test_afternoon.py moves it by hand."""
 
 from __future__ import annotations
 
@@ -71,10 +71,11 @@ def test_the_slider_says_at_each_place_what_the_verdict_becomes(day: Report) -> 
     moved, told = parts(day.slide_limit("latency_p95_ms"))
     assert (moved.value, plain(told.value)) == (
         1000.0,
-        "latency_p95_ms < 1000 ms: the reading warn, the report YELLOW Nothing would flip.",
+        "latency_p95_ms < 1000 ms: warn; the whole report: YELLOW Nothing would flip.",
     )
     moved.value = min((edge for _, edge in moved.options if edge > 1200))
-    assert "the reading pass" in plain(told.value) and "latency_p95_ms ⚠ warn ✓ pass" in plain(told.value)
+    assert "ms: pass; the whole report: UNKNOWN" in plain(told.value)  # which it was, but for the slow p95
+    assert plain(told.value).endswith("latency_p95_ms warn pass")
     edges = [edge for _, edge in moved.options]
     assert (edges[0], edges[-1], edges == sorted(edges)) == (600.0, 2400.0, True)
 
