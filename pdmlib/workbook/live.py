@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from markupsafe import escape
 
-from pdmlib.errors import PdmError
+from pdmlib.errors import PdmError, Spelt
 from pdmlib.report.html import Html, dressed
 from pdmlib.site.environment import environment_value
 
@@ -23,7 +23,7 @@ SESSION = "JPY_SESSION_NAME"  # a Jupyter server sets it in the kernel of a note
 
 
 @dataclass(frozen=True, eq=False)
-class Live:
+class Live(Spelt):
     """Something that a person may move in JupyterLab.
 
     Attributes:

@@ -17,7 +17,7 @@ from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
 from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
@@ -30,7 +30,7 @@ from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
-from pdmlib.workbook.calls import each_told, misnamed, named, no_attribute
+from pdmlib.workbook.calls import each_told, misnamed, named, written_into
 from pdmlib.workbook.live import Live, slider
 from pdmlib.workbook.opening import misfit
 
@@ -274,6 +274,8 @@ class Questions:
         Raises:
             CallError: there is a reading of that id already, or a step cannot be read.
         """
+        if not name.isidentifier():
+            raise CallError(f"{shown(name)} is not an id: letters, digits and _, such as night_p95_ms")
         if name in {metric.id for metric in all_metrics(self.case.site)}:
             raise CallError(f"{name!r} is a reading already; give yours another name")
         steps = (limits,) if isinstance(limits, str) else limits
@@ -295,7 +297,8 @@ class Questions:
         asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
         known = {*FILLED_BY, *self.verdict.tables, "readings"}
         found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
-        rows = [_written(Path(folder), name, self._exported(name), kind) for name in found]
+        with written_into(folder) as target:
+            rows = [_written(target, name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)
 
     def _exported(self, name: str) -> pd.DataFrame:
@@ -410,7 +413,6 @@ def _written(folder: Path, name: str, table: pd.DataFrame, kind: str) -> dict[st
         mixed = [column for column, kind in plain.dtypes.items() if str(kind) == "object"]
         write_table(path, plain.assign(**{column: plain[column].map(_as_text) for column in mixed}))
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
         plain.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
     return {"file": str(path), "rows": len(table), "columns": len(table.columns)}
 

@@ -34,7 +34,7 @@ from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.sides import compared, told_apart
 from pdmlib.verdict.verdict import Verdict, judge
-from pdmlib.workbook.calls import check, named, told
+from pdmlib.workbook.calls import check, named, told, written_into
 from pdmlib.workbook.gather import gather
 from pdmlib.workbook.live import Live, range_slider
 from pdmlib.workbook.opening import open_site
@@ -363,23 +363,25 @@ class Report(Questions):
 
     @told
     def write(self, folder: str) -> Html:
-        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so."""
+        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so.
+
+        A page of them is `report.html`, which is made of an executed notebook and not of a report alone.
+        """
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
-        target = Path(folder)
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CallError(f"{folder}: no folder can be made there: {error.strerror}") from None
         markdown = self.case.attempt(
             "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
         )
-        (target / "report.md").write_text(markdown, encoding="utf-8")
-        content = document.document(self.verdict, self.generated_at)
-        (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
+        content = document.encoded(document.document(self.verdict, self.generated_at))
+        with written_into(folder) as target:
+            (target / "report.md").write_text(markdown, encoding="utf-8")
+            (target / "report.json").write_text(content, encoding="utf-8")
         if (target / "collection").exists():  # a run, which writes the page too and tells of it itself
             return Html("")
-        return self._list([f"{target / name} is written" for name in ("report.md", "report.json")])
+        page = (
+            "report.html is a page of a notebook: `pdm report` writes it, `jupyter nbconvert --to html` makes one"
+        )
+        return self._list([*(f"{target / name} is written" for name in ("report.md", "report.json")), page])
 
     def _unwritten(self, reason: str) -> str:
         title, verdict = self.case.site.title, self.verdict

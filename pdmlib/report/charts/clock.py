@@ -28,6 +28,7 @@ class Times(Locator):
 
     def marked(self) -> tuple[list[float], list[str]]:
         """The places, and the words that stand there."""
+        assert self.axis is not None  # set_major_locator gives it
         start, end = sorted(self.axis.get_view_interval())
         ticks = _day_ticks if end - start > 2 * 86400 else _hour_ticks
         return ticks(start, end, self.zone, self.inches)
