@@ -2,7 +2,7 @@
 
 The replaced commands run `papermill` and `jupyter nbconvert` on a notebook that imports pandas and
 matplotlib and draws eight plots; ours starts the demo, collects, judges and writes four files. Then all
-reports of one moment at once against one by one.
+reports of one moment at once against one by one, and the commands that only look.
 """
 
 from __future__ import annotations
@@ -50,6 +50,14 @@ def every(rounds: int = 2) -> None:
     print(together.against(apart))
 
 
+def looking(rounds: int = 15) -> None:
+    """Prints what the commands cost that only look."""
+    pdm = str(Path(sys.executable).with_name("pdm"))
+    with TemporaryDirectory() as folder:
+        commands = {"pdm status": [pdm, "status", "--out", folder], "pdm --help": [pdm, "--help"]}
+        print(table(alternate(commands, rounds)))
+
+
 def main(rounds: int = 5) -> None:
     """Prints the table and the ratio."""
     tools = Path(sys.executable).parent
@@ -67,6 +75,7 @@ def main(rounds: int = 5) -> None:
     ours, theirs = timings.values()
     print(ours.against(theirs))
     every()
+    looking()
 
 
 if __name__ == "__main__":

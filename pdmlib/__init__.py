@@ -49,7 +49,7 @@ def __getattr__(name: str) -> Any:
         return getattr(report, name)
     if name.startswith("_"):
         raise AttributeError(f"module 'pdmlib' has no attribute {name!r}")
-    from pdmlib.workbook.calls import no_attribute
+    from pdmlib.errors import no_attribute
 
     raise no_attribute(name, __all__, "pdmlib")
 

@@ -11,11 +11,14 @@ PdmError
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 # How much of a value is repeated in an error, in characters: enough to find it, short enough for one line.
 SHOWN = 60
+MOST_NEAR = 3  # names that a mistyped one may have meant, as many as a line can hold
 
 
 def where(error: BaseException) -> str:
@@ -81,6 +84,35 @@ def spelt_like(name: str, allowed: Iterable[str], most: int = 1) -> list[str]:
 
     folded = {known.casefold(): known for known in allowed}
     return [folded[found] for found in get_close_matches(name[:200].casefold(), folded, n=most)]
+
+
+def near(name: str, known: Iterable[str]) -> list[str]:
+    """The names that somebody may have meant, best first: those spelt like it, then those that contain it."""
+    names, text = list(known), name[:200].casefold()
+    holding = [one for one in names if len(text) > 2 and text in one.casefold()]
+    return list(dict.fromkeys([*spelt_like(name, names, MOST_NEAR), *holding]))[:MOST_NEAR]
+
+
+def no_attribute(
+    name: str, known: Iterable[str], what: str, keys: Mapping[str, str] = MappingProxyType({})
+) -> NoSuchNameError:
+    """What a misspelt attribute raises; plain for the names that programs try.
+
+    Args:
+        keys: names that are no attributes but keys, and how they are written.
+    """
+    if name.startswith("_"):
+        return NoSuchNameError(name)
+    meant = [keys.get(one, one) for one in near(name, [*(k for k in known if k[0] != "_"), *keys])]
+    told = f"did you mean {' or '.join(meant)}? " if meant else ""
+    return NoSuchNameError(f"{what} has no {shown(name)}; {told}`dir(..)` lists what it has")
+
+
+class Spelt:
+    """What a notebook hands out: an attribute that is misspelt is answered with the nearest right ones."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise no_attribute(name, dir(self), f"a {type(self).__name__.lower()}")
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

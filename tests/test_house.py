@@ -29,6 +29,7 @@ INSIDE = {
         writing
         steps
         live_table options production replay schema status_table
+        terminal
     """,
     "demo": """
         __main__
@@ -44,7 +45,7 @@ INSIDE = {
         doctor execute probe report site_draft
         questions
         gather
-        calls explained github mail notify opening pdf probe_record scope shipped status survey telemetry
+        calls explained github live mail notify opening pdf probe_record scope shipped status survey telemetry
     """,
     "workbook.survey": """
         database
@@ -66,7 +67,8 @@ INSIDE = {
         catalogue
         series
         cron timeline
-        adoption bars clock days uptime
+        adoption bars days uptime zoom
+        clock
         picture
     """,
     "verdict": """
@@ -188,6 +190,8 @@ INSIDE = {
 HOMES = {
     "matplotlib": {"report.charts"},
     "papermill": {"workbook.execute"},
+    "ipywidgets": {"workbook.live"},
+    "ipympl": {"report.charts.zoom"},
     "nbconvert": {"report.page"},
     "sentry_sdk": {"workbook.telemetry"},
     "httpx": {"sources", "demo"},

@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from pdmlib.analysis.limits import ladder_target
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, shown
@@ -30,6 +33,8 @@ def ladder(steps: Iterable[str]) -> Ladder:
     Raises:
         CallError: a step that is not written so.
     """
+    if not isinstance(steps, Iterable):
+        raise CallError(f"{shown(steps)} is no list of limits; write {EXAMPLE}")
     found = [_step(text) for text in steps]
     return tuple(sorted(found, key=lambda limit: (_WORSE.index(limit.status), _mildness(limit))))
 
@@ -77,7 +82,8 @@ def own_metric(
         steps: its ladder in words; without one the reading is only to know.
         low, high: its 95 % interval, where there is one.
     """
-    measure: Callable[[Case], Any] = value if callable(value) else lambda _: value
+    given = None if callable(value) else _plain(value)
+    measure: Callable[[Case], Any] = value if callable(value) else lambda _: given
     limits = ladder(steps)
     return Metric(
         name,
@@ -92,9 +98,23 @@ def own_metric(
 
 
 def _measured(value: Any, case: Case, low: float | None, high: float | None) -> Measurement:
-    if isinstance(value, Measurement):
-        return replace(value, source=value.source or SOURCE, window=value.window or case.window)
-    plain: Value = value.item() if hasattr(value, "item") else value
+    plain = _plain(value)
+    if isinstance(plain, Measurement):
+        return replace(plain, source=plain.source or SOURCE, window=plain.window or case.window)
     if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
         return Measurement.missing(State.NO_DATA, "its cell of the notebook found no value", SOURCE)
     return Measurement(State.MEASURED, plain, low=low, high=high, source=SOURCE, window=case.window)
+
+
+def _plain(value: Any) -> Value | Measurement:
+    """A value as Python has it; what numpy and pandas call missing is None.
+
+    Raises:
+        CallError: it is none that a reading can have.
+    """
+    found = value.item() if isinstance(value, np.generic) else None if value is pd.NA or value is pd.NaT else value
+    if found is None or isinstance(found, Measurement | bool | str | int | float):
+        return found
+    raise CallError(
+        f"a value is a number, a word, true or false, or a function of a case, not {type(value).__name__}"
+    )

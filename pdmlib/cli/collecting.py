@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import AsJson, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught, console
+from pdmlib.cli.options import AsJson, AsOf, Debug, DeployedAt, Notify, Out, SiteOption, caught
 from pdmlib.cli.steps import of_sources, steps
+from pdmlib.cli.terminal import console
 from pdmlib.cli.writing import webhook_of
 from pdmlib.frames.readings import Answer
 from pdmlib.site.site import SOURCE_NAMES

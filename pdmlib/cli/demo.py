@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
-from pdmlib.cli.options import AsJson, Debug, SiteOption, caught, console, secret_variables
+from pdmlib.cli.options import AsJson, Debug, SiteOption, caught, secret_variables
 from pdmlib.cli.reports import announce_line
+from pdmlib.cli.terminal import console
 from pdmlib.errors import SiteError
 from pdmlib.site.environment import set_environment
 from pdmlib.site.load import load_site, read_demo

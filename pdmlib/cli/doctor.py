@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pdmlib.cli.lab import ready_site
-from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, check_out, console
+from pdmlib.cli.options import AsOf, Debug, Out, SiteOption, caught, check_out
+from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError
 from pdmlib.frames.states import Proof
 from pdmlib.frames.understanding import Understood

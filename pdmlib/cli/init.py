@@ -10,7 +10,8 @@ import typer
 from rich.console import Console
 
 from pdmlib.cli.doctor import endpoints_table, examined, show
-from pdmlib.cli.options import Debug, caught, console
+from pdmlib.cli.options import Debug, caught
+from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError, PdmError, SourceError
 from pdmlib.site.environment import environment_value
 from pdmlib.site.load import load_site

@@ -10,8 +10,9 @@ from typing import Any
 
 import typer
 
-from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, check_out, console
+from pdmlib.cli.options import AsOf, Debug, DeployedAt, Out, SiteOption, caught, check_out
 from pdmlib.cli.production import production_of
+from pdmlib.cli.terminal import console
 from pdmlib.site.site import Site
 from pdmlib.workbook.gather import history_folder
 from pdmlib.workbook.opening import open_site

@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
-from pdmlib.cli.options import tell
 from pdmlib.phases.phase import INCIDENT
+from pdmlib.site.environment import without_plugins
 
 # Command -> the file of `cli/` that has its function. A file is imported when its command is called: help and
 # completion want no more than the first line of each docstring, and importing every file takes a second.
@@ -85,6 +85,8 @@ def _say(error: Any) -> None:
         return
     if near:
         text = f"{error.message}. Did you mean {near[0]!r}?"
+    from pdmlib.cli.options import tell
+
     path = error.ctx.command_path if getattr(error, "ctx", None) else "pdm"
     tell(f"{text[:1].lower()}{text[1:].rstrip('.')}" + ("" if text.endswith("?") else f"; see {path} --help"))
 
@@ -131,6 +133,7 @@ def _options(
 def main() -> None:
     """Entry point of the `pdm` command."""
     let_ends_be_orderly()
+    without_plugins()
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe of ASCII gets escapes in place of what it cannot show.
         if isinstance(stream, TextIOWrapper):

@@ -9,13 +9,11 @@ from tempfile import TemporaryFile
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from pdmlib.errors import CallError, PdmError, SiteError
 from pdmlib.frames.states import ReportStatus
 from pdmlib.workbook.shipped import site_file
 
-console = Console(stderr=True, highlight=False)
 FAIL_ON = {
     "red": (ReportStatus.RED,),
     "yellow": (ReportStatus.RED, ReportStatus.YELLOW),
@@ -88,6 +86,9 @@ def check_out(out: Path) -> None:
 
 def tell(error: object) -> None:
     """Prints a failure as one line."""
+    # Imported where it is needed: most calls have no mistake, and what draws on terminals takes a while to load.
+    from pdmlib.cli.terminal import console
+
     console.print(f"pdm: {error}", style="red", markup=False, soft_wrap=True)
 
 
@@ -116,5 +117,7 @@ def caught(debug: bool) -> Iterator[None]:
         tell(f"{where}{error.strerror or error}")
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
+        from pdmlib.cli.terminal import console
+
         console.print("stopped; nothing half-written is left")
         raise typer.Exit(130) from None

@@ -22,10 +22,10 @@ from pdmlib.cli.options import (
     Out,
     SiteOption,
     caught,
-    console,
     in_one_line,
     tell,
 )
+from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError, one_of
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import EXTRAS, INCIDENT, PHASES

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from rich.console import Console
-
 from pdmlib.cli.options import AsJson, AsOf, Debug, DeployedAt, Out, SiteOption, caught
 from pdmlib.workbook.shipped import DEMO_SITE
 
@@ -41,4 +39,4 @@ def status(
         if as_json:
             print(json.dumps(found.as_json(), indent=2))
         else:
-            Console(highlight=False, markup=False).print(status_table.picture(found, loaded.title, loaded.zone))
+            print(*status_table.lines(found, loaded.title, loaded.zone), sep="\n")

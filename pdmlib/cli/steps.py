@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from pdmlib.cli.options import console
+from pdmlib.cli.terminal import console
 
 # What is done, and which share of the whole that makes: None while no share is known.
 Step = Callable[[str, float | None], None]

@@ -14,9 +14,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from pdmlib.cli.options import check_out, console, in_one_line, secret_variables
+from pdmlib.cli.options import check_out, in_one_line, secret_variables
 from pdmlib.cli.production import production_of
 from pdmlib.cli.steps import Step, of_sources, steps
+from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError, PdmError
 from pdmlib.frames.readings import Priority
 from pdmlib.phases.phase import INCIDENT

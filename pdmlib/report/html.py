@@ -18,6 +18,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
+from pdmlib.errors import Spelt
 from pdmlib.frames.readings import counted
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
@@ -33,7 +34,7 @@ MOST_ROWS = 1000  # of a table in one output, which a browser holds at once
 
 
 @dataclass(frozen=True)
-class Html:
+class Html(Spelt):
     """A piece of HTML that a notebook shows; everything in it is escaped already."""
 
     html: str

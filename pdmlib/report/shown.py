@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from pdmlib.errors import Spelt
 from pdmlib.frames.readings import Reading, counted
 from pdmlib.report import tables, words
 from pdmlib.report.card import Told, card_of
@@ -19,7 +20,7 @@ from pdmlib.verdict.verdict import Verdict
 _LINK = re.compile(r' <a href="#[^"]*">[^<]*</a>')
 
 
-class ShownReading(Reading):
+class ShownReading(Reading, Spelt):
     """A reading that a notebook shows as the report does."""
 
     @classmethod
@@ -31,7 +32,7 @@ class ShownReading(Reading):
         return tables.readings([self], {}, most=1)._repr_html_()
 
 
-class ShownCause(Cause):
+class ShownCause(Cause, Spelt):
     """A cause that a notebook shows as the report does."""
 
     @classmethod

@@ -14,7 +14,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from pdmlib.errors import one_of, shown
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
-from pdmlib.site.masking import keep_secret
 from pdmlib.site.tables import (
     Activity,
     AppAlerts,
@@ -298,6 +297,8 @@ class Site(Part):
 
     def secret(self, variable: str) -> str:
         """The value of a secret's environment variable; from now on no text that is shown holds it."""
+        from pdmlib.site.masking import keep_secret
+
         value = self.secrets[variable].get_secret_value()
         keep_secret(value)
         return value

@@ -9,7 +9,6 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pdmlib.errors import one_of, shown
-from pdmlib.site.log_formats import FormatError, check
 from pdmlib.site.terms import (
     APP_ALERTS,
     CRON,
@@ -420,6 +419,8 @@ class Requests(Part):
             return self
         if "format" in self.model_fields_set and self.format not in ("combined", "json"):
             raise MisplacedError(("format",), "leave it out: log_format says what the lines are")
+        from pdmlib.site.log_formats import FormatError, check
+
         try:
             check(self.log_format)
         except FormatError as error:

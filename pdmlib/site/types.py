@@ -208,4 +208,9 @@ Words = Annotated[
 class Part(BaseModel):
     """Base of every block: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        defer_build=True,  # a block alone is seldom read: the site, which is built once, holds them all
+    )

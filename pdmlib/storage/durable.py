@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 from collections.abc import Iterator
@@ -73,6 +72,8 @@ def exchange(new: Path, old: Path) -> None:
 
 
 def _exchanged(new: Path, old: Path) -> bool:
+    import ctypes
+
     rename = getattr(ctypes.CDLL(None), "renameat2", None)
     return rename is not None and rename(_AT_FDCWD, bytes(new), _AT_FDCWD, bytes(old), _EXCHANGE) == 0
 

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from functools import wraps
 from numbers import Integral, Real
 from pathlib import Path
-from types import FunctionType, MappingProxyType
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
-from pdmlib.errors import CallError, NoSuchNameError, shown, spelt_like
+from pdmlib.errors import CallError, near, shown
 from pdmlib.site.site import Site
 
 T = TypeVar("T")
 Call = TypeVar("Call", bound=Callable[..., Any])
-MOST_NEAR = 3  # names that a mistyped one may have meant, as many as a line can hold
 MOST_LISTED = 24  # names that a line can list; of more it says where they all are
 # Annotation -> what is taken for it, and in words. What is annotated otherwise is checked where it is used.
 KINDS: dict[str, tuple[type, str]] = {
@@ -29,13 +29,6 @@ KINDS: dict[str, tuple[type, str]] = {
     "datetime": (datetime, "a datetime"),
     "Site": (Site, "what load_site gave"),
 }
-
-
-def near(name: str, known: Iterable[str]) -> list[str]:
-    """The names that somebody may have meant, best first: those spelt like it, then those that contain it."""
-    names, text = list(known), name[:200].casefold()
-    holding = [one for one in names if len(text) > 2 and text in one.casefold()]
-    return list(dict.fromkeys([*spelt_like(name, names, MOST_NEAR), *holding]))[:MOST_NEAR]
 
 
 def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
@@ -65,19 +58,19 @@ def named(name: str, known: Iterable[str], what: str, listed: str) -> str:
     return name
 
 
-def no_attribute(
-    name: str, known: Iterable[str], what: str, keys: Mapping[str, str] = MappingProxyType({})
-) -> NoSuchNameError:
-    """What a misspelt attribute raises; plain for the names that programs try.
+@contextmanager
+def written_into(folder: str) -> Iterator[Path]:
+    """A folder to write files into, which is made.
 
-    Args:
-        keys: names that are no attributes but keys, and how they are written.
+    Raises:
+        CallError: it cannot be, or a file cannot be written there.
     """
-    if name.startswith("_"):
-        return NoSuchNameError(name)
-    meant = [keys.get(one, one) for one in near(name, [*(k for k in known if k[0] != "_"), *keys])]
-    told = f"did you mean {' or '.join(meant)}? " if meant else ""
-    return NoSuchNameError(f"{what} has no {shown(name)}; {told}`dir(..)` lists what it has")
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        yield target
+    except OSError as error:
+        raise CallError(f"{folder}: nothing can be written there: {error.strerror or error}") from None
 
 
 def told(call: Call) -> Call:

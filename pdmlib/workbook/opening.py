@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
+from numbers import Real
 from pathlib import Path
 
 from pdmlib.errors import SiteError, one_of, shown
@@ -72,4 +74,5 @@ def misfit(unit: str, edge: float | bool | str) -> str | None:
         return None if isinstance(edge, bool) else "true or false"
     if unit == WORD:
         return None if isinstance(edge, str) else "a word"
-    return "a number" if isinstance(edge, bool | str) else None
+    number = isinstance(edge, Real) and not isinstance(edge, bool) and isfinite(edge)
+    return None if number else "a number"

@@ -17,24 +17,26 @@ from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
 from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
-from pdmlib.report.html import Table
+from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
-from pdmlib.workbook.calls import each_told, misnamed, named, no_attribute
+from pdmlib.workbook.calls import each_told, misnamed, named, written_into
+from pdmlib.workbook.live import Live, slider
 from pdmlib.workbook.opening import misfit
 
 Edge = float | bool | str
 EDGES = 9  # of a curve for which none are given, from half to twice the value that was measured
+SLIDES = 60  # places of a slider of limits: three pixels and more each on a notebook's width
 KINDS = ("csv", "parquet")
 
 
@@ -221,6 +223,35 @@ class Questions:
         empty = "Nothing would flip." if here else "The site does without the source of this reading."
         return self._told("what_if", rows, empty=empty)
 
+    def slide_limit(self, reading: str) -> Live:
+        """A slider of the mildest limit of a reading, which says at once what the verdict becomes.
+
+        It moves in JupyterLab, and nothing is asked again; elsewhere it is the curve of `what_if`.
+
+        Raises:
+            CallError: no reading of that id has limits, or they are no numbers.
+        """
+        metric = self._limited(reading)
+        now = number_of(ladders.target_of(self.case, metric))
+        if now is None or misfit(metric.unit, now):
+            raise CallError(f"limits of {reading} are no numbers, so that none can be slid; what_if tries one")
+        edges = self._edges(reading)
+        low, high = min(now, *edges), max(now, *edges)
+        steps = {float(f"{low + (high - low) * step / SLIDES:.3g}") for step in range(SLIDES + 1)}
+        places = sorted(steps | {now})
+        options = [(amount(edge, metric.unit), edge) for edge in places]
+        return Live(
+            f"limit of {reading}",
+            self.what_if(reading),
+            lambda: slider(options, places.index(now), "limit", lambda edge: self._verdict_at(reading, edge)),
+        )
+
+    def _verdict_at(self, reading: str, edge: float) -> Html:
+        """What the verdict becomes at one limit, and what flips on the way."""
+        row = self._at_edge(reading, edge)
+        said = f"{reading} {row['limit']}: {row['reading']}; the whole report: {row['status']}"
+        return Html(f"<p class='message'>{escape(said)}</p>{self.what_if(reading, edge).html}")
+
     def add(
         self,
         name: str,
@@ -243,6 +274,8 @@ class Questions:
         Raises:
             CallError: there is a reading of that id already, or a step cannot be read.
         """
+        if not name.isidentifier():
+            raise CallError(f"{shown(name)} is not an id: letters, digits and _, such as night_p95_ms")
         if name in {metric.id for metric in all_metrics(self.case.site)}:
             raise CallError(f"{name!r} is a reading already; give yours another name")
         steps = (limits,) if isinstance(limits, str) else limits
@@ -264,7 +297,8 @@ class Questions:
         asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
         known = {*FILLED_BY, *self.verdict.tables, "readings"}
         found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
-        rows = [_written(Path(folder), name, self._exported(name), kind) for name in found]
+        with written_into(folder) as target:
+            rows = [_written(target, name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)
 
     def _exported(self, name: str) -> pd.DataFrame:
@@ -379,7 +413,6 @@ def _written(folder: Path, name: str, table: pd.DataFrame, kind: str) -> dict[st
         mixed = [column for column, kind in plain.dtypes.items() if str(kind) == "object"]
         write_table(path, plain.assign(**{column: plain[column].map(_as_text) for column in mixed}))
     else:
-        path.parent.mkdir(parents=True, exist_ok=True)
         plain.to_csv(path, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
     return {"file": str(path), "rows": len(table), "columns": len(table.columns)}
 

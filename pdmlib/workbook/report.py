@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property, wraps
 from pathlib import Path
@@ -22,7 +22,7 @@ from pdmlib.frames.readings import Priority, Reading, Status
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import now
+from pdmlib.phases.window import Window, iso, now, spoken
 from pdmlib.report import document, html, messages, tables, text, words
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
@@ -34,8 +34,9 @@ from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.sides import compared, told_apart
 from pdmlib.verdict.verdict import Verdict, judge
-from pdmlib.workbook.calls import check, named, told
+from pdmlib.workbook.calls import check, named, told, written_into
 from pdmlib.workbook.gather import gather
+from pdmlib.workbook.live import Live, range_slider
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.questions import Questions
 from pdmlib.workbook.scope import incident_scope_for, scope_for
@@ -49,6 +50,9 @@ NEWEST = {
     "database": ("host_metrics", "at"),
 }
 HOUR_MIN = 60
+# How far apart the ends of a slider of windows are, so that it has no more places than a hand can tell apart.
+APART = tuple(timedelta(minutes=minutes) for minutes in (5, 15, 60, 120, 360, 1440))
+MOST_ENDS = 340
 T = TypeVar("T")
 Show = TypeVar("Show", bound=Callable[..., Any])
 
@@ -86,8 +90,14 @@ class Report(Questions):
 
     `report` alone in a cell is its decision card. `report.frames`, `report.tables`, `report.charts` and
     `report["<id of a reading>"]` list and complete what there is; `slice`, `limits`, `what_if`, `add` and `export`
-    ask further. Every other method shows one section: an HTML table or a picture.
+    ask further; `slide_limit`, `slide_window` and `zoom` do so by hand in JupyterLab. Every other method shows one
+    section: an HTML table or a picture.
+
+    Attributes:
+        reopen: asks the sources of another window, by a site; None where the report is of a saved collection.
     """
+
+    reopen: Callable[[Site, datetime, datetime], Report] | None = None
 
     @property
     def _scope(self) -> Scope:
@@ -317,25 +327,61 @@ class Report(Questions):
 
         return Names("charts", [{"name": name} for name in CHARTS], self.chart)
 
+    def zoom(self, name: str) -> Live:
+        """A chart over time to pan and zoom in JupyterLab, by the tools under it; elsewhere its picture.
+
+        Raises:
+            CallError: there is no such chart, or it has no time axis to move along.
+        """
+        from pdmlib.report.charts import zoom
+
+        drawn = self.chart(name)
+        if not zoom.is_over_time(drawn):
+            raise CallError(f"{name} shows no time to move along; report.chart({name!r}) is its picture")
+        return Live(f"chart {name}", Html(drawn._repr_html_()), lambda: zoom.canvas(drawn))
+
+    def slide_window(self) -> Live:
+        """Two ends to slide from before the deployment until now, and a button that judges the window between.
+
+        It moves in JupyterLab. The sources are asked for that window, read-only, which takes seconds, since
+        percentiles and distinct users of parts cannot be added up; elsewhere it is the decision card.
+        """
+        if self.reopen is None:
+            why = "the report is of a saved collection, and no source can be asked of another window"
+            return Live("window", self.headline(), None, why)
+        places = ends(self.before.start, self.window)
+        options = [(spoken(end, self.case.site.zone), end) for end in places]
+        at = (places.index(self.window.start), places.index(self.window.end))
+        return Live("window", self.headline(), lambda: range_slider(options, at, button="Judge it", show=self._of))
+
+    def _of(self, start: datetime, end: datetime) -> str:
+        """The decision card of another window, by the limits of this report."""
+        assert self.reopen is not None
+        own = {metric.id for metric in self.case.own}  # of this window, so that they say nothing of another
+        told = tuple(said for said in self.tried if said.split()[0] not in own)
+        return replace(self.reopen(self.case.site, start, end), tried=told)._repr_html_()
+
     @told
     def write(self, folder: str) -> Html:
-        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so."""
+        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so.
+
+        A page of them is `report.html`, which is made of an executed notebook and not of a report alone.
+        """
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
-        target = Path(folder)
-        try:
-            target.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise CallError(f"{folder}: no folder can be made there: {error.strerror}") from None
         markdown = self.case.attempt(
             "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
         )
-        (target / "report.md").write_text(markdown, encoding="utf-8")
-        content = document.document(self.verdict, self.generated_at)
-        (target / "report.json").write_text(document.encoded(content), encoding="utf-8")
+        content = document.encoded(document.document(self.verdict, self.generated_at))
+        with written_into(folder) as target:
+            (target / "report.md").write_text(markdown, encoding="utf-8")
+            (target / "report.json").write_text(content, encoding="utf-8")
         if (target / "collection").exists():  # a run, which writes the page too and tells of it itself
             return Html("")
-        return self._list([f"{target / name} is written" for name in ("report.md", "report.json")])
+        page = (
+            "report.html is a page of a notebook: `pdm report` writes it, `jupyter nbconvert --to html` makes one"
+        )
+        return self._list([*(f"{target / name} is written" for name in ("report.md", "report.json")), page])
 
     def _unwritten(self, reason: str) -> str:
         title, verdict = self.case.site.title, self.verdict
@@ -353,6 +399,13 @@ class Report(Questions):
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:
         return html.bullets(items, empty, most)
+
+
+def ends(start: datetime, window: Window) -> list[datetime]:
+    """The times from a start to a window's end at which a slider stops, the window's own among them."""
+    length = window.end - start
+    apart = next((step for step in APART if length / step <= MOST_ENDS), APART[-1])
+    return sorted({window.start, window.end, *(start + n * apart for n in range(length // apart + 1))})
 
 
 @told
@@ -408,7 +461,12 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
         found = judge(case)
         return case.attempt("what changed", lambda: remembered(found, noted, last, known), lambda _: found)
 
-    return Report(case, judged(case), noted, now(), judged=judged)
+    def reopen(site: Site, start: datetime, end: datetime) -> Report:
+        given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at), "out": out}
+        return open_incident(site, start, end, **given)
+
+    made = Report(case, judged(case), noted, now(), judged=judged)
+    return made if collection else replace(made, reopen=reopen)
 
 
 def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:

@@ -23,13 +23,22 @@ class Server:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
-    def ask(self, path: str, method: str = "GET") -> Any:
+    def ask(self, path: str, method: str = "GET", content: Any = None) -> Any:
         request = urllib.request.Request(
-            f"{self.url}/{path}", method=method, headers={"Authorization": f"token {TOKEN}"}
+            f"{self.url}/{path}",
+            method=method,
+            headers={"Authorization": f"token {TOKEN}"},
+            data=None if content is None else json.dumps(content).encode(),
         )
         with urllib.request.urlopen(request, timeout=120) as answer:
             text = answer.read().decode()
         return json.loads(text) if text.startswith(("{", "[")) else text
+
+    def set_theme(self, name: str) -> None:
+        """As a person chooses it in the menu of settings."""
+        self.ask(
+            "lab/api/settings/@jupyterlab/apputils-extension:themes", "PUT", {"raw": json.dumps({"theme": name})}
+        )
 
     def run(self, cells: list[str]) -> list[dict[str, Any]]:
         """The answers that a kernel of this server gives to cells, stopping at the first error."""

@@ -6,15 +6,20 @@ Pictures of each step lie in the folder of the test (`--basetemp` keeps it).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from PIL import Image
+from playwright.sync_api import Locator, Page, sync_playwright
 
 from tests.workbook.conftest import TOKEN, Server
 
 CHROMIUM = Path("/usr/bin/chromium")
+ZOOM, PAN = re.compile("^Zoom to rectangle"), re.compile("^Left button pans")  # the tools of matplotlib's charts
 LONG_MS = 300_000  # a machine that is busy, and four reports in one notebook
 # Cells that hold something have their numbers, or wait behind one that failed; one that runs has a star.
 DONE = """() => {
@@ -60,6 +65,46 @@ class Afternoon:
         offered = self.page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()
         self.page.keyboard.press("Escape")
         return offered
+
+    def cell(self, code: str) -> Locator:
+        """The cell that holds some code, scrolled into sight: JupyterLab draws those around it, and all move."""
+        found = self.page.locator(".jp-CodeCell").filter(has_text=code).first
+        for _ in range(3):
+            found.scroll_into_view_if_needed()
+            self.page.wait_for_timeout(500)
+        found.locator(".jp-InputPrompt").click()
+        self.page.wait_for_timeout(500)
+        return found
+
+    def slide(self, cell: Locator, places: int) -> None:
+        """Moves the first handle of a cell's slider to the right, by the keyboard."""
+        cell.locator(".noUi-handle").first.focus()
+        for _ in range(places):
+            self.page.keyboard.press("ArrowRight")
+        self.page.wait_for_timeout(2000)
+        self._shoot("slid")
+
+    def drag(self, cell: Locator, tool: str, start: tuple[int, int], end: tuple[int, int]) -> None:
+        """Drags over a cell's chart with a tool, from and to a place in pixels of the chart."""
+        cell.get_by_title(tool).click()
+        chart = cell.locator("canvas").first.bounding_box()
+        assert chart is not None
+        self.page.mouse.move(chart["x"] + start[0], chart["y"] + start[1])
+        self.page.mouse.down()
+        self.page.mouse.move(chart["x"] + end[0], chart["y"] + end[1], steps=5)
+        self.page.mouse.up()
+        self.page.wait_for_timeout(2000)
+        self._shoot("dragged")
+
+    def pointed(self, cell: Locator, x: int, y: int) -> str:
+        """What a cell's chart says of a place under the pointer."""
+        chart = cell.locator("canvas").first.bounding_box()
+        assert chart is not None
+        self.page.mouse.move(chart["x"] + x, chart["y"] + y)
+        self.page.mouse.move(chart["x"] + x + 1, chart["y"] + y)
+        self.page.wait_for_timeout(1000)
+        self._shoot("pointed")
+        return cell.inner_text()
 
     def errors(self) -> list[str]:
         return self.page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').all_inner_texts()
@@ -130,6 +175,72 @@ def test_an_afternoon_shows_at_each_step_what_one_hopes_for(afternoon: Afternoon
     exported = afternoon.ask('week.export(f"{out}/afternoon", "latencies", "readings")')
     assert "latencies.csv" in exported
     assert (tmp_path / "out/afternoon/latencies.csv").read_text(encoding="utf-8").startswith("source,start,end,")
+
+
+@pytest.mark.slow
+def test_sliders_and_charts_are_moved_by_hand(afternoon: Afternoon) -> None:
+    """The demo's p95 is 1,081 ms; its chart shows fourteen days, the deployment in the middle of 750 pixels."""
+    asked: list[str] = []
+    afternoon.page.on("request", lambda request: asked.append(request.url))
+    afternoon.open("explore.ipynb")
+    afternoon.run_all()
+
+    limit = afternoon.cell("week.slide_limit")
+    assert "latency_p95_ms < 1000 ms: warn; the whole report: YELLOW" in limit.inner_text()
+    afternoon.slide(limit, 30)
+    assert (
+        "ms: pass; the whole report: YELLOW" in limit.inner_text()
+        and "latency_p95_ms < 1000 ms" not in limit.inner_text()
+    )
+
+    chart = afternoon.cell("week.zoom")
+    assert "Mon 3 Mar" in (whole := afternoon.pointed(chart, 453, 150)), whole
+    afternoon.drag(chart, ZOOM, (453, 120), (523, 200))
+    zoomed = afternoon.pointed(chart, 600, 150)
+    assert "Tue 4 Mar" in zoomed, zoomed  # before it was Thu 6 Mar
+    afternoon.drag(chart, PAN, (400, 150), (600, 150))
+    assert afternoon.pointed(chart, 600, 150) != zoomed
+    chart.get_by_title("Reset original view").click()
+    assert afternoon.pointed(chart, 453, 150) == whole
+
+    window = afternoon.cell("week.slide_window")
+    assert "from Mon 3 Mar 09:00 CST to Mon 10 Mar 10:00 CDT" in window.inner_text()
+    afternoon.slide(window, 48)
+    assert "from Wed 5 Mar 09:00 CST to Mon 10 Mar 10:00 CDT" in window.inner_text()
+    window.get_by_role("button", name="Judge it").click()
+    window.locator(".card").wait_for(timeout=LONG_MS)
+    assert "looks at Wed 5 Mar 09:00 CST to Mon 10 Mar 10:00 CDT" in window.inner_text()
+
+    elsewhere = [url for url in asked if not url.startswith((afternoon.server.url, "data:", "blob:"))]
+    assert elsewhere == []
+
+
+@pytest.mark.slow
+def test_outputs_can_be_read_in_the_dark(afternoon: Afternoon) -> None:
+    """Words of charts and tables stand out from the ground of JupyterLab's dark theme by 4.5 to 1 (WCAG 1.4.3)."""
+    afternoon.server.set_theme("JupyterLab Dark")
+    afternoon.open("gallery.ipynb")
+    afternoon.run_all()
+    afternoon.ask("week")
+    assert afternoon.page.evaluate("document.body.dataset.jpThemeLight") == "false"
+    for place in (".picture", ".card", "table.pdm"):
+        shown = afternoon.page.locator(place).first
+        shown.scroll_into_view_if_needed()
+        dark, light = ends_of(shown.screenshot())
+        assert contrast(dark, light) >= 4.5, place
+        assert dark < 0.02, place
+
+
+def ends_of(picture: bytes) -> tuple[float, float]:
+    """The luminance of a picture's ground, its commonest, and of the lightest hundredth of it (WCAG 2.2)."""
+    pixels = np.asarray(Image.open(BytesIO(picture)).convert("RGB")) / 255
+    linear = np.where(pixels <= 0.04045, pixels / 12.92, ((pixels + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ (0.2126, 0.7152, 0.0722)
+    return float(np.median(luminance)), float(np.quantile(luminance, 0.99))
+
+
+def contrast(dark: float, light: float) -> float:
+    return (light + 0.05) / (dark + 0.05)
 
 
 def lists(text: str) -> str:

@@ -26,7 +26,7 @@ def test_each_snippet_shows_what_the_page_says(
     (tmp_path / "params").symlink_to(PAGE.parents[1] / "params")
     monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert len(blocks) == 8
+    assert len(blocks) == 9
     for code in blocks:
         for statement in ast.parse(code).body:
             said = shown(code, statement)

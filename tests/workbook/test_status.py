@@ -2,13 +2,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from rich.console import Console
-
-from pdmlib.cli.status_table import picture
+from pdmlib.cli.status_table import lines
 from pdmlib.phases.due import due_times
 from pdmlib.phases.phase import phase_named
 from pdmlib.storage.reports import last_deployment
@@ -113,10 +110,8 @@ def test_week_1_has_seven_mornings_when_the_clocks_go_back(tmp_path: Path) -> No
 
 
 def test_the_table_names_what_was_missed_and_what_is_due_next(tmp_path: Path) -> None:
-    console = Console(width=140, file=StringIO(), record=True)
     found = standing(DEPLOYED, at("2025-03-12T15:00"), CHICAGO, folder=tmp_path, collected_at=None)
-    console.print(picture(found, "Shop", CHICAGO))
-    text = " ".join(console.export_text().split())
+    text = " ".join(" ".join(lines(found, "Shop", CHICAGO)).split())
     assert "daily Mon 10 Mar 08:00 ✗ missed" in text
     assert (
         "✗ missed: daily of Sat 2025-03-08 08:00 CST, Sun 2025-03-09 08:00 CDT, Mon 2025-03-10 08:00 CDT" in text
@@ -152,10 +147,13 @@ def test_the_deployment_is_known_from_the_newest_report(tmp_path: Path) -> None:
 
 def test_the_table_says_due_in_words_and_shapes(tmp_path: Path) -> None:
     write(tmp_path, "hour1", DEPLOYED + timedelta(hours=1), "RED")
-    console = Console(width=120, file=StringIO(), record=True)
     found = standing(DEPLOYED, DEPLOYED + timedelta(days=2), CHICAGO, folder=tmp_path, collected_at=None)
-    console.print(picture(found, "Shop", CHICAGO))
-    text = console.export_text()
+    shown = list(lines(found, "Shop", CHICAGO))
+    text = "\n".join(shown)
     assert "Shop: week1 since the deployment of Mon 2025-03-03 09:00 CST" in text
     assert "last collected never" in text
     assert "✓ written" in text and "■ RED" in text and "■ due" in text and "· not yet" in text
+    assert shown[2:4] == [
+        " Report         Due               State      Newest            Status  Next due",
+        " hour1          Mon 03 Mar 10:00  ✓ written  Mon 03 Mar 10:00  ■ RED",
+    ]

@@ -8,21 +8,54 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import Formatter, Locator
 
 from pdmlib.phases.window import days_between
-from pdmlib.report.charts.picture import MUTED, day_text, is_flat, is_narrow, width
+from pdmlib.report.charts.picture import MUTED, day_text, is_flat, is_narrow, moment_text, width
 
 BY_DAY = 16 * 86400
+
+
+class Times(Locator):
+    """Where the local days or hours of what an axis shows are marked, whatever part of it that is."""
+
+    def __init__(self, zone: ZoneInfo, inches: float) -> None:
+        self.zone, self.inches = zone, inches
+
+    def __call__(self) -> list[float]:
+        """The places."""
+        return self.marked()[0]
+
+    def marked(self) -> tuple[list[float], list[str]]:
+        """The places, and the words that stand there."""
+        assert self.axis is not None  # set_major_locator gives it
+        start, end = sorted(self.axis.get_view_interval())
+        ticks = _day_ticks if end - start > 2 * 86400 else _hour_ticks
+        return ticks(start, end, self.zone, self.inches)
+
+
+class _Said(Formatter):
+    """What stands at each place of `Times`."""
+
+    def __init__(self, times: Times) -> None:
+        self.times = times
+
+    def format_ticks(self, values: list[float]) -> list[str]:
+        """The words of all places."""
+        return self.times.marked()[1]
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """A time under the pointer."""
+        return moment_text(x, self.times.zone)
 
 
 def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo, note: str = "") -> None:
     """Local days or hours along the foot, as many as fit, and a note and the zone's name at the top right."""
     inches = ax.get_position().width * width()
-    days = end - start > 2 * 86400
-    ticks = _day_ticks if days else _hour_ticks
-    places, words = ticks(start, end, zone, inches)
+    days, times = end - start > 2 * 86400, Times(zone, inches)
     ax.set_xlim(start, end)
-    ax.set_xticks(places, words)
+    ax.xaxis.set_major_locator(times)
+    ax.xaxis.set_major_formatter(_Said(times))
     if days and end - start <= BY_DAY:
         ax.set_xticks(_midnights(start, end, zone), minor=True)
     ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")

@@ -29,6 +29,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from pdmlib.errors import Spelt
+
 INK, MUTED, RULE = "#1f2328", "#59626b", "#dfe3e6"
 BLUE, SKY, PALE = "#00518f", "#56a0d3", "#cfe2f1"
 RED, AMBER, GREEN = "#b3261e", "#e69f00", "#bfe3d0"
@@ -84,7 +86,7 @@ class Sheet(Figure):
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class Picture(Spelt):
     """A drawn figure, with words for those who cannot see it; a notebook shows it in the size of its screen."""
 
     figure: Sheet
