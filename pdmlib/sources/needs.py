@@ -14,11 +14,13 @@ class Need:
 
     Attributes:
         items: the parts of the source that rest on it.
+        says: what stands in the reason of a plan that keeps too little, which no vendor answers as a refusal.
     """
 
     items: str
     need: str
     lost: str
+    says: str = ""
 
 
 NEEDS: Mapping[str, tuple[Need, ...]] = {
@@ -39,6 +41,12 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
             "quota",
             "`org:read` for quotas, and a release that tells the project's number",
             "not whether errors were dropped, so that counts are too low",
+        ),
+        Need(
+            "",
+            "spans kept for the window (Developer 7 days, Team 14, Business 30)",
+            "the weeks before are not compared",
+            says="Invalid date range",
         ),
     ),
     "vercel": (
@@ -72,6 +80,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
             "refusals",
             "`analytics_logs_read`, and days that the plan keeps (Free 1, Pro 7, Team 28)",
             "not how many connections were refused",
+            says="no longer kept",
         ),
     ),
     "stripe": (
@@ -110,7 +119,13 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
 }
 
 
-def need_of(source: str, item: str) -> Need | None:
-    """What a part of a source rests on, or, where there is no part, all of it; None where nothing is known."""
-    part = item.partition(":")[0]
-    return next((need for need in NEEDS.get(source, ()) if not part or part in need.items.split()), None)
+def need_of(source: str, item: str, reason: str) -> Need | None:
+    """What a part of a source rests on, or, where there is no part, all of it.
+
+    None where nothing is known, or where the reason for which it was not read is neither a key nor a plan.
+    """
+    needs, part = NEEDS.get(source, ()), item.partition(":")[0]
+    kept = next((need for need in needs if need.says and need.says in reason), None)
+    if kept is not None or not reason.startswith(REFUSALS):
+        return kept
+    return next((need for need in needs if not part or part in need.items.split()), None)

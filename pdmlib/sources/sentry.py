@@ -49,7 +49,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     with Api("sentry", block.base_url, headers=headers) as api:
         project = Project(api, block)
         found = threads.read("sentry", [*_parts(project, scope), *sentry_monitors.parts_of(project, site, scope)])
-    found = _with_rates(_without_statuses(found, scope), block.trace_sample_rate)
+    found = _with_rates(_without_statuses(_since_heard(found), scope), block.trace_sample_rate)
     return merge([found, project.unclear.frames()])
 
 
@@ -205,6 +205,19 @@ def _errors_hourly(project: Project, window: Window) -> threads.Frames:
         if cell.incomplete is False and start + length <= window.end
     ]
     return {"error_counts": frame("error_counts", rows)}
+
+
+def _since_heard(found: threads.Frames) -> threads.Frames:
+    """Without the hours before the first of which spans are there.
+
+    Of a range that begins before what the plan keeps the server answers the rest, and 0 for what is gone.
+    """
+    table = found.get("latencies")
+    if table is None:
+        return found
+    first = table.loc[table["samples"] > 0, "start"].min()
+    gone = (table["samples"] == 0) & (table["start"] < first)
+    return {**found, "latencies": table[~gone.fillna(False)].reset_index(drop=True)}
 
 
 def _without_statuses(found: threads.Frames, scope: Scope) -> threads.Frames:

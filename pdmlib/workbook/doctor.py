@@ -18,7 +18,7 @@ from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
 from pdmlib.sources.endpoints import Answered, answers_of
-from pdmlib.sources.needs import REFUSALS, need_of
+from pdmlib.sources.needs import need_of
 from pdmlib.workbook.explained import lists_of
 from pdmlib.workbook.gather import requests_folder, with_requests
 
@@ -76,7 +76,7 @@ class Examination:
         ]
         told: dict[tuple[str, str], dict[str, str]] = {}
         for source, item, reason in pairs:
-            need = need_of(source, item) if reason.startswith(REFUSALS) else None
+            need = need_of(source, item, reason)
             if need is not None:
                 row = {"source": source, "says": reason, "needs": need.need, "lost": need.lost}
                 told.setdefault((source, need.need), row)

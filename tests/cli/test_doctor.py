@@ -98,6 +98,21 @@ REFUSED = [
     ("twilio", "alerts", "401: Authenticate", "*read* for Monitor alerts", "not whether our webhooks answer"),
     ("resend", None, "401: restricted_api_key", "a full-access key", "nothing is read"),
     ("supabase", "refusals", None, "`analytics_logs_read`", "not how many connections"),
+    # The words of Sentry's own test of a range beyond what is kept, and of a day whose log is empty.
+    (
+        "sentry",
+        "latencies:baseline",
+        "400: Invalid date range. Please try a more recent date range",
+        "spans kept for the window",
+        "the weeks before",
+    ),
+    (
+        "supabase",
+        "refusals",
+        "the server's log of 2025-03-01 is empty, or no longer kept",
+        "`analytics_logs_read`, and days that the plan keeps",
+        "not how many",
+    ),
 ]
 
 

@@ -24,6 +24,7 @@ SPAN = {
     "http_response_rate(4)": 0.12,
     "count_unique(span.status_code)": 7,
 }
+HOUR = timedelta(hours=1)
 NO_SPANS = dict.fromkeys(SPAN, 0)  # the server makes 0 of what is no number
 
 
@@ -245,6 +246,25 @@ def test_a_month_that_the_plan_no_longer_holds_leaves_the_week() -> None:
     found, _ = collected(routed(routes(**{SERIES: recent})))
     assert found.gap("sentry", "latencies:baseline") == ("error", "400: Query window exceeds your plan")
     assert found.gap("sentry", "latencies") is None
+
+
+def test_hours_before_the_first_that_the_plan_still_holds_are_no_hours_without_requests() -> None:
+    """Of a range that begins too early the server answers zeros up to where its data begin, and no refusal."""
+
+    def kept(call: Call) -> Reply:
+        reply = series(call)
+        for line in reply.body["timeSeries"]:
+            for one in line["values"]:
+                if one["timestamp"] < at("2025-02-25T00:00").timestamp() * 1000:
+                    one |= {"value": 0, "sampleCount": 0, "sampleRate": None}
+                if one["timestamp"] == at("2025-03-01T03:00").timestamp() * 1000:
+                    one |= {"value": 0, "sampleCount": 0, "sampleRate": None}
+        return reply
+
+    hours = collected(routed(routes(**{SERIES: kept})))[0]["latencies"]
+    hours = hours[hours["samples"].notna() & hours["route"].isna() & (hours["end"] - hours["start"] == HOUR)]
+    assert hours["start"].min() == at("2025-02-25T00:00")
+    assert hours.set_index("start").loc[at("2025-03-01T03:00"), "requests"] == 0
 
 
 def test_no_rows_are_no_data_and_not_a_zero() -> None:
