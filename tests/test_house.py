@@ -107,7 +107,7 @@ INSIDE = {
     "analysis.database": """
         health
         alike counters
-        drift plans regressions
+        drift plans pooler regressions
         gauge_deltas
         statements
         causes host pairs statement_deltas

@@ -8,7 +8,7 @@ from typing import Any
 from pdmlib.analysis import coverage, cron, deployment, errors, performance
 from pdmlib.analysis.availability import stability
 from pdmlib.analysis.compare.same_hours import before_after
-from pdmlib.analysis.database import health, plans, regressions, waits
+from pdmlib.analysis.database import health, plans, pooler, regressions, waits
 from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.product import activity, costs, features, feedback
@@ -66,6 +66,7 @@ FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     features.findings,
     feedback.findings,
     health.findings,
+    pooler.findings,
 )
 
 TABLES: Mapping[str, Callable[[Case], list[dict[str, Any]]]] = {

@@ -189,7 +189,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "host_metrics": Schema(
         "one sample of one host metric: cpu_idle_s and cpu_all_s (counters), memory_pct, disk_used_bytes, "
-        "disk_size_bytes, connections, max_connections, db_up, queries_total, db_size_bytes",
+        "disk_size_bytes, connections, max_connections, pooler_waiting, db_up, queries_total, db_size_bytes",
         ("metric", "at"),
         _columns("metric:text at:time value:float"),
     ),

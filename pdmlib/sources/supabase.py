@@ -255,6 +255,7 @@ MEASURES: Mapping[str, Callable[[list[Sample]], float | None]] = {
     "disk_size_bytes": _disk_size,
     "connections": _connections,
     "max_connections": _one("max_connections_connection_count"),
+    "pooler_waiting": _sum("pgbouncer_pools_client_waiting_connections"),
     "db_up": _one("pg_up"),
     "queries_total": _one("pg_stat_statements_total_queries"),
     "db_size_bytes": _one("pg_database_size_bytes", datname="postgres"),

@@ -39,6 +39,8 @@ max_connections_connection_count{service_type="postgresql"} 60
 go_goroutines{service_type="db"} 9
 # TYPE go_goroutines gauge
 go_goroutines{service_type="postgresql"} 17
+pgbouncer_pools_client_waiting_connections{database="postgres",user="authenticator"} 4
+pgbouncer_pools_client_waiting_connections{database="postgres",user="postgres"} 3
 pg_stat_statements_total_queries{service_type="postgresql"} NaN
 supavisor_connections_active{ref="x",mode="transaction",ref="x"} 4
 this is {not a line
@@ -85,7 +87,7 @@ def test_a_scrape_gives_the_hosts_numbers() -> None:
     assert (values["connections"], values["max_connections"]) == (27, 60)
     assert values["cpu_idle_s"] == pytest.approx(1_624_446.6)
     assert values["cpu_all_s"] == pytest.approx(1_666_793.0)
-    assert values["db_up"] == 1
+    assert (values["pooler_waiting"], values["db_up"]) == (7, 1)
 
 
 def test_what_a_scrape_does_not_hold_or_holds_as_nan_is_missing_and_not_zero() -> None:

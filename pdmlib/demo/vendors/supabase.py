@@ -77,6 +77,7 @@ def _metrics(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     lines += [
         *_series("max_connections_connection_count", "gauge", "postgresql", [(server, MAX_CONNECTIONS)]),
         *_series("pgbouncer_used_clients", "gauge", "db", [({}, max(s.connections - 8, 0))]),
+        *_series("pgbouncer_pools_client_waiting_connections", "gauge", "db", [({"database": "postgres"}, 0)]),
         *_series("go_goroutines", "gauge", "db", [({}, 9)]),
         *_series("go_goroutines", "gauge", "postgresql", [({}, 17)]),
         *_series(

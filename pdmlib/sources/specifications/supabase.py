@@ -108,6 +108,7 @@ SCRAPED: tuple[Series, ...] = (
     Series("pg_stat_database_num_backends", "connections", "open connections", 1e6),
     Series("connection_stats_connection_count", "connections", "the same by user", 1e6),
     Series("max_connections_connection_count", "connections", "how many may be open", 1e6),
+    Series("pgbouncer_pools_client_waiting_connections", "clients", "those that wait for the pooler", 1e6),
     Series("pg_stat_statements_total_queries", "queries", "statements that ran", counts=True),
     Series("pg_database_size_bytes", "bytes", "size of a database; `postgres` is the application's"),
 )
