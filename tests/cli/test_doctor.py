@@ -326,9 +326,9 @@ def texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A site in Kolkata whose one source is Twilio, which has three messages."""
     account = "/2010-04-01/Accounts/AC1"
     answers = {
-        f"{account}/Messages.json": {"messages": MESSAGES},
-        f"{account}/Usage/Records/Daily.json": {"usage_records": []},
-        "/v1/Alerts": {"alerts": []},
+        f"{account}/Messages.json": {"messages": MESSAGES, "next_page_uri": None},
+        f"{account}/Usage/Records/Daily.json": {"usage_records": [], "next_page_uri": None},
+        "/v1/Alerts": {"alerts": [], "meta": {"next_page_url": None}},
         f"{account}.json": {"status": "active"},
         f"{account}/Balance.json": {"balance": "12.5", "currency": "USD"},
     }
