@@ -409,13 +409,16 @@ RESTING = {
     "supabase": tuple(metric for metric in health.metrics(the_site("sentry", organization="x", project="y"))),
 }
 BODIES, PROMISES = 1000, 3  # bodies of each source in the slow tests, over the promises below
+# How many of its paths a source is asked in an example at least, on average: where one answer makes no sense, or names
+# nothing, others are not asked (of nine examples 6.0 of seven paths of Sentry, 6.7 of nine of Vercel).
+SURELY_ASKED = {"sentry": 5, "vercel": 5, "supabase": 4}
 
 
 def _examples() -> Iterator[Any]:
-    """A few examples of each source, and so many that BODIES are made: an example is a body for each path."""
-    for source, paths in TEMPLATES.items():
+    """A few examples of each source, and so many that BODIES are answered: an example is a body for each path."""
+    for source in TEMPLATES:
         yield pytest.param(source, 3, id=source)
-        many = math.ceil(BODIES / PROMISES / len(paths))
+        many = math.ceil(BODIES / PROMISES / SURELY_ASKED[source])
         yield pytest.param(source, many, marks=pytest.mark.slow, id=f"{source}-{BODIES}")
 
 
