@@ -409,8 +409,8 @@ RESTING = {
     "supabase": tuple(metric for metric in health.metrics(the_site("sentry", organization="x", project="y"))),
 }
 BODIES, PROMISES = 1000, 3  # bodies of each source in the slow tests, over the promises below
-# How many of its paths a source is asked in an example at least, on average: where one answer makes no sense, or names
-# nothing, others are not asked (of nine examples 6.0 of seven paths of Sentry, 6.7 of nine of Vercel).
+# How many of its paths a source is asked in an example at least: where one answer makes no sense, or names
+# nothing, others are not asked (in nine examples 6.0 of seven paths of Sentry, 6.7 of nine of Vercel).
 SURELY_ASKED = {"sentry": 5, "vercel": 5, "supabase": 4}
 
 
