@@ -120,14 +120,61 @@ def test_two_replayed_days_are_stopped_go_on_and_each_report_sees_its_own_time(t
     assert incident["window"]["start"] == outage["tables"]["incidents"][0]["start"]
 
 
+@pytest.fixture(scope="module")
+def first_day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A replay of one day, with the reports of its first hour and of the day."""
+    out = tmp_path_factory.mktemp("replay")
+    subprocess.run(command("demo", "--replay", "--days", 1, "--out", out), timeout=900, check=True)
+    return out
+
+
 @pytest.mark.slow
-def test_the_history_of_a_replay_ends_where_it_stands(tmp_path: Path) -> None:
+def test_the_history_of_a_replay_ends_where_it_stands(first_day: Path) -> None:
     """A report of the first day, from a history whose database was moved to each look."""
-    subprocess.run(command("demo", "--replay", "--days", 1, "--out", tmp_path), timeout=900, check=True)
-    folder = tmp_path / "demo" / "history"
+    folder = first_day / "demo" / "history"
     assert sampled.newest(folder) == DEPLOYED + timedelta(days=1)
     kept = history.recall(folder, Window(DEPLOYED, DEPLOYED + replay.LENGTH))
     assert kept["host_metrics"]["at"].max() < DEPLOYED + timedelta(days=1)
     assert kept["host_metrics"]["at"].nunique() == 12 + 23
     looks = sorted(kept["database_gauges"]["at"].unique())
     assert looks == [DEPLOYED + timedelta(hours=1), DEPLOYED + timedelta(hours=23), DEPLOYED + timedelta(days=1)]
+
+
+# What a look at the database tells of its own moment, in the time and the counters of whoever runs it.
+LOOKED_AT = ("database", "queries", "sources")
+TABLES_OF_THEN = (
+    "incidents",
+    "daily",
+    "cron",
+    "feature_adoption",
+    "top_errors",
+    "routes",
+    "tickets",
+    "integrations",
+    "checklist",
+)
+
+
+def of_then(report: dict[str, Any]) -> dict[str, Any]:
+    """What a report says of its moment, without what the database measures anew at each look."""
+    readings = [r for r in report["readings"] if r["section"] not in LOOKED_AT]
+    alerts = [a for a in report["alerts"] if not a["id"].startswith(("query:", "database:"))]
+    whole = {name: report[name] for name in ("status", "recommendation", "confidence", "window", "deployed_at")}
+    causes = [(cause["id"], cause["status"], cause["priority"], cause["since"]) for cause in report["causes"]]
+    tables = {name: report["tables"][name] for name in TABLES_OF_THEN if name in report["tables"]}
+    return whole | {"readings": readings, "alerts": alerts, "causes": causes, "tables": tables}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("phase", "moment"), [("hour1", "2025-03-03T16:00:00Z"), ("day1", "2025-03-04T15:00:00Z")]
+)
+def test_a_report_of_a_past_moment_of_the_replay_equals_the_one_made_then(
+    first_day: Path, tmp_path: Path, phase: str, moment: str
+) -> None:
+    """The month's production stands five weeks later, and holds all that came since."""
+    call = command("report", phase, "--site", first_day / "demo.yaml", "--as-of", moment, "--out", tmp_path)
+    subprocess.run(call, timeout=900, check=True, capture_output=True)
+    stamp = moment.replace("-", "").replace(":", "")
+    made_then, made_later = of(first_day, phase, stamp), of(tmp_path, phase, stamp)
+    assert of_then(made_later) == of_then(made_then)
