@@ -228,7 +228,10 @@ def main() -> int:
     for _, title, share, work in done:
         part = Part(title)
         print(title, flush=True)
-        work(part, monotonic() + 60 * given.minutes * share / whole, given.seed)
+        try:
+            work(part, monotonic() + 60 * given.minutes * share / whole, given.seed)
+        except Exception as error:  # of the trials themselves: the other parts are tried all the same
+            _count(part, f"{type(error).__name__}: {error}"[:200], "not tried to its end")
         print(part.row(), flush=True)
         found.append(part)
     if given.write:

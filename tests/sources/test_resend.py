@@ -120,7 +120,7 @@ def test_a_key_that_may_only_send_is_told_as_such() -> None:
 
 
 def test_a_real_team_is_asked_at_a_pace_that_leaves_its_own_emails_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resend's 5 requests a second are the whole team's (its page "Usage Limits"); a stand-in has no such limit."""
+    """Resend's 5 requests a second are the whole team's (its page "Usage Limits"); a stand-in has none."""
     assert resend.GAP_S >= 1 / 2.5  # half of the five
     monkeypatch.setattr(resend, "GAP_S", 0.1)
     began: list[float] = []
