@@ -27,7 +27,9 @@ from tests.storage.request_logs.logs import line, write
 
 SIZE = "96m"  # of a small disk: a report of the demo has some MB
 MOST_S = 240.0  # a report on a busy machine, many times over
-SAYS = re.compile(r"No space left|Read-only|cannot be written|not rewritten|wait in memory|No such file|gone")
+SAYS = re.compile(
+    r"No space left|Read-only|Could not write|cannot be written|not rewritten|wait in memory|No such file|gone"
+)
 # Every fsync takes 150 ms and every write 2 ms, as on a network's disk that is overloaded.
 SLOW = r"""
 #define _GNU_SOURCE
