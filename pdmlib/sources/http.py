@@ -230,7 +230,8 @@ class _Pace:
         with self._lock:
             turn = max(time.monotonic(), self._next)
             self._next = turn + self._gap_s
-        time.sleep(max(0.0, turn - time.monotonic()))
+        if (left := turn - time.monotonic()) > 0:
+            time.sleep(left)
 
 
 class OverrunError(Exception):
