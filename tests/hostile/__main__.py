@@ -234,8 +234,8 @@ def main() -> int:
             _count(part, f"{type(error).__name__}: {error}"[:200], "not tried to its end")
         print(part.row(), flush=True)
         found.append(part)
-    if given.write:
-        _write(given.write, found, given.seed)
+        if given.write:  # after each, so that a run that is ended early leaves what it found
+            _write(given.write, found, given.seed)
     return 1 if any(part.failed for part in found) else 0
 
 
