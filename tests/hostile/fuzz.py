@@ -78,19 +78,19 @@ def kinds() -> Iterator[tuple[Kind, ...]]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         yield (
             *(
-                Kind(f"bodies of {name}", 2000, _bodies(name), _of_vendor(answers, name))
+                Kind(f"bodies of {name}", 1000, _bodies(name), _of_vendor(answers, name))
                 for name in specified.NAMES
             ),
             *(
-                Kind(f"bodies of {name}", 2000, bodies, _of_other_vendor(server, name))
+                Kind(f"bodies of {name}", 1000, bodies, _of_other_vendor(server, name))
                 for name, (bodies, _) in answered.CHECKS.items()
             ),
             Kind("health checks", 20_000, HEALTH, _health),
             Kind("site files", 12_000, ANY_BYTES | SIGNS.map(str.encode) | sewn(EXAMPLE) | _yaml(TREE), _site),
             Kind("notes", 10_000, sewn(NOTES) | _yaml(yaml.safe_load(NOTES)), _notes(folder)),
             Kind("files of the state", 10_000, _state(), _kept(folder)),
-            Kind("files of the history", 1_500, _spoilt(folder), _recalled(folder)),
-            Kind("lines of logs", 34_500, st.lists(LOGGED, min_size=LINES, max_size=LINES), _ingested(folder)),
+            Kind("files of the history", 1_000, _spoilt(folder), _recalled(folder)),
+            Kind("lines of logs", 41_000, st.lists(LOGGED, min_size=LINES, max_size=LINES), _ingested(folder)),
         )
 
 

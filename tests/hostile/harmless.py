@@ -1,8 +1,9 @@
-"""What a collection costs a database, and that it changes nothing in it, also as a role that may write."""
+"""What a collection costs a database and vendors, and that it changes nothing, also as a role that may write."""
 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,16 +11,19 @@ from typing import Any
 import psycopg
 
 from pdmlib.site.load import load_site
+from pdmlib.sources import catalogue, resend, stripe
 from pdmlib.sources.postgres import source
 from pdmlib.workbook.scope import scope_for
 from tests.builders import a_scope
 from tests.hostile.database import BLOCKS, TABLES
+from tests.hostile.proxy import Fault, Handler, faulty
 from tests.hostile.vendors import DEMO
 from tests.servers import MONITOR, Database
 
 # How often the guide looks in a deployment's first week: every five minutes in its first hour, every thirty in its
 # first day, three times a day after.
-ROUNDS_A_WEEK = 12 + 23 * 2 + 6 * 3
+WEEK: Mapping[str, int] = {"hour1": 12, "day1": 23 * 2, "daily": 6 * 3}
+ROUNDS_A_WEEK = sum(WEEK.values())
 WEEK_S = 7 * 86_400
 LIGHT = ("AccessShareLock", "ExclusiveLock")  # the second on its own transaction's number alone
 TABLES_THERE = """
@@ -113,6 +117,57 @@ def cost_s(environ: Mapping[str, str], rounds: int = 3) -> float:
     for _ in range(rounds):
         source.collect(site, scope)
     return (_active(address) - before) / rounds
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a vendor allows.
+
+    Attributes:
+        requests, seconds: so many requests in so many seconds.
+        gap_s: seconds that we leave between two requests.
+        source: where the vendor says so.
+    """
+
+    requests: int
+    seconds: int
+    source: str
+    gap_s: float = 0.0
+
+
+# Vercel's and Twilio's pages name no number for what is read here, and Sentry's says that each endpoint has one of
+# its own: of these an answer's 429 and its headers are obeyed, and the number of requests is told.
+ALLOWED: Mapping[str, Allowed] = {
+    "stripe": Allowed(25, 1, "docs.stripe.com/rate-limits, of a test key", stripe.GAP_S),
+    "resend": Allowed(5, 1, "resend.com/docs/api-reference/rate-limit", resend.GAP_S),
+    "supabase": Allowed(120, 60, "supabase.com/docs/reference/api/introduction, of a project"),
+}
+
+
+def asked(environ: Mapping[str, str], phase: str) -> Counter[str]:
+    """How many requests one collection of a phase makes of each vendor of the demo."""
+    found, lock = Counter[str](), threading.Lock()
+
+    def counting(call: Handler) -> None:
+        with lock:
+            found[call.path.split("/")[1]] += 1
+        status, headers, body = call.fetched()
+        call.send(body, status, headers)
+
+    with faulty(Fault("counting", counting), environ["PDM_DEMO_URL"]) as url:
+        site = load_site(DEMO, {**environ, "PDM_DEMO_URL": url})
+        catalogue.collect(site, scope_for(site, phase))
+    return found
+
+
+def beyond(vendor: str, requests: int) -> str:
+    """Why so many requests of one collection may be more than a vendor allows; empty: they are not."""
+    allowed = ALLOWED.get(vendor)
+    if allowed is None:
+        return ""
+    most = min(requests, allowed.seconds / allowed.gap_s + 1) if allowed.gap_s else requests
+    many = f"{vendor}: {most:.0f} requests in {allowed.seconds} s"
+    return f"{many}, and {allowed.requests} are allowed" if most > allowed.requests else ""
 
 
 def share_pct(seconds: float) -> float:

@@ -187,27 +187,45 @@ int rename(const char *a, const char *b) {
 """
 
 
-def power_cuts(count: int, folder: Path, seed: int) -> Iterator[Kill]:
-    """Cuts the power so many times: what was not synced is not on the disk, neither contents nor names."""
+def compiled(folder: Path, program: str) -> Path:
+    """A library that a process may load before all others.
+
+    Raises:
+        OSError: there is no compiler.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "shim.c").write_text(SHIM, encoding="utf-8")
-    shim = folder / "shim.so"
-    call = ["cc", "-shared", "-fPIC", "-O1", "-o", str(shim), str(folder / "shim.c"), "-ldl"]
+    source, shim = folder / "shim.c", folder / "shim.so"
+    source.write_text(program, encoding="utf-8")
+    call = ["cc", "-shared", "-fPIC", "-O1", "-o", str(shim), str(source), "-ldl"]
     subprocess.run(call, check=True, capture_output=True)
-    chance = Random(seed)
+    return shim
+
+
+def power_cuts(count: int, folder: Path, seed: int) -> Iterator[Kill]:
+    """Cuts the power so many times: what was not synced is not on the disk, neither contents nor names.
+
+    Each is two cuts: the second hits the process that finds what the first has left.
+    """
+    shim, chance = compiled(folder, SHIM), Random(seed)
     for place in range(count):
-        own, log = folder / f"history-{place}", folder / f"log-{place}"
-        environ = {"LD_PRELOAD": str(shim), "PDM_SYNC_LOG": str(log)}
-        after_s = chance.uniform(0, 0.7)
-        said = _ended(_started(APPEND, own, "0", environ=environ), after_s, signal.SIGKILL)
-        dropped = _drop_unsynced(own, log.read_text(encoding="utf-8").splitlines())
+        own, said, dropped, after_s = folder / f"history-{place}", list[str](), 0, 0.0
+        for turn in ("0", "1"):
+            before, log = set(own.rglob("*.parquet")), folder / f"log-{place}-{turn}"
+            environ = {"LD_PRELOAD": str(shim), "PDM_SYNC_LOG": str(log)}
+            after_s = chance.uniform(0, 0.7)
+            said += _ended(_started(APPEND, own, turn, environ=environ), after_s, signal.SIGKILL)
+            dropped += _drop_unsynced(own, log.read_text(encoding="utf-8").splitlines(), before)
         why = _lost_samples(own, said)
         yield Kill("power", f"{dropped} dropped", after_s, acknowledged=len(said), why=why)
 
 
-def _drop_unsynced(folder: Path, events: list[str]) -> int:
-    """Empties files that were never synced and removes names whose folder was not synced after them."""
-    whole, named, waiting = set[str](), set[str](), dict[str, str]()
+def _drop_unsynced(folder: Path, events: list[str], before: set[Path]) -> int:
+    """Empties files that were never synced and removes names whose folder was not synced after them.
+
+    Args:
+        before: files that were on the disk already.
+    """
+    whole, named, waiting = set(map(str, before)), set(map(str, before)), dict[str, str]()
     moved = ""
     for kind, path in (event.split(" ", 1) for event in events):
         if kind == "from":

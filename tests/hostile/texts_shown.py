@@ -1,14 +1,22 @@
-"""Hostile texts through everything that a person reads: page, Markdown, JSON, terminal, Slack."""
+"""Hostile texts through everything that a person reads: page, Markdown, JSON, JupyterLab, terminal, Slack."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import mistune
 from playwright.sync_api import sync_playwright
 from rich.console import Console
@@ -25,7 +33,8 @@ from pdmlib.site.site import SOURCE_NAMES, Site
 from pdmlib.verdict.verdict import judge
 from pdmlib.workbook.execute import write_report
 from pdmlib.workbook.kernel import Kernel
-from pdmlib.workbook.notify import news
+from pdmlib.workbook.lab import command, settings
+from pdmlib.workbook.notify import blocks, news
 from pdmlib.workbook.scope import scope_for
 from pdmlib.workbook.watch import Round
 from tests.hostile.texts import PERSON, TEXTS
@@ -34,6 +43,7 @@ from tests.hostile.vendors import DEMO
 CHROMIUM = Path("/usr/bin/chromium")
 WIDTH = 1280
 MOST_BYTES = 3 * 2**20  # of each file: what a mail server takes
+LAB_MS = 180_000  # for JupyterLab to show a notebook, on a busy machine
 Fact = tuple[str, str]  # what was looked at, and what was wrong with it; empty: nothing
 
 
@@ -78,6 +88,7 @@ def shown(environ: Mapping[str, str], folder: Path, phase: str = "week1") -> Ite
     with Kernel() as kernel:
         written = write_report(site, scope, folder, collection=collection, kernel=kernel)
     yield from files(written.folder)
+    yield from in_lab(written.folder / "notebook.ipynb", folder / "lab")
     yield from told(site, scope, collection, written.content)
 
 
@@ -128,6 +139,76 @@ def _in_browser(path: Path) -> Iterator[Fact]:
         browser.close()
 
 
+@contextmanager
+def lab(folder: Path) -> Iterator[str]:
+    """The address of a JupyterLab that shows every cell at once, with its token."""
+    settings(folder)
+    shown = {"@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"}}
+    overrides = folder / ".settings/labconfig/default_setting_overrides.json"
+    overrides.write_text(json.dumps({**json.loads(overrides.read_text("utf-8")), **shown}), "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--no-browser", "--allow-root", f"--ServerApp.port={port}", "--IdentityProvider.token=looked")
+    environ = {**os.environ, **settings_of(folder)}
+    process = subprocess.Popen(
+        command(folder, options), env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            with suppress(httpx.HTTPError):
+                if httpx.get(f"{url}/api?token=looked").is_success:
+                    break
+            time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def settings_of(folder: Path) -> dict[str, str]:
+    """A JupyterLab of its own: what it trusts and how it is set lies in the folder."""
+    return {
+        "JUPYTER_CONFIG_PATH": str(folder / ".settings"),
+        "JUPYTER_DATA_DIR": str(folder / ".data"),
+        "JUPYTER_CONFIG_DIR": str(folder / ".config"),
+    }
+
+
+def in_lab(notebook: Path, folder: Path) -> Iterator[Fact]:
+    """What JupyterLab makes of an executed notebook that it trusts, as it does of one that a person has run."""
+    folder.mkdir()
+    shutil.copy(notebook, folder / "notebook.ipynb")
+    environ = {**os.environ, **settings_of(folder)}
+    trust = [sys.executable, "-m", "jupyter", "trust", str(folder / "notebook.ipynb")]
+    subprocess.run(trust, check=True, capture_output=True, env=environ)
+    cells = json.loads((folder / "notebook.ipynb").read_text("utf-8"))["cells"]
+    most = sum(bool(cell.get("outputs")) for cell in cells)
+    with lab(folder) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page, asked = browser.new_page(viewport={"width": WIDTH, "height": 720}), list[str]()
+        page.on("request", lambda r: r.url.startswith((url, "data:", "blob:", "ws:")) or asked.append(r.url))
+        page.on("dialog", lambda dialog: (asked.append("dialog"), dialog.dismiss()))
+        page.goto(f"{url}/lab/tree/notebook.ipynb?token=looked")
+        ready = f"document.querySelectorAll('.jp-Notebook .jp-OutputArea-output').length >= {most}"
+        page.wait_for_function(ready, timeout=LAB_MS)
+        page.wait_for_timeout(2000)  # for a script that would run, or a picture that would be loaded
+        inside = "'.jp-OutputArea-output '"
+        for name, script in {
+            "nothing ran": "'HACKED' in window",
+            "no element of a stranger": "['script', 'iframe', 'object', 'embed', 'form', 'base', '[onerror]', "
+            f"'[onload]', '[onmouseover]'].some(e => document.querySelector({inside} + e))",
+            "no link of a stranger": f"[...document.querySelectorAll({inside} + 'a')]"
+            ".some(a => a.href && a.hostname !== location.hostname)",
+            "no picture of a stranger": f"[...document.querySelectorAll({inside} + 'img')]"
+            ".some(i => !/^(data|blob):/.test(i.src))",
+            "it is visible": "getComputedStyle(document.querySelector('.jp-Notebook')).display === 'none'",
+        }.items():
+            yield f"JupyterLab: {name}", "it is not so" if page.evaluate(script) else ""
+        yield "JupyterLab: nothing is asked of a network", ", ".join(asked)
+        browser.close()
+
+
 def told(site: Site, scope: Scope, collection: Collection, content: Mapping[str, Any]) -> Iterator[Fact]:
     """What a terminal and Slack are given."""
     from pdmlib.frames.case import Case
@@ -146,6 +227,25 @@ def told(site: Site, scope: Scope, collection: Collection, content: Mapping[str,
         message = json.dumps(lines)
         bad = "<" in message or "\\u001b" in message or len(message) > 4000
         yield f"Slack: {name}", message[:100] if bad else ""
+    yield from _slack_blocks(content)
+
+
+def _slack_blocks(content: Mapping[str, Any]) -> Iterator[Fact]:
+    """What Slack draws: plain text of the lengths that it takes (docs.slack.dev/reference/block-kit/blocks)."""
+    drawn = blocks(content["card"], "\n".join(TEXTS.values()))
+    texts = [part for block in drawn for part in _texts_of(block)]
+    kinds = {part["type"] for part in texts}
+    yield "Slack: every text is plain", f"{kinds}" if kinds != {"plain_text"} else ""
+    yield (
+        "Slack: no text is longer than it takes",
+        f"{[len(p['text']) for p in texts if len(p['text']) > 3000]}"[2:-2],
+    )
+    yield "Slack: fifty blocks at most", f"{len(drawn)}" if len(drawn) > 50 else ""
+
+
+def _texts_of(block: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield from [block["text"]] if "text" in block else []
+    yield from (*block.get("fields", ()), *block.get("elements", ()))
 
 
 __all__ = ["PERSON", "shown"]

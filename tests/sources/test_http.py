@@ -208,6 +208,22 @@ def test_a_used_up_budget_asks_nothing() -> None:
         assert server.calls == []
 
 
+def test_requests_of_all_threads_begin_as_far_apart_as_a_vendor_wants_them() -> None:
+    began: list[float] = []
+
+    def answer(call: Call) -> Reply:
+        began.append(time.monotonic())
+        return Reply({"fine": True})
+
+    with vendor(answer) as server, Api("v", server.url, gap_s=0.2) as api:
+        threads = [threading.Thread(target=api.get, args=(f"/{n}",)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert max(began) - min(began) >= 0.55  # three gaps, of which an answer's way takes a little
+
+
 def test_a_host_that_cannot_be_reached_is_tried_by_one_call_only() -> None:
     """The later calls fail at once with the same reason."""
     with Api("v", "http://127.0.0.1:9") as api:

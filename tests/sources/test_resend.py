@@ -1,5 +1,6 @@
 """Resend: whole hours of the window, exact totals, and the states of domains and webhooks."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.sources import resend
+from tests.builders import a_site
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
 COUNTS = {
@@ -115,3 +117,20 @@ def test_a_key_that_may_only_send_is_told_as_such() -> None:
     with pytest.raises(SourceError) as caught:
         collected(lambda call: Reply(error, 401))
     assert caught.value.reason == f"401: restricted_api_key: {words}"
+
+
+def test_a_real_team_is_asked_at_a_pace_that_leaves_its_own_emails_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resend's 5 requests a second are the whole team's (its page "Usage Limits"); a stand-in has none."""
+    assert resend.GAP_S >= 1 / 2.5  # half of the five
+    monkeypatch.setattr(resend, "GAP_S", 0.1)
+    began: list[float] = []
+
+    def answer(call: Call) -> Reply:
+        began.append(time.monotonic())
+        return Reply({"totals": COUNTS, "data": []})
+
+    with vendor(answer) as server:
+        real = a_site(sources={"app": {"base_url": "https://shop.example"}, "resend": {"base_url": server.url}})
+        resend.collect(real.model_copy(update={"secrets": the_site("resend").secrets}), the_scope())
+    assert len(began) > 4
+    assert max(began) - min(began) >= 0.1 * (len(began) - 1) - 0.05

@@ -13,7 +13,7 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
 from pdmlib.phases.window import Window, stamp
-from pdmlib.storage import durable, history
+from pdmlib.storage import durable, engine, history
 from pdmlib.storage.reports import last_deployment, previous_report
 from pdmlib.workbook.gather import with_past
 from tests.builders import DEPLOYED, WEEK_LATER, a_scope, a_site
@@ -78,6 +78,15 @@ def test_a_collection_that_is_damaged_is_no_collection_and_says_which(tmp_path: 
     (tmp_path / damage).write_text('[{"source": "app", "status": "o')
     with pytest.raises(ReportError, match="no whole collection"):
         history.load_collection(tmp_path)
+
+
+def test_an_error_of_the_disk_is_told_in_the_systems_words() -> None:
+    """As DuckDB 2.0 writes what one of its threads met on a full disk."""
+    told = json.dumps('Could not write file "/o/x": No space left on device')
+    inner = f'{{"exception_type":"IO","exception_message":{told},"errno":"28"}}'
+    error = OSError(f"IO Error: Async write failed for range [offset=0, size=317]: {inner}")
+    assert engine.reason(error) == 'Could not write file "/o/x": No space left on device'
+    assert engine.reason(OSError(28, "No space left on device")) == "[Errno 28] No space left on device"
 
 
 def test_a_report_takes_the_place_of_another_in_one_step(tmp_path: Path) -> None:
