@@ -49,7 +49,7 @@ def _told(row: Row, plans: list[Row], advice: list[Row], zone: ZoneInfo) -> dict
     )
     mine = [plan for plan in plans if (plan["query"], plan["role"]) == (row["query"], row["role"])]
     return {
-        "verdict": row["verdict"],
+        "verdict": cells.in_words(row["verdict"]),
         "kind": "bad" if row["verdict"] in WRONG else "soft",
         "query": cells.sentences(row["query"]),
         "role": row["role"],
@@ -57,8 +57,14 @@ def _told(row: Row, plans: list[Row], advice: list[Row], zone: ZoneInfo) -> dict
         "reason": cells.sentences(row["reason"]),
         "waits": row["waits"],
         "plans": [_plan(plan, zone) for plan in mine],
-        "scripts": [one for one in advice if one["why"] == row["query"]],
+        "scripts": [one for one in advice if one["why"] == row["query"] or _named(one, row["reason"])],
     }
+
+
+def _named(advice: Row, reason: str) -> bool:
+    """Whether the reason of a statement names the index that is gone."""
+    name, gone, _ = advice["why"].partition(" is gone")
+    return bool(gone) and f"index {name} " in reason
 
 
 def _rate(value: float | None) -> str:

@@ -48,7 +48,12 @@ def test_a_regression_stands_with_its_load_plans_waits_and_the_index_to_make() -
         "tested": "untested",
         "script": "CREATE INDEX a;",
     }
-    html = shown([a_row(HOSTILE, "REGRESSED", waits="Lock: tuple 3 of 4")], plans, [advice])
+    lost = {**advice, "why": "public.b is gone", "tested": "it served before", "script": "CREATE INDEX b;"}
+    other = {**advice, "why": "public.c is gone", "script": "CREATE INDEX c;"}
+    changed = a_row(
+        HOSTILE, "REGRESSED", waits="Lock: tuple 3 of 4", reason="index public.b on t (b) is gone since"
+    )
+    html = shown([changed], plans, [advice, lost, other])
     text = " ".join(re.sub(r"<[^>]+>", " ", html).split())
     assert "Share of all time 1.2 % 38.4 %" in text
     assert "Calls a minute 12 12.5" in text
@@ -56,6 +61,8 @@ def test_a_regression_stands_with_its_load_plans_waits_and_the_index_to_make() -
     assert "Sat 1 Mar 09:00 CST to Mon 3 Mar 09:00 CST: Index Scan using a on orders" in text
     assert "Tue 4 Mar 09:00 CST: Seq Scan on orders" in text
     assert "Index to make on public.orders (untested): CREATE INDEX a;" in text
+    assert "(it served before): CREATE INDEX b;" in text
+    assert "CREATE INDEX c;" not in text
     assert "<img" not in html
     assert 'data-n="1 0 0"' in html
 

@@ -18,6 +18,7 @@ from pdmlib.frames.case import Case, once
 
 Plan = Mapping[str, Any]
 
+UNTESTED = "untested"
 HELPS = 0.9  # of the planner's cost: an index that spares less than a tenth is not worth its writes
 _CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
 # Nodes that read a table by an index whose name is that of the node below them.
@@ -53,7 +54,7 @@ class Planned:
     def tested(self) -> str:
         """What the planner makes of the index, in words."""
         if pd.isna(self.index_cost):
-            return "untested"
+            return UNTESTED
         falls = f"from {self.cost:,.0f} to {self.index_cost:,.0f}"
         return f"tested by hypopg: {f'the cost falls {falls}' if self.helps else 'the planner leaves it'}"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from pdmlib.analysis.database import causes, plan_history, statements
 from pdmlib.analysis.database.parts import PARTITION_OF, PARTITIONED, Parts, parts_at
+from pdmlib.analysis.database.plan_history import UNTESTED
 from pdmlib.analysis.database.statements import Looks, looks
 from pdmlib.frames.case import Case
 from pdmlib.frames.index_text import Index, by_partition, index_of, wished
@@ -16,7 +17,7 @@ from pdmlib.phases.window import iso
 
 Row = dict[str, Any]
 
-UNTESTED = "untested"
+GONE = " is gone"
 
 
 def plans_of_statements(case: Case) -> list[Row]:
@@ -58,17 +59,22 @@ def _lost(old: Parts, now: Parts) -> Iterator[Row]:
     for name, index in gone.items():
         above = {(flag.removeprefix(PARTITION_OF), index.form) for flag in old.flags(index.table)}
         if now.has("table", index.table) and not above & parents:
-            yield _row(now, name, index, why=f"{name} is gone", tested="it served before")
+            yield _row(now, name, index, why=f"{name}{GONE}", tested="it served before")
 
 
 def _lacking(case: Case, found: Looks, now: Parts) -> Iterator[Row]:
-    """Indexes that statements lack: by a plan that reads a table whole, of slower ones else by their text."""
+    """Indexes that statements lack: by a plan that reads a table whole, of slower ones else by their text.
+
+    What nobody tested is told of slower statements alone.
+    """
     for row in statements.judged(case, found).nlargest(statements.SHOWN, "total_ms").to_dict("records"):
         planned = plan_history.newest(case, row)
         wanted: list[Filter] = []
+        slower = row["verdict"] == Pace.REGRESSED
         if planned and planned.index and (index := index_of(planned.index)):
-            wanted = [Filter(index.table, index.keys)] if planned.helps else []
-        elif row["verdict"] == Pace.REGRESSED and found.before is not None:
+            tells = planned.helps and (slower or planned.tested != UNTESTED)
+            wanted = [Filter(index.table, index.keys)] if tells else []
+        elif slower and found.before is not None:
             wanted = causes.wanted_by(case, found.before, found.after, row)
         for one in causes.unserved(now, wanted)[:1]:
             name, lacked = wished(one.table, one.columns, PARTITIONED in now.flags(one.table))

@@ -6,8 +6,10 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from pdmlib.analysis.catalogue import TABLES
-from pdmlib.analysis.database import causes, plan_history, plans
+from pdmlib.analysis.database import causes, plan_history, plans, regressions
 from pdmlib.analysis.database.parts import Parts
 from pdmlib.frames.statement_text import Filter
 from tests.builders import DEPLOYED, a_case, a_site
@@ -189,3 +191,29 @@ def test_an_index_is_advised_as_far_as_it_was_tested() -> None:
         == f"no index serves, but do not make {index} (tested by hypopg: the planner leaves it)"
     )
     assert causes.index_for(parts, wanted) == f"no index serves, so try {index} (untested)"
+
+
+@pytest.mark.slow
+def test_a_regression_tells_which_plan_it_had_and_which_it_has_since(database: Database) -> None:
+    database.run(
+        "CREATE TABLE public.orders (id int, customer int, note text)",
+        "INSERT INTO public.orders SELECT g, g, 'note' FROM generate_series(1, 20000) AS g",
+        "CREATE INDEX by_customer ON public.orders (customer)",
+        "GRANT SELECT ON public.orders TO pdm_monitor",
+    )
+    database.run("VACUUM ANALYZE public.orders")
+    asks = "\\set id random(1, 20000)\nSELECT note FROM public.orders WHERE customer = :id;\n"
+    story = a_story(database)
+    database.pgbench("-c", "1", "-t", "40", script=asks)
+    story.look()
+    story.deploy()
+    database.run("DROP INDEX public.by_customer", "CREATE INDEX by_note ON public.orders (note)")
+    database.pgbench("-c", "1", "-t", "40", script=asks)
+    story.look()
+    (row,) = [r for r in story.verdicts("customer = $1").values() if r["regressed"]]
+    told = "its plan changed from Index Scan using by_customer on orders to Seq Scan on orders, first seen"
+    assert told in row["reason"]
+    assert row["plan_changed_at"] is not None
+    past = regressions.plans_of_statements(story.case)
+    mine = [p["plan"].split(" (")[0] for p in past if p["query"] == row["query"]]
+    assert mine == ["Index Scan using by_customer on orders", "Seq Scan on orders"]

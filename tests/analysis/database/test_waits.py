@@ -7,13 +7,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from pdmlib.analysis.database.waits import waits as told
-from pdmlib.phases.window import now
+from pdmlib.phases.window import Window, iso, now
 from pdmlib.sources.postgres.waits import SAMPLES, waits
+from pdmlib.storage.history import recall
+from pdmlib.workbook.gather import history_folder
+from pdmlib.workbook.watch import Pace, Watch
 from tests.builders import DEPLOYED, a_case
 from tests.looks import a_story
 from tests.servers import BLIND, Database
@@ -43,6 +47,24 @@ def test_who_waits_for_a_lock_is_named_with_the_statement_that_holds_it(database
     assert row["blocker"] == (
         "supabase_admin (idle in transaction): UPDATE pgbench_branches SET filler = '?' WHERE bid = ?"
     )
+
+
+@pytest.mark.slow
+def test_each_round_of_the_watch_keeps_what_sessions_waited_for(database: Database, tmp_path: Path) -> None:
+    database.pgbench("-i", "-s", "1", "-q")
+    site = database.site(unused=["app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend"])
+    pace = Pace(sleep=lambda _: time.sleep(0.05))
+    watch = Watch(site, tmp_path, deployed_at=iso(now() - timedelta(hours=1)), dashboard=False, pace=pace)
+    with held(database):
+        waiting = threading.Thread(target=lambda: database.run(UPDATE))
+        waiting.start()
+        time.sleep(0.3)
+        seen = watch.round()
+    waiting.join()
+    assert seen.troubles == ()
+    kept = recall(history_folder(site, tmp_path), Window(now() - timedelta(hours=1), now()))
+    assert kept["waits"]["wait"].dropna().tolist() == ["Lock: transactionid"]
+    assert set(kept["waits"]["at"]) == set(kept["statements"]["at"])
 
 
 def test_a_role_that_sees_no_sessions_of_others_is_a_gap_and_no_silence(database: Database) -> None:
