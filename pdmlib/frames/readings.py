@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pdmlib.phases.window import Window
 
 Value = float | int | str | bool | None
+ISO_4217 = 3  # letters of a currency, all capitals
 TWO_DIGITS, THREE_DIGITS = 10, 100  # below them a number has two digits and one behind the point
 FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
 
@@ -38,8 +39,8 @@ def amount(value: Any, unit: str = "") -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    if unit == "currency":
-        return f"{value:,.2f}"
+    if unit == "currency" or (len(unit) == ISO_4217 and unit.isupper()):
+        return f"{value:,.2f} {unit.removeprefix('currency')}".rstrip()
     digits = 2 if unit.startswith("%") or abs(value) < TWO_DIGITS else 1 if abs(value) < THREE_DIGITS else 0
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
