@@ -123,6 +123,7 @@ class Measurement:
         coverage_pct: share of the window that the source vouches for.
         evidence: a sentence for the report, built from the data.
         judged: False while it is too early to hold the value against its limits.
+        few: fewer were counted than such a figure takes.
     """
 
     state: State
@@ -139,6 +140,7 @@ class Measurement:
     coverage_pct: float | None = None
     evidence: str | None = None
     judged: bool = True
+    few: bool = False
 
     @classmethod
     def missing(cls, state: State, reason: str, source: str | None = None) -> Measurement:
@@ -207,6 +209,7 @@ class Reading:
     Attributes:
         key: without it no report is GREEN.
         unsure: of a rate, too few were counted to tell a fault from none.
+        few: too few were counted to be sure of how it is judged.
     """
 
     id: str
@@ -223,6 +226,7 @@ class Reading:
     becomes_green: str | None = None
     key: bool = False
     unsure: bool = False
+    few: bool = False
 
     def __repr__(self) -> str:
         target = f", target {self.target}" if self.target else ""
