@@ -8,11 +8,11 @@ from PIL import Image, ImageChops
 from tests.acceptance.conftest import Reports
 from tests.pictures import CHROMIUM, FONT, KEPT, LOOKS, chromium, font, look
 
-# Measured on the first week of the rough demo in all five looks with Chromium 156: the same page again, the page of
-# another run of the demo, and other flags of the browser (hinting, LCD text, GPU, colours) differ in 0.00 % of the
-# pixels. Of changes that are meant to be seen the smallest are the frames of the tiles (0.11 to 0.37 %), that of
-# the card (0.14 to 3.9 %) and a missing chart (0.6 to 2.6 %); a line more on top is 11 to 26 %. Words mended all
-# over a page are 0.13 to 3 % and cannot be told from these: after such a change the look is kept anew.
+# Measured on the first week of the rough demo in all five looks with Chromium 156: the same page again, the page
+# of another run, and other flags of the browser (hinting, LCD text, GPU, colours) differ in 0.00 % of the pixels.
+# Of changes that are meant to be seen the smallest are the frames of the tiles (0.11 to 0.37 %), that of the card
+# (0.14 to 3.9 %) and a missing chart (0.6 to 2.6 %); a line more on top is 11 to 26 %. Words mended all over a
+# page are 0.13 to 3 % and cannot be told from these: after such a change the look is kept anew.
 DARKER = 30  # of 255
 MOST = 0.001  # of the pixels: just under the frames of the tiles
 
