@@ -1,7 +1,7 @@
 """The pictures of the README, a gallery of every chart, and how pages looked last: `make pictures`.
 
 Needs Chromium. The kept pictures are small and grey, of the first screens of a page: enough to see that its look
-changed, not what its letters say. They are made with the fonts of one machine (DejaVu Sans).
+changed, not what its letters say. The font that they are drawn with is kept beside them.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LOOKS = {"390": (390, "screen"), "768": (768, "screen"), "1280": (1280, "screen"
 LOOKS["print"] = (A4, "print")
 SCREENS = 3  # as high as wide, of which the look is kept
 SHRUNK = 160  # pixels wide: a letter is gone, a line and a box are seen
+FONT = KEPT / "font.txt"  # that the kept pictures are drawn with: another one moves every line
 
 
 @contextmanager
@@ -50,6 +51,20 @@ def look(browser: Browser, path: Path, name: str) -> Image.Image:
     seen = Image.open(BytesIO(page.screenshot())).convert("L")
     page.context.close()
     return seen.resize((SHRUNK, SCREENS * SHRUNK), Image.Resampling.BOX)
+
+
+def font(browser: Browser, path: Path) -> str:
+    """The font in which this machine draws the heading of a page, as the browser tells it."""
+    page = browser.new_context(offline=True).new_page()
+    page.goto(f"file://{path}")
+    asked = page.context.new_cdp_session(page)
+    for domain in ("DOM", "CSS"):
+        asked.send(f"{domain}.enable")
+    root = asked.send("DOM.getDocument")["root"]["nodeId"]
+    heading = asked.send("DOM.querySelector", {"nodeId": root, "selector": "h1"})
+    found = asked.send("CSS.getPlatformFontsForNode", heading)["fonts"]
+    page.context.close()
+    return str(found[0]["familyName"])
 
 
 def _shot(browser: Browser, path: Path, target: Path, size: tuple[int, int], scheme: str = "light") -> None:
@@ -99,6 +114,7 @@ def main() -> None:
         case = Case(site, scope, load_collection(week / "collection"), scope.window)
         (DOCS / "gallery.md").write_text(_gallery(case), encoding="utf-8")
         KEPT.mkdir(exist_ok=True)
+        FONT.write_text(f"{font(browser, week / 'report.html')}\n", encoding="utf-8")
         for name in LOOKS:
             look(browser, week / "report.html", name).save(KEPT / f"week1-{name}.png", optimize=True)
 

@@ -92,6 +92,7 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         float(row[column]),
         reason=reason,
         samples=count,
+        few=count is not None and count < needed,
         low=low,
         high=high,
         source=source,

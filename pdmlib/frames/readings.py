@@ -17,6 +17,7 @@ from typing import Any, Literal
 from pdmlib.phases.window import Window
 
 Value = float | int | str | bool | None
+ISO_4217 = 3  # letters of a currency, all capitals
 TWO_DIGITS, THREE_DIGITS = 10, 100  # below them a number has two digits and one behind the point
 FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
 
@@ -38,8 +39,8 @@ def amount(value: Any, unit: str = "") -> str:
         return "yes" if value else "no"
     if isinstance(value, str):
         return value
-    if unit == "currency":
-        return f"{value:,.2f}"
+    if unit == "currency" or (len(unit) == ISO_4217 and unit.isupper()):
+        return f"{value:,.2f} {unit.removeprefix('currency')}".rstrip()
     digits = 2 if unit.startswith("%") or abs(value) < TWO_DIGITS else 1 if abs(value) < THREE_DIGITS else 0
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
@@ -122,6 +123,7 @@ class Measurement:
         coverage_pct: share of the window that the source vouches for.
         evidence: a sentence for the report, built from the data.
         judged: False while it is too early to hold the value against its limits.
+        few: fewer were counted than such a figure takes.
     """
 
     state: State
@@ -138,6 +140,7 @@ class Measurement:
     coverage_pct: float | None = None
     evidence: str | None = None
     judged: bool = True
+    few: bool = False
 
     @classmethod
     def missing(cls, state: State, reason: str, source: str | None = None) -> Measurement:
@@ -206,6 +209,7 @@ class Reading:
     Attributes:
         key: without it no report is GREEN.
         unsure: of a rate, too few were counted to tell a fault from none.
+        few: too few were counted to be sure of how it is judged.
     """
 
     id: str
@@ -222,6 +226,7 @@ class Reading:
     becomes_green: str | None = None
     key: bool = False
     unsure: bool = False
+    few: bool = False
 
     def __repr__(self) -> str:
         target = f", target {self.target}" if self.target else ""

@@ -78,6 +78,11 @@ def plan(value: Any) -> str:
     return "one look only" if value is None else "changed" if value else "same"
 
 
+def incident(value: Any) -> str:
+    """What an incident was, by the reading that showed it."""
+    return {"app_up": "down", "error_rate_pct": "too many requests failed"}.get(str(value), text(value))
+
+
 def wrong(value: Any) -> str:
     """A count of what should not be."""
     return f"✗ {count(value)}" if value else count(value)

@@ -109,7 +109,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("start", "Start", cells.text),
         C("end", "End", cells.text),
         C("minutes", "Minutes", cells.count, True),
-        C("reading", "What", cells.text),
+        C("reading", "What", cells.incident),
         C("priority", "Priority", cells.text, mark=True),
         C("status", "Status", cells.text),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 from pdmlib import stats
 from pdmlib.analysis.limits import in_force
@@ -43,12 +44,19 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
     )
     if found.state is not State.MEASURED or found.value is None:
         return replace(plain, measurement=replace(found, value=None), reason=found.reason or "not measured")
-    step, why = step_of(metric, found, level) if found.judged else (None, None)
+    step, why, few = step_of(metric, found, level) if found.judged else Standing()
     if step is None:
         status, doubt = _passing(metric, found)
         goal = _becomes_green(metric, found, level) if doubt else None
         reason = doubt or found.reason
-        return replace(plain, status=status, reason=reason, becomes_green=goal, unsure=doubt is not None)
+        return replace(
+            plain,
+            status=status,
+            reason=reason,
+            becomes_green=goal,
+            unsure=doubt is not None,
+            few=found.few or doubt is not None,
+        )
     return replace(
         plain,
         status=step.status,
@@ -58,6 +66,7 @@ def reading_of(metric: Metric, found: Measurement, site: Site, phase: str) -> Re
         action=step.action,
         becomes_green=_becomes_green(metric, found, level),
         unsure=step.unsure,
+        few=found.few or few,
     )
 
 
@@ -72,7 +81,15 @@ def _is_key(metric: Metric, found: Measurement, site: Site, phase: str) -> bool:
     return urgent and metric.alerts and found.state not in (State.NOT_DUE, State.NOT_CONFIGURED)
 
 
-def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> tuple[Limit | None, str | None]:
+class Standing(NamedTuple):
+    """Where a measurement stands: the step that holds, why, and whether too few were counted for a worse one."""
+
+    step: Limit | None = None
+    why: str | None = None
+    few: bool = False
+
+
+def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> Standing:
     """The worst step that holds, and why. A rate that may as well be below its edge turns no report RED.
 
     Args:
@@ -82,10 +99,11 @@ def step_of(metric: Metric, found: Measurement, level: float = stats.LEVEL) -> t
         if not limit.reached(found):
             continue
         if not metric.rate or _sure(limit, found):
-            return limit, found.reason or _why(metric, limit, found)
+            return Standing(limit, found.reason or _why(metric, limit, found))
         if limit.of == "value":
-            return _undecided(metric, limit, found), _undecided_reason(metric, limit, found, level)
-    return None, None
+            reason = _undecided_reason(metric, limit, found, level)
+            return Standing(_undecided(metric, limit, found), reason, few=True)
+    return Standing()
 
 
 def _sure(limit: Limit, found: Measurement) -> bool:

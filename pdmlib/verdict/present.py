@@ -98,7 +98,7 @@ def _ends_now(case: Case) -> bool:
 def _step(case: Case, metric: Metric, found: Measurement) -> Limit | None:
     if found.state is not State.MEASURED or found.value is None or not found.judged:
         return None
-    return step_of(metric, found, case.level)[0]
+    return step_of(metric, found, case.level).step
 
 
 def _failing(case: Case, metric: Metric) -> Now | None:

@@ -72,9 +72,7 @@ def confidence_of(
             (low if covered < MOST_PCT else medium).append(
                 f"{reading.title}: {covered:.1f} % of the window was measured"
             )
-    medium += [
-        f"{r.title}: {r.reason}" for r in readings if r.id in KEY_READINGS and "too few" in (r.reason or "")
-    ]
+    medium += [f"{r.title}: {r.reason}" for r in readings if r.id in KEY_READINGS and r.few]
     medium += list(rivals)
     if not case.scope.complete:
         medium.append(f"{case.scope.days_done} of {len(case.scope.days)} days are over")

@@ -193,7 +193,7 @@ def _was_so(case: Case, metric: Metric) -> bool:
     before, now = metric.of(case.at(case.scope.before)), metric.of(case)
     if before.state is not State.MEASURED or before.window != case.scope.before:
         return False
-    steps = [step_of(metric, found)[0] for found in (before, now)]
+    steps = [step_of(metric, found).step for found in (before, now)]
     if None in steps or steps[0] != steps[1] or steps[1] is None or steps[1].critical:
         return False
     return isinstance(before.value, int | float) and _not_worse(metric, before.value, now.value)

@@ -220,7 +220,7 @@ class Report(Questions):
                 "value": words.number(r.value, r.unit),
                 "status": words.judged(r),
                 "kind": r.status.value,
-                "note": f"target {r.target}" if r.target and r.value is not None else r.reason or "",
+                "note": f"target {words.target(r)}" if r.target and r.value is not None else r.reason or "",
                 "age": self._age(r),
             }
             for r in found

@@ -9,20 +9,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import nbformat
 import pandas as pd
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from pdmlib.demo import adopt_history, start
+from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
+from pdmlib.report import html
+from pdmlib.report.card import card_of
+from pdmlib.report.page import write_page
 from pdmlib.site.load import load_site
 from pdmlib.storage.history import load_collection
+from pdmlib.verdict.verdict import judge
 from pdmlib.workbook.execute import write_report
+from pdmlib.workbook.gather import gather, history_folder
 from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.pdf import print_pdf
 from pdmlib.workbook.scope import scope_for
-from tests.acceptance.conftest import PHASES, Reports, site_file
+from tests.acceptance.conftest import PHASES, Reports, demo_of, site_file
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -175,6 +183,61 @@ def test_the_first_screen_answers_five_people(reports: Reports, opened: Opened, 
     opened.page.goto(f"file://{reports.folder('week1')}/report.html")
     said = opened.all(FIRST_SCREEN)
     assert {who: text for who, texts in ANSWERS.items() for text in texts if text not in said} == {}, said
+
+
+# The same five questions where something else is wrong, as the scenario's own description tells it; the demo's
+# clock stands at 10:00 in Chicago on Monday 10 March.
+OTHERS = {
+    "healthy": (
+        "GREEN",
+        "The deployment was a success.",
+        "nothing was found that began with the deployment",
+        "Continue normal monitoring.",
+        "Not known: nothing that was asked for.",
+    ),
+    "all_down": ("UNKNOWN", "No source could be read", "Backend team, by Tue 11 Mar", "Not known: app (not read"),
+    "app_down": (
+        "RED",
+        "Roll back now",
+        "The application has been down for 40 minutes",
+        "since Mon 10 Mar 09:20 CDT",
+        "Backend team, by Mon 10 Mar: Investigate immediately",
+    ),
+    "database_down": (
+        "RED",
+        "Roll back now",
+        "The database cannot be reached",
+        "since Mon 10 Mar 09:5",
+        "Backend team, by Mon 10 Mar",
+        "postgres (not read: cannot connect",
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", OTHERS)
+def test_the_first_screen_answers_them_whatever_is_wrong(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Opened
+):
+    with start(scenario) as production:
+        for name, value in production.environ.items():
+            monkeypatch.setenv(name, value)
+        site = load_site(str(demo_of(tmp_path, scenario)))
+        adopt_history(production, history_folder(site, tmp_path))
+        scope = scope_for(site, "week1")
+        collection = gather(site, scope, tmp_path)
+    shown = html.card(card_of(judge(Case(site, scope, collection, scope.window))).plain())
+    output = nbformat.v4.new_output("display_data", data={"text/html": shown._repr_html_()})
+    cells = [
+        nbformat.v4.new_markdown_cell("# Week 1 Post-Deployment Summary\n\nWas the deployment a success?"),
+        nbformat.v4.new_code_cell("report.headline()", outputs=[output], execution_count=1),
+    ]
+    write_page(nbformat.v4.new_notebook(cells=cells), tmp_path / "report.html", "Week 1")
+    for width, height in ((1280, 720), (390, 844)):
+        opened.page.set_viewport_size({"width": width, "height": height})
+        opened.page.goto(f"file://{tmp_path}/report.html")
+        said = opened.all(FIRST_SCREEN)
+        assert [text for text in OTHERS[scenario] if text not in said] == [], (width, said)
 
 
 def test_a_link_of_the_card_opens_the_folded_evidence(reports: Reports, opened: Opened):

@@ -20,6 +20,8 @@ HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00
         (0.0, "count", "0"),
         (99.7651, "%", "99.77 %"),
         (1234.5, "ms", "1,234 ms"),
+        (4.6, "USD", "4.60 USD"),
+        (859.894, "currency", "859.89"),
         (3, "count", "3"),
         (True, "bool", "yes"),
         ("OPERATIONAL", "", "OPERATIONAL"),

@@ -18,7 +18,7 @@ from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.phase import PHASES, phase_named
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import reading_of
-from pdmlib.verdict.status import outcome_of, recommendation_of, status_of
+from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.verdict import judge, summarise
 from tests.builders import a_case, a_gap, a_site, at
 
@@ -101,6 +101,21 @@ def test_rule_2_too_few_requests_is_the_reason_and_how_many_would_do_is_said() -
 
 def test_rule_2_an_undecided_rollback_says_how_many_requests_decide() -> None:
     assert "more requests at this rate would decide" in str(judged(60, 1000).reason)
+
+
+def test_rule_13_a_figure_of_too_few_lowers_the_confidence_by_what_it_says_of_itself() -> None:
+    """60 of 1,000 is surely above 1 % and only maybe above 5 %; a p95 of 15 requests is no p95."""
+    p95 = next(metric for metric in METRICS if metric.id == "latency_p95_ms")
+    few = Measurement(State.MEASURED, 400.0, samples=15, reason="of 15 requests", few=True)
+    sure = replace(few, samples=900, reason=None, few=False)
+    case = a_case()
+    for reading, level in (
+        (judged(60, 1000), "medium"),
+        (judged(600, 10000), "high"),
+        (reading_of(p95, few, SITE, "week1"), "medium"),
+        (reading_of(p95, sure, SITE, "week1"), "high"),
+    ):
+        assert confidence_of(case, [reading], ())[0] == level, reading
 
 
 @pytest.mark.parametrize(

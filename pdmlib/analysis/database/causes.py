@@ -127,16 +127,15 @@ def behind(parts: Parts, wanted: Sequence[Filter]) -> Iterator[Filter]:
 
 
 def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """The reason of a row, for a regression with its cause."""
-    reason = str(row["reason"])
-    if row["verdict"] != Pace.REGRESSED or SATURATED in reason:
-        return reason
+    """What explains a row that regressed, beyond its figures; empty where nothing does."""
+    if row["verdict"] != Pace.REGRESSED or row["saturated"]:
+        return ""
     slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
     told = next((text for tell in _CAUSES if (text := tell(slower))), "")
     planned = plan_history.newest(case, row)
     index = "" if told else index_for(slower.now, slower.wanted, planned)
     waited = waits_of(case, before, after, row)
-    return "; ".join(part for part in (reason, _other_plan(slower), signature(row, told, waited), index) if part)
+    return "; ".join(part for part in (_other_plan(slower), signature(row, told, waited), index) if part)
 
 
 def _other_plan(slower: Slower) -> str:

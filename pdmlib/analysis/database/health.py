@@ -13,7 +13,7 @@ import pandas as pd
 
 from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
-from pdmlib.analysis.database import causes, counters, host, pairs, statements
+from pdmlib.analysis.database import counters, host, pairs, statements
 from pdmlib.analysis.database.alike import joined
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
@@ -330,8 +330,8 @@ def db_slow_queries(case: Case) -> Measurement:
             "postgres", "statements", f"no statement was run five times between two looks; {COLLECT}"
         )
     if any(r["verdict"] == statements.LIFETIME for r in rows):
-        seen = rows[0]["reason"].removeprefix(f"{statements.LIFETIME}: ")
-        why = f"lifetime figures only ({counted(len(slow), 'statement')} above {SLOW_MS:g} ms): {seen}; {COLLECT}"
+        slower = f"{counted(len(slow), 'statement')} above {SLOW_MS:g} ms"
+        why = f"lifetime figures only ({slower}): {rows[0]['told']}; {COLLECT}"
         return case.missing("postgres", "statements", why)
     return Measurement(
         State.MEASURED, len(slow), samples=len(rows), source="postgres", window=case.window, evidence=text or None
@@ -497,12 +497,11 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
     before, now = row["before_mean_ms"], row["mean_ms"]
     share = row["share_pct"] or 0.0
     goal = statements.FACTOR * before
-    saturated = causes.SATURATED in row["reason"]
     return _about(
         case,
         row,
         "regressed",
-        title="All statements slower together, most" if saturated else "Slower since the deployment",
+        title="All statements slower together, most" if row["saturated"] else "Slower since the deployment",
         evidence=f"{significant(before)} ms before, {significant(now)} ms now over {row['calls']:,.0f} calls "
         f"({share:.1f} % of the database's time){_why(row)}",
         goal=f"its mean is under {significant(goal)} ms (now {significant(now)} ms)",
@@ -516,8 +515,8 @@ def _regression(case: Case, row: dict[str, Any]) -> Finding:
 
 
 def _why(row: Mapping[str, Any]) -> str:
-    """What explains a regression, behind its figures; the means stand in those already."""
-    why = "; ".join(part for part in row["reason"].split("; ") if not part.startswith("mean "))
+    """What explains a regression, behind its figures."""
+    why = str(row["told"])
     return f": {why.removesuffix(';')}{';' if why.endswith(';') else '.'}" if why else "."
 
 

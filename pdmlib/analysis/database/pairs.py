@@ -42,7 +42,8 @@ def replaced(both: pd.DataFrame, changes: Callable[[pd.DataFrame], pd.DataFrame]
         kept = [c for c in both.columns if c not in ("verdict", "reason")]
         both.loc[at, kept] = pair[kept]
         both.loc[at, "verdict"] = verdict if verdict in (Pace.REGRESSED, Pace.IMPROVED) else Pace.NEW
-        both.loc[at, "reason"] = f"likely in place of «{old['query'][:TEXT]}»: {figures}"
+        both.loc[at, "told"] = f"likely in place of «{old['query'][:TEXT]}»"
+        both.loc[at, "reason"] = f"{both.loc[at, 'told']}: {figures}"
         both.loc[place, "reason"] = f"likely replaced by «{new['query'][:TEXT]}»"
         gone = gone.drop(place)
     return both

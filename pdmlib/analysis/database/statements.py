@@ -9,7 +9,7 @@ a sample stored. With one look only, there are lifetime figures and no verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -72,7 +72,7 @@ VERBS = (
 )
 SHOWN_KEYS = (
     *("query", "role", "queryid", "calls", "mean_ms", "total_ms", "share_pct", "before_mean_ms", "change_pct"),
-    *("regressed", "verdict", "reason", "volume_ms", "latency_ms"),
+    *("regressed", "verdict", "reason", "told", "saturated", "volume_ms", "latency_ms"),
     *("per_min", "before_per_min", "share_before_pct", "plan_changed_at", "waits"),
 )
 LIFETIME = "lifetime figures, no verdict"
@@ -188,6 +188,8 @@ def _lifetime(case: Case, found: Looks) -> pd.DataFrame:
         regressed=False,
         verdict=LIFETIME,
         reason=f"{LIFETIME}: {found.notes[0]}",
+        told=found.notes[0],
+        saturated=False,
         volume_ms=math.nan,
         latency_ms=math.nan,
         per_min=math.nan,
@@ -225,12 +227,15 @@ def judged(case: Case, found: Looks) -> pd.DataFrame:
     changes, judge = partial(_changes, seconds=facts.seconds), partial(_verdict, facts)
     both = changes(both)
     verdicts = [judge(row) for row in both.to_dict("records")]
-    both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts])
+    both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts], told="", saturated=False)
     both = _together(pairs.looped(pairs.replaced(both, changes, judge), FEWEST))
     both = _paced(both.assign(regressed=both["verdict"] == Pace.REGRESSED))
-    return both.assign(
-        reason=[causes.explained(case, found.before, found.after, r) for r in both.to_dict("records")]
-    )
+    why = [causes.explained(case, found.before, found.after, row) for row in both.to_dict("records")]
+    return both.assign(reason=_joined(both["reason"], why), told=_joined(both["told"], why))
+
+
+def _joined(texts: Iterable[str], more: Iterable[str]) -> list[str]:
+    return ["; ".join(filter(None, both)) for both in zip(texts, more, strict=True)]
 
 
 def _apart(window: pd.DataFrame, s1: pd.DataFrame) -> frozenset[str]:
@@ -447,5 +452,5 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     verdict = both["verdict"].where(~others, "SATURATION")
     reason = both["reason"].where(~others, both["reason"] + "; slowed with all the others")
     both = both.assign(verdict=verdict, reason=reason)
-    both.loc[first, ["verdict", "reason"]] = [Pace.REGRESSED, text]
+    both.loc[first, ["verdict", "reason", "told", "saturated"]] = [Pace.REGRESSED, text, text, True]
     return both
