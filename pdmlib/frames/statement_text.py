@@ -31,7 +31,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice, pairwise
 from typing import Any, NamedTuple, cast
 
@@ -45,6 +45,8 @@ LIMIT = 8_000
 READ = 100_000
 # How often a text that was cut is shortened until it is a statement: more is needed in a deep list only.
 ATTEMPTS = 100
+# Texts whose form is kept, since each look asks for it: more than pg_stat_statements holds by default (5000).
+TEXTS = 8192
 
 # What stands for a value in a text: client libraries' parameters, which PostgreSQL's lexer does not know.
 _CLIENT_PARAMETER = re.compile(r"%\(\w+\)s|%s")
@@ -83,6 +85,7 @@ def redacted(text: str, limit: int = LIMIT) -> str:
     return f"{shown[: limit - len(CUT) - 1].rstrip()} {CUT}"
 
 
+@lru_cache(TEXTS)
 def normalised(text: str) -> str:
     """A statement in one form whatever its parameters, letter case, spacing and length of IN lists.
 
