@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from tests.workbook.conftest import TOKEN, Server
 
@@ -57,10 +58,14 @@ class Afternoon:
         return self._shown()
 
     def completed(self, code: str) -> list[str]:
-        """What Tab offers behind the code."""
+        """What Tab offers behind the code: JupyterLab waits a second for it, so a busy machine is asked again."""
         self._new_cell(code)
-        self.page.keyboard.press("Tab")
-        self.page.wait_for_selector(".jp-Completer-item", timeout=LONG_MS)
+        offers = self.page.locator(".jp-Completer-item").first
+        for _ in range(20):
+            self.page.keyboard.press("Tab")
+            with suppress(TimeoutError):
+                offers.wait_for(timeout=5000)
+                break
         self._shoot("completed")
         offered = self.page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()
         self.page.keyboard.press("Escape")
