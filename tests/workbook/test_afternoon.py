@@ -228,9 +228,10 @@ def test_outputs_can_be_read_in_the_dark(afternoon: Afternoon) -> None:
     afternoon.run_all()
     afternoon.ask("week")
     assert afternoon.page.evaluate("document.body.dataset.jpThemeLight") == "false"
-    for place in (".picture", ".card", "table.pdm"):
+    for place in (".picture svg.wide text", ".card .sentence", "table.pdm td"):
         shown = afternoon.page.locator(place).first
         shown.scroll_into_view_if_needed()
+        afternoon.page.wait_for_timeout(1000)
         dark, light = ends_of(shown.screenshot())
         assert contrast(dark, light) >= 4.5, place
         assert dark < 0.02, place
