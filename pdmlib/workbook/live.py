@@ -41,7 +41,7 @@ class Live(Spelt):
         return f"Live({self.what})"
 
     def _repr_html_(self) -> str:
-        why = self.why or _why_still() or "the widgets of this page are missing: pip install 'pdmlib[lab]'"
+        why = self.why or _why_still() or "it moves in a JupyterLab that has the widgets of pdmlib[lab]"
         return dressed(f"{self.still.html}<p class='soft'>Stands still here: {escape(why)}.</p>")
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:

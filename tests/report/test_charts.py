@@ -34,7 +34,9 @@ from pdmlib.report.charts.uptime import uptime_strip
 ZONE = ZoneInfo("America/Chicago")
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 WINDOW = Window(DEPLOYED, datetime(2025, 3, 10, 15, tzinfo=UTC))
-ELEMENTS = {"div", "svg", "g", "defs", "path", "clipPath", "rect", "use", "text", "tspan", "title", "pattern"}
+# The style is that of a dark theme, the same in every picture.
+DRAWN = {"svg", "g", "defs", "path", "clipPath", "rect", "use", "text", "tspan", "title", "pattern"}
+ELEMENTS = {"div", "style", *DRAWN}
 HOSTILE = '$x_1$ <script>alert(1)</script> "&\n\x00\x1b[31m\u202e 客户名称 😀 ' + "long " * 60
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from tests.workbook.conftest import TOKEN, Server
 
@@ -57,10 +58,14 @@ class Afternoon:
         return self._shown()
 
     def completed(self, code: str) -> list[str]:
-        """What Tab offers behind the code."""
+        """What Tab offers behind the code: JupyterLab waits a second for it, so a busy machine is asked again."""
         self._new_cell(code)
-        self.page.keyboard.press("Tab")
-        self.page.wait_for_selector(".jp-Completer-item", timeout=LONG_MS)
+        offers = self.page.locator(".jp-Completer-item").first
+        for _ in range(20):
+            self.page.keyboard.press("Tab")
+            with suppress(TimeoutError):
+                offers.wait_for(timeout=5000)
+                break
         self._shoot("completed")
         offered = self.page.locator(".jp-Completer-item .jp-Completer-match").all_inner_texts()
         self.page.keyboard.press("Escape")
@@ -223,9 +228,10 @@ def test_outputs_can_be_read_in_the_dark(afternoon: Afternoon) -> None:
     afternoon.run_all()
     afternoon.ask("week")
     assert afternoon.page.evaluate("document.body.dataset.jpThemeLight") == "false"
-    for place in (".picture", ".card", "table.pdm"):
+    for place in (".picture svg.wide text", ".card .sentence", "table.pdm td"):
         shown = afternoon.page.locator(place).first
         shown.scroll_into_view_if_needed()
+        afternoon.page.wait_for_timeout(1000)
         dark, light = ends_of(shown.screenshot())
         assert contrast(dark, light) >= 4.5, place
         assert dark < 0.02, place

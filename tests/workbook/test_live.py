@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from html import unescape
 from typing import Any
 
+import nbformat
 import pytest
+from nbconvert.exporters import HTMLExporter
 
 from pdmlib import Report
 from pdmlib.errors import CallError
@@ -155,3 +157,12 @@ def test_a_chart_without_time_does_not_zoom(day: Report) -> None:
         day.zoom("routes")
     with pytest.raises(CallError, match="did you mean routes"):
         day.zoom("rotes")
+
+
+def test_a_page_of_a_notebook_that_was_moved_has_the_still_picture(day: Report, in_lab: None) -> None:
+    """As JupyterLab saves it: without the state of its widgets, which is its default."""
+    output = nbformat.v4.new_output("display_data", day.slide_limit("latency_p95_ms")._repr_mimebundle_())
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("week.slide_limit()", outputs=[output])])
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    assert "Stands still here: it moves in a JupyterLab" in plain(page)
+    assert "widget-view+json" not in page.partition("<body")[2]

@@ -46,6 +46,8 @@ P = ParamSpec("P")
 WIDE, NARROW = 9.8, 3.75
 NO_ROWS = "the source gave no rows"
 
+# A picture stands alone in a notebook, whose dark theme is an attribute of JupyterLab's and nbconvert's pages.
+DARK = '<style>[data-jp-theme-light="false"] .picture { filter: invert(.93) hue-rotate(180deg); }</style>'
 FONT = "'DejaVu Sans',sans-serif"
 STYLE: Any = {
     "figure.figsize": (WIDE, 1),
@@ -106,7 +108,7 @@ class Picture(Spelt):
         sizes = [_inline(self, "wide", "")]
         if self.narrow:
             sizes.append(_inline(replace(self, figure=self.narrow), "narrow", "display:none;"))
-        return f'<div class="picture" role="img" aria-label="{alt}">{"".join(sizes)}</div>'
+        return f'<div class="picture" role="img" aria-label="{alt}">{DARK}{"".join(sizes)}</div>'
 
     def __repr__(self) -> str:
         return f"Picture({self.alt!r})"
