@@ -25,6 +25,7 @@ from pdmlib.phases.window import Window
 # Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
 # begin in, and 20 to 1 that it is over.
 BEGAN, OVER = math.log(1000), math.log(20)
+PAUSED = BEGAN + math.log(60)  # that a pause between failures was none by chance, in each minute of those hours
 # The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
 USUAL, WORSE, MOST = 0.5, 1.5, 0.9
 # Requests that the usual rate would have brought while none came: a tenth of that rate, as at night, makes two.
@@ -67,7 +68,7 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
     found: list[Stretch] = []
     for first, last, undecided in _extents(rows, edge):
         part = rows.iloc[first : last + 1]
-        start, last_seen = _began(case, part, edge), part["end_at"].iloc[-1].to_pydatetime()
+        start, last_seen = _began(case, rows, first, edge), part["end_at"].iloc[-1].to_pydatetime()
         lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
         # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
         counted = rows.iloc[first:] if lasts else part
@@ -80,7 +81,7 @@ def _extents(rows: pd.DataFrame, edge: float) -> list[tuple[int, int, bool]]:
     """First and last bucket of each stretch, and whether it is not known to be over.
 
     That one is over is told at 20 to 1 where it is looked at once, at its end. What goes on after a pause was
-    looked at in every bucket, and the pause is one only at 1000 to 1.
+    looked at in every bucket, and the pause is one only where that is allowed for.
     """
     found: list[tuple[int, int, bool]] = []
     place = 0
@@ -89,7 +90,7 @@ def _extents(rows: pd.DataFrame, edge: float) -> list[tuple[int, int, bool]]:
         failed, asked = _sums(rows, first, last)
         if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
             continue
-        if found and _against(rows, slice(found[-1][1] + 1, first), _sums(rows, *found[-1][:2]), edge) < BEGAN:
+        if found and _against(rows, slice(found[-1][1] + 1, first), _sums(rows, *found[-1][:2]), edge) < PAUSED:
             first = found.pop()[0]
         found.append((first, last, place > len(rows)))
     return found
@@ -107,15 +108,19 @@ def _against(rows: pd.DataFrame, tail: slice, sums: tuple[float, float], edge: f
     return float(-_evidence(failed, asked, USUAL * edge, min(max(sums[0] / sums[1], edge), MOST)))
 
 
-def _began(case: Case, part: pd.DataFrame, edge: float) -> datetime:
-    """When a stretch began: where finer buckets tell all of its first one, in the one of them that it began in."""
-    start, end = part["at"].iloc[0].to_pydatetime(), part["end_at"].iloc[0].to_pydatetime()
-    rows = finest(case.at(Window(start, end)))
-    if len(rows) < 2 or not math.isclose(rows["requests"].sum(), part["requests"].iloc[0]):
+def _began(case: Case, rows: pd.DataFrame, first: int, edge: float) -> datetime:
+    """When a stretch began: in the finer bucket that it began in, where these tell all of its first one.
+
+    The bucket before may hold its beginning, too little of it to show there.
+    """
+    start = rows["at"].iloc[first].to_pydatetime()
+    near = rows.iloc[max(0, first - 1) : first + 1]
+    fine = finest(case.at(Window(near["at"].iloc[0].to_pydatetime(), near["end_at"].iloc[-1].to_pydatetime())))
+    if len(fine) <= len(near) or not math.isclose(fine["requests"].sum(), near["requests"].sum()):
         return cast(datetime, start)
-    total = _total(rows, edge)
+    total = _total(fine, edge)
     place = _start(total, int(_gain(total).argmax()))
-    return cast(datetime, rows["at"].iloc[place].to_pydatetime())
+    return cast(datetime, fine["at"].iloc[place].to_pydatetime())
 
 
 def _fell_silent(case: Case, rows: pd.DataFrame, last: int) -> bool:
