@@ -36,16 +36,18 @@ def repeated(*statements: str) -> Callable[[Database], AbstractContextManager[No
 
     @contextmanager
     def during(database: Database) -> Iterator[None]:
-        stop = threading.Event()
+        stop, begun = threading.Event(), threading.Event()
 
         def run() -> None:
             with connected(database) as connection:
                 while not stop.is_set():
                     for statement in statements:
                         connection.execute(statement.encode())
+                    begun.set()
 
         other = threading.Thread(target=run)
         other.start()
+        begun.wait()
         try:
             yield
         finally:
