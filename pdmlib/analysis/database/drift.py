@@ -169,8 +169,9 @@ def _usual_rows(between: Between, row: Row) -> float:
 
 def density(between: Between) -> Iterator[Row]:
     """Tables whose pages hold 30 % fewer rows than before: they swell."""
-    # Both are written by the same VACUUM or ANALYZE, unlike the counter of rows.
-    pages, rows = between.objects("relpages"), between.objects("reltuples")
+    # Pages and reltuples are written by the same VACUUM or ANALYZE, unlike the counter of rows.
+    pages, rows, counted = (between.objects(name) for name in ("relpages", "reltuples", "n_live_tup"))
+    rows = pd.concat([rows, counted[~counted["object"].isin(rows["object"])]], ignore_index=True)
     both = pages.merge(rows, on="object", suffixes=("", "_rows"))
     both = both[(both["value"] > PAGES) & (both["value_rows"] > 0) & (both["value_before_rows"] > 0)]
     ratio = (both["value"] / both["value_rows"]) / (both["value_before"] / both["value_before_rows"])
