@@ -36,7 +36,7 @@ FEWEST_ROWS = 1000  # of a table that an index is worth while for: fewer fit int
 
 
 def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """What explains a row beyond its figures: a regression's cause, the index that a new statement lacks, or nothing."""
+    """What explains a row beyond its figures: a regression's cause, the index that a new statement lacks."""
     if row["verdict"] not in (Pace.REGRESSED, Pace.NEW) or row["saturated"]:
         return ""
     slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
