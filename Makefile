@@ -105,7 +105,7 @@ demo: $(VENV)/.ready ## keep the demo production running
 replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every report at its time
 	@$(PDM) demo --replay --site $(SITE) --out $(OUT)/replay
 
-.PHONY: test test-slow faults fuzz audit postgres check docs format bench proof pictures reference lock
+.PHONY: test test-slow faults fuzz audit postgres check docs format bench proof catalogue pictures reference lock
 # Tests compile to bytecode once, also where the environment says not to keep it: reading them anew takes seconds a call.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev ## the tests
@@ -145,6 +145,10 @@ bench: $(VENV)/.ready-dev ## benchmarks
 proof: $(VENV)/.ready-dev ## how often verdicts are right, on deployments of known truth
 	@$(VENV)/bin/python -m bench.proof --write docs/proof.md
 	@$(VENV)/bin/python -m bench.proof.worlds --hours $(or $(HOURS),0.1) --write docs/proof.md
+
+catalogue: $(VENV)/.ready-dev ## what the report says of a hundred faults of a database; `make postgres` first
+	@$(VENV)/bin/python -m bench.catalogue --write docs/database.md
+	@$(VENV)/bin/python -m bench.catalogue.unchanged --write docs/database.md
 
 pictures: $(VENV)/.ready-dev ## the README's pictures, docs/gallery.md and the looks that the slow tests compare with
 	@$(VENV)/bin/python -m tests.pictures

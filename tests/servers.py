@@ -101,12 +101,19 @@ class Database:
 
 @dataclass
 class Bench:
-    """A running server, and the programs of a client."""
+    """A running server, the programs of a client, and those of the server itself."""
 
     server: Server
     programs: Path
     folder: Path
     passwords: Mapping[str, str]
+    server_programs: Path
+
+    def restart(self) -> None:
+        """Stops the server and starts it again, at another port."""
+        self.server.stop()
+        self.server = Server(self.server_programs, self.folder)
+        self.server.until_ready()
 
     @contextmanager
     def database(self, extension: str | None = None) -> Iterator[Database]:
@@ -152,13 +159,14 @@ def a_bench(version: int = NEWEST, settings: str = "") -> Iterator[Bench]:
         server = Server(programs, folder)
         server.until_ready()
         passwords = {role: secrets.token_hex(8) for role in (MONITOR, BLIND, ADMIN, "authenticated")}
+        running = Bench(server, clients, folder, passwords, programs)
         try:
             with server.superuser() as connection:
                 for statement in _roles(version, passwords):
                     connection.execute(statement.encode())
-            yield Bench(server, clients, folder, passwords)
+            yield running
         finally:
-            server.stop()
+            running.server.stop()
 
 
 def _initialise(programs: Path, folder: Path, settings: str) -> None:

@@ -110,7 +110,9 @@ INSIDE = {
         drift plans pooler regressions
         gauge_deltas
         statements
-        causes host pairs statement_deltas
+        causes host statement_deltas
+        pairs row_causes schema_causes
+        slower
         parts plan_history waits
     """,
     "analysis.product": """

@@ -12,6 +12,8 @@ from pdmlib.frames.statement_text import Filter, columns_below, parsed
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _HEAD = re.compile(r"CREATE (?:UNIQUE )?INDEX ")
+# The name of an index in the statement that makes it, as the server quotes it.
+_NAME = re.compile(r'((?:INDEX|CONCURRENTLY) )(?:"(?:[^"]|"")+"|[^\s"]+) (?=ON )')
 CONCURRENTLY = "CONCURRENTLY "
 LONGEST_NAME = 63  # bytes of a name that PostgreSQL keeps (NAMEDATALEN less one)
 
@@ -58,6 +60,11 @@ class Index:
         if self.parent:
             return f"{self.definition.replace(' ON ONLY ', ' ON ', 1)};"
         return _HEAD.sub(lambda head: head[0] + CONCURRENTLY, self.definition, count=1) + ";"
+
+    @property
+    def beside(self) -> str:
+        """The statement that makes one like it under a name of the server's choice."""
+        return _NAME.sub(r"\1", self.again, count=1)
 
     @property
     def form(self) -> str:

@@ -27,6 +27,7 @@ statement the tables and filters stay unknown, its redaction and identity do not
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -83,6 +84,20 @@ def redacted(text: str, limit: int = LIMIT) -> str:
     if len(shown) <= limit and not read.cut:
         return shown
     return f"{shown[: limit - len(CUT) - 1].rstrip()} {CUT}"
+
+
+def without_strings(text: str) -> str:
+    """A part of a schema's definition without its strings, which may hold secrets; numbers stay.
+
+    Where any were masked, a hash in a comment tells it from the same text with other strings.
+    """
+    read = _read(text)
+    known = f" /* {hashlib.sha256(text.encode()).hexdigest()[:6]} */"
+    if read is None:
+        return WITHHELD + known
+    shown = "".join(_pieces(_masked(read.words, numbers=False)))
+    masked = read.cut or any(word.mask == _STRING for word in read.words)
+    return f"{shown}{f' {CUT}' if read.cut else ''}{known if masked else ''}"
 
 
 @lru_cache(TEXTS)
@@ -282,15 +297,16 @@ def _checked(words: list[_Word], cut: bool) -> _Read | None:
     return None
 
 
-def _masked(words: Iterable[_Word]) -> list[_Word]:
-    """The words without comments, their values masked."""
+def _masked(words: Iterable[_Word], numbers: bool = True) -> list[_Word]:
+    """The words without comments, their values masked; numbers too unless said."""
     kept: list[_Word] = []
     for word in words:
         if word.mask == _STRING and kept and kept[-1].kind == "UESCAPE":
             # The character that escapes belongs to the literal before it.
             kept.pop()
         elif not word.comment:
-            kept.append(word._replace(text=word.mask) if word.mask else word)
+            mask = word.mask if numbers or word.mask == _STRING else None
+            kept.append(word._replace(text=mask) if mask else word)
     return kept
 
 

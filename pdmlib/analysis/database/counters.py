@@ -88,20 +88,26 @@ def query_regression(between: Between) -> Iterator[Row]:
 
 
 def load(between: Between) -> Iterator[Row]:
-    """Sessions at work on average, against the pace of the window before: twice as many warn."""
+    """Sessions at work on average, against the pace of the window before: twice as many warn.
+
+    As many times more calls are more users and no fault.
+    """
     grown = between.grown("active_time")
     if grown is None:
         yield _unknown(_FELL)
         return
-    now = (grown + (between.value("in_flight_ms") or 0.0)) / 1000 / between.found.seconds
+    busy = (grown + (between.value("in_flight_ms") or 0.0)) / 1000
+    now = busy / between.found.seconds
     pace = between.pace("active_time")
     before = None if pace is None else pace / 1000
-    busier = before is not None and now >= 2 * before and now >= FEWEST_AT_WORK
+    # Of a window shorter than a minute one heavy call of a person would be the load.
+    much = busy / max(between.found.seconds, SECONDS_A_MIN) >= FEWEST_AT_WORK
+    busier = before is not None and much and now >= 2 * before * max(between.traffic, 1.0)
     yield {
         "severity": "warn" if busier else "info" if before is None else "pass",
         "value": now,
         "unit": "sessions at work",
-        "threshold": None if before is None else f"< {2 * before:.2f}",
+        "threshold": None if before is None else f"< {2 * before * max(between.traffic, 1.0):.2f}",
         "evidence": f"{now:.2f} sessions at work on average"
         + ("" if before is None else f", {before:.2f} in the window before"),
         "action": "See `queries`: its volume and latency say where the load comes from" if busier else None,

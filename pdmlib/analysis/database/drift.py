@@ -13,16 +13,19 @@ from pdmlib.analysis.database.parts import FLAG, MOST, PARTITION_OF, Parts, part
 from pdmlib.frames.index_text import index_of, quoted
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
-BUSIER = 3  # times the pace of the window before: less may be more users
+BUSIER = 3  # times the pace of the window before and of the traffic: what is left is no more users
 PAGES = 1000  # of 8 kB: a table of under 8 MB may swell without anybody noticing
 SWOLLEN = 1.3  # times the pages a row: autovacuum leaves a fifth of a table dead before it starts
 # Tables whose counters a look reads, and what makes a table one of them: the largest of these times its weight.
 LISTED, BUSY = 2000, {"seq_tup_read": 1.0, "idx_scan": 1.0, "relpages": 100.0}
 Row = dict[str, Any]
 
-_KINDS = ("table", "view", "index", "constraint", "policy", "trigger", "function", "setting", "extension")
+_KINDS = (
+    *("table", "view", "index", "constraint", "generated", "policy", "trigger", "function", "setting"),
+    "extension",
+)
 # Kinds that go with their table: `schema.table.thing`.
-_OF_TABLES = ("constraint", "policy", "trigger")
+_OF_TABLES = ("constraint", "generated", "policy", "trigger")
 _RLS, _UNLOGGED = "row-level security", "unlogged"
 # A policy that asks nothing: every row is everybody's.
 _OPEN = re.compile(r" (?:using|with check) (?:\()?true\b")
@@ -123,10 +126,11 @@ def seq_scans(between: Between) -> Iterator[Row]:
     )
     read, count = both["value"] - both["value_before"], both["value_scan"] - both["value_before_scan"]
     both = both.assign(read=read, per_scan=read / count.where(count > 0))
+    busier = max(between.traffic, 1.0)
     for row in (
         both[(both["read"] > MANY_ROWS) & (both["per_scan"] > ROWS_A_SCAN)].nlargest(20, "read").to_dict("records")
     ):
-        if row["read"] >= BUSIER * _usual_rows(between, row):
+        if row["read"] >= BUSIER * busier * _usual_rows(between, row):
             yield {
                 "object": row["object"],
                 "severity": "warn",
@@ -165,7 +169,9 @@ def _usual_rows(between: Between, row: Row) -> float:
 
 def density(between: Between) -> Iterator[Row]:
     """Tables whose pages hold 30 % fewer rows than before: they swell."""
-    pages, rows = between.objects("relpages"), between.objects("n_live_tup")
+    # Pages and reltuples are written by the same VACUUM or ANALYZE, unlike the counter of rows.
+    pages, rows, counted = (between.objects(name) for name in ("relpages", "reltuples", "n_live_tup"))
+    rows = pd.concat([rows, counted[~counted["object"].isin(rows["object"])]], ignore_index=True)
     both = pages.merge(rows, on="object", suffixes=("", "_rows"))
     both = both[(both["value"] > PAGES) & (both["value_rows"] > 0) & (both["value_before_rows"] > 0)]
     ratio = (both["value"] / both["value_rows"]) / (both["value_before"] / both["value_before_rows"])

@@ -29,6 +29,12 @@ class Between:
         """Its length."""
         return self.found.seconds / 3600
 
+    @property
+    def traffic(self) -> float:
+        """How many times as often as in the window before statements were called; 1 where none tells."""
+        found = statements.looks(self.case)
+        return 1.0 if found is None or found.before is None else statements.traffic(self.case, found)
+
     def value(self, metric: str) -> float | None:
         """A number at the newest look."""
         return statements.gauge(self.case, metric, self.found.after)

@@ -460,7 +460,8 @@ def _statement(case: Case, row: dict[str, Any]) -> Finding | None:
         return _about(
             case, row, "new", title="New and slow", evidence=evidence, goal=goal, threshold=f"<= {SLOW_MS:g} ms"
         )
-    if row["verdict"] != statements.LIFETIME and (row["mean_ms"] or 0) > BACKLOG_MS:
+    few = row["calls"] < SLOW_CALLS
+    if row["verdict"] != statements.LIFETIME and not few and (row["mean_ms"] or 0) > BACKLOG_MS:
         evidence = f"{row['mean_ms']:.0f} ms on average over {row['calls']:.0f} calls."
         goal = f"its mean is at most {BACKLOG_MS:g} ms (now {row['mean_ms']:.0f} ms)"
         return _about(

@@ -20,6 +20,7 @@ AS_OFTEN = (0.5, 2.0)
 # Times: a statement that is called so many times more often than those around it runs in a loop. Busier users call
 # all of them more often, and a page of few rows costs little.
 IN_A_LOOP = 5.0
+IN_PLACE_OF = "likely in place of"  # how the reason of a statement begins that replaced another
 FEWEST_EXTRA = 100  # calls: fewer cost nobody anything
 OLD_COLUMNS = [
     *("n_before", "m2_before", "total_ms_before", "seconds_before", "before_mean_ms", "expected", "expected_ms"),
@@ -30,28 +31,35 @@ TEXT = 80  # characters of another statement in a sentence
 
 def replaced(both: pd.DataFrame, changes: Callable[[pd.DataFrame], pd.DataFrame], judge: Judge) -> pd.DataFrame:
     """New statements, judged against the one that is gone and likely had their place."""
+    usual = {role: _usual(both[both["role"] == role]) for role in both["role"].unique()}
     gone = both[both["verdict"] == Pace.GONE].nlargest(MOST_PAIRED, "expected_ms")
     for at, new in both[both["verdict"] == Pace.NEW].nlargest(MOST_PAIRED, "total_ms").iterrows():
-        fits = {place: fit for place, old in gone.iterrows() if (fit := _fit(old, new))}
+        fits = {place: fit for place, old in gone.iterrows() if (fit := _fit(old, new, usual[new["role"]]))}
         if not fits:
             continue
         place = max(fits, key=lambda one: fits[one])
         old = gone.loc[place]
-        pair = changes(pd.DataFrame([{**new, **old[OLD_COLUMNS]}])).iloc[0]
+        pair = changes(pd.DataFrame([{**new, **old[OLD_COLUMNS], "ids_before": frozenset()}])).iloc[0]
         verdict, figures = judge(pair.to_dict())
         kept = [c for c in both.columns if c not in ("verdict", "reason")]
         both.loc[at, kept] = pair[kept]
         both.loc[at, "verdict"] = verdict if verdict in (Pace.REGRESSED, Pace.IMPROVED) else Pace.NEW
-        both.loc[at, "told"] = f"likely in place of «{old['query'][:TEXT]}»"
+        both.loc[at, "told"] = f"{IN_PLACE_OF} «{old['query'][:TEXT]}»"
         both.loc[at, "reason"] = f"{both.loc[at, 'told']}: {figures}"
         both.loc[place, "reason"] = f"likely replaced by «{new['query'][:TEXT]}»"
         gone = gone.drop(place)
     return both
 
 
-def _fit(old: pd.Series, new: pd.Series) -> float:
+def _usual(rows: pd.DataFrame) -> float:
+    """How many times as often as before a role calls its statements: traffic falls at night, for all of them."""
+    both = rows[(rows["expected"] > 0) & (rows["calls"] > 0) & (rows["n_before"] > 0)]
+    return float((both["calls"] / both["expected"]).median()) if len(both) else 1.0
+
+
+def _fit(old: pd.Series, new: pd.Series, usual: float) -> float:
     """How well a new statement fits the place of one that is gone, from 0 to 2."""
-    often = new["calls"] / old["expected"] if old["expected"] > 0 else 0.0
+    often = new["calls"] / (usual * old["expected"]) if old["expected"] > 0 else 0.0
     if old["role"] != new["role"] or not AS_OFTEN[0] <= often <= AS_OFTEN[1]:
         return 0.0
     texts = [str(row["query"]) for row in (old, new)]

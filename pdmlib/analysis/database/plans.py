@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.database import causes
+from pdmlib.analysis.database import causes, schema_causes, slower
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.parts import parts_at
 from pdmlib.analysis.database.plan_history import indexes_used, outline
@@ -70,9 +70,9 @@ def _index(case: Case, found: Looks, query: str, before: Plan, now: Plan) -> str
             if have.has("index", name):
                 return f"{name} on {index.shown} exists and is left"
             if have.lacks("index", name):
-                return f"{name} on {index.shown} is gone: {causes.again(index)}"
+                return f"{name} on {index.shown} is gone: {schema_causes.again(index)}"
     sql = next((q.sql for q in case.site.queries if q.name == query), "")
-    return causes.index_for(have, list(causes.behind(have, filters_of(sql)))) or None
+    return causes.index_for(have, list(slower.behind(have, filters_of(sql)))) or None
 
 
 def changed_plans(between: Between) -> Iterator[dict[str, Any]]:

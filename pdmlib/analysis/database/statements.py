@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.database import causes, pairs, plan_history
+from pdmlib.analysis.database import causes, pairs, plan_history, slower
 from pdmlib.analysis.database.statement_deltas import COUNTERS, grouped, spent
 from pdmlib.analysis.database.waits import waits_of
 from pdmlib.frames.case import Case, once
@@ -40,6 +40,8 @@ FEWEST_TOGETHER, TOGETHER = (
 )  # statements that moved, and their share of the largest: the machine, not a plan
 FEWEST = 20  # calls on each side, from which a mean and its spread can be told
 FACTOR = 1.3  # times: a mean that rose by less is within what machines differ from day to day
+# Times, where a call touches the same blocks: sessions that share a processor slow each other by as much.
+SAME_WORK_FACTOR = 2.0
 # In standard errors: 4 since hundreds of statements are tested, 2 where the blocks are evidence as well.
 WELCH_T, PLAN_T = 4.0, 2.0
 SHARE = 0.01  # of one processor: a change of load below a hundredth is not noticed
@@ -148,6 +150,13 @@ def _seen(case: Case, found: Looks, row: Mapping[str, Any]) -> dict[str, Any]:
         "plan_changed_at": iso(changed[1].since) if changed else None,
         "waits": waits_of(case, found.before, found.after, row),
     }
+
+
+def traffic(case: Case, found: Looks) -> float:
+    """How many times as often as before statements were called: the median of those with enough calls."""
+    table = judged(case, found)
+    rated = table[(table["expected"] >= FEWEST) & (table["calls"] >= FEWEST)]
+    return float((rated["calls"] / rated["expected"]).median()) if len(rated) else 1.0
 
 
 def load(case: Case, by: str = "role") -> list[dict[str, Any]]:
@@ -355,7 +364,7 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     figures = f"mean {row['before_mean_ms']:.2f} ms before, {row['mean_ms']:.2f} ms now ({row['ratio']:.2f} times)"
     if row["again"] and facts.reset is None:
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
-    if _matters(row) and row["ratio"] >= FACTOR and row["t"] >= _beyond_chance(row):
+    if _matters(row) and row["ratio"] >= _factor(row) and row["t"] >= _beyond_chance(row):
         return Pace.REGRESSED, figures
     if _matters(row) and row["ratio"] <= 1 / FACTOR and row["t"] <= -WELCH_T:
         return Pace.IMPROVED, figures
@@ -370,9 +379,14 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     return Pace.STABLE, figures
 
 
+def _factor(row: Mapping[str, Any]) -> float:
+    """The times slower that are asked for: more where nothing but the time itself speaks of the statement."""
+    return FACTOR if slower.more_work(row) else SAME_WORK_FACTOR
+
+
 def _beyond_chance(row: Mapping[str, Any]) -> float:
     """The t that is asked for: less where the blocks, which no busy machine changes, speak for themselves."""
-    return PLAN_T if causes.plan_changed(row) else WELCH_T
+    return PLAN_T if slower.plan_changed(row) else WELCH_T
 
 
 def _matters(row: Mapping[str, Any]) -> bool:
@@ -383,7 +397,7 @@ def _matters(row: Mapping[str, Any]) -> bool:
     change = abs(row["mean_ms"] - row["before_mean_ms"])
     crosses = (row["mean_ms"] - SLOW_MS) * (row["before_mean_ms"] - SLOW_MS) < 0
     noticed = change >= FELT_MS or change * row["share_pct"] >= MUCH_PCT * row["mean_ms"]
-    return bool(_heavy(row) or crosses or (noticed and causes.plan_changed(row)))
+    return bool(_heavy(row) or crosses or (noticed and slower.plan_changed(row)))
 
 
 def _heavy(row: Mapping[str, Any]) -> bool:
@@ -440,7 +454,7 @@ def _together(both: pd.DataFrame) -> pd.DataFrame:
     """When the busiest statements all slowed with unchanged work, one finding: the server is saturated."""
     rated = both[(both["n_before"] >= FEWEST) & (both["calls"] >= FEWEST) & ~both["text"].str.startswith(NOISE)]
     top = rated[rated["total_ms"] >= SHARE * rated["total_ms"].sum()].nlargest(10, "total_ms")
-    waits = [_felt(row) and not causes.more_work(row) for row in top.to_dict("records")]
+    waits = [_felt(row) and not slower.more_work(row) for row in top.to_dict("records")]
     moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & pd.Series(waits, top.index, dtype=bool)]
     if len(moved) < FEWEST_TOGETHER or len(moved) < TOGETHER * len(top):
         return both

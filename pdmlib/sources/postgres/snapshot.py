@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
-from pdmlib.frames.statement_text import LIMIT, redacted
+from pdmlib.frames.statement_text import LIMIT, redacted, without_strings
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
 from pdmlib.site.site import Site
@@ -38,6 +38,8 @@ _CHECKPOINTS = {
     False: "SELECT key AS metric, value::float8 AS value FROM pg_stat_bgwriter, LATERAL (VALUES "
     "('checkpoints_timed', checkpoints_timed), ('checkpoints_req', checkpoints_req)) AS v (key, value)",
 }
+# Parts of the schema that people write strings into.
+_WITH_STRINGS = ("view", "policy", "trigger", "generated")
 _RENAMED = {"client_backends": "connections"}
 
 Say = Callable[[str, str, str], None]
@@ -186,4 +188,9 @@ def _tables(session: Session) -> list[Row]:
 
 def _schema(session: Session) -> list[Row]:
     rows = session.named("drift", timeout_s=5)
-    return [{"metric": row.pop("kind"), **row} for row in rows]
+    return [{**row, "detail": _shown(row["metric"], row["detail"])} for row in rows]
+
+
+def _shown(kind: str, detail: str | None) -> str | None:
+    """How a part of the schema is kept; that of an index whole, since it is the statement to make it again."""
+    return without_strings(detail) if kind in _WITH_STRINGS and detail is not None else detail

@@ -1,4 +1,4 @@
--- What the schema is made of: one row a thing (kind, object, detail, value), at most 20,000 of a kind, largest
+-- What the schema is made of: one row a thing (metric, object, detail, value), at most 20,000 of a kind, largest
 -- first. detail: as the server would make it again; NULL while a migration holds or awaits the lock of its table,
 -- since pg_get_indexdef and its like would wait behind it. value: of an index 1 when it is valid, else 0.
 -- Source: the catalogue.
@@ -13,7 +13,7 @@ WITH locked AS MATERIALIZED (
   WHERE t.relkind IN ('r', 'p', 'm', 'v') AND t.relpersistence <> 't'
 )
 (
-  SELECT 'index' AS kind, t.nspname || '.' || i.relname AS object,
+  SELECT 'index' AS metric, t.nspname || '.' || i.relname AS object,
          CASE WHEN t.free AND i.oid NOT IN (SELECT relation FROM locked) THEN left(pg_get_indexdef(i.oid), 4000) END AS detail,
          x.indisvalid::int::float8 AS value
   FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN tables AS t ON t.oid = x.indrelid
@@ -67,6 +67,15 @@ UNION ALL
 )
 UNION ALL
 (
+  SELECT 'generated', t.object || '.' || a.attname,
+         CASE WHEN t.free THEN left(pg_get_expr(d.adbin, d.adrelid), 2000) END, NULL
+  FROM pg_attribute AS a JOIN tables AS t ON t.oid = a.attrelid
+  JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+  WHERE a.attgenerated = 's' AND NOT a.attisdropped
+  ORDER BY t.relpages DESC, 2 LIMIT 20000
+)
+UNION ALL
+(
   SELECT 'function', n.nspname || '.' || f.proname || '(' || pg_get_function_identity_arguments(f.oid) || ')',
          md5(f.prosrc), NULL
   FROM pg_proc AS f JOIN spaces AS n ON n.oid = f.pronamespace
@@ -75,7 +84,9 @@ UNION ALL
 )
 UNION ALL
 (
-  SELECT 'setting', name, left(setting, 200), NULL FROM pg_settings
+  -- What a person has made up may hold anything: of it a hash.
+  SELECT 'setting', name, CASE WHEN category = 'Customized Options' AND name !~ '^(pg_stat_statements|auto_explain|plpgsql)\.'
+    THEN md5(setting) ELSE left(setting, 200) END, NULL FROM pg_settings
   WHERE source NOT IN ('default', 'client', 'session', 'override')
     AND name !~ '(conninfo|passw|command|secret|key|application_name|client_encoding)'
   ORDER BY 2 LIMIT 500
