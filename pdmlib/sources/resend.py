@@ -163,7 +163,7 @@ def _newest(reader: Reader, path: str, start: datetime, lost: dict[str, str]) ->
         after = found[-1].id if found else None
         if after is None:
             raise SourceError("resend", f"the last entry of a page of {path} has no id to go on from")
-    lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE} calls were looked at"
+    lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE:,} calls were looked at"
 
 
 def _domains(reader: Reader) -> threads.Frames:

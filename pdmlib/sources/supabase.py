@@ -133,7 +133,7 @@ def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.
         for line in found
         if line.id
     ]
-    lost = {"refusals:rest": f"only the newest {_LINES} refused connections of a day were read"}
+    lost = {"refusals:rest": f"only the newest {_LINES:,} refused connections of a day were read"}
     gaps = threads.gaps("supabase", lost) if len(found) >= _LINES else {}
     return {"vendor_errors": frame("vendor_errors", rows), **gaps}
 

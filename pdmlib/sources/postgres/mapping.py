@@ -226,7 +226,7 @@ class Reader:
         )
         found = self.rows(layout.sight, query, {"start": start, "end": end})
         if len(found) > ROWS:
-            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS} rows, the oldest were not read")
+            self.say(f"table:{table}:cap", "error", f"{table}: more than {ROWS:,} rows, the oldest were not read")
         self._count_odd_times(layout)
         return [{**layout.understood(r, self.unclear), **{c: r[c] for c in also}} for r in found[:ROWS]]
 

@@ -155,7 +155,7 @@ class Platform:
             raise
         summary = entries("vercel", body, "summary")
         if len(summary) >= LIMIT:
-            raise SourceError("vercel", f"more than {LIMIT} groups of {metric}, some were left off")
+            raise SourceError("vercel", f"more than {LIMIT:,} groups of {metric}, some were left off")
         key = f"{metric.replace('.', '_')}_{aggregation}"
         return _renamed(summary, key), _renamed(entries("vercel", body, "data"), key)
 
