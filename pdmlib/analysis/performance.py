@@ -30,7 +30,18 @@ from pdmlib.analysis.traffic.populations import (
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, Reading, State, Status, Trend, amount
+from pdmlib.frames.readings import (
+    Finding,
+    Limit,
+    Measurement,
+    Priority,
+    Reading,
+    State,
+    Status,
+    Trend,
+    amount,
+    significant,
+)
 from pdmlib.frames.states import Probe
 from pdmlib.phases.window import spoken
 
@@ -367,7 +378,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
     goal = PRACTICAL_RISE * before
     found = Finding(
         id=f"route:{row['route']}:slower",
-        title=f"{row['route']} became {now / before:.1f} times slower",
+        title=f"{row['route']} became {significant(now / before, 2)} times slower",
         priority=Priority.P1 if limits.fails(case, P95, now) else Priority.P2,
         reading="latency_p95_ms",
         evidence=f"p95 of {row['route']}: {before:,.0f} ms before, {now:,.0f} ms now "
@@ -378,7 +389,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
-        said=f"Customers wait {now / before:.1f} times longer on {row['route']}",
+        said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
 
@@ -386,7 +397,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
 def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_error_rate_pct"], row["error_rate_pct"]
     goal = max(limits.target_of(case, ERROR_RATE) or 0.0, PRACTICAL_FACTOR * before)
-    often = f"{now / before:.1f} times as often" if before else "and did not before"
+    often = f"{significant(now / before, 2)} times as often" if before else "and did not before"
     found = Finding(
         id=f"route:{row['route']}:failing",
         title=f"{row['route']} fails {often}",

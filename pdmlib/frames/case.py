@@ -12,7 +12,7 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.errors import where
 from pdmlib.frames.collection import Collection
-from pdmlib.frames.readings import Measurement, State
+from pdmlib.frames.readings import Measurement, State, counted
 from pdmlib.frames.rows import Moments, microseconds, within
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 DEPLOYMENT = "deployed_at"  # the item of the gap of a deployment that is only supposed
 INTERNAL_ERROR = "internal error"
+NOT_UNDERSTOOD = "not understood: "  # how a doubt begins
 SHOWN = 3  # of what was not understood in one sentence; the report has a table of all
 
 
@@ -157,9 +158,12 @@ class Case:
             for row in self.collection.not_understood
             if row["source"] == source and str(row["item"]).startswith(item)
         ]
-        each = (f"{row['item']} {row['example']!r} ({row['what']}, {row['count']} times)" for row in rows[:SHOWN])
+        each = (
+            f"{row['item']} {row['example']!r} ({row['what']}, {counted(row['count'], 'time')})"
+            for row in rows[:SHOWN]
+        )
         more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
-        return f"not understood: {', '.join(each)}{more}" if rows else None
+        return f"{NOT_UNDERSTOOD}{', '.join(each)}{more}" if rows else None
 
     def entries_lost(self, source: str, listed: str, key: str = "id") -> int:
         """How many entries of a list are no objects or lack the key of each, so that nothing of them is known."""

@@ -11,6 +11,7 @@ from pdmlib.frames.readings import Priority, Reading, counted
 from pdmlib.frames.states import Usage
 from pdmlib.phases.window import spoken_day
 from pdmlib.report import words
+from pdmlib.verdict.causes import CauseStatus
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -29,16 +30,22 @@ def _beside(r: Reading) -> str:
 
 
 def _causes(verdict: Verdict) -> str:
-    counts = Counter(cause.priority for cause in verdict.causes)
+    counts = Counter(cause.priority for cause in verdict.causes if cause.status is not CauseStatus.RECOVERED)
+    over = len(verdict.causes) - counts.total()
     parts = [f"{counts[p]} {p.value}" for p in Priority if counts[p]]
-    return f"{counted(len(verdict.causes), 'cause')} to mend: {', '.join(parts)}" if parts else "Nothing to mend"
+    told = f"{counted(counts.total(), 'cause')} to mend: {', '.join(parts)}" if parts else "Nothing to mend"
+    return f"{told}; {over} over" if over else told
 
 
 def _adoption(verdict: Verdict) -> str:
     rows = verdict.tables["feature_adoption"]
+    unknown = sum(row["state"] == Usage.UNKNOWN for row in rows)
+    if rows and unknown == len(rows):
+        return f"Not known whether {counted(unknown, 'feature')} are used"
     idle = [str(row["title"]) for row in rows if row["state"] in (Usage.ABANDONED, Usage.BROKEN)]
     used = f"{sum(row['state'] == Usage.USED for row in rows)} of {counted(len(rows), 'feature')} used as expected"
-    return f"{used}, {', '.join(idle[:2])} not" if idle else used
+    told = f"{used}, {', '.join(idle[:2])} not" if idle else used
+    return f"{told}, {unknown} not known" if unknown else told
 
 
 def _routes(verdict: Verdict) -> str:
@@ -52,10 +59,19 @@ def _queries(verdict: Verdict) -> str:
 def _slower(rows: Sequence[Mapping[str, Any]], what: str, name: str, times: tuple[str, str]) -> str:
     worse = [row for row in rows if row["regressed"]]
     if not worse:
-        return f"None of {counted(len(rows), what)} became slower" if rows else ""
+        return _none_slower(rows, what, times)
     first, (before, now) = worse[0], (worse[0].get(key) for key in times)
     became = f", {words.number(before, 'ms')} before, {words.number(now, 'ms')} now" if before and now else ""
     return f"{len(worse)} of {counted(len(rows), what)} slower: {words.one_line(first[name], 60)}{became}"
+
+
+def _none_slower(rows: Sequence[Mapping[str, Any]], what: str, times: tuple[str, str]) -> str:
+    """That none became slower, of those that have a time before and now."""
+    compared = sum(all(row.get(key) is not None for key in times) for row in rows)
+    left = f", {len(rows) - compared} cannot be compared" if compared < len(rows) else ""
+    if rows and not compared:
+        return f"Not known whether one of {counted(len(rows), what)} became slower"
+    return f"None of {counted(compared, what)} became slower{left}" if rows else ""
 
 
 def _costs(verdict: Verdict) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, TemplateNotFound
 from markupsafe import Markup
 
+from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
@@ -249,4 +250,5 @@ def _environment() -> Environment:
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
+    made.globals.update(PERFORMANCE=performance.SHOWN)
     return made

@@ -396,7 +396,7 @@ class _Patience(Retry):
             if wait > self._api.budget.left():
                 reason = self._api.refused(response).reason
                 raise self._api.lost(
-                    f"{reason}; it asks to wait {wait:.0f} s, more than is left "
+                    f"{reason}; it asks to wait {wait:,.0f} s, more than is left "
                     f"of the {self._api.budget.seconds:.0f} s allowed"
                 )
         time.sleep(max(0.0, min(wait, self._api.budget.left())))

@@ -300,7 +300,7 @@ def _payouts(reader: Reader, scope: Scope) -> threads.Frames:
 def _account(reader: Reader) -> threads.Frames:
     balance = Balance.of(reader.api.get("/v1/balance").json(), reader.unclear)
     live_mode = None if balance is None else balance.livemode
-    mode = {True: "live mode", False: "test mode", None: None}[live_mode]
+    mode = {True: "in live mode", False: "in test mode", None: None}[live_mode]
     return _states([_state("account", "stripe", mode, ok=live_mode, detail="the key's mode, by its balance")])
 
 

@@ -82,9 +82,10 @@ def _kind(finding: Finding, *prefixes: str) -> bool:
 
 
 def _platform(cause: Finding, effect: Finding) -> str | None:
-    """The vendor that runs the database or the application, and what it takes down with it."""
-    if cause.id == "integration:supabase" and effect.reading == "db_connection_errors" and "db" in cause.evidence:
-        return "the platform says that the database is unwell"
+    """A database that is down, what its platform says of it, and what either takes down with it."""
+    of_database = effect.id == "integration:supabase" and re.search(r"\b(?:db|database)", effect.evidence)
+    if cause.id == "db_connection_errors" and of_database:
+        return "its platform says so of the database"
     down = cause.id in ("db_connection_errors", "integration:supabase")
     return "without its database the application fails" if down and effect.reading in DOWN else None
 

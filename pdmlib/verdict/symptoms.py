@@ -150,14 +150,18 @@ def _unread(case: Case, reading: Reading) -> Finding:
         becomes_green="each source of the site file answers"
         + (f" (now without: {_named(silent)})" if silent else ""),
         threshold="all",
-        said=_silent(silent, len(asked)),
+        said=_silent(case, silent, len(asked)),
     )
 
 
-def _silent(sources: list[str], asked: int) -> str:
+def _silent(case: Case, sources: list[str], asked: int) -> str:
+    """Who was silent; where all were, when that was: nothing else tells since when."""
     if len(sources) == asked:
-        return "No source could be read"
-    return f"{_named(sources)} could not be read" if sources else ""
+        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}"
+    if not sources:
+        return "Some of what was asked for could not be read or understood"
+    named = _named(sources)
+    return f"{named[:1].upper()}{named[1:]} could not be read"
 
 
 def _named(sources: list[str]) -> str:

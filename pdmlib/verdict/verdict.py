@@ -18,7 +18,7 @@ from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount, counted
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
@@ -27,7 +27,7 @@ from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, action_items, causes_of, lowered
 from pdmlib.verdict.checklist import checklist
-from pdmlib.verdict.ladder import reading_of
+from pdmlib.verdict.ladder import reading_of, target_in_words
 from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
 from pdmlib.verdict.symptoms import is_standing, symptoms_of
@@ -307,7 +307,7 @@ def summarise(verdict: Verdict) -> str:
     lines += [_past(row, scope.zone) for row in over[-MOST_PAST:]]
     key = [verdict.reading(name) for name in ("uptime_pct", "error_rate_pct", "latency_p95_ms")]
     facts = [
-        f"{lowered(r.title)} {amount(r.value, r.unit)} (target {r.target})"
+        f"{lowered(r.title)} {amount(r.value, r.unit)} (target {target_in_words(r.target, r.unit)})"
         for r in key
         if r and r.value is not None
     ]
@@ -315,15 +315,17 @@ def summarise(verdict: Verdict) -> str:
         lines.append("Measured: " + ", ".join(facts) + ".")
     troubles = [cause.sentence for cause in verdict.causes if cause.decides]
     if troubles:
-        more = f", and {len(troubles) - MOST_TROUBLES} more" if len(troubles) > MOST_TROUBLES else ""
-        lines.append(". ".join(troubles[:MOST_TROUBLES]) + more + ".")
+        left = len(troubles) - MOST_TROUBLES
+        lines += [f"{told}." for told in troubles[:MOST_TROUBLES]]
+        lines += [f"And {counted(left, 'more cause')}."] if left > 0 else []
     elif verdict.status is ReportStatus.GREEN:
         lines.append("No limit was broken and nothing was found that began with the deployment.")
     lines += [f"{c.sentence}." for c in verdict.causes if c.waits]
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]
     if unread:
-        text += f"\n\nNot read: {', '.join(unread)}; what they would tell is not known."
+        it = "it" if len(unread) == 1 else "they"
+        text += f"\n\nNot read: {', '.join(unread)}; what {it} would tell is not known."
     unclear = list(dict.fromkeys(f"{row['item']} {row['example']!r}" for row in verdict.not_understood))
     if unclear:
         more = f" and {len(unclear) - MOST_UNCLEAR} more" if len(unclear) > MOST_UNCLEAR else ""

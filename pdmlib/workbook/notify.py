@@ -100,7 +100,7 @@ def news(
         for name, row in known.items()
         if name not in open_now and row["reading"] not in blind and row["latest_s"] <= latest
     ]
-    lines = [f"began: {a['priority']} {_safe(_title(a))}: {_safe(a['action'])}" for a in begun]
+    lines = [line for alert in begun for line in _begun(alert)]
     lasting = {row["title"] for name, row in known.items() if name not in ended}
     over = [known[name] for name in ended if known[name]["title"] not in lasting]
     lines += [f"ended: {row['priority']} {_safe(row['title'])}" for row in over]
@@ -123,13 +123,23 @@ def news(
 
 
 def _as_cause(alert: Mapping[str, Any], content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """An alert with the title, the urgency and the action of the cause that it belongs to, if any is told."""
-    found = next((c for c in content.get("causes", ()) if alert["id"] in c["chain"]), None)
-    fix = f": {found['fix']}" if found and found["fix"] and found["fix"] not in found["action"] else ""
-    told = {"priority", "title", "action"}
-    return (
-        alert if found is None else {**alert, **{k: found[k] for k in told}, "action": f"{found['action']}{fix}"}
-    )
+    """An alert with the words, urgency, action and fix of the cause that it belongs to, if any is told."""
+    causes = content.get("causes", ())
+    place = next((place for place, cause in enumerate(causes) if alert["id"] in cause["chain"]), None)
+    if place is None:
+        return alert
+    found, card = causes[place], content.get("card", {"causes": (), "others": ()})
+    said = {told["number"]: told["said"] for told in (*card["causes"], *card["others"])}
+    title = said.get(place + 1, found["title"])
+    return {**alert, "title": title, **{key: found[key] for key in ("priority", "action", "fix")}}
+
+
+def _begun(alert: Mapping[str, Any]) -> list[str]:
+    """What began and what to do, and under it the statement that mends it, whole, to be copied."""
+    fix = alert.get("fix") or ""
+    action = str(alert["action"]).removesuffix(f": {fix}") if fix else alert["action"]
+    told = f"began: {alert['priority']} {_safe(_title(alert))}: {_safe(action)}"
+    return [told, *(f"   {_safe(line)}" for line in fix.splitlines())]
 
 
 def _title(alert: Mapping[str, Any]) -> str:

@@ -22,10 +22,14 @@ pytestmark = pytest.mark.slow
 
 SLIPS = {
     "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|%)",
-    "one of many": r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states)\b",
+    "one of many": (
+        r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states|times)\b"
+    ),
     "a time of nothing": r"(?<![\d.,:])0\.0 (?:ms|s|%)",
     "a share without a space": r"\d%",
     "a word twice": r"\b([a-z]+) \1\b",
+    "a zero of nothing": r"\d\.0 times",
+    "a phrase twice": r"\b([a-z]+ [a-z]+): \1\b",
     "a verb twice": r"\b(?:is|are) (?:is|are)\b",
     "no value": r"\bnan\b|\bNaT\b|\bNone\b(?! (?:proposed|in what|carried))",
     "a stop twice": r"(?<!\.)\.\.(?!\.)|;\.|\.;|,\.",

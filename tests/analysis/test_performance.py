@@ -311,7 +311,7 @@ def test_a_route_whose_p95_surely_rose_is_a_finding_with_its_numbers():
     rows = two_weeks_of("/api/offers", 400.0, 1200.0, avg_ms=400.0) + two_weeks_of("/", 300.0, 310.0)
     (found,) = performance.findings(a_case({"latencies": rows}))
     assert found.id == "route:/api/offers:slower"
-    assert found.title == "/api/offers became 3.0 times slower"
+    assert found.title == "/api/offers became 3 times slower"
     assert "400 ms before, 1,200 ms now" in found.evidence
     assert "100 % of all time added" in found.evidence
     assert (found.priority, found.becomes_green) == (Priority.P2, "its p95 is under 520 ms (now 1,200 ms)")

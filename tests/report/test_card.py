@@ -158,3 +158,13 @@ def test_a_feature_that_could_not_be_read_is_unknown_and_not_wrong() -> None:
     row |= {"trend": None, "target": None, "target_met": None}
     shown = tables.adoption([{**row, "state": Usage.ABANDONED}, {**row, "state": Usage.UNKNOWN}]).html
     assert '<div class="part" data-n="1 1 0">' in shown
+
+
+def test_a_long_reason_is_cut_inside_its_bracket() -> None:
+    """200 letters of a vendor: the bracket after them closes before the next of what is not known."""
+    case = a_case(coverage={"stripe": "failed"})
+    rows = [replace(row, detail="x" * 200) if row.source == "stripe" else row for row in case.collection.coverage]
+    unread = replace(case, collection=replace(case.collection, coverage=tuple(rows)))
+    unknown = card_of(judge(unread)).unknown
+    assert "…), " in unknown
+    assert unknown.count("(") == unknown.count(")")

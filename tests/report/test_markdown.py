@@ -90,7 +90,7 @@ def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phas
         costs=[{"name": "a_plan", "title": "A plan", "amount": 25}]
     )  # known, where those of vendors are not
     text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD, site=site)))
-    assert "No source could be read" in text
+    assert re.search(r"No source could be read at \w{3} \d+ Mar \d\d:\d\d C[SD]T\b", text)
     assert "- None\n" not in text.partition("Issues")[2].partition("Action Items")[0]
     assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered", text)
 
@@ -141,3 +141,32 @@ def test_a_limit_inside_a_sentence_is_in_words() -> None:
     }
     lines = filled(a_case({"latencies": [{**row, "samples": 500, "sample_rate": 0.05}]}))
     assert any("Response time p95 is 1,200 ms, and the target is under 1,000 ms" in line for line in lines)
+    assert "(target under 1,000 ms)" in judge(a_case({"latencies": [{**row, "samples": 500}]})).summary
+
+
+@pytest.mark.parametrize("phase", ["day1", "weekly-review"])
+def test_a_limit_and_a_status_are_written_alike_in_every_table(phase: str) -> None:
+    lines = filled(a_case(phase=phase))
+    assert "| Response time p95 |" in "".join(line[:22] for line in lines)
+    assert any(
+        line.startswith("| Response time p95 |") and line.endswith("| < 1,000 | ? UNKNOWN |") for line in lines
+    )
+
+
+def test_what_a_ticked_box_rests_on_stands_in_brackets() -> None:
+    """The guide's box has a colon of its own: `Error rate: <0.5%`."""
+    counts = [
+        {"source": "vercel", "interval_s": 60.0, "status": 200, "requests": 40.0, "at": at, "sample_rate": 1.0}
+        for at in every(1, DEPLOYED, OVER)
+    ]
+    lines = filled(a_case({"request_counts": counts}, "daily", as_of=OVER))
+    assert "- [x] Error rate: <0.5% (0 % of requests)" in lines
+
+
+def test_no_trend_stands_beside_what_was_not_measured() -> None:
+    lines = filled(
+        a_case({"gaps": [a_gap("postgres", REFUSED)]}, "weekly-review", coverage={"postgres": "failed"})
+    )
+    told = [line for line in lines if line.startswith("- Support tickets: not measured")]
+    assert told
+    assert all(line.endswith(")") for line in told)

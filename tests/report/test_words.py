@@ -1,13 +1,17 @@
 """Words of a report: numbers readable, strangers' text harmless."""
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
 from markupsafe import Markup
 
 from pdmlib.frames.readings import Measurement, Reading, State, Status, counted, significant
-from pdmlib.report import tables, words
+from pdmlib.frames.states import Usage
+from pdmlib.report import messages, tables, words
 from pdmlib.report.words import markdown, number, of_limit, one_line, sentences
+from pdmlib.verdict.verdict import judge
+from tests.builders import a_case
 
 UTC = ZoneInfo("UTC")
 HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00"
@@ -141,3 +145,25 @@ def test_words_of_programs_are_said_in_plain_letters() -> None:
 )
 def test_a_count_agrees_with_its_noun(count: int, noun: str, many: str, text: str) -> None:
     assert counted(count, noun, many) == text
+
+
+def said(topic: str, rows: list[dict[str, object]]) -> str:
+    verdict = judge(a_case())
+    return messages.message(replace(verdict, tables={**verdict.tables, topic: rows}), topic)
+
+
+def a_statement(before: float | None, now: float | None) -> dict[str, object]:
+    return {"query": "SELECT 1", "regressed": False, "before_mean_ms": before, "mean_ms": now}
+
+
+def test_that_nothing_became_slower_is_said_only_of_what_was_compared() -> None:
+    assert said("queries", [a_statement(1.0, 1.0)]) == "None of 1 statement became slower"
+    seen = said("queries", [a_statement(1.0, 1.0), a_statement(2.0, 2.0), a_statement(None, 1.0)])
+    assert seen == "None of 2 statements became slower, 1 cannot be compared"
+    assert said("queries", [a_statement(None, 1.0)] * 8) == "Not known whether one of 8 statements became slower"
+
+
+def test_features_that_nobody_could_count_are_not_said_to_be_unused() -> None:
+    unknown, used = ({"title": "Orders", "state": state} for state in (Usage.UNKNOWN, Usage.USED))
+    assert said("feature_adoption", [unknown] * 10) == "Not known whether 10 features are used"
+    assert said("feature_adoption", [unknown, used]) == "1 of 2 features used as expected, 1 not known"

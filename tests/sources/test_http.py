@@ -102,7 +102,7 @@ def test_a_reset_header_on_an_answer_that_is_not_429_is_no_wait() -> None:
 
 def test_a_wait_beyond_the_budget_is_not_waited_for_and_said() -> None:
     reason, server = refusal(Reply({"message": "Too many requests."}, 429, {"Retry-After": "3600"}))
-    assert reason == "429: Too many requests; it asks to wait 3600 s, more than is left of the 20 s allowed"
+    assert reason == "429: Too many requests; it asks to wait 3,600 s, more than is left of the 20 s allowed"
     assert len(server.calls) == 1
 
 

@@ -183,7 +183,7 @@ def test_payouts_that_a_restricted_key_may_not_read_are_explained_and_no_gap() -
 def test_a_key_of_the_test_mode_is_not_an_account_in_order() -> None:
     found, _ = collected(routed(routes(**{"/v1/balance": {"livemode": False}})))
     row = found["vendor_states"].query("kind == 'account'").iloc[0]
-    assert (row["status"], row["ok"]) == ("test mode", False)
+    assert (row["status"], row["ok"]) == ("in test mode", False)
 
 
 def test_nothing_of_a_customer_is_kept() -> None:

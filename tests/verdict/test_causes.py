@@ -42,6 +42,8 @@ ISSUE = found("issue:SHOP-1:new", "issues_critical", "TypeError in POST /api/che
 CHECKOUT = found("route:POST /api/checkout:failing", "error_rate_pct", "12 % fail", since=DEPLOYED)
 CRON = found("cron:nightly:missed", "cron_runs_missed", "3 of 7 runs missed", "P1")
 MISSED = found("cron_runs_missed", "cron_runs_missed", "3 is above 0", "P1")
+DATABASE = found("db_connection_errors", "db_connection_errors", "1 of 5 samples found it down", "P0")
+SUPABASE = found("integration:supabase", "integration_supabase", "service db is UNHEALTHY", "P1")
 ALL = [
     INDEX,
     STATEMENT,
@@ -57,6 +59,8 @@ ALL = [
     CHECKOUT,
     CRON,
     MISSED,
+    DATABASE,
+    SUPABASE,
 ]
 
 
@@ -80,6 +84,7 @@ def test_rule_21_index_statement_route_and_percentile_are_one_cause_with_the_fix
         ([CRON, MISSED], "it is what the reading measures"),
         ([OUTAGE, ERRORS], "what is down answers with errors"),
         ([ISSUE, CHECKOUT, ERRORS], "both are about checkout"),
+        ([DATABASE, SUPABASE], "its platform says so of the database"),
     ],
 )
 def test_rule_21_what_explains_each_other_is_one_item_with_its_reason(chain: list[Finding], reason: str) -> None:

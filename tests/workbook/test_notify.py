@@ -271,9 +271,31 @@ def test_alerts_of_one_cause_are_one_line_with_the_fix_of_its_root(receiver: Rec
     notify(receiver.url, tmp_path, content("YELLOW", *both, causes=[cause]), None)
     (text,) = receiver.texts
     assert text.splitlines()[1:] == [
-        "began: P1 An index is gone → a slow statement: Create it again: CREATE INDEX ON orders (customer_id);"
+        "began: P1 An index is gone → a slow statement: Create it again",
+        "   CREATE INDEX ON orders (customer_id);",
     ]
     notify(receiver.url, tmp_path, content("YELLOW", both[0], causes=[cause], at=11), None)
     notify(receiver.url, tmp_path, content("GREEN", causes=[], at=12), None)
     assert receiver.texts[1:] and receiver.texts[-1].count("ended:") == 1
     assert len(receiver.texts) == 2
+
+
+def test_a_cause_is_told_in_the_words_of_the_card(receiver: Receiver, tmp_path: Path) -> None:
+    """Titles of findings are for tables: nobody says that there are connection errors 3."""
+    action = "Check Supabase status, restart if needed"
+    cause = {
+        "id": "db_connection_errors",
+        "title": "Connection errors 3 → Supabase has issues",
+        "priority": "P0",
+        "chain": ["db_connection_errors"],
+        "action": action,
+        "fix": None,
+    }
+    told = {"number": 1, "said": "The database cannot be reached", "priority": "P0", "since": "", "fix": ""}
+    card = {
+        **{"sentence": "RED.", "advice": "Roll back now.", "tiles": [], "dates": "", "unknown": "", "others": []},
+        "causes": [told | {"owner": "Backend team", "due": "Mon 10 Mar", "action": action}],
+    }
+    began = content("RED", an_alert("db_connection_errors", "P0"), causes=[cause], card=card)
+    notify(receiver.url, tmp_path, began, None)
+    assert receiver.texts[0].splitlines()[1:] == [f"began: P0 The database cannot be reached: {action}"]

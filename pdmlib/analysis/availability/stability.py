@@ -28,7 +28,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import Stretch, stretches
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window, iso, spoken
@@ -143,7 +143,10 @@ def _served(case: Case) -> str | None:
     if found is None or found.failures is None or found.requests < FEWEST_SERVED:
         return None
     share = 100 * found.failures / found.requests
-    return f"{found.requests:.0f} requests were served, {share:.1f} % failed" if share <= SERVED_PCT else None
+    if share > SERVED_PCT:
+        return None
+    failed = f"{share:.1f} % failed" if found.failures else "none failed"
+    return f"{counted(round(found.requests), 'request')} were served, {failed}"
 
 
 def _state(case: Case, asked: list[str], otherwise: str | None) -> Measurement:

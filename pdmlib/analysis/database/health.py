@@ -145,7 +145,7 @@ def db_connection_errors(case: Case) -> Measurement:
     """
     samples = host.in_window(case, "db_up")
     down = int((samples["value"] == 0).sum())
-    signs = [f"{down} of {len(samples)} samples found it down"] if down else []
+    signs = [f"{down} of {counted(len(samples), 'sample')} found it down"] if down else []
     now = _signs_now(case) if case.window.end >= case.scope.window.end else []
     if samples.empty and not now and not _connected(case):
         return case.missing("supabase", "host_metrics", "nothing watched the database in this window")

@@ -15,7 +15,7 @@ from pdmlib import stats
 from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
 from pdmlib.analysis.metric import Began, Metric
-from pdmlib.frames.case import Case, once
+from pdmlib.frames.case import NOT_UNDERSTOOD, Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
 from pdmlib.phases.window import spoken
 
@@ -160,7 +160,7 @@ def _doubtful(case: Case, payments: pd.DataFrame) -> str | None:
         return None
     why = case.unclear(teller.source, teller.doubts) or "the reason is not known"
     why = f"{why}{_failed_untold(case)}"
-    return f"{count or 'some'} of the payments are not understood: {why}"
+    return f"{count or 'some'} of the payments are not understood: {why.removeprefix(NOT_UNDERSTOOD)}"
 
 
 def _declines(case: Case) -> Share:
@@ -237,7 +237,7 @@ def _untold(case: Case) -> int:
 def _not_understood(case: Case, number: int, listed: str) -> str:
     """That so many of a list are not understood, and why; empty where all are."""
     why = case.unclear("stripe", listed) or "what became of them is not known"
-    return f"{number} of the {listed} are not understood: {why}" if number else ""
+    return f"{number} of the {listed} are not understood: {why.removeprefix(NOT_UNDERSTOOD)}" if number else ""
 
 
 def _events(case: Case) -> pd.DataFrame:

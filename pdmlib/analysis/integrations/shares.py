@@ -12,7 +12,7 @@ from pdmlib.analysis import limits
 from pdmlib.analysis.compare.baseline import change
 from pdmlib.analysis.compare.change import beside, practical_pct, rate_before
 from pdmlib.analysis.metric import Began, Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import NOT_UNDERSTOOD, Case
 from pdmlib.frames.readings import FEWEST_EVENTS, Limit, Measurement, Priority, State, Status
 
 CHECK = "Check integration status and logs"
@@ -106,7 +106,7 @@ def share_pct(
     now, before = shares
     low, high = now.interval_pct(case.level)
     why = case.unclear(source, fields) or "the reason is not known"
-    doubt = f"{now.unclear} of {now.trials} are not understood: {why}"
+    doubt = f"{now.unclear} of {now.trials} are not understood: {why.removeprefix(NOT_UNDERSTOOD)}"
     if now.unclear and not _is_decided(now, low, limits.target_of(case, metric), jumps):
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, source)
     was = f"; before the deployment {before.events} of {before.trials}" if before.trials else ""
