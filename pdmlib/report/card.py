@@ -26,7 +26,7 @@ from pdmlib.verdict.causes import Cause, CauseStatus, lowered
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
-MOST_UNREAD = 160  # characters, so that the reason why a source was not read stands whole in its bracket
+MOST_REASON = 90  # characters of why a source was not read, so that its bracket closes in the line
 POINTS = 28  # of a sparkline: four a day of a week, wide enough to be seen at the size of a word
 WITH_IT = "the deployment"
 BAD = (Status.FAIL, Status.WARN, Status.UNKNOWN)
@@ -238,14 +238,14 @@ def _unknown(verdict: Verdict) -> str:
     deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.unused)
     lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
     told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
-    names = [words.one_line(name, MOST_UNREAD) for name in dict.fromkeys(told)]
+    names = [words.one_line(name, 120) for name in dict.fromkeys(told)]
     more = f" and {len(names) - MOST_UNKNOWN} more" if len(names) > MOST_UNKNOWN else ""
     return ", ".join(names[:MOST_UNKNOWN]) + more
 
 
 def _unread(row: Coverage) -> str:
     """A source that did not answer, and why; one that answered in part has its details under Sources."""
-    why = "partly read" if row.status.heard else f"not read: {row.brief}"
+    why = "partly read" if row.status.heard else f"not read: {words.one_line(row.brief, MOST_REASON)}"
     return f"{row.source} ({why})"
 
 
