@@ -272,7 +272,7 @@ def errors_total(case: Case) -> Measurement:
     exact = _exact(case)
     if len(exact) and not pd.isna(exact["errors"].iloc[0]):
         row = exact.iloc[0]
-        told = [f"{row[what]} {what}" for what in ("issues", "users") if not pd.isna(row[what])]
+        told = [counted(row[f"{what}s"], what) for what in ("issue", "user") if not pd.isna(row[f"{what}s"])]
         return Measurement(
             State.MEASURED,
             int(row["errors"]),

@@ -130,11 +130,11 @@ def _doubtful(limit: Limit) -> Status:
 
 def _undecided_reason(metric: Metric, limit: Limit, found: Measurement, level: float) -> str:
     events, trials, edge = _events(found), int(found.samples or 0), float(limit.edge)
-    seen = f"too few {metric.rate} to be sure: {events} of {trials} is beyond {edge:g} %"
+    seen = f"too few {metric.rate} to be sure: {events:,} of {trials:,} is beyond {edge:g} %"
     if limit.holds(found.low):
         return f"{seen}, but rests on fewer than {FEWEST_EVENTS} events"
     needed = stats.trials_to_decide(events, trials, edge / 100, level)
-    more = f"{needed - trials} more {metric.rate} at this rate would decide" if needed else "no number decides"
+    more = f"{needed - trials:,} more {metric.rate} at this rate would decide" if needed else "no number decides"
     return f"{seen}, but its 95 % interval ({found.low:.2f} to {found.high:.2f}) is not: {more}"
 
 
