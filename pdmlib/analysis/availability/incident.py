@@ -17,7 +17,7 @@ from pdmlib.analysis.availability.uptime import name_of, pooled
 from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Measurement, Reading, State, Status
+from pdmlib.frames.readings import Measurement, Reading, State, Status, significant
 from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso, parse_time
 
@@ -145,7 +145,7 @@ def _budget(case: Case, down: Measurement) -> str | None:
     if down.value is None or left <= 0:
         return None
     used = float(down.value) / left
-    return f"{used:.1f} times all of it" if used > 1 else f"{100 * used:.0f} %"
+    return f"{significant(used, 2)} times all of it" if used > 1 else f"{100 * used:.0f} %"
 
 
 def _features(case: Case) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from pdmlib.analysis.database.slower import (
     spills,
 )
 from pdmlib.frames.index_text import quoted
+from pdmlib.frames.readings import significant
 
 TABLE_GROWN = 1.5  # times: a table that grew so much explains a scan that takes longer
 # Rows changed since the last ANALYZE, and their share of the table: twice what sets off autovacuum's own.
@@ -54,8 +55,8 @@ def swollen(slower: Slower) -> str:
         now, before = (_pages_a_row(slower, at, table) for at in (slower.after, slower.before))
         if before and now >= SWOLLEN * before and now * rows >= FEWEST_PAGES:
             return (
-                f"the rows of {table} take {now / before:.1f} times the pages they took: likely it reads those "
-                "that dead rows have left; pg_repack in a quiet hour"
+                f"the rows of {table} take {significant(now / before, 2)} times the pages they took: likely it "
+                "reads those that dead rows have left; pg_repack in a quiet hour"
             )
     return ""
 
