@@ -6,7 +6,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def test_a_role_without_grants_yields_a_ledger_and_neither_an_empty_nor_a_green_
 ) -> None:
     twenty.run("REVOKE USAGE ON SCHEMA extensions FROM PUBLIC")
     site = Site(twenty, tmp_path, BLIND)
-    report = site.report(datetime.now(UTC).replace(microsecond=0))
+    report = site.report(datetime.now(UTC).replace(microsecond=0) - timedelta(seconds=1))
     assert report["status"] != "GREEN"
     ledger = {row["object"]: row for row in report["tables"]["visibility"]}
     assert ledger["the connection"]["state"] == "session"

@@ -120,8 +120,10 @@ def test_rule_1_whatever_is_missing_no_report_is_green_and_a_red_one_stays_red(
     failed = {row.source for row in verdict.case.collection.coverage if row.status == "failed"}
     assert failed == set(gone) - {"app"}
     assert all(source in verdict.summary for source in failed)
-    stripe = parts["stripe"]
-    broken = stripe["payments"].assign(status="failed", fault="ours")
+    stripe, payments = parts["stripe"], parts["stripe"]["payments"]
+    since = payments["created_at"] >= scope.deployed_at
+    words = {"status": payments["status"].mask(since, "failed"), "fault": payments["fault"].mask(since, "ours")}
+    broken = payments.assign(**words)
     red = Collection({**stripe.frames, "payments": broken}, stripe.coverage)
     assert _whole(site, scope, {**left, "stripe": red}).status == "RED"
 

@@ -18,7 +18,7 @@ FAULTS = {
         "missed_opportunities_status_idx",
         "CREATE INDEX missed_opportunities_status_idx ON public.missed_opportunities USING btree (status)",
     ),
-    "stopped cron job": ("process-referrals: 28 of 42 runs missed", "first that of Wed 5 Mar 18:00 CST"),
+    "stopped cron job": ("process-referrals: 28 of 42 runs missed", "the first due Wed 5 Mar 18:00 CST"),
     "abandoned feature": ("Loyalty Redemptions: not used for 5 days", "Last used on Tue 4 Mar"),
     "undelivered messages": ("Twilio", "5.5 % of text messages failed (26 of 477 messages"),
     "disabled webhook": ("Stripe has issues", "webhook /api/webhooks/stripe is disabled"),

@@ -137,9 +137,14 @@ def seeded(environ: Mapping[str, str], folder: Path) -> None:
     for name in ("collect", "ingest", "report"):
         code, text = _run(_call(name, folder, folder / "whole"), environ)
         assert code == 0, text
-    for minute in (1, 2):  # what `compact` has to merge
+    _append_older(folder / "whole")
+
+
+def _append_older(out: Path) -> None:
+    """Two looks of weeks ago, which `compact` has to merge."""
+    for minute in (1, 2):
         row = {"target": "/", "checked_at": datetime(2025, 2, 3, 0, minute, tzinfo=UTC), "status": "up"}
-        history.append(_history(folder / "whole"), Collection({"probes": frame("probes", [row])}))
+        history.append(_history(out), Collection({"probes": frame("probes", [row])}))
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,9 @@ def attempt(name: str, state: str, environ: Mapping[str, str], folder: Path) -> 
         shutil.copytree(folder / "whole", real / "out", symlinks=True)
         if name == "ingest":
             write(folder / "access.ndjson", [line(f"{what}{n}") for n in range(500)])
+        if name == "collect":  # what was collected already would not be written again
+            shutil.rmtree(_history(real / "out"))
+            _append_older(real / "out")
         before = _kept(real / "out")
         wrong = list(_wrong(name, state, environ, folder, real=real, seen=seen))
         wrong += _lost(before, real / "out")

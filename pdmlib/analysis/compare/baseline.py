@@ -373,7 +373,7 @@ def _judged(
 def _words(trend: Trend, pct: float, base: Baseline, better: str) -> str:
     if trend is Trend.FLAT:
         return f"no change against {base.used}"
-    text = f"{abs(pct):.0f} % {'more' if trend is Trend.UP else 'less'} than {base.used}"
+    text = f"{abs(pct):,.0f} % {'more' if trend is Trend.UP else 'less'} than {base.used}"
     if better not in ("lower", "higher"):
         return text
     return f"{text}: {'better' if (trend is Trend.UP) == (better == 'higher') else 'worse'}"

@@ -249,6 +249,7 @@ class Session:
             RefusedError, SourceError: as `rows`.
         """
         values = f"({', '.join(['NULL'] * asked.parameters)})" if asked.parameters else ""
+        refused: psycopg.Error | None = None
         with self._cursor(PLAN_S, row_security=asked.role is not None) as cursor:
             cursor.execute(_GENERIC, {"path": asked.path})
             prepared = False
@@ -262,6 +263,9 @@ class Session:
                     prepared = True
                     cursor.execute(f"EXPLAIN (VERBOSE, FORMAT JSON) EXECUTE {PREPARED}{values}".encode())
                     plan: Row = cursor.fetchall()[0]["QUERY PLAN"][0]
+            except psycopg.Error as error:
+                # It ends its savepoint alone: a transaction rolled back would count among the application's.
+                refused = error
             finally:
                 if asked.role:
                     cursor.execute("SET LOCAL ROLE NONE")
@@ -270,6 +274,8 @@ class Session:
                 if index:
                     cursor.execute(self._hypopg("hypopg_reset()"))
                 self.cost.queries += _TO_PLAN + 2 * bool(asked.role) + 2 * bool(index)
+        if refused is not None:
+            raise self._failure(refused) from None
         return plan
 
     def _hypopg(self, call: str) -> sql.Composed:
