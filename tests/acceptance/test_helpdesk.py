@@ -203,6 +203,7 @@ def test_with_only_its_zone_declared_its_words_are_counted_and_their_readings_un
     assert verdict.incidents == ()
 
 
+@pytest.mark.slow
 def test_up_and_error_in_an_uptime_log_are_known_and_unknown_time_with_bounds_that_hold_both(
     judged: Judge, app: Vendor
 ) -> None:

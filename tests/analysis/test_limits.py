@@ -92,6 +92,7 @@ def chart(case: Case, name: str) -> str:
     return str(picture(case, name).alt)
 
 
+@pytest.mark.slow
 def test_the_stock_demos_first_month_shows_its_own_target_and_its_first_week_the_guides() -> None:
     """`targets` of the demo's site file: 1000 ms in the first week, 800 ms in the first month."""
     site = load_site(DEMO, offline=True)
@@ -100,6 +101,7 @@ def test_the_stock_demos_first_month_shows_its_own_target_and_its_first_week_the
         assert words in chart(case, "response_time")
 
 
+@pytest.mark.slow
 def test_charts_draw_the_guides_limits_where_a_site_has_none() -> None:
     """The guide: p95 under 1 s; errors 0.5 %, 1 % and 5 % for a rollback; CPU under 70 %, alert at 80 %."""
     assert "target for p95 1.0 s" in chart(stock(), "response_time")
@@ -190,6 +192,7 @@ def test_a_check_and_the_reading_of_the_same_thing_have_one_ladder(
         assert (found["severity"], found["threshold"]) == says
 
 
+@pytest.mark.slow
 def test_an_incident_tells_of_the_rollback_and_the_budget_in_force() -> None:
     """A week at 99.9 % leaves 10.08 minutes, one at 98.7 % leaves 131.04 (0.013 * 10,080)."""
     probes = [

@@ -65,6 +65,7 @@ def test_stopping_ends_every_process_and_removes_the_private_folder():
     assert gone(ours) and not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["parent", "supervisor"])
 def test_a_kill_without_warning_leaves_no_process(victim):
     script = (

@@ -104,6 +104,7 @@ def test_what_a_silent_source_left_unmeasured_is_one_line() -> None:
     assert {"Payment failures", "Webhooks not delivered"} <= set(told[0].partition("): ")[2].split(", "))
 
 
+@pytest.mark.slow
 def test_no_fault_is_none_where_all_was_read_and_says_so_where_not() -> None:
     lines = filled(a_case({"gaps": [a_gap("stripe", REFUSED)]}, coverage={"stripe": "failed"}))
     assert lines[lines.index("### Critical (P0)") + 1] == "- None in what could be read"

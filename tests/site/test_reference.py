@@ -46,6 +46,7 @@ def test_every_key_says_what_it_means() -> None:
     assert silent == []
 
 
+@pytest.mark.slow
 def test_every_key_column_and_word_stands_on_the_page() -> None:
     text = page()
     assert len(parts()) > 25

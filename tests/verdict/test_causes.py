@@ -109,6 +109,7 @@ def test_rule_21_every_finding_is_in_exactly_one_cause(findings: list[Finding], 
     assert sorted(chains) == sorted(finding.id for finding in findings)
 
 
+@pytest.mark.slow
 def test_rule_21_nineteen_old_faults_are_one_line_and_keep_no_deployment_from_green() -> None:
     rows = [
         {

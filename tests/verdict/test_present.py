@@ -21,7 +21,11 @@ from tests.builders import a_case, a_site, at, every, the_probes
 
 HOUR = timedelta(hours=1)
 END = at("2025-03-10T08:00")
-LONG_PHASES = ("daily", "week1", "weekly-review", "ongoing")
+LONG_PHASES = (
+    "daily",
+    "week1",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("weekly-review", "ongoing")),
+)
 
 
 def counted(

@@ -238,6 +238,7 @@ def test_a_reading_is_there_once_in_every_phase(phase: str) -> None:
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_what_a_site_does_without_is_not_told_as_not_measured() -> None:
     def told(**site: Any) -> int:
         found = re.search(r"Not measured: .* and (\d+) more", summarise(judge(a_case(site=a_site(**site)))))
@@ -246,6 +247,7 @@ def test_what_a_site_does_without_is_not_told_as_not_measured() -> None:
     assert told(unused=["stripe"]) < told()
 
 
+@pytest.mark.slow
 def test_why_confidence_is_low_is_told_once_a_source():
     """Two sources did not answer: one line, and no line for each of the readings that they would have given."""
     gaps = [a_gap("stripe", "503: no"), a_gap("twilio", "401: no")]

@@ -53,6 +53,7 @@ def test_only_a_reading_with_limits_can_be_moved(week: Report) -> None:
         week.what_if("nonsense", 1)
 
 
+@pytest.mark.slow
 def test_a_reading_that_the_site_does_without_flips_nothing() -> None:
     case = a_case({}, site=a_site(unused=["sentry", "vercel"]))
     assert flipped(judge(case), "latency_p95_ms", 1500) == []

@@ -30,6 +30,7 @@ def run(tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> 
     yield tmp_path
 
 
+@pytest.mark.slow
 def test_the_summary_has_the_card_and_the_deployment_a_status(run: Path, receiver: Receiver) -> None:
     (run / "summary.md").write_text("Before\n", encoding="utf-8")
     tell_github(content())

@@ -55,6 +55,7 @@ def content() -> dict[str, Any]:
     return document(verdict, WEEK_LATER + timedelta(minutes=1))
 
 
+@pytest.mark.slow
 def test_a_mail_server_takes_the_card_as_text_and_as_a_page(inbox: Inbox) -> None:
     send("team@shop.test", content())
     (mail,) = inbox.taken

@@ -217,6 +217,7 @@ def test_a_chart_is_a_figure_that_can_be_changed(week: Report) -> None:
     assert picture.svg() != before and b"Mine" in picture.svg()
 
 
+@pytest.mark.slow
 def test_a_site_without_queries_features_and_costs_has_every_section_that_a_shipped_notebook_names() -> None:
     case = a_case({}, "daily", site=a_site(features=[]))
     report = Report(case, judge(case), Notes(), WEEK_LATER)

@@ -121,6 +121,7 @@ def a_site_of(tmp_path: Path, *sources: str) -> Site:
     return load_site(tmp_path / "site.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("demo_environ")
 def test_each_round_adds_to_the_history_and_a_long_sleep_is_told(tmp_path: Path) -> None:
     machine = Machine()
