@@ -114,14 +114,14 @@ def _sure(limit: Limit, found: Measurement) -> bool:
 def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
     """The step of a rate that is beyond an edge, but so little that chance could explain it.
 
-    It is the worst step that the rate is surely beyond. Without one the reading only warns, and where the edge
-    raises no alert it is shown without a judgement.
+    It is the worst step that the rate is surely beyond. Without one the reading only warns, its alert is P1 at
+    most, and where the edge raises no alert it is shown without a judgement.
     """
     softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
     base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False, unsure=True)
-    return replace(
-        base, priority=limit.priority if softer is None else softer.priority, action=base.action or limit.action
-    )
+    if softer is None and limit.priority is Priority.P0:  # nobody is called at night for what may be chance
+        base = replace(base, priority=Priority.P1)
+    return replace(base, action=base.action or limit.action)
 
 
 def _doubtful(limit: Limit) -> Status:

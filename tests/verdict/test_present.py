@@ -87,6 +87,13 @@ def test_rule_16_what_fails_in_the_last_half_hour_is_present_however_long_the_wi
     assert alert.since == END - half, "since is the first moment of the present stretch"
 
 
+def test_rule_2_two_failures_of_two_requests_are_no_emergency() -> None:
+    """95 % interval of 2 of 2 by Wilson: 34 to 100 %, but two events alone decide nothing."""
+    verdict = judged(counted(END - HOUR, END, 60, requests=2, failed=2))
+    assert (verdict.status, verdict.recommendation) == ("YELLOW", "investigate")
+    assert [priority for priority, name in urgent(verdict) if name == "error_rate_pct"] == ["P1"]
+
+
 def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did() -> None:
     verdict = judged(
         [
