@@ -159,7 +159,7 @@ def a_bench(version: int = NEWEST, settings: str = "") -> Iterator[Bench]:
         server = Server(programs, folder)
         server.until_ready()
         passwords = {role: secrets.token_hex(8) for role in (MONITOR, BLIND, ADMIN, "authenticated")}
-        running = Bench(server, clients, folder, passwords, programs)
+        running = Bench(server, clients, folder, passwords, server_programs=programs)
         try:
             with server.superuser() as connection:
                 for statement in _roles(version, passwords):

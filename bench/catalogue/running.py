@@ -37,7 +37,7 @@ def tried_all(version: int, names: Sequence[str], folders: tuple[Path, ...], sec
             if began > deadline:
                 break
             try:
-                trials.append(tried(bench, shop, fault, version, peers))
+                trials.append(tried(bench, shop, fault, version, peers=peers))
             except Exception:
                 sys.stderr.write(f"{version} {fault.name}: could not be tried\n{traceback.format_exc()}\n")
                 trials.append(Trial(fault.name, fault.nothing, version, said="could not be tried"))

@@ -102,7 +102,11 @@ def _class(
     known = not pd.isna(before)
     if seen == 0:
         return IssueClass.GONE if known and before > 0 else IssueClass.RECURRING
-    return IssueClass.GROWING if known and _grew(case, seen, int(before), there, tested) else IssueClass.RECURRING
+    return (
+        IssueClass.GROWING
+        if known and _grew(case, seen, int(before), there, tested=tested)
+        else IssueClass.RECURRING
+    )
 
 
 def _grew(case: Case, events: int, before: int, there: float, tested: int) -> bool:
@@ -387,7 +391,7 @@ def _allowed(case: Case, row: dict[str, Any]) -> int:
         return 0
     seen, before, tested = int(row["seen"]), int(row["events_before"]), int(row["tested"])
     there = float(row["there"])
-    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, there, tested)), 0)
+    return next((n for n in range(seen, 0, -1) if not _grew(case, n, before, there, tested=tested)), 0)
 
 
 def _silent(case: Case, last: Any) -> str:

@@ -100,7 +100,9 @@ def test_a_platform_that_does_not_answer_ends_no_report_and_it_says_what_it_supp
         collected = gather(site, scope, tmp_path)
         earlier = tmp_path / site.site / "daily" / "20250305T150000Z"
         earlier.mkdir(parents=True)
-        (earlier / "report.json").write_text('{"deployed_at": "2025-03-04T10:00:00Z"}')
+        (earlier / "report.json").write_text(
+            '{"as_of": "2025-03-05T15:00:00Z", "deployed_at": "2025-03-04T10:00:00Z", "status": "GREEN"}'
+        )
         assert scope_for(site, "week1", as_of, out=tmp_path).deployed_at == at("2025-03-04T10:00")
     assert scope.deployed_at == at("2025-03-03T15:00")
     verdict = judge(Case(site, scope, collected, scope.window))

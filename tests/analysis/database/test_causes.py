@@ -29,7 +29,7 @@ def a_table(at: datetime, **counters: float) -> list[dict[str, Any]]:
     counters = {"reltuples": 60_000.0, "n_live_tup": 60_000.0, **counters}
     return [
         a_part(at, "table", TABLE, "id integer, owner integer, kind integer"),
-        a_part(at, "index", "public.facts_pkey", PKEY, 1.0),
+        a_part(at, "index", "public.facts_pkey", PKEY, value=1.0),
         *(a_gauge(metric, at, value, object=TABLE) for metric, value in counters.items()),
     ]
 
@@ -51,8 +51,8 @@ def test_an_index_made_otherwise_under_its_name_is_told_with_the_statement_of_be
         READS,
         *a_table(S1),
         *a_table(S2),
-        a_part(S1, "index", name, BY_OWNER, 1.0),
-        a_part(S2, "index", name, BY_OWNER.replace("(owner)", "(id, owner)"), 1.0),
+        a_part(S1, "index", name, BY_OWNER, value=1.0),
+        a_part(S2, "index", name, BY_OWNER.replace("(owner)", "(id, owner)"), value=1.0),
     )
     assert "index public.facts_by on public.facts (owner) is another since, public.facts (id, owner)" in said
     assert "likely" not in said
@@ -69,14 +69,14 @@ def test_the_index_of_a_partitioned_table_is_told_before_those_of_its_partitions
     said = reason(
         "SELECT id FROM public.parts WHERE owner = $1",
         *tables,
-        a_part(S2, "index", "public.facts_pkey", PKEY, 1.0),
-        a_part(S1, "index", "public.parts_1_by", made, 1.0),
+        a_part(S2, "index", "public.facts_pkey", PKEY, value=1.0),
+        a_part(S1, "index", "public.parts_1_by", made, value=1.0),
         a_part(
             S1,
             "index",
             "public.parts_by",
             made.replace("parts_1_by ON public.parts_1", "parts_by ON ONLY public.parts"),
-            1.0,
+            value=1.0,
         ),
     )
     assert "index public.parts_by on public.parts (owner) is gone since" in said
@@ -84,15 +84,17 @@ def test_the_index_of_a_partitioned_table_is_told_before_those_of_its_partitions
 
 def test_an_index_that_became_invalid_is_to_be_built_again() -> None:
     name = "public.facts_by"
-    index = (a_part(at, "index", name, BY_OWNER, value) for at, value in ((S1, 1.0), (S2, 0.0)))
+    index = (a_part(at, "index", name, BY_OWNER, value=value) for at, value in ((S1, 1.0), (S2, 0.0)))
     said = reason(READS, *a_table(S1), *a_table(S2), *index)
     assert "index public.facts_by on public.facts (owner) is invalid now" in said
     assert "REINDEX INDEX CONCURRENTLY public.facts_by;" in said
 
 
 def test_an_index_is_no_sure_cause_where_another_one_serves() -> None:
-    kept = [a_part(at, "index", "public.also", BY_OWNER.replace("facts_by", "also"), 1.0) for at in (S1, S2)]
-    said = reason(READS, *a_table(S1), *a_table(S2), *kept, a_part(S1, "index", "public.facts_by", BY_OWNER, 1.0))
+    kept = [a_part(at, "index", "public.also", BY_OWNER.replace("facts_by", "also"), value=1.0) for at in (S1, S2)]
+    said = reason(
+        READS, *a_table(S1), *a_table(S2), *kept, a_part(S1, "index", "public.facts_by", BY_OWNER, value=1.0)
+    )
     assert "likely index public.facts_by on public.facts (owner) is gone since" in said
 
 
@@ -103,7 +105,7 @@ def test_a_gone_index_that_may_have_served_is_likely_the_cause_however_few_block
         "SELECT id FROM public.pages WHERE to_tsvector($1, body) @@ to_tsquery($2, $3)",
         *a_table(S1),
         *a_table(S2),
-        a_part(S1, "index", "public.pages_by", made, 1.0),
+        a_part(S1, "index", "public.pages_by", made, value=1.0),
         blocks=41,
     )
     assert "likely index public.pages_by" in said
@@ -171,7 +173,9 @@ def test_a_load_without_analyze_is_told_though_no_more_blocks_are_read() -> None
 def test_what_of_the_schema_changed_is_likely_the_cause(
     query: str, parts: list[tuple[datetime, str, str, str]], told: str
 ) -> None:
-    gauges = [a_part(at, kind, name, text, 1.0 if kind == "index" else None) for at, kind, name, text in parts]
+    gauges = [
+        a_part(at, kind, name, text, value=1.0 if kind == "index" else None) for at, kind, name, text in parts
+    ]
     assert told in reason(query, *a_table(S1), *a_table(S2), *gauges)
 
 
@@ -180,7 +184,7 @@ def test_a_column_without_an_index_is_told_and_not_that_another_has_one() -> Non
         "SELECT o.id FROM public.orders AS o JOIN public.facts AS f ON f.owner = o.id WHERE o.id = $1",
         *a_table(S1),
         *a_table(S2),
-        a_part(S2, "index", "public.orders_pkey", PKEY.replace("facts", "orders"), 1.0),
+        a_part(S2, "index", "public.orders_pkey", PKEY.replace("facts", "orders"), value=1.0),
         a_gauge("reltuples", S2, 60_000.0, object="public.orders"),
     )
     assert "no index serves, so try CREATE INDEX CONCURRENTLY ON public.facts (owner);" in said
@@ -203,7 +207,7 @@ def test_the_partition_without_the_index_of_the_others_is_named() -> None:
         for end in ("", "_1", "_2")
     ]
     made = "CREATE INDEX parts_1_by ON public.parts_1 USING btree (owner)"
-    index = [a_part(at, "index", "public.parts_1_by", made, 1.0) for at in (S1, S2)]
+    index = [a_part(at, "index", "public.parts_1_by", made, value=1.0) for at in (S1, S2)]
     said = reason("SELECT id FROM public.parts WHERE owner = $1", *parts, *sizes, *index)
     assert "no index serves, so try CREATE INDEX CONCURRENTLY ON public.parts_2 (owner);" in said
 
