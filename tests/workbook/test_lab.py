@@ -81,13 +81,16 @@ def test_a_lab_that_is_told_to_end_leaves_no_server_behind(tmp_path: Path) -> No
     folder.mkdir()
     call = [sys.executable, "-c", STARTED, str(folder), "--no-browser", "--ServerApp.port=0", "--allow-root"]
     lab = subprocess.Popen(call, stderr=subprocess.PIPE, text=True, env={**os.environ, "PDM_SENTRY_DSN": "x"})
+    serving = f"--ServerApp.root_dir={folder}"
     assert lab.stderr
-    with lab, lab.stderr:
+    try:
         for line in lab.stderr:
             if "Use Control-C to stop this server" in line:
                 break
-        (server,) = processes_naming("--ServerApp.root_dir=")
-        assert str(folder) in server
+        assert len(processes_naming(serving)) == 1
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(30) == 128 + signal.SIGTERM
-    assert not processes_naming("--ServerApp.root_dir=")
+    finally:
+        lab.kill()
+        lab.stderr.close()
+    assert not processes_naming(serving)
