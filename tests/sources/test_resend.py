@@ -101,7 +101,7 @@ def test_logs_are_read_back_to_the_start_of_the_window_and_no_further() -> None:
 def test_logs_without_end_say_that_older_ones_were_not_looked_at() -> None:
     endless = {"data": [log(1, "2025-03-04T12:00", 200)], "has_more": True}
     found, _ = collected(routed(routes(**{"/logs": endless})))
-    assert found.gap("resend", "logs:older") == ("error", "only the newest 2000 calls were looked at")
+    assert found.gap("resend", "logs:older") == ("error", "only the newest 2,000 calls were looked at")
 
 
 def test_domains_and_webhooks_are_told() -> None:
