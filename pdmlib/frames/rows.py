@@ -22,9 +22,14 @@ def microseconds(times: pd.Series) -> Moments:
     return moments
 
 
+def microsecond(moment: datetime) -> int:
+    """One time as `microseconds` has it."""
+    return round(moment.timestamp() * 1e6)
+
+
 def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
     """The places of the moments that lie in a window."""
-    first, end = (round(moment.timestamp() * 1e6) for moment in (window.start, window.end))
+    first, end = microsecond(window.start), microsecond(window.end)
     return np.flatnonzero((moments >= first) & (moments < end))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.frames.rows import Moments, microsecond, microseconds, within
 from pdmlib.phases.window import Window
 
 
@@ -39,10 +39,8 @@ class Buckets:
         Args:
             over: a bucket that ends later is not over, so that a part of it is no share of the whole.
         """
-        first, last, seen = (_microsecond(moment) for moment in (window.start, window.end, over))
-        whole = self._at(
-            _joined(_tiles(self.starts, self.ends, within(self.starts, window), first=first, last=last))
-        )
+        first, last, seen = (microsecond(moment) for moment in (window.start, window.end, over))
+        whole = self._at(_places(self.starts, self.ends, window))
         parts = [whole]
         for start, end in _edges(whole, first, last):
             near = (self.starts < end) & (self.ends > start) & (self.ends <= seen)
@@ -70,9 +68,7 @@ def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
 
     The length that counts most of the window comes first, finer ones at its edges.
     """
-    starts, ends = microseconds(table["at"]), microseconds(table["end_at"])
-    first, last = _microsecond(window.start), _microsecond(window.end)
-    places = _joined(_tiles(starts, ends, within(starts, window), first=first, last=last))
+    places = _places(microseconds(table["at"]), microseconds(table["end_at"]), window)
     return table.take(places).reset_index(drop=True)
 
 
@@ -84,12 +80,10 @@ def _edges(whole: Buckets, first: int, last: int) -> list[tuple[int, int]]:
     return [(start, end) for start, end in edges if start < end]
 
 
-def _microsecond(moment: datetime) -> int:
-    return round(moment.timestamp() * 1e6)
-
-
-def _joined(places: Iterator[Moments]) -> npt.NDArray[np.intp]:
-    return np.concatenate([*places, np.array([], dtype=np.intp)])
+def _places(starts: Moments, ends: Moments, window: Window) -> npt.NDArray[np.intp]:
+    first, last = microsecond(window.start), microsecond(window.end)
+    found = _tiles(starts, ends, within(starts, window), first=first, last=last)
+    return np.concatenate([*found, np.array([], dtype=np.intp)])
 
 
 def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: int) -> Iterator[Moments]:
