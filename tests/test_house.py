@@ -160,7 +160,7 @@ INSIDE = {
     "frames": """
         case rewind
         collection rows understanding
-        about frame index_text
+        about frame index_text plan
         readings schemas statement_text states
     """,
     "site": """

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
-
-Plan = Mapping[str, Any]
+from pdmlib.frames.plan import Plan, nodes
 
 UNTESTED = "untested"
 HELPS = 0.9  # of the planner's cost: an index that spares less than a tenth is not worth its writes
@@ -142,13 +141,6 @@ def _read(node: Plan) -> str:
     names = indexes_used(node) if node["Node Type"] == _BY_A_BITMAP else {node.get("Index Name", "")}
     using = ", ".join(sorted(names - {""}))
     return f"{node['Node Type']}{f' using {using}' if using else ''} on {node['Relation Name']}"
-
-
-def nodes(plan: Plan) -> Iterator[Plan]:
-    """The nodes of a plan, each before its children."""
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
 
 
 def outline(plan: Plan) -> str:

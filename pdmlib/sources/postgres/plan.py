@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 
+from pdmlib.frames.plan import nodes
 from pdmlib.frames.statement_text import redacted
 from pdmlib.sources.postgres.session import Row
 
@@ -45,13 +45,6 @@ def kept(node: Row) -> Row:
 
 def _bare(expressions: str | list[str]) -> str | list[str]:
     return redacted(expressions) if isinstance(expressions, str) else [redacted(one) for one in expressions]
-
-
-def nodes(plan: Row) -> Iterator[Row]:
-    """The nodes of a plan, each before its children."""
-    yield plan
-    for child in plan.get("Plans", ()):
-        yield from nodes(child)
 
 
 def fingerprint(plan: Row) -> str:

@@ -19,8 +19,9 @@ import pandas as pd
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
 from pdmlib.frames.index_text import CONCURRENTLY, proposed, quoted
+from pdmlib.frames.plan import nodes
 from pdmlib.frames.statement_text import LIMIT, Filter, filters_of, functions_of, tables_of, verb_of
-from pdmlib.sources.postgres.plan import fingerprint, kept, nodes, shape
+from pdmlib.sources.postgres.plan import fingerprint, kept, shape
 from pdmlib.sources.postgres.session import Explained, RefusedError, Row, Session
 
 # Statements of one look: those that run now, those that took most time ever, the slowest; and the time for all.

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.frames.index_text import proposed, quoted
+from pdmlib.frames.plan import nodes
 from pdmlib.frames.readings import significant
 from pdmlib.frames.statement_text import filters_of
 from pdmlib.site.tables import Query
 from pdmlib.sources.postgres.checks.result import INFO, PASS, UNKNOWN, WARN, Look, Result, unknown
-from pdmlib.sources.postgres.plan import nodes
 from pdmlib.sources.postgres.visibility import feature_tables as tables_of_feature
 from pdmlib.sources.postgres.visibility import qualified
 
