@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.frames.index_text import proposed, quoted
-from pdmlib.frames.plan import nodes
+from pdmlib.frames.plan import Plan, nodes
 from pdmlib.frames.readings import significant
 from pdmlib.frames.statement_text import filters_of
 from pdmlib.site.tables import Query
@@ -102,7 +102,7 @@ def _seq_scans(look: Look, query: Query, runs: pd.DataFrame) -> list[Result]:
     return found
 
 
-def _wanted(look: Look, query: Query, node: dict[str, Any], thrown: float) -> Result:
+def _wanted(look: Look, query: Query, node: Plan, thrown: float) -> Result:
     table = next(
         (t for t in look.ledger.sights if t.endswith(f".{node['Relation Name']}")),
         qualified(node["Relation Name"]),
