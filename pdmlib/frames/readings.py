@@ -207,6 +207,7 @@ class Reading:
     """A judged measurement: the row of `report.json`.
 
     Attributes:
+        becomes_green: what would have to be measured for it to be GREEN, as a clause behind "when".
         key: without it no report is GREEN.
         unsure: of a rate, too few were counted to tell a fault from none.
         few: too few were counted to be sure of how it is judged.
@@ -245,7 +246,7 @@ class Finding:
     Attributes:
         id: stable between reports, e.g. `cron:process-referrals:missed`.
         reading: id of the reading it belongs to.
-        becomes_green: what would have to be measured for it to go away.
+        becomes_green: what would have to be measured for it to go away, as a clause behind "when".
         rollback: a rollback criterion of the guide.
         absolute: its limit is one that no site is excused from, however long it was broken.
         fix: a statement that mends it, where one is known.

@@ -114,7 +114,7 @@ def _in_full(reading: Reading, window: Window) -> dict[str, Any]:
         "trend": Trend.UP if found.trend is Trend.NEW else found.trend,
         "state": found.state.value,
         "action": reading.action or None,
-        "becomes_green": reading.becomes_green,
+        "becomes_green": f"becomes GREEN when {reading.becomes_green}" if reading.becomes_green else None,
         "evidence": found.evidence,
         "window": _window(found.window or window),
     }

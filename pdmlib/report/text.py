@@ -209,8 +209,7 @@ def _issue(cause: Cause, notes: Notes) -> str:
 
 def becomes_green(cause: Cause) -> str:
     """The criterion with its label, so that nobody takes it for a fact."""
-    text = cause.becomes_green.rstrip(".")
-    return text[:1].upper() + text[1:] if text.startswith("becomes GREEN") else f"Becomes GREEN when {text}"
+    return f"Becomes GREEN when {cause.becomes_green.rstrip('.')}"
 
 
 def _template(name: str) -> Template:

@@ -23,7 +23,6 @@ from pdmlib.frames.readings import (
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site
 
-PREFIX = "becomes GREEN when "
 SIGNS = {"<": "under", "<=": "at most", ">": "over", ">=": "at least"}
 KEY_READINGS = ("app_up", "error_rate_pct", "latency_p95_ms", "uptime_pct", "sources_read")
 
@@ -164,8 +163,8 @@ def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
     if metric.rate and found.samples and metric.limits[-1].op in (">", ">=") and float(metric.limits[-1].edge) > 0:
         more = _trials_to_pass(metric, found, level) - found.samples
         target = target_in_words(metric.target, metric.unit)
-        return f"becomes GREEN after {more:,} more {metric.rate} without a failure ({now}, the target is {target})"
-    return f"{PREFIX}{_goal(metric, found)} ({now})"
+        return f"{more:,} more {metric.rate} without a failure are counted ({now}, the target is {target})"
+    return f"{_goal(metric, found)} ({now})"
 
 
 def _goal(metric: Metric, found: Measurement) -> str:

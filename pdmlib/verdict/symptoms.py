@@ -13,7 +13,7 @@ from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, St
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.ladder import PREFIX, step_of, target_in_words
+from pdmlib.verdict.ladder import step_of, target_in_words
 from pdmlib.verdict.present import now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -62,7 +62,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
         + _began(case, reading.id),
         action=(alert.action if alert else reading.action) or "Look into it",
-        becomes_green=goal.removeprefix(PREFIX),
+        becomes_green=goal,
         since=alert.since if alert else None,
         active=now is not None or _is_unsure(reading) if urgent else True,
         value=reading.value,

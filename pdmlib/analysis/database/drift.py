@@ -26,6 +26,7 @@ _KINDS = (
 )
 # Kinds that go with their table: `schema.table.thing`.
 _OF_TABLES = ("constraint", "generated", "policy", "trigger")
+GONE = "gone: "  # as the evidence begins of what was lost
 _RLS, _UNLOGGED = "row-level security", "unlogged"
 # A policy that asks nothing: every row is everybody's.
 _OPEN = re.compile(r" (?:using|with check) (?:\()?true\b")
@@ -91,7 +92,7 @@ def _gone(kind: str, before: str) -> Row:
     again = "Create the index again, unless it was to be dropped"
     return {
         "severity": {"policy": "fail", "index": "warn"}.get(kind, "info"),
-        "evidence": f"gone: {before}",
+        "evidence": f"{GONE}{before}",
         # An old partition is dropped every month.
         "action": None if PARTITION_OF in before else f"{again}: {index.again}" if index else again,
     }

@@ -15,6 +15,7 @@ from pdmlib.analysis import limits
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.database import counters, host, pairs, statements
 from pdmlib.analysis.database.alike import joined
+from pdmlib.analysis.database.drift import GONE
 from pdmlib.analysis.database.host import Stretches
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
@@ -528,7 +529,6 @@ def _slug(text: str) -> str:
     return f"{words}-{hashlib.sha256(form.encode()).hexdigest()[:6]}"
 
 
-GONE = "gone: "  # as a drift begins that has lost something
 _READING_OF = {
     "connections": "db_connections_pct",
     "cache_hit": "db_cache_hit_pct",
