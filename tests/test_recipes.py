@@ -17,7 +17,7 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PLACE = r"(\(new\)|after: .*?|before: .*?|at the end)"
+PLACE = r"(\(new\)|(?:a copy of \S+, )?(?:after|before): .*?|at the end)"
 HEAD = rf"(?:#|--|\{{#) (\S+?),? {PLACE}(?: #\}})?"  # the first line of a block, as a comment of its language
 BLOCK = re.compile(rf"^```(?:python|sql|jinja|yaml)\n{HEAD}\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 COMMAND = ("-m", "pdmlib.cli")
@@ -27,10 +27,22 @@ STRUCTURE = (
     "tests/test_style.py",
     "tests/site/test_reference.py::test_the_page_and_the_schema_are_those_that_the_code_makes",
     "tests/site/test_site.py::test_the_files_that_come_with_the_project_are_valid",
+    "tests/test_docs.py::test_a_page_of_the_reference_is_the_one_that_the_code_makes",
+    "tests/sources/test_sources.py",
+    "tests/demo/test_world.py::test_every_scenario_changes_the_plan_but_healthy",
     "tests/phases/test_phase.py",
     "tests/cli/test_replay.py::test_five_weeks_bring_every_report_of_the_guides_timeline",
 )
 FINISHED = "2025-03-10T03:00:00Z"  # twelve hours before the demo's clock
+TOKEN = "bk_0123456789abcdef"
+# In the world of the scenario: points awarded in the week before the deployment and in the week after it.
+AWARDED = """
+from pdmlib.demo.scenarios import DEPLOYED, plan_of
+from pdmlib.demo.world import build
+from pdmlib.demo.world.grid import DAY, ms
+loyalty, at = build(1, plan_of("points_lost", DEPLOYED))["loyalty"], ms(DEPLOYED)
+print(*(loyalty.between(start, start + 7 * DAY)["earned"].sum() > 0 for start in (at - 7 * DAY, at)))
+"""
 
 
 def follow(recipes: str, copy: Path) -> list[str]:
@@ -39,6 +51,9 @@ def follow(recipes: str, copy: Path) -> list[str]:
     for name, place, text in BLOCK.findall(recipes):
         path = copy / name
         touched.append(name)
+        if place.startswith("a copy of "):
+            source, place = place.removeprefix("a copy of ").split(", ", 1)
+            shutil.copy(copy / source, path)
         if name.endswith(".ipynb"):
             nbformat.write(notebook_of(text), path)
         elif place == "(new)":
@@ -78,7 +93,7 @@ def backup_service() -> Iterator[str]:
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = json.dumps({"finished_at": FINISHED}).encode()
-            self.send_response(200)
+            self.send_response(200 if self.headers["Authorization"] == f"Bearer {TOKEN}" else 401)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -95,7 +110,7 @@ def backup_service() -> Iterator[str]:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    for name in ("pdmlib", "notebooks", "params", "tests", "docs", "bench"):
+    for name in ("pdmlib", "notebooks", "params", "tests", "docs", "bench", "deploy"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
@@ -112,7 +127,9 @@ def run(copy: Path, *call: str, **variables: str) -> subprocess.CompletedProcess
 def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Path, backup_service: str) -> None:
     touched = follow((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), copy)
     assert {"pdmlib/sources/backups.py", "pdmlib/phases/phase.py", "notebooks/evening.ipynb"} <= set(touched)
-    done = run(copy, *COMMAND, "report", "evening", "--out", str(copy / "out"), BACKUPS_URL=backup_service)
+    evening = ("report", "evening", "--out", str(copy / "out"))
+    asked = {"BACKUPS_URL": backup_service, "BACKUPS_TOKEN": TOKEN}
+    done = run(copy, *COMMAND, *evening, "--site", "params/backups.yaml", **asked)
     assert done.returncode == 0, done.stderr
     folder = copy / "out/demo/evening/latest"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
@@ -125,7 +142,9 @@ def test_what_the_recipes_add_is_in_the_report_and_touches_nothing_else(copy: Pa
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert "Can everybody go home?" in page and "Backups of backups." in page
     assert "backups: Sun 9 Mar 2025 22:00 CDT" in (folder / "report.md").read_text(encoding="utf-8")  # UTC-5
-    assert {"BACKUPS_URL", "PDM_DEMO_DATABASE_URL"} <= set(run(copy, *COMMAND, "variables").stdout.split())
+    named = run(copy, *COMMAND, "variables", "--site", "params/backups.yaml").stdout.split()
+    assert {"BACKUPS_URL", "PDM_DEMO_DATABASE_URL"} <= set(named)
+    assert run(copy, "-c", AWARDED).stdout == "True False\n"
     _is_laid_out_well(copy, {name for name in touched if name.endswith((".py", ".ipynb"))})
 
 
@@ -133,6 +152,7 @@ def _is_laid_out_well(copy: Path, code: set[str]) -> None:
     """The recipes' last steps, `make reference` and `make format`; then the tests of how the code is laid out."""
     for step in (
         ("pdmlib.site.reference",),
+        ("tests.reference",),
         ("ruff", "check", "--fix", *code),
         ("ruff", "format", *code),
         ("tests.notebooks",),

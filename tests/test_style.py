@@ -41,18 +41,21 @@ def tree(name: str) -> ast.Module:
 
 
 @cache
-def words() -> frozenset[str]:
-    """Each word of each enum of words."""
-    return frozenset(_words())
+def words() -> dict[str, list[str]]:
+    """Each word of each enum of words, and where it stands."""
+    found: dict[str, list[str]] = {}
+    for word, place in _words():
+        found.setdefault(word, []).append(place)
+    return found
 
 
-def _words() -> Iterator[str]:
+def _words() -> Iterator[tuple[str, str]]:
     for name in files(*SETS_IN):
         for node in ast.walk(tree(name)):
             if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "StrEnum" for base in node.bases):
                 for line in node.body:
                     if isinstance(line, ast.Assign) and isinstance(line.value, ast.Constant):
-                        yield str(line.value.value)
+                        yield str(line.value.value), f"{node.name}.{ast.unparse(line.targets[0])} of {name}"
 
 
 def compared(node: ast.AST) -> Iterator[ast.expr]:
@@ -77,7 +80,8 @@ def test_a_word_of_a_closed_set_is_compared_by_its_enum(name: str) -> None:
         for part in compared(node)
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value in words()
     }
-    assert {(word, line) for word, line in found if (name, word) not in OTHERWISE} == set()
+    bare = sorted((line, word) for word, line in found if (name, word) not in OTHERWISE)
+    assert not bare, "; ".join(f"line {line}: {word!r} is {' or '.join(words()[word])}" for line, word in bare)
 
 
 def test_every_exception_is_needed() -> None:

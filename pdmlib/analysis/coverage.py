@@ -15,7 +15,7 @@ def sources_read(case: Case) -> Measurement:
     What a source read and did not understand, and a table or query that the site file names and that could
     not be read, count like a source that was not read.
     """
-    wanted = [name for name in SOURCE_NAMES if name not in case.site.unused]
+    wanted = [name for name in SOURCE_NAMES if name not in case.site.without]
     wanted += ["requests"] if case.site.requests else []
     unread: dict[str, list[str]] = {}
     for row in case.collection.coverage:

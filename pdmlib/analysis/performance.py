@@ -183,7 +183,7 @@ def _lost(case: Case, source: str, item: str, otherwise: str) -> Measurement:
 
     The site's own request logs answer for a source that it does without.
     """
-    source = "requests" if case.site.requests and source in case.site.unused else source
+    source = "requests" if case.site.requests and source in case.site.without else source
     unclear = next((told for name in ITEMS if (told := case.unclear(name, ITEMS[name]))), None)
     found = case.missing(source, item, otherwise)
     return (

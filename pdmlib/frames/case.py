@@ -173,13 +173,13 @@ class Case:
 
     def is_without(self, found: Measurement) -> bool:
         """Whether a measurement is of a source that the site does without, so that no report has a line of it."""
-        return found.state is State.NOT_CONFIGURED and found.source in self.site.unused
+        return found.state is State.NOT_CONFIGURED and found.source in self.site.without
 
     def missing(
         self, source: str, item: str | None = None, otherwise: str = "the source has nothing"
     ) -> Measurement:
         """Why there is no value: the gap of the source or its item, else `no_data` with a reason."""
-        if source in self.site.unused:
+        if source in self.site.without:
             return Measurement.missing(State.NOT_CONFIGURED, f"the site does without {source}", source)
         gap = self.collection.gap(source, item)
         state, reason = gap or (State.NO_DATA, otherwise)

@@ -235,7 +235,7 @@ def _unknown(verdict: Verdict) -> str:
     case = verdict.case
     silent = [_unread(c) for c in case.collection.coverage if c.status is not Answer.OK]
     unclear = [f"{row['source']} {row['item']} (not understood)" for row in verdict.not_understood]
-    deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.unused)
+    deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.without)
     lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
     told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
     names = [words.one_line(name, 120) for name in dict.fromkeys(told)]

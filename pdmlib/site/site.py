@@ -43,6 +43,9 @@ from pdmlib.site.types import (
 from pdmlib.site.vendors import Source, Sources
 
 SOURCE_NAMES = tuple(Sources.model_fields)
+# The guide's sources: each is a gap of a site file that neither has it nor calls it unused. Any other source is
+# waited for only where a file has its block.
+GUIDE_SOURCES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
 # What a site may do without: a source, and what is a block of its own with a section in every report.
 OPTIONAL = (*SOURCE_NAMES, "cron", "tickets")
 # The blocks that each name one table of the application.
@@ -269,6 +272,12 @@ class Site(Part):
         """Declared maintenance that meets a window, in order."""
         found = [span for part in self.maintenance for span in part.within(window, self.zone)]
         return tuple(sorted(found, key=lambda span: (span.start, span.end)))
+
+    @property
+    def without(self) -> tuple[str, ...]:
+        """What the site does without: what it calls unused, and the sources that only those have who name them."""
+        further = (name for name in SOURCE_NAMES if name not in GUIDE_SOURCES)
+        return (*self.unused, *(name for name in further if getattr(self.sources, name) is None))
 
     @property
     def zone(self) -> ZoneInfo:

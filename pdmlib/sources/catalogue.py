@@ -75,7 +75,7 @@ def collect(
         on_progress: called with a name and a status as each source ends, on the caller's thread.
         explained: with the frame `understood`, which holds real values.
     """
-    wanted = [row for row in SOURCES if row.name not in site.unused and (only is None or row.name in set(only))]
+    wanted = [row for row in SOURCES if row.name not in site.without and (only is None or row.name in set(only))]
     parts = {row.name: _absent(site, row.name) for row in wanted if site.source(row.name) is None}
     asked = [row for row in wanted if row.name not in parts]
     calls = [partial(_read, row, site, scope) for row in asked]

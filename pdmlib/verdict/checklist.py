@@ -282,7 +282,7 @@ def _proven(decided: dict[str, Any], proofs: list[Mapping[Any, Any]]) -> dict[st
 def _is_without(box: Box, site: Site) -> bool:
     """Whether a box is about a vendor that the site does without: the guide's boxes name theirs."""
     words = box.text.replace(":", " ").split()
-    return any(name.title() in words for name in site.unused)
+    return any(name.title() in words for name in site.without)
 
 
 def _expanded(box: Box, site: Site) -> list[Box]:

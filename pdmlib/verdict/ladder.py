@@ -76,7 +76,7 @@ def _is_key(metric: Metric, found: Measurement, site: Site, phase: str) -> bool:
     """
     urgent = any(limit.rollback or limit.priority in (Priority.P0, Priority.P1) for limit in metric.limits)
     if metric.id in (*KEY_READINGS, phase_named(phase).decides):
-        return found.source not in site.unused
+        return found.source not in site.without
     return urgent and metric.alerts and found.state not in (State.NOT_DUE, State.NOT_CONFIGURED)
 
 

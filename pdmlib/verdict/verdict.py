@@ -330,7 +330,7 @@ def summarise(verdict: Verdict) -> str:
     if unclear:
         more = f" and {len(unclear) - MOST_UNCLEAR} more" if len(unclear) > MOST_UNCLEAR else ""
         text += f"\n\nNot understood: {', '.join(unclear[:MOST_UNCLEAR])}{more}; what rests on it is not known."
-    missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.unused]
+    missing = [r.title for r in verdict.unknown if r.measurement.source not in verdict.case.site.without]
     if missing:
         named = ", ".join(missing[:MOST_MISSING]) + (
             f" and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""

@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from pdmlib.frames.index_text import quoted
 from pdmlib.frames.understanding import mend_line
-from pdmlib.site.site import SOURCE_NAMES
+from pdmlib.site.site import GUIDE_SOURCES
 from pdmlib.sources.accounts import SentryProject
 from pdmlib.sources.endpoints import Answered, chosen
 from pdmlib.sources.postgres.survey import Column, words_in
@@ -199,8 +199,8 @@ class Draft:
 
     @property
     def unused(self) -> list[str]:
-        """Sources that nothing here shows."""
-        return [name for name in SOURCE_NAMES if not self.sources.get(name)]
+        """The guide's sources that nothing here shows."""
+        return [name for name in GUIDE_SOURCES if not self.sources.get(name)]
 
     @property
     def tables(self) -> list[str]:

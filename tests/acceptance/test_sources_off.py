@@ -17,7 +17,7 @@ from pdmlib.frames.frame import merge
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.load import load_site
-from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.site.site import GUIDE_SOURCES, Site
 from pdmlib.sources.catalogue import collect
 from pdmlib.storage.history import recall
 from pdmlib.verdict.verdict import Verdict, judge
@@ -33,9 +33,9 @@ def lost() -> Iterator[dict[str, Collection]]:
     with start("all_down") as production, pytest.MonkeyPatch.context() as patch:
         site, scope = _site(production, patch)
         with ThreadPoolExecutor(3) as pool:  # what looks down is asked for ten seconds
-            asked = (("app",), SOURCE_NAMES[1:], SOURCE_NAMES)
+            asked = (("app",), GUIDE_SOURCES[1:], GUIDE_SOURCES)
             app, others, every = pool.map(lambda names: collect(site, scope, names), asked)
-        yield {"every": every, "app": app} | {name: _only(others, name) for name in SOURCE_NAMES[1:]}
+        yield {"every": every, "app": app} | {name: _only(others, name) for name in GUIDE_SOURCES[1:]}
 
 
 def _only(collection: Collection, source: str) -> Collection:
@@ -56,7 +56,7 @@ def found(healthy_production: Production, tmp_path_factory: pytest.TempPathFacto
         folder = tmp_path_factory.mktemp("history")
         adopt_history(healthy_production, folder)
         kept = Collection(recall(folder, Window(scope.baseline.start, scope.as_of)), ())
-        yield site, scope, {name: collect(site, scope, (name,)) for name in SOURCE_NAMES} | {"history": kept}
+        yield site, scope, {name: collect(site, scope, (name,)) for name in GUIDE_SOURCES} | {"history": kept}
 
 
 def _site(production: Production, patch: pytest.MonkeyPatch) -> tuple[Site, Scope]:
@@ -83,7 +83,7 @@ def _without(folder: Path, source: str, way: str) -> Site:
 
 @pytest.mark.parametrize(
     ("source", "way"),
-    [*((name, "down") for name in SOURCE_NAMES), ("sentry", "switched off"), ("postgres", "removed")],
+    [*((name, "down") for name in GUIDE_SOURCES), ("sentry", "switched off"), ("postgres", "removed")],
 )
 def test_without_a_source_the_verdict_is_never_green_and_names_it(
     found: Found, lost: dict[str, Collection], tmp_path: Path, source: str, way: str
@@ -128,7 +128,7 @@ def test_rule_1_whatever_is_missing_no_report_is_green_and_a_red_one_stays_red(
     assert _whole(site, scope, {**left, "stripe": red}).status == "RED"
 
 
-@pytest.mark.parametrize("source", SOURCE_NAMES)
+@pytest.mark.parametrize("source", GUIDE_SOURCES)
 def test_a_source_switched_off_or_without_a_block_brings_a_gap_and_nothing_else(
     found: Found, tmp_path: Path, source: str
 ):
@@ -148,7 +148,7 @@ def test_with_every_source_read_the_same_week_is_green(found: Found):
 
 def test_with_no_source_at_all_a_report_is_written_that_knows_nothing(tmp_path: Path):
     def all_off(content: dict[str, Any]) -> None:
-        for name in SOURCE_NAMES:
+        for name in GUIDE_SOURCES:
             content["sources"][name]["enabled"] = False
 
     done = pdm("report", "week1", "--site", site_file(tmp_path, all_off), "--out", tmp_path, "--fail-on", "red")

@@ -13,7 +13,7 @@ from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Answer
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.phase import PHASES
-from pdmlib.site.site import SOURCE_NAMES
+from pdmlib.site.site import GUIDE_SOURCES
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_site
 from tests.hostile.texts import TEXTS
 
@@ -110,7 +110,7 @@ def odd_case(chance: Random) -> Case:
     base = a_case(phase=phase, deployed_at=DEPLOYED, as_of=WEEK_LATER, site=SITE)
     answers = tuple(
         Coverage(name, chance.choice((Answer.OK, Answer.OK, Answer.PARTIAL, Answer.FAILED)), 1, 0.1)
-        for name in SOURCE_NAMES
+        for name in GUIDE_SOURCES
     )
     tables = {name: frame(name, rows) for name, rows in frames.items()}
     return Case(SITE, base.scope, Collection(tables, answers), base.scope.window)

@@ -29,7 +29,7 @@ from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.site.load import load_site
-from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.site.site import GUIDE_SOURCES, Site
 from pdmlib.verdict.verdict import judge
 from pdmlib.workbook.execute import write_report
 from pdmlib.workbook.kernel import Kernel
@@ -68,7 +68,7 @@ def hostile(scope: Scope) -> Collection:
             for text in TEXTS.values()
         ]
         frames[name] = frame(name, rows)
-    answers = tuple(Coverage(name, Answer.FAILED, 1, 0.1, detail=TEXTS["script"]) for name in SOURCE_NAMES)
+    answers = tuple(Coverage(name, Answer.FAILED, 1, 0.1, detail=TEXTS["script"]) for name in GUIDE_SOURCES)
     return Collection(frames, answers)
 
 

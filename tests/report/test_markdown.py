@@ -14,7 +14,7 @@ from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window
 from pdmlib.report.text import report_markdown
 from pdmlib.site.notes import Notes
-from pdmlib.site.site import SOURCE_NAMES
+from pdmlib.site.site import GUIDE_SOURCES
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, every, the_probes
 
@@ -77,7 +77,7 @@ def test_the_title_says_how_many_of_the_days_have_come() -> None:
     assert a_case(as_of=fourth).scope.days_done == 3
 
 
-UNREAD = dict.fromkeys(SOURCE_NAMES, "failed")
+UNREAD = dict.fromkeys(GUIDE_SOURCES, "failed")
 REFUSED = "503: Service Unavailable"
 
 
@@ -85,7 +85,7 @@ REFUSED = "503: Service Unavailable"
 @pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.name)
 def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phase) -> None:
     """Nobody looked: that there is no fault is as unknown as that there is one."""
-    gaps = [a_gap(name, REFUSED) for name in SOURCE_NAMES]
+    gaps = [a_gap(name, REFUSED) for name in GUIDE_SOURCES]
     site = a_site(
         costs=[{"name": "a_plan", "title": "A plan", "amount": 25}]
     )  # known, where those of vendors are not

@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
+from pdmlib.analysis.coverage import sources_read
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
+from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
-from pdmlib.site.site import SOURCE_NAMES, Site
+from pdmlib.site import site as site_module
+from pdmlib.site.site import GUIDE_SOURCES, SOURCE_NAMES, Site
 from pdmlib.sources import catalogue
 from pdmlib.sources.catalogue import SourceRow
-from tests.builders import a_site
+from tests.builders import a_case, a_site
 from tests.sources.loopback import SECRET, Call, Reply, the_scope, vendor
 
+UNUSED = ["app", "sentry", "vercel", "supabase", "postgres", "stripe"]
 CRON = {"path": "/api/cron/a", "schedule": "0 8 * * *"}
 
 
@@ -41,6 +45,22 @@ def only(monkeypatch: pytest.MonkeyPatch, **rows: Any) -> None:
 
 def test_there_is_one_row_for_each_source_of_a_site_file() -> None:
     assert tuple(row.name for row in catalogue.SOURCES) == SOURCE_NAMES
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_source_that_the_guide_does_not_name_is_waited_for_only_where_a_file_has_it(
+    monkeypatch: pytest.MonkeyPatch, given: bool
+) -> None:
+    """So that a release with a new source changes no report of a site that has nothing to do with it."""
+    monkeypatch.setattr(site_module, "GUIDE_SOURCES", tuple(n for n in GUIDE_SOURCES if n != "resend"))
+    only(monkeypatch, resend=refused, twilio=well)
+    site = a_site(sources={"twilio": {"account_sid": "AC1"}} | ({"resend": {}} if given else {}), unused=UNUSED)
+    found = catalogue.collect(site, the_scope())
+    assert [c.source for c in found.coverage] == (["resend", "twilio"] if given else ["twilio"])
+    assert (found.gap("resend") is not None) is given
+    seen = dict.fromkeys(GUIDE_SOURCES, "absent") | {"twilio": "ok"}
+    read = sources_read(a_case(coverage=seen, site=site))
+    assert (read.state, read.value) == ((State.ERROR, None) if given else (State.MEASURED, 1))
 
 
 def test_one_failing_source_leaves_the_others_whole(monkeypatch: pytest.MonkeyPatch) -> None:

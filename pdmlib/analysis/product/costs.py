@@ -215,7 +215,7 @@ def metrics(site: Site) -> tuple[Metric, ...]:
             topic=Topic.COSTS,
         )
         for name, title in VENDORS.items()
-        if name not in told and name not in site.unused
+        if name not in told and name not in site.without
     ]
     fixed = [
         Metric(
