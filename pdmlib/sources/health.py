@@ -2,14 +2,16 @@
 
 The words of a body are those of the IETF's draft health+json (pass, warn, fail and their aliases ok, up, error,
 down), of Spring Boot (UP, DOWN, OUT_OF_SERVICE), of ASP.NET Core (Healthy, Degraded, Unhealthy) and of
-spatie/laravel-health (ok, warning, failed, crashed), which answers 200 whatever its checks found.
+spatie/laravel-health (ok, warning, failed, crashed), which answers 200 whatever its checks found. Kubernetes'
+`/livez?verbose` has a line a check, django-health-check a sentence. Keys are compared without case: those that
+ASP.NET Core writes of an object of its own begin with capitals.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,8 +30,13 @@ WORDS = Vocabulary(USUAL)
 # Keys of a JSON body whose true or false says all; `status` may be such a switch, too.
 SWITCHES = ("ok", "healthy", "success", "up", "alive", "ready")
 PARTS = ("checks", "components", "entries", "services", "dependencies")
-# Keys that hold something only when something is wrong.
+# What a part of a list is called by.
+NAMES = ("name", "component")
+# Keys that hold something only when something is wrong, and the words that say that it is nothing.
 FAULTS = ("error", "errors", "exception")
+NOTHING = ("", "-", "none", "null", "n/a", "no error", "no errors")
+# Keys of a part whose word tells how it is; a word of another key, such as a level of logging, tells nothing.
+STATES = ("status", "state", "health", "result", "overall")
 _SIGN_OF_FAULT = re.compile(
     r"\b(?:not (?:ok|ready|healthy|available)|down|fail(?:ed|ure|ing)?|errors?|unhealthy|unavailable"
     r"|out of service)\b",
@@ -39,6 +46,8 @@ _SIGN_OF_FAULT = re.compile(
 _OTHER_PAGE = re.compile(
     r"<title>[^<]*\b(?:[45]\d\d|error|not found|log ?in|sign ?in)\b|type=.?password", re.IGNORECASE
 )
+_CHECK_LINE = re.compile(r"^\[([+-])\](\S+) (?:ok|excluded: ok|failed\b.*)$", re.MULTILINE)
+_DJANGO = re.compile(r"(working)|(warning): .*|(?:unavailable|unexpected result|unknown error): .*", re.DOTALL)
 _NO_TEXT = {"\0", "\ufffd"}  # what is in bytes that are no UTF-8, once they are read as if they were
 _HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
@@ -210,6 +219,13 @@ def said_by(shot: Shot, words: Vocabulary) -> Said:
     if shot.unread and not _HTML.search(shot.text):
         return Said(text=shot.unread)
     found = _parsed(shot.body)
+    lines = [line[0] for line in _CHECK_LINE.finditer(_decoded(shot.body))] if found is _NO_JSON else []
+    if lines:
+        failed = [line for line in lines if line.startswith("[-]")]
+        return Said("degraded" if failed else "up", "; ".join(failed or lines))
+    sentences = {name: state for name, state in _sentences(found).items() if state != "up"}
+    if sentences:
+        return Said("degraded", "; ".join(f"{name}: {found[name]}" for name in sentences))
     if found is _NO_JSON or isinstance(found, str):
         return _of_text(found if isinstance(found, str) else shot.text, words)
     if isinstance(found, int | float) and not isinstance(found, bool):
@@ -217,7 +233,7 @@ def said_by(shot: Shot, words: Vocabulary) -> Said:
     body = said_in(shot.body)
     key = next((key for key in ("status", *SWITCHES) if key in body), None)
     said = Said() if key is None else _of_value(body[key], key, words)
-    faults = list(_faults(body or found, words))
+    faults = list(_faults(_unwrapped(found), words, known=said.meaning is not None))
     if said.meaning == "up" and faults:
         return Said("degraded", f"{said.text}, but {faults[0]}")
     return said if said.meaning or said.text or not faults else Said(text=faults[0])
@@ -258,23 +274,36 @@ def _of_text(text: str, words: Vocabulary) -> Said:
     return Said(text=text) if broken or wrong else Said()
 
 
-def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0) -> Iterator[str]:
-    """The signs in a JSON body that something is wrong: a part that is down or false, an error that is told."""
+def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0, known: bool = True) -> Iterator[str]:
+    """The signs in a JSON body that something is wrong: a part that is down or false, an error that is told.
+
+    Where the body does not say how all is, a part that is degraded is such a sign, too.
+    """
     if isinstance(value, list):
         value = {str(number): one for number, one in enumerate(value)}
     if isinstance(value, dict):
         # `debug: false` is a setting: a false tells of a part only among parts, or where all are true or false.
-        parts = path.rpartition(".")[2] in PARTS or all(isinstance(one, bool) for one in value.values())
+        parts = path.rpartition(".")[2].casefold() in PARTS or all(isinstance(one, bool) for one in value.values())
         for key, one in value.items() if depth < DEEPEST else ():
             at = f"{path}.{key}" if path else str(key)
-            if (key in FAULTS and one) or (one is False and (parts or key in SWITCHES)):
+            name = str(key).casefold()
+            if (name in FAULTS and _is_something(one)) or (one is False and (parts or name in SWITCHES)):
                 yield f"{at}: {json.dumps(one)[:SHORT]}"
+            elif not known and name in STATES and isinstance(one, str) and words.of(one) == "degraded":
+                yield f"{at}: {json.dumps(one)}"
             else:
-                yield from _faults(one, words, at, depth + 1)
+                yield from _faults(one, words, at, depth + 1, known)
     elif isinstance(value, str) and words.of(value) == "down":
         yield f"{path}: {json.dumps(value)}"
     elif not path and not value:
         yield json.dumps(value)
+
+
+def _is_something(fault: Any) -> bool:
+    """Whether a value under a key of faults tells of one: not where all that it holds is empty, zero or "none"."""
+    if isinstance(fault, dict | list):
+        return any(_is_something(one) for one in (fault.values() if isinstance(fault, dict) else fault))
+    return fault.strip().casefold() not in NOTHING if isinstance(fault, str) else bool(fault)
 
 
 _NO_JSON = object()
@@ -288,30 +317,58 @@ def _parsed(body: bytes) -> Any:
 
 
 def said_in(body: bytes) -> Mapping[str, Any]:
-    """The JSON object of a health endpoint, its `data` where it is wrapped; empty when there is none."""
-    found = _parsed(body)
-    if isinstance(found, dict) and "status" not in found and isinstance(found.get("data"), dict):
-        found = found["data"]
-    return found if isinstance(found, dict) else {}
+    """A health endpoint's JSON object, by keys in small letters, its `data` where it is wrapped; else empty."""
+    return _small(_unwrapped(_parsed(body)))
+
+
+def _unwrapped(found: Any) -> Any:
+    """A body of JSON, its `data` where it is an object that has no status beside it."""
+    body = _small(found)
+    return body["data"] if "status" not in body and isinstance(body.get("data"), dict) else found
+
+
+def _small(entry: Any) -> Mapping[str, Any]:
+    """A JSON object by its keys in small letters; empty where it is none."""
+    return {str(key).casefold(): value for key, value in entry.items()} if isinstance(entry, dict) else {}
+
+
+def _decoded(body: bytes) -> str:
+    return body.decode("utf-8", errors="replace").replace("\r\n", "\n")
 
 
 def parts_of(shot: Shot) -> Mapping[str, Any]:
     """The components that a body names, with what it says of each."""
-    body = said_in(shot.body)
+    found, body = _parsed(shot.body), said_in(shot.body)
+    if found is _NO_JSON:
+        return {name: sign == "+" for sign, name in _CHECK_LINE.findall(_decoded(shot.body))}
     named = next((body[key] for key in PARTS if isinstance(body.get(key), dict)), None)
-    return _listed(body) if named is None else named
+    return named or _listed([found, *body.values()]) or _nested(body.values()) or _sentences(found)
 
 
-def _listed(body: Mapping[str, Any]) -> Mapping[str, Any]:
+def _listed(values: Iterable[Any]) -> Mapping[str, Any]:
     """Components that are a list under whatever name: objects that each have a name and a status."""
-    for value in body.values():
-        if (
-            isinstance(value, list)
-            and value
-            and all(isinstance(e, dict) and {"name", "status"} <= e.keys() for e in value)
-        ):
-            return {str(entry["name"]): entry for entry in value}
+    for value in values:
+        entries = [_small(entry) for entry in value] if isinstance(value, list) else []
+        called = [next((key for key in NAMES if key in entry and "status" in entry), "") for entry in entries]
+        if entries and all(called):
+            return {str(entry[key]): entry for key, entry in zip(called, entries, strict=True)}
     return {}
+
+
+def _nested(values: Iterable[Any]) -> Mapping[str, Any]:
+    """Components that are an object under whatever name, such as the `details` of NestJS: the largest of such."""
+    objects = (value for value in values if isinstance(value, dict))
+    named = (value for value in objects if value and all("status" in _small(entry) for entry in value.values()))
+    return max(named, key=len, default={})
+
+
+def _sentences(found: Any) -> Mapping[str, str]:
+    """What django-health-check says of each of its plugins; empty where the body is not its own."""
+    texts = found if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()) else {}
+    said = {name: _DJANGO.fullmatch(text) for name, text in texts.items()}
+    if not all(said.values()):
+        return {}
+    return {name: ("up" if of[1] else "degraded" if of[2] else "down") for name, of in said.items() if of}
 
 
 def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -> list[dict[str, Any]]:
@@ -328,7 +385,7 @@ def components(endpoint: Endpoint, shot: Shot, at: datetime, unclear: Unclear) -
 def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear: Unclear) -> dict[str, Any]:
     if isinstance(entry, list) and entry and isinstance(entry[0], dict):
         entry = entry[0]  # the draft health+json has a list of one entry a node
-    entry = entry if isinstance(entry, dict) else {"status": entry}
+    entry = _small(entry) if isinstance(entry, dict) else {"status": entry}
     details, said = entry.get("details"), entry.get("error") or entry.get("message")
     item = f"{endpoint.item}.{told(name)}"
     usage = details.get("usagePercentage") if isinstance(details, dict) else None
@@ -337,7 +394,7 @@ def _component(endpoint: Endpoint, name: str, entry: Any, at: datetime, unclear:
         "component": told(name),
         "checked_at": at,
         "status": _component_status(endpoint, item, entry.get("status"), unclear),
-        "response_ms": unclear.number(f"{item}.responseTime", entry.get("responseTime"), 0, MOST_MS),
+        "response_ms": unclear.number(f"{item}.responseTime", entry.get("responsetime"), 0, MOST_MS),
         "value": unclear.number(f"{item}.usagePercentage", usage, 0, 100),
         "detail": told(said) if isinstance(said, str) else None,
     }

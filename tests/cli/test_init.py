@@ -330,6 +330,21 @@ def test_a_second_log_whose_rows_come_by_the_clock_is_nothing_that_users_do(
     assert "# not counted, its rows come by the clock: public.HealthCheck" in Path("params/other.yaml").read_text()
 
 
+def test_a_view_that_cannot_be_read_whatever_is_granted_is_no_feature(
+    database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views = (
+        'CREATE MATERIALIZED VIEW "Totals" AS SELECT "createdAt" AS made_at FROM "Order" WITH NO DATA',
+        'CREATE VIEW ratios AS SELECT "createdAt" AS created_at, 1 / (random() * 0)::int AS ratio FROM "Order"',
+        f'GRANT SELECT ON "Totals", ratios TO {MONITOR}',
+    )
+    _, site = _drafted(database, (*PRISMA, *views), monkeypatch)
+    assert set(_counted(site)) == {"public.Order", "public.User"}
+    text = Path("params/other.yaml").read_text()
+    assert "# not counted, a materialized view, as old as its last refresh: public.Totals" in text
+    assert "# not counted, division by zero: public.ratios" in text
+
+
 def test_rows_that_stopped_long_ago_tell_no_zone_and_are_asked_about(
     database: Database, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,17 @@ def read(body: str | bytes, code: int = 200, **how: str) -> tuple[str | None, li
         ('{"status": "UP", "components": {"db": {"status": "DOWN"}}}', "degraded"),
         ('{"status": "Healthy", "entries": {"queue": {"status": "Unhealthy"}}}', "degraded"),
         ('{"status": {"indicator": "none", "description": "All Systems Operational"}}', "up"),
+        # An object of ASP.NET Core's own, whose keys begin with capitals, and its word for no exception.
+        ('{"Status": "Degraded", "Checks": [{"Component": "redis", "Status": "Degraded"}]}', "degraded"),
+        ('{"Status": "Healthy", "HealthChecks": [{"Component": "redis", "Status": "Healthy"}]}', "up"),
+        ('{"status": "Healthy", "checks": [{"name": "db", "status": "Healthy", "exception": "none"}]}', "up"),
+        ('{"status": "ok", "errors": {"last_hour": 0, "newest": null}}', "up"),
+        ('{"status": "ok", "errors": {"last_hour": 3}}', "degraded"),
+        # k8s.io/apiserver, healthz_test.go.
+        ("[+]ping ok\n[+]bad excluded: ok\nlivez check passed\n", "up"),
+        # django-health-check, exceptions.py: ServiceWarning and ServiceUnavailable.
+        ('{"DatabaseBackend": "working", "Cache backend: default": "working"}', "up"),
+        ('{"DatabaseBackend": "working", "DiskUsage": "warning: 92.0% disk usage"}', "degraded"),
     ],
 )
 def test_what_a_body_says_is_understood(body: str, status: str) -> None:
@@ -51,6 +62,7 @@ def test_what_a_body_says_is_understood(body: str, status: str) -> None:
         '{"finishedAt": 1, "checkResults": [{"name": "a", "status": "ok"}, {"name": "b", "status": "failed"}]}',
         '{"database": {"status": "ok"}, "redis": {"status": "error"}}',
         '{"database": true, "redis": false}',
+        '{"state": "degraded", "since": 5}',
         '[{"name": "db", "ok": true}, {"name": "redis", "ok": false}]',
         "false",
         "null",
@@ -106,6 +118,40 @@ def test_the_components_of_a_list_of_any_name_are_read_and_an_unknown_word_is_to
     found = components(HEALTH, Shot(200, body, 1.0), at("2025-03-04T10:00"), unclear)
     assert [(row["component"], row["status"]) for row in found] == [("Database", "up"), ("Redis", None)]
     assert unclear.frames()["not_understood"]["example"].tolist() == ["kaputt"]
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        # Consul's health API lists checks; its words are not among those usually known.
+        ('[{"Name": "Web", "Status": "critical"}, {"Name": "Serf", "Status": "ok"}]', {"Web": None, "Serf": "up"}),
+        ('{"HealthChecks": [{"Component": "redis", "Status": "Unhealthy"}]}', {"redis": "down"}),
+        # NestJS' terminus: what is up again among all that was looked at.
+        (
+            '{"status": "error", "info": {"a": {"status": "up"}}, "error": {"b": {"status": "down"}}, '
+            '"details": {"a": {"status": "up"}, "b": {"status": "down"}}}',
+            {"a": "up", "b": "down"},
+        ),
+        ("[+]ping ok\r\n[-]etcd failed: reason withheld\r\nlivez check failed", {"ping": "up", "etcd": "down"}),
+        (
+            '{"Cache": "unavailable: no route", "Database": "working", "Disk": "warning: 92 %"}',
+            {"Cache": "down", "Database": "up", "Disk": "degraded"},
+        ),
+    ],
+)
+def test_the_components_of_a_list_of_checks_and_of_sentences_are_read(body: str, told: dict[str, str]) -> None:
+    unclear = Unclear("app")
+    found = components(HEALTH, Shot(200, body.encode(), 1.0), at("2025-03-04T10:00"), unclear)
+    assert {row["component"]: row["status"] for row in found} == told
+    assert len(unclear.frames()) == (None in told.values())
+
+
+def test_a_failed_check_is_why_an_answer_of_500_is_down() -> None:
+    body = b"[+]ping ok\n[-]etcd failed: reason withheld\nlivez check failed\n"
+    assert judged(HEALTH, Shot(500, body, 1.0), Unclear("app")) == (
+        "down",
+        "HTTP 500, [-]etcd failed: reason withheld",
+    )
 
 
 def test_an_unknown_indicator_of_a_status_is_not_understood() -> None:

@@ -97,7 +97,8 @@ def counted(tables: Iterable[Table]) -> Iterator[Counted]:
     names: set[str] = set()
     for table in sorted(tables, key=lambda t: (-(t.estimate or len(t.rows)), t.name)):
         time = Look(table).made
-        is_hidden = table.problem is not None and table.problem != UNWRITABLE
+        # What a grant would show is counted; what cannot be read whatever is granted is not.
+        is_hidden = not table.sight.whole and table.problem != UNWRITABLE
         if time is None or (not_made_by_people(table) and not is_hidden):
             continue
         name = _slug(table.name, names)
