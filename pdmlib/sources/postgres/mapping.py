@@ -18,7 +18,7 @@ from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import comes_twice
 from pdmlib.site.site import Site
 from pdmlib.site.tables import TableBlock
-from pdmlib.site.terms import Terms
+from pdmlib.site.terms import Terms, word
 from pdmlib.sources.postgres.session import SOURCE, Row, Session, compose, identifier, joined, literal, written
 from pdmlib.sources.postgres.visibility import BY_POLICY, Ledger, Sight, near, qualified
 
@@ -78,6 +78,20 @@ class Layout:
     def counts(self) -> Any:
         """The condition of the rows that count."""
         return condition(self.block.where)
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The words of a row that has not come to its end, and may not have come to its begin."""
+        words = self.block.spoken("status") if "status" in self.vocabularies else {}
+        return tuple(str(word(theirs)) for theirs in words.get("started", ()))
+
+    @property
+    def waits(self) -> Any:
+        """The condition of a row that says so; its parameter is `waiting`."""
+        if not self.waiting:
+            return written("false")
+        status = identifier(self.columns["status"])
+        return compose("coalesce(lower(btrim({status}::text)) = ANY(%(waiting)s), false)", status=status)
 
     def type_of(self, ours: str) -> str:
         """The type of a column, as the catalogue has it."""
@@ -231,12 +245,16 @@ class Reader:
         return [{**layout.understood(r, self.unclear), **{c: r[c] for c in also}} for r in found[:ROWS]]
 
     def _count_odd_times(self, layout: Layout) -> None:
-        """Counts rows without a time, by what they are of, and those at an impossible one: they are lost."""
+        """Counts rows without a time, by what they are of, and those at an impossible one: they are lost.
+
+        A run of a job that waits for its start, as a queue and pg_cron have them, has none yet.
+        """
         others = [layout.columns[name] for name in layout.named if name != layout.moment]
         query = compose(
             "SELECT {c} IS NULL AS empty, coalesce(CASE WHEN {c} IS NULL THEN {of} ELSE {c}::text END, 'null') "
             "AS example, count(*) AS rows FROM "
-            "(SELECT {parts} FROM {table} WHERE ({c} IS NULL OR NOT {known}) AND {counts} LIMIT {most}) AS odd "
+            "(SELECT {parts} FROM {table} WHERE (({c} IS NULL AND NOT {waits}) OR NOT {known}) AND {counts} "
+            "LIMIT {most}) AS odd "
             "GROUP BY 1, 2 ORDER BY 3 DESC, 2",
             c=identifier(layout.time),
             parts=joined([identifier(name) for name in {layout.time: None, **dict.fromkeys(others)}]),
@@ -244,10 +262,11 @@ class Reader:
             table=identifier(qualified(layout.block.table)),
             known=possible(layout.time),
             counts=layout.counts,
+            waits=layout.waits,
             most=written(str(MOST_ODD)),
         )
         item = f"{layout.key}.{layout.moment}"
-        for row in self.rows(layout.sight, query, {}):
+        for row in self.rows(layout.sight, query, {"waiting": list(layout.waiting)}):
             what = LACKING if row["empty"] else "out of range"
             self.unclear.note(item, what, row["example"], taken_for="not read", count=row["rows"])
 

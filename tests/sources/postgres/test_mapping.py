@@ -389,6 +389,20 @@ def test_a_row_that_lacks_what_it_cannot_do_without_is_counted_and_named(databas
     }
 
 
+def test_a_run_that_waits_for_its_start_is_no_row_that_lacks_it(database: Database) -> None:
+    """As pg_cron has them: one waits, one ran, and one failed before it began, which nobody can place in time."""
+    granted(
+        database,
+        "CREATE TABLE runs (job text, started_at timestamptz, completed_at timestamptz, status text)",
+        "INSERT INTO runs VALUES ('a', NULL, NULL, 'Starting'), ('a', NULL, NULL, 'failed'), "
+        "('a', '2025-03-04 10:00+00', '2025-03-04 10:01+00', 'succeeded')",
+    )
+    found = collected(database, cron={"table": "runs", "words": {"started": ["starting", "running"]}})
+    rows = found["not_understood"][["item", "what", "example", "count"]]
+    assert list(rows.itertuples(index=False, name=None)) == [("cron.started_at", "empty", "a", 1)]
+    assert found["cron_logs"]["status"].tolist() == ["completed"]
+
+
 def test_rule_14_a_value_of_another_format_makes_its_field_not_understood_and_not_the_table(
     database: Database,
 ) -> None:
