@@ -294,18 +294,24 @@ def _before(verdict: Verdict, reading: Reading, unit: str) -> str:
 
 
 def _together(verdict: Verdict, title: str, bad: Iterable[str], good: str) -> Iterable[Tile]:
-    """Runs that went well of those expected, judged by those that did not."""
+    """Runs that went well of those expected, judged by those that did not, and unknown where jobs never logged."""
     found = [reading for reading in (verdict.reading(name) for name in bad) if reading]
     ok, due = verdict.reading(good), verdict.reading("cron_runs_expected")
     if not found or ok is None or due is None:
         return
     worst = min(found, key=lambda reading: _rank(reading.status))
     known = ok.value is not None and due.value is not None
+    unheard = (due.measurement.samples or 0) - (ok.measurement.samples or 0) if known else 0
+    if unheard and worst.status is Status.PASS:
+        worst = replace(worst, status=Status.UNKNOWN)
     yield Tile(
         title=title,
         value=f"{amount(ok.value)} of {amount(due.value)}" if known else "not measured",
         limit="no run failed or missed",
-        before=" · ".join(f"{amount(r.value)} {r.id.rpartition('_')[2]}" for r in found if r.value),
+        before=" · ".join(
+            [f"{amount(r.value)} {r.id.rpartition('_')[2]}" for r in found if r.value]
+            + [f"{amount(unheard)} never logged"] * (unheard > 0)
+        ),
         status=worst.status.value,
         judged=words.judged(worst),
         trend=(),

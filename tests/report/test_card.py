@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,17 @@ SLOW = found(
 STRIPE = found("integration:stripe", "P1", said="Stripe: the webhook is disabled", since=at("2025-03-05T16:30"))
 CRON = found("cron:nightly:missed", "P1", said="The job nightly missed 3 of its 7 runs", fix=CREATE)
 FEATURE = found("feature:loyalty:abandoned", "P2", said="Nobody used Loyalty for 5 days")
+
+
+def test_runs_of_jobs_that_never_logged_are_no_runs_that_went_well() -> None:
+    """Of a day's slots 48 are of a job every half an hour, which all ran well, and one of a job unheard of."""
+    runs = [
+        {"job": "deliver", "started_at": moment, "completed_at": moment, "status": "completed", "duration_ms": 9}
+        for moment in every(30, DEPLOYED - timedelta(days=3), DEPLOYED + timedelta(days=1))
+    ]
+    verdict = judge(a_case({"cron_logs": runs}, "day1", as_of=DEPLOYED + timedelta(days=1, hours=1)))
+    (tile,) = (tile for tile in card_of(verdict).tiles if tile.title == "Cron")
+    assert (tile.value, tile.before, tile.status) == ("48 of 49", "1 never logged", "unknown")
 
 
 def test_the_card_says_what_broke_since_when_and_who_mends_it_by_when() -> None:
