@@ -292,7 +292,7 @@ def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0, known
             elif not known and name in STATES and isinstance(one, str) and words.of(one) == "degraded":
                 yield f"{at}: {json.dumps(one)}"
             else:
-                yield from _faults(one, words, at, depth + 1, known)
+                yield from _faults(one, words, at, depth + 1, known=known)
     elif isinstance(value, str) and words.of(value) == "down":
         yield f"{path}: {json.dumps(value)}"
     elif not path and not value:
