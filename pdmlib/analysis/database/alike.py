@@ -10,8 +10,8 @@ Row = dict[str, Any]
 
 MOST = 3  # rows alike that are read faster than one with a list
 _IT = "\0"  # stands for the thing in a sentence
-# A statement that takes a list of things: what stands before it and behind it.
-_GRANT = re.compile(r"(GRANT [^;]+? ON )([^;]+?)( TO [^;]+;)")
+# A statement that takes a list of things of one kind: what stands before it and behind it.
+_GRANT = re.compile(r"(GRANT [^;]+? ON (?:SEQUENCE |SCHEMA )?)([^;]+?)( TO [^;]+;)")
 
 
 def joined(rows: Iterable[Mapping[str, Any]], name: str, action: str) -> list[Row]:
@@ -47,8 +47,10 @@ def _told(group: Sequence[Row], name: str, action: str) -> Sequence[Row]:
 
 def _mend(group: Sequence[Row], name: str, action: str) -> str | None:
     first = group[0][action]
-    grants = [_GRANT.fullmatch(row[action] or "") for row in group]
-    if all(grants):
-        things = dict.fromkeys(grant[2] for grant in grants if grant)
-        return _GRANT.sub(rf"\1{', '.join(things)}\3", first)
+    said = [row[action] or "" for row in group]
+    if all(_GRANT.sub("", text).strip() == "" and text for text in said):
+        things: dict[tuple[str, str], dict[str, None]] = {}
+        for head, thing, tail in (grant for text in said for grant in _GRANT.findall(text)):
+            things.setdefault((head, tail), {})[thing] = None
+        return " ".join(f"{head}{', '.join(names)}{tail}" for (head, tail), names in things.items())
     return f"{first} (and so on)" if first and group[0][name] in first else first

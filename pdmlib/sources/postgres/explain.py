@@ -166,7 +166,7 @@ def _lacking(plan: _Plan, sight: Sight, columns: Mapping[str, str]) -> tuple[str
     sought = "; ".join(f"{ours} (looked for {', '.join(plan.wanted[ours])})" for ours in missing)
     hidden = sorted(name for ours in missing for name in plan.wanted[ours] if name in sight.hidden)
     if hidden:
-        return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.table} TO <role>;"
+        return f"the role may not read {', '.join(hidden)}", f"GRANT SELECT ON {sight.quoted} TO <role>;"
     problem = f"no column for {sought}; it has {', '.join(sight.columns)}"
     problem += "".join(near(plan.wanted[ours][0], sight.columns) for ours in missing if plan.wanted[ours])
     return problem, _naming(plan.key, missing)

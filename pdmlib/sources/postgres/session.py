@@ -92,6 +92,7 @@ class Capability:
 
     Attributes:
         version: `server_version_num`, e.g. 170004.
+        grantee: the role as a statement names it, in quotes where it needs them.
         bypasses_rls: the role reads past row-level security.
         monitors: the role sees statistics of other roles (pg_read_all_stats).
         statements_schema, statements_version: of the extension pg_stat_statements, None when it is not installed.
@@ -105,6 +106,7 @@ class Capability:
 
     version: int
     role: str
+    grantee: str
     database: str
     superuser: bool
     bypasses_rls: bool

@@ -67,7 +67,7 @@ def entries(session: Session, say: Say) -> list[Row]:
     hidden = sum(row["queryid"] is None for row in found)
     found = [row for row in found if row["queryid"] is not None]
     if hidden:
-        role = session.can.role
+        role = session.can.grantee
         say(
             "statements:hidden",
             "error",

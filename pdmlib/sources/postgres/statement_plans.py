@@ -159,9 +159,8 @@ def _explained(session: Session, names: _Names, entry: Row) -> Row:
     role = entry["role"] if entry["role"] in names.roles and entry["role"] != session.can.role else None
     strange = names.strange(text, tables)
     if strange and role is None:
-        raise _NotPlannedError(
-            f"it {strange}, which would run as the monitor: GRANT {quoted(entry['role'])} TO {session.can.role};"
-        )
+        grant = f"GRANT {quoted(entry['role'])} TO {session.can.grantee};"
+        raise _NotPlannedError(f"it {strange}, which would run as the monitor: {grant}")
     count = max((int(number) for number in _PARAMETER.findall(text)), default=0)
     sound = _TYPED.sub(r"\3::\1\2", text)
     asked = [Explained(sound, count, path, role) for path in names.paths(tables)]

@@ -135,7 +135,7 @@ def _others(can: Capability) -> Row:
     if can.monitors:
         return row
     reason = f"role {can.role} sees only its own statements and sessions"
-    return {**row, "state": DENIED, "reason": reason, "grant": f"GRANT pg_monitor TO {can.role};"}
+    return {**row, "state": DENIED, "reason": reason, "grant": f"GRANT pg_monitor TO {can.grantee};"}
 
 
 def named_tables(site: Site) -> dict[str, str]:
@@ -180,13 +180,13 @@ def sights(session: Session, keys: Mapping[str, str]) -> dict[str, Sight]:
     columns: dict[str, list[Row]] = {}
     for row in session.named("columns", wanted):
         columns.setdefault(row["object"], []).append(row)
-    role, others = session.can.role, relations(session) if tables.keys() < keys.keys() else {}
+    others = relations(session) if tables.keys() < keys.keys() else {}
     absent = {
         t: Sight(t, ABSENT, f"{t} does not exist (named by {k} in the site file){near(t, others)}")
         for t, k in keys.items()
         if t not in tables
     }
-    seen = {t: _sight(t, role, row=row, columns=columns.get(t, [])) for t, row in tables.items()}
+    seen = {t: _sight(t, session.can, row=row, columns=columns.get(t, [])) for t, row in tables.items()}
     return {t: absent.get(t) or seen[t] for t in keys}
 
 
@@ -201,16 +201,18 @@ def near(name: str, others: Iterable[str]) -> str:
     return f"; {found}" if found else ""
 
 
-def _sight(table: str, role: str, row: Row, columns: list[Row]) -> Sight:
+def _sight(table: str, can: Capability, row: Row, columns: list[Row]) -> Sight:
     schema, quoted = row["schema"], row["quoted"]
     if not row["in_schema"]:
-        grant = f"GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {quoted} TO {role};"
-        return Sight(table, DENIED, f"role {role} may not use schema {schema} of {table}", grant, quoted=quoted)
+        grant = f"GRANT USAGE ON SCHEMA {schema} TO {can.grantee}; GRANT SELECT ON {quoted} TO {can.grantee};"
+        return Sight(
+            table, DENIED, f"role {can.role} may not use schema {schema} of {table}", grant, quoted=quoted
+        )
     may = {c["name"]: c["type"] for c in columns if c["selectable"]}
     if not may and not row["selectable"]:
-        grant = f"GRANT SELECT ON {quoted} TO {role};"
+        grant = f"GRANT SELECT ON {quoted} TO {can.grantee};"
         return Sight(table, DENIED, f"permission denied for {table}", grant, quoted=quoted)
-    state, why, fix = _rows_seen(table, role, row)
+    state, why, fix = _rows_seen(table, can, row)
     hidden = frozenset(c["name"] for c in columns if not c["selectable"])
     estimate = row["estimate"] if row["estimate"] >= 0 else None
     return Sight(
@@ -226,14 +228,14 @@ def _sight(table: str, role: str, row: Row, columns: list[Row]) -> Sight:
     )
 
 
-def _rows_seen(table: str, role: str, row: Row) -> tuple[str, str | None, str | None]:
+def _rows_seen(table: str, can: Capability, row: Row) -> tuple[str, str | None, str | None]:
     if not row["filtered"]:
         return FULL, None, None
     if row["permissive"] and not row["restrictive"]:
-        return BY_POLICY, f"a policy lets role {role} see every row", None
+        return BY_POLICY, f"a policy lets role {can.role} see every row", None
     why = "a restrictive policy hides rows of" if row["permissive"] else "row-level security hides"
-    reason = f"{why} {table} from role {role}"
+    reason = f"{why} {table} from role {can.role}"
     name = re.sub(r"\W", "_", table).lower()
-    policy = f"CREATE POLICY pdm_reads_{name} ON {row['quoted']} FOR SELECT TO {role} USING (true);"
-    bypass = f"ALTER ROLE {role} BYPASSRLS;"
+    policy = f"CREATE POLICY pdm_reads_{name} ON {row['quoted']} FOR SELECT TO {can.grantee} USING (true);"
+    bypass = f"ALTER ROLE {can.grantee} BYPASSRLS;"
     return FILTERED, reason, bypass if row["restrictive"] else f"{policy} -- or: {bypass}"

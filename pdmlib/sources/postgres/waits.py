@@ -27,7 +27,7 @@ def waits(site: Site, at: datetime, sleep: Callable[[float], None] = time.sleep)
         with session(site) as opened:
             if not opened.can.monitors:
                 raise SourceError(
-                    SOURCE, f"the sessions of other roles are hidden: GRANT pg_monitor TO {opened.can.role};"
+                    SOURCE, f"the sessions of other roles are hidden: GRANT pg_monitor TO {opened.can.grantee};"
                 )
             seen: list[Row] = []
             for number in range(SAMPLES):

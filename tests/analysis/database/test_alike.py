@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from pdmlib.analysis.database import statements
 from pdmlib.analysis.database.alike import joined
 from tests.builders import DEPLOYED, a_case
@@ -51,6 +53,22 @@ def test_grants_of_tables_that_features_with_other_names_lack_are_one_as_well() 
     ]
     (one,) = told(*rows)
     assert one["action"] == "GRANT SELECT ON public.t0, public.t1, public.t2 TO monitor;"
+
+
+@pytest.mark.parametrize(
+    ("each", "wanted"),
+    [
+        ("GRANT SELECT ON SEQUENCE public.s{n} TO m;", "GRANT SELECT ON SEQUENCE {all} TO m;"),
+        (
+            'GRANT USAGE ON SCHEMA "Shop" TO m; GRANT SELECT ON public.s{n} TO m;',
+            'GRANT USAGE ON SCHEMA "Shop" TO m; GRANT SELECT ON {all} TO m;',
+        ),
+    ],
+)
+def test_a_list_of_grants_names_its_kind_once_as_the_grammar_wants_it(each: str, wanted: str) -> None:
+    """PostgreSQL's documentation of GRANT: `ON SEQUENCE sequence_name [, ...]`, and so of schemas and tables."""
+    (one,) = told(*(row(f"public.s{n}", "no right to read it", each.replace("{n}", str(n))) for n in range(4)))
+    assert one["action"] == wanted.replace("{all}", "public.s0, public.s1, public.s2, public.s3")
 
 
 def test_what_a_migration_or_an_administrator_said_is_no_row_of_the_first_look() -> None:

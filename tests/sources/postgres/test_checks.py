@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from pdmlib.analysis.database import health
+from pdmlib.analysis.database.alike import joined
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import Status
 from pdmlib.sources.postgres import checks, source
@@ -290,6 +291,29 @@ def test_a_sequence_near_its_columns_end_fails_and_one_we_may_not_read_is_unknow
     (row,) = found_by(database, "sequences")
     assert row["severity"] == "fail"
     assert row["value"] == pytest.approx(93.13, abs=0.01)
+
+
+def test_a_grant_runs_whatever_the_role_and_the_objects_are_called(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role with a dash, as hosts make them; tables that begin with capitals, as Prisma makes them."""
+    role, password = "pdm-reader", "p-0123456789"
+    monkeypatch.setitem(database.bench.passwords, role, password)
+    database.run(
+        f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{password}'",
+        'CREATE SCHEMA "Shop"',
+        *(f'CREATE TABLE "Shop"."Order Line {n}" ("Id" serial PRIMARY KEY)' for n in range(5)),
+    )
+    try:
+        found = found_by(database, "sequences", role=role)
+        (told,) = joined([{key: row[key] for key in ("object", "action")} for row in found], "object", "action")
+        database.run(f'GRANT USAGE ON SCHEMA "Shop" TO "{role}"', told["action"])
+        (ledger,) = found_by(database, "connections", role=role)
+        database.run(ledger["unknown_reason"].split(": ")[1])
+        assert severities(found_by(database, "sequences", role=role)) == {"pass"}
+        assert severities(found_by(database, "connections", role=role)) == {"info"}
+    finally:
+        database.run(f'DROP OWNED BY "{role}"', f'DROP ROLE "{role}"')
 
 
 def test_dead_rows_beyond_the_trigger_fail_where_autovacuum_is_off(database: Database) -> None:

@@ -64,7 +64,7 @@ def run_all(
 
 
 def _run(check: Check, look: Look) -> list[Result]:
-    grant = check.grant.format(role=look.session.can.role)
+    grant = check.grant.format(role=look.session.can.grantee)
     if check.of_others and not look.session.can.monitors:
         return [unknown(check.name, f"the sessions of other roles are hidden: {grant}")]
     try:

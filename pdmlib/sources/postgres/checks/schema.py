@@ -119,7 +119,7 @@ def sequences(look: Look) -> list[Result]:
     """Sequences near the end of their column's type: 70 % warns, 90 % fails; unreadable ones are unknown."""
     rows = look.rows("sequences")
     used = _last_values(look, [row["id"] for row in rows if row["readable"]])
-    hidden = [_unreadable(look, row["object"]) for row in rows if not row["readable"]]
+    hidden = [_unreadable(look, row["object"], row["quoted"]) for row in rows if not row["readable"]]
     near = [
         _near_its_end(last, row) for row in rows if (last := used.get(row["id"])) and last >= 0.7 * row["most"]
     ]
@@ -135,8 +135,8 @@ def _last_values(look: Look, ids: list[str]) -> dict[str, float | None]:
     return found
 
 
-def _unreadable(look: Look, sequence: str) -> Result:
-    grant = f"GRANT SELECT ON SEQUENCE {sequence} TO {look.session.can.role};"
+def _unreadable(look: Look, sequence: str, quoted: str) -> Result:
+    grant = f"GRANT SELECT ON SEQUENCE {quoted} TO {look.session.can.grantee};"
     reason = "no right to read it"
     return Result("sequences", sequence, UNKNOWN, window=None, action=grant, unknown_reason=reason)
 

@@ -26,7 +26,7 @@ def visibility(look: Look) -> list[Result]:
                 "visibility",
                 "statistics",
                 UNKNOWN,
-                action=f"GRANT pg_monitor TO {can.role};",
+                action=f"GRANT pg_monitor TO {can.grantee};",
                 unknown_reason=reason,
             )
         )

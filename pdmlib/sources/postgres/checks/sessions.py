@@ -14,7 +14,7 @@ def connections(look: Look) -> list[Result]:
     if row["hidden"]:
         reason = (
             f"{row['hidden']} sessions of other roles are hidden, {row['backends']:.0f} backends are counted: "
-            f"GRANT pg_monitor TO {look.session.can.role};"
+            f"GRANT pg_monitor TO {look.session.can.grantee};"
         )
         return [Result("connections", None, UNKNOWN, value=row["backends"], unit="count", unknown_reason=reason)]
     used = 100 * row["clients"] / row["usable"]

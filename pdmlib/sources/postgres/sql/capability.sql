@@ -1,6 +1,8 @@
--- What the role is and what it may see: one row. advises: the schema of the extension hypopg.
+-- What the role is and what it may see: one row. grantee: its name as a statement writes it; advises: the schema of
+-- the extension hypopg.
 -- Source: pg_roles, pg_extension.
 SELECT current_user::text AS role,
+       quote_ident(current_user) AS grantee,
        current_database()::text AS database,
        r.rolsuper AS superuser,
        r.rolbypassrls OR r.rolsuper AS bypasses_rls,

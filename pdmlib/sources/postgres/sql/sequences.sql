@@ -1,6 +1,6 @@
 -- Sequences that can end within a lifetime, with the room of the column they feed: one row each.
 -- Source: pg_sequence, pg_depend; no sequence is opened, because each one opened is locked to the transaction's end.
-SELECT q.oid::text AS id, n.nspname || '.' || q.relname AS object,
+SELECT q.oid::text AS id, n.nspname || '.' || q.relname AS object, format('%I.%I', n.nspname, q.relname) AS quoted,
        has_sequence_privilege(q.oid, 'SELECT,USAGE') AS readable,
        coalesce(t.type, s.seqtypid::regtype::text) AS type, m.most::float8 AS most
 FROM pg_sequence AS s
