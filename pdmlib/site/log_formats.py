@@ -32,6 +32,9 @@ ONE_WORD = re.compile(
 UNNAMED = r"(?: .*)?\s*$"  # the end of a pattern that lets more follow than it names
 _NGINX = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _APACHE = re.compile(r"%(?:!?\d{3}(?:,\d{3})*)?([<>])?(?:\{([^}]*)\})?(\^F?\w\w?|[A-Za-z%])")
+# What gunicorn and hypercorn write as %(r)s is what Apache writes as %r, but for these.
+_GUNICORN = re.compile(r"%\((?:(\{[^}]+\}[ioe])|([A-Za-z]))\)s")
+_OTHER_NAMES = {"f": "{Referer}i", "a": "{User-Agent}i", "M": "{ms}T", "L": "{decimal}T"}
 _DIRECTIVE = re.compile(
     r"^\s*(?:log_format\s+[\w-]+|LogFormat|CustomLog\s+\S+)\s+(?:escape=\w+\s+)?", re.IGNORECASE
 )
@@ -197,12 +200,12 @@ HOW_TO_TIME = f"log {WRITES['duration_ms']}, and paste the format as requests.lo
 
 
 def _pasted(text: str, columns: Mapping[str, str]) -> Layout:
-    plain = _unquoted(text)
+    plain = _GUNICORN.sub(lambda f: f"%{f[1] or _OTHER_NAMES.get(f[2], f[2])}", _unquoted(text))
     find = _nginx if _NGINX.search(plain) else _apache if _APACHE.search(plain) else None
     if find is None:
         names = ", ".join((*PRESETS, *W3C))
         raise FormatError(
-            f"is neither a format of nginx or Apache, whose values begin with $ or %, nor one of {names}"
+            f"is neither a format of nginx, Apache or gunicorn, whose values begin with $ or %, nor one of {names}"
         )
     if plain.lstrip().startswith("{"):
         return Layout(tuple(_of_template(plain, find, columns)))

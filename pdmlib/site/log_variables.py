@@ -114,6 +114,7 @@ APACHE_MEANS = {
     "D": Meaning("duration_ms", "us"),
     "{us}T": Meaning("duration_ms", "us"),
     "{ms}T": Meaning("duration_ms", "ms", 1),
+    "{decimal}T": Meaning("duration_ms", "s", 1),  # gunicorn's %(L)s: seconds with six places
     "{user-agent}i": Meaning("user_agent"),
     "{unique_id}e": Meaning("request_id"),
     "{sec}t": Meaning("time", "s", 2),

@@ -302,6 +302,7 @@ NGINX_JSON = """log_format json escape=json '{"at":"$time_iso8601",'
     '"req":{"line":"$request","ms":"${request_time}"},'
     '"status":"$status","ua":"$http_user_agent","id":"$request_id"}';"""
 APACHE_D = r'LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" \"%{User-Agent}i\" %D" timed'
+GUNICORN = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 KEYS = "time=$time_iso8601 status=$status method=$request_method uri=$request_uri rt=$request_time "
 KEYS += 'ua="$http_user_agent"'
 FIELDS_IIS = "date time s-ip cs-method cs-uri-stem cs-uri-query s-port c-ip "
@@ -369,6 +370,25 @@ SHAPES: dict[str, tuple[dict[str, Any], list[Any], list[float | None]]] = {
             access(1, "GET /jobs/123 HTTP/1.1", rest=f'"-" "{BROWSER}" 41250'),
             access(2, "POST /pay HTTP/1.1", 502, f'"-" "{BROWSER}" 1500000'),
             access(3, rest=f'"-" "{CRAWLER}" 900'),
+        ],
+        [41.25, 1500.0, 0.9],
+    ),
+    # docs.gunicorn.org, settings, access_log_format: its default with each of its ways to tell the time it took.
+    "gunicorn %(D)s": (
+        {"log_format": GUNICORN + " %(D)s"},
+        [
+            access(1, "GET /jobs/123 HTTP/1.1", rest=f'"-" "{BROWSER}" 41250'),
+            access(2, "POST /pay HTTP/1.1", 502, f'"-" "{BROWSER}" 1500000'),
+            access(3, rest=f'"-" "{CRAWLER}" 900'),
+        ],
+        [41.25, 1500.0, 0.9],
+    ),
+    "gunicorn %(L)s": (
+        {"log_format": "%(t)s '%(r)s' %(T)s %(L)s %(s)s %({x-shop}i)s %(a)s".replace("'", '"')},
+        [
+            f'[09/Mar/2026:22:00:01 +0000] "GET /jobs/123 HTTP/1.1" 0 0.041250 200 - {BROWSER}',
+            f'[09/Mar/2026:22:00:02 +0000] "POST /pay HTTP/1.1" 1 1.500000 502 a b {BROWSER}',
+            f'[09/Mar/2026:22:00:03 +0000] "GET /a HTTP/1.1" 0 0.000900 200 - {CRAWLER}',
         ],
         [41.25, 1500.0, 0.9],
     ),
@@ -550,7 +570,7 @@ def test_a_log_whose_header_changes_is_not_read_by_the_first_one(tmp_path: Path)
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ("combinde", "neither a format of nginx or Apache"),
+        ("combinde", "neither a format of nginx, Apache or gunicorn"),
         ('{"time": $time_iso8601, "uri": }', "looks like JSON and is none"),
     ],
 )
