@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -239,4 +240,11 @@ def mend_line(*path: str, value: Any) -> str:
 
 def mend_words(*path: str, ours: Sequence[str], theirs: Any) -> str:
     """The line of the block at a path that would explain a word; which of ours it is a person has to choose."""
-    return mend_line(*path, "words", "|".join(ours), value=[theirs])
+    place = (*path, "words", "|".join(ours))
+    # Every row of a table may hold the word, and writing YAML takes half a millisecond.
+    return _mend_word(place, theirs) if isinstance(theirs, Word) else mend_line(*place, value=[theirs])
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _mend_word(place: tuple[str, ...], theirs: Word) -> str:
+    return mend_line(*place, value=[theirs])
