@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import subprocess
 import tempfile
@@ -26,6 +27,7 @@ from pdmlib.site.site import Site
 ADMIN = "supabase_admin"
 MONITOR, BLIND = "pdm_monitor", "pdm_blind"
 NEWEST = 18
+OF_DEBIAN = Path("/usr/lib/postgresql")  # where Debian and Ubuntu put the programs of each major
 OTHERS = "PDM_TEST_POSTGRES"
 """Names folders of PostgreSQL programs of other versions, set apart as in PATH; `make postgres` brings them."""
 _SETTINGS = """
@@ -137,24 +139,37 @@ class Bench:
 @cache
 def others() -> Mapping[int, Path]:
     """The folders of programs that `OTHERS` names, by the major version of their server."""
-    found = {}
-    for folder in filter(None, os.environ.get(OTHERS, "").split(os.pathsep)):
-        said = subprocess.run(
-            [f"{folder}/postgres", "--version"], check=True, capture_output=True, text=True
-        ).stdout
-        found[int(said.split()[-1].split(".")[0])] = Path(folder)
-    return found
+    return {
+        _major(Path(folder)): Path(folder) for folder in filter(None, os.environ.get(OTHERS, "").split(os.pathsep))
+    }
+
+
+def _major(programs: Path) -> int:
+    said = subprocess.run([programs / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
+    return int(re.findall(r"(\d+)\.", said)[0])
+
+
+def with_hypopg() -> tuple[int, Path] | None:
+    """The newest major whose packages hold hypopg, and its programs: of `OTHERS`, or of the system."""
+    system = {_major(folder): folder for folder in OF_DEBIAN.glob("*/bin") if (folder / "initdb").exists()}
+    known = {major: folder for major, folder in {**others(), **system}.items() if _has_hypopg(folder)}
+    return (max(known), known[max(known)]) if known else None
+
+
+def _has_hypopg(programs: Path) -> bool:
+    beside, apart = programs.parent / "share/postgresql", Path("/usr/share/postgresql", programs.parent.name)
+    return any((folder / "extension/hypopg.control").exists() for folder in (beside, apart))
 
 
 @contextmanager
-def a_bench(version: int = NEWEST, settings: str = "") -> Iterator[Bench]:
+def a_bench(version: int = NEWEST, settings: str = "", programs: Path | None = None) -> Iterator[Bench]:
     """A server with a role that monitors and one that was granted nothing."""
     with tempfile.TemporaryDirectory(prefix="pdm-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
         own(folder)
         clients = binaries(Path(tempfile.gettempdir()))
-        programs = clients if version == NEWEST else others()[version]
+        programs = programs or (clients if version == NEWEST else others()[version])
         _initialise(programs, folder, settings)
         server = Server(programs, folder)
         server.until_ready()

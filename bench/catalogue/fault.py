@@ -24,6 +24,7 @@ class Fault:
         after: calls of the watched statement after the deployment, as many as before unless said.
         acts: what happens after `does` that is no single statement.
         during: what goes on while the application works and the last look is taken.
+        watched: `pdm watch` samples what sessions wait for while the application works.
         found: the line of a check that has to be there; empty: the watched statement has to be a finding.
         cause: what the words of the finding have to hold for the cause to be right; else those of `found`.
         besides: sentences that are true of this fault as well.
@@ -41,6 +42,7 @@ class Fault:
     calls: int = CALLS
     acts: Callable[[Database], None] | None = None
     during: Callable[[Database], AbstractContextManager[None]] | None = None
+    watched: bool = False
     found: str = ""
     cause: str = ""
     besides: str = ""

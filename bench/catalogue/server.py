@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import Any
 
 import psycopg
 
@@ -55,17 +56,21 @@ def _waiting(root: str, *queue: str, seconds: float) -> Callable[[Database], Abs
 
 
 def _running(statement: str, seconds: float) -> Callable[[Database], AbstractContextManager[None]]:
-    def run(database: Database) -> None:
-        with suppress(psycopg.Error), connected(database) as mine:
-            mine.execute(statement.encode())
+    """A statement that has run for so many seconds when the application works, and is cancelled at the end."""
+
+    def run(connection: psycopg.Connection[Any]) -> None:
+        with suppress(psycopg.Error):
+            connection.execute(statement.encode())
 
     @contextmanager
     def during(database: Database) -> Iterator[None]:
-        other = threading.Thread(target=run, args=(database,))
-        other.start()
-        time.sleep(seconds)
-        yield
-        other.join()
+        with connected(database) as mine:
+            other = threading.Thread(target=run, args=(mine,))
+            other.start()
+            time.sleep(seconds)
+            yield
+            mine.cancel_safe()
+            other.join()
 
     return during
 
@@ -74,7 +79,7 @@ def _running(statement: str, seconds: float) -> Callable[[Database], AbstractCon
 def _elsewhere(database: Database) -> Iterator[None]:
     """A statement that runs for seconds in another database of the server, and a transaction that stays open."""
     other = Database(database.bench, "postgres")
-    with held("SELECT 1")(other), _running("SELECT pg_sleep(5)", 2)(other):
+    with held("SELECT 1")(other), _running("SELECT pg_sleep(600)", 2)(other):
         yield
 
 
@@ -133,7 +138,7 @@ SERVER = (
     ),
     Fault(
         name="a statement runs for seconds",
-        during=_running("SELECT pg_sleep(4)", 2),
+        during=_running("SELECT pg_sleep(600)", 2),
         found=r"warn slow_now pid",
         touches=("slow_now", "pg_sleep"),
     ),

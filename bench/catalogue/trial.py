@@ -6,7 +6,8 @@ import random
 import re
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -20,13 +21,15 @@ from bench.catalogue.work import calls_of
 from pdmlib.analysis.database import health, statements
 from pdmlib.frames.readings import Status
 from pdmlib.frames.states import Pace
+from pdmlib.phases.window import now
+from pdmlib.sources.postgres.waits import waits
 from tests.looks import Story, a_story
 from tests.servers import Bench, Database
 
 # Sentences that name a cause. Said without "likely" they have to be true.
 CLAIMS = re.compile(
     r"\bis gone since|is another since|is invalid|looks for rows of|has grown|exists for|no index (serves|begins)"
-    r"|cache is cold|saturated|temporary files|pages are|are dead|runs in a loop|replaced by|in place of|waits"
+    r"|cache is cold|saturated|temporary files|pages are|are dead|runs in a loop|replaced by|in place of|\bwaits\b"
 )
 ADVICE = re.compile(
     r"\b(?:CREATE (?:UNIQUE )?INDEX|ALTER TABLE|DROP INDEX|REINDEX INDEX|GRANT) [^;]+;"
@@ -101,8 +104,9 @@ def _looked(database: Database, fault: Fault, trial: Trial, peers: Peers | None)
     story.site = database.site()
     start = spent(database, begins(fault.now))
     with fault.during(database) if fault.during else nullcontext():
-        work(database, calls_of(fault, after=True), seed=2)
-        story.look()
+        with _watched(story) if fault.watched else nullcontext({}) as sampled:
+            work(database, calls_of(fault, after=True), seed=2)
+        story.look().update(sampled)
         if peers:
             trial.peers = _new(fault, known, peers.ask(database))
     end = spent(database, begins(fault.now))
@@ -110,6 +114,16 @@ def _looked(database: Database, fault: Fault, trial: Trial, peers: Peers | None)
     judge(fault, trial, story)
     trial.advice = list(_executed(database, fault, trial.said))
     return trial
+
+
+@contextmanager
+def _watched(story: Story) -> Iterator[dict[str, Any]]:
+    """What a round of `pdm watch` samples meanwhile, known at the end."""
+    sampled: dict[str, Any] = {}
+    with ThreadPoolExecutor(1) as pool:
+        round_ = pool.submit(waits, story.site, now())
+        yield sampled
+        sampled.update(round_.result())
 
 
 def _new(fault: Fault, known: Found, now: Found) -> dict[str, list[str]]:

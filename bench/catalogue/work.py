@@ -141,6 +141,14 @@ def _worked(times: int, *statements: str) -> Callable[[Database], None]:
 _WIDE = (*FACTS, "UPDATE public.facts SET body = repeat(md5(id::text), 8)", "VACUUM FULL public.facts")
 _MEMORY = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = ''{}''', current_database()); END $$"
 _ROW = "UPDATE public.customers SET name = name WHERE id = 7 AND region >= 0"
+_TABLE_LOCKED = (
+    "BEGIN",
+    "LOCK TABLE public.facts IN SHARE MODE",
+    "SELECT count(*) FROM public.facts",
+    "SELECT pg_sleep(0.7)",
+    "COMMIT",
+    "SELECT pg_sleep(0.002)",
+)
 _LOAD = "SELECT count(*), sum(total) FROM public.orders WHERE total > {k} AND note LIKE '%note%'"
 _HEAVY = {
     _LOAD: 12,
@@ -367,16 +375,22 @@ WAITS = (
     Fault(
         name="waits for a table",
         made=FACTS,
+        after=2 * CALLS,
         asks="UPDATE public.facts SET kind = kind WHERE id = {o}",
-        during=repeated(
-            "BEGIN",
-            "LOCK TABLE public.facts IN SHARE MODE",
-            "SELECT pg_sleep(0.02)",
-            "COMMIT",
-            "SELECT pg_sleep(0.002)",
-        ),
-        cause=r"waits",
-        touches=("facts", "pg_sleep"),
+        during=repeated(*_TABLE_LOCKED),
+        found=r"warn lock_waits :",
+        cause=r"likely they waited for the lock of a table",
+        touches=("facts", "pg_sleep", "lock_waits"),
+    ),
+    Fault(
+        name="waits for a table, and is watched",
+        made=FACTS,
+        asks="UPDATE public.facts SET kind = kind WHERE id = {o}",
+        during=repeated(*_TABLE_LOCKED),
+        watched=True,
+        found=r"warn lock_waits \w+: UPDATE public.facts",
+        cause=r"Lock: relation .* behind .*(LOCK TABLE|pg_sleep)",
+        touches=("facts", "pg_sleep", "lock_waits"),
     ),
     Fault(
         name="waits for an advisory lock",

@@ -8,13 +8,24 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 
-from pdmlib.frames.statement_text import Filter, columns_below, parsed
+from pdmlib.frames.statement_text import Filter, columns_below, is_masked, names_below, parsed, without_strings
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _HEAD = re.compile(r"CREATE (?:UNIQUE )?INDEX ")
 # The name of an index in the statement that makes it, as the server quotes it.
 _NAME = re.compile(r'((?:INDEX|CONCURRENTLY) )(?:"(?:[^"]|"")+"|[^\s"]+) (?=ON )')
 CONCURRENTLY = "CONCURRENTLY "
+UNTESTED = "untested"  # what an advised index is that no planner was asked about
+_USING = " USING "
+# Types of the server whose values, written as strings, are no people's data: numbers and times, which stay as
+# everywhere in a schema, and names.
+_NAMED = frozenset(
+    (
+        *("int2", "int4", "int8", "numeric", "float4", "float8", "bool"),
+        *("date", "time", "timetz", "timestamp", "timestamptz", "interval"),
+        *("regconfig", "regdictionary", "regclass"),
+    )
+)
 LONGEST_NAME = 63  # bytes of a name that PostgreSQL keeps (NAMEDATALEN less one)
 
 
@@ -29,7 +40,8 @@ class Index:
         method: `btree`, `gin`, ..
         partial: it holds a part of the rows only.
         parent: it is the index of a partitioned table, which holds nothing itself.
-        definition: the statement that makes it.
+        definition: the statement that makes it, with its strings masked.
+        name: `schema.index`.
     """
 
     table: str
@@ -39,6 +51,12 @@ class Index:
     partial: bool
     parent: bool
     definition: str
+    name: str
+
+    @property
+    def withheld(self) -> bool:
+        """Whether its statement lacks strings, so that run as it is kept it would make another index."""
+        return is_masked(self.definition)
 
     @property
     def shown(self) -> str:
@@ -56,7 +74,15 @@ class Index:
 
     @property
     def again(self) -> str:
-        """The statement that makes it again without holding up writes, as far as the server can."""
+        """The statement that makes it again without holding up writes, as far as the server can.
+
+        Where its strings are withheld: where to look the statement up.
+        """
+        if self.withheld:
+            return (
+                "its statement holds strings, which are withheld: take it from the migration that made it, or on "
+                f"a copy from before SELECT pg_get_indexdef('{quoted(self.name)}'::regclass);"
+            )
         if self.parent:
             return f"{self.definition.replace(' ON ONLY ', ' ON ', 1)};"
         return _HEAD.sub(lambda head: head[0] + CONCURRENTLY, self.definition, count=1) + ";"
@@ -69,33 +95,30 @@ class Index:
     @property
     def form(self) -> str:
         """How its rows are ordered, whatever its name and table: all of the statement behind them."""
-        return self.definition.partition(" USING ")[2]
+        return self.definition.partition(_USING)[2]
 
 
-def by_partition(
-    index: Index, name: str, partitions: Mapping[str, Sequence[str]], have: Mapping[str, Index]
-) -> list[str]:
+def by_partition(index: Index, partitions: Mapping[str, Sequence[str]], have: Mapping[str, Index]) -> list[str]:
     """The statements that make an index of a partitioned table without holding up writes, in their order.
 
     The index of the table itself holds nothing; those of its partitions are built one by one and attached to it,
     and with the last of them it is valid.
 
     Args:
-        name: its name, `schema.index`.
         partitions: those of each partitioned table, over all levels.
         have: the indexes that there are, by name: one of the same form is attached as it is.
     """
-    made = [f"{_head(index)} {quoted(name.split('.')[-1])} ON ONLY {quoted(index.table)} USING {index.form};"]
+    plain = index.name.split(".")[-1]
+    made = [f"{_head(index)} {quoted(plain)} ON ONLY {quoted(index.table)} USING {index.form};"]
     for partition in partitions.get(index.table, ()):
-        one = replace(index, table=partition)
         same = next((n for n, i in have.items() if i.table == partition and i.form == index.form), None)
-        inner = same or f"{partition.rpartition('.')[0]}.{_short(partition.split('.')[-1], name.split('.')[-1])}"
+        inner = same or f"{partition.rpartition('.')[0]}.{_short(partition.split('.')[-1], plain)}"
         if partition in partitions:
-            made += by_partition(one, inner, partitions, have)
+            made += by_partition(replace(index, table=partition, name=inner), partitions, have)
         elif not same:
             local = quoted(inner.split(".")[-1])
             made.append(f"{_head(index)} {CONCURRENTLY}{local} ON {quoted(partition)} USING {index.form};")
-        made.append(f"ALTER INDEX {quoted(name)} ATTACH PARTITION {quoted(inner)};")
+        made.append(f"ALTER INDEX {quoted(index.name)} ATTACH PARTITION {quoted(inner)};")
     return made
 
 
@@ -117,6 +140,22 @@ def same_table(one: str, other: str) -> bool:
     return one == other or (("." not in one or "." not in other) and one.split(".")[-1] == other.split(".")[-1])
 
 
+def kept(definition: str, enums: frozenset[str] = frozenset()) -> str:
+    """The statement of an index as it is kept: strings that may be people's data are masked.
+
+    Args:
+        enums: the types, `schema.type`, whose values are words of the schema.
+    """
+    tree = parsed(definition) if "'" in definition and not is_masked(definition) else None
+    if tree is None:
+        return definition if "'" not in definition or is_masked(definition) else without_strings(definition)
+    # The hash is of the form alone, which the indexes of all partitions share.
+    head, using, form = definition.partition(_USING)
+    start = len(f"{head}{using}".encode())
+    names = frozenset(at - start for at in names_below(tree, _NAMED | enums))
+    return f"{head}{using}{without_strings(form, names)}"
+
+
 @cache
 def index_of(definition: str) -> Index | None:
     """The index that a statement makes; None for a text that makes none."""
@@ -134,6 +173,7 @@ def index_of(definition: str) -> Index | None:
         partial=made.HasField("where_clause"),
         parent=not made.relation.inh,
         definition=definition,
+        name=f"{schema}{made.idxname}",
     )
 
 
@@ -143,13 +183,13 @@ def proposed(table: str, columns: Sequence[str], partitioned: bool) -> str:
     return f"CREATE INDEX {how}ON {quoted(table)} ({', '.join(map(quoted, columns))});"
 
 
-def wished(table: str, columns: Sequence[str], partitioned: bool) -> tuple[str, Index]:
-    """The index that would serve, and its name as `schema.index`."""
+def wished(table: str, columns: Sequence[str], partitioned: bool) -> Index:
+    """The index that would serve."""
     schema, _, plain = table.rpartition(".")
     name = _short(plain, *columns, "idx")
     keys = ", ".join(map(quoted, columns))
     text = f"CREATE INDEX {quoted(name)} ON {'ONLY ' * partitioned}{quoted(table)} USING btree ({keys})"
-    index = Index(
+    return Index(
         table=table,
         keys=tuple(columns),
         mentions=frozenset(columns),
@@ -157,8 +197,8 @@ def wished(table: str, columns: Sequence[str], partitioned: bool) -> tuple[str, 
         partial=False,
         parent=partitioned,
         definition=text,
+        name=f"{schema}.{name}" if schema else name,
     )
-    return f"{schema}.{name}" if schema else name, index
 
 
 def quoted(name: str) -> str:

@@ -64,6 +64,8 @@ _MASKS = {
 }
 _PAIRS = {"(": ")", "[": "]"}
 _IN_LIST = re.compile(r"\bin ?\(\?(?:, \?)*\)")
+# What `without_strings` leaves behind a text whose strings it has masked.
+_KNOWN = re.compile(r" /\* [0-9a-f]{6} \*/$")
 # The value that a setting is given, which may stand without quotes: `SET app.token = abc`.
 _SETTING = re.compile(
     r"""((?:^|;)\s*(?:set|alter\b[^;]*?\sset)\s+(?:local\s+|session\s+)?[\w."]+\s*(?:=|\bto\b))\s*[^;]+""",
@@ -86,18 +88,27 @@ def redacted(text: str, limit: int = LIMIT) -> str:
     return f"{shown[: limit - len(CUT) - 1].rstrip()} {CUT}"
 
 
-def without_strings(text: str) -> str:
+def without_strings(text: str, names: frozenset[int] = frozenset()) -> str:
     """A part of a schema's definition without its strings, which may hold secrets; numbers stay.
 
     Where any were masked, a hash in a comment tells it from the same text with other strings.
+
+    Args:
+        names: where the strings begin that are no data, in bytes.
     """
     read = _read(text)
     known = f" /* {hashlib.sha256(text.encode()).hexdigest()[:6]} */"
     if read is None:
         return WITHHELD + known
-    shown = "".join(_pieces(_masked(read.words, numbers=False)))
-    masked = read.cut or any(word.mask == _STRING for word in read.words)
+    words = [word._replace(kind="IDENT") if word.at in names else word for word in read.words]
+    shown = "".join(_pieces(_masked(words, numbers=False)))
+    masked = read.cut or any(word.mask == _STRING for word in words)
     return f"{shown}{f' {CUT}' if read.cut else ''}{known if masked else ''}"
+
+
+def is_masked(definition: str) -> bool:
+    """Whether a part of a schema's definition lacks its strings."""
+    return bool(_KNOWN.search(definition))
 
 
 @lru_cache(TEXTS)
@@ -163,6 +174,35 @@ def functions_of(text: str) -> frozenset[str]:
     return frozenset() if tree is None else _functions_below(tree)
 
 
+def names_below(node: Any, types: frozenset[str]) -> Iterator[int]:
+    """Where strings begin, in bytes, that name things of a schema and hold no data.
+
+    They are keys of a JSON, units of time and zones, and what is cast to a number, a time or one of some types.
+    """
+    kind = _name(node)
+    if kind == "TypeCast" and _type(node) in types:
+        yield from _string(node.arg)
+    elif kind == "A_Expr" and node.name[-1].string.sval in _BY_KEY:
+        yield from _string(node.rexpr)
+    elif kind == "FuncCall" and node.args and node.funcname[-1].string.sval in _OF_TIME:
+        yield from _string(node.args[0])
+    for _, child in _children(node):
+        yield from names_below(child, types)
+
+
+def _type(cast: Any) -> str:
+    """The type of a cast, `schema.type`; one of the server's own without its schema."""
+    return ".".join(part.string.sval for part in cast.type_name.names).removeprefix("pg_catalog.")
+
+
+def _string(node: Any) -> Iterator[int]:
+    node = _postgast().unwrap_node(node)
+    if _name(node) == "TypeCast":
+        yield from _string(node.arg)
+    elif _name(node) == "A_Const" and node.HasField("sval"):
+        yield node.location
+
+
 def _functions_below(node: Any) -> frozenset[str]:
     named = {node.funcname[-1].string.sval} if _name(node) == "FuncCall" else set()
     return frozenset(named).union(*(_functions_below(child) for _, child in _children(node)))
@@ -178,13 +218,17 @@ def columns_below(node: Any) -> frozenset[str]:
 
 
 class _Word(NamedTuple):
-    """One word of a text as PostgreSQL's lexer tells it; `apart` when space or a comment stands before it."""
+    """One word of a text as PostgreSQL's lexer tells it.
+
+    `apart` when space or a comment stands before it; `at` is its first byte.
+    """
 
     kind: str
     text: str
     apart: bool
     keyword: bool = False
     reserved: bool = False
+    at: int = -1
 
     @property
     def comment(self) -> bool:
@@ -281,6 +325,7 @@ def _words(text: str) -> list[_Word]:
                 apart=token.start > end or (bool(words) and words[-1].comment),
                 keyword=token.keyword_kind != none,
                 reserved=token.keyword_kind == reserved,
+                at=token.start,
             )
         )
         end = token.end
@@ -341,6 +386,9 @@ _STATEMENTS = frozenset(("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt",
 # The fields of a statement in which its tables stand.
 _FROM = frozenset(("from_clause", "relation", "using_clause", "source_relation"))
 _RANGES = frozenset(("<", ">", "<=", ">=", "BETWEEN"))
+# Operators that take a key of a JSON, and functions that take the name of a unit of time or a zone first.
+_BY_KEY = frozenset(("->", "->>", "#>", "#>>"))
+_OF_TIME = frozenset(("date_trunc", "date_part", "extract", "timezone"))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from pdmlib.analysis.database.slower import (
 )
 from pdmlib.analysis.database.waits import waits_of
 from pdmlib.frames.case import Case
-from pdmlib.frames.index_text import proposed
+from pdmlib.frames.index_text import UNTESTED, proposed
 from pdmlib.frames.statement_text import Filter
 from pdmlib.frames.states import Pace
 from pdmlib.phases.window import spoken
@@ -104,7 +104,7 @@ def index_for(parts: Parts, wanted: Sequence[Filter], planned: Planned | None = 
         try_it = "so try" if planned.helps else "but do not make"
         return f"no index serves, {try_it} {planned.index} ({planned.tested})"
     if made:
-        return f"no index serves, so try {made[0]} (untested)"
+        return f"no index serves, so try {made[0]} ({UNTESTED})"
     if wanted:
         serving = _serving(parts, wanted[0])
         return (

@@ -7,24 +7,30 @@ counter, is unknown and says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.database import drift, plans, statements
+from pdmlib.analysis.database import drift, plans, statements, waits
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.statements import looks
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import counted, significant
+from pdmlib.frames.statement_text import normalised
 from pdmlib.phases.window import spoken
 
+# Times the time a statement that sessions are at work beside executing it: planning and commits vary by less.
+APART_FACTOR = 3.0
+COMMIT_MS = 2.0  # to write a commit to a disk that is not slow: less is not told from it
 FEWEST_AT_WORK = 0.1  # sessions: twice as much of a server that idles is no load
 ROLLED_BACK = 0.05  # share of transactions: a healthy application undoes few
 DEADLOCKS_A_MIN = 5  # a pace at which users wait, no longer an accident
 FULL_PCT = 90  # of pg_stat_statements.max: from its end on the server evicts entries, and with them their past
 GROWTH_PCT, GROWTH_BYTES = 20, 100e6  # in twelve hours; below 100 MB a share tells nothing of the room left
 SECONDS_A_MIN = 60
+MS_PER_S = 1000
 FEWEST_CHECKPOINTS = 10  # asked for in a window: a restore or a person asks for a few
 SPILLED_MB = 100  # of temporary files an hour: sorts and hashes that no longer fit into work_mem
 Row = dict[str, Any]
@@ -112,6 +118,65 @@ def load(between: Between) -> Iterator[Row]:
         + ("" if before is None else f", {before:.2f} in the window before"),
         "action": "See `queries`: its volume and latency say where the load comes from" if busier else None,
     }
+
+
+def lock_waits(between: Between) -> Iterator[Row]:
+    """Statements that wait for locks: those seen so by the samples, and what the counters of all of them lack.
+
+    The lock of a table is waited for before a statement is executed: that is time of a session at work, and none
+    of the statement. Cancelled statements, planning and commits are such time as well, so it is no sure sign.
+    """
+    (before, after), earlier = between.windows
+    slower = {normalised(row["query"]) for row in statements.compare(between.case) if row["regressed"]}
+    for waiting in waits.locked(between.case, before, after, told=slower):
+        yield {
+            "object": f"{waiting.role}: {waiting.query[:120]}",
+            "severity": "warn",
+            "value": waiting.share_pct,
+            "unit": "%",
+            "threshold": f"< {waits.LOCKED_PCT} %",
+            "evidence": f"seen at work it waited: {waiting.told}",
+            "action": "Shorten the transaction that holds it; a migration by a short lock_timeout and more tries",
+        }
+    now, past = _apart(between, before, after), _apart(between, *earlier)
+    if now is None:
+        return
+    usual = max(past.each if past else 0.0, COMMIT_MS)
+    sessions = (now.each - usual) * now.calls / MS_PER_S / max(between.found.seconds, SECONDS_A_MIN)
+    if sessions >= FEWEST_AT_WORK and now.each >= APART_FACTOR * usual:
+        yield {
+            "severity": "warn",
+            "value": now.each,
+            "unit": "ms a statement",
+            "threshold": f"< {significant(APART_FACTOR * usual)} ms a statement",
+            "evidence": f"sessions were at work {significant(now.each)} ms a statement without executing it"
+            f"{f', {significant(past.each)} ms before' if past else ''}: likely they waited for the lock of a "
+            "table, which no counter of a statement tells",
+            "action": "Find who holds it: `pdm watch` samples that; log_lock_waits = on writes who is held up "
+            "beyond deadlock_timeout to the server's log. Cancelled statements count so as well",
+        }
+
+
+@dataclass(frozen=True)
+class _Apart:
+    """Statements of a window, and the time that sessions were at work beside executing them."""
+
+    calls: float
+    ms: float
+
+    @property
+    def each(self) -> float:
+        """ms a statement."""
+        return self.ms / self.calls
+
+
+def _apart(between: Between, start: pd.Timestamp | None, end: pd.Timestamp | None) -> _Apart | None:
+    """None without statements that are all counted, and before PostgreSQL 14, which has no such time."""
+    steps = [between.step(name, start, end) for name in ("active_time", "statements_dealloc")]
+    spent = statements.executed(between.case, start, end)
+    if steps[0] is None or steps[1] != 0 or spent is None or not spent[0]:
+        return None
+    return _Apart(spent[0], max(steps[0] - spent[1], 0.0))
 
 
 def rollbacks(between: Between) -> Iterator[Row]:
@@ -284,6 +349,7 @@ _CHECKS: tuple[tuple[str, Callable[[Between], Iterator[Row]]], ...] = (
     ("query_regression", query_regression),
     ("changed_plans", plans.changed_plans),
     ("load", load),
+    ("lock_waits", lock_waits),
     ("rollbacks", rollbacks),
     ("drift", drift.drift),
     ("seq_scans", drift.seq_scans),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pdmlib.analysis.database.gauge_deltas import Between
 from pdmlib.analysis.database.parts import FLAG, MOST, PARTITION_OF, Parts, parts_at
-from pdmlib.frames.index_text import index_of, quoted
+from pdmlib.frames.index_text import index_of, kept, quoted
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
 BUSIER = 3  # times the pace of the window before and of the traffic: what is left is no more users
@@ -70,7 +70,9 @@ def _change(kind: str, row: Row) -> Row | None:
     if row["there"] == "right_only":
         return _gone(kind, before or "")
     # What a migration held locked at a look, or an older release described otherwise, is no change.
-    if before is None or after is None or before == after or (kind == "index" and not index_of(before)):
+    if before is None or after is None or before == after:
+        return None
+    if kind == "index" and (not index_of(before) or kept(before) == kept(after)):
         return None
     if kind == "table":
         return _table(row["object"], before.split(FLAG), after.split(FLAG))

@@ -41,14 +41,19 @@ class Between:
 
     def grown(self, metric: str) -> float | None:
         """What a counter grew by; None when a look lacks it or it fell."""
-        return self._step(metric, self.found.before, self.found.after)
+        return self.step(metric, self.found.before, self.found.after)
+
+    @property
+    def windows(self) -> tuple[tuple[pd.Timestamp | None, pd.Timestamp | None], ...]:
+        """The looks at the ends of the window after and of that before; None for one that was not taken."""
+        return (self.found.before, self.found.after), (self.found.first, self.found.before)
 
     def pace(self, metric: str) -> float | None:
         """What a counter grew by per second in the window before; None without one."""
         first, last = self.found.first, self.found.before
         if first is None or last is None:
             return None
-        step = self._step(metric, first, last)
+        step = self.step(metric, first, last)
         return None if step is None else step / float((last - first).total_seconds())
 
     def objects(self, metric: str) -> pd.DataFrame:
@@ -58,7 +63,8 @@ class Between:
         now, before = (table.loc[table["at"] == at, columns] for at in (self.found.after, self.found.before))
         return now.merge(before, on="object", how="outer", suffixes=("", "_before"), indicator="there")
 
-    def _step(self, metric: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> float | None:
+    def step(self, metric: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> float | None:
+        """What a counter grew by between two looks; None when one lacks it or it fell."""
         old, new = (statements.gauge(self.case, metric, at) for at in (start, end))
         return None if old is None or new is None or new < old else new - old
 

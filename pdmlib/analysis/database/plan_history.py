@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.index_text import UNTESTED
 from pdmlib.frames.plan import Plan, nodes
 
-UNTESTED = "untested"
 HELPS = 0.9  # of the planner's cost: an index that spares less than a tenth is not worth its writes
 _CONDITIONS = ("Index Cond", "Hash Cond", "Merge Cond", "Join Filter", "Filter")
 # Nodes that read a table by an index whose name is that of the node below them.

@@ -7,10 +7,9 @@ from typing import Any
 
 from pdmlib.analysis.database import causes, plan_history, statements
 from pdmlib.analysis.database.parts import PARTITION_OF, PARTITIONED, Parts, parts_at
-from pdmlib.analysis.database.plan_history import UNTESTED
 from pdmlib.analysis.database.statements import Looks, looks
 from pdmlib.frames.case import Case
-from pdmlib.frames.index_text import Index, by_partition, index_of, wished
+from pdmlib.frames.index_text import UNTESTED, Index, by_partition, index_of, wished
 from pdmlib.frames.statement_text import Filter
 from pdmlib.frames.states import Pace
 from pdmlib.phases.window import iso
@@ -59,7 +58,7 @@ def _lost(old: Parts, now: Parts) -> Iterator[Row]:
     for name, index in gone.items():
         above = {(flag.removeprefix(PARTITION_OF), index.form) for flag in old.flags(index.table)}
         if now.has("table", index.table) and not above & parents:
-            yield _row(now, name, index, why=f"{name}{GONE}", tested="it served before")
+            yield _row(now, index, f"{name}{GONE}", tested="it served before")
 
 
 def _lacking(case: Case, found: Looks, now: Parts) -> Iterator[Row]:
@@ -77,22 +76,24 @@ def _lacking(case: Case, found: Looks, now: Parts) -> Iterator[Row]:
         elif slower and found.before is not None:
             wanted = causes.wanted_by(case, found.before, found.after, row)
         for one in causes.unserved(now, wanted)[:1]:
-            name, lacked = wished(one.table, one.columns, PARTITIONED in now.flags(one.table))
-            yield _row(now, name, lacked, why=row["query"], tested=planned.tested if planned else UNTESTED)
+            lacked = wished(one.table, one.columns, PARTITIONED in now.flags(one.table))
+            yield _row(now, lacked, row["query"], tested=planned.tested if planned else UNTESTED)
 
 
-def _row(now: Parts, name: str, index: Index, why: str, tested: str) -> Row:
+def _row(now: Parts, index: Index, why: str, tested: str) -> Row:
     return {
         "table": index.table,
         "keys": ", ".join(key or "an expression" for key in index.keys),
         "why": why,
         "tested": tested,
-        "script": "\n".join(script(now, name, index)),
+        "script": "\n".join(script(now, index)),
     }
 
 
-def script(now: Parts, name: str, index: Index) -> list[str]:
-    """The statements that make an index without holding up writes."""
+def script(now: Parts, index: Index) -> list[str]:
+    """The statements that make an index without holding up writes; one that lacks its strings is a comment."""
+    if index.withheld:
+        return [f"-- {index.again}", f"-- {index.definition}"]
     if PARTITIONED not in now.flags(index.table):
         return [index.again]
-    return by_partition(index, name, now.partitions, now.indexes)
+    return by_partition(index, now.partitions, now.indexes)

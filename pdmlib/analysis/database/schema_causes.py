@@ -11,7 +11,7 @@ from itertools import islice
 
 from pdmlib.analysis.database.parts import PARTITIONED, Parts
 from pdmlib.analysis.database.slower import Slower, more_work
-from pdmlib.frames.index_text import Index, proposed, quoted, same_table
+from pdmlib.frames.index_text import UNTESTED, Index, kept, proposed, quoted, same_table
 from pdmlib.frames.statement_text import tables_of
 
 FOREIGN_KEY = re.compile(r"FOREIGN KEY \((?P<columns>[^)]+)\) REFERENCES (?P<parent>[^(]+)\(")
@@ -54,14 +54,14 @@ def _lost(now: Parts, name: str, index: Index) -> str:
         return ""
     if name not in now.indexes:
         return f"index {name} on {index.shown} is invalid now, so no plan uses it: {_rebuilt(name, index)}"
-    if now.indexes[name].definition != index.definition:
+    if kept(now.indexes[name].definition) != kept(index.definition):
         return f"index {name} on {index.shown} is another since, {now.indexes[name].shown}: {index.beside}"
     return ""
 
 
 def again(index: Index) -> str:
     """The statement that makes a lost index again; that of a partitioned table holds up writes, and says so."""
-    return f"{index.again} {_HOLDS_UP}" if index.parent else index.again
+    return f"{index.again} {_HOLDS_UP}" if index.parent and not index.withheld else index.again
 
 
 def _rebuilt(name: str, index: Index) -> str:
@@ -87,7 +87,7 @@ def foreign_key(slower: Slower) -> str:
             make = proposed(child, columns, PARTITIONED in slower.now.flags(child))
             return (
                 f"each {slower.writes} looks for rows of {child} by the foreign key {name.rpartition('.')[2]}, "
-                f"and no index there begins with {', '.join(columns)}: {make}"
+                f"and no index there begins with {', '.join(columns)}: {make} ({UNTESTED})"
             )
     return ""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -154,9 +154,21 @@ def _seen(case: Case, found: Looks, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def traffic(case: Case, found: Looks) -> float:
     """How many times as often as before statements were called: the median of those with enough calls."""
-    table = judged(case, found)
+    return _traffic(judged(case, found))
+
+
+def _traffic(table: pd.DataFrame) -> float:
     rated = table[(table["expected"] >= FEWEST) & (table["calls"] >= FEWEST)]
     return float((rated["calls"] / rated["expected"]).median()) if len(rated) else 1.0
+
+
+def executed(case: Case, start: pd.Timestamp | None, end: pd.Timestamp | None) -> tuple[float, float] | None:
+    """Calls of all statements between two looks and the ms that they took; None where an entry was lost."""
+    if start is None or end is None:
+        return None
+    table = spent(_look(case, start), _look(case, end))
+    table = table[table["toplevel"]]
+    return None if table["again"].any() else (float(table["calls"].sum()), float(table["total_ms"].sum()))
 
 
 def load(case: Case, by: str = "role") -> list[dict[str, Any]]:
@@ -233,8 +245,9 @@ def judged(case: Case, found: Looks) -> pd.DataFrame:
     both = both.assign(queryid=both["queryid"].fillna(both["queryid_before"]), again=both["again"].eq(True))
     both = both.fillna(filled)
     facts = _facts(case, found)
-    changes, judge = partial(_changes, seconds=facts.seconds), partial(_verdict, facts)
+    changes = partial(_changes, seconds=facts.seconds)
     both = changes(both)
+    judge = partial(_verdict, replace(facts, traffic=_traffic(both)))
     verdicts = [judge(row) for row in both.to_dict("records")]
     both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts], told="", saturated=False)
     both = _together(pairs.looped(pairs.replaced(both, changes, judge), FEWEST))
@@ -292,6 +305,7 @@ class Facts:
         seconds: its length, from the reset on where there was one.
         evicted: entries were evicted from pg_stat_statements in it.
         rollbacks, usual_rollbacks: transactions rolled back in it, and at the pace of the window before.
+        traffic: how many times as often as before statements were called.
     """
 
     reset: pd.Timestamp | None
@@ -299,6 +313,7 @@ class Facts:
     evicted: bool
     rollbacks: float
     usual_rollbacks: float
+    traffic: float = 1.0
 
 
 def _facts(case: Case, found: Looks) -> Facts:
@@ -428,7 +443,7 @@ def _much_more(row: Mapping[str, Any]) -> bool:
 
 
 def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
-    expected = row["expected"]
+    expected = facts.traffic * row["expected"]
     if not expected >= EXPECTED or row["n_before"] < FEWEST:
         return Pace.TOO_FEW, f"{counted(row['n_before'], 'call')} before, none after: too few to compare"
     if facts.evicted:

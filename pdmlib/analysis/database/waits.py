@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -15,22 +16,74 @@ MOST = 3  # kinds of waits that a sentence names
 FEWEST = 3  # sessions seen at work: of fewer nothing can be said
 TEXT = 80  # characters of another statement in a sentence
 SHOWN = 40  # rows of the table
+LOCKED_PCT = (
+    30  # of the times that a statement was seen at work: waiting for a lock so often is more than bad luck
+)
+FEWEST_WAITING = 0.05  # sessions on average: fewer cost a second in twenty of one user
+_LOCK = "Lock: "  # how a wait for a lock begins, that of a table, a row or an application's own
 
 
 def waits_of(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> str:
-    """What a statement of `statements.judged` waited for between two looks, most often first; empty: not seen."""
+    """What a statement of `statements.judged` waited for between two looks, most often first; empty: not seen.
+
+    A session is known by the role that logged in, which may have become another one since (SET ROLE).
+    """
     table = case["waits"]
     known = row["ids"] if isinstance(row.get("ids"), frozenset) else frozenset()
     mine = table["queryid"].isin(known) | table["query"].map(_form(case)).eq(row["text"])
-    seen = table[(table["at"] > before) & (table["at"] <= after) & (table["role"] == row["role"]) & mine]
+    seen = table[(table["at"] > before) & (table["at"] <= after) & mine]
+    own = seen["role"] == row["role"]
+    seen = seen[own] if own.any() else seen
+    return _kinds(seen) if seen["samples"].sum() >= FEWEST else ""
+
+
+def _kinds(seen: pd.DataFrame) -> str:
     whole = int(seen["samples"].sum())
-    if whole < FEWEST:
-        return ""
     kinds = seen.groupby("wait")["samples"].sum().sort_values(ascending=False, kind="stable")
     told = [
         f"{wait} {count} of {whole}{_behind(seen[seen['wait'] == wait])}" for wait, count in kinds[:MOST].items()
     ]
     return ", ".join(told)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A statement that was seen waiting for locks.
+
+    Attributes:
+        share_pct: of the times it was seen at work.
+        told: what it waited for, in words.
+    """
+
+    role: str
+    query: str
+    share_pct: float
+    told: str
+
+
+def locked(case: Case, before: pd.Timestamp, after: pd.Timestamp, told: Container[str]) -> Iterator[Locked]:
+    """Statements that between two looks were seen waiting for a lock more than before, most often first.
+
+    Args:
+        told: the forms of statements whose waits are told elsewhere.
+    """
+    table = case["waits"]
+    now, past = table[table["at"].gt(before) & table["at"].le(after)], table[table["at"].le(before)]
+    usual = _waiting(past)
+    for (role, query), sessions in _waiting(now).sort_values(ascending=False, kind="stable").items():
+        mine = now[now["role"].eq(role) & now["query"].eq(query)]
+        waited = mine.loc[mine["wait"].str.startswith(_LOCK), "samples"].sum()
+        share = 100 * float(waited / mine["samples"].sum())
+        more = sessions >= FEWEST_WAITING and sessions > 2 * usual.get((role, query), 0.0)
+        if more and waited >= FEWEST and share >= LOCKED_PCT and _form(case)[query] not in told:
+            yield Locked(str(role), str(query), share, _kinds(mine))
+
+
+def _waiting(table: pd.DataFrame) -> pd.Series:
+    """Sessions of each role and statement that wait for a lock, on average over the samples."""
+    taken = float(table.drop_duplicates("at")["taken"].sum())
+    waits = table[table["wait"].str.startswith(_LOCK).eq(True)]
+    return waits.groupby(["role", "query"])["samples"].sum() / (taken or 1.0)
 
 
 def _behind(rows: pd.DataFrame) -> str:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
+from pdmlib.frames.index_text import kept
 from pdmlib.frames.statement_text import LIMIT, redacted, without_strings
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import now
@@ -187,10 +188,15 @@ def _tables(session: Session) -> list[Row]:
 
 
 def _schema(session: Session) -> list[Row]:
+    enums = frozenset(row["name"] for row in session.named("enums"))
     rows = session.named("drift", timeout_s=5)
-    return [{**row, "detail": _shown(row["metric"], row["detail"])} for row in rows]
+    return [{**row, "detail": _shown(row["metric"], row["detail"], enums)} for row in rows]
 
 
-def _shown(kind: str, detail: str | None) -> str | None:
-    """How a part of the schema is kept; that of an index whole, since it is the statement to make it again."""
-    return without_strings(detail) if kind in _WITH_STRINGS and detail is not None else detail
+def _shown(kind: str, detail: str | None, enums: frozenset[str]) -> str | None:
+    """How a part of the schema is kept: without strings that may be people's data."""
+    if detail is None:
+        return None
+    if kind == "index":
+        return kept(detail, enums)
+    return without_strings(detail) if kind in _WITH_STRINGS else detail

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pdmlib.analysis.database import regressions
+from pdmlib.analysis.database import counters, regressions
 from tests.looks import Story, a_story
 from tests.servers import Database
 
@@ -121,7 +121,7 @@ FAULTS = (
             "DROP INDEX public.items_order",
             "CREATE INDEX items_order ON public.items (id, order_id)",
         ),
-        told="each delete looks for rows of public.items by the foreign key items_order_id_fkey",
+        told="CREATE INDEX CONCURRENTLY ON public.items (order_id); (untested)",
     ),
     Fault(
         name="trigger",
@@ -170,6 +170,30 @@ def test_the_cause_is_told_and_the_advice_runs_and_helps(database: Database, fau
     story.look()
     (row,) = [r for r in story.verdicts(word).values() if r["query"] == row["query"]]
     assert row["mean_ms"] < row["before_mean_ms"] / 2
+
+
+def test_an_index_whose_predicate_holds_a_string_is_told_by_where_to_look_it_up(database: Database) -> None:
+    """The query that is told gives the statement back on the copy that was made before."""
+    mine = "CREATE INDEX mine ON public.orders USING btree (customer) WHERE (note <> 'secret 4711'::text)"
+    database.run(*PLAIN, mine, "VACUUM ANALYZE")
+    asks = "SELECT id FROM public.orders WHERE customer = :id AND note <> 'secret 4711'"
+    story = a_story(database)
+    loaded(database, asks)
+    story.look()
+    with database.admin() as connection:
+        before = {r[0]: r[1] for r in connection.execute("SELECT indexname, indexdef FROM pg_indexes")}
+    story.deploy()
+    database.run("DROP INDEX public.mine")
+    loaded(database, asks)
+    story.look()
+    reason = told(story, "customer")["reason"]
+    assert "index public.mine on public.orders (customer) is gone since: its statement holds strings" in reason
+    assert "4711" not in str(counters.checks(story.case).to_dict()) + str(regressions.index_advice(story.case))
+    assert ADVICE.findall(reason) == []
+    database.run(mine)
+    with database.admin() as connection:
+        (query,) = re.findall(r"SELECT pg_get_indexdef[^;]+;", reason)
+        assert connection.execute(query.encode()).fetchall() == [(before["mine"],)]
 
 
 PARTS = 12

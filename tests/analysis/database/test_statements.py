@@ -150,6 +150,20 @@ def test_what_is_gone_while_transactions_roll_back_may_be_timing_out() -> None:
     assert judged(*entries, gauges=few)["verdict"] == "GONE"
 
 
+def test_fewer_rollbacks_explain_missing_calls_where_all_statements_are_called_less() -> None:
+    """100 calls a day before; the others are called at 0.4 of their pace, and 40 transactions were undone."""
+    other = {"queryid": "2", "query": "SELECT 2 FROM other"}
+    looks = ((S0, 0, 0), (S1, 200, 200), (S2, 200, 240))
+    entries = [
+        entry
+        for at, mine, others in looks
+        for entry in (an_entry(at, mine, 1.0), an_entry(at, others, 1.0, **other))
+    ]
+    gauges = [a_gauge("xact_rollback", at, value) for at, value in ((S0, 0.0), (S1, 0.0), (S2, 40.0))]
+    rows = statements.compare(a_case({"statements": entries, "database_gauges": gauges}))
+    assert {row["queryid"]: row["verdict"] for row in rows}["1"] == "GONE_MAYBE_TIMEOUT"
+
+
 def test_evictions_make_what_is_new_or_gone_uncertain() -> None:
     gauges = (a_gauge("statements_dealloc", S1, 0.0), a_gauge("statements_dealloc", S2, 2.0))
     other = an_entry(S1, 100, 10.0, queryid="9", query="SELECT 2 FROM other")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from pdmlib.analysis.database import counters, statements
 from pdmlib.analysis.database.waits import waits as told
 from pdmlib.phases.window import Window, iso, now
 from pdmlib.sources.postgres.waits import SAMPLES, waits
@@ -117,3 +119,95 @@ def test_waits_are_added_up_over_the_rounds_since_the_deployment() -> None:
         ("CPU", 6, 50.0, 0.4),
         ("Lock: tuple", 6, 50.0, 0.4),
     ]
+
+
+TEXT = "UPDATE a SET b = $1"
+S0, S1, S2 = (DEPLOYED + timedelta(minutes=m) for m in (-62, -2, 58))
+
+
+def lock_waits(
+    *waits: dict[str, Any], looks: Sequence[tuple[datetime, float, float, float]]
+) -> list[dict[str, Any]]:
+    """The results of `lock_waits` of looks, each with calls, ms executed and ms at work."""
+    entry = {"role": "app", "queryid": "1", "toplevel": True, "query": TEXT, "mean_ms": 1.0, "stddev_ms": 0.0}
+    entries = [{**entry, "at": at, "calls": calls, "total_ms": ms} for at, calls, ms, _ in looks]
+    gauges = [
+        {"metric": metric, "at": at, "value": value}
+        for at, _, _, ms in looks
+        for metric, value in (("active_time", ms), ("statements_dealloc", 0.0))
+    ]
+    case = a_case({"statements": entries, "database_gauges": gauges, "waits": waits})
+    table = counters.checks(case)
+    return [
+        {str(k): v for k, v in row.items()} for row in table[table["check"] == "lock_waits"].to_dict("records")
+    ]
+
+
+def test_time_at_work_that_no_statement_was_executed_in_is_likely_a_wait_for_a_table() -> None:
+    """1,000 calls of 1 ms in an hour, 2 ms at work each; then 1,000 more at 402 ms each: 400 s of waiting."""
+    looks = [(S0, 0.0, 0.0, 0.0), (S1, 1000.0, 1000.0, 2000.0), (S2, 2000.0, 2000.0, 404_000.0)]
+    (row,) = lock_waits(looks=looks)
+    assert (row["severity"], row["value"]) == ("warn", pytest.approx(401))
+    assert (
+        "401 ms a statement without executing it, 1 ms before: likely they waited for the lock" in row["evidence"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("calls", "ms", "at_work"),
+    [(1000, 1000, 2000), (4000, 4000, 12_000), (1000, 500_000, 501_000), (1000, 1000, 400_000 / 2)],
+)
+def test_as_much_time_beside_a_statement_as_before_and_a_little_more_are_no_wait(
+    calls: float, ms: float, at_work: float
+) -> None:
+    """As before; of four times the calls; of slower statements; 0.05 sessions, which nobody notices."""
+    looks = [
+        (S0, 0.0, 0.0, 0.0),
+        (S1, 1000.0, 1000.0, 2000.0),
+        (S2, 1000.0 + calls, 1000.0 + ms, 2000.0 + at_work),
+    ]
+    (row,) = lock_waits(looks=looks)
+    assert row["severity"] == "pass"
+
+
+def sampled(minutes: float, wait: str | None, samples: int) -> dict[str, Any]:
+    """A row of a round of 5 samples; the session logged in as another role than that which it became."""
+    seen = {"role": "authenticator", "query": "UPDATE a SET b = ?", "wait": wait} if wait else {}
+    return {**seen, "at": DEPLOYED + timedelta(minutes=minutes), "samples": samples, "taken": 5}
+
+
+LOOKS = ((S1, 1000.0, 1000.0, 2000.0), (S2, 2000.0, 2000.0, 4000.0))
+
+
+def test_a_statement_seen_waiting_for_a_lock_is_told_though_its_own_time_is_as_before() -> None:
+    """Ten samples: 4 of 5 sessions that were seen waited."""
+    rounds = sampled(5, "Lock: relation", 4), sampled(10, "CPU", 1)
+    (row,) = lock_waits(*rounds, looks=LOOKS)
+    assert (row["object"], row["severity"], row["value"]) == ("authenticator: UPDATE a SET b = ?", "warn", 80)
+    assert "waited: Lock: relation 4 of 5, CPU 1 of 5" in row["evidence"]
+
+
+@pytest.mark.parametrize(
+    "rounds",
+    [
+        (sampled(5, "Lock: relation", 2),),
+        (sampled(5, "Lock: relation", 4), sampled(10, "CPU", 16)),
+        (sampled(-30, "Lock: relation", 3), sampled(5, "Lock: relation", 3)),
+        (sampled(5, "Lock: relation", 4), *(sampled(6 + n, None, 0) for n in range(50))),
+        (sampled(5, "IO: DataFileRead", 20),),
+    ],
+    ids=["too few", "mostly at work", "as before", "once in an hour", "no lock"],
+)
+def test_a_wait_that_is_rare_or_usual_is_none(rounds: tuple[dict[str, Any], ...]) -> None:
+    (row,) = lock_waits(*rounds, looks=LOOKS)
+    assert row["severity"] == "pass"
+
+
+def test_what_a_statement_waits_for_is_known_though_its_session_became_another_role() -> None:
+    """From 1 to 100 ms with the same blocks."""
+    entry = {"role": "anon", "queryid": "1", "toplevel": True, "query": TEXT, "stddev_ms": 0.0}
+    looks = ((S1, 1000, 1000.0), (S2, 2000, 101_000.0))
+    entries = [{**entry, "at": at, "calls": n, "total_ms": ms, "mean_ms": ms / n} for at, n, ms in looks]
+    case = a_case({"statements": entries, "waits": [sampled(5, "Lock: tuple", 4)]})
+    (row,) = statements.compare(case)
+    assert "seen at work it waited: Lock: tuple 4 of 4" in row["reason"]

@@ -13,7 +13,7 @@ from pdmlib.errors import SourceError
 from pdmlib.sources.postgres import source
 from pdmlib.sources.postgres.session import Explained, session
 from pdmlib.sources.postgres.statement_plans import BUSIEST, RUNNING, SLOWEST, chosen
-from tests.servers import Bench, Database, a_bench, others
+from tests.servers import Bench, Database, a_bench, others, with_hypopg
 
 ORDERS = (
     "CREATE TABLE public.orders (id int PRIMARY KEY, customer int, note text)",
@@ -221,14 +221,12 @@ def test_what_runs_now_the_busiest_and_the_slowest_are_explained_in_turn() -> No
 
 @pytest.fixture(scope="module")
 def supposing() -> Iterator[Bench]:
-    """A server whose packages hold hypopg, as Debian's postgresql-15-hypopg brings it."""
-    for version in others():
-        with a_bench(version) as bench, bench.server.superuser() as connection:
-            query = "SELECT FROM pg_available_extensions WHERE name = 'hypopg'"
-            if connection.execute(query).fetchone() is not None:
-                yield bench
-                return
-    pytest.skip("no PostgreSQL of PDM_TEST_POSTGRES has hypopg")
+    """A server whose packages hold hypopg."""
+    found = with_hypopg()
+    if found is None:
+        pytest.skip("no PostgreSQL here has hypopg: apt-get install postgresql-15-hypopg")
+    with a_bench(found[0], programs=found[1]) as bench:
+        yield bench
 
 
 @pytest.mark.slow

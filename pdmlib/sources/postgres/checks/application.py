@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from pdmlib.frames.index_text import proposed, quoted
+from pdmlib.frames.index_text import UNTESTED, proposed, quoted
 from pdmlib.frames.plan import Plan, nodes
 from pdmlib.frames.readings import significant
 from pdmlib.frames.statement_text import filters_of
@@ -114,7 +114,7 @@ def _wanted(look: Look, query: Query, node: Plan, thrown: float) -> Result:
         f"{serving[0]} exists and is not used" if serving else "no index helps"
     )
     lacks = proposed(table, columns, partitioned=False)
-    action = lacks if columns and not serving else f"ANALYZE {quoted(table)}; and read its plan"
+    action = f"{lacks} ({UNTESTED})" if columns and not serving else f"ANALYZE {quoted(table)}; and read its plan"
     return Result(
         "critical_query",
         f"{query.name}: {table}",

@@ -25,7 +25,7 @@ UNION ALL
 SELECT t.object || ': ' || k.conname, false, t.relpages, 'no index begins with the columns of this foreign key',
        'CREATE INDEX ' || CASE t.relkind WHEN 'p' THEN '' ELSE 'CONCURRENTLY ' END || 'ON ' || t.name || ' (' || (
          SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY u.n) FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, n)
-         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum) || ');'
+         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = u.attnum) || '); (untested)'
 FROM pg_constraint AS k JOIN tables AS t ON t.oid = k.conrelid
 WHERE k.contype = 'f' AND NOT EXISTS (
   SELECT FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_am AS m ON m.oid = i.relam
