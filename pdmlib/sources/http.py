@@ -433,17 +433,18 @@ def _message(response: httpx.Response) -> str:
     except (ValueError, RecursionError):
         plain = response.headers.get("Content-Type", "").startswith("text/plain")
         return response.content[:1000].decode("utf-8", errors="replace") if plain else ""
-    found = _worded(body)
+    found = worded(body)
     name = body.get("name") if isinstance(body, dict) else None
     return f"{name}: {found}" if found and isinstance(name, str) else found
 
 
-def _worded(body: Any) -> str:
+def worded(body: Any) -> str:
+    """The sentence for people in an error's body; empty where there is none."""
     if isinstance(body, str):
         return body
     if isinstance(body, dict):
         for key in ("detail", "error", "message"):
-            found = _worded(body.get(key))
+            found = worded(body.get(key))
             if found:
                 return found
     return ""

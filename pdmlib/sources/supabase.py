@@ -23,7 +23,7 @@ from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
 from pdmlib.sources import threads
 from pdmlib.sources.fields import entries
-from pdmlib.sources.http import Api, Budget
+from pdmlib.sources.http import Api, Budget, told, worded
 from pdmlib.sources.live import live
 from pdmlib.sources.permissions import Optional
 from pdmlib.sources.specifications import supabase as said
@@ -32,13 +32,12 @@ SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
 # Senders of a replication are open connections that do not count among the allowed: a few more are no mistake.
 BEYOND = 2
 DATA = {"mountpoint": "/data"}
-# What PostgreSQL says when it refuses a connection with SQLSTATE 53300: no slot is left, or none for this role or
-# database. The endpoint reads a day at the most, in the dialect of ClickHouse.
+# SQLSTATE of a connection that PostgreSQL refuses: no slot is left, or none for this role or database.
 TAKEN = "53300"
-_SAID = ("sorry, too many clients already", "remaining connection slots", "too many connections for")
-_LINES = 1000
-_ANY = "select id, timestamp from logs where source_name = 'postgres_logs'"
-_REFUSED = " or ".join(f"event_message like '%{words}%'" for words in _SAID)
+_SERVER = "select id, timestamp from logs where source = 'postgres_logs'"
+_REFUSED = f"{_SERVER} and log_attributes['parsed.sql_state_code'] = '{TAKEN}' order by timestamp desc"
+_LINES = 1000  # more are cut off without a word
+_CALLS = 10  # that the endpoint of logs takes in a minute; each may ask for a day
 _READ = {series.name.removesuffix("_total"): series for series in said.SCRAPED}
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
@@ -66,11 +65,8 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
             ("services", lambda: _services(management, f"{project}/health", unclear)),
         ]
         logs = f"{project}/analytics/endpoints/logs"
-        refused = [
-            optional.part("refusals", partial(_refusals, management, logs, window, unclear))
-            for window in threads.pieces(scope.known, DAY)
-        ]
-        found = threads.read("supabase", [*live(site, scope, "supabase", parts), *refused])
+        refused = optional.part("refusals", partial(_refusals, management, logs, scope.known, unclear))
+        found = threads.read("supabase", [*live(site, scope, "supabase", parts), refused])
         return merge([found, optional.frames(), unclear.frames()])
 
 
@@ -102,6 +98,18 @@ def _state(
     return {"vendor": "supabase", "kind": "service", "item": item, "status": status, "ok": ok, "detail": error}
 
 
+def _unread(item: str, reason: str) -> dict[str, Any]:
+    """What no key may read: it loses one figure, and is no gap of the source."""
+    return {
+        "vendor": "supabase",
+        "kind": "key",
+        "item": item,
+        "status": "not asked for",
+        "ok": None,
+        "detail": reason,
+    }
+
+
 def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
     return {"vendor_states": frame("vendor_states", rows)}
 
@@ -119,15 +127,24 @@ def _disk(api: Api, path: str, at: datetime, unclear: Unclear) -> threads.Frames
 
 
 def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.Frames:
-    """Connections that the server refused in a stretch of at most a day."""
+    """Connections that the server refused.
 
-    def lines(sql: str) -> list[Any]:
-        asked = {"sql": sql, "iso_timestamp_start": iso(window.start), "iso_timestamp_end": iso(window.end)}
-        return entries("supabase", api.get(path, asked).json(), "result")
-
-    found = said.Refusal.each(lines(f"{_ANY} and ({_REFUSED}) order by timestamp desc limit {_LINES}"), unclear)
-    if not found and not lines(f"{_ANY} limit 1"):
-        raise SourceError("supabase", f"the server's log of {window.start:%Y-%m-%d} is empty, or no longer kept")
+    Raises:
+        SourceError: as `Api.get`, or the log is not kept for so long.
+    """
+    days = threads.pieces(window, DAY)
+    if len(days) >= _CALLS:
+        many = f"the server's log takes {_CALLS} calls a minute, too few for {len(days)} days"
+        return _states([_unread("refusals", many)])
+    if days and not _lines(api, path, f"{_SERVER} limit 1", days[0]):
+        raise SourceError("supabase", f"the server's log of {days[0].start:%Y-%m-%d} is empty, or no longer kept")
+    calls = [partial(_lines, api, path, f"{_REFUSED} limit {_LINES}", day) for day in days]
+    found = [
+        line
+        for day, lines in zip(days, threads.all_of(calls), strict=True)
+        for line in said.Refusal.each(lines, unclear)
+        if line.at is None or day.contains(line.at)
+    ]
     rows = [
         {"vendor": "supabase", "event": line.id, "at": line.at, "kind": "connection", "code": TAKEN}
         for line in found
@@ -136,6 +153,16 @@ def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.
     lost = {"refusals:rest": f"only the newest {_LINES:,} refused connections of a day were read"}
     gaps = threads.gaps("supabase", lost) if len(found) >= _LINES else {}
     return {"vendor_errors": frame("vendor_errors", rows), **gaps}
+
+
+def _lines(api: Api, path: str, sql: str, window: Window) -> list[Any]:
+    """What the log answers to a query; one that it cannot answer is told beside an empty result."""
+    asked = {"sql": sql, "iso_timestamp_start": iso(window.start), "iso_timestamp_end": iso(window.end)}
+    body = api.get(path, asked).json()
+    if isinstance(body, dict) and body.get("error"):
+        reason = told(worded(body)) or "no reason given"
+        raise SourceError("supabase", f"the server's log cannot be asked: {reason}")
+    return entries("supabase", body, "result")
 
 
 @dataclass(frozen=True)

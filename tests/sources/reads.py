@@ -78,7 +78,7 @@ TABLE = {
         events.meta dataScanned full partial ?
         events-timeseries.meta interval 1..86400000
         events-timeseries.meta dataScanned full partial ?
-        events-timeseries value 0..1 ?
+        events-timeseries value 0..1
         events-timeseries sampleCount 0..1e15 ?
         events-timeseries sampleRate 0..1 ?
         events-timeseries confidence low high ?
@@ -87,7 +87,7 @@ TABLE = {
         issues substatus archived_until_escalating archived_until_condition_met archived_forever escalating
         + ongoing regressed new ?
         issues priority low medium high ?
-        issues userCount 0..1e15 ?
+        issues userCount 0..1e15
         releases.projects id 0..1e15
         stats_v2.by outcome accepted filtered rate_limited invalid abuse client_discard cardinality_limited
         stats_v2.totals sum(quantity) 0..1e15

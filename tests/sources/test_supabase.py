@@ -12,9 +12,11 @@ from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.readings import Answer as Source
 from pdmlib.frames.readings import Measurement, State
 from pdmlib.frames.understanding import Unclear
-from pdmlib.sources import supabase
+from pdmlib.phases.scope import Scope
+from pdmlib.site.site import Site
+from pdmlib.sources import supabase, threads
 from pdmlib.sources.supabase import host_values
-from tests.builders import a_site
+from tests.builders import DEPLOYED, a_scope, a_site, at
 from tests.sources.loopback import Call, Reply, routed, the_scope, the_site, vendor
 
 SCRAPE = """\
@@ -57,7 +59,7 @@ KEPT = {"result": [{"id": "1", "timestamp": "2025-03-03T15:00:00.000000"}], "err
 
 def logs(*refused: dict[str, Any]) -> Any:
     """The endpoint of logs: lines of refused connections, and one other line where all are asked for."""
-    return lambda call: {"result": list(refused)} if "event_message" in call.one("sql") else KEPT
+    return lambda call: {"result": list(refused)} if "53300" in call.one("sql") else KEPT
 
 
 ROUTES: dict[str, Any] = {
@@ -227,19 +229,26 @@ def test_gauges_of_now_are_not_read_for_a_report_of_the_past() -> None:
 
 
 def refused(logs: Any) -> Measurement:
-    found = collected({**ROUTES, LOGS: logs})
-    coverage = (Coverage("supabase", Source.OK, 1, 0.1),)
-    case = Case(a_site(), the_scope(), Collection(found.frames, coverage), the_scope().window)
+    return measured(a_site(), the_scope(), collected({**ROUTES, LOGS: logs}).frames)
+
+
+def measured(site: Site, scope: Scope, frames: threads.Frames) -> Measurement:
+    collection = Collection(frames, (Coverage("supabase", Source.OK, 1, 0.1),))
+    case = Case(site, scope, collection, scope.window)
     return next(m for m in health.METRICS if m.id == "db_connections_refused").measure(case)
 
 
 def test_connections_that_the_server_refused_are_counted_by_its_log() -> None:
-    """By PostgreSQL's own words for SQLSTATE 53300; two lines lie in the window, the third is a day too old."""
+    """By SQLSTATE 53300, whatever the language of the log.
+
+    Two lines lie in the window and the third is a day too old; the fourth is of its end, which the endpoint
+    includes.
+    """
     asked: list[Call] = []
 
     def answer(call: Call) -> Any:
         asked.append(call)
-        times = ("2025-03-03T16:00:00.5", "2025-03-04T14:59:59", "2025-03-02T16:00:00")
+        times = ("2025-03-03T16:00:00.5", "2025-03-04T14:59:59", "2025-03-02T16:00:00", "2025-03-04T15:00:00")
         return {"result": [{"id": t, "timestamp": t} for t in times]}
 
     found = refused(answer)
@@ -247,7 +256,9 @@ def test_connections_that_the_server_refused_are_counted_by_its_log() -> None:
     assert found.evidence == "the last at Tue 4 Mar 08:59 CST"
     assert {call.one("iso_timestamp_start") for call in asked} == {"2025-03-03T15:00:00Z"}
     assert {call.one("iso_timestamp_end") for call in asked} == {"2025-03-04T15:00:00Z"}
-    assert "sorry, too many clients already" in asked[0].one("sql")
+    assert len(asked) == 2
+    assert all("where source = 'postgres_logs'" in call.one("sql") for call in asked)
+    assert "log_attributes['parsed.sql_state_code'] = '53300'" in asked[1].one("sql")
 
 
 def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
@@ -255,6 +266,27 @@ def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
     lost = refused({"result": [], "error": None})
     assert lost.value is None
     assert lost.reason == "the server's log of 2025-03-03 is empty, or no longer kept"
+
+
+def test_a_log_that_cannot_answer_says_so_in_a_200_and_is_no_zero() -> None:
+    lost = refused({"error": 'Field "source_name" does not exist.'})
+    assert lost.value is None
+    assert lost.reason == 'the server\'s log cannot be asked: Field "source_name" does not exist.'
+
+
+def test_a_window_of_more_days_than_the_log_takes_calls_in_a_minute_is_not_asked_for() -> None:
+    """Ten calls a minute: a month of days is refused after the tenth, whatever is waited."""
+    with vendor(routed(ROUTES)) as server:
+        site = the_site(
+            "supabase", metrics_url=f"{server.url}/metrics", management_url=server.url, project_ref="ref"
+        )
+        month = a_scope(phase="month1", deployed_at=DEPLOYED, as_of=at("2025-04-02T15:00"))
+        found = measured(site, month, supabase.collect(site, month))
+    assert not server.asked(LOGS)
+    assert (found.state, found.reason) == (
+        State.NO_DATA,
+        "the server's log takes 10 calls a minute, too few for 30 days",
+    )
 
 
 def test_a_key_that_may_not_read_the_log_says_so_and_loses_nothing_else() -> None:

@@ -169,16 +169,21 @@ def db_connections_refused(case: Case) -> Measurement:
     refused = errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
     if doubt := case.unclear("supabase", "refusals"):
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
-    if not case.answered("supabase", "refusals") or _is_unreadable(case, "refusals"):
-        return case.missing("supabase", "refusals", "the key may not read the server's log")
+    unread = _unread(case, "refusals")
+    if unread is not None or not case.answered("supabase", "refusals"):
+        return case.missing("supabase", "refusals", unread or "the server's log was not read")
     last = f"the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
 
 
-def _is_unreadable(case: Case, item: str) -> bool:
+def _unread(case: Case, item: str) -> str | None:
+    """Why an item was not asked for, or could not be read with this key; None where it was read."""
     states = case["vendor_states"]
-    mine = (states["vendor"] == "supabase") & (states["kind"] == "key")
-    return bool((mine & (states["item"] == item)).any())
+    mine = states[(states["vendor"] == "supabase") & (states["kind"] == "key") & (states["item"] == item)]
+    if mine.empty:
+        return None
+    refused = mine["status"].iloc[0] == "not readable with this key"
+    return "the key may not read the server's log" if refused else str(mine["detail"].iloc[0])
 
 
 def _connected(case: Case) -> bool:

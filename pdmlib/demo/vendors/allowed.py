@@ -1,9 +1,10 @@
 """What each vendor may be asked by its published specification; the demo and the tests refuse everything else.
 
 The facts are restated apart from the code that asks. A line is a request, `*` a parameter that is needed, `:` its
-kind, `=` its words. Sentry: sentry-api-schema 0.272.0. Vercel: vercel/sdk of 2026-08-20. Supabase: Management API
-openapi of 2026-06-01, the metrics' path by its guide. Stripe: API version 2026-06-24.dahlia. Twilio: api_v2010
-and monitor_v1 1.0.0 of 2026-04. Resend: resend-openapi 1.5.0 of 2026-08.
+kind, `=` its words. Sentry: sentry-api-schema 0.272.0. Vercel: vercel/sdk 1.28.35 of 2026-09-20. Supabase:
+Management API openapi of 2026-06-01, metrics by their guide, the log by its reference. Stripe: API versions
+2026-06-24.dahlia and 2026-10-28.endive. Twilio: api_v2010 and monitor_v1 1.0.0 of 2026-04. Resend: resend-openapi
+1.5.0 of 2026-08.
 """
 
 from __future__ import annotations

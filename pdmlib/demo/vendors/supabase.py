@@ -143,7 +143,9 @@ def _logs(call: Call, stage: Stage, found: re.Match[str]) -> Reply:
     start, end = parse(call.one("iso_timestamp_start")), parse(call.one("iso_timestamp_end"))
     if start is None or end is None or end - start > DAY:
         return Reply({"message": "the range of a query may be at most 24 hours"}, 400)
-    if "event_message" not in call.one("sql"):
+    if "where source = 'postgres_logs'" not in call.one("sql"):
+        return Reply({"error": "Backend error! Retry your query. Please contact support if this continues."})
+    if "53300" not in call.one("sql"):
         return Reply({"result": [_line(start, 0)], "error": None})
     events = stage.world["events"].between(start, stage.past(end))
     times = events["at"][events["issue"] == _OUTAGE_ISSUE].tolist()

@@ -79,7 +79,7 @@ class Value(Answer):
 
     item, request, specification = "events-timeseries", SERIES, API
     at: datetime | None = moment("timestamp", "its start", MS)
-    value: float | None = number("value", "0 as well where nothing was sampled", null=True)
+    value: float | None = number("value", "0 as well where nothing was sampled")
     incomplete: bool | None = flag("incomplete", "events of it may still come in")
     samples: float | None = number("sampleCount", "spans that were really looked at", null=True)
     rate: float | None = number("sampleRate", "share of the spans that was kept", 1, unit=SHARE, null=True)
@@ -90,14 +90,14 @@ class Duration(Value):
     """One bucket of a response time."""
 
     value: float | None = number(
-        "value", "of span.duration; 0 as well where nothing was sampled", LONGEST_MS, unit=MS, null=True
+        "value", "of span.duration; 0 as well where nothing was sampled", LONGEST_MS, unit=MS
     )
 
 
 class Share(Value):
     """One bucket of a share of the requests."""
 
-    value: float | None = number("value", "0 as well where nothing was sampled", 1, unit=SHARE, null=True)
+    value: float | None = number("value", "0 as well where nothing was sampled", 1, unit=SHARE)
 
 
 class SeriesMeta(Answer):
@@ -156,7 +156,7 @@ class Issue(Answer):
     priority: str | None = word("priority", "urgency by Sentry or a person", "low medium high", null=True)
     first_seen: datetime | None = moment("firstSeen", "its first event", null=True, needed=True)
     last_seen: datetime | None = moment("lastSeen", "its newest event", null=True, needed=True)
-    users: float | None = number("userCount", "users that met it", null=True)
+    users: float | None = number("userCount", "users that met it")
     unhandled: bool | None = flag("isUnhandled", "the error broke what the user did")
     assigned_to: Assignee | None = part("assignedTo", "who works on it", Assignee, null=True)
     last_release: Release | None = part(

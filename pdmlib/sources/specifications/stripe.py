@@ -8,7 +8,7 @@ from typing import Any, Self
 from pdmlib.frames.understanding import Unclear
 from pdmlib.sources.fields import MOST, Answer, flag, moment, number, part, text, word
 
-API = "Stripe OpenAPI of API version 2026-06-24.dahlia"
+API = "Stripe OpenAPI of API versions 2026-06-24.dahlia and 2026-10-28.endive"
 
 
 class Outcome(Answer):
@@ -51,7 +51,8 @@ class Transaction(Answer):
         "adjustment advance advance_funding anticipation_repayment application_fee application_fee_refund "
         "charge climate_order_purchase climate_order_refund connect_collection_transfer contribution "
         "fee_credit_funding inbound_transfer inbound_transfer_reversal issuing_authorization_hold "
-        "issuing_authorization_release issuing_dispute issuing_transaction obligation_outbound "
+        "issuing_authorization_release issuing_dispute issuing_dispute_provisional_credit "
+        "issuing_dispute_provisional_credit_reversal issuing_transaction obligation_outbound "
         "obligation_reversal_inbound payment payment_failure_refund payment_network_reserve_hold "
         "payment_network_reserve_release payment_refund payment_reversal payment_unreconciled payout "
         "payout_cancel payout_failure payout_minimum_balance_hold payout_minimum_balance_release refund "

@@ -12,7 +12,9 @@ from datetime import datetime
 from pdmlib.sources.fields import MOST, Answer, moment, number, part, text, word
 
 API = "Management API openapi of 2026-06-01"
-LOGS = "Management API; columns by the changelog of 2026-07-23 and the guide to querying logs"
+# The changelog of 2026-07-23 calls the column of the source `source_name`; the endpoint knows `source` alone, as
+# the reference says, and tells what it cannot answer as a 200 with `error`.
+LOGS = "Management API; columns by the reference of the logs table of 2026-09"
 METRICS = "GET https://{ref}.supabase.co/customer/v1/privileged/metrics"
 NAMES = "supabase/supabase-grafana metrics.md of 2026-02-17; values by Prometheus' text format 0.0.4"
 # A century of seconds on each of a thousand processors: counters of processor time end far below.

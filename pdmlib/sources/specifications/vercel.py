@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pdmlib.sources.fields import LONGEST_MS, Answer, flag, moment, number, part, text, word
 
-API = "vercel/sdk of 2026-08-20"
+API = "vercel/sdk 1.28.35 of 2026-09-20"
 QUERY = "typed as free; vercel/vercel CLI of 2026-08"
 STATES = "BLOCKED BUILDING CANCELED DELETED ERROR INITIALIZING QUEUED READY"
 # Enough for a project's day of events; which of them move traffic is told by their type.
@@ -78,7 +78,7 @@ class Crons(Answer):
     """Whether the platform runs its schedules."""
 
     item, request, specification = "crons", "GET /v9/projects/{idOrName}", API
-    enabled: datetime | None = moment("enabledAt", "when they were switched on", "ms", null=True)
+    enabled: datetime | None = moment("enabledAt", "when they were switched on", "ms")
     disabled: datetime | None = moment("disabledAt", "when they were switched off", "ms", null=True)
 
 
