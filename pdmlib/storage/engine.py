@@ -40,6 +40,13 @@ def session(
 
 
 @contextmanager
+def beside(connection: duckdb.DuckDBPyConnection, zone: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection of its own to the tables of another: its zone, its temporary tables and its progress."""
+    with connection.cursor() as own:
+        yield _in_zone(own, zone or "UTC")
+
+
+@contextmanager
 def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of the one engine of this process, for frames: it starts at once, and rows keep their order."""
     with _shared().cursor() as connection:

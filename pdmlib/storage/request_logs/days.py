@@ -38,17 +38,21 @@ _MERGED = {
 
 @dataclass(frozen=True)
 class Merged:
-    """What merging new rows into a day gave."""
+    """What merging new rows into a day gave.
 
+    Attributes:
+        source: the table that has the rows of the day until another one is merged.
+    """
+
+    source: str
     rows: int
     added: int
     duplicates: int
 
 
-def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> list[date]:
+def days_in(connection: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> list[date]:
     """The UTC days that new rows fall on, in order."""
-    rows = engine.parquet(parts)
-    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM {rows} WHERE verdict = {KEPT} ORDER BY day"
+    query = f"SELECT DISTINCT CAST(moment AS DATE) AS day FROM ({_all(parts)}) WHERE verdict = {KEPT} ORDER BY day"
     return [row[0] for row in connection.execute(query).fetchall()]
 
 
@@ -56,7 +60,7 @@ def merge(
     connection: duckdb.DuckDBPyConnection,
     table: str,
     day: date,
-    parts: Sequence[Path],
+    parts: Sequence[str],
     old: Path | None,
     target: Path,
 ) -> Merged:
@@ -67,18 +71,19 @@ def merge(
         "CREATE OR REPLACE TEMP TABLE twice AS "
         "SELECT id FROM together WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1"
     )
-    rows = "FROM together"
+    source, total = "together", together
     if _count(connection, "twice"):
-        rows = f"""SELECT {_ROWS[table]} FROM together ANTI JOIN twice USING (id) UNION ALL
+        once = f"""SELECT {_ROWS[table]} FROM together ANTI JOIN twice USING (id) UNION ALL
             (SELECT {_MERGED[table]} FROM together SEMI JOIN twice USING (id) GROUP BY id)"""
-    engine.save(connection, f"SELECT * FROM ({rows}) ORDER BY moment", target)
-    total = _count(connection, engine.parquet([target]))
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE once AS {once}")
+        source, total = "once", _count(connection, "once")
+    engine.save(connection, f"FROM {source} ORDER BY moment", target)
     held = _count(connection, engine.parquet([old])) if old else 0
-    return Merged(total, total - held, together - total)
+    return Merged(source, total, total - held, duplicates=together - total)
 
 
 def _come_together(
-    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[Path], old: Path | None
+    connection: duckdb.DuckDBPyConnection, table: str, day: date, parts: Sequence[str], old: Path | None
 ) -> None:
     """Makes the view `together`: a day's new rows and those held.
 
@@ -88,7 +93,7 @@ def _come_together(
     inside = f"verdict = {KEPT} AND moment >= TIMESTAMP '{day}' AND moment < TIMESTAMP '{after}'"
     names = _ROWS[table]
     alike = key("id", "row_number() OVER (PARTITION BY id)")
-    new = f"FROM {engine.parquet(parts)} WHERE {inside} AND"
+    new = f"FROM ({_all(parts)}) WHERE {inside} AND"
     told_apart = names.replace(", id", f", {alike} AS id")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE numbered AS SELECT {told_apart} {new} NOT named AND id IS NOT NULL"
@@ -98,9 +103,10 @@ def _come_together(
     connection.execute(f"CREATE OR REPLACE TEMP VIEW together AS {' UNION ALL '.join(sources)}")
 
 
-def derive(connection: duckdb.DuckDBPyConnection, targets: Mapping[str, Path], counted: Sequence[str]) -> None:
-    """Writes the small tables of a day, each at its target, from that of `requests`, which is there."""
-    source = engine.parquet([targets["requests"]])
+def derive(
+    connection: duckdb.DuckDBPyConnection, source: str, targets: Mapping[str, Path], counted: Sequence[str]
+) -> None:
+    """Writes the small tables of a day, each at its target, from a table of its requests."""
     engine.save(
         connection,
         f"""SELECT date_trunc('hour', moment) AS hour, kind, route,
@@ -134,6 +140,11 @@ STATISTICS = f"""
     CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
     count(ms) AS timed, {SUM_US} / 1000 / count(ms) AS avg_ms,
     {_QUANTILES}[1] AS p50_ms, {_QUANTILES}[2] AS p95_ms, {_QUANTILES}[3] AS p99_ms"""
+
+
+def _all(parts: Sequence[str]) -> str:
+    """The rows of several tables."""
+    return " UNION ALL ".join(f"FROM {part}" for part in parts)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:

@@ -152,10 +152,9 @@ def _rows(
     batch: Sequence[files.Piece], asked: Requests, folder: Path
 ) -> tuple[list[dict[str, object]], parse.Lines]:
     """What was read of a few requests, and what became of all lines."""
-    target = folder / "read.parquet"
-    part = parse.read(batch, asked, target, folder)
-    with engine.cursor() as connection:
-        told = connection.execute(f"SELECT * FROM {engine.parquet([target])} ORDER BY verdict, moment LIMIT 100")
+    with engine.session(asked.memory_limit, folder) as connection:
+        part = parse.read(connection, batch, asked, "explained", spill=folder)
+        told = connection.execute(f"FROM {part.rows} ORDER BY verdict, moment LIMIT 100")
         names = [column[0] for column in told.description]
         return [dict(zip(names, row, strict=True)) for row in told.fetchall()], part.total
 

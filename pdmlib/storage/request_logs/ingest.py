@@ -129,15 +129,7 @@ def _ingest(
         pieces = _new(run, logs, following)
         run.tell(FileReport(Path(path).name, Taken.SKIPPED, reason=NO_NAME) for path in others)
         run.total = sum(piece.size for piece in pieces)
-        failures: list[workers.Failure] = []
-        waiting: list[tuple[list[Piece], parse.Part]] = []
-        for batch, part in workers.parts(pieces, asked, run.spill, on_read=run.note, failures=failures):
-            waiting.append((batch, _kept(part, run.spill)))
-            if sum(piece.size for b, _ in waiting for piece in b) >= COMMIT_BYTES:
-                _take(run, waiting)
-                waiting = []
-        _take(run, waiting)
-        run.tell(FileReport(piece.name, Taken.FAILED, reason=reason) for piece, reason in failures)
+        _read(run, pieces)
         return replace(run.report, seconds=time.monotonic() - run.began)
 
 
@@ -153,9 +145,18 @@ def _open(asked: Requests, target: Path) -> Iterator[_Run]:
         yield run
 
 
-def _kept(part: parse.Part, spill: Path) -> parse.Part:
-    """The part under a name that its launcher does not remove."""
-    return replace(part, path=part.path.rename(spill / f"{manifests.token()}.parquet"))
+def _read(run: _Run, pieces: Sequence[Piece]) -> None:
+    """Reads pieces, and takes what was read of them whenever it is much."""
+    with engine.session(run.asked.memory_limit, run.spill) as connection:
+        reading = workers.Reading(connection, run.asked, run.spill, on_read=run.note)
+        waiting: list[tuple[list[Piece], parse.Part]] = []
+        for batch, part in workers.parts(reading, pieces):
+            waiting.append((batch, part))
+            if sum(piece.size for b, _ in waiting for piece in b) >= COMMIT_BYTES:
+                _take(run, connection, waiting)
+                waiting = []
+        _take(run, connection, waiting)
+    run.tell(FileReport(piece.name, Taken.FAILED, reason=reason) for piece, reason in reading.failures)
 
 
 def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
@@ -181,22 +182,24 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
     return list(pieces.values())
 
 
-def _take(run: _Run, waiting: Sequence[tuple[list[Piece], parse.Part]]) -> None:
+def _take(
+    run: _Run, connection: duckdb.DuckDBPyConnection, waiting: Sequence[tuple[list[Piece], parse.Part]]
+) -> None:
     """Merges read parts into their days and commits them together with the names of their files."""
     if not waiting:
         return
     before, report, manifest = run.manifest, run.report, run.manifest
     newest = max(before.requests, default="")
-    with _undone(run), engine.session(run.asked.memory_limit, run.spill) as connection:
+    with _undone(run):
         for table in ("requests", "views"):
-            parts = [part.path for _, part in waiting if part.views == (table == "views")]
+            parts = [part.rows for _, part in waiting if part.views == (table == "views")]
             for day in days.days_in(connection, parts) if parts else ():
                 manifest, merged = _merge_day(run, connection, manifest, table=table, day=day, parts=parts)
                 report = _with(report, table, day, merged=merged, newest=newest)
     register = manifest.register()
     for batch, part in waiting:
         report = _counted(run, report, batch, part=part, register=register)
-        part.path.unlink(missing_ok=True)
+        connection.execute(f"DROP TABLE {part.rows}")
     manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
         manifests.commit(run.store, manifest)
@@ -255,7 +258,7 @@ def _merge_day(
     manifest: Manifest,
     table: str,
     day: date,
-    parts: Sequence[Path],
+    parts: Sequence[str],
 ) -> tuple[Manifest, days.Merged]:
     old = manifest.days(table).get(day.isoformat())
     old_path = manifests.file_of(run.store, table, day, old.token) if old else None
@@ -263,13 +266,13 @@ def _merge_day(
     target = manifests.file_of(run.store, table, day, token)
     merged = days.merge(connection, table, day, parts=parts, old=old_path, target=target)
     if table == "requests":
-        _derive(run, connection, day, token)
+        _derive(run, connection, merged.source, day=day, token=token)
     return manifest.with_day(table, day, DayFiles(token, merged.rows)), merged
 
 
-def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, day: date | str, token: str) -> None:
+def _derive(run: _Run, connection: duckdb.DuckDBPyConnection, source: str, day: date | str, token: str) -> None:
     targets = {table: manifests.file_of(run.store, table, day, token) for table in days.TABLES}
-    days.derive(connection, targets, run.asked.counted)
+    days.derive(connection, source, targets, run.asked.counted)
 
 
 def _derive_again(run: _Run) -> None:
@@ -280,7 +283,7 @@ def _derive_again(run: _Run) -> None:
             token = manifests.token()
             source = manifests.file_of(run.store, "requests", day, row.token)
             manifests.file_of(run.store, "requests", day, token).hardlink_to(source)
-            _derive(run, connection, day, token)
+            _derive(run, connection, engine.parquet([source]), day=day, token=token)
             manifest = manifest.with_day("requests", date.fromisoformat(day), DayFiles(token, row.rows))
     with _undone(run):
         manifests.commit(run.store, manifest)

@@ -56,12 +56,13 @@ class Part:
     """What was read of a batch.
 
     Attributes:
+        rows: the table that holds them.
         views: the rows are page views of an analytics drain, not requests.
         read: by path, what became of the file's lines.
         examples: a few rejected lines, `file: line`, their letters and digits masked.
     """
 
-    path: Path
+    rows: str
     views: bool
     read: Mapping[str, Lines]
     examples: tuple[str, ...]
@@ -73,15 +74,17 @@ class Part:
 
 
 def read(
+    connection: duckdb.DuckDBPyConnection,
     batch: Sequence[Piece],
     asked: Requests,
-    target: Path,
+    rows: str,
     spill: Path,
     on_share: Callable[[float], None] | None = None,
 ) -> Part:
-    """Reads a batch of files of one format into one Parquet file of rows in no order.
+    """Reads a batch of files of one format into one table, its rows in no order.
 
     Args:
+        rows: the name of the table.
         on_share: told now and then, from another thread, which share of the batch is read.
 
     Raises:
@@ -89,20 +92,20 @@ def read(
     """
     first, paths = batch[0], [piece.path for piece in batch]
     views = first.form.dialect == "vercel-analytics"
-    with engine.session(asked.memory_limit, spill, asked.time_zone) as connection, _watched(connection, on_share):
+    with engine.beside(connection, asked.time_zone) as own, _watched(own, on_share):
         try:
-            remote.reach(connection, paths)
-            known = _columns(connection, asked, first, paths)
-            _one_header(connection, first.form.header, paths)
-            rows = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
-            engine.save(connection, rows, target, options=engine.FLEETING)
-            counts = _counted(connection, target, first.path)
-            aside = _set_aside(connection, first)
+            remote.reach(own, paths)
+            known = _columns(own, asked, first, paths)
+            _one_header(own, first.form.header, paths)
+            query = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
+            own.execute(f"CREATE OR REPLACE TABLE {rows} AS {query}")
+            counts = _counted(own, rows, first.path)
+            aside = _set_aside(own, first)
         except duckdb.Error as error:
-            again = _mended(batch, spill / f"{target.stem}.mended")
+            again = _mended(batch, spill / f"{rows}.mended")
             if again is None:
                 raise SourceError(SOURCE, engine.reason(error)) from None
-            part = read([again], asked, target, spill=spill, on_share=on_share)
+            part = read(connection, [again], asked, rows, spill=spill, on_share=on_share)
             Path(again.path).unlink()
             return replace(part, read={first.path: part.total})
         lines = {path: _lines(counts.get(path, {}), len(aside.get(path, ()))) for path in paths}
@@ -110,13 +113,13 @@ def read(
         for found in counts.values():
             verdicts.update(found)
         rejected = sum(one.rejected for one in lines.values())
-        shown = _examples(connection, batch, asked, aside=aside, rows=target, counts=verdicts) if rejected else ()
-    return Part(target, views, lines, shown)
+        shown = _examples(own, batch, asked, aside=aside, rows=rows, counts=verdicts) if rejected else ()
+    return Part(rows, views, lines, shown)
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, rows: Path, only: str) -> dict[str, dict[int, int]]:
+def _counted(connection: duckdb.DuckDBPyConnection, rows: str, only: str) -> dict[str, dict[int, int]]:
     """How many lines of each file have each verdict."""
-    query = f"SELECT coalesce(file, $only), verdict, count(*) FROM {engine.parquet([rows])} GROUP BY ALL"
+    query = f"SELECT coalesce(file, $only), verdict, count(*) FROM {rows} GROUP BY ALL"
     found: dict[str, dict[int, int]] = {}
     for path, verdict, count in connection.execute(query, {"only": only}).fetchall():
         found.setdefault(path, {})[verdict] = count
@@ -240,7 +243,7 @@ def _examples(
     batch: Sequence[Piece],
     asked: Requests,
     aside: Mapping[str, Sequence[str]],
-    rows: Path,
+    rows: str,
     counts: Mapping[int, int],
 ) -> tuple[str, ...]:
     """Lines that were rejected, masked; of those that were understood in part, why."""
@@ -252,9 +255,7 @@ def _examples(
         strange = _strange(connection, formats.suspect(asked, batch[0].form), names, most)
     found += strange
     seen = STRANGE if strange else STRANGE - 1
-    told = connection.execute(
-        f"SELECT * FROM {engine.parquet([rows])} WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}"
-    )
+    told = connection.execute(f"SELECT * FROM {rows} WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}")
     columns = [column[0] for column in told.description]
     for values in told.fetchall():
         row = dict(zip(columns, values, strict=True))

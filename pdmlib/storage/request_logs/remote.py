@@ -13,12 +13,17 @@ from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 def reach(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
     """Makes object storage readable when one of the paths lies there; the engine keeps none of its bytes.
 
+    What was known of objects before is forgotten, since they may have changed.
+
     Raises:
         SourceError: its client is not installed here.
     """
     if any(path.startswith(REMOTE) for path in paths):
         connection.execute("SET enable_external_file_cache = false")
-        connection.register_filesystem(objects().Storage())
+        storage = objects().Storage()
+        if connection.filesystem_is_registered(storage.protocol):
+            connection.unregister_filesystem(storage.protocol)
+        connection.register_filesystem(storage)
 
 
 def objects() -> ModuleType:

@@ -9,13 +9,17 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from pdmlib.errors import PdmError, SourceError
 from pdmlib.site.tables import Requests
+from pdmlib.storage import engine
 from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 from pdmlib.storage.request_logs.files import Piece, batches, copied
 from pdmlib.storage.request_logs.parse import Part, read
@@ -27,34 +31,47 @@ RETRIES = 3  # times a piece is tried again where its worker was lost
 ANSWER_S = 5  # seconds to wait for the scheduler before it counts as absent
 
 
-def parts(
-    pieces: Sequence[Piece], asked: Requests, spill: Path, on_read: Done, failures: list[Failure]
-) -> Iterator[tuple[list[Piece], Part]]:
-    """Reads pieces by the site's engine, some at a time; those that cannot be read go to `failures`.
+@dataclass(frozen=True)
+class Reading:
+    """Where files are read to, and who hears of it.
 
-    Args:
+    Attributes:
+        connection: whose tables the rows become.
         on_read: told of the pieces being read and the share of them that is.
+        failures: the pieces that cannot be read, with the reason.
     """
-    launcher = _on_cluster if asked.engine.startswith("dask://") else _here
-    yield from launcher(pieces, asked, spill, on_read, failures)
+
+    connection: duckdb.DuckDBPyConnection
+    asked: Requests
+    spill: Path
+    on_read: Done
+    failures: list[Failure] = field(default_factory=list)
+    tables: Iterator[str] = field(default_factory=lambda: map("part_{}".format, count()))
+
+    def read(self, batch: Sequence[Piece], on_share: Callable[[float], None] | None = None) -> Part:
+        """A batch as a table that no other has been."""
+        return read(self.connection, batch, self.asked, next(self.tables), spill=self.spill, on_share=on_share)
 
 
-def _here(
-    pieces: Sequence[Piece], asked: Requests, spill: Path, on_read: Done, failures: list[Failure]
-) -> Iterator[tuple[list[Piece], Part]]:
-    for number, batch in enumerate(batches(pieces, BATCH_BYTES)):
-        target = spill / f"part-{number:05d}.parquet"
+def parts(reading: Reading, pieces: Sequence[Piece]) -> Iterator[tuple[list[Piece], Part]]:
+    """Reads pieces by the site's engine, some at a time; whoever takes a part drops its table."""
+    launcher = _on_cluster if reading.asked.engine.startswith("dask://") else _here
+    yield from launcher(reading, pieces)
+
+
+def _here(reading: Reading, pieces: Sequence[Piece]) -> Iterator[tuple[list[Piece], Part]]:
+    for batch in batches(pieces, BATCH_BYTES):
         try:
-            part = read(batch, asked, target, spill, on_share=partial(on_read, batch))
+            part = reading.read(batch, on_share=partial(reading.on_read, batch))
             if any(_grew(piece) for piece in batch):
-                batch = [_fixed(piece, spill) for piece in batch]
-                part = read(batch, asked, target, spill)
+                batch = [_fixed(piece, reading.spill) for piece in batch]
+                reading.connection.execute(f"DROP TABLE {part.rows}")
+                part = reading.read(batch)
         except SourceError:
-            yield from _one_by_one(batch, asked, spill, failures)
+            yield from _one_by_one(reading, batch)
         else:
-            on_read(batch, 1.0)
+            reading.on_read(batch, 1.0)
             yield batch, part
-            target.unlink(missing_ok=True)
 
 
 def _grew(piece: Piece) -> bool:
@@ -68,28 +85,24 @@ def _fixed(piece: Piece, spill: Path) -> Piece:
     )
 
 
-def _one_by_one(
-    batch: Sequence[Piece], asked: Requests, spill: Path, failures: list[Failure]
-) -> Iterator[tuple[list[Piece], Part]]:
+def _one_by_one(reading: Reading, batch: Sequence[Piece]) -> Iterator[tuple[list[Piece], Part]]:
     """Each file by itself, after one of them broke the query of all."""
-    target = spill / "part-single.parquet"
     for piece in batch:
         try:
-            yield [piece], read([piece], asked, target, spill)
+            part = reading.read([piece])
         except SourceError as error:
-            failures.append((piece, error.reason))
-        target.unlink(missing_ok=True)
+            reading.failures.append((piece, error.reason))
+        else:
+            yield [piece], part
 
 
-def _on_cluster(
-    pieces: Sequence[Piece], asked: Requests, spill: Path, on_read: Done, failures: list[Failure]
-) -> Iterator[tuple[list[Piece], Part]]:
-    with _client(asked.engine) as client:
+def _on_cluster(reading: Reading, pieces: Sequence[Piece]) -> Iterator[tuple[list[Piece], Part]]:
+    with _client(reading.asked.engine) as client:
         from distributed import as_completed
 
         names = {piece.path: piece for piece in pieces}
         tasks = {
-            client.submit(remote_read, piece, asked, retries=RETRIES, pure=False): path
+            client.submit(remote_read, piece, reading.asked, retries=RETRIES, pure=False): path
             for path, piece in names.items()
         }
         for task in as_completed(tasks, loop=client.loop):  # type: ignore[no-untyped-call]
@@ -97,21 +110,29 @@ def _on_cluster(
             try:
                 part, rows = task.result()
             except PdmError as error:
-                failures.append((piece, getattr(error, "reason", str(error))))
+                reading.failures.append((piece, getattr(error, "reason", str(error))))
                 continue
-            target = spill / f"part-{len(list(spill.iterdir())):05d}.parquet"
-            target.write_bytes(rows)
             task.release()
-            on_read([piece], 1.0)
-            yield [piece], replace(part, path=target)
-            target.unlink(missing_ok=True)
+            reading.on_read([piece], 1.0)
+            yield [piece], replace(part, rows=_received(reading, rows))
+
+
+def _received(reading: Reading, rows: bytes) -> str:
+    """The name of the table that holds what a worker sent."""
+    sent, table = reading.spill / "sent.parquet", next(reading.tables)
+    sent.write_bytes(rows)
+    reading.connection.execute(f"CREATE TABLE {table} AS FROM {engine.parquet([sent])}")
+    sent.unlink()
+    return table
 
 
 def remote_read(piece: Piece, asked: Requests) -> tuple[Part, bytes]:
     """One file read on a worker: what was read of it and its rows as the bytes of a Parquet file."""
     with tempfile.TemporaryDirectory(prefix="pdm-", dir=asked.spill) as folder:
         target = Path(folder) / "part.parquet"
-        part = read([piece], asked, target, Path(folder))
+        with engine.session(asked.memory_limit, Path(folder)) as connection:
+            part = read(connection, [piece], asked, "part", spill=Path(folder))
+            engine.save(connection, f"FROM {part.rows}", target, options=engine.FLEETING)
         return part, target.read_bytes()
 
 
