@@ -53,6 +53,7 @@ ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
+NOBODY = "Look from outside whether users still reach it: domain name, certificate, network, sign-in"
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
@@ -446,6 +447,8 @@ _ERRORS = (
 )
 _TRAFFIC = (
     Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True, of="baseline"),
+    # The guide's factor of ten the other way: probes may find well what no user reaches any more.
+    Limit("<", 0.1, Status.FAIL, priority=Priority.P1, action=NOBODY, of="baseline"),
     Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=CAUSE, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
@@ -493,6 +496,7 @@ METRICS: tuple[Metric, ...] = (
         section=TRAFFIC,
         measure=requests_per_min_avg,
         limits=_TRAFFIC,
+        series=True,
         target="0.5 to 2x baseline",
     ),
     Metric(

@@ -19,7 +19,8 @@ from pdmlib.phases.window import Window
 from pdmlib.verdict.ladder import step_of
 from pdmlib.verdict.links import DOWN
 
-PIECE, HOUR, DAY = timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)
+PIECE, QUARTER = timedelta(minutes=5), timedelta(minutes=15)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 RATE_OF_REQUESTS = "error_rate_pct"
 PROBED = ("app_up", "health_ok")
 STANDING = (
@@ -87,8 +88,19 @@ def _looked_at(case: Case, metric: Metric) -> Case:
     What happens seldom needs more than an hour to be seen: the stretch of its newest events.
     """
     present = case.at(case.with_events(metric.events)) if metric.events else case.present()
+    if (quarter := _fallen(present, metric)) is not None:
+        return quarter
     measured = metric.of(present).state is State.MEASURED
     return present if measured else case.latest() if _ends_now(case) else present
+
+
+def _fallen(present: Case, metric: Metric) -> Case | None:
+    """The last quarter of an hour, where what is held against its usual level is urgently beyond it; else None."""
+    quarter = present.at(present.window.last(QUARTER))
+    if not any(limit.of == "baseline" and limit.priority for limit in metric.limits):
+        return None
+    step = _step(quarter, metric, metric.of(quarter))
+    return quarter if step is not None and step.priority in (Priority.P0, Priority.P1) else None
 
 
 def _ends_now(case: Case) -> bool:
@@ -169,17 +181,27 @@ def _surely_below(metric: Metric, found: Measurement) -> bool:
 def _back(case: Case, looked: Window, before: bool) -> Iterator[Window]:
     """Pieces of the present, the whole hours of the day before and the days before them, newest first.
 
+    What holds the deployment is cut there.
+
     Args:
         before: they go on before the window, to the week before the deployment.
     """
     whole = Window(min(case.scope.near_from, case.scope.window.start), looked.end) if before else case.scope.window
     start, oldest = looked.end, max(whole.start, looked.end - DAY)
-    while start - PIECE >= max(looked.start, looked.end - HOUR):
+    while start - PIECE >= max(whole.start, looked.end - HOUR):
         start -= PIECE
         yield Window(start, start + PIECE)
     hour = start.replace(minute=0, second=0, microsecond=0)
     while hour - HOUR >= oldest:
         hour -= HOUR
-        yield Window(hour, hour + HOUR)
+        yield from _cut(Window(hour, hour + HOUR), case.scope.deployed_at)
     days = [day.window.clip(whole) for day in case.scope.review_days if day.window.end <= hour]
-    yield from reversed([day for day in days if day.seconds > 0])
+    for day in reversed([day for day in days if day.seconds > 0]):
+        yield from _cut(day, case.scope.deployed_at)
+
+
+def _cut(window: Window, deployed: datetime) -> list[Window]:
+    """What a window holds of the time since the deployment, then of that before it."""
+    if not window.start < deployed < window.end:
+        return [window]
+    return [Window(deployed, window.end), Window(window.start, deployed)]

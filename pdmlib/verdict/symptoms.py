@@ -95,6 +95,7 @@ def _size(reading: Reading) -> tuple[str, float] | None:
 
 
 # What the alerts that decide mean, in a sentence.
+REQUESTS = "requests_per_min_avg"
 MEANS = {
     "app_up": "The application is down",
     "health_ok": "The health check fails",
@@ -105,6 +106,9 @@ MEANS = {
 
 
 def _said(alert: Alert) -> str:
+    if alert.id == REQUESTS and alert.threshold.startswith("<"):
+        come = f"Only {amount(alert.value)} requests a minute come, far fewer than usual"
+        return come if alert.value else "No requests come any more"
     return MEANS.get(alert.id, "").format(f"{amount(alert.value)} %")
 
 

@@ -418,3 +418,119 @@ def test_few_failing_requests_that_failed_before_the_deployment_call_for_no_roll
     verdict = judged(rows, "hour1")
     (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
     assert (alert.since, verdict.recommendation) == (deployed - 5 * HOUR, "investigate")
+
+
+def thinned(start: datetime, end: datetime, share: float, seed: int = 1) -> list[dict[str, Any]]:
+    """Thirty requests a minute, of which each fails by chance as often as the share says."""
+    rng = random.Random(seed)
+    fails = {moment: sum(rng.random() < share for _ in range(30)) for moment in every(1, start, end)}
+    minute = timedelta(minutes=1)
+    return [row for at, n in fails.items() for row in counted(at, at + minute, 1, requests=30, failed=n)]
+
+
+@pytest.mark.parametrize("phase", ["day1", "week1"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_deployment_that_halved_the_failures_is_not_the_one_to_roll_back(phase: str, seed: int) -> None:
+    """12 % of requests failed for a week before it and 6 % since: too many now, and it mended half of them."""
+    deployed = END - phase_named(phase).length
+    rows = [
+        *counted(deployed - timedelta(days=7), deployed, 60, requests=1800, failed=216),
+        *counted(deployed, END - timedelta(days=1), 60, requests=1800, failed=108),
+        *thinned(END - timedelta(days=1), END, 0.06, seed),
+    ]
+    verdict = judged(rows, phase)
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert alert.since == deployed - timedelta(days=7)
+    assert alert.value == pytest.approx(6, abs=2), "of now, not of the week before"
+
+
+def test_a_steady_share_of_failures_lasts_until_now_in_a_first_hour() -> None:
+    """One in ten of 30 a minute fails from ten minutes before the deployment on, some minutes fewer by chance.
+
+    That it is over is told at 20 to 1: 5 of 100 first hours may be told so while it lasts, by Wald's bound.
+    """
+    start, over = END - HOUR, 0
+    first = counted(start - HOUR, start - timedelta(minutes=10), 1, requests=30, failed=0)
+    for seed in range(100):
+        rows = first + thinned(start - timedelta(minutes=10), END, 0.1, seed)
+        (found,) = stretches(a_case({"request_counts": rows}, "hour1", start, END), 5.0)
+        assert found.start < start - timedelta(minutes=5)
+        over += found.end is not None
+    assert over <= 5
+
+
+@pytest.mark.parametrize("phase", ["day1", "daily"])
+def test_what_comes_and_goes_has_not_recovered_in_one_of_its_pauses(phase: str) -> None:
+    """Two of five fail in five minutes of each twenty for three hours: one in ten in an hour, none just now."""
+    began, rows = END - 3 * HOUR, counted(END - timedelta(days=8), END - 3 * HOUR, 60, requests=1800, failed=1)
+    for burst in every(20, began, END):
+        rows += counted(burst, burst + timedelta(minutes=5), 1, requests=30, failed=12)
+        rows += counted(burst + timedelta(minutes=5), burst + timedelta(minutes=20), 1, requests=30, failed=0)
+    verdict = judged(rows, phase)
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert (alert.since, alert.value) == (began, pytest.approx(10, rel=0.2))
+
+
+def test_what_came_and_went_is_over_once_it_stays_away_longer_than_before() -> None:
+    """Three bursts, twenty minutes apart, then 40 minutes without one."""
+    began, rows = END - 3 * HOUR, counted(END - timedelta(days=8), END - 3 * HOUR, 60, requests=1800, failed=1)
+    for n, burst in enumerate(every(20, began, END)):
+        ill = 12 if n < 7 else 0
+        rows += counted(burst, burst + timedelta(minutes=5), 1, requests=30, failed=ill)
+        rows += counted(burst + timedelta(minutes=5), burst + timedelta(minutes=20), 1, requests=30, failed=0)
+    verdict = judged(rows)
+    assert verdict.recommendation != "rollback"
+    assert {row["status"] for row in verdict.incidents} == {"recovered"}
+
+
+def test_an_hour_that_holds_the_deployment_does_not_place_a_fault_before_it() -> None:
+    """Deployed at 07:18; of that hour's 1,800 requests 162 fail: 12 % of 42 minutes and 2 % of 18."""
+    deployed = END - timedelta(days=4) - timedelta(minutes=42)
+    hour = deployed.replace(minute=0)
+    rows = [
+        *counted(hour - timedelta(days=7), hour, 60, requests=1800, failed=36),
+        *counted(hour, hour + HOUR, 60, requests=1800, failed=162),
+        *counted(hour + HOUR, END, 60, requests=1800, failed=216),
+    ]
+    frames = {"request_counts": rows, "probes": the_probes(5, END - timedelta(days=8), END)}
+    verdict = judge(a_case(frames, "daily", deployed, END))
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert (alert.since, verdict.recommendation) == (deployed, "rollback")
+    rows[len(counted(hour - timedelta(days=7), hour, 60, 1, 0)) + 1]["requests"] = (
+        216  # as much as in each hour since
+    )
+    verdict = judge(a_case(frames | {"request_counts": rows}, "daily", deployed, END))
+    assert verdict.recommendation == "investigate", "12 % of all its minutes failed, so that it began before"
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_looked_into(phase: str) -> None:
+    """The uptime log says down for half an hour; in each of its minutes the platform counts 30 good answers."""
+    deployed = END - phase_named(phase).length
+    counts = counted(deployed - timedelta(days=7), END - HOUR, 60, requests=1800, failed=0)
+    counts += counted(END - HOUR, END, 1, requests=30, failed=0)
+    down = every(1, END - timedelta(minutes=30), END)
+    verdict = of_probes(phase, deployed, down, request_counts=counts)
+    assert (verdict.status, verdict.recommendation) == ("YELLOW", "investigate")
+    assert not [alert for alert in verdict.alerts if alert.priority == "P0"]
+    assert "may" in card_of(verdict).sentence
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "week1"])
+@pytest.mark.parametrize(("left", "said"), [(0, "No requests come any more"), (1, "Only 1 requests a minute")])
+def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said: str) -> None:
+    """Thirty requests a minute in each of four weeks; since twenty minutes none, or one: probes find it well."""
+    deployed = END - phase_named(phase).length
+    gone = END - timedelta(minutes=20)
+    rows = [
+        *counted(deployed - timedelta(days=28), END - HOUR, 60, requests=1800, failed=0),
+        *counted(END - HOUR, gone, 1, requests=30, failed=0),
+        *counted(gone, END, 1, requests=left, failed=0),
+    ]
+    probes = the_probes(5, END - timedelta(days=8), END)
+    verdict = judge(a_case({"request_counts": rows, "probes": probes}, phase, deployed, END))
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "requests_per_min_avg"]
+    assert (alert.priority, alert.since, alert.value) == ("P1", gone, pytest.approx(left))
+    assert verdict.recommendation == "investigate" and said in card_of(verdict).sentence

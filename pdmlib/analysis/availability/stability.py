@@ -396,7 +396,7 @@ def _outage(case: Case, event: Outage) -> Finding:
     """An outage; one that is over is past tense, and one that few probes saw is not confirmed."""
     minutes, zone = event.down.total_seconds() / 60, case.site.zone
     lasts = event.end is None
-    sure = event.probes >= ENOUGH_PROBES and not (lasts and app_up(case.present()).value is True)
+    sure = event.probes >= ENOUGH_PROBES and not (lasts and _contradicted(case.present()))
     until = ", and it has not been seen up since" if event.end is None else f" until {_clock(event.end, zone)}"
     ours = not case.scope.precedes(event.start)
     verb = "has been" if lasts and sure else "may have been" if lasts else "was"
@@ -419,6 +419,11 @@ def _outage(case: Case, event: Outage) -> Finding:
         rollback=lasts and sure and ours,
         said=f"The application {verb} down for {minutes:.0f} minutes",
     )
+
+
+def _contradicted(now: Case) -> bool:
+    """Whether an independent look finds the application up while probes do not."""
+    return app_up(now).value is True or _served(now) is not None
 
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:

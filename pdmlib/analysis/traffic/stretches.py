@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise, takewhile
 from typing import Any, cast
 
 import numpy as np
@@ -31,6 +32,9 @@ USUAL, WORSE, MOST = 0.5, 1.5, 0.9
 # Requests that the usual rate would have brought while none came: a tenth of that rate, as at night, makes two.
 MISSED = 20
 WEEK = timedelta(days=7)  # before a window, of which every source is asked
+# What came back twice after pauses of at most an hour, which is the present of every limit, comes and goes: that
+# it pauses now is its end only once that is longer than each of those.
+RETURNS, SHORT_PAUSE = 2, timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,11 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
     found: list[Stretch] = []
     for first, last, undecided in _extents(rows, edge):
         part = rows.iloc[first : last + 1]
-        start, last_seen = _began(case, rows, first, edge), part["end_at"].iloc[-1].to_pydatetime()
+        start, last_seen = _began(case, rows, (first, last), edge), part["end_at"].iloc[-1].to_pydatetime()
         lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
-        # What lasts is counted up to now: cut at its last failure it would seem worse than it is.
-        counted = rows.iloc[first:] if lasts else part
+        # What lasts is counted up to now: cut at its last failure it would seem worse than it is. How bad it was
+        # before the deployment says nothing of now.
+        counted = rows.iloc[max(first, int((rows["at"] < case.scope.deployed_at).sum())) :] if lasts else part
         failed, asked = float(counted["failures"].sum()), float(counted["requests"].sum())
         found.append(Stretch(start, None if lasts else last_seen, failed, asked))
     return found
@@ -80,8 +85,8 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
 def _extents(rows: pd.DataFrame, edge: float) -> list[tuple[int, int, bool]]:
     """First and last bucket of each stretch, and whether it is not known to be over.
 
-    That one is over is told at 20 to 1 where it is looked at once, at its end. What goes on after a pause was
-    looked at in every bucket, and the pause is one only where that is allowed for.
+    Two are one where requests between them may have failed as often as in the milder one: a level that fell is no
+    pause. What comes and goes is one, and not over.
     """
     found: list[tuple[int, int, bool]] = []
     place = 0
@@ -90,10 +95,29 @@ def _extents(rows: pd.DataFrame, edge: float) -> list[tuple[int, int, bool]]:
         failed, asked = _sums(rows, first, last)
         if failed < FEWEST_EVENTS or stats.wilson(failed, asked)[0] <= edge:
             continue
-        if found and _against(rows, slice(found[-1][1] + 1, first), _sums(rows, *found[-1][:2]), edge) < PAUSED:
+        while found and not _paused(rows, found[-1], (first, last), edge):
             first = found.pop()[0]
         found.append((first, last, place > len(rows)))
-    return found
+    again = _returns(rows, found)
+    return [*found[:again], (found[again][0], found[-1][1], True)] if again < len(found) else found
+
+
+def _paused(rows: pd.DataFrame, one: tuple[int, int, bool], later: tuple[int, int], edge: float) -> bool:
+    """Whether requests surely failed less between two stretches than in the milder of them."""
+    sums = _sums(rows, *one[:2]), _sums(rows, *later)
+    mild = min(max(edge, min(failed / asked for failed, asked in sums)), MOST)
+    return bool(-_evidence(*_sums(rows, one[1] + 1, later[0] - 1), USUAL * edge, mild) >= PAUSED)
+
+
+def _returns(rows: pd.DataFrame, found: list[tuple[int, int, bool]]) -> int:
+    """The first of the newest stretches that come and go; their number where the newest is over or lasts."""
+    if not found or found[-1][2]:
+        return len(found)
+    starts, ends = (rows[name].to_list() for name in ("at", "end_at"))
+    pauses = [starts[later[0]] - ends[one[1]] for one, later in pairwise(found)]
+    short = list(takewhile(lambda pause: pause <= SHORT_PAUSE, reversed(pauses)))
+    come_again = len(short) >= RETURNS and ends[-1] - ends[found[-1][1]] <= max(short)
+    return len(found) - 1 - len(short) if come_again else len(found)
 
 
 def _sums(rows: pd.DataFrame, first: int, last: int) -> tuple[float, float]:
@@ -102,18 +126,13 @@ def _sums(rows: pd.DataFrame, first: int, last: int) -> tuple[float, float]:
     return float(part["failures"].sum()), float(part["requests"].sum())
 
 
-def _against(rows: pd.DataFrame, tail: slice, sums: tuple[float, float], edge: float) -> float:
-    """How much some buckets speak against it that requests go on failing as often as in a stretch."""
-    failed, asked = (rows[name].to_numpy()[tail].sum() for name in ("failures", "requests"))
-    return float(-_evidence(failed, asked, USUAL * edge, min(max(sums[0] / sums[1], edge), MOST)))
-
-
-def _began(case: Case, rows: pd.DataFrame, first: int, edge: float) -> datetime:
+def _began(case: Case, rows: pd.DataFrame, extent: tuple[int, int], edge: float) -> datetime:
     """When a stretch began: in the finer bucket that it began in, where these tell all of its first one.
 
     The bucket before may hold its beginning, too little of it to show there.
     """
-    start = rows["at"].iloc[first].to_pydatetime()
+    first, last = extent
+    start = _since_deployed(case, rows, first, last)
     near = rows.iloc[max(0, first - 1) : first + 1]
     fine = finest(case.at(Window(near["at"].iloc[0].to_pydatetime(), near["end_at"].iloc[-1].to_pydatetime())))
     if len(fine) <= len(near) or not math.isclose(fine["requests"].sum(), near["requests"].sum()):
@@ -121,6 +140,20 @@ def _began(case: Case, rows: pd.DataFrame, first: int, edge: float) -> datetime:
     total = _total(fine, edge)
     place = _start(total, int(_gain(total).argmax()))
     return cast(datetime, fine["at"].iloc[place].to_pydatetime())
+
+
+def _since_deployed(case: Case, rows: pd.DataFrame, first: int, last: int) -> datetime:
+    """The start of a stretch's first bucket; the deployment where it lies in that bucket and explains it.
+
+    It does where no larger share of the bucket failed than of the rest of the stretch, of the time since then.
+    """
+    bucket, deployed = rows.iloc[first], case.scope.deployed_at
+    start, end = bucket["at"].to_pydatetime(), bucket["end_at"].to_pydatetime()
+    if not start < deployed < end:
+        return cast(datetime, start)
+    failed, asked = _sums(rows, first + 1, last)
+    most = stats.wilson(failed, asked)[1] * ((end - deployed) / (end - start)) if asked else 1.0
+    return start if stats.wilson(bucket["failures"], bucket["requests"])[0] > most else deployed
 
 
 def _fell_silent(case: Case, rows: pd.DataFrame, last: int) -> bool:
@@ -152,10 +185,13 @@ def last_stretch(case: Case, edge_pct: float) -> Stretch | None:
 
 
 def worsened(case: Case, since: datetime) -> bool:
-    """Whether surely far more requests fail since the deployment than did between a moment before it and it."""
+    """Whether surely far more requests fail since the deployment than did between a moment before it and it.
+
+    A bucket that holds the deployment tells of neither side.
+    """
     rows = _unplanned(case.at(Window(since, case.scope.present.end)))
-    after = rows["at"] >= case.scope.deployed_at
-    counts = [float(rows.loc[side, name].sum()) for side in (after, ~after) for name in ("failures", "requests")]
+    sides = rows["at"] >= case.scope.deployed_at, rows["end_at"] <= case.scope.deployed_at
+    counts = [float(rows.loc[side, name].sum()) for side in sides for name in ("failures", "requests")]
     return stats.rate_ratio(*counts)[0] > WORSE
 
 
@@ -193,15 +229,19 @@ def _start(total: Floats, at: int) -> int:
 
 
 def _extent(rows: pd.DataFrame, first: int, sure: int, edge: float) -> tuple[int, int, int]:
-    """A stretch's first and last bucket and where to look on; beyond the end of all while it lasts."""
+    """A stretch's first and last bucket and where to look on; beyond the end of all while it lasts.
+
+    That it is over by now is told at 20 to 1, since that is looked at once. Whether it paused before is looked at
+    in every bucket, and that is allowed for.
+    """
     failed, asked = rows["failures"].to_numpy(), rows["requests"].to_numpy()
-    last = sure
+    last, against = sure, 0.0
     for place in range(sure + 1, len(rows)):
         share = min(max(failed[first : last + 1].sum() / asked[first : last + 1].sum(), edge), MOST)
         tail = slice(last + 1, place + 1)
-        against = -_evidence(failed[tail].sum(), asked[tail].sum(), USUAL * edge, share)
+        against = float(-_evidence(failed[tail].sum(), asked[tail].sum(), USUAL * edge, share))
         if against <= 0:
             last = place
-        elif against >= OVER:
+        elif against >= PAUSED:
             return first, last, place
-    return first, last, len(rows) + 1
+    return first, last, len(rows) if against >= OVER else len(rows) + 1
