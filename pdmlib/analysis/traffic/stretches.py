@@ -136,7 +136,7 @@ def _began(case: Case, rows: pd.DataFrame, extent: tuple[int, int], edge: float)
     near = rows.iloc[max(0, first - 1) : first + 1]
     fine = finest(case.at(Window(near["at"].iloc[0].to_pydatetime(), near["end_at"].iloc[-1].to_pydatetime())))
     if len(fine) <= len(near) or not math.isclose(fine["requests"].sum(), near["requests"].sum()):
-        return cast(datetime, start)
+        return start
     total = _total(fine, edge)
     place = _start(total, int(_gain(total).argmax()))
     return cast(datetime, fine["at"].iloc[place].to_pydatetime())
