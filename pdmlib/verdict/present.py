@@ -95,12 +95,12 @@ def _looked_at(case: Case, metric: Metric) -> Case:
 
 
 def _fallen(present: Case, metric: Metric) -> Case | None:
-    """The last quarter of an hour, where what is held against its usual level is urgently beyond it; else None."""
+    """The last quarter of an hour, where what is held against its usual level fell far in it; else None."""
     quarter = present.at(present.window.last(QUARTER))
-    if not any(limit.of == "baseline" and limit.priority for limit in metric.limits):
+    if not any((limit.of, limit.op) == ("baseline", "<") for limit in metric.limits):
         return None
     step = _step(quarter, metric, metric.of(quarter))
-    return quarter if step is not None and step.priority in (Priority.P0, Priority.P1) else None
+    return quarter if step is not None and step.op == "<" and step.priority is Priority.P1 else None
 
 
 def _ends_now(case: Case) -> bool:
