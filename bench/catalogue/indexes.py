@@ -193,6 +193,55 @@ INDEXES = (
         "SELECT id FROM public.facts WHERE lower(code) = 'code{o}'",
     ),
     Fault(
+        name="jsonb index of another operator class",
+        made=(*FACTS, "CREATE INDEX facts_by ON public.facts USING gin (payload)"),
+        asks="SELECT id FROM public.facts WHERE payload ? 'ref{o}'",
+        does=(
+            "DROP INDEX public.facts_by",
+            "CREATE INDEX facts_by ON public.facts USING gin (payload jsonb_path_ops)",
+        ),
+        cause=_OTHER,
+        touches=("facts",),
+    ),
+    Fault(
+        name="rows in another order under a brin index",
+        made=(
+            "CREATE TABLE public.readings (id int, at timestamptz, body text)",
+            "INSERT INTO public.readings SELECT g, '2025-01-01'::timestamptz + g * interval '1 minute',"
+            " repeat('x', 100) FROM generate_series(1, 60000) AS g",
+            "CREATE INDEX readings_at ON public.readings USING brin (at) WITH (pages_per_range = 8)",
+        ),
+        asks="SELECT count(*) FROM public.readings WHERE at BETWEEN '2025-01-05'"
+        " AND '2025-01-05'::timestamptz + {k} * interval '1 minute'",
+        does=(
+            "CREATE TABLE public.shuffled AS SELECT * FROM public.readings ORDER BY md5(id::text)",
+            "TRUNCATE public.readings",
+            "INSERT INTO public.readings SELECT * FROM public.shuffled",
+            "DROP TABLE public.shuffled",
+            "VACUUM ANALYZE public.readings",
+        ),
+        cause=r"readings_at \(brin\).*another order",
+        touches=("readings", "shuffled"),
+    ),
+    Fault(
+        name="index below a materialized view dropped: REFRESH",
+        made=(
+            *FACTS,
+            "CREATE INDEX facts_by ON public.facts (owner)",
+            "CREATE MATERIALIZED VIEW public.totals AS SELECT owner, count(*) FROM public.facts WHERE owner < 10"
+            " GROUP BY 1",
+            "GRANT ALL ON public.totals TO shop_app",
+            "ALTER MATERIALIZED VIEW public.totals OWNER TO shop_app",
+            "GRANT ALL ON SCHEMA public TO shop_app",
+        ),
+        asks="REFRESH MATERIALIZED VIEW public.totals",
+        calls=25,
+        after=25,
+        does=("DROP INDEX public.facts_by",),
+        cause=_GONE,
+        touches=("facts", "totals"),
+    ),
+    Fault(
         name="index left invalid",
         made=(*FACTS, "CREATE INDEX facts_by ON public.facts (owner)"),
         asks=BY_OWNER,

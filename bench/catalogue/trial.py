@@ -32,8 +32,8 @@ CLAIMS = re.compile(
     r"|cache is cold|saturated|temporary files|pages are|are dead|runs in a loop|replaced by|in place of|\bwaits\b"
 )
 ADVICE = re.compile(
-    r"\b(?:CREATE (?:UNIQUE )?INDEX|ALTER TABLE|DROP INDEX|REINDEX INDEX|GRANT) [^;]+;"
-    r'|\b(?:ANALYZE|VACUUM) [\w."]+;'
+    r"\b(?:CREATE (?:UNIQUE )?INDEX|CREATE STATISTICS|ALTER TABLE|ALTER SEQUENCE|DROP INDEX|REINDEX INDEX"
+    r'|GRANT) [^;]+;|\b(?:ANALYZE|VACUUM) [\w."]+;'
 )
 HURTS = 1.5  # times: what an executed advice may not make a statement cost more; less is the machine's own pace
 CALLS_OF_ADVICE = 20

@@ -12,7 +12,7 @@ import psycopg
 from bench.catalogue.fault import CALLS, Fault
 from bench.catalogue.indexes import FACTS
 from bench.catalogue.shop import USUAL, USUAL_CALLS, connected, usual, work
-from tests.servers import Database
+from tests.servers import ADMIN, Database
 
 _QUIET = "ALTER TABLE public.facts SET (autovacuum_enabled = off)"
 EVENTS = (
@@ -323,6 +323,24 @@ ROWS = (
         touches=("orders", "customers"),
     ),
     Fault(
+        name="text replaced: partitions no longer pruned",
+        made=(
+            "CREATE TABLE public.visits (id int, at timestamptz, note text) PARTITION BY RANGE (at)",
+            *(
+                f"CREATE TABLE public.visits_{month} PARTITION OF public.visits"
+                f" FOR VALUES FROM ('2025-{month:02}-01') TO ('2025-{month + 1:02}-01')"
+                for month in range(1, 9)
+            ),
+            "INSERT INTO public.visits SELECT g, '2025-01-01'::timestamptz + g * interval '5 minutes', 'n'"
+            " FROM generate_series(1, 60000) AS g",
+        ),
+        asks="SELECT count(*) FROM public.visits WHERE at >= '2025-03-1{k}'::timestamptz"
+        " AND at < '2025-03-1{k}'::timestamptz + interval '1 day'",
+        instead="SELECT count(note) FROM public.visits WHERE at::date = '2025-03-1{k}'::date",
+        cause="in place of",
+        touches=("visits",),
+    ),
+    Fault(
         name="paging by OFFSET goes deep",
         made=(*FACTS, "CREATE TABLE public.deep AS SELECT 0 AS page"),
         asks="SELECT id, code FROM public.facts ORDER BY id LIMIT 20 OFFSET (SELECT page FROM public.deep)",
@@ -440,6 +458,18 @@ WAITS = (
             " EXECUTE format('ALTER DATABASE %I SET enable_bitmapscan = off', current_database()); END $$",
         ),
         cause=r"setting enable_(indexscan|bitmapscan)",
+        touches=("shop_app", "enable_"),
+    ),
+    Fault(
+        name="planner setting of the role that logs in changed",
+        made=(*FACTS, "CREATE INDEX facts_by ON public.facts (owner)"),
+        asks="SELECT id, kind FROM public.facts WHERE owner = {o}",
+        does=tuple(
+            f"DO $$ BEGIN EXECUTE format('ALTER ROLE {ADMIN} IN DATABASE %I SET {name} = off',"
+            " current_database()); END $$"
+            for name in ("enable_indexscan", "enable_bitmapscan")
+        ),
+        cause=r"setting enable_(indexscan|bitmapscan) of role",
         touches=("shop_app", "enable_"),
     ),
     Fault(

@@ -585,12 +585,10 @@ def _operator(node: Any) -> str:
 
 
 def _columns(node: Any, scope: _Scope) -> list[tuple[str, str]]:
-    """The table and column that an operand is, or those of a row of operands; a cast is looked through."""
+    """The table and column that an operand is, or those of a row of operands; a column that is cast is none."""
     node = _postgast().unwrap_node(node)
     if _name(node) == "RowExpr":
         return [column for child in node.args for column in _columns(child, scope)]
-    if _name(node) == "TypeCast":
-        return _columns(node.arg, scope)
     names = [part.string.sval for part in node.fields] if _name(node) == "ColumnRef" else []
     if len(names) > 1:
         table = scope.table(names[-2])

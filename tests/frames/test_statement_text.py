@@ -208,7 +208,7 @@ READ = [
     ("SELECT 1 FROM t WHERE a IN ($1, $2) AND b = ANY($3)", {"t": ("a", "b")}),
     ("SELECT 1 FROM t WHERE (a, b) = ($1, $2)", {"t": ("a", "b")}),
     ("SELECT 1 FROM t WHERE a BETWEEN $1 AND $2", {"t": ("a",)}),
-    ("SELECT 1 FROM t WHERE $1 = a AND a::text = $2", {"t": ("a",)}),
+    ("SELECT 1 FROM t WHERE $1::int = a AND b::text = $2", {"t": ("a",)}),
     ("SELECT 1 FROM t WHERE a = $1 OR b = $2", {"t": ()}),
     ("SELECT 1 FROM t WHERE NOT a = $1 AND a <> $2", {"t": ()}),
     ("SELECT 1 FROM t WHERE lower(a) = $1 AND b LIKE $2", {"t": ()}),

@@ -49,6 +49,12 @@ def explained(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mappin
     return "; ".join(part for part in (_other_plan(slower), signature(row, told, waited), index) if part)
 
 
+def schema_changed(case: Case, before: pd.Timestamp, after: pd.Timestamp, row: Mapping[str, Any]) -> bool:
+    """Whether something of the schema or the settings changed with a statement that may explain its pace."""
+    slower = Slower(case, row, parts_at(case, before), parts_at(case, after), before=before, after=after)
+    return any(schema_causes.told(slower))
+
+
 def _other_plan(slower: Slower) -> str:
     """That a statement has another plan than before, and since when; the counters say whether it costs more."""
     changed = plan_history.change_of(slower.case, slower.row, slower.before)

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.analysis.database.gauge_deltas import Between
-from pdmlib.analysis.database.parts import FLAG, MOST, PARTITION_OF, Parts, parts_at
+from pdmlib.analysis.database.parts import FLAG, MOST, Parts, parts_at
 from pdmlib.frames.index_text import index_of, kept, quoted
+from pdmlib.frames.statement_text import is_masked
 
 MANY_ROWS, ROWS_A_SCAN = 1e7, 1e4  # read whole: fewer rows are read in less time than an index would save
 BUSIER = 3  # times the pace of the window before and of the traffic: what is left is no more users
@@ -22,12 +23,23 @@ Row = dict[str, Any]
 
 _KINDS = (
     *("table", "view", "index", "constraint", "generated", "policy", "trigger", "function", "setting"),
-    "extension",
+    *("statistics", "extension"),
 )
 # Kinds that go with their table: `schema.table.thing`.
 _OF_TABLES = ("constraint", "generated", "policy", "trigger")
 GONE = "gone: "  # as the evidence begins of what was lost
 _RLS, _UNLOGGED = "row-level security", "unlogged"
+_SWITCHED_OFF = " | switched off"  # behind a trigger that does nothing
+# Settings that lose rows, leave them unchecked, or let tables swell.
+_HARMFUL = {
+    "autovacuum": "off",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "ignore_checksum_failure": "on",
+    "session_replication_role": "replica",
+    "track_counts": "off",
+    "zero_damaged_pages": "on",
+}
 # A policy that asks nothing: every row is everybody's.
 _OPEN = re.compile(r" (?:using|with check) (?:\()?true\b")
 
@@ -65,6 +77,12 @@ def _with_its_table(kind: str, row: Row, old: Parts, now: Parts) -> bool:
 
 def _change(kind: str, row: Row) -> Row | None:
     before, after = (None if pd.isna(row[c]) else str(row[c]) for c in ("detail_before", "detail"))
+    if kind == "setting" and before != after and after == _HARMFUL.get(row["object"].partition(" ")[0]):
+        return {
+            "severity": "warn",
+            "evidence": f"it is {after} since",
+            "action": "Set it back: it loses or swells what you keep",
+        }
     if row["there"] == "left_only":
         return {"severity": _of_new(kind, after), "evidence": f"new: {after}" if after else "new"}
     if row["there"] == "right_only":
@@ -82,6 +100,13 @@ def _change(kind: str, row: Row) -> Row | None:
             "evidence": f"it asks nothing any more, every row is open: {before} -> {after}",
             "action": "Give the policy its condition back",
         }
+    if kind == "trigger" and after == f"{before}{_SWITCHED_OFF}":
+        table, _, name = row["object"].rpartition(".")
+        return {
+            "severity": "warn",
+            "evidence": "it was switched off",
+            "action": f"ALTER TABLE {quoted(table)} ENABLE TRIGGER {quoted(name)};",
+        }
     return {"severity": "info", "evidence": "its body changed" if kind == "function" else f"{before} -> {after}"}
 
 
@@ -90,14 +115,21 @@ def _of_new(kind: str, after: str | None) -> str:
 
 
 def _gone(kind: str, before: str) -> Row:
-    index = index_of(before) if kind == "index" else None
-    again = "Create the index again, unless it was to be dropped"
     return {
         "severity": {"policy": "fail", "index": "warn"}.get(kind, "info"),
         "evidence": f"{GONE}{before}",
-        # An old partition is dropped every month.
-        "action": None if PARTITION_OF in before else f"{again}: {index.again}" if index else again,
+        "action": _again(kind, before),
     }
+
+
+def _again(kind: str, before: str) -> str | None:
+    """How to bring back what is gone; tables and functions go with many a deployment."""
+    if kind == "index":
+        index = index_of(before)
+        return f"Create the index again, unless it was to be dropped{f': {index.again}' if index else ''}"
+    if kind == "statistics" and not is_masked(before):
+        return f"Create them again, unless they were to be dropped: {before};"
+    return "Create it again, unless it was to be dropped" if kind in ("policy", "trigger", "constraint") else None
 
 
 def _table(name: str, before: list[str], after: list[str]) -> Row:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 
+from pdmlib.analysis.database.parts import PARTITIONED
 from pdmlib.analysis.database.slower import (
     Slower,
     blocks_per_call,
@@ -17,7 +18,7 @@ from pdmlib.analysis.database.slower import (
     rows_of,
     spills,
 )
-from pdmlib.frames.index_text import quoted
+from pdmlib.frames.index_text import UNTESTED, proposed, quoted, same_table
 from pdmlib.frames.readings import significant
 
 TABLE_GROWN = 1.5  # times: a table that grew so much explains a scan that takes longer
@@ -58,6 +59,20 @@ def swollen(slower: Slower) -> str:
                 f"the rows of {table} take {significant(now / before, 2)} times the pages they took: likely it "
                 "reads those that dead rows have left; pg_repack in a quiet hour"
             )
+    return ""
+
+
+def unordered(slower: Slower) -> str:
+    """A BRIN index that is still there: it tells rows apart only while they lie in the order of their values."""
+    brin = {name: index for name, index in slower.now.indexes.items() if index.method == "brin"}
+    for wanted in slower.wanted:
+        for name, index in brin.items():
+            if same_table(index.table, wanted.table) and index.keys[0] in wanted.columns:
+                make = proposed(index.table, index.keys[:1], PARTITIONED in slower.now.flags(index.table))
+                return (
+                    f"likely index {name} (brin) no longer tells the rows of {index.table} apart, since they lie "
+                    f"in another order: {make} ({UNTESTED})"
+                )
     return ""
 
 
@@ -117,4 +132,4 @@ def told(slower: Slower) -> Iterator[str]:
         yield text
 
 
-_CAUSES: tuple[Callable[[Slower], str], ...] = (dead, grown, more_rows, deep_page, swollen, stale)
+_CAUSES: tuple[Callable[[Slower], str], ...] = (dead, grown, more_rows, deep_page, swollen, unordered, stale)

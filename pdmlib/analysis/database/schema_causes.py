@@ -20,6 +20,9 @@ PLANNER = re.compile(
     r"enable_|geqo|jit|\w+_cost$|\w+_mem$|effective_|plan_cache_mode|default_statistics_target|max_parallel"
     r"|from_collapse_limit|join_collapse_limit|cursor_tuple_fraction|random_page|hash_mem"
 )
+# Those of them that decide how fast the same blocks are worked on.
+PACE = re.compile(r"jit|\w*parallel|\w+_mem$|hash_mem")
+_OF_ROLE = " of role "
 _HOLDS_UP = "(it holds up writes; without: ON ONLY the parent, CONCURRENTLY on each partition, then attach)"
 _CHECK = "c"  # as a look writes the constraints that are no foreign keys: their kind alone
 _NAMED = 3  # of several new indexes, in a sentence
@@ -163,12 +166,22 @@ def generated(slower: Slower) -> str:
     return ""
 
 
-def setting(slower: Slower) -> str:
-    """A setting of the planner that changed, where a call does more work than it did."""
+def statistics(slower: Slower) -> str:
+    """Extended statistics of its tables that are gone, where a call does more work than it did."""
     if not more_work(slower.row):
         return ""
+    for name, old, now in slower.changed("statistics"):
+        of = (old or "").rpartition(" FROM ")[2].replace('"', "")
+        if old and not now and any(same_table(of, table) for table in slower.tables):
+            return f"likely the statistics {name} that are gone, by which the planner knew its columns: {old};"
+    return ""
+
+
+def setting(slower: Slower) -> str:
+    """A setting of the planner that changed; where a call does no more than it did one that decides its pace."""
+    decides = PLANNER if more_work(slower.row) else PACE
     for name, old, now in slower.changed("setting"):
-        if PLANNER.match(name):
+        if decides.match(name.partition(_OF_ROLE)[0]):
             return f"likely the setting {name} that changed: {old or 'its default'} -> {now or 'its default'}"
     return ""
 
@@ -203,6 +216,7 @@ _CAUSES: tuple[Callable[[Slower], str], ...] = (
     function,
     constraint,
     generated,
+    statistics,
     setting,
     new_indexes,
 )

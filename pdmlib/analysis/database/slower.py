@@ -18,6 +18,7 @@ BLOCKS_FACTOR, BLOCKS_MORE = 3.0, 50.0  # times, and blocks a call: another plan
 GROWN = 1.1  # times: what differs by less is the same work
 HIT_MS, READ_MS = 0.1, 10.0
 """More than a block from memory, and one from disk, ever takes."""
+_REFRESH = "refresh"
 _WRITES = ("insert", "update", "delete", "merge")
 
 
@@ -96,12 +97,20 @@ class Slower:
         """What an index would have to serve, on the tables behind the names; nothing without more work."""
         if not more_work(self.row) or spills(self.row):
             return []
-        return list(behind(self.now, filters_of(self.text)))
+        return list(behind(self.now, filters_of(self._asks)))
+
+    @cached_property
+    def _asks(self) -> str:
+        """What it reads its rows by: a materialized view that is made anew by its own query."""
+        if verb_of(self.text) != _REFRESH:
+            return self.text
+        views = self.old.of("view")
+        return next((views[name] for name in self.tables if name in views), self.text)
 
     @cached_property
     def columns(self) -> frozenset[str]:
         """The columns that it names."""
-        return mentioned(self.text)
+        return mentioned(self._asks)
 
     @property
     def touches_more(self) -> bool:

@@ -9,7 +9,7 @@ a sample stored. With one look only, there are lifetime figures and no verdict.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -80,6 +80,7 @@ SHOWN_KEYS = (
 LIFETIME = "lifetime figures, no verdict"
 _UNMOVED = (Pace.STABLE, Pace.TOO_FEW, Pace.UNCERTAIN, LIFETIME)
 KEYS = ["role", "toplevel", "text"]
+Changed = Callable[[Mapping[str, Any]], bool]
 
 
 @dataclass(frozen=True)
@@ -247,7 +248,8 @@ def judged(case: Case, found: Looks) -> pd.DataFrame:
     facts = _facts(case, found)
     changes = partial(_changes, seconds=facts.seconds)
     both = changes(both)
-    judge = partial(_verdict, replace(facts, traffic=_traffic(both)))
+    changed = partial(causes.schema_changed, case, found.before, found.after)
+    judge = partial(_verdict, replace(facts, traffic=_traffic(both)), changed)
     verdicts = [judge(row) for row in both.to_dict("records")]
     both = both.assign(verdict=[v for v, _ in verdicts], reason=[r for _, r in verdicts], told="", saturated=False)
     both = _together(pairs.looped(pairs.replaced(both, changes, judge), FEWEST))
@@ -367,7 +369,7 @@ def _paced(both: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
+def _verdict(facts: Facts, changed: Changed, row: Mapping[str, Any]) -> tuple[str, str]:
     """One statement's verdict and the figures behind it."""
     n1, n2 = row["n_before"], row["calls"]
     if n2 == 0:
@@ -379,7 +381,7 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     figures = f"mean {row['before_mean_ms']:.2f} ms before, {row['mean_ms']:.2f} ms now ({row['ratio']:.2f} times)"
     if row["again"] and facts.reset is None:
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
-    if _matters(row) and row["ratio"] >= _factor(row) and row["t"] >= _beyond_chance(row):
+    if _matters(row) and row["t"] >= _beyond_chance(row) and _much_slower(row, changed):
         return Pace.REGRESSED, figures
     if _matters(row) and row["ratio"] <= 1 / FACTOR and row["t"] <= -WELCH_T:
         return Pace.IMPROVED, figures
@@ -394,9 +396,11 @@ def _verdict(facts: Facts, row: dict[str, Any]) -> tuple[str, str]:
     return Pace.STABLE, figures
 
 
-def _factor(row: Mapping[str, Any]) -> float:
-    """The times slower that are asked for: more where nothing but the time itself speaks of the statement."""
-    return FACTOR if slower.more_work(row) else SAME_WORK_FACTOR
+def _much_slower(row: Mapping[str, Any], changed: Changed) -> bool:
+    """Whether it takes so many times the time as is asked for: more where the time alone speaks of it."""
+    if row["ratio"] < FACTOR:
+        return False
+    return bool(row["ratio"] >= SAME_WORK_FACTOR or slower.more_work(row) or changed(row))
 
 
 def _beyond_chance(row: Mapping[str, Any]) -> float:
@@ -452,7 +456,7 @@ def _gone(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
     if undone >= FEWEST_ROLLBACKS and undone >= ACCOUNTED * expected:
         return Pace.GONE_MAYBE_TIMEOUT, (
             f"about {expected:.0f} calls expected and none recorded, while {facts.rollbacks:.0f} transactions "
-            "were rolled back: what is cancelled is not recorded, so it may be timing out"
+            "were rolled back: what is cancelled or fails is not recorded, so it may be timing out or failing"
         )
     return Pace.GONE, f"about {expected:.0f} calls expected after, none seen"
 

@@ -40,7 +40,7 @@ _CHECKPOINTS = {
     "('checkpoints_timed', checkpoints_timed), ('checkpoints_req', checkpoints_req)) AS v (key, value)",
 }
 # Parts of the schema that people write strings into.
-_WITH_STRINGS = ("view", "policy", "trigger", "generated")
+_WITH_STRINGS = ("view", "policy", "trigger", "generated", "statistics")
 _RENAMED = {"client_backends": "connections"}
 
 Say = Callable[[str, str, str], None]

@@ -154,6 +154,19 @@ def test_a_load_without_analyze_is_told_though_no_more_blocks_are_read() -> None
             "likely the function public.worth(customer integer) that it calls, which has another body",
         ),
         (
+            READS,
+            [(S2, "setting", "random_page_cost of role shop", "100")],
+            "likely the setting random_page_cost of role shop that changed: its default -> 100",
+        ),
+        (
+            READS,
+            [
+                (at, "statistics", name, f"CREATE STATISTICS {name} ON owner, kind FROM {TABLE}")
+                for at, name in ((S1, "public.both"), (S1, "public.kept"), (S2, "public.kept"))
+            ],
+            "likely the statistics public.both that are gone, by which the planner knew its columns: CREATE STAT",
+        ),
+        (
             WRITES,
             [(S2, "constraint", "public.facts.sound", "c")],
             "likely the constraint public.facts.sound that is new",
@@ -266,6 +279,50 @@ def test_a_call_of_the_same_work_has_to_take_twice_the_time(blocks: float, verdi
         an_entry(S2, 200, 100.0, hit_blocks=40_000 + 100 * blocks),
     )
     assert judged(*entries)["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("setting", "ms", "verdict"),
+    [
+        ("max_parallel_workers_per_gather", 120.0, "REGRESSED"),
+        ("max_parallel_workers_per_gather", 100.0, "STABLE"),
+        ("random_page_cost", 120.0, "STABLE"),
+    ],
+)
+def test_a_setting_that_decides_the_pace_is_evidence_though_the_work_is_the_same(
+    setting: str, ms: float, verdict: str
+) -> None:
+    """From 80 ms, of the same blocks; another cost of a page would have changed them."""
+    entries = an_entry(S1, 100, 80.0), an_entry(S2, 200, (80.0 + ms) / 2)
+    parts = [a_part(at, "setting", "timezone", "UTC") for at in (S1, S2)]
+    row = judged(*entries, gauges=(*parts, a_part(S2, "setting", setting, "0")))
+    assert row["verdict"] == verdict
+    assert (f"likely the setting {setting} that changed" in row["reason"]) == (verdict == "REGRESSED")
+
+
+def test_a_materialized_view_is_made_anew_by_its_own_query() -> None:
+    parts = [
+        a_part(
+            at, "view", "public.totals", "SELECT owner, count(*) FROM public.facts WHERE owner < 50 GROUP BY owner"
+        )
+        for at in (S1, S2)
+    ]
+    said = reason(
+        "REFRESH MATERIALIZED VIEW public.totals",
+        *a_table(S1),
+        *a_table(S2),
+        *parts,
+        a_part(S1, "index", "public.facts_by", BY_OWNER, value=1.0),
+    )
+    assert "1000 now: index public.facts_by on public.facts (owner) is gone since" in said
+
+
+def test_a_brin_index_whose_rows_lie_in_another_order_is_likely_the_cause() -> None:
+    made = "CREATE INDEX facts_brin ON public.facts USING brin (owner)"
+    index = [a_part(at, "index", "public.facts_brin", made, value=1.0) for at in (S1, S2)]
+    said = reason(READS, *a_table(S1), *a_table(S2), *index)
+    assert "likely index public.facts_brin (brin) no longer tells the rows of public.facts apart" in said
+    assert "no index serves" not in said
 
 
 def found_of(check: str, calls: float, *metrics: tuple[str, str | None, float, float, float]) -> str:

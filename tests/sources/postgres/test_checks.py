@@ -112,6 +112,19 @@ def _until(database: Database, question: str) -> None:
             "ALTER TABLE public.t ADD CONSTRAINT few CHECK (id < 9) NOT VALID",
             "ALTER TABLE public.t VALIDATE CONSTRAINT few",
         ),
+        (
+            "invalid_objects",
+            "CREATE TABLE public.child (id int PRIMARY KEY, parent int REFERENCES public.t);"
+            "ALTER TABLE public.child DISABLE TRIGGER ALL",
+            "ALTER TABLE public.child ENABLE TRIGGER ALL",
+        ),
+        (
+            "sequences",
+            "CREATE SEQUENCE public.n AS integer; GRANT SELECT ON SEQUENCE public.n TO pdm_monitor;"
+            "ALTER TABLE public.t ADD COLUMN big bigint DEFAULT 1; ALTER SEQUENCE public.n OWNED BY public.t.big;"
+            "GRANT USAGE ON SCHEMA public TO pdm_monitor; SELECT setval('public.n', 2000000000)",
+            "ALTER SEQUENCE public.n AS bigint MAXVALUE 9223372036854775807",
+        ),
         ("table_hygiene", "CREATE TABLE public.bare (id int)", "ALTER TABLE public.bare ADD PRIMARY KEY (id)"),
         (
             "table_hygiene",
@@ -194,6 +207,12 @@ SPLIT = (
             SPLIT + "CREATE INDEX twice ON public.s (note); CREATE INDEX wide ON public.s (note, id)",
         ),
         ("invalid_objects", "ALTER TABLE public.t ADD CONSTRAINT few CHECK (id < 9) NOT VALID"),
+        (
+            "sequences",
+            "CREATE SEQUENCE public.n AS integer; GRANT SELECT ON SEQUENCE public.n TO pdm_monitor;"
+            "ALTER TABLE public.t ADD COLUMN big bigint DEFAULT 1; ALTER SEQUENCE public.n OWNED BY public.t.big;"
+            "GRANT USAGE ON SCHEMA public TO pdm_monitor; SELECT setval('public.n', 2000000000)",
+        ),
         ("table_hygiene", SPLIT + "ALTER TABLE public.s ADD COLUMN parent int REFERENCES public.t"),
         ("table_hygiene", "ALTER TABLE public.t SET UNLOGGED"),
         ("policies", "CREATE POLICY own ON public.t USING (id = 1)"),
@@ -472,6 +491,37 @@ def test_a_policy_that_asks_nothing_any_more_fails(opened: str) -> None:
         "it asks nothing any more, every row is open: permissive r public using (owner"
     )
     assert row["action"] == "Give the policy its condition back"
+
+
+def test_a_trigger_that_is_switched_off_warns_with_the_statement_that_switches_it_on() -> None:
+    made = "CREATE TRIGGER told BEFORE UPDATE ON public.t FOR EACH ROW EXECUTE FUNCTION f()"
+    before, after = ({"trigger public.t.told": text} for text in (made, f"{made} | switched off"))
+    (row,) = between(gauges(S1, {}, before), gauges(S2, {}, after))["drift"]
+    assert (row["severity"], row["evidence"]) == ("warn", "it was switched off")
+    assert row["action"] == "ALTER TABLE public.t ENABLE TRIGGER told;"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "severity"),
+    [
+        ("autovacuum", "off", "warn"),
+        ("session_replication_role of role app", "replica", "warn"),
+        ("fsync", "on", "info"),
+        ("work_mem", "64kB", "info"),
+    ],
+)
+def test_a_setting_that_loses_rows_or_lets_tables_swell_warns(name: str, value: str, severity: str) -> None:
+    same = {"setting timezone": "UTC"}
+    (row,) = between(gauges(S1, {}, same), gauges(S2, {}, {**same, f"setting {name}": value}))["drift"]
+    assert row["severity"] == severity
+
+
+def test_what_is_gone_is_not_called_an_index_when_it_is_none() -> None:
+    old = {"function public.f()": "a", "statistics public.s": "CREATE STATISTICS public.s ON a, b FROM public.t"}
+    same = {"table public.t": "a int"}
+    rows = {r["object"]: r for r in between(gauges(S1, {}, {**same, **old}), gauges(S2, {}, same))["drift"]}
+    assert pd.isna(rows["function public.f()"]["action"])
+    assert rows["statistics public.s"]["action"].endswith("CREATE STATISTICS public.s ON a, b FROM public.t;")
 
 
 def test_row_level_security_switched_off_fails() -> None:

@@ -144,7 +144,6 @@ def _unreadable(look: Look, sequence: str, quoted: str) -> Result:
 def _near_its_end(last: float, row: dict[str, Any]) -> Result:
     pct = 100 * last / row["most"]
     evidence = f"at {last:.0f} of {row['most']:.0f} ({row['type']})"
-    action = "Move the column to bigint before it ends"
     severity = graded(pct, 70, 90)
     return Result(
         "sequences",
@@ -155,5 +154,5 @@ def _near_its_end(last: float, row: dict[str, Any]) -> Result:
         threshold="< 70 %",
         window="now",
         evidence=evidence,
-        action=action,
+        action=row["action"],
     )

@@ -92,5 +92,24 @@ UNION ALL
   ORDER BY 2 LIMIT 500
 )
 UNION ALL
+(
+  -- What is set for a role alone, of which a session of ours knows nothing.
+  SELECT 'setting', s.name || ' of role ' || s.role,
+         CASE WHEN s.name ~ '\.' AND s.name !~ '^(pg_stat_statements|auto_explain|plpgsql)\.' THEN md5(s.value) ELSE left(s.value, 200) END, NULL
+  FROM (
+    SELECT pg_get_userbyid(d.setrole)::text AS role, split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value
+    FROM pg_db_role_setting AS d CROSS JOIN LATERAL unnest(d.setconfig) AS c
+    WHERE d.setrole <> 0 AND d.setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  ) AS s
+  WHERE s.name !~ '(conninfo|passw|command|secret|key|application_name|client_encoding)'
+  ORDER BY 2 LIMIT 500
+)
+UNION ALL
+(
+  SELECT 'statistics', n.nspname || '.' || s.stxname, pg_get_statisticsobjdef(s.oid), NULL
+  FROM pg_statistic_ext AS s JOIN spaces AS n ON n.oid = s.stxnamespace
+  ORDER BY 2 LIMIT 20000
+)
+UNION ALL
 (SELECT 'extension', extname::text, extversion, NULL FROM pg_extension ORDER BY 2 LIMIT 500)
 ORDER BY 1, 2

@@ -2,7 +2,10 @@
 -- Source: pg_sequence, pg_depend; no sequence is opened, because each one opened is locked to the transaction's end.
 SELECT q.oid::text AS id, n.nspname || '.' || q.relname AS object, format('%I.%I', n.nspname, q.relname) AS quoted,
        has_sequence_privilege(q.oid, 'SELECT,USAGE') AS readable,
-       coalesce(t.type, s.seqtypid::regtype::text) AS type, m.most::float8 AS most
+       coalesce(t.type, s.seqtypid::regtype::text) AS type, m.most::float8 AS most,
+       -- Where the column has room and the sequence has not, the sequence alone is to be changed.
+       CASE WHEN t.type = 'bigint' THEN format('ALTER SEQUENCE %I.%I AS bigint MAXVALUE 9223372036854775807;', n.nspname, q.relname)
+         ELSE 'Move the column to bigint before it ends' END AS action
 FROM pg_sequence AS s
 JOIN pg_class AS q ON q.oid = s.seqrelid JOIN pg_namespace AS n ON n.oid = q.relnamespace
 LEFT JOIN LATERAL (
