@@ -498,9 +498,8 @@ def test_an_hour_that_holds_the_deployment_does_not_place_a_fault_before_it() ->
     verdict = judge(a_case(frames, "daily", deployed, END))
     (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
     assert (alert.since, verdict.recommendation) == (deployed, "rollback")
-    rows[len(counted(hour - timedelta(days=7), hour, 60, 1, 0)) + 1]["requests"] = (
-        216  # as much as in each hour since
-    )
+    before = len(counted(hour - timedelta(days=7), hour, 60, requests=1, failed=0))
+    rows[before + 1]["requests"] = 216  # as much as in each hour since
     verdict = judge(a_case(frames | {"request_counts": rows}, "daily", deployed, END))
     assert verdict.recommendation == "investigate", "12 % of all its minutes failed, so that it began before"
 
