@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -43,6 +44,7 @@ OF_A_DAY = re.compile(r"[._-]20\d\d-?[01]\d-?[0-3]\d[._-]")
 SETTLED_S = 3.0  # a file that changed later may still be written to
 CSV = Form("csv", "lines")  # each file has its own columns
 COPY_BYTES = 8 << 20  # bytes held in memory at once
+TOO_LARGE = "is protobuf, or packed without being called .gz, and above 1 GiB: keep it in smaller objects"
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         following: a last line without its end is left for later.
     """
     if isinstance(path, Listed):
-        return _remote_piece(path, register, asked)
+        return _remote_piece(path, register, asked, copies=copies)
     place = Path(path)
     size, stamp = place.stat().st_size, stamp_of(place)
     if not size or register.unchanged(stamp):
@@ -145,7 +147,7 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
         if not found:
             register.add(whole)
         return [replace(p, name=place.name, known=replace(p.known, name=place.name, stamp="")) for p in found]
-    path, made = _readable(place, asked, copies)
+    path, made = _readable(str(place), asked, copies)
     form = sniffed(path, asked)
     before = register.grown_from(place, size)
     key = before.key if before else identity
@@ -177,23 +179,52 @@ def new_pieces(path: str, register: Register, asked: Requests, copies: Path, fol
     return pieces
 
 
-def _readable(place: Path, asked: Requests, copies: Path) -> tuple[str, bool]:
+def _readable(path: str, asked: Requests, copies: Path) -> tuple[str, bool]:
     """What the engine reads of a file: itself or a copy, unpacked or laid out line by line; and whether a copy."""
-    copies.mkdir(parents=True, exist_ok=True)
-    target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
-    if asked.format == "vercel-traces" and place.suffix != ".zst" and not _is_text(place):
-        target = target.with_suffix(".ndjson")
+    suffix = Path(path).suffix
+    if asked.format == "vercel-traces" and suffix != ".zst" and not _is_text(path):
+        place = _at_hand(path, copies)
+        target = _free(copies, path).with_suffix(".ndjson")
         if mending.spans(place, target):
             return str(target), True
-    if place.suffix not in PACKED and mending.packed(place):
+    if suffix not in PACKED and _packed(path):
+        place = _at_hand(path, copies)
+        target = _free(copies, path)
         _unpack(place, target)
         return str(target), True
-    return str(place), False
+    return path, False
 
 
-def _is_text(place: Path) -> bool:
+def _free(copies: Path, path: str) -> Path:
+    """A name for a copy that no other has."""
+    copies.mkdir(parents=True, exist_ok=True)
+    return copies / f"{len(list(copies.iterdir())):05d}-{Path(path).stem}"
+
+
+def _at_hand(path: str, copies: Path) -> Path:
+    """A file of this machine with the content of a file or an object.
+
+    Raises:
+        SourceError: the object cannot be read, or is too large to be kept here.
+    """
+    if not isinstance(path, Listed):
+        return Path(path)
+    if path.size > mending.LARGEST_BYTES:
+        raise SourceError(SOURCE, TOO_LARGE)
+    target = _free(copies, path)
+    remote.objects().fetched(path, target)
+    return target
+
+
+def _packed(path: str) -> bool:
+    """Whether a file is gzip, whatever it is called."""
+    with _bytes_of(path) as file:
+        return file.read(2) == mending.GZIP
+
+
+def _is_text(path: str) -> bool:
     try:
-        return _beginning(str(place)).lstrip("\ufeff \t\r\n").startswith(("{", "["))
+        return _beginning(path).lstrip("\ufeff \t\r\n").startswith(("{", "["))
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(SOURCE, f"cannot be read: {error}") from None
 
@@ -208,8 +239,7 @@ def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
         with gzip.open(place) as file:
             if not register.begun(file.read(HEAD_BYTES)):
                 return None
-        copies.mkdir(parents=True, exist_ok=True)
-        target = copies / f"{len(list(copies.iterdir())):05d}-{place.stem}"
+        target = _free(copies, str(place))
         _unpack(place, target)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(SOURCE, f"cannot be read: {error}") from None
@@ -229,14 +259,16 @@ def _unpack(place: Path, target: Path) -> None:
         raise SourceError(SOURCE, f"cannot be read: {error}") from None
 
 
-def _remote_piece(path: Listed, register: Register, asked: Requests) -> list[Piece]:
+def _remote_piece(path: Listed, register: Register, asked: Requests, copies: Path) -> list[Piece]:
     size = path.size
     identity = hashlib.sha256(f"{path} {size} {path.changed_us}".encode()).hexdigest()[:32]
     if not size or register.holds(identity):
         return []
     name = path.rsplit("/", 1)[-1]
     known = Known(name, size, identity, head="", key=identity, whole=False)
-    return [Piece(str(path), name, size, sniffed(path, asked), key=f"{identity}#0", known=known)]
+    source, made = _readable(path, asked, copies)
+    length = Path(source).stat().st_size if made else size
+    return [Piece(str(source), name, length, sniffed(source, asked), key=f"{identity}#0", known=known)]
 
 
 def _last_line_end(path: Path, start: int, size: int) -> int:
@@ -345,9 +377,16 @@ def opened(path: str) -> Iterator[BinaryIO]:
 
 
 def _bytes_of(path: str) -> BinaryIO:
-    if path.startswith(REMOTE):
-        return BytesIO(remote.objects().beginning(path, 2 * SAMPLE_BYTES))
+    if isinstance(path, Listed):
+        return BytesIO(_begun(str(path), path.size, path.changed_us))
     return Path(path).open("rb")
+
+
+@lru_cache(maxsize=1)
+def _begun(address: str, size: int, changed_us: int) -> bytes:
+    """The beginning of an object as it was listed, which is asked for once however much is looked for in it."""
+    found: bytes = remote.objects().beginning(address, min(size, 2 * SAMPLE_BYTES))
+    return found
 
 
 def batches(pieces: Sequence[Piece], most_bytes: int) -> Iterator[list[Piece]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import obstore
@@ -52,6 +53,17 @@ def beginning(address: str, length: int) -> bytes:
     bucket, key = _parts(address)
     with _told(address):
         return bytes(obstore.get_range(_store(bucket), key, start=0, end=length))
+
+
+def fetched(address: str, target: Path) -> None:
+    """Writes an object into a file.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    bucket, key = _parts(address)
+    with _told(address), target.open("wb") as file:
+        file.writelines(obstore.get(_store(bucket), key))
 
 
 class Storage(AbstractFileSystem):  # type: ignore[misc]

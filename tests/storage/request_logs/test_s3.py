@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, TracesData
 
 from pdmlib.errors import CallError, SourceError
+from pdmlib.storage.request_logs import mending
 from pdmlib.storage.request_logs.ingest import ingest
 from pdmlib.storage.request_logs.s3 import Storage as Objects
-from tests.storage.request_logs.logs import line, site_of, table_of, traffic, write
+from tests.storage.request_logs.logs import START, line, site_of, table_of, traffic, write
 from tests.storage.request_logs.storage import KEY_ID, REGION, SECRET, Storage, storage
 
 PIECE = 4 << 20
@@ -171,3 +174,47 @@ def test_an_object_that_is_replaced_while_it_is_read_is_refused(bucket: Storage)
         file.seek(PIECE - 3)
         with pytest.raises(SourceError, match="PreconditionFailed"):
             file.read(3)
+
+
+def traces() -> bytes:
+    """Two requests as OpenTelemetry's own library sends them: /a in 5 ms, and /b, which failed, in 7."""
+    scopes, start = ScopeSpans(), int(START.timestamp()) * 10**9
+    for number, path, status, ms in ((1, "/a", 200, 5), (2, "/b", 503, 7)):
+        made = scopes.spans.add(trace_id=b"\xab" * 16, span_id=bytes([number] * 8), kind=2, name=f"GET {path}")
+        made.start_time_unix_nano, made.end_time_unix_nano = start, start + ms * 1_000_000
+        made.attributes.add(key="http.response.status_code").value.int_value = status
+    message: bytes = TracesData(resource_spans=[ResourceSpans(scope_spans=[scopes])]).SerializeToString()
+    return message
+
+
+@pytest.mark.parametrize("name", ["plain.pb", "packed.pb.gz", "packed.pb", "collector.otlp", "packed.collector"])
+def test_traces_as_protobuf_are_read_from_a_bucket(bucket: Storage, tmp_path: Path, name: str) -> None:
+    """As the body of a request has them, and as the Collector writes files: behind their length in four bytes."""
+    content = traces()
+    if "collector" in name:
+        content = len(content).to_bytes(4, "big") + content
+    (bucket.folder / name).write_bytes(gzip.compress(content) if "packed" in name else content)
+    site = site_of(format="vercel-traces", columns={})
+    report = ingest(site, [f"s3://logs/{name}"], tmp_path / "store")
+    assert (report.requests, report.rejected, report.failed) == (2, 0, ())
+    found = sorted((row[1], row[3], row[4]) for row in table_of(tmp_path / "store"))
+    assert found == [("/a", 200, 5.0), ("/b", 503, 7.0)]
+    bucket.asked.clear()
+    assert ingest(site, [f"s3://logs/{name}"], tmp_path / "store").files_known == 1
+    assert bucket.calls("GET") == 0
+
+
+def test_a_drain_that_is_packed_and_not_called_so_is_read_from_a_bucket(bucket: Storage, tmp_path: Path) -> None:
+    plain = write(tmp_path / "plain.ndjson", [line("a"), line("b")])
+    (bucket.folder / "drain.json").write_bytes(gzip.compress(plain.read_bytes()))
+    assert ingest(site_of(), ["s3://logs/drain.json"], tmp_path / "store").requests == 2
+
+
+def test_protobuf_that_is_too_large_for_a_copy_says_what_to_do(
+    bucket: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mending, "LARGEST_BYTES", 20)
+    (bucket.folder / "t.pb").write_bytes(traces())
+    report = ingest(site_of(format="vercel-traces", columns={}), ["s3://logs/t.pb"], tmp_path / "store")
+    reason = "is protobuf, or packed without being called .gz, and above 1 GiB: keep it in smaller objects"
+    assert report.failed == (("t.pb", reason),)
