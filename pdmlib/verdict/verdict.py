@@ -14,6 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
@@ -26,7 +27,7 @@ from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
 from pdmlib.verdict.causes import Cause, action_items, causes_of, lowered
-from pdmlib.verdict.checklist import checklist
+from pdmlib.verdict.checklist import Witness, checklist
 from pdmlib.verdict.ladder import reading_of, target_in_words
 from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
@@ -201,6 +202,14 @@ def _checklist(
         days=tables["daily"],
         incidents=tables["incidents"],
         probes=case["deployment_probes"].to_dict("records"),
+        witnesses={
+            name: said
+            for name, say in (
+                (Witness.WEBHOOKS, operational.webhooks_off),
+                (Witness.RECORDED, operational.recorded),
+            )
+            if (said := say(case))
+        },
     )
 
 

@@ -252,6 +252,22 @@ def _failed_probes(case: Case, name: str) -> Iterator[Cause]:
         yield Cause(f"the test {row['what']} failed ({row['evidence']})", f"a test {row['what']} works")
 
 
+def webhooks_off(case: Case) -> str:
+    """The endpoints for events that a vendor has switched off now; empty where none is, or nobody can tell."""
+    return "; ".join(
+        cause.words
+        for name in TITLES
+        for cause in _broken_states(case, name)
+        if cause.words.startswith("webhook ")
+    )
+
+
+def recorded(case: Case) -> str:
+    """Which vendors' logs hold errors of the window, and how many; empty where none does."""
+    vendors = case.within("vendor_errors", "at")["vendor"].value_counts()
+    return "; ".join(f"{TITLES.get(name, name)} recorded {counted(n, 'error')}" for name, n in vendors.items())
+
+
 def _told(case: Case, name: str) -> Iterator[str]:
     """What a vendor that is well tells of itself: errors that it recorded, and its states of now."""
     rows = case.within("vendor_errors", "at")
