@@ -17,6 +17,7 @@ from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.hourly import NEEDED
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
@@ -54,7 +55,6 @@ CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 WATCH = "Monitor, investigate if persists"
 NOBODY = "Look from outside whether users still reach it: domain name, certificate, network, sign-in"
-NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds

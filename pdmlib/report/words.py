@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, State, Status, Trend, amount
+from pdmlib.frames.readings import Reading, State, Status, Trend, amount, aside
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.phases.window import spoken_day
 
@@ -57,7 +57,7 @@ _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a li
 
 def signed(pct: float) -> str:
     """A change in percent, with its sign."""
-    return f"{pct:+.0f} %"
+    return f"{pct:+,.0f} %"
 
 
 def shown(reading: Reading | None) -> str:
@@ -67,7 +67,7 @@ def shown(reading: Reading | None) -> str:
     if reading.value is None:
         source, why = reading.measurement.source or "", reading.reason or ""
         whose = f"{source}: " if reading.measurement.state is State.ERROR and source and source not in why else ""
-        return f"not measured ({whose}{why})"
+        return f"not measured{aside(whose + why)}"
     return number(reading.value, reading.unit)
 
 
@@ -105,7 +105,7 @@ def in_brackets(reading: Reading | None) -> str:
     """What a reading rests on, in brackets behind its value; empty where all is well or nothing is to be said."""
     well = reading is None or (reading.status is Status.PASS and isinstance(reading.value, str))
     evidence = None if reading is None or well else reading.measurement.evidence
-    return f" ({evidence})" if evidence else ""
+    return aside(evidence) if evidence else ""
 
 
 def of_limit(reading: Reading | None, limit: str) -> str:

@@ -346,7 +346,7 @@ def _spoken_against(
 ) -> dict[str, Any]:
     """A box as its readings decide it; not ticked where a finding beside them, or a witness, speaks against it."""
     said = [(name, found[name]) for name in box.told if name in found]
-    if box.witness in witnesses:
+    if box.witness and box.witness in witnesses:
         said.append((box.readings[0], witnesses[box.witness]))
     if decided["state"] == BoxState.FAILED or not said:
         return decided
@@ -403,12 +403,22 @@ def _state(box: Box, readings: list[Reading], found: Mapping[str, str]) -> dict[
     if not readings:
         return {"state": BoxState.MANUAL, "reading": None, "reason": "a person decides"}
     if box.work:
-        told = "; ".join(f"{r.title}: {r.status.value}" for r in readings[:3])
-        return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": f"a person decides ({told})"}
+        told = "; ".join(_measured(r) for r in readings[:3])
+        return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": told}
     failed = [(r, why) for r in readings if (why := _against(box, r, found))]
     unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
     decided, reason = next(iter(failed or unsure), (readings[0], None))
     return {"state": _decided(failed, unsure), "reading": decided.id, "reason": reason}
+
+
+def _measured(reading: Reading) -> str:
+    """A reading beside a box that people decide: its value, and how it stands to its target."""
+    judged = {
+        Status.PASS: ", within its target",
+        Status.WARN: ", beyond its target",
+        Status.FAIL: ", beyond its limit",
+    }
+    return f"{reading.title}: {amount(reading.value, reading.unit)}{judged.get(reading.status, '')}"
 
 
 def _decided(failed: Iterable[Any], unsure: Iterable[Any]) -> BoxState:

@@ -86,6 +86,8 @@ def _platform(cause: Finding, effect: Finding) -> str | None:
     of_database = effect.id == "integration:supabase" and re.search(r"\b(?:db|database)", effect.evidence)
     if cause.id == "db_connection_errors" and of_database:
         return "its platform says so of the database"
+    if cause.id == "db_connection_errors" and effect.id == "sources_read" and effect.value == "postgres":
+        return "what the site keeps in its database is read there"
     down = cause.id in ("db_connection_errors", "integration:supabase")
     return "without its database the application fails" if down and effect.reading in DOWN else None
 

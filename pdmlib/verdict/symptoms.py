@@ -5,11 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import pandas as pd
+
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.onset import Onset, onset_of
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, Status, amount
+from pdmlib.frames.readings import (
+    Answer,
+    Finding,
+    Priority,
+    Reading,
+    State,
+    Status,
+    amount,
+    counted_title,
+    lowered,
+)
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import spoken
 from pdmlib.verdict.alerts import Alert
@@ -51,7 +63,8 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
     goal = (
-        reading.becomes_green or f"{reading.title} is {target_in_words(reading.target, reading.unit)} at present"
+        reading.becomes_green
+        or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
     title = _title(case, reading, alert)
     return Finding(
@@ -115,13 +128,13 @@ def _said(alert: Alert) -> str:
 def _plain(reading: Reading, title: str) -> str:
     """A number beyond its limit as a sentence."""
     value = amount(reading.value, reading.unit)
-    if title != f"{reading.title} {value}":
+    if title != _with_value(reading, value):
         return title
     numbers = reading.target.startswith(("<", ">"))
     return (
         f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
         if numbers
-        else f"{reading.title}: {value}"
+        else title
     )
 
 
@@ -136,9 +149,15 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     if alert is None and _is_unsure(reading):
         return f"{reading.title} {whole}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
-        return f"{reading.title} {whole}"
+        return _with_value(reading, whole)
     since = spoken(alert.window.start, case.site.zone)
     return f"{reading.title}: {amount(alert.value, alert.unit)} since {since}, {whole} over the whole window"
+
+
+def _with_value(reading: Reading, value: str) -> str:
+    """A reading with its value as a title: `Error rate 6 %`, or `3 connection errors` where none should be."""
+    of_none = reading.unit == "count" and reading.target == "0"
+    return counted_title(float(reading.value or 0), reading.title) if of_none else f"{reading.title} {value}"
 
 
 def _unread(case: Case, reading: Reading) -> Finding:
@@ -150,9 +169,10 @@ def _unread(case: Case, reading: Reading) -> Finding:
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action="Make every source readable",
+        action=_look(silent, len(asked)),
         becomes_green="each source of the site file answers"
         + (f" (now without: {_named(silent)})" if silent else ""),
+        value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked)),
     )
@@ -161,11 +181,27 @@ def _unread(case: Case, reading: Reading) -> Finding:
 def _silent(case: Case, sources: list[str], asked: int) -> str:
     """Who was silent; where all were, when that was: nothing else tells since when."""
     if len(sources) == asked:
-        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}"
+        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case)}"
     if not sources:
         return "Some of what was asked for could not be read or understood"
     named = _named(sources)
     return f"{named[:1].upper()}{named[1:]} could not be read"
+
+
+def _last_heard(case: Case) -> str:
+    """The newest look that the history keeps, behind the moment of one at which nobody answered."""
+    kept = [case[name]["at"].max() for name in ("host_metrics", "database_gauges")]
+    kept = [moment for moment in kept if not pd.isna(moment) and moment < case.scope.as_of]
+    return f"; the last answer is of {spoken(max(kept), case.site.zone)}" if kept else ""
+
+
+def _look(silent: list[str], asked: int) -> str:
+    """Who has to be asked what, so that a source is read again."""
+    if len(silent) == asked:
+        return "Look whether this machine reaches the network, then run pdm doctor: it says why each is silent"
+    if not silent:
+        return "Run pdm doctor --explain: it says what was asked for and could not be read or understood"
+    return f"Run pdm doctor: it says why {_named(silent)} cannot be read, and what is missing"
 
 
 def _named(sources: list[str]) -> str:

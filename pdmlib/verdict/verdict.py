@@ -19,14 +19,14 @@ from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount, counted
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount, counted, lowered
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
-from pdmlib.verdict.causes import Cause, action_items, causes_of, lowered
+from pdmlib.verdict.causes import Cause, action_items, causes_of
 from pdmlib.verdict.checklist import Witness, checklist
 from pdmlib.verdict.ladder import reading_of, target_in_words
 from pdmlib.verdict.present import now_of
