@@ -53,6 +53,7 @@ SLOW = "Check database queries, optimize"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
+CROWD = "Find out where the requests come from, and whether the platform carries them"
 WATCH = "Monitor, investigate if persists"
 NOBODY = "Look from outside whether users still reach it: domain name, certificate, network, sign-in"
 P95_SHARE = 0.95
@@ -446,10 +447,10 @@ _ERRORS = (
     Limit(">=", 0.5, Status.WARN, priority=Priority.P2, action=WATCH),
 )
 _TRAFFIC = (
-    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True, of="baseline"),
+    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CROWD, critical=True, of="baseline"),
     # The guide's factor of ten the other way: probes may find well what no user reaches any more.
     Limit("<", 0.1, Status.FAIL, priority=Priority.P1, action=NOBODY, of="baseline"),
-    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=CAUSE, of="baseline"),
+    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=NOBODY, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)

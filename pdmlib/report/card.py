@@ -14,6 +14,7 @@ import pandas as pd
 
 from pdmlib.analysis.availability.uptime import uptime_segments
 from pdmlib.analysis.catalogue import metrics_in
+from pdmlib.analysis.limits import for_case
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Coverage
@@ -148,8 +149,16 @@ def _sentence(verdict: Verdict) -> str:
     if over and verdict.status is not ReportStatus.GREEN:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
-        return f"{head}. Every limit holds, and nothing was found that began with the deployment."
+        holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
+        return f"{head}. {holds}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
+
+
+def _perhaps_beyond(verdict: Verdict) -> bool:
+    """Whether a rate is beyond a limit of its own, if only by what chance may bring."""
+    case = verdict.case
+    limits = {m.id: for_case(case, m).limits for m in metrics_in(case)}
+    return any(r.unsure and any(limit.holds(r.value) for limit in limits.get(r.id, ())) for r in verdict.readings)
 
 
 def _troubled(verdict: Verdict) -> str:

@@ -161,6 +161,13 @@ def _measured(cause: Finding, effect: Finding) -> str | None:
     return "it is what the reading measures" if same and cause.id != cause.reading else None
 
 
+def _same_feature(cause: Finding, effect: Finding) -> str | None:
+    """A feature of which nothing can be completed has no rate of completions that people could raise."""
+    of, what = effect.id.rpartition(":")[::2]
+    idle = of.startswith("feature:") and cause.id in (f"{of}:broken", f"{of}:abandoned")
+    return "nothing of it was completed" if what == "rate" and idle else None
+
+
 def _job(cause: Finding, effect: Finding) -> str | None:
     return _shares(cause, effect) if _kind(cause, "cron:") and _kind(effect, "feature:") else None
 
@@ -192,6 +199,7 @@ RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _slower_together,
     _error,
     _job,
+    _same_feature,
     _traffic,
     _measured,
     _error_rate,

@@ -19,11 +19,12 @@ from pdmlib.frames.readings import (
     State,
     Status,
     amount,
+    aside,
     counted_title,
     lowered,
 )
-from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import spoken
+from pdmlib.phases.phase import HOUR, Topic
+from pdmlib.phases.window import Window, spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import step_of, target_in_words
 from pdmlib.verdict.present import now_of
@@ -35,6 +36,8 @@ TIMELESS = re.compile(
     "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
 NAMED = 3  # sources that a sentence has room for
+SHORT_HOURS = 3  # in which people count minutes
+LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
 
 
@@ -131,11 +134,10 @@ def _plain(reading: Reading, title: str) -> str:
     if title != _with_value(reading, value):
         return title
     numbers = reading.target.startswith(("<", ">"))
-    return (
-        f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
-        if numbers
-        else title
-    )
+    if numbers:
+        return f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
+    told = reading.measurement.evidence or ""
+    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE else "")
 
 
 def _is_unsure(reading: Reading) -> bool:
@@ -150,13 +152,19 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
         return f"{reading.title} {whole}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
-    since = spoken(alert.window.start, case.site.zone)
-    return f"{reading.title}: {amount(alert.value, alert.unit)} since {since}, {whole} over the whole window"
+    now, whole = (said.removesuffix(" per min") for said in (amount(alert.value, alert.unit), whole))
+    return f"{reading.title}: {now} in the last {_long(alert.window)}, {whole} over the whole window"
+
+
+def _long(window: Window) -> str:
+    """How long a window is, so that nobody takes its start for when something began."""
+    hours = window.seconds / HOUR.total_seconds()
+    return amount(round(60 * hours), "min") if hours < SHORT_HOURS else amount(round(hours), "h")
 
 
 def _with_value(reading: Reading, value: str) -> str:
     """A reading with its value as a title: `Error rate 6 %`, or `3 connection errors` where none should be."""
-    of_none = reading.unit == "count" and reading.target == "0"
+    of_none = reading.target == "0"
     return counted_title(float(reading.value or 0), reading.title) if of_none else f"{reading.title} {value}"
 
 

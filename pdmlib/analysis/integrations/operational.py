@@ -16,7 +16,13 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations import emails, messages, payments, since
-from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
+from pdmlib.analysis.integrations.shares import (
+    CHECK,
+    PRESENT_EMAILS,
+    PRESENT_MESSAGES,
+    PRESENT_PAYMENTS,
+    Cause,
+)
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
@@ -306,7 +312,7 @@ def _still(case: Case, name: str) -> bool:
     """
     if any(cause.since for cause in causes_of(case, name)):
         return True
-    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
     return any(causes_of(now, name))
 
