@@ -11,7 +11,7 @@ from typing import Any
 
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
-from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount
+from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount, aside, counted_title
 from pdmlib.frames.states import Proof
 from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.phases.window import spoken_day
@@ -440,10 +440,12 @@ def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None
 
 
 def _beyond(reading: Reading) -> str:
-    """A reading beyond its limit: the reason, behind the value where that is more than a count or a word."""
+    """A reading beyond its limit: the reason, behind the value where that is more than a word."""
     if reading.reason is None:
         return f"{reading.title}: {amount(reading.value, reading.unit)}"
     value = amount(reading.value, reading.unit)
+    if reading.target == "0" and isinstance(reading.value, int):
+        return f"{counted_title(reading.value, reading.title)}{aside(reading.reason)}"
     return reading.reason if value == amount(reading.value) else f"{value}: {reading.reason}"
 
 

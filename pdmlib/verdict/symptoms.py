@@ -164,8 +164,9 @@ def _long(window: Window) -> str:
 
 def _with_value(reading: Reading, value: str) -> str:
     """A reading with its value as a title: `Error rate 6 %`, or `3 connection errors` where none should be."""
-    of_none = reading.target == "0"
-    return counted_title(float(reading.value or 0), reading.title) if of_none else f"{reading.title} {value}"
+    if reading.target == "0":
+        return counted_title(float(reading.value or 0), reading.title)
+    return f"{reading.title}{':' * isinstance(reading.value, bool)} {value}"
 
 
 def _unread(case: Case, reading: Reading) -> Finding:
