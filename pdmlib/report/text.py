@@ -94,7 +94,9 @@ def good(verdict: Verdict) -> list[str]:
     ]
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
-        lines.append(f"✓ {len(met)} features reached their target: " + ", ".join(str(row["title"]) for row in met))
+        lines.append(
+            f"✓ {counted(len(met), 'feature')} at or above target: " + ", ".join(str(row["title"]) for row in met)
+        )
     return lines
 
 
@@ -157,9 +159,7 @@ def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
 def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
     zone, app = verdict.case.site.zone, verdict.reading("app_up")
     what = "of downtime" if row["reading"] == "app_up" else "in which too many requests failed"
-    start, minutes = spoken(parse_time(row["start"]), zone), words.number(row["minutes"], "min")
-    if row["minutes"] < 1:
-        minutes = "Less than a minute"
+    start, minutes = spoken(parse_time(row["start"]), zone), words.lasting(row["minutes"])
     if row["end"]:
         return f"{minutes} {what}, {start} to {spoken(parse_time(row['end']), zone)}, {row['status']}"
     sure = row["reading"] != "app_up" or (app is not None and app.value is False)
@@ -246,6 +246,7 @@ def _environment() -> Environment:
         "in_words": words.in_words,
         "code": words.code,
         "day": words.day,
+        "day_or_words": words.day_or_words,
         "counted": counted,
         "aside": aside,
     }

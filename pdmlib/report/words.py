@@ -43,6 +43,7 @@ OUTCOMES = {
     Outcome.FAILED: "✗ FAILED",
     Outcome.UNKNOWN: "? NOT KNOWN",
 }
+LONG_MIN = 180  # from which people count hours
 LINE, SENTENCES = 300, 1500
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 # What Markdown would act on, and no more: a text full of backslashes cannot be pasted into a chat. Stars and
@@ -51,6 +52,7 @@ _SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\
 # What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
 _LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 _LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
 _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit
 
@@ -149,7 +151,19 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
 
 def day(value: str | None) -> str:
     """An ISO date as a person says it; `open` where there is none."""
-    return spoken_day(date.fromisoformat(value)) if value else "open"
+    return day_or_words(value) if value else "open"
+
+
+def day_or_words(text: str) -> str:
+    """An ISO date as a person says it, and words as they are."""
+    return spoken_day(date.fromisoformat(text)) if _ISO_DAY.fullmatch(text) else text
+
+
+def lasting(minutes: float) -> str:
+    """How long something took, at the start of a sentence."""
+    if minutes < 1:
+        return "Less than a minute"
+    return number(minutes, "min") if minutes < LONG_MIN else number(round(minutes / 60), "h")
 
 
 def deployed(case: Case) -> str:

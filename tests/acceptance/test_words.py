@@ -25,9 +25,9 @@ pytestmark = pytest.mark.slow
 SLIPS = {
     "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|%)",
     "one of many": (
-        r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states|times)\b"
+        r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states|times|features)\b"
     ),
-    "a time of nothing": r"(?<![\d.,:])0\.0 (?:ms|s|%)",
+    "a time of nothing": r"(?<![\d.,:])0\.0 (?:ms|s|%|MB|GB)",
     "a share without a space": r"\d%",
     "a word twice": r"\b([a-z]+) \1\b",
     "a zero of nothing": r"\d\.0 times",
@@ -37,6 +37,8 @@ SLIPS = {
     "a stop twice": r"(?<!\.)\.\.(?!\.)|;\.|\.;|,\.",
     "brackets in brackets": r"(?<=\s)\([A-Za-z0-9/][^()\n]* \((?![^()]*\)::)[^()\n]*\)",
     "a count behind its name": r"^[A-Z][a-z-]+(?: [a-z-]+)*s(?: [a-z]+)* \d[\d,]*$",
+    "a chance with an exponent": r"\d(?:\.\d+)?e[-+]\d+ %",
+    "days in minutes": r"(?<![\d.,])\d,\d{3} min in which",
     "an order to whoever it may concern": r"\b[Mm]ake every\b|\b[Ll]ook into it\b|\b[Ff]ix everything\b",
     "a capital after when": (
         r"GREEN when (?!Twilio|Stripe|Resend|Supabase|Sentry|Opportunit|Promotion|Review|Loyalty|Portal)[A-Z][a-z]"
@@ -86,6 +88,7 @@ LAID_OUT = {
     "a box and its reason in one": r"^- \[ \] (?![^\n]* · )[^\n]*(?: a person decides|: failed)",
     "a backslash": r"\\(?=[^\w\s])",
     "an entity": r"&(?:amp|lt|gt|quot|#\d+);",
+    "a day as programs write it": r"\b20\d\d-\d\d-\d\d\b(?!T)",
     "a bracket behind a bracket": r"\([^()\n]*\) \((?!P\d)[^()\n]*\)",
 }
 
@@ -104,6 +107,9 @@ def slips_of_markdown(text: str) -> list[str]:
         ("brackets in brackets", "not measured (probes found it down (HTTP 503, unhealthy), while it served)"),
         ("a count behind its name", "Connection errors 3"),
         ("an order to whoever it may concern", "Make every source readable"),
+        ("a chance with an exponent", "the chance of none is 1e-05 %"),
+        ("days in minutes", "1,740 min in which too many requests failed"),
+        ("one of many", "1 features reached their target"),
         ("a capital after when", "Becomes GREEN when Response time p95 is under 1,000 ms"),
     ],
 )
@@ -112,7 +118,7 @@ def test_a_slip_of_each_kind_is_seen(kind: str, text: str) -> None:
 
 
 def test_a_slip_of_each_kind_of_the_layout_is_seen() -> None:
-    shown = "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; (vercel: 503) (vercel)"
+    shown = "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10 (vercel: 503) (vercel)"
     assert [said.partition(":")[0] for said in slips_of_markdown(shown)] == list(LAID_OUT)
 
 

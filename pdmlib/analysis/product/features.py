@@ -248,8 +248,7 @@ def _silent_since(case: Case, feature: Feature, day: datetime) -> datetime:
     """The start of the first silent day, or the deployment where nothing came between them either."""
     deployed, found = case.scope.deployed_at, amounts(case, feature.name)
     between = Window(deployed, day)
-    near = timedelta(0) < day - deployed < DAY
-    return deployed if near and found is not None and not found.within(between) else day
+    return deployed if deployed < day and found is not None and not found.within(between) else day
 
 
 def _broken(case: Case, feature: Feature, use: Use) -> Finding:
@@ -262,7 +261,7 @@ def _broken(case: Case, feature: Feature, use: Use) -> Finding:
         priority=Priority.P1,
         reading=f"feature_{feature.name}",
         evidence=f"{use.attempts:g} of {feature.attempts} and none of {feature.name} since {day}; before the "
-        f"deployment {rate:.1f} % were completed, so the chance of none is {100 * (use.chance or 0):.2g} %.",
+        f"deployment {rate:.1f} % were completed, so the chance of none is {_chance(use.chance or 0.0)}.",
         action=TEST,
         becomes_green=f"completions are counted again (now 0 of {use.attempts:g}; about "
         f"{use.attempts * rate / 100:.0f} are usual)",
