@@ -95,6 +95,14 @@ DATABASE = (
     "db_cache_hit_pct",
     "db_slow_queries",
 )
+EXCHANGED = (  # with the integrations, by which they are told to work
+    "payment_failures",
+    "payments_declined_pct",
+    "webhooks_pending",
+    "sms_failed_pct",
+    "email_bounce_pct",
+    "email_failed_pct",
+)
 JOBS = ("cron_jobs_expected", "cron_runs_expected")  # by which jobs are told that fail unlisted or never ran
 
 FIRST_HOUR: tuple[Box, ...] = (
@@ -128,7 +136,13 @@ FIRST_HOUR: tuple[Box, ...] = (
         counted=True,
         proof=("stripe", "webhook"),
     ),
-    Box("Integration Health", "No integration errors in logs", ("integration_*",), witness=Witness.RECORDED),
+    Box(
+        "Integration Health",
+        "No integration errors in logs",
+        ("integration_*",),
+        told=EXCHANGED,
+        witness=Witness.RECORDED,
+    ),
 )
 FIRST_DAY: tuple[Box, ...] = (
     Box(
@@ -206,7 +220,7 @@ OVERNIGHT: tuple[Box, ...] = (
         told=JOBS,
     ),
     Box("Overnight Health Check", "Database health good", DATABASE, told=("db_slow_queries",)),
-    Box("Overnight Health Check", "Integration health good", ("integration_*",)),
+    Box("Overnight Health Check", "Integration health good", ("integration_*",), told=EXCHANGED),
     Box(
         "Daily Metrics Review",
         "Metrics stable or improving",
@@ -307,13 +321,17 @@ def checklist(
     """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it.
 
     Args:
+        findings: and readings beyond their limits, as findings of their own name.
         days: rows of the table `daily`.
         incidents: rows of the table `incidents`.
         probes: rows of the frame `deployment_probes`.
         witnesses: what each of them says against a box.
     """
     known = {reading.id: reading for reading in readings}
+    # What was found of a reading tells more than that it is beyond its limit, so that it is taken where both are.
+    findings = sorted(findings, key=lambda finding: finding.id != finding.reading)
     found = {finding.reading: finding.title for finding in findings if finding.active}
+    now = {f.id: f.title for f in findings if f.active and f.id == f.reading}
     spikes = {row["reading"]: _spike(row) for row in incidents}
     whole = [row for row in days if row["complete"]]
     edges = {m.id: target_edge(in_force(m, site, phase.name)) or target_edge(m) for m in all_metrics(site)}
@@ -327,7 +345,8 @@ def checklist(
             _by_days(box.by_days, [(n, titles[n]) for n in box.readings], whole, found)
             if box.by_days
             else _proven(
-                _state(box, _deciding(box, known), spikes if box.at_no_time else found), _proofs(box, probes)
+                _state(box, _deciding(box, known), found=spikes if box.at_no_time else found, now=now),
+                _proofs(box, probes),
             ),
             {**(spikes if box.by_days else {}), **found},
             witnesses,
@@ -398,14 +417,18 @@ def _deciding(box: Box, known: Mapping[str, Reading]) -> list[Reading]:
     return found
 
 
-def _state(box: Box, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
-    """State of a box that readings decide, the one that decided it, and why it is not ticked."""
+def _state(box: Box, readings: list[Reading], found: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
+    """State of a box that readings decide, the one that decided it, and why it is not ticked.
+
+    Args:
+        now: readings beyond a limit at present, though that of the whole window may pass.
+    """
     if not readings:
         return {"state": BoxState.MANUAL, "reading": None, "reason": "a person decides"}
     if box.work:
         told = "; ".join(_measured(r) for r in readings[:3])
         return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": told}
-    failed = [(r, why) for r in readings if (why := _against(box, r, found))]
+    failed = [(r, why) for r in readings if (why := _against(box, r, found) or now.get(r.id))]
     unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
     decided, reason = next(iter(failed or unsure), (readings[0], None))
     return {"state": _decided(failed, unsure), "reading": decided.id, "reason": reason}

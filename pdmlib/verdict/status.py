@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Answer, Priority, Reading, Status
+from pdmlib.frames.readings import Answer, Priority, Reading, Status, aside
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import KEY_READINGS
@@ -90,5 +90,5 @@ def _unknown(readings: Iterable[Reading]) -> list[str]:
     for reading in readings:
         if reading.reason and reading.reason not in unread:
             titles.setdefault(reading.reason, []).append(reading.title)
-    told = [f"not known: {', '.join(named)} ({reason})" for reason, named in titles.items()]
+    told = [f"not known: {', '.join(named)}{aside(reason)}" for reason, named in titles.items()]
     return [f"{NOT_READ}: {unread}", *told] if unread else told

@@ -125,7 +125,7 @@ def judge(case: Case) -> Verdict:
     if case.scope.phase.named_window:
         for name, make in _incident_tables(metrics, readings).items():
             tables[name] = _parts(case, make, f"table {name}")
-    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
+    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, everything, tables), "checklist")
     readings = (*readings, *_broken(case))
     # What no site is excused from is told apart where it is old, and decides all the same.
     standing -= {f.id for f in everything if f.decides}
@@ -191,7 +191,7 @@ def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
 def _checklist(
     case: Case,
     readings: tuple[Reading, ...],
-    findings: tuple[Finding, ...],
+    findings: list[Finding],
     tables: Mapping[str, list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     return checklist(

@@ -313,3 +313,19 @@ def test_a_customer_who_cannot_get_in_complains_too():
     bugs, access = reading("tickets_bug", 0), reading("tickets_access", 2)
     assert states("day1", bugs, access)["No complaints from users"] == "failed"
     assert states("day1", bugs, reading("tickets_access", 0))["No complaints from users"] == "done"
+
+
+def test_a_limit_that_is_broken_now_forbids_a_tick_though_the_week_passes():
+    """Twelve times the traffic of an hour is twice that of the week, and not above it."""
+    week = reading("requests_per_min_avg", 22.2, Status.PASS)
+    now = a_finding("requests_per_min_avg", "Requests per minute: 418 in the last 60 min")
+    assert states("week1", week)["Traffic patterns normal"] == "done"
+    assert states("week1", week, findings=(now,))["Traffic patterns normal"] == "failed"
+    assert states("week1", week, findings=(replace(now, active=False),))["Traffic patterns normal"] == "done"
+
+
+def test_emails_that_bounce_now_are_no_good_health_of_integrations():
+    well = reading("integration_resend", "OPERATIONAL", Status.PASS)
+    bounced = a_finding("email_bounce_pct", "Emails bounced: 7.41 % in the last 12 h")
+    assert states("week1", well)["Integration health good"] == "done"
+    assert states("week1", well, findings=(bounced,))["Integration health good"] == "failed"
