@@ -76,10 +76,11 @@ INSIDE = {
     "verdict": """
         changes sides
         verdict
+        checklist
         status symptoms
         alerts
         causes present
-        checklist ladder links
+        ladder links
     """,
     "analysis": """
         catalogue

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from pdmlib.analysis.traffic.populations import population, populations
+from pdmlib.analysis.compare.change import weeks_before
+from pdmlib.analysis.traffic.populations import populations, requests_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import day_of, days_between, parse_time, spoken, spoken_day
@@ -48,15 +49,17 @@ def _how(row: dict[str, object]) -> str:
 
 
 def _traffic(case: Case) -> Iterator[str]:
-    now = next(populations(case.at(case.scope.window)), None)
-    if now is None:
+    """More or less of it than in the same hours of the weeks before: a morning is busier than its week."""
+    whole = case.at(case.scope.window)
+    found = next(populations(whole), None)
+    if found is None:
         return
-    before = population(case.at(case.scope.before), now.source)
-    if before is None or not before.requests:
+    now, usual = requests_of(whole, found.source), weeks_before(whole, lambda one: requests_of(one, found.source))
+    if now is None or not usual.expected:
         return
-    factor = now.rate / before.rate
+    factor = now / usual.expected
     if factor > SHIFT or factor < 1 / SHIFT:
-        yield f"traffic is {factor:.2g} times that of the seven days before the deployment"
+        yield f"traffic is {factor:.2g} times that of the same hours of the weeks before"
 
 
 def _vendors(case: Case) -> Iterator[str]:

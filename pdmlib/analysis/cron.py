@@ -469,9 +469,14 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
         since=begun or first,
         active=over == 0,
         value=len(hit),
-        said=f"The job {job} {DID[word]} {_of_its(len(hit), len(due))}",
+        said=f"The job {job} {_did(word, hit)} {_of_its(len(hit), len(due))}",
         threshold="> 0",
     )
+
+
+def _did(word: str, hit: pd.DataFrame) -> str:
+    """What became of the runs; one that began and never ended has told nobody that it failed."""
+    return "did not end in" if hit["state"].eq(Slot.HUNG).all() else DID[word]
 
 
 def _of_its(hit: int, due: int) -> str:

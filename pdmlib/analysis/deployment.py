@@ -51,7 +51,7 @@ def deploy_errors(case: Case) -> Measurement:
     made = (table["created_at"] >= case.window.start) & (table["created_at"] < case.window.end)
     failed = table[(table["state"] == "ERROR") & (made | (table["deployment"] == ours["deployment"]))]
     names = [f"{d}: {e}" for d, e in zip(failed["deployment"], failed["error"].fillna("failed"), strict=True)]
-    if not lines and not names and (untold := _untold(unclear)):
+    if not lines and not names and (untold := _untold(unclear) or _unread_log(case)):
         return untold
     return Measurement(
         State.MEASURED,
@@ -60,6 +60,13 @@ def deploy_errors(case: Case) -> Measurement:
         window=case.window,
         evidence="; ".join([*names, *lines][:3]) or f"{_named(ours)} is {ours['state']}{_way_back(case, ours)}",
     )
+
+
+def _unread_log(case: Case) -> Measurement | None:
+    """Why errors of the deployment itself are not known: its log was not read."""
+    if case.window.start > case.scope.deployed_at or case.answered("vercel", "build_logs"):
+        return None
+    return case.missing("vercel", "build_logs", "the deployment's log was not read")
 
 
 def _untold(unclear: str | None) -> Measurement | None:

@@ -17,6 +17,7 @@ from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.hourly import NEEDED
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
@@ -52,9 +53,9 @@ SLOW = "Check database queries, optimize"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
+CROWD = "Find out where the requests come from, and whether the platform carries them"
 WATCH = "Monitor, investigate if persists"
 NOBODY = "Look from outside whether users still reach it: domain name, certificate, network, sign-in"
-NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds
@@ -446,10 +447,10 @@ _ERRORS = (
     Limit(">=", 0.5, Status.WARN, priority=Priority.P2, action=WATCH),
 )
 _TRAFFIC = (
-    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CAUSE, critical=True, of="baseline"),
+    Limit(">", 10, Status.FAIL, priority=Priority.P1, action=CROWD, critical=True, of="baseline"),
     # The guide's factor of ten the other way: probes may find well what no user reaches any more.
     Limit("<", 0.1, Status.FAIL, priority=Priority.P1, action=NOBODY, of="baseline"),
-    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=CAUSE, of="baseline"),
+    Limit("<", 0.5, Status.WARN, priority=Priority.P2, action=NOBODY, of="baseline"),
     Limit(">", 2, Status.WARN, action=WATCH, of="baseline"),
 )
 _NONE = (Limit(">", 0, Status.WARN, action=SLOW),)

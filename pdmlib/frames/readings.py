@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,7 @@ from pdmlib.phases.window import Window
 Value = float | int | str | bool | None
 ISO_4217 = 3  # letters of a currency, all capitals
 TWO_DIGITS, THREE_DIGITS = 10, 100  # below them a number has two digits and one behind the point
+_PLURAL = re.compile(r"\b(\w+?)(ies|s)\b")
 FEWEST_EVENTS = 3  # of one event in eight Wilson's lower bound is above 2 %, and it is one event
 
 
@@ -55,6 +57,24 @@ def number_of(value: object) -> float | None:
 def counted(count: float, noun: str, many: str = "") -> str:
     """So many of something, in the singular for one; `many` is a plural that is not formed with an s."""
     return f"{count:,.0f} {noun if count == 1 else many or noun + 's'}"
+
+
+def counted_title(count: float, title: str) -> str:
+    """So many of what a title names in the plural: `3 connection errors`, `1 slow query`."""
+    name = lowered(title)
+    if count == 1:
+        name = _PLURAL.sub(lambda found: found[1] + ("y" if found[2] == "ies" else ""), name, count=1)
+    return f"{amount(count)} {name}"
+
+
+def lowered(title: str) -> str:
+    """A title inside a sentence; an abbreviation at its start stays."""
+    return title if title[:2].isupper() else title[:1].lower() + title[1:]
+
+
+def aside(text: str) -> str:
+    """What explains a word, behind it: in brackets, or behind a colon where it has brackets of its own."""
+    return f": {text}" if "(" in text else f" ({text})"
 
 
 class State(StrEnum):

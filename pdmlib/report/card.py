@@ -14,15 +14,17 @@ import pandas as pd
 
 from pdmlib.analysis.availability.uptime import uptime_segments
 from pdmlib.analysis.catalogue import metrics_in
+from pdmlib.analysis.limits import for_case
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Coverage
-from pdmlib.frames.readings import Answer, Priority, Reading, State, Status, amount
+from pdmlib.frames.readings import Answer, Priority, Reading, State, Status, amount, aside, lowered
 from pdmlib.frames.states import Outcome, Probe, Recommendation, ReportStatus
 from pdmlib.phases.scope import ROLL_OUT
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
-from pdmlib.verdict.causes import Cause, CauseStatus, lowered
+from pdmlib.verdict.causes import Cause, CauseStatus
+from pdmlib.verdict.status import NOT_READ
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
@@ -147,8 +149,16 @@ def _sentence(verdict: Verdict) -> str:
     if over and verdict.status is not ReportStatus.GREEN:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
-        return f"{head}. Every limit holds, and nothing was found that began with the deployment."
+        holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
+        return f"{head}. {holds}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
+
+
+def _perhaps_beyond(verdict: Verdict) -> bool:
+    """Whether a rate is beyond a limit of its own, if only by what chance may bring."""
+    case = verdict.case
+    limits = {m.id: for_case(case, m).limits for m in metrics_in(case)}
+    return any(r.unsure and any(limit.holds(r.value) for limit in limits.get(r.id, ())) for r in verdict.readings)
 
 
 def _troubled(verdict: Verdict) -> str:
@@ -246,11 +256,13 @@ def _unknown(verdict: Verdict) -> str:
 def _unread(row: Coverage) -> str:
     """A source that did not answer, and why; one that answered in part has its details under Sources."""
     why = "partly read" if row.status.heard else f"not read: {words.one_line(row.brief, MOST_REASON)}"
-    return f"{row.source} ({why})"
+    return f"{row.source}{aside(why)}"
 
 
 def _confidence(verdict: Verdict) -> str:
-    first, *rest = [words.one_line(reason, 160) for reason in verdict.confidence_reasons]
+    # What was not read stands beside it, each source with its reason.
+    brief = (r.partition(":")[0] if r.startswith(NOT_READ) else r for r in verdict.confidence_reasons)
+    first, *rest = [words.one_line(reason, 160) for reason in brief]
     return f"{verdict.confidence.value}: {first}{f', and {len(rest)} more reasons' if len(rest) > 1 else ''}"
 
 
@@ -277,7 +289,7 @@ def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
         before="" if flag else _before(verdict, reading, unit),
         status=reading.status.value,
         judged=words.judged(reading),
-        trend=_trend(verdict.case, reading.id),
+        trend=_trend(verdict.case, reading.id) if known else (),
         anchor=reading.section,
     )
 

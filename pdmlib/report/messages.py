@@ -18,7 +18,7 @@ from pdmlib.verdict.verdict import Verdict
 def of_readings(verdict: Verdict, *names: str) -> str:
     """Readings with their values and targets."""
     found = [r for r in (verdict.reading(name) for name in names) if r]
-    return " · ".join(f"{r.title} {words.shown(r)}{_beside(r)}" for r in found)
+    return " · ".join(f"{r.title}{':' * isinstance(r.value, bool)} {words.shown(r)}{_beside(r)}" for r in found)
 
 
 def _beside(r: Reading) -> str:

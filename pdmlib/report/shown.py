@@ -14,6 +14,7 @@ from pdmlib.frames.readings import Reading, counted
 from pdmlib.report import tables, words
 from pdmlib.report.card import Told, card_of
 from pdmlib.report.html import Html, dressed
+from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
@@ -53,7 +54,7 @@ class ShownCause(Cause, Spelt):
             action=self.action,
             fix=self.fix or "",
         )
-        return _alone(tables.causes([(told, self)], {}, {}))
+        return _alone(tables.causes([(told, self)], {}, {}, ""))
 
 
 class Causes(tuple[Cause, ...]):
@@ -75,7 +76,7 @@ class Causes(tuple[Cause, ...]):
         card, verdict = card_of(self._verdict), self._verdict
         where = {f.id: f.reading for f in (*verdict.findings, *verdict.symptoms)}
         told = list(zip((*card.causes, *card.others), verdict.causes, strict=True))
-        return _alone(tables.causes(told, {}, where))
+        return _alone(tables.causes(told, {}, where, none_found(verdict)))
 
 
 def _alone(piece: Html) -> str:

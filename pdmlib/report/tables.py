@@ -32,6 +32,7 @@ BECAME = {
 
 
 ISO, DAY = len("2025-03-10T15:00:00Z"), re.compile(r"\d{4}-\d\d-\d\d")
+NOTHING = "Nothing to show."
 ROWS = 8  # of a table without a rule of its own that are seen at once
 # Which rows of a table are told at once; the others are folded under it. Of these tables the troubled rows count.
 TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
@@ -59,7 +60,7 @@ def table(
     name: str,
     rows: Iterable[Mapping[str, Any]],
     zone: ZoneInfo,
-    empty: str = "Nothing to show.",
+    empty: str = NOTHING,
     most: int | None = None,
 ) -> Html:
     """The rows of a report table as HTML, times in the site's zone; a sentence where there are none.
@@ -285,12 +286,15 @@ def _with_interval(row: Mapping[str, Any], side: str) -> str:
     return words.number(row[side], row["unit"]) + (f" ({bounds})" if bounds else "")
 
 
-def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str]) -> Html:
+def causes(
+    rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], readings: Mapping[str, str], empty: str
+) -> Html:
     """Causes with their evidence, action and fix, what would make them go away, and what became of them.
 
     Args:
         notes: what the analyst says became of a cause, by its id.
         readings: the reading that each finding belongs to, by its id.
+        empty: what it means that there is none.
     """
     listed = [
         {
@@ -302,11 +306,11 @@ def causes(rows: Iterable[tuple[Told, Cause]], notes: Mapping[str, str], reading
         }
         for told, cause in rows
     ]
-    return part(render("causes.html.j2", causes=listed), wrong=len(listed))
+    return part(render("causes.html.j2", causes=listed, empty=empty), wrong=len(listed))
 
 
-def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
-    """Alerts that hold in the latest part of the window."""
+def alerts(rows: Iterable[Alert], zone: ZoneInfo, empty: str) -> Html:
+    """Alerts that hold at present; a sentence where none does."""
     listed = [
         {
             "priority": a.priority.value,
@@ -327,7 +331,7 @@ def alerts(rows: Iterable[Alert], zone: ZoneInfo) -> Html:
         C("since", "Since", cells.text),
     )
     rest = f"{len(listed)} alert{'s' * (len(listed) != 1)}; the causes tell of each"
-    return grid(columns, listed, "No alert holds.", most=0, rest=rest)
+    return grid(columns, listed, empty, most=0, rest=rest)
 
 
 def _from(alert: Alert, zone: ZoneInfo) -> str:

@@ -14,7 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Answer, Priority, Status, counted
+from pdmlib.frames.readings import Answer, Priority, Status, aside, counted
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import parse_time, spoken
 from pdmlib.report import words
@@ -94,7 +94,9 @@ def good(verdict: Verdict) -> list[str]:
     ]
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
-        lines.append(f"✓ {len(met)} features reached their target: " + ", ".join(str(row["title"]) for row in met))
+        lines.append(
+            f"✓ {counted(len(met), 'feature')} at or above target: " + ", ".join(str(row["title"]) for row in met)
+        )
     return lines
 
 
@@ -114,13 +116,13 @@ def nothing(verdict: Verdict) -> str:
     return "Nothing stands out" if any(answers) or not answers else UNREAD
 
 
-UNREAD = "Not known: no source was read"
+NONE, UNREAD = "None", "Not known: no source was read"
 
 
 def none_found(verdict: Verdict) -> str:
     """What an empty list of faults means, by how much was looked at."""
     answers = _answers(verdict)
-    return "None" if all(answers) else "None in what could be read" if any(answers) else UNREAD
+    return NONE if all(answers) else "None in what could be read" if any(answers) else UNREAD
 
 
 def _answers(verdict: Verdict) -> list[bool]:
@@ -157,9 +159,7 @@ def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
 def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
     zone, app = verdict.case.site.zone, verdict.reading("app_up")
     what = "of downtime" if row["reading"] == "app_up" else "in which too many requests failed"
-    start, minutes = spoken(parse_time(row["start"]), zone), words.number(row["minutes"], "min")
-    if row["minutes"] < 1:
-        minutes = "Less than a minute"
+    start, minutes = spoken(parse_time(row["start"]), zone), words.lasting(row["minutes"])
     if row["end"]:
         return f"{minutes} {what}, {start} to {spoken(parse_time(row['end']), zone)}, {row['status']}"
     sure = row["reading"] != "app_up" or (app is not None and app.value is False)
@@ -175,7 +175,7 @@ def next_steps(verdict: Verdict) -> list[str]:
 
 
 BECAME = {
-    CauseStatus.NEW: "Still the case.",
+    CauseStatus.NEW: "{} the case.",
     CauseStatus.STANDING: "There before the deployment.",
     CauseStatus.RECOVERED: "It is over; nothing is noted of it yet.",
 }
@@ -188,18 +188,19 @@ def issue_lines(verdict: Verdict, notes: Notes, priority: Priority) -> list[str]
         for row in _untold(verdict)
         if row["priority"] == priority.value
     ]
-    return lines + [_issue(cause, notes) for cause in verdict.causes if cause.priority is priority]
+    still = "Still" if _soon(verdict.case.scope) else "At the end of the window still"
+    return lines + [_issue(cause, notes, still) for cause in verdict.causes if cause.priority is priority]
 
 
 def _noted(notes: Notes, name: str) -> str:
     return f": {notes.issues[name]}" if name in notes.issues else ""
 
 
-def _issue(cause: Cause, notes: Notes) -> str:
+def _issue(cause: Cause, notes: Notes, still: str) -> str:
     """A cause in Markdown: what, what to do, when it is over, and under it the evidence."""
     fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
-    became = notes.issues.get(cause.id) or BECAME[cause.status]
+    became = notes.issues.get(cause.id) or BECAME[cause.status].format(still)
     action = cause.action.removesuffix(f": {cause.fix}").rstrip(".")
     told = words.markdown(f"{cause.sentence}. {became} {action}.{green}")
     more = [step for step in telling(cause.steps) if step.evidence.rstrip(".") not in cause.sentence]
@@ -245,7 +246,9 @@ def _environment() -> Environment:
         "in_words": words.in_words,
         "code": words.code,
         "day": words.day,
+        "day_or_words": words.day_or_words,
         "counted": counted,
+        "aside": aside,
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)

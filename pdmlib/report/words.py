@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, State, Status, Trend, amount
+from pdmlib.frames.readings import Reading, State, Status, Trend, amount, aside
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.phases.window import spoken_day
 
@@ -43,6 +43,7 @@ OUTCOMES = {
     Outcome.FAILED: "✗ FAILED",
     Outcome.UNKNOWN: "? NOT KNOWN",
 }
+LONG_MIN = 180  # from which people count hours
 LINE, SENTENCES = 300, 1500
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 # What Markdown would act on, and no more: a text full of backslashes cannot be pasted into a chat. Stars and
@@ -51,13 +52,14 @@ _SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\
 # What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
 _LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
 _LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
+_ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
 _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit
 
 
 def signed(pct: float) -> str:
     """A change in percent, with its sign."""
-    return f"{pct:+.0f} %"
+    return f"{pct:+,.0f} %"
 
 
 def shown(reading: Reading | None) -> str:
@@ -67,7 +69,7 @@ def shown(reading: Reading | None) -> str:
     if reading.value is None:
         source, why = reading.measurement.source or "", reading.reason or ""
         whose = f"{source}: " if reading.measurement.state is State.ERROR and source and source not in why else ""
-        return f"not measured ({whose}{why})"
+        return f"not measured{aside(whose + why)}"
     return number(reading.value, reading.unit)
 
 
@@ -105,7 +107,7 @@ def in_brackets(reading: Reading | None) -> str:
     """What a reading rests on, in brackets behind its value; empty where all is well or nothing is to be said."""
     well = reading is None or (reading.status is Status.PASS and isinstance(reading.value, str))
     evidence = None if reading is None or well else reading.measurement.evidence
-    return f" ({evidence})" if evidence else ""
+    return aside(evidence) if evidence else ""
 
 
 def of_limit(reading: Reading | None, limit: str) -> str:
@@ -149,7 +151,19 @@ def local(moment: datetime | str | None, zone: ZoneInfo, pattern: str = "%a %-d 
 
 def day(value: str | None) -> str:
     """An ISO date as a person says it; `open` where there is none."""
-    return spoken_day(date.fromisoformat(value)) if value else "open"
+    return day_or_words(value) if value else "open"
+
+
+def day_or_words(text: str) -> str:
+    """An ISO date as a person says it, and words as they are."""
+    return spoken_day(date.fromisoformat(text)) if _ISO_DAY.fullmatch(text) else text
+
+
+def lasting(minutes: float) -> str:
+    """How long something took, at the start of a sentence."""
+    if minutes < 1:
+        return "Less than a minute"
+    return number(minutes, "min") if minutes < LONG_MIN else number(round(minutes / 60), "h")
 
 
 def deployed(case: Case) -> str:

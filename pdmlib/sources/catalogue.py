@@ -27,7 +27,7 @@ LIMIT_S = 180.0
 SHOWN = 4000  # characters of a detail: dozens of reasons; a screen shows the beginning of it
 NO_ROWS = ("gaps", "understood")  # frames that hold nothing of what was asked for
 OF_SEVERAL = ("feature", "query", "table")
-CUT_OFF = "no probe found it up, and no other source on the web answered either, so the fault may lie on this side"
+CUT_OFF = "no probe and no other source on the web was answered: the fault may lie on this side"
 
 
 @dataclass(frozen=True)

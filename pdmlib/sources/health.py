@@ -49,6 +49,7 @@ _OTHER_PAGE = re.compile(
 _CHECK_LINE = re.compile(r"^\[([+-])\](\S+) (?:ok|excluded: ok|failed\b.*)$", re.MULTILINE)
 _DJANGO = re.compile(r"(working)|(warning): .*|(?:unavailable|unexpected result|unknown error): .*", re.DOTALL)
 _NO_TEXT = {"\0", "\ufffd"}  # what is in bytes that are no UTF-8, once they are read as if they were
+_TAG = re.compile(r"<[^>]*>?")  # what a page is made of, and no word of it
 _HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
 DEEPEST = 4  # levels of a body that are looked at: health formats have three
@@ -268,7 +269,7 @@ def _of_text(text: str, words: Vocabulary) -> Said:
         return Said(words.of(text), text, word=True)
     if _HTML.search(text):
         other = _OTHER_PAGE.search(text)
-        return Said(text=other[0]) if other else Said()
+        return Said(text=" ".join(_TAG.sub(" ", other[0]).split())) if other else Said()
     broken = text.startswith(("{", "[")) or not _NO_TEXT.isdisjoint(text)
     wrong = len(text) <= SHORT and _SIGN_OF_FAULT.search(text)
     return Said(text=text) if broken or wrong else Said()

@@ -39,7 +39,7 @@ NEITHER = "neither the recipient's fault nor ours"
 
 
 def collect(site: Site, scope: Scope) -> threads.Frames:
-    """Frames `messages` (window and the week before), `vendor_errors`, `vendor_states` and `costs`."""
+    """Frames `messages` (since the week before the deployment), `vendor_errors`, `vendor_states` and `costs`."""
     block = site.source("twilio")
     assert isinstance(block, Twilio)
     key = (site.secret(block.user_env), site.secret(block.password_env))
@@ -108,12 +108,12 @@ def _next(body: Mapping[str, Any]) -> str | None:
 
 
 def _messages(reader: Reader, path: str, scope: Scope, codes: Vocabulary) -> threads.Frames:
-    """Messages created in the window or the week before.
+    """Messages created in the window, the week before the deployment or between: a fault may have begun there.
 
     The filter acts on the day of *sending* and leaves out what failed before it was sent. So the newest messages
     are read without it, back to the start of the week before; only where that is too far it is used for the rest.
     """
-    span, wanted = Window(scope.before.start, scope.known.end), (scope.before, scope.known)
+    span = Window(scope.before.start, scope.known.end)
     found, reached = _newest(reader.pages(path, [_SIZE], "messages"), span.start)
     if not reached:
         # A day beyond either end: a message may be sent a day after it was made.
@@ -121,7 +121,7 @@ def _messages(reader: Reader, path: str, scope: Scope, codes: Vocabulary) -> thr
         query = [("DateSent>", since), ("DateSent<", until), _SIZE]
         found += [entry for page in reader.pages(path, query, "messages") for entry in page]
     messages = [m for e in _distinct(found) if (m := Message.of(e, reader.unclear)) is not None]
-    rows = [_message(m, codes, reader.unclear) for m in messages if m.sid and _is_wanted(m, wanted)]
+    rows = [_message(m, codes, reader.unclear) for m in messages if m.sid and _is_wanted(m, span)]
     frames = {"messages": frame("messages", rows)}
     return frames if reached else {**frames, **threads.gaps("twilio", {"messages:unsent": NOT_REACHED})}
 
@@ -156,10 +156,9 @@ def _distinct(found: Iterable[Any]) -> list[Any]:
     return list(known.values())
 
 
-def _is_wanted(message: Message, windows: Iterable[Window]) -> bool:
-    """Whether a message was made in one of the windows; one whose time is not understood may have been."""
-    made = message.date_created
-    return made is None or any(w.contains(made) for w in windows)
+def _is_wanted(message: Message, span: Window) -> bool:
+    """Whether a message was made in the span; one whose time is not understood may have been."""
+    return message.date_created is None or span.contains(message.date_created)
 
 
 def _message(message: Message, codes: Vocabulary, unclear: Unclear) -> dict[str, Any]:

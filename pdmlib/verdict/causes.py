@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import ORDER, Finding, Priority
+from pdmlib.frames.readings import ORDER, Finding, Priority, aside, lowered
 from pdmlib.verdict.links import Link, links_of, root_of
 
 DUE = {Priority.P0: timedelta(0), Priority.P1: timedelta(days=1), Priority.P2: timedelta(days=7)}
@@ -111,7 +111,7 @@ class Cause:
     def sentence(self) -> str:
         """What is noticed and why."""
         if ": " in self.why:
-            return f"{self.said} ({self.why})"
+            return f"{self.said}{aside(self.why)}"
         return f"{self.said}: {self.why}" if self.why else self.said
 
 
@@ -209,11 +209,6 @@ def _because(root: Finding) -> str:
     return _plain(root) if root.id.startswith("integration:") else lowered(_plain(root))
 
 
-def lowered(title: str) -> str:
-    """A title inside a sentence; an abbreviation at its start stays."""
-    return title if title[:2].isupper() else title[:1].lower() + title[1:]
-
-
 def _title(chain: Sequence[Finding]) -> str:
     titles = [finding.title for finding in chain if finding is chain[0] or finding.id != chain[0].reading]
     text = " → ".join(dict.fromkeys(titles[:TOLD]))
@@ -261,7 +256,7 @@ def _item(cause: Cause) -> Mapping[str, Any]:
     fix = f": {cause.fix}" if cause.fix and cause.fix not in cause.action else ""
     return {
         "id": cause.id,
-        "action": f"{cause.action}{fix} ({cause.sentence})",
+        "action": f"{cause.action}{fix}{aside(cause.sentence)}",
         "priority": cause.priority.value,
         "owner": cause.owner,
         "due": cause.due,

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
-from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount
+from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount, aside, counted_title
 from pdmlib.frames.states import Proof
 from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.phases.window import spoken_day
 from pdmlib.site.site import Site
+from pdmlib.verdict.status import MOST_PCT, WHOLE_PCT
 
 
 class BoxState(StrEnum):
@@ -23,6 +25,13 @@ class BoxState(StrEnum):
     DONE = "done"
     FAILED = "failed"
     MANUAL = "manual"  # a person decides
+
+
+class Witness(StrEnum):
+    """What a vendor or the platform says beside the readings, by which a box is not ticked."""
+
+    WEBHOOKS = "webhooks"  # endpoints for events that are switched off
+    RECORDED = "recorded"  # errors of the window in the vendors' own logs
 
 
 @dataclass(frozen=True)
@@ -47,9 +56,12 @@ class Box:
             limit of a time in ms.
         readings: ids of the readings that decide; one that ends in `*` stands for all that begin so.
         none: ticked at zero only, for a count that has no limit of its own.
+        told: ids of readings whose active findings forbid to tick it, whatever their values are.
+        witness: a name of `Witness`, of what the readings do not tell.
         steady: the trend of a reading that forbids to tick it.
         by_days: decided by the newest whole days instead of the whole window.
         used: not ticked where nothing happened.
+        counted: not ticked where nothing was counted by which its readings could be wrong.
         at_no_time: not ticked either where an incident that is over broke the limit for a while.
         work: something that people do: its readings are told beside it, and none of them ticks it.
         each_feature: stands for one box for each feature of the site's day grid.
@@ -60,9 +72,12 @@ class Box:
     text: str = ""
     readings: tuple[str, ...] = ()
     none: bool = False
+    told: tuple[str, ...] = ()
+    witness: Witness | None = None
     steady: Trend | None = None
     by_days: Days | None = None
     used: bool = False
+    counted: bool = False
     at_no_time: bool = False
     each_feature: bool = False
     work: bool = False
@@ -70,6 +85,25 @@ class Box:
 
 
 MS_PER_S = 1000
+CONNECTIONS = ("db_connection_errors", "db_connections_refused")
+DATABASE = (
+    "db_cpu_pct",
+    "db_memory_pct",
+    "db_connections_pct",
+    *CONNECTIONS,
+    "db_storage_pct",
+    "db_cache_hit_pct",
+    "db_slow_queries",
+)
+EXCHANGED = (  # with the integrations, by which they are told to work
+    "payment_failures",
+    "payments_declined_pct",
+    "webhooks_pending",
+    "sms_failed_pct",
+    "email_bounce_pct",
+    "email_failed_pct",
+)
+JOBS = ("cron_jobs_expected", "cron_runs_expected")  # by which jobs are told that fail unlisted or never ran
 
 FIRST_HOUR: tuple[Box, ...] = (
     Box("System Health Check", "Application accessible at production URL", ("app_up",)),
@@ -81,19 +115,33 @@ FIRST_HOUR: tuple[Box, ...] = (
     Box("Error Monitoring", "No new critical/fatal errors", ("issues_critical",)),
     Box("Error Monitoring", "No recurring error patterns", ("issues_recurring",), none=True),
     Box("Error Monitoring", "No security-related errors", ("issues_security",)),
-    Box("Database Health", "Database connections stable", ("db_connections_pct",)),
+    Box("Database Health", "Database connections stable", ("db_connections_pct", *CONNECTIONS)),
     Box("Database Health", "CPU usage < {limit:g}%", ("db_cpu_pct",)),
     Box("Database Health", "Memory usage < {limit:g}%", ("db_memory_pct",)),
-    Box("Database Health", "No connection errors", ("db_connection_errors", "db_connections_refused")),
-    Box("Database Health", "Query performance acceptable", ("query_*", "db_slow_queries")),
+    Box("Database Health", "No connection errors", CONNECTIONS),
+    Box(
+        "Database Health",
+        "Query performance acceptable",
+        ("query_*", "db_slow_queries"),
+        told=("db_slow_queries",),
+    ),
     Box("Integration Health", "Stripe: Test payment processed", proof=("stripe", "payment")),
     Box("Integration Health", "Twilio: Test SMS delivered", proof=("twilio", "message")),
     Box("Integration Health", "Resend: Test email delivered", proof=("resend", "e-mail")),
-    Box("Integration Health", "Webhooks receiving events", ("webhooks_pending",), proof=("stripe", "webhook")),
+    Box(
+        "Integration Health",
+        "Webhooks receiving events",
+        ("webhooks_pending",),
+        witness=Witness.WEBHOOKS,
+        counted=True,
+        proof=("stripe", "webhook"),
+    ),
     Box(
         "Integration Health",
         "No integration errors in logs",
-        ("integration_stripe", "integration_twilio", "integration_resend"),
+        ("integration_*",),
+        told=EXCHANGED,
+        witness=Witness.RECORDED,
     ),
 )
 FIRST_DAY: tuple[Box, ...] = (
@@ -103,16 +151,41 @@ FIRST_DAY: tuple[Box, ...] = (
         ("latency_p50_ms", "latency_p95_ms", "latency_p99_ms"),
     ),
     Box("Performance Metrics", "No timeouts (30s+)", ("timeouts",)),
-    Box("Performance Metrics", "No memory issues", ("memory_limit_hits",)),
+    Box("Performance Metrics", "No memory issues", ("memory_limit_hits", "db_memory_pct")),
     Box("Performance Metrics", "No CPU throttling"),
-    Box("Performance Metrics", "Bundle size unchanged (<{limit:g}KB)", ("bundle_size_kb",)),
-    Box("Cron Job Monitoring", "All cron jobs executed on schedule", ("cron_runs_missed", "cron_runs_late")),
-    Box("Cron Job Monitoring", "No cron job failures", ("cron_runs_failed",)),
-    Box("Cron Job Monitoring", "Execution times acceptable", ("cron_runs_failed", "cron_avg_seconds")),
-    Box("Cron Job Monitoring", "Results as expected (data processed correctly)"),
-    Box("User Activity Monitoring", "Users can login successfully", ("portal_logins",), used=True),
     Box(
-        "User Activity Monitoring", "Core workflows working (create opportunity, etc.)", ("feature_*",), used=True
+        "Performance Metrics",
+        "Bundle size unchanged (<{limit:g}KB)",
+        ("bundle_size_kb",),
+        steady=Trend.UP,
+    ),
+    Box(
+        "Cron Job Monitoring",
+        "All cron jobs executed on schedule",
+        ("cron_runs_missed", "cron_runs_late"),
+        none=True,
+        told=JOBS,
+    ),
+    Box("Cron Job Monitoring", "No cron job failures", ("cron_runs_failed",), told=JOBS[:1]),
+    Box(
+        "Cron Job Monitoring",
+        "Execution times acceptable",
+        ("cron_runs_failed", "cron_avg_seconds"),
+        told=JOBS[:1],
+    ),
+    Box("Cron Job Monitoring", "Results as expected (data processed correctly)"),
+    Box(
+        "User Activity Monitoring",
+        "Users can login successfully",
+        ("app_up", "portal_logins"),
+        used=True,
+        steady=Trend.DOWN,
+    ),
+    Box(
+        "User Activity Monitoring",
+        "Core workflows working (create opportunity, etc.)",
+        ("app_up", "feature_*"),
+        used=True,
     ),
     Box(
         "User Activity Monitoring",
@@ -120,26 +193,34 @@ FIRST_DAY: tuple[Box, ...] = (
         ("unique_users", "page_views"),
         steady=Trend.DOWN,
     ),
-    Box("User Activity Monitoring", "No complaints from users", ("tickets_bug",), none=True),
+    Box(
+        "User Activity Monitoring",
+        "No complaints from users",
+        ("tickets_bug", "tickets_access", "tickets_performance"),
+        none=True,
+    ),
     Box("User Activity Monitoring", "Support tickets normal volume", ("tickets_total",), steady=Trend.UP),
     Box("Feature Usage Tracking", each_feature=True),
-    Box("Feature Usage Tracking", "Customer portal accessible", ("app_up",)),
+    Box("Feature Usage Tracking", "Customer portal accessible", ("app_up", "portal_logins"), used=True),
     Box("Feature Usage Tracking", "Analytics dashboards loading"),
 )
 OVERNIGHT: tuple[Box, ...] = (
-    Box("Overnight Health Check", "No overnight outages", ("downtime_events",), none=True),
-    Box("Overnight Health Check", "No spike in errors", ("error_rate_pct",), at_no_time=True),
-    Box("Overnight Health Check", "Cron jobs executed successfully", ("cron_runs_failed", "cron_runs_missed")),
+    Box("Overnight Health Check", "No overnight outages", ("downtime_events",), none=True, told=("app_up",)),
     Box(
         "Overnight Health Check",
-        "Database health good",
-        ("db_cpu_pct", "db_memory_pct", "db_connection_errors", "db_connections_refused", "db_slow_queries"),
+        "No spike in errors",
+        ("error_rate_pct",),
+        at_no_time=True,
+        told=("error_rate_pct",),
     ),
     Box(
         "Overnight Health Check",
-        "Integration health good",
-        ("integration_stripe", "integration_twilio", "integration_resend", "integration_supabase"),
+        "Cron jobs executed successfully",
+        ("cron_runs_failed", "cron_runs_missed"),
+        told=JOBS,
     ),
+    Box("Overnight Health Check", "Database health good", DATABASE, told=("db_slow_queries",)),
+    Box("Overnight Health Check", "Integration health good", ("integration_*",), told=EXCHANGED),
     Box(
         "Daily Metrics Review",
         "Metrics stable or improving",
@@ -158,6 +239,7 @@ OVERNIGHT: tuple[Box, ...] = (
         "No unusual spikes or drops",
         ("requests_total",),
         by_days=Days((Trend.UP, Trend.DOWN)),
+        told=("app_up", "requests_per_min_avg"),
     ),
     Box("Feature Adoption Tracking", "Features being used", ("feature_*",), used=True),
     Box("Feature Adoption Tracking", "Usage growing or stable", ("feature_*",), steady=Trend.DOWN),
@@ -175,13 +257,13 @@ EVERY_DAY: tuple[Box, ...] = (
     Box("System Health", "No critical errors in Sentry", ("issues_critical",)),
     Box("Database", "CPU usage: <{limit:g}%", ("db_cpu_pct",)),
     Box("Database", "Memory usage: <{limit:g}%", ("db_memory_pct",)),
-    Box("Database", "No connection issues", ("db_connection_errors", "db_connections_refused")),
+    Box("Database", "No connection issues", CONNECTIONS),
     Box("Database", "No slow queries (>100ms)", ("db_slow_queries",)),
     Box("Integrations", "Stripe: No errors", ("integration_stripe", "payment_failures")),
     Box("Integrations", "Twilio: No delivery failures", ("integration_twilio", "sms_failed_pct")),
     Box("Integrations", "Resend: No bounce rate spikes", ("integration_resend", "email_bounce_pct")),
-    Box("Cron Jobs", "All jobs executed successfully", ("cron_runs_missed",)),
-    Box("Cron Jobs", "No failures in last 24 hours", ("cron_runs_failed",)),
+    Box("Cron Jobs", "All jobs executed successfully", ("cron_runs_missed", "cron_runs_failed"), told=JOBS),
+    Box("Cron Jobs", "No failures in last 24 hours", ("cron_runs_failed",), told=JOBS[:1]),
     Box("Feature Usage", each_feature=True),
     Box("Support", "Reviewed new tickets"),
     Box("Support", "No deployment-related issues"),
@@ -234,17 +316,23 @@ def checklist(
     days: Iterable[Mapping[str, Any]] = (),
     incidents: Iterable[Mapping[str, Any]] = (),
     probes: Iterable[Mapping[Any, Any]] = (),
+    witnesses: Mapping[Witness, str] = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """Rows of the phase's checklist: section, box, state done, failed or manual, and what decided it.
 
     Args:
+        findings: and readings beyond their limits, as findings of their own name.
         days: rows of the table `daily`.
         incidents: rows of the table `incidents`.
         probes: rows of the frame `deployment_probes`.
+        witnesses: what each of them says against a box.
     """
     known = {reading.id: reading for reading in readings}
+    # What was found of a reading tells more than that it is beyond its limit, so that it is taken where both are.
+    findings = sorted(findings, key=lambda finding: finding.id != finding.reading)
     found = {finding.reading: finding.title for finding in findings if finding.active}
-    spikes = {row["reading"]: f"beyond its limit for {row['minutes']:.0f} min of the window" for row in incidents}
+    now = {f.id: f.title for f in findings if f.active and f.id == f.reading}
+    spikes = {row["reading"]: _spike(row) for row in incidents}
     whole = [row for row in days if row["complete"]]
     edges = {m.id: target_edge(in_force(m, site, phase.name)) or target_edge(m) for m in all_metrics(site)}
     titles = {m.id: m.title for m in all_metrics(site)}
@@ -252,15 +340,36 @@ def checklist(
     boxes = [box for row in rows for box in _expanded(row, site)]
     return [
         {"section": box.section, "box": _words(box, edges)}
-        | (
+        | _spoken_against(
+            box,
             _by_days(box.by_days, [(n, titles[n]) for n in box.readings], whole, found)
             if box.by_days
             else _proven(
-                _state(box, _deciding(box, known), spikes if box.at_no_time else found), _proofs(box, probes)
-            )
+                _state(box, _deciding(box, known), found=spikes if box.at_no_time else found, now=now),
+                _proofs(box, probes),
+            ),
+            {**(spikes if box.by_days else {}), **found},
+            witnesses,
         )
         for box in boxes
     ]
+
+
+def _spike(row: Mapping[str, Any]) -> str:
+    what = "down" if row["reading"] == "app_up" else "beyond its limit"
+    return f"{what} for {row['minutes']:.0f} min of the window"
+
+
+def _spoken_against(
+    box: Box, decided: dict[str, Any], found: Mapping[str, str], witnesses: Mapping[Witness, str]
+) -> dict[str, Any]:
+    """A box as its readings decide it; not ticked where a finding beside them, or a witness, speaks against it."""
+    said = [(name, found[name]) for name in box.told if name in found]
+    if box.witness and box.witness in witnesses:
+        said.append((box.readings[0], witnesses[box.witness]))
+    if decided["state"] == BoxState.FAILED or not said:
+        return decided
+    return {"state": BoxState.FAILED, "reading": said[0][0], "reason": said[0][1]}
 
 
 def _proofs(box: Box, probes: Iterable[Mapping[Any, Any]]) -> list[Mapping[Any, Any]]:
@@ -308,17 +417,31 @@ def _deciding(box: Box, known: Mapping[str, Reading]) -> list[Reading]:
     return found
 
 
-def _state(box: Box, readings: list[Reading], found: Mapping[str, str]) -> dict[str, Any]:
-    """State of a box that readings decide, the one that decided it, and why it is not ticked."""
+def _state(box: Box, readings: list[Reading], found: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
+    """State of a box that readings decide, the one that decided it, and why it is not ticked.
+
+    Args:
+        now: readings beyond a limit at present, though that of the whole window may pass.
+    """
     if not readings:
         return {"state": BoxState.MANUAL, "reading": None, "reason": "a person decides"}
     if box.work:
-        told = "; ".join(f"{r.title}: {r.status.value}" for r in readings[:3])
-        return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": f"a person decides ({told})"}
-    failed = [(r, why) for r in readings if (why := _against(box, r, found))]
+        told = "; ".join(_measured(r) for r in readings[:3])
+        return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": told}
+    failed = [(r, why) for r in readings if (why := _against(box, r, found) or now.get(r.id))]
     unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
     decided, reason = next(iter(failed or unsure), (readings[0], None))
     return {"state": _decided(failed, unsure), "reading": decided.id, "reason": reason}
+
+
+def _measured(reading: Reading) -> str:
+    """A reading beside a box that people decide: its value, and how it stands to its target."""
+    judged = {
+        Status.PASS: ", within its target",
+        Status.WARN: ", beyond its target",
+        Status.FAIL: ", beyond its limit",
+    }
+    return f"{reading.title}: {amount(reading.value, reading.unit)}{judged.get(reading.status, '')}"
 
 
 def _decided(failed: Iterable[Any], unsure: Iterable[Any]) -> BoxState:
@@ -340,10 +463,12 @@ def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None
 
 
 def _beyond(reading: Reading) -> str:
-    """A reading beyond its limit: the reason, behind the value where that is more than a count or a word."""
+    """A reading beyond its limit: the reason, behind the value where that is more than a word."""
     if reading.reason is None:
         return f"{reading.title}: {amount(reading.value, reading.unit)}"
     value = amount(reading.value, reading.unit)
+    if reading.target == "0" and isinstance(reading.value, int):
+        return f"{counted_title(reading.value, reading.title)}{aside(reading.reason)}"
     return reading.reason if value == amount(reading.value) else f"{value}: {reading.reason}"
 
 
@@ -351,9 +476,25 @@ def _unsure(box: Box, reading: Reading) -> str | None:
     """Why a reading leaves a box to a person; None when it does not."""
     if reading.status is Status.UNKNOWN:
         return reading.reason or f"{reading.title} is not known"
-    if box.steady and reading.measurement.trend == Trend.UNKNOWN:
+    found = reading.measurement
+    if box.used:
+        return None if reading.value else f"{reading.title}: none in the window"
+    if box.steady and found.trend == Trend.UNKNOWN:
         return f"{reading.title}: {amount(reading.value, reading.unit)}; too little to say what is usual"
-    return f"{reading.title}: none in the window" if box.used and not reading.value else None
+    if box.counted and not found.samples:
+        return f"{reading.title}: nothing was counted"
+    if found.coverage_pct is not None and found.coverage_pct < (WHOLE_PCT if box.none else MOST_PCT):
+        return f"{reading.title}: {found.coverage_pct:.1f} % of the window was measured"
+    return _unjudged(box, reading)
+
+
+def _unjudged(box: Box, reading: Reading) -> str | None:
+    """Why a value that was not held against its target ticks no box: it is too early, or there are too few."""
+    if box.none or box.steady or reading.status is not Status.INFO or not reading.target:
+        return None
+    if reading.id.startswith("feature_"):  # what nobody uses any more is told by a finding
+        return None
+    return f"{reading.title}: {amount(reading.value, reading.unit)}; {reading.reason or 'too little to judge it'}"
 
 
 def _trend(day: str, trend: Trend) -> str:

@@ -18,6 +18,7 @@ from pdmlib.frames.readings import (
     State,
     Status,
     amount,
+    lowered,
     number_of,
 )
 from pdmlib.phases.phase import phase_named
@@ -170,11 +171,17 @@ def _becomes_green(metric: Metric, found: Measurement, level: float) -> str:
 def _goal(metric: Metric, found: Measurement) -> str:
     """That a metric meets its target, as a sentence."""
     target = _target(metric, found)
+    title = metric.title if _is_name(metric) else lowered(metric.title)
     if target == "0":
-        return f"there are no more {metric.title[:1].lower()}{metric.title[1:]}"
+        return f"there are no more {title}"
     if target.startswith("no "):
-        return f"there is {target} in {metric.title}"
-    return f"{metric.title} is {'yes' if metric.unit == 'bool' else target_in_words(target, metric.unit)}"
+        return f"there is {target} in {title}"
+    return f"{title} is {'yes' if metric.unit == 'bool' else target_in_words(target, metric.unit)}"
+
+
+def _is_name(metric: Metric) -> bool:
+    """Whether a title is the name of a vendor or a feature, which stays as it is inside a sentence."""
+    return metric.id.startswith(("integration_", "feature_", "cost_"))
 
 
 def target_in_words(target: str, unit: str) -> str:

@@ -86,6 +86,8 @@ def _platform(cause: Finding, effect: Finding) -> str | None:
     of_database = effect.id == "integration:supabase" and re.search(r"\b(?:db|database)", effect.evidence)
     if cause.id == "db_connection_errors" and of_database:
         return "its platform says so of the database"
+    if cause.id == "db_connection_errors" and effect.id == "sources_read" and effect.value == "postgres":
+        return "what the site keeps in its database is read there"
     down = cause.id in ("db_connection_errors", "integration:supabase")
     return "without its database the application fails" if down and effect.reading in DOWN else None
 
@@ -159,6 +161,13 @@ def _measured(cause: Finding, effect: Finding) -> str | None:
     return "it is what the reading measures" if same and cause.id != cause.reading else None
 
 
+def _same_feature(cause: Finding, effect: Finding) -> str | None:
+    """A feature of which nothing can be completed has no rate of completions that people could raise."""
+    of, what = effect.id.rpartition(":")[::2]
+    idle = of.startswith("feature:") and cause.id in (f"{of}:broken", f"{of}:abandoned")
+    return "nothing of it was completed" if what == "rate" and idle else None
+
+
 def _job(cause: Finding, effect: Finding) -> str | None:
     return _shares(cause, effect) if _kind(cause, "cron:") and _kind(effect, "feature:") else None
 
@@ -190,6 +199,7 @@ RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _slower_together,
     _error,
     _job,
+    _same_feature,
     _traffic,
     _measured,
     _error_rate,

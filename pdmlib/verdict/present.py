@@ -155,7 +155,8 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime:
     Time in which nothing was measured by the same source ends no run.
     """
     now = metric.of(case.at(looked))
-    worst, source, since = _place(metric, _step(case.at(looked), metric, now)), now.source, None
+    step = _step(case.at(looked), metric, now)
+    worst, source, since = _mildest(metric, step), now.source, None
     for window in _back(case, looked, metric.series):
         found = metric.of(case.at(window))
         if found.state is not State.MEASURED or found.source != source:
@@ -171,6 +172,16 @@ def _place(metric: Metric, step: Limit | None) -> int:
     """Which step of a ladder it is, the worst first; beyond all of them where it is none."""
     edges = [(limit.of, limit.op, limit.edge) for limit in metric.limits]
     return len(edges) if step is None else edges.index((step.of, step.op, step.edge))
+
+
+def _mildest(metric: Metric, step: Limit | None) -> int:
+    """The place of the mildest step that goes on with a run: of a multiple of what is usual any to the same side.
+
+    Traffic that is twelve times the usual, and in an hour of the night nine times, did not begin anew after it.
+    """
+    if step is None or step.of != "baseline":
+        return _place(metric, step)
+    return max(_place(metric, x) for x in metric.limits if (x.of, x.op) == (step.of, step.op))
 
 
 def _surely_below(metric: Metric, found: Measurement) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Answer, Priority, Reading, Status
+from pdmlib.frames.readings import Answer, Priority, Reading, Status, aside
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import KEY_READINGS
 
+NOT_READ = "not every source was read"
 WHOLE_PCT, MOST_PCT = 99.5, 80  # of a window: above the first the rest is rounding, below the second is no window
 
 
@@ -64,8 +65,8 @@ def confidence_of(
     readings = list(readings)
     low = _unknown(r for r in readings if r.key and r.status is Status.UNKNOWN)
     low += [f"it is not known which deployment this is about: {case.doubt}"] if case.doubt else []
-    medium = [f"{c.source}: {c.brief}" for c in case.collection.coverage if c.status is not Answer.OK]
-    medium = [text for text in medium if not any(text in told for told in low)]
+    partial = (c for c in case.collection.coverage if c.status is not Answer.OK)
+    medium = [f"{c.source}: {c.brief}" for c in partial if not any(c.brief in told for told in low)]
     for reading in readings:
         covered = reading.measurement.coverage_pct
         if reading.id in KEY_READINGS and covered is not None and covered < WHOLE_PCT:
@@ -89,5 +90,5 @@ def _unknown(readings: Iterable[Reading]) -> list[str]:
     for reading in readings:
         if reading.reason and reading.reason not in unread:
             titles.setdefault(reading.reason, []).append(reading.title)
-    told = [f"not known: {', '.join(named)} ({reason})" for reason, named in titles.items()]
-    return [f"not every source was read: {unread}", *told] if unread else told
+    told = [f"not known: {', '.join(named)}{aside(reason)}" for reason, named in titles.items()]
+    return [f"{NOT_READ}: {unread}", *told] if unread else told

@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+import pandas as pd
+
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.onset import Onset, onset_of
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Answer, Finding, Priority, Reading, State, Status, amount
-from pdmlib.phases.phase import Topic
-from pdmlib.phases.window import spoken
+from pdmlib.frames.readings import (
+    Answer,
+    Finding,
+    Priority,
+    Reading,
+    State,
+    Status,
+    amount,
+    aside,
+    counted_title,
+    lowered,
+)
+from pdmlib.phases.phase import HOUR, Topic
+from pdmlib.phases.window import Window, spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import step_of, target_in_words
 from pdmlib.verdict.present import now_of
@@ -23,6 +36,8 @@ TIMELESS = re.compile(
     "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
 NAMED = 3  # sources that a sentence has room for
+SHORT_HOURS = 3  # in which people count minutes
+LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
 
 
@@ -51,7 +66,8 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
     goal = (
-        reading.becomes_green or f"{reading.title} is {target_in_words(reading.target, reading.unit)} at present"
+        reading.becomes_green
+        or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
     title = _title(case, reading, alert)
     return Finding(
@@ -115,14 +131,13 @@ def _said(alert: Alert) -> str:
 def _plain(reading: Reading, title: str) -> str:
     """A number beyond its limit as a sentence."""
     value = amount(reading.value, reading.unit)
-    if title != f"{reading.title} {value}":
+    if title != _with_value(reading, value):
         return title
     numbers = reading.target.startswith(("<", ">"))
-    return (
-        f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
-        if numbers
-        else f"{reading.title}: {value}"
-    )
+    if numbers:
+        return f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
+    told = reading.measurement.evidence or ""
+    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE else "")
 
 
 def _is_unsure(reading: Reading) -> bool:
@@ -136,9 +151,22 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     if alert is None and _is_unsure(reading):
         return f"{reading.title} {whole}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
-        return f"{reading.title} {whole}"
-    since = spoken(alert.window.start, case.site.zone)
-    return f"{reading.title}: {amount(alert.value, alert.unit)} since {since}, {whole} over the whole window"
+        return _with_value(reading, whole)
+    now, whole = (said.removesuffix(" per min") for said in (amount(alert.value, alert.unit), whole))
+    return f"{reading.title}: {now} in the last {_long(alert.window)}, {whole} over the whole window"
+
+
+def _long(window: Window) -> str:
+    """How long a window is, so that nobody takes its start for when something began."""
+    hours = window.seconds / HOUR.total_seconds()
+    return amount(round(60 * hours), "min") if hours < SHORT_HOURS else amount(round(hours), "h")
+
+
+def _with_value(reading: Reading, value: str) -> str:
+    """A reading with its value as a title: `Error rate 6 %`, or `3 connection errors` where none should be."""
+    if reading.target == "0":
+        return counted_title(float(reading.value or 0), reading.title)
+    return f"{reading.title}{':' * isinstance(reading.value, bool)} {value}"
 
 
 def _unread(case: Case, reading: Reading) -> Finding:
@@ -150,9 +178,10 @@ def _unread(case: Case, reading: Reading) -> Finding:
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action="Make every source readable",
+        action=_look(silent, len(asked)),
         becomes_green="each source of the site file answers"
         + (f" (now without: {_named(silent)})" if silent else ""),
+        value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked)),
     )
@@ -161,11 +190,27 @@ def _unread(case: Case, reading: Reading) -> Finding:
 def _silent(case: Case, sources: list[str], asked: int) -> str:
     """Who was silent; where all were, when that was: nothing else tells since when."""
     if len(sources) == asked:
-        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}"
+        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case)}"
     if not sources:
         return "Some of what was asked for could not be read or understood"
     named = _named(sources)
     return f"{named[:1].upper()}{named[1:]} could not be read"
+
+
+def _last_heard(case: Case) -> str:
+    """The newest look that the history keeps, behind the moment of one at which nobody answered."""
+    kept = [case[name]["at"].max() for name in ("host_metrics", "database_gauges")]
+    kept = [moment for moment in kept if not pd.isna(moment) and moment < case.scope.as_of]
+    return f"; the last answer is of {spoken(max(kept), case.site.zone)}" if kept else ""
+
+
+def _look(silent: list[str], asked: int) -> str:
+    """Who has to be asked what, so that a source is read again."""
+    if len(silent) == asked:
+        return "Look whether this machine reaches the network, then run pdm doctor: it says why each is silent"
+    if not silent:
+        return "Run pdm doctor --explain: it says what was asked for and could not be read or understood"
+    return f"Run pdm doctor: it says why {_named(silent)} cannot be read, and what is missing"
 
 
 def _named(sources: list[str]) -> str:

@@ -14,19 +14,20 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.availability import incident
 from pdmlib.analysis.catalogue import FINDINGS, TABLES, all_metrics, metrics_in, metrics_of
 from pdmlib.analysis.confounders import rivals as rival_explanations
+from pdmlib.analysis.integrations import operational
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, nearest
 from pdmlib.frames.case import INTERNAL_ERROR, Case
-from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount, counted
+from pdmlib.frames.readings import ORDER, Finding, Measurement, Reading, State, Status, amount, counted, lowered
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import Confidence, Outcome, Recommendation, ReportStatus
 from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window, parse_time, spoken
 from pdmlib.site.site import Site
 from pdmlib.verdict.alerts import Alert, alerts_of
-from pdmlib.verdict.causes import Cause, action_items, causes_of, lowered
-from pdmlib.verdict.checklist import checklist
+from pdmlib.verdict.causes import Cause, action_items, causes_of
+from pdmlib.verdict.checklist import Witness, checklist
 from pdmlib.verdict.ladder import reading_of, target_in_words
 from pdmlib.verdict.present import now_of
 from pdmlib.verdict.status import confidence_of, outcome_of, recommendation_of, status_of
@@ -124,7 +125,7 @@ def judge(case: Case) -> Verdict:
     if case.scope.phase.named_window:
         for name, make in _incident_tables(metrics, readings).items():
             tables[name] = _parts(case, make, f"table {name}")
-    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, findings, tables), "checklist")
+    tables["checklist"] = _parts(case, lambda c: _checklist(c, readings, everything, tables), "checklist")
     readings = (*readings, *_broken(case))
     # What no site is excused from is told apart where it is old, and decides all the same.
     standing -= {f.id for f in everything if f.decides}
@@ -190,7 +191,7 @@ def _unknown(name: str, title: str, section: str, reason: str) -> Reading:
 def _checklist(
     case: Case,
     readings: tuple[Reading, ...],
-    findings: tuple[Finding, ...],
+    findings: list[Finding],
     tables: Mapping[str, list[dict[str, Any]]],
 ) -> list[dict[str, Any]]:
     return checklist(
@@ -201,6 +202,14 @@ def _checklist(
         days=tables["daily"],
         incidents=tables["incidents"],
         probes=case["deployment_probes"].to_dict("records"),
+        witnesses={
+            name: said
+            for name, say in (
+                (Witness.WEBHOOKS, operational.webhooks_off),
+                (Witness.RECORDED, operational.recorded),
+            )
+            if (said := say(case))
+        },
     )
 
 

@@ -18,7 +18,7 @@ from pdmlib.analysis.catalogue import OPTIONAL_SECTIONS, all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Priority, Reading, Status
+from pdmlib.frames.readings import Priority, Reading, Status, counted
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
@@ -48,6 +48,18 @@ NEWEST = {
     "traffic": ("latencies", "end"),
     "activity": ("activity", "end"),
     "database": ("host_metrics", "at"),
+}
+# The reading that says whether anybody could look for the rows of a table.
+TELLS_OF = {
+    "top_errors": "errors_total",
+    "incidents": "uptime_pct",
+    "routes": "latency_p95_ms",
+    "daily": "requests_total",
+    "cron": "cron_runs_expected",
+    "tickets": "tickets_total",
+    "queries": "db_slow_queries",
+    "plans": "db_findings",
+    "database_findings": "db_findings",
 }
 HOUR_MIN = 60
 # How far apart the ends of a slider of windows are, so that it has no more places than a hand can tell apart.
@@ -209,7 +221,7 @@ class Report(Questions):
         urgent = sum(cause.priority is not Priority.P2 for cause in self.verdict.causes)
         told = sorted((*self.card.causes, *self.card.others), key=lambda cause: cause.priority == Priority.P2)
         lines = [f"{c.priority} {c.said} ({c.owner}, {c.due})" for c in told]
-        return self._list(lines, "No finding.", max(most, urgent))
+        return self._list(lines, f"{text.none_found(self.verdict)}.", max(most, urgent))
 
     def tiles(self, *names: str) -> Html:
         """Readings as large tiles: value, status by word and shape, target."""
@@ -250,7 +262,9 @@ class Report(Questions):
             if row["state"] in (Usage.ABANDONED, Usage.BROKEN, Usage.RARE) or row["target_met"] is False
         ]
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
-        return self._list(lines, "Every feature is used as expected.", most)
+        unknown = sum(row["state"] == Usage.UNKNOWN for row in self.verdict.tables["feature_adoption"])
+        empty = f"Not known of {counted(unknown, 'feature')}." if unknown else "Every feature is used as expected."
+        return self._list(lines, empty, most)
 
     def high_cost(self) -> Html:
         """What costs most, first."""
@@ -266,12 +280,15 @@ class Report(Questions):
         found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
         where = {f.id: f.reading for f in (*self.verdict.findings, *self.verdict.symptoms)}
-        shown = tables.causes(found, self.notes.issues, where).html if found or not rows else ""
+        empty = text.none_found(self.verdict)
+        shown = tables.causes(found, self.notes.issues, where, empty).html if found or not rows else ""
         return Html(shown + (self._table("incidents", rows).html if rows else ""))
 
     def alerts(self) -> Html:
-        """Alerts that hold in the latest part of the window."""
-        return tables.alerts(self.verdict.alerts, self.case.site.zone)
+        """Alerts that hold at present."""
+        none = text.none_found(self.verdict)
+        empty = "No alert holds." if none == text.NONE else f"{none}."
+        return tables.alerts(self.verdict.alerts, self.case.site.zone, empty)
 
     def noted(self, key: str, most: int | None = None) -> Html:
         """What the analyst's notes say under a key; said to be open where nothing is noted."""
@@ -391,10 +408,17 @@ class Report(Questions):
         self,
         name: str,
         rows: Iterable[Mapping[str, Any]],
-        empty: str = "Nothing to show.",
+        empty: str = "",
         most: int | None = None,
     ) -> Html:
-        return tables.table(name, rows, self.case.site.zone, empty=empty, most=most)
+        return tables.table(name, rows, self.case.site.zone, empty=empty or self._nothing(name), most=most)
+
+    def _nothing(self, name: str) -> str:
+        """What it means that a table has no row: that there is nothing, or that nobody could look."""
+        reading = self.verdict.reading(TELLS_OF.get(name.removesuffix("_glance"), ""))
+        if reading is None or reading.status is not Status.UNKNOWN:
+            return tables.NOTHING
+        return f"Not known: {reading.reason or 'it was not measured'}."
 
     @staticmethod
     def _list(items: list[str], empty: str = words.OPEN.capitalize() + ".", most: int | None = None) -> Html:

@@ -211,6 +211,71 @@ OTHERS = {
         "Backend team, by Mon 10 Mar",
         "postgres (not read: cannot connect",
     ),
+    # 6 % for the last 30 hours: since Sunday 04:00 in Chicago, an hour of the night in which few requests come.
+    "error_rate_6": (
+        "RED",
+        "Roll back now",
+        "% of requests fail",
+        "since Sun 9 Mar 04:",
+        "Backend team, by Mon 10 Mar",
+    ),
+    # The last day is Sunday 10:00 to Monday 10:00.
+    "payments_failing": (
+        "RED",
+        "Roll back now",
+        "Payments fail",
+        "since Sun 9 Mar 10:",
+        "Backend team, by Mon 10 Mar",
+    ),
+    "slow_everything": (
+        "RED",
+        "The deployment failed.",
+        "Customers wait 4",
+        "since the deployment",
+        "Backend team, by Tue 11 Mar: Check database queries",
+        "And 7 more",
+    ),
+    # Day 6 is Saturday in UTC, and its first run at midnight there is on Friday evening in Chicago.
+    "cron_failing": (
+        "YELLOW",
+        "The job send-review-requests failed in 11 of its 28 runs",
+        "since Fri 7 Mar 18:00 CST",
+        "Operations, by Tue 11 Mar: Check logs, re-run manually",
+    ),
+    # Six hours of a job that is due each half hour.
+    "cron_hung": (
+        "YELLOW",
+        "The job process-promotion-deliveries did not end in 12 of its 336 runs",
+        "since Mon 10 Mar 04:00 CDT",
+        "Operations, by Tue 11 Mar",
+    ),
+    # Two days before Monday 10:00 in summer time are Saturday 09:00 in winter time.
+    "email_bounces": ("YELLOW", "Emails bounced", "since Sat 8 Mar 09:00 CST", "Backend team, by Tue 11 Mar"),
+    "traffic_spike": (
+        "YELLOW",
+        "Requests per minute: ",
+        "since Sun 9 Mar 10:00 CDT",
+        "Backend team, by Tue 11 Mar: Find out where the requests come from",
+    ),
+    "deploy_error": (
+        "YELLOW",
+        "1 deployment error (dpl_failed",
+        "exited with 1",
+        "Backend team, by Tue 11 Mar: Check the deployment's logs",
+        "Not known: nothing that was asked for.",
+    ),
+    "feature_broken": (
+        "YELLOW",
+        "Opportunity Conversions: ",
+        "were tried and none was completed since the deployment",
+        "Product, by Tue 11 Mar: Test the feature manually",
+    ),
+    "postgres_down": (
+        "YELLOW",
+        "the database may be down",
+        "Backend team, by Tue 11 Mar: Find out which of the witnesses is wrong",
+        "postgres (not read: cannot connect",
+    ),
 }
 
 

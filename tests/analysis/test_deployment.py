@@ -110,11 +110,31 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
     found = rivals(a_case(frames, site=site))
     assert found == [
         "1 more production deployment in the window: dpl_2 at Tue 4 Mar 09:00 CST",
-        "traffic is 3 times that of the seven days before the deployment",
+        "traffic is 3 times that of the same hours of the weeks before",
         "supabase reports db as UNHEALTHY",
         "Wed 5 Mar in the window is a holiday",
         "Thu 27 Feb in the seven days before the deployment was a holiday",
     ]
+
+
+def test_a_morning_as_busy_as_each_morning_is_no_rival():
+    """Ten times the requests of a night, as on each of the four weeks before."""
+    rows = [
+        {
+            "source": "vercel",
+            "at": at,
+            "interval_s": 3600,
+            "status": 200,
+            "requests": 1000 if at.hour == DEPLOYED.hour else 100,
+            "sample_rate": 1,
+        }
+        for at in every(60, DEPLOYED - 4 * WEEK, DEPLOYED + DAY)
+    ]
+    first_hour = a_case({"request_counts": rows}, phase="hour1", as_of=DEPLOYED + timedelta(hours=1))
+    assert rivals(first_hour) == []
+    crowded = [{**row, "requests": 5000} if row["at"] == DEPLOYED else row for row in rows]
+    (told,) = rivals(a_case({"request_counts": crowded}, phase="hour1", as_of=DEPLOYED + timedelta(hours=1)))
+    assert told == "traffic is 5 times that of the same hours of the weeks before"
 
 
 def test_without_anything_else_there_is_no_rival():

@@ -385,7 +385,17 @@ def test_a_route_without_a_past_has_no_change():
 def test_hours_carry_counts_percentiles_and_whether_they_are_complete():
     hours = [a_span(DEPLOYED + i * HOUR, DEPLOYED + (i + 1) * HOUR, complete=i == 0) for i in range(2)]
     series = hourly(a_case({"latencies": hours}))
-    assert list(series.columns) == ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
+    assert list(series.columns) == [
+        "at",
+        "requests",
+        "errors",
+        "error_rate_pct",
+        "p50",
+        "p95",
+        "p99",
+        "timed",
+        "complete",
+    ]
     assert list(series["complete"]) == [True, False]
     assert series["error_rate_pct"].iloc[0] == pytest.approx(0.4)
 

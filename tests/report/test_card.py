@@ -15,6 +15,7 @@ from pdmlib.frames.readings import Finding, Priority
 from pdmlib.frames.states import Usage
 from pdmlib.report import html, page, tables
 from pdmlib.report.card import card_of, lines
+from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
@@ -180,3 +181,43 @@ def test_a_long_reason_is_cut_inside_its_bracket() -> None:
     unknown = card_of(judge(unread)).unknown
     assert "…), " in unknown
     assert unknown.count("(") == unknown.count(")")
+
+
+SOURCES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
+
+
+def unread(*sources: str, **frames: Any) -> Verdict:
+    """A week of which so many sources could not be read."""
+    return judge(a_case(frames, coverage=dict.fromkeys(sources, "failed")))
+
+
+def test_what_to_do_about_silent_sources_names_them_and_the_command_that_says_why() -> None:
+    (cause,) = (c for c in unread("stripe").causes if c.id == "sources_read")
+    assert "pdm doctor" in cause.action and "stripe" in cause.action
+    (cause,) = (c for c in unread(*SOURCES).causes if c.id == "sources_read")
+    assert "network" in cause.action and "pdm doctor" in cause.action
+
+
+def test_where_no_source_answers_the_last_answer_that_is_kept_says_since_when() -> None:
+    gauge = {"metric": "db_up", "value": 1.0}
+    kept = [{**gauge, "at": at("2025-03-09T10:00")}, {**gauge, "at": at("2025-03-10T12:30")}]
+    said = card_of(unread(*SOURCES, host_metrics=kept)).sentence
+    assert said.endswith("the last answer is of Mon 10 Mar 07:30 CDT.")
+    assert "last answer" not in card_of(unread(*SOURCES)).sentence
+
+
+def test_a_figure_that_was_not_measured_has_no_line() -> None:
+    """Probes that nobody understands draw no line of 100 % beside `not measured`."""
+    assert [tile.trend for tile in card_of(unread(*SOURCES)).tiles if tile.value == "not measured"] != []
+    assert all(tile.trend == () for tile in card_of(unread(*SOURCES)).tiles if tile.value == "not measured")
+
+
+def test_no_cause_means_nothing_where_nobody_could_look() -> None:
+    """`None.` under Critical would say that there is nothing critical."""
+    empty = {name: tables.causes([], {}, {}, none_found(unread(*names))).html for name, names in LOOKED.items()}
+    assert empty["all"].count("None.") == 1
+    assert "None in what could be read." in empty["some"]
+    assert "Not known: no source was read." in empty["none"] and "None." not in empty["none"]
+
+
+LOOKED = {"all": (), "some": ("stripe",), "none": SOURCES}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,6 +25,7 @@ from pdmlib.report.charts.picture import (
     count_text,
     minutes_text,
     ms_text,
+    on_a_wall,
     plain,
     spread,
 )
@@ -230,6 +232,21 @@ def test_an_hour_without_requests_is_not_missing() -> None:
     picture = error_rate(table, around())
     assert "No data" not in picture.alt
     assert b"no requests" in picture.svg()
+
+
+@pytest.mark.parametrize("wall", [False, True])
+@pytest.mark.parametrize("place", range(0, 24, 3))
+def test_the_words_at_a_peak_stay_inside_the_axes(place: int, wall: bool) -> None:
+    table = hours(24)
+    table.loc[place, ["p95", "p99"]] = [2_345.0, 2_400.0]
+    with on_a_wall() if wall else nullcontext():
+        picture = response_time(table, around())
+    for figure in (picture.figure, picture.narrow):
+        assert figure is not None
+        ax = figure.axes[0]
+        (note,) = (text for text in ax.texts if text.get_text().startswith("highest"))
+        said, room = note.get_window_extent(), ax.get_window_extent()
+        assert room.x0 < said.x0 and said.x1 < room.x1 + 1
 
 
 def test_a_thin_hour_does_not_become_the_highest_error_rate() -> None:

@@ -154,14 +154,14 @@ def test_a_limit_and_a_status_are_written_alike_in_every_table(phase: str) -> No
     )
 
 
-def test_what_a_ticked_box_rests_on_stands_in_brackets() -> None:
+def test_what_a_ticked_box_rests_on_stands_behind_it() -> None:
     """The guide's box has a colon of its own: `Error rate: <0.5%`."""
     counts = [
         {"source": "vercel", "interval_s": 60.0, "status": 200, "requests": 40.0, "at": at, "sample_rate": 1.0}
         for at in every(1, DEPLOYED, OVER)
     ]
     lines = filled(a_case({"request_counts": counts}, "daily", as_of=OVER))
-    assert "- [x] Error rate: <0.5% (0 % of requests)" in lines
+    assert "- [x] Error rate: <0.5% · 0 % of requests" in lines
 
 
 def test_no_trend_stands_beside_what_was_not_measured() -> None:

@@ -161,3 +161,13 @@ def test_percentiles_of_the_same_requests_are_one_cause_and_so_are_requests_and_
     views = found("page_views", "page_views", "down")
     assert [cause.chain for cause in causes_of(a_case(), [p50, P95, p99], [])] == [(P95.id, p50.id, p99.id)]
     assert [cause.chain for cause in causes_of(a_case(), [views, fewer], [])] == [(fewer.id, views.id)]
+
+
+@pytest.mark.parametrize(("silent", "chains"), [("postgres", 1), ("postgres, stripe", 2), ("stripe", 2)])
+def test_a_database_that_is_down_is_why_it_could_not_be_read_and_not_why_another_source_was_silent(
+    silent: str, chains: int
+) -> None:
+    unread = found("sources_read", "sources_read", f"{silent}: connection refused", "P1", value=silent)
+    causes = causes_of(a_case(), [DATABASE, unread], ())
+    assert len(causes) == chains
+    assert causes[0].chain[0] == "db_connection_errors"

@@ -121,9 +121,9 @@ def test_rule_13_a_figure_of_too_few_lowers_the_confidence_by_what_it_says_of_it
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("latency_p95_ms", 1081.0, "Response time p95 is under 1,000 ms (now 1,081 ms)"),
+        ("latency_p95_ms", 1081.0, "response time p95 is under 1,000 ms (now 1,081 ms)"),
         ("timeouts", 3.0, "there are no more timeouts (now 3)"),
-        ("app_up", False, "Application up is yes (now no)"),
+        ("app_up", False, "application up is yes (now no)"),
     ],
 )
 def test_rule_22_what_makes_it_green_is_said_as_a_sentence(name: str, value: Any, said: str) -> None:

@@ -329,7 +329,7 @@ def size_growth(between: Between) -> Iterator[Row]:
         "value": share,
         "unit": "% in 12 h",
         "threshold": "< 20 %",
-        "evidence": f"it grew by {grown / MEGABYTE:.1f} MB to {size / MEGABYTE:.0f} MB",
+        "evidence": f"it grew by {significant(grown / MEGABYTE, 2)} MB to {size / MEGABYTE:.0f} MB",
     }
 
 

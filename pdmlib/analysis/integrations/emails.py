@@ -11,6 +11,7 @@ from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import (
     CHECK,
     LOSSES,
+    PRESENT_EMAILS,
     REFUSED_PCT,
     Cause,
     Share,
@@ -177,6 +178,7 @@ BOUNCED = Metric(
     target="<= 2",
     better="lower",
     rate="emails",
+    events=PRESENT_EMAILS,
     began=_losing_since(*_PARTS["email_bounce_pct"]),
 )
 COMPLAINED = Metric(
@@ -189,6 +191,7 @@ COMPLAINED = Metric(
     target="<= 0.1",
     better="lower",
     rate="emails",
+    events=PRESENT_EMAILS,
     began=_losing_since(*_PARTS["email_complaint_pct"]),
 )
 FAILED = Metric(
@@ -201,6 +204,7 @@ FAILED = Metric(
     target="<= 0.5",
     better="lower",
     rate="emails",
+    events=PRESENT_EMAILS,
     began=_losing_since(*_PARTS["email_failed_pct"]),
 )
 METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)

@@ -133,7 +133,7 @@ def _alerts(case: Case) -> Iterator[Cause]:
 def alerts(rows: pd.DataFrame) -> str:
     """Errors by their code, the most frequent first."""
     found = rows["code"].fillna("without a code").value_counts().head(SHOWN)
-    return ", ".join(f"{n} of code {code}" for code, n in found.items())
+    return ", ".join(f"{n:,} of code {code}" for code, n in found.items())
 
 
 LOST_SINCE, REFUSED_SINCE = _losing_since("ours"), _losing_since("recipient")

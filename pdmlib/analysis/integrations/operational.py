@@ -16,7 +16,13 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations import emails, messages, payments, since
-from pdmlib.analysis.integrations.shares import CHECK, PRESENT_MESSAGES, PRESENT_PAYMENTS, Cause
+from pdmlib.analysis.integrations.shares import (
+    CHECK,
+    PRESENT_EMAILS,
+    PRESENT_MESSAGES,
+    PRESENT_PAYMENTS,
+    Cause,
+)
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
@@ -252,6 +258,22 @@ def _failed_probes(case: Case, name: str) -> Iterator[Cause]:
         yield Cause(f"the test {row['what']} failed ({row['evidence']})", f"a test {row['what']} works")
 
 
+def webhooks_off(case: Case) -> str:
+    """The endpoints for events that a vendor has switched off now; empty where none is, or nobody can tell."""
+    return "; ".join(
+        cause.words
+        for name in TITLES
+        for cause in _broken_states(case, name)
+        if cause.words.startswith("webhook ")
+    )
+
+
+def recorded(case: Case) -> str:
+    """Which vendors' logs hold errors of the window, and how many; empty where none does."""
+    vendors = case.within("vendor_errors", "at")["vendor"].value_counts()
+    return "; ".join(f"{TITLES.get(name, name)} recorded {counted(n, 'error')}" for name, n in vendors.items())
+
+
 def _told(case: Case, name: str) -> Iterator[str]:
     """What a vendor that is well tells of itself: errors that it recorded, and its states of now."""
     rows = case.within("vendor_errors", "at")
@@ -290,7 +312,7 @@ def _still(case: Case, name: str) -> bool:
     """
     if any(cause.since for cause in causes_of(case, name)):
         return True
-    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES}.get(name)
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
     return any(causes_of(now, name))
 

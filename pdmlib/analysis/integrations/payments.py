@@ -217,6 +217,7 @@ def webhooks_pending(case: Case) -> Measurement:
     return Measurement(
         State.MEASURED,
         len(late),
+        samples=len(_events(case)),
         source="stripe",
         window=case.window,
         evidence="; ".join(filter(None, (f"{len(late)} not delivered{oldest}", doubt))),

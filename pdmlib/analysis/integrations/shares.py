@@ -22,6 +22,7 @@ REFUSED_PCT = 0.5
 # lost lies above the 2 % that carriers lose: fewer tell nothing, more is no longer the present.
 PRESENT_PAYMENTS = ("payments", "created_at", 10)
 PRESENT_MESSAGES = ("messages", "created_at", 60)
+PRESENT_EMAILS = ("email_counts", "at", 12)  # rows of an hour: the only times that emails are counted by
 JUMP_PCT = 100.0  # a share that doubled; smaller changes come with another mix of customers
 
 # The guide gives no edge: carriers lose about one message in fifty, mail hosts throttle from one in twenty on.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from pdmlib.analysis.product.usage import (
 )
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
+from pdmlib.frames.readings import amount as shown
 from pdmlib.frames.states import Cell, Usage
 from pdmlib.phases.phase import EXTRAS, PHASES, Topic
 from pdmlib.phases.window import Day, Window, spoken_day
@@ -235,7 +236,7 @@ def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
         + (f" Last used on {spoken_day(last)}." if last else ""),
         action=ASK,
         becomes_green=f"a use is counted again (now 0; {due / count:.1f} a day are usual)",
-        since=quiet.days[0].window.start,
+        since=_silent_since(case, feature, quiet.days[0].window.start),
         value=0,
         threshold=f"{due:.1f} due",
         owner=feature.owner,
@@ -243,9 +244,16 @@ def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
     )
 
 
+def _silent_since(case: Case, feature: Feature, day: datetime) -> datetime:
+    """The start of the first silent day, or the deployment where nothing came between them either."""
+    deployed, found = case.scope.deployed_at, amounts(case, feature.name)
+    between = Window(deployed, day)
+    return deployed if deployed < day and found is not None and not found.within(between) else day
+
+
 def _broken(case: Case, feature: Feature, use: Use) -> Finding:
     days, rate = use.silence.days, 100 * (use.rate or 0)
-    since = days[0].window.start if days else case.window.start
+    since = _silent_since(case, feature, days[0].window.start if days else case.window.start)
     day = spoken_day(since.astimezone(case.site.zone).date())
     return Finding(
         id=f"feature:{feature.name}:broken",
@@ -253,7 +261,7 @@ def _broken(case: Case, feature: Feature, use: Use) -> Finding:
         priority=Priority.P1,
         reading=f"feature_{feature.name}",
         evidence=f"{use.attempts:g} of {feature.attempts} and none of {feature.name} since {day}; before the "
-        f"deployment {rate:.1f} % were completed, so the chance of none is {100 * (use.chance or 0):.2g} %.",
+        f"deployment {rate:.1f} % were completed, so the chance of none is {_chance(use.chance or 0.0)}.",
         action=TEST,
         becomes_green=f"completions are counted again (now 0 of {use.attempts:g}; about "
         f"{use.attempts * rate / 100:.0f} are usual)",
@@ -272,14 +280,15 @@ def _below_rate(case: Case, feature: Feature, use: Use) -> Iterator[Finding]:
     if wanted is None or tried <= 0 or not case.scope.complete or 100 * use.total / tried >= wanted:
         return
     low, high = stats.wilson(use.total, tried)
+    share = shown(100 * use.total / tried, "%")
     sure = "surely below" if 100 * high < wanted else "below, though chance could explain it"
     yield Finding(
         id=f"feature:{feature.name}:rate",
-        title=f"{feature.title}: {100 * use.total / tried:.1f} % of {feature.attempts}, target {wanted:g} %",
+        title=f"{feature.title}: {share} of {feature.attempts}, target {wanted:g} %",
         priority=Priority.P2,
         reading=f"feature_{feature.name}",
-        evidence=f"{use.total:g} of {tried:g} ({100 * use.total / tried:.1f} %, 95 % interval {100 * low:.1f} to "
-        f"{100 * high:.1f} %) is {sure} {wanted:g} %.",
+        evidence=f"{use.total:g} of {tried:g} ({share}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %) "
+        f"is {sure} {wanted:g} %.",
         action=PROMOTE,
         becomes_green=f"{_needed(tried, wanted)} of {tried:g} (now {use.total:g})",
         value=round(100 * use.total / tried, 2),

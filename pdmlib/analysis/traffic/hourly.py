@@ -8,11 +8,14 @@ from pdmlib.analysis.traffic.populations import counting, tiled, timing
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
+NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
 SHORT_S = 6 * HOUR_S  # of a window that is so short the hours are too few points
 
 
 def hourly(case: Case) -> pd.DataFrame:
-    """Series for charts: at, requests, errors, error_rate_pct, p50, p95, p99, complete.
+    """Series for charts: at, requests, errors, error_rate_pct, p50, p95, p99, timed, complete.
+
+    `timed` is how many requests the percentiles are of, as far as the source tells.
 
     One row an hour; in windows of up to six hours, one for each of the finest intervals known.
     """
@@ -25,7 +28,7 @@ def hourly(case: Case) -> pd.DataFrame:
         for name in ("requests", "errors"):
             rows[name] = rows[f"{name}_counted"].fillna(rows[name])
     rows = rows.assign(error_rate_pct=100 * rows["errors"] / rows["requests"].where(rows["requests"] > 0))
-    columns = ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "complete"]
+    columns = ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "timed", "complete"]
     return rows[columns].sort_values("at", ignore_index=True)
 
 
@@ -39,7 +42,8 @@ def _series_spans(case: Case) -> pd.DataFrame:
     length = table["seconds"].min() if case.window.seconds <= SHORT_S else table["seconds"].max()
     table = table[table["seconds"] == length]
     names = {"start": "at", "failures": "errors", "p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}
-    return table.rename(columns=names).assign(complete=table["complete"].fillna(True))
+    timed = table["timed"].fillna(table["samples"])
+    return table.rename(columns=names).assign(timed=timed, complete=table["complete"].fillna(True))
 
 
 def _series_counts(case: Case) -> pd.DataFrame:
@@ -53,4 +57,4 @@ def _series_counts(case: Case) -> pd.DataFrame:
         .sum(min_count=1)
         .rename(columns={"failures": "errors"})
     )
-    return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), complete=True)
+    return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), timed=float("nan"), complete=True)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.hourly import NEEDED, hourly
 from pdmlib.frames.case import Case, once
 from pdmlib.phases.window import Window
 
@@ -60,7 +60,8 @@ def onset_of(case: Case, reading: str) -> Onset | None:
     column = reading.removeprefix("latency_").removesuffix("_ms")
     if column not in ("p50", "p95", "p99"):
         return None
-    known = hours[hours[column] > 0]
+    # The percentile of a few requests is one of them: at night a sample of one in twenty has no more.
+    known = hours[(hours[column] > 0) & ~(hours["timed"] < NEEDED[f"{column}_ms"])]
     logs = np.log(_floats(known[column]))
     usual = pd.Series(logs).groupby(known["at"].dt.hour.to_numpy()).transform("median").to_numpy()
     return _dated(known["at"], _of_levels(logs - usual), logs - usual)

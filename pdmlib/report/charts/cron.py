@@ -94,7 +94,11 @@ def _job_words(listed: Rows, row: int, slots: pd.DataFrame) -> str:
         low, high = listed.ax.get_xlim()
         boxes(listed.ax, [(low, row + listed.middle - 0.25, high - low, 0.5)], **{**HATCHED, "linewidth": 0})
     bad = [f"{n} {s.replace('_', ' ')}" for s, n in due.items() if s != Slot.OK]
-    ok = f"ok {due.get(Slot.OK, 0)}/{sum(due.values())}" if due else ", ".join(s.replace("_", " ") for s in counts)
+    ok = (
+        f"ok {due.get(Slot.OK, 0):,}/{sum(due.values()):,}"
+        if due
+        else ", ".join(s.replace("_", " ") for s in counts)
+    )
     urgent = bool(due.keys() - {Slot.OK, Slot.LATE}) or Slot.NEVER_LOGGED in counts
     listed.tell(row, str(slots["job"].iloc[0]), ", ".join([ok, *bad]), bold=urgent)
     return ", ".join([ok, *bad])

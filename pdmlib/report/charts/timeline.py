@@ -38,6 +38,8 @@ Floats = npt.NDArray[np.float64]
 POINTS, FEW_POINTS = 800, 300  # of a line on a screen, and on a phone
 SPOTS = 340  # along a picture that a pointer can tell apart: two pixels each
 SPIKE = 4.0  # times the limit and the median: above it a linear axis would press all else into its lowest quarter
+EDGE = 4.0  # pixels between words and the axis that they must not touch
+POINTS_PER_INCH = 72
 USUAL: Look = {"facecolor": "#ccd4da", "linewidth": 0}
 INCIDENT: Look = {"facecolor": RED, "alpha": 0.16, "linewidth": 0}
 
@@ -309,20 +311,26 @@ def peak(line: Timeline, name: str) -> tuple[float, float]:
 
 
 def peak_note(ax: Axes, line: Timeline, peak: tuple[float, float], word: str) -> None:
-    """A dot at the peak and words beside it."""
+    """A dot at the peak and words beside it, inside the axes: above or below where there is no room beside it."""
     x, y = peak
-    left = (x - line.starts[0]) / (line.end - line.starts[0]) > (0.45 if is_narrow() else 0.6)
+    left = (x - line.starts[0]) / (line.end - line.starts[0]) > 0.6
     ax.plot([x], [y], "o", color=INK, markersize=5, zorder=4)
-    ax.annotate(
+    under = share_up(ax, y) > 0.88
+    note = ax.annotate(
         word,
         (x, min(y, ax.get_ylim()[1])),
         (-9 if left else 9, 1),
         textcoords="offset points",
         ha="right" if left else "left",
-        va="top" if share_up(ax, y) > 0.88 else "bottom",
+        va="top" if under else "bottom",
         bbox=PAPER,
         zorder=4,
     )
+    said, room = note.get_window_extent(), ax.get_window_extent()
+    beyond = max(0, room.x0 + EDGE - said.x0) - max(0, said.x1 - room.x1)
+    if beyond:
+        points = beyond * POINTS_PER_INCH / ax.figure.dpi
+        note.xyann = (note.xyann[0] + points, -9 if under else 9)
 
 
 def _ragged(line: Timeline, named: Sequence[str]) -> int:

@@ -34,6 +34,19 @@ def test_the_interval_of_a_change_holds_the_hour_in_which_it_began(reading: str,
     assert onset.latest - onset.earliest <= 30 * HOUR
 
 
+def test_hours_of_a_few_sampled_requests_date_nothing() -> None:
+    """At night one request in twenty is looked at, of a hundred: the p95 of five is their slowest.
+
+    The night after the deployment is slow by chance; the days say when it began.
+    """
+    rows = hours(DEPLOYED, 1.6, seed=3)
+    for row in rows:
+        if row["start"].hour < 12:
+            row |= {"samples": 5, "p95_ms": row["p95_ms"] * (9 if row["start"] >= DEPLOYED else 1)}
+    onset = onset_of(a_case({"latencies": rows}, phase="day1", as_of=DEPLOYED + 24 * HOUR), "latency_p95_ms")
+    assert onset is not None and onset.holds(DEPLOYED)
+
+
 @pytest.mark.parametrize("reading", ["latency_p95_ms", "error_rate_pct"])
 def test_what_did_not_change_has_no_onset(reading: str) -> None:
     """Eight unchanged fortnights: a change point that were to find, and not to date, would find some."""
