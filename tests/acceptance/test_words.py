@@ -161,7 +161,7 @@ UNTRUE = {
         "Cron jobs executed successfully",
     ),
     "cron_hung": ("Cron jobs executed successfully",),
-    "email_bounces": ("No integration errors in logs", "Integration health good"),
+    "email_bounces": ("Integration health good",),  # the first hour was days before they began to bounce
     "traffic_spike": ("Traffic patterns normal", "No unusual spikes or drops"),
     "deploy_error": ("No deployment errors in Vercel logs",),
 }
