@@ -448,7 +448,7 @@ PRESETS: Mapping[str, tuple[Layout, ...]] = {
     # The times are local ones without a zone. A status of -1: there was no answer.
     "haproxy": (
         _line(
-            r"^(?:.*?: )?\S+:[0-9]+ \[(?P<time>[0-9]{2}/[A-Za-z]{3}/[0-9]{4}:[0-9:.]+)\] \S+ \S+ "
+            r"^(?:.*? )?\S+:[0-9]+ \[(?P<time>[0-9]{2}/[A-Za-z]{3}/[0-9]{4}:[0-9:.]+)\] \S+ \S+ "
             r"-?[0-9]+/-?[0-9]+/-?[0-9]+/-?[0-9]+/(?:(?P<duration_ms>[0-9]+)|[+-][0-9]+) "
             r"(?:(?P<status>[0-9]{3})|-1) \+?[0-9]+ "
             r'\S+ \S+ \S{2,4} [0-9/+]+ [0-9/]+ (?:\{.*\} )?"(?:[A-Za-z-]+ )?(?P<path>[^ "]*)[^"]*"?\s*$',

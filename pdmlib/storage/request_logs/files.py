@@ -43,6 +43,7 @@ ROTATED = re.compile(r"([._-](\d[\dTZ_.-]*|old|bak))+$", re.IGNORECASE)
 OF_A_DAY = re.compile(r"[._-]20\d\d-?[01]\d-?[0-3]\d[._-]")
 SETTLED_S = 3.0  # a file that changed later may still be written to
 CSV = Form("csv", "lines")  # each file has its own columns
+BOM = b"\xef\xbb\xbf"
 COPY_BYTES = 8 << 20  # bytes held in memory at once
 TOO_LARGE = "is protobuf, or packed without being called .gz, and above 1 GiB: keep it in smaller objects"
 
@@ -93,6 +94,11 @@ def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
                 raise CallError(f"{path}: no such file or folder")
             logs += matched
     return list(dict.fromkeys(logs)), others
+
+
+def is_empty(path: str) -> bool:
+    """Whether a file or an object has no bytes."""
+    return not (path.size if isinstance(path, Listed) else Path(path).stat().st_size)
 
 
 def _hidden(path: Path, under: Path) -> bool:
@@ -187,12 +193,23 @@ def _readable(path: str, asked: Requests, copies: Path) -> tuple[str, bool]:
         target = _free(copies, path).with_suffix(".ndjson")
         if mending.spans(place, target):
             return str(target), True
-    if suffix not in PACKED and _packed(path):
+    if (suffix not in PACKED and _packed(path)) or _marked(path):
         place = _at_hand(path, copies)
         target = _free(copies, path)
         _unpack(place, target)
         return str(target), True
     return path, False
+
+
+def _marked(path: str) -> bool:
+    """Whether a text of objects begins with a byte order mark, which the engine takes for a part of the first."""
+    if path.endswith((".zst", ".parquet")):
+        return False
+    try:
+        with opened(path) as file:
+            return file.read(len(BOM)) == BOM
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _free(copies: Path, path: str) -> Path:
@@ -247,13 +264,14 @@ def _unpacked(place: Path, register: Register, copies: Path) -> str | None:
 
 
 def _unpack(place: Path, target: Path) -> None:
-    """Writes the content of a packed file.
+    """Writes the content of a file, unpacked and without a byte order mark.
 
     Raises:
         SourceError: it cannot be unpacked.
     """
     try:
-        with gzip.open(place) as file, target.open("wb") as copy:
+        with opened(str(place)) as file, target.open("wb") as copy:
+            copy.write(file.read(len(BOM)).removeprefix(BOM))
             shutil.copyfileobj(file, copy, COPY_BYTES)
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(SOURCE, f"cannot be read: {error}") from None

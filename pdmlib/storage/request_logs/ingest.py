@@ -174,7 +174,9 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
             told.append(FileReport(name, Taken.FAILED, reason=error.strerror or "cannot be read"))
             continue
         fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
-        if not fresh:
+        if files.is_empty(path):
+            told.append(FileReport(name, Taken.SKIPPED, reason="is empty"))
+        elif not fresh:
             told.append(FileReport(name, Taken.KNOWN, reason="nothing new"))
         pieces.update(fresh)
     run.tell(told)

@@ -735,3 +735,39 @@ def test_a_declared_unit_of_the_duration_wins_over_that_of_the_variable(tmp_path
     declared = '$remote_addr - - [$time_local] "$request" $status $body_bytes_sent $request_time ms'
     taken(tmp_path, [access(1, rest="131.5 ms")], log_format=declared, duration_unit="ms")
     assert [row[3] for row in rows(tmp_path)] == [131.5]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_byte_order_mark_loses_no_line(tmp_path: Path, packed: bool) -> None:
+    """As PowerShell and .NET write texts; the first of three requests was rejected."""
+    text = "".join(
+        json.dumps({"time": f"2026-03-09T22:00:0{s}Z", "path": "/a", "status": 200}) + "\n" for s in range(3)
+    )
+    content = b"\xef\xbb\xbf" + text.encode()
+    log = tmp_path / ("a.ndjson.gz" if packed else "a.ndjson")
+    log.write_bytes(gzip.compress(content) if packed else content)
+    report = ingest(site_of(format="json", columns={}), [log], tmp_path / "s")
+    assert (report.requests, report.rejected) == (3, 0)
+
+
+def test_an_empty_file_alone_is_nothing_that_was_taken(tmp_path: Path) -> None:
+    (tmp_path / "access.log").write_bytes(b"")
+    report = ingest(site_of(format="combined", columns={}), [tmp_path / "access.log"], tmp_path / "s")
+    assert (report.skipped, report.files_known, report.good) == (("access.log",), 0, False)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "Mar  9 18:00:00 lb haproxy[14]: ",  # RFC 3164
+        "<134>1 2026-03-09T18:00:00-04:00 lb haproxy 14 - - ",  # RFC 5424
+        "2026-03-09T18:00:00-04:00 lb haproxy[14] ",
+    ],
+)
+def test_whatever_syslog_writes_before_it_a_line_of_haproxy_is_one(tmp_path: Path, before: str) -> None:
+    line_ = f"{before}203.0.113.7:33317 [09/Mar/2026:18:00:00.250] http-in~ web/srv1 10/0/30/69/109 200 2750 "
+    line_ += '- - ---- 1/1/1/1/0 0/0 "GET /a HTTP/2.0"'
+    taken(tmp_path, [line_], log_format="haproxy", time_zone="America/New_York")
+    assert rows(tmp_path) == [("/a", "user", 200, 109.0)]
+    assert times(tmp_path) == [datetime(2026, 3, 9, 22, 0, 0, 250_000)]
