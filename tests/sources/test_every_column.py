@@ -39,7 +39,6 @@ PHASES = {"sentry": "hour1"}
 ELSEWHERE: Mapping[str, frozenset[tuple[str, str]]] = {
     "sentry": frozenset(
         {
-            ("latencies", "confidence"),  # a part of the data: tests/analysis/test_performance.py
             ("latencies", "complete"),  # drawn hollow: tests/report/test_charts.py
             ("issues", "events_latest"),  # of phases with a latest part: tests/analysis/test_errors.py
             ("deployments", "created_at"),  # rewound by
