@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
@@ -145,10 +145,19 @@ class Supabase(Source):
     metrics_user: str = Field(default="service_role", description="the user of that endpoint")
     metrics_key_env: EnvName = Field(default="SUPABASE_METRICS_KEY", description="variable of that endpoint's key")
     management_url: Url = Field(default="https://api.supabase.com", description="the management API's address")
-    project_ref: str = Field(description="the project's reference of 20 letters")
-    management_token_env: EnvName = Field(
-        default="SUPABASE_ACCESS_TOKEN", description="variable of a management token"
+    project_ref: str = Field(
+        default="", description="the project's reference of 20 letters; absent where you host Supabase yourself"
     )
+    management_token_env: EnvName | None = Field(
+        default="SUPABASE_ACCESS_TOKEN",
+        description="variable of a management token; `null` where you host Supabase yourself, without that API",
+    )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.management_token_env is not None and not self.project_ref:
+            raise ValueError("project_ref is missing, or management_token_env is not null")
+        return self
 
 
 class Postgres(Source):

@@ -21,7 +21,7 @@ from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import EARLIEST, Kind, Said, Unclear, Vocabulary, Word
 from pdmlib.site.masking import masked
 from pdmlib.site.terms import known_words
-from pdmlib.sources.http import one_line
+from pdmlib.sources.http import one_line, told, worded
 
 # No vendor counts further, and float64 holds every whole number below 9e15 exactly.
 MOST = 1e15
@@ -234,7 +234,9 @@ def entries(source: str, body: Any, key: str | None = None) -> list[Any]:
     """
     found = body if key is None else body.get(key) if isinstance(body, dict) else None
     if not isinstance(found, list):
-        raise SourceError(source, f"its answer has no list {key!r}" if key else "its answer is not a list")
+        says = told(worded(body)) if isinstance(body, dict) else ""
+        none = f"its answer has no list {key!r}" if key else "its answer is not a list"
+        raise SourceError(source, f"{none}: {says}" if says else none)
     return found
 
 

@@ -75,7 +75,12 @@ class Answer:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
-            raise SourceError(self.source, "its answer is not JSON") from None
+            page = " but a web page: maintenance, a login or a wrong address" if self.is_page() else ""
+            raise SourceError(self.source, f"its answer is not JSON{page}") from None
+
+    def is_page(self) -> bool:
+        """Whether it is a page for people."""
+        return self.content.lstrip()[:1] == b"<"
 
     def text(self) -> str:
         """The answer as text; bytes that are no UTF-8 are replaced."""
@@ -205,7 +210,8 @@ class Api:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise self.lost(told(_broken(error))) from None
         if response.is_redirect:
-            raise SourceError(self.source, f"{response.status_code}: redirects to another address, not followed")
+            where = urlsplit(response.headers.get("Location", "")).netloc or "another address"
+            raise SourceError(self.source, f"{response.status_code}: redirects to {told(where)}, not followed")
         if response.is_error:
             raise self._noted(response)
         self._answered = True

@@ -26,10 +26,14 @@ from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, W
 
 PAGE = 100
 LOG_PAGES = 20
+LIST_PAGES = (
+    5  # of domains, and of webhooks: Resend's largest plan has 1,000 domains, few of them one application's
+)
 WORKERS = 2
 # Resend takes 5 requests a second of a team, 2 of an older one, and the application's e-mails are among them
 # (resend.com/docs/api-reference/rate-limit): what is read here must never cost the application one.
 GAP_S = 0.5
+NAMES = {"logs": "calls"}  # what a list holds, where it is called otherwise
 SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
 OURSELVES = "pdmlib/"  # how our own calls name themselves in the log
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
@@ -79,6 +83,26 @@ class Reader:
         """
         return entries("resend", self.api.get(path, query).json(), key)
 
+    def pages(self, path: str, most: int, lost: dict[str, str], rest: str) -> Iterator[list[Any]]:
+        """The pages of a list, newest first; a reason in `lost` where it goes on after the most that are read.
+
+        Raises:
+            SourceError: as `Api.get`, or a page does not lead to the next.
+        """
+        after: str | None = None
+        for _ in range(most):
+            body = self.api.get(path, {"limit": PAGE, "after": after}).json()
+            page = entries("resend", body, "data")
+            yield page
+            if not goes_on("resend", body):
+                return
+            last = page[-1] if page else None
+            after = last.get("id") if isinstance(last, dict) else None
+            if not isinstance(after, str):
+                raise SourceError("resend", f"the last entry of a page of {path} has no id to go on from")
+        listed = path.strip("/")
+        lost[f"{listed}:{rest}"] = f"only the newest {most * PAGE:,} {NAMES.get(listed, listed)} were looked at"
+
 
 def _wholes(scope: Scope) -> list[Window]:
     return [w for w in threads.main_windows(scope) if w.seconds]
@@ -124,10 +148,10 @@ def _logs(reader: Reader, scope: Scope) -> threads.Frames:
             "code": f"{entry.response_status:.0f}",
             "place": _place(entry),
         }
-        for entry in _newest(reader, "/logs", scope.window.start, lost)
+        for entry in _newest(reader, scope.window.start, lost)
         if _is_refusal(entry) and (entry.created_at is None or scope.known.contains(entry.created_at))
     ]
-    return {"vendor_errors": frame("vendor_errors", rows), **(threads.gaps("resend", lost) if lost else {})}
+    return {"vendor_errors": frame("vendor_errors", rows), **_gaps(lost)}
 
 
 def _is_refusal(entry: Log) -> bool:
@@ -145,33 +169,33 @@ def _place(entry: Log) -> str:
     return one_line(f"{entry.method or '?'} {_ID.sub('/[id]', path)}")
 
 
-def _newest(reader: Reader, path: str, start: datetime, lost: dict[str, str]) -> Iterator[Log]:
-    """Entries of a list, newest first, back to a moment; a reason in `lost` when it was not reached.
-
-    Raises:
-        SourceError: as `Api.get`, or a page does not lead to the next.
-    """
-    after: str | None = None
-    for _ in range(LOG_PAGES):
-        body = reader.api.get(path, {"limit": PAGE, "after": after}).json()
-        page = entries("resend", body, "data")
-        found = [one for entry in page if (one := Log.of(entry, reader.unclear)) is not None]
+def _newest(reader: Reader, start: datetime, lost: dict[str, str]) -> Iterator[Log]:
+    """Calls, newest first, back to a moment; a reason in `lost` when it was not reached."""
+    for page in reader.pages("/logs", LOG_PAGES, lost, "older"):
+        found = Log.each(page, reader.unclear)
         yield from found
         made = [entry.created_at for entry in found if entry.created_at is not None]
-        if not goes_on("resend", body) or (made and min(made) < start):
+        if made and min(made) < start:
             return
-        after = found[-1].id if found else None
-        if after is None:
-            raise SourceError("resend", f"the last entry of a page of {path} has no id to go on from")
-    lost["logs:older"] = f"only the newest {LOG_PAGES * PAGE:,} calls were looked at"
 
 
 def _domains(reader: Reader) -> threads.Frames:
-    """Each domain: well, broken, or unsaid where another one sends or this one is not meant to."""
-    found = [Domain.of(entry, reader.unclear) for entry in reader.listed("/domains", {"limit": PAGE})]
-    known = [d for d in found if d is not None and d.name is not None]
+    """Each domain: well, broken, or unsaid where another one sends or this one is not meant to.
+
+    Without any, e-mail reaches the account's own address alone.
+    """
+    lost: dict[str, str] = {}
+    listed = [entry for page in reader.pages("/domains", LIST_PAGES, lost, "rest") for entry in page]
+    known = [d for d in Domain.each(listed, reader.unclear) if d.name is not None]
     sends = any(d.status == "verified" for d in known)
-    return _states(_state("domain", str(d.name), d.status, ok=_is_well(d, sends), detail=None) for d in known)
+    rows = [_state("domain", str(d.name), d.status, ok=_is_well(d, sends), detail=None) for d in known]
+    if not listed:
+        rows = [_state("domain", "for sending", "missing", ok=False, detail=None)]
+    return {**_states(rows), **_gaps(lost)}
+
+
+def _gaps(lost: dict[str, str]) -> threads.Frames:
+    return threads.gaps("resend", lost) if lost else {}
 
 
 def _is_well(domain: Domain, another: bool) -> bool | None:
@@ -183,10 +207,11 @@ def _is_well(domain: Domain, another: bool) -> bool | None:
 
 
 def _webhooks(reader: Reader, site: Site) -> threads.Frames:
-    found = [Webhook.of(entry, reader.unclear) for entry in reader.listed("/webhooks", {"limit": PAGE})]
-    known = [w for w in found if w is not None]
+    lost: dict[str, str] = {}
+    pages = reader.pages("/webhooks", LIST_PAGES, lost, "rest")
+    known = [w for page in pages for w in Webhook.each(page, reader.unclear)]
     endpoints = [webhooks.Endpoint(w.id, w.endpoint, w.status) for w in known if w.id and w.endpoint]
-    return _states(webhooks.states("resend", endpoints, site, reader.unclear))
+    return {**_states(webhooks.states("resend", endpoints, site, reader.unclear)), **_gaps(lost)}
 
 
 def _state(kind: str, item: str, status: str | None, ok: bool | None, detail: str | None) -> dict[str, Any]:

@@ -143,8 +143,6 @@ def _hourly(project: Project, window: Window, scope: Scope) -> threads.Frames:
             row["complete"] &= cell.incomplete is False and end <= scope.as_of
             if axis == COUNT:
                 row |= {"samples": cell.samples, "sample_rate": cell.rate}
-            if axis == DURATIONS["p95_ms"]:
-                row["confidence"] = cell.confidence
     for row in rows.values():
         row["failures"] = _part_of(row.get("requests"), row.get("failures"))
     return {"latencies": frame("latencies", rows.values())}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import Unclear
 from pdmlib.phases.window import Window, iso
 from pdmlib.site.vendors import Sentry
@@ -49,15 +50,28 @@ class Project:
         return found, whole
 
     def pages(self, what: str, query: Sequence[tuple[str, Any]], pages: int) -> Iterator[Any]:
-        """The first pages of a list; the cursor alone is taken from the link."""
+        """The first pages of a list; the cursor alone is taken from the link.
+
+        Raises:
+            SourceError: as `Api.get`, or a full page has no link, which every list of several pages has.
+        """
         cursor: str | None = None
-        for _ in range(pages):
+        for number in range(pages):
             answer = self.api.get(self.path(what), [*query, ("cursor", cursor)])
-            yield answer.json()
+            body = answer.json()
+            yield body
             following = answer.links().get("next", {})
+            if not following and number + 1 < pages and _size(body) >= PAGE:
+                raise SourceError("sentry", f"a full page of {what} has no Link that tells whether it goes on")
             if following.get("results") != "true":
                 return
             cursor = following.get("cursor")
+
+
+def _size(body: Any) -> int:
+    """How many entries a page holds: it is a list, or a table with its rows."""
+    rows = body.get("data") if isinstance(body, dict) else body
+    return len(rows) if isinstance(rows, list) else 0
 
 
 def plain(moment: datetime) -> str:

@@ -38,6 +38,8 @@ _SERVER = "select id, timestamp from logs where source = 'postgres_logs'"
 _REFUSED = f"{_SERVER} and log_attributes['parsed.sql_state_code'] = '{TAKEN}' order by timestamp desc"
 _LINES = 1000  # more are cut off without a word
 _CALLS = 10  # that the endpoint of logs takes in a minute; each may ask for a day
+UP, UP_STATES = ("down", "up"), {"down": False, "up": True}
+NO_PLATFORM = "Supabase is hosted by yourself: no API tells the server's log"
 _READ = {series.name.removesuffix("_total"): series for series in said.SCRAPED}
 _NAME = re.compile(r"[A-Za-z_:][\w:]*")
 
@@ -51,31 +53,42 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     assert isinstance(block, Supabase)
     budget, unclear, optional = Budget(), Unclear("supabase"), Optional("supabase")
     key = (block.metrics_user, site.secret(block.metrics_key_env))
-    token = {"Authorization": f"Bearer {site.secret(block.management_token_env)}"}
-    at = scope.seen_at - timedelta(seconds=1)
+    at, platform = scope.seen_at - timedelta(seconds=1), block.management_token_env
+    token = {"Authorization": f"Bearer {site.secret(platform)}"} if platform else {}
     with (
         Api("supabase", block.metrics_url, basic=key, budget=budget) as metrics,
         Api("supabase", block.management_url, headers=token, budget=budget) as management,
     ):
         project = f"/v1/projects/{block.project_ref}"
-        parts: list[threads.Part] = [
-            ("disk", lambda: _disk(management, f"{project}/config/disk/util", at, unclear)),
-            ("host_metrics", lambda: _scrape(metrics, at, unclear)),
-            ("project", lambda: _project(management, project, unclear)),
-            ("services", lambda: _services(management, f"{project}/health", unclear)),
-        ]
-        logs = f"{project}/analytics/endpoints/logs"
-        refused = optional.part("refusals", partial(_refusals, management, logs, scope.known, unclear))
-        found = threads.read("supabase", [*live(site, scope, "supabase", parts), refused])
-        return merge([found, optional.frames(), unclear.frames()])
+        now: list[threads.Part] = [("host_metrics", partial(_scrape, metrics, at, unclear, alone=not platform))]
+        then: list[threads.Part] = []
+        if platform:
+            logs = f"{project}/analytics/endpoints/logs"
+            # The host's own disk comes after that of the API, so that it is the one that counts.
+            now = [
+                optional.part("disk", partial(_disk, management, f"{project}/config/disk/util", at, unclear)),
+                *now,
+                ("project", partial(_project, management, project, unclear)),
+                ("services", partial(_services, management, f"{project}/health", unclear)),
+            ]
+            then = [optional.part("refusals", partial(_refusals, management, logs, scope.known, unclear))]
+        found = threads.read("supabase", [*live(site, scope, "supabase", now), *then])
+        unasked = {} if platform else _states([_unread("refusals", NO_PLATFORM)])
+        return merge([found, unasked, optional.frames(), unclear.frames()])
 
 
-def _scrape(api: Api, at: datetime, unclear: Unclear) -> threads.Frames:
-    text = api.get("", ()).text()
-    rows = [{"metric": name, "at": at, "value": value} for name, value in host_values(text, unclear).items()]
+def _scrape(api: Api, at: datetime, unclear: Unclear, alone: bool) -> threads.Frames:
+    """One look at the host; where nothing else tells of the database, whether the exporter reached it, too."""
+    answer = api.get("", ())
+    if answer.is_page():
+        raise SourceError("supabase", "its metrics are a web page: maintenance, a login or a wrong address")
+    values = host_values(answer.text(), unclear)
+    rows = [{"metric": name, "at": at, "value": value} for name, value in values.items()]
     if not rows:
         raise SourceError("supabase", "its metrics hold none of the expected names")
-    return {"host_metrics": frame("host_metrics", rows)}
+    up = values.get("db_up")
+    told = _states([_state("db", UP[up > 0], UP_STATES)]) if alone and up is not None else {}
+    return {"host_metrics": frame("host_metrics", rows), **told}
 
 
 def _project(api: Api, path: str, unclear: Unclear) -> threads.Frames:

@@ -60,7 +60,7 @@ def _note(vendor: str, candidates: Iterable[Endpoint], unclear: Unclear) -> None
     first = next((host(e.url) for e in candidates if e.status == ENABLED), "")
     unclear.note(
         "webhook_endpoints.url",
-        "several hosts, none of them the site's",
+        "some enabled and some not, none at a host of the site's",
         ", ".join(sorted({host(e.url) for e in candidates})),
         taken_for="not judged",
         mend=mend_line("sources", vendor, "webhook_hosts", value=[first]),

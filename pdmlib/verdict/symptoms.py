@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from pdmlib.analysis.integrations.operational import TITLES
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.onset import Onset, onset_of
@@ -35,6 +36,7 @@ TIMELESS = re.compile(
     "bloat|dead_rows|feature_tables|horizon|invalid_objects|missing_index|policies|policy_cost|read_only|redundant_index"
     "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
+CALLED = {**TITLES, "vercel": "Vercel", "postgres": "PostgreSQL"}  # sources, as a sentence names them
 NAMED = 3  # sources that a sentence has room for
 SHORT_HOURS = 3  # in which people count minutes
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
@@ -193,7 +195,7 @@ def _silent(case: Case, sources: list[str], asked: int) -> str:
         return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case)}"
     if not sources:
         return "Some of what was asked for could not be read or understood"
-    named = _named(sources)
+    named = _named([CALLED.get(source, source) for source in sources])
     return f"{named[:1].upper()}{named[1:]} could not be read"
 
 

@@ -23,6 +23,8 @@ from pdmlib.workbook.explained import lists_of
 from pdmlib.workbook.gather import requests_folder, with_requests
 
 WELL = (Answer.OK, Answer.NOT_CONFIGURED)
+# What a 404 may need first: a wrong name of a project or an account is answered like a missing scope.
+RIGHT_NAMES = "the right names and region in the site file"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class Examination:
         for source, item, reason in pairs:
             need = need_of(source, item, reason)
             if need is not None:
-                row = {"source": source, "says": reason, "needs": need.need, "lost": need.lost}
+                needs = f"{RIGHT_NAMES}, or {need.need}" if reason.startswith("404") else need.need
+                row = {"source": source, "says": reason, "needs": needs, "lost": need.lost}
                 told.setdefault((source, need.need), row)
         return list(told.values())
 

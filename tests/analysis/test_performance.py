@@ -55,6 +55,13 @@ def measure(name, **frames):
 # Percentiles
 
 
+def test_a_percentile_of_a_part_of_the_data_is_of_low_confidence():
+    found = measure("latency_p95_ms", latencies=[a_span(confidence="low")])
+    assert found.reason == "low confidence: sentry says so of its own p95"
+    whole = measure("latency_p95_ms", latencies=[a_span()])
+    assert (whole.value, whole.reason) == (800, None)
+
+
 def test_a_percentile_is_that_of_exactly_the_window():
     """Rule 4: the days' own p95s (500 and 3000) are not averaged."""
     days = [a_span(end=DEPLOYED + DAY, p95_ms=500.0), a_span(DEPLOYED + DAY, p95_ms=3000.0)]

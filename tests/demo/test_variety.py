@@ -21,14 +21,30 @@ from pdmlib.site.load import load_site
 from pdmlib.sources import catalogue
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.sources import test_bodies, test_resend, test_stripe, test_twilio
+from tests.sources.published import Schema, alternatives, kinds
+from tests.sources.published import answers as published
 from tests.sources.reads import reads
 
 CLOCK = datetime.fromisoformat("2025-03-10T15:00:00Z")
+
+
+def filled(schema: Schema) -> Any:
+    """A body with every field of a schema, each list of one entry."""
+    form = next(one for one in alternatives(schema) if kinds(one) != {"null"})
+    if "properties" in form:
+        return {key: filled(inner) for key, inner in form["properties"].items()}
+    return [filled(form["items"])] if "items" in form else form.get("enum", ["x"])[0]
+
+
+def whole(vendor: str) -> dict[str, Any]:
+    """Such a body for each path of a vendor."""
+    paths = test_bodies.MADE[vendor].paths
+    return {path.partition("?")[0]: filled(published(vendor)[request]) for request, path in paths.items()}
+
+
 # One object of each list, by the path of its request.
 BODIES: Mapping[str, Mapping[str, Any]] = {
-    "sentry": test_bodies.SENTRY,
-    "vercel": test_bodies.VERCEL,
-    "supabase": test_bodies.SUPABASE,
+    **{vendor: whole(vendor) for vendor in ("sentry", "vercel", "supabase")},
     "stripe": {
         "/v1/charges": {"data": test_stripe.CHARGES},
         "/v1/balance_transactions": {

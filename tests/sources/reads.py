@@ -81,7 +81,6 @@ TABLE = {
         events-timeseries value 0..1
         events-timeseries sampleCount 0..1e15 ?
         events-timeseries sampleRate 0..1 ?
-        events-timeseries confidence low high ?
         issues level sample debug info warning error fatal
         issues status resolved ignored pending_deletion pending_merge reprocessing unresolved
         issues substatus archived_until_escalating archived_until_condition_met archived_forever escalating

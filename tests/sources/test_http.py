@@ -179,7 +179,8 @@ def test_a_long_message_is_shortened() -> None:
 
 
 def test_an_answer_that_is_not_json_is_an_error() -> None:
-    assert refusal(Reply("<html>Maintenance</html>"))[0] == "its answer is not JSON"
+    page = "its answer is not JSON but a web page: maintenance, a login or a wrong address"
+    assert refusal(Reply("<html>Maintenance</html>"))[0] == page
     assert refusal(Reply("[" * 100_000))[0] == "its answer is not JSON"
 
 
@@ -254,7 +255,13 @@ def test_a_refused_credential_is_not_sent_over_and_over() -> None:
 def test_a_redirect_is_not_followed() -> None:
     with vendor(routed({})) as other:
         reason, _ = refusal(Reply("", 302, {"Location": f"{other.url}/take"}))
-        assert reason == "302: redirects to another address, not followed"
+        assert reason == "302: redirects to (IP address):" + other.url.rpartition(":")[2] + ", not followed"
+        assert (
+            refusal(Reply("", 302, {"Location": "/login?x"}))[0]
+            == "302: redirects to another address, not followed"
+        )
+        login = Reply("", 302, {"Location": "https://sentry.example/auth/login/?next=secret"})
+        assert refusal(login)[0] == "302: redirects to sentry.example, not followed"
         assert other.calls == []
 
 

@@ -49,13 +49,16 @@ LOGS = [
 ]
 
 
+HOOK = {"id": "w1", "endpoint": "https://shop.example/hooks?key=1", "status": "enabled"}
+
+
 def routes(**other: Any) -> dict[str, Any]:
     domains = [{"name": "mail.example.com", "status": "verified"}, {"name": "b.example.com", "status": "failed"}]
     return {
         "/emails/metrics": metrics,
         "/logs": {"data": LOGS, "has_more": False},
         "/domains": {"data": domains, "has_more": False},
-        "/webhooks": {"data": [{"id": "w1", "endpoint": "https://shop.example/hooks?key=1", "status": "enabled"}]},
+        "/webhooks": {"data": [HOOK], "has_more": False},
         **other,
     }
 
@@ -102,6 +105,37 @@ def test_logs_without_end_say_that_older_ones_were_not_looked_at() -> None:
     endless = {"data": [log(1, "2025-03-04T12:00", 200)], "has_more": True}
     found, _ = collected(routed(routes(**{"/logs": endless})))
     assert found.gap("resend", "logs:older") == ("error", "only the newest 2,000 calls were looked at")
+
+
+def endless(call: Call) -> Reply:
+    """A list of domains that goes on after each page, and leads to the next by the id of its last entry."""
+    first = int(call.one("after", "0"))
+    rows = [{"id": str(n), "name": f"d{n}.example", "status": "verified"} for n in range(first + 1, first + 101)]
+    return Reply({"data": rows, "has_more": True})
+
+
+def test_lists_of_several_pages_are_read_on_and_say_where_they_are_cut() -> None:
+    found, server = collected(routed(routes(**{"/domains": endless})))
+    assert [call.one("after") for call in server.asked("/domains")] == ["", "100", "200", "300", "400"]
+    assert (found["vendor_states"]["kind"] == "domain").sum() == 500
+    assert found.gap("resend", "domains:rest") == ("error", "only the newest 500 domains were looked at")
+
+
+def test_an_account_without_a_domain_reaches_nobody_and_is_not_well() -> None:
+    """By Resend's documentation it may send to its own address alone until a domain is verified."""
+    states = collected(routed(routes(**{"/domains": {"data": [], "has_more": False}})))[0]["vendor_states"]
+    (row,) = states[states["kind"] == "domain"].to_dict("records")
+    assert (row["item"], row["status"], row["ok"]) == ("for sending", "missing", False)
+
+
+def test_a_webhook_of_the_second_page_is_told() -> None:
+    def paged(call: Call) -> Reply:
+        more = not call.one("after")
+        return Reply({"data": [{**HOOK, "id": "w1" if more else "w2"}], "has_more": more})
+
+    found, server = collected(routed(routes(**{"/webhooks": paged})))
+    assert [call.one("after") for call in server.asked("/webhooks")] == ["", "w1"]
+    assert set(found["vendor_states"]["item"]) >= {"w1", "w2"}
 
 
 def test_domains_and_webhooks_are_told() -> None:

@@ -148,7 +148,7 @@ def test_the_declared_rate_counts_where_the_vendor_tells_none_and_neither_is_inv
 
 def test_hours_cover_the_baseline_and_the_last_one_is_the_present_asked_for_by_itself() -> None:
     table = collected(routed(routes()), "week1")[0]["latencies"]
-    hours = table[(table["end"] - table["start"] == pd.Timedelta("1h")) & table["confidence"].notna()]
+    hours = table[(table["end"] - table["start"] == pd.Timedelta("1h")) & table["p99_ms"].notna()]
     hours = hours.sort_values("start")
     assert hours["start"].iloc[0] == at("2025-02-03T15:00")
     assert hours["complete"].iloc[-1]
@@ -209,6 +209,15 @@ def test_dropped_errors_are_a_quota_that_is_not_in_order() -> None:
     assert states.loc["accepted", "ok"]
     assert not states.loc["rate_limited", "ok"]
     assert pd.isna(states.loc["filtered", "ok"])
+
+
+@pytest.mark.parametrize("number", [99, 100])
+def test_a_full_page_without_a_link_does_not_tell_whether_it_goes_on(number: int) -> None:
+    """By Sentry's documentation a list in pages always has links; without one a shorter page is all there is."""
+    page = Reply([issue(f"SHOP-{n}") for n in range(number)])
+    found, _ = collected(routed(routes(**{ISSUES: page})))
+    reason = "a full page of issues has no Link that tells whether it goes on"
+    assert found.gap("sentry", "issues") == (("error", reason) if number == 100 else None)
 
 
 def test_issues_are_read_page_by_page_until_the_vendor_says_there_are_no_more() -> None:

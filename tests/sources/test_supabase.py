@@ -268,6 +268,21 @@ def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
     assert lost.reason == "the server's log of 2025-03-03 is empty, or no longer kept"
 
 
+@pytest.mark.parametrize(("up", "status"), [("1", "up"), ("0", "down")])
+def test_a_supabase_hosted_by_oneself_is_known_by_its_metrics_alone(up: str, status: str) -> None:
+    """No project, token or log: what the platform's API would tell is asked for nowhere and is no gap."""
+    scrape = SCRAPE.replace('pg_up{service_type="postgresql"} 1', f'pg_up{{service_type="postgresql"}} {up}')
+    with vendor(routed({"/metrics": Reply(scrape)})) as server:
+        site = the_site("supabase", metrics_url=f"{server.url}/metrics", management_token_env=None)
+        found = Collection(supabase.collect(site, the_scope()))
+        assert {call.path for call in server.calls} == {"/metrics"}
+    assert found["gaps"].empty
+    (row,) = found["vendor_states"].query("kind == 'service'").to_dict("records")
+    assert (row["item"], row["status"], row["ok"]) == ("db", status, up == "1")
+    lost = measured(site, the_scope(), found.frames)
+    assert lost.reason == "Supabase is hosted by yourself: no API tells the server's log"
+
+
 def test_a_log_that_cannot_answer_says_so_in_a_200_and_is_no_zero() -> None:
     lost = refused({"error": 'Field "source_name" does not exist.'})
     assert lost.value is None

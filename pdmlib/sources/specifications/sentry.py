@@ -83,7 +83,6 @@ class Value(Answer):
     incomplete: bool | None = flag("incomplete", "events of it may still come in")
     samples: float | None = number("sampleCount", "spans that were really looked at", null=True)
     rate: float | None = number("sampleRate", "share of the spans that was kept", 1, unit=SHARE, null=True)
-    confidence: str | None = word("confidence", "of an extrapolation, by Sentry", "low high", null=True)
 
 
 class Duration(Value):

@@ -39,8 +39,8 @@ def told(counts: dict[str, Any] | None = None, **other: Any) -> Judged:
     routes = {
         "/emails/metrics": metrics({**ZERO, **(counts or {"sent": 1000, "delivered": 990, "bounced": 10})}),
         "/logs": {"data": other.get("logs", []), "has_more": False},
-        "/domains": {"data": other.get("domains", [DOMAIN])},
-        "/webhooks": {"data": other.get("webhooks", [HOOK])},
+        "/domains": {"data": other.get("domains", [DOMAIN]), "has_more": False},
+        "/webhooks": {"data": other.get("webhooks", [HOOK]), "has_more": False},
     }
     return judged("resend", routes, **{k: v for k, v in other.items() if k == "webhook_hosts"})
 
