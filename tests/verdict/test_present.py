@@ -26,6 +26,12 @@ LONG_PHASES = (
     "week1",
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("weekly-review", "ongoing")),
 )
+# The shortest window and the longest, which differ most, are tried each time.
+SHORT_AND_LONG = (
+    "hour1",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("day1", "daily")),
+    "week1",
+)
 
 
 def counted(
@@ -222,7 +228,7 @@ def of_probes(phase: str, deployed: datetime, down: Iterable[datetime], **more: 
 EACH_MINUTE = {"table": "public.uptime_logs", "interval_s": 60}
 
 
-@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+@pytest.mark.parametrize("phase", SHORT_AND_LONG)
 def test_rule_16_an_outage_that_began_before_the_deployment_is_not_its_own(phase: str) -> None:
     """Down from 06:00, deployed at 07:05, looked at at 08:00: 120 minutes, of which 55 after it."""
     verdict = of_probes(phase, END - timedelta(minutes=55), every(1, END - 2 * HOUR, END))
@@ -428,8 +434,8 @@ def thinned(start: datetime, end: datetime, share: float, seed: int = 1) -> list
     return [row for at, n in fails.items() for row in counted(at, at + minute, 1, requests=30, failed=n)]
 
 
-@pytest.mark.parametrize("phase", ["day1", "week1"])
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("phase", ["day1", pytest.param("week1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_a_deployment_that_halved_the_failures_is_not_the_one_to_roll_back(phase: str, seed: int) -> None:
     """12 % of requests failed for a week before it and 6 % since: too many now, and it mended half of them."""
     deployed = END - phase_named(phase).length
@@ -460,7 +466,7 @@ def test_a_steady_share_of_failures_lasts_until_now_in_a_first_hour() -> None:
     assert over <= 5
 
 
-@pytest.mark.parametrize("phase", ["day1", "daily"])
+@pytest.mark.parametrize("phase", ["day1", pytest.param("daily", marks=pytest.mark.slow)])
 def test_what_comes_and_goes_has_not_recovered_in_one_of_its_pauses(phase: str) -> None:
     """Two of five fail in five minutes of each twenty for three hours: one in ten in an hour, none just now."""
     began, rows = END - 3 * HOUR, counted(END - timedelta(days=8), END - 3 * HOUR, 60, requests=1800, failed=1)
@@ -504,7 +510,7 @@ def test_an_hour_that_holds_the_deployment_does_not_place_a_fault_before_it() ->
     assert verdict.recommendation == "investigate", "12 % of all its minutes failed, so that it began before"
 
 
-@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "week1"])
+@pytest.mark.parametrize("phase", SHORT_AND_LONG)
 def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_looked_into(phase: str) -> None:
     """The uptime log says down for half an hour; in each of its minutes the platform counts 30 good answers."""
     deployed = END - phase_named(phase).length
@@ -517,7 +523,7 @@ def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_l
     assert "may" in card_of(verdict).sentence
 
 
-@pytest.mark.parametrize("phase", ["hour1", "day1", "week1"])
+@pytest.mark.parametrize("phase", [SHORT_AND_LONG[0], *SHORT_AND_LONG[2:]])
 @pytest.mark.parametrize(("left", "said"), [(0, "No requests come any more"), (1, "Only 1 requests a minute")])
 def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said: str) -> None:
     """Thirty requests a minute in each of four weeks; since twenty minutes none, or one: probes find it well."""
