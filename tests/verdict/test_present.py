@@ -539,3 +539,17 @@ def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said:
     (alert,) = [alert for alert in verdict.alerts if alert.id == "requests_per_min_avg"]
     assert (alert.priority, alert.since, alert.value) == ("P1", gone, pytest.approx(left))
     assert verdict.recommendation == "investigate" and said in card_of(verdict).sentence
+
+
+def test_an_hour_in_which_a_fault_began_does_not_tell_how_bad_it_was() -> None:
+    """A sixth of the requests of one hour failed, 97 % of the next, all since the deployment: 57 % before it."""
+    deployed = END - HOUR
+    began = deployed - 2 * HOUR
+    rows = [
+        *counted(END - timedelta(days=7), began, 60, requests=1800, failed=1),
+        *counted(began, began + HOUR, 60, requests=1800, failed=300),
+        *counted(began + HOUR, deployed, 60, requests=1800, failed=1750),
+        *counted(deployed, END, 1, requests=30, failed=30),
+    ]
+    verdict = judged(rows, "hour1")
+    assert (verdict.status, verdict.recommendation) == ("RED", "investigate")

@@ -187,12 +187,12 @@ def last_stretch(case: Case, edge_pct: float) -> Stretch | None:
 def worsened(case: Case, since: datetime) -> bool:
     """Whether surely far more requests fail since the deployment than did between a moment before it and it.
 
-    A bucket that holds the deployment tells of neither side.
+    A bucket that holds the deployment tells of neither side, and one in which it began not how bad it was.
     """
-    rows = _unplanned(case.at(Window(since, case.scope.present.end)))
+    rows = _unplanned(case.at(Window(since, case.scope.present.end))).iloc[1:]
     sides = rows["at"] >= case.scope.deployed_at, rows["end_at"] <= case.scope.deployed_at
     counts = [float(rows.loc[side, name].sum()) for side in sides for name in ("failures", "requests")]
-    return stats.rate_ratio(*counts)[0] > WORSE
+    return counts[-1] > 0 and stats.rate_ratio(*counts)[0] > WORSE
 
 
 def _evidence(failed: Any, asked: Any, usual: float, now: float) -> Any:
