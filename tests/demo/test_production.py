@@ -171,7 +171,7 @@ def test_the_statistics_hold_the_users_queries_and_the_lost_index_is_gone(databa
         "SELECT sum(calls)::int FROM extensions.pg_stat_statements "
         "WHERE userid = 'authenticated'::regrole AND query LIKE 'SELECT * FROM public.missed_opportunities%'",
     )
-    assert calls == 2 * 840
+    assert calls == 2 * 1000
     index = "SELECT to_regclass('public.missed_opportunities_status_idx') IS NULL"
     assert number(database, index) is True
     with psycopg.connect(healthy_production.environ["PDM_DEMO_DATABASE_URL"]) as other:
