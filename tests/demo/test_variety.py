@@ -28,12 +28,12 @@ from tests.sources.reads import reads
 CLOCK = datetime.fromisoformat("2025-03-10T15:00:00Z")
 
 
-def filled(schema: Schema) -> Any:
-    """A body with every field of a schema, each list of one entry."""
+def filled(schema: Schema, name: str = "") -> Any:
+    """A body with every field of a schema, each list of one entry; texts differ, so that not all vary at one hour."""
     form = next(one for one in alternatives(schema) if kinds(one) != {"null"})
     if "properties" in form:
-        return {key: filled(inner) for key, inner in form["properties"].items()}
-    return [filled(form["items"])] if "items" in form else form.get("enum", ["x"])[0]
+        return {key: filled(inner, key) for key, inner in form["properties"].items()}
+    return [filled(form["items"], name)] if "items" in form else form.get("enum", [name])[-1]
 
 
 def whole(vendor: str) -> dict[str, Any]:
