@@ -29,7 +29,7 @@ CLOCK = datetime.fromisoformat("2025-03-10T15:00:00Z")
 
 
 def filled(schema: Schema, name: str = "") -> Any:
-    """A body with every field of a schema, each list of one entry; texts differ, so that not all vary at one hour."""
+    """A body with every field of a schema, each list of one entry; texts differ, so that fields vary apart."""
     form = next(one for one in alternatives(schema) if kinds(one) != {"null"})
     if "properties" in form:
         return {key: filled(inner, key) for key, inner in form["properties"].items()}
