@@ -66,7 +66,7 @@ def test_payments_that_fail_as_before_are_a_standing_fault_and_no_reason_for_a_r
     assert alert.since is not None and alert.since < DEPLOYED - 6 * DAY
     cause = cause_of(verdict, "payment_failures")
     assert (cause.status, cause.priority, cause.decides) == ("standing", "P1", True)
-    assert cause.action in [item["action"].partition(" (")[0] for item in verdict.actions]
+    assert any(item["action"].startswith(cause.action) for item in verdict.actions)
 
 
 @pytest.mark.parametrize(("phase", "source"), CASES)
