@@ -60,6 +60,13 @@ class Proof(StrEnum):
     NOT_KNOWN = "not known"
 
 
+class Unread(StrEnum):
+    """Why a part of a vendor was not read, which loses one figure and is no gap of the source."""
+
+    REFUSED = "not readable with this key"
+    UNASKED = "not asked for"
+
+
 class Slot(StrEnum):
     """What became of one time at which a cron job was due."""
 

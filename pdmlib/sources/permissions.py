@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
+from pdmlib.frames.states import Unread
 from pdmlib.sources.needs import REFUSALS
 from pdmlib.sources.threads import Frames, Part
 
@@ -34,14 +36,11 @@ class Optional:
     def frames(self) -> Frames:
         """Rows of `vendor_states`, kind `key`: what this key may not read, and why that loses nothing else."""
         rows = [
-            {
-                "vendor": self._source,
-                "kind": "key",
-                "item": item,
-                "status": "not readable with this key",
-                "ok": None,
-                "detail": reason,
-            }
-            for item, reason in sorted(self._refused.items())
+            unread(self._source, item, Unread.REFUSED, reason) for item, reason in sorted(self._refused.items())
         ]
         return {"vendor_states": frame("vendor_states", rows)} if rows else {}
+
+
+def unread(source: str, item: str, why: Unread, reason: str) -> dict[str, Any]:
+    """A row of `vendor_states` of a part that was not read, with the reason."""
+    return {"vendor": source, "kind": "key", "item": item, "status": why.value, "ok": None, "detail": reason}

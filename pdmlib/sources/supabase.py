@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.states import Unread
 from pdmlib.frames.understanding import Kind, Said, Unclear
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
@@ -25,7 +26,7 @@ from pdmlib.sources import threads
 from pdmlib.sources.fields import entries
 from pdmlib.sources.http import Api, Budget, told, worded
 from pdmlib.sources.live import live
-from pdmlib.sources.permissions import Optional
+from pdmlib.sources.permissions import Optional, unread
 from pdmlib.sources.specifications import supabase as said
 
 SERVICES = ("db", "auth", "pooler", "rest", "storage", "realtime")
@@ -73,7 +74,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
             ]
             then = [optional.part("refusals", partial(_refusals, management, logs, scope.known, unclear))]
         found = threads.read("supabase", [*live(site, scope, "supabase", now), *then])
-        unasked = {} if platform else _states([_unread("refusals", NO_PLATFORM)])
+        unasked = {} if platform else _unasked(NO_PLATFORM)
         return merge([found, unasked, optional.frames(), unclear.frames()])
 
 
@@ -111,16 +112,9 @@ def _state(
     return {"vendor": "supabase", "kind": "service", "item": item, "status": status, "ok": ok, "detail": error}
 
 
-def _unread(item: str, reason: str) -> dict[str, Any]:
-    """What no key may read: it loses one figure, and is no gap of the source."""
-    return {
-        "vendor": "supabase",
-        "kind": "key",
-        "item": item,
-        "status": "not asked for",
-        "ok": None,
-        "detail": reason,
-    }
+def _unasked(reason: str) -> threads.Frames:
+    """Why the server's log was not asked for refused connections."""
+    return _states([unread("supabase", "refusals", Unread.UNASKED, reason)])
 
 
 def _states(rows: Iterable[Mapping[str, Any]]) -> threads.Frames:
@@ -148,7 +142,7 @@ def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.
     days = threads.pieces(window, DAY)
     if len(days) >= _CALLS:
         many = f"the server's log takes {_CALLS} calls a minute, too few for {len(days)} days"
-        return _states([_unread("refusals", many)])
+        return _unasked(many)
     if days and not _lines(api, path, f"{_SERVER} limit 1", days[0]):
         raise SourceError("supabase", f"the server's log of {days[0].start:%Y-%m-%d} is empty, or no longer kept")
     calls = [partial(_lines, api, path, f"{_REFUSED} limit {_LINES}", day) for day in days]

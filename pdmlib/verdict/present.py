@@ -96,9 +96,9 @@ def _looked_at(case: Case, metric: Metric) -> Case:
 
 def _fallen(present: Case, metric: Metric) -> Case | None:
     """The last quarter of an hour, where what is held against its usual level fell far in it; else None."""
-    quarter = present.at(present.window.last(QUARTER))
     if not any((limit.of, limit.op) == ("baseline", "<") for limit in metric.limits):
         return None
+    quarter = present.at(present.window.last(QUARTER))
     step = _step(quarter, metric, metric.of(quarter))
     return quarter if step is not None and step.op == "<" and step.priority is Priority.P1 else None
 

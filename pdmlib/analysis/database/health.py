@@ -34,7 +34,7 @@ from pdmlib.frames.readings import (
 )
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.statement_text import normalised
-from pdmlib.frames.states import Pace, Probe
+from pdmlib.frames.states import Pace, Probe, Unread
 from pdmlib.phases.window import spoken
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Query
@@ -182,7 +182,7 @@ def _unread(case: Case, item: str) -> str | None:
     mine = states[(states["vendor"] == "supabase") & (states["kind"] == "key") & (states["item"] == item)]
     if mine.empty:
         return None
-    refused = mine["status"].iloc[0] == "not readable with this key"
+    refused = mine["status"].iloc[0] == Unread.REFUSED
     return "the key may not read the server's log" if refused else str(mine["detail"].iloc[0])
 
 

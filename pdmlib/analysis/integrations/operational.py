@@ -188,12 +188,12 @@ def _doubts(case: Case, name: str) -> Iterator[str]:
         yield from filter(None, (case.unclear(name, item) for item in _REPORTED.get(name, ())))
 
 
-def _broken_states(case: Case, name: str) -> Iterator[Cause]:
+def _broken_states(case: Case, name: str, kinds: tuple[str, ...] = BROKEN_KINDS) -> Iterator[Cause]:
     """States that the vendor reports now; they say nothing of a window that ended earlier."""
     if not _is_now(case):
         return
     states = case["vendor_states"]
-    bad = states[(states["vendor"] == name) & states["kind"].isin(BROKEN_KINDS) & (states["ok"] == False)]  # noqa: E712
+    bad = states[(states["vendor"] == name) & states["kind"].isin(kinds) & (states["ok"] == False)]  # noqa: E712
     for row in bad.to_dict("records"):
         what, more, status = *_named(row), row["status"]
         yield Cause(f"{what} is {status}{more}", f"{what} is no longer {status}")
@@ -260,12 +260,7 @@ def _failed_probes(case: Case, name: str) -> Iterator[Cause]:
 
 def webhooks_off(case: Case) -> str:
     """The endpoints for events that a vendor has switched off now; empty where none is, or nobody can tell."""
-    return "; ".join(
-        cause.words
-        for name in TITLES
-        for cause in _broken_states(case, name)
-        if cause.words.startswith("webhook ")
-    )
+    return "; ".join(cause.words for name in TITLES for cause in _broken_states(case, name, ("webhook",)))
 
 
 def recorded(case: Case) -> str:
