@@ -121,7 +121,7 @@ class Pace(StrEnum):
     REGRESSED = "REGRESSED"
     IMPROVED = "IMPROVED"
     STABLE = "STABLE"
-    VOLUME_UP = "VOLUME_UP"  # called more often, each call as fast as before
+    VOLUME_UP = "VOLUME_UP"  # called so much more often that it takes more time in all, and no call is slower
     IN_A_LOOP = "IN_A_LOOP"  # called many times more for each call of another, as fast as before
     REKEYED = "REKEYED"  # the same text under a new id
     NEW = "NEW"

@@ -383,14 +383,11 @@ def _verdict(facts: Facts, changed: Changed, row: Mapping[str, Any]) -> tuple[st
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
     if _matters(row) and row["t"] >= _beyond_chance(row) and _much_slower(row, changed):
         return Pace.REGRESSED, figures
+    if _much_more(row) and row["volume_ms"] + row["latency_ms"] > 0:
+        more, taken = n2 / row["expected"], (row["volume_ms"] + row["latency_ms"]) / row["seconds"]
+        return Pace.VOLUME_UP, f"x{more:.1f} calls, which take {taken:.1f} ms/s more; {figures}"
     if _matters(row) and row["ratio"] <= 1 / FACTOR and row["t"] <= -WELCH_T:
         return Pace.IMPROVED, figures
-    if _much_more(row):
-        more = n2 / row["expected"]
-        return (
-            Pace.VOLUME_UP,
-            f"x{more:.1f} calls at an unchanged mean; {row['volume_ms'] / row['seconds']:.1f} ms/s more",
-        )
     if row["ids"] and row["ids_before"] and not row["ids"] & row["ids_before"]:
         return Pace.REKEYED, f"the same text under a new id since the schema changed; {figures}"
     return Pace.STABLE, figures
