@@ -42,7 +42,7 @@ class CauseStatus(StrEnum):
 
 # What a customer notices first, by the id of a finding; what none of these begins comes last.
 FELT = (
-    re.compile(r"incident:|app|health_ok|db_connection_errors|downtime|uptime"),
+    re.compile(r"incident:|app|health_ok|db_connection_errors"),
     re.compile(r"payment"),
     re.compile(r"route:.*:failing|error_rate"),
     re.compile(r"route:.*:slower|latency"),
@@ -50,6 +50,7 @@ FELT = (
     re.compile(r"integration|sms|email|webhook"),
     re.compile(r"cron"),
     re.compile(r"feature"),
+    re.compile(r"downtime|uptime"),  # a share of the whole window: where it was down at a moment, an incident says so
 )
 
 
