@@ -340,11 +340,14 @@ def sniffed(path: str, asked: Requests) -> Form:
     text = head.lstrip("\ufeff \t\r\n")
     shape = "array" if text.startswith("[") else "lines"
     first = text.split("\n", 1)[0].rstrip()
-    spans = '"resourceSpans"' in head
+    plain = asked.format == "vercel-logs" and '"proxy"' in head  # of requests: an odd line among them costs no log
+    spans = '"resourceSpans"' in head and not plain
     if first == "{" or (spans and shape == "lines" and not first.endswith("}")):
         shape = "object"
     if asked.log_format or asked.format == "combined":
         return _declared(asked, text, shape)
+    if plain:
+        return Form(asked.format, shape, flat=_flat(head, asked))
     if '"vercel.speed_insights' in head[:NAMED_WITHIN] or '"metricType"' in first:
         raise SourceError(SOURCE, "a drain of Speed Insights holds no requests")
     if '"vercel.analytics' in head or ('"eventType"' in first and asked.format.startswith("vercel")):

@@ -203,6 +203,16 @@ def test_a_trace_drain_among_log_drains_is_refused_with_its_name(tmp_path: Path)
     assert report.failed == (("spans.ndjson", "is vercel-traces; the site says format: vercel-logs"),)
 
 
+@pytest.mark.parametrize(
+    "first",
+    ['{"resourceSpans": []}', '{"id": "cut off", "resourceSpans": [', '{"schema": "vercel.analytics.v1"}'],
+)
+def test_one_odd_line_of_another_drain_costs_no_log(tmp_path: Path, first: str) -> None:
+    (tmp_path / "log.ndjson").write_text(f"{first}\n{json.dumps(line('a'))}\n")
+    report = ingest(site_of(), [tmp_path / "log.ndjson"], tmp_path / "store")
+    assert (report.requests, report.failed) == (1, ())
+
+
 def test_a_log_drain_as_array_several_arrays_and_a_cut_array(tmp_path: Path) -> None:
     one, two = [line("a"), line("b")], [line("c")]
     (tmp_path / "1.json").write_text(json.dumps(one, indent=1))
