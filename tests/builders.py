@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
@@ -18,6 +19,11 @@ DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 WEEK_LATER = DEPLOYED + timedelta(days=7)
 
 Rows = Iterable[Mapping[str, Any]] | pd.DataFrame
+
+
+def slowly(*values: Any) -> list[Any]:
+    """Parameters that only the slow tests try: what differs most from them is tried each time."""
+    return [pytest.param(*(v if isinstance(v, tuple) else (v,)), marks=pytest.mark.slow) for v in values]
 
 
 def at(text: str) -> datetime:

@@ -17,21 +17,12 @@ from pdmlib.phases.window import Window, iso, now
 from pdmlib.report.card import card_of
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.scope import moment_of
-from tests.builders import a_case, a_site, at, every, the_probes
+from tests.builders import a_case, a_site, at, every, slowly, the_probes
 
 HOUR = timedelta(hours=1)
 END = at("2025-03-10T08:00")
-LONG_PHASES = (
-    "daily",
-    "week1",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("weekly-review", "ongoing")),
-)
-# The shortest window and the longest, which differ most, are tried each time.
-SHORT_AND_LONG = (
-    "hour1",
-    *(pytest.param(name, marks=pytest.mark.slow) for name in ("day1", "daily")),
-    "week1",
-)
+LONG_PHASES = ("daily", *slowly("week1", "weekly-review", "ongoing"))
+EACH_PHASE = ("week1", *slowly("hour1", "day1", "daily"))
 
 
 def counted(
@@ -172,7 +163,7 @@ def test_rule_16_an_incident_that_lasts_is_open_and_calls_for_a_rollback() -> No
     assert " is RED" in verdict.summary
 
 
-@pytest.mark.parametrize("after", [timedelta(minutes=5), timedelta(minutes=35), timedelta(days=7)])
+@pytest.mark.parametrize("after", [timedelta(minutes=5), *slowly(timedelta(minutes=35), timedelta(days=7))])
 def test_rule_16_what_came_later_decides_whether_an_incident_is_over(after: timedelta) -> None:
     verdict = the_incident(after)
     assert {row["status"] for row in verdict.incidents} == {"recovered"}
@@ -228,7 +219,7 @@ def of_probes(phase: str, deployed: datetime, down: Iterable[datetime], **more: 
 EACH_MINUTE = {"table": "public.uptime_logs", "interval_s": 60}
 
 
-@pytest.mark.parametrize("phase", SHORT_AND_LONG)
+@pytest.mark.parametrize("phase", EACH_PHASE)
 def test_rule_16_an_outage_that_began_before_the_deployment_is_not_its_own(phase: str) -> None:
     """Down from 06:00, deployed at 07:05, looked at at 08:00: 120 minutes, of which 55 after it."""
     verdict = of_probes(phase, END - timedelta(minutes=55), every(1, END - 2 * HOUR, END))
@@ -245,7 +236,7 @@ def test_rule_16_an_outage_that_began_before_the_deployment_is_not_its_own(phase
     assert [row["start"] for row in verdict.incidents] == [iso(END - 2 * HOUR)]
 
 
-@pytest.mark.parametrize("minutes", [3, 20])
+@pytest.mark.parametrize("minutes", [3, *slowly(20)])
 def test_rule_16_an_outage_that_began_long_after_the_deployment_is_told_by_its_own_moment(minutes: int) -> None:
     """Deployed at 07:05; down since 07:57 or 07:40."""
     began = END - timedelta(minutes=minutes)
@@ -300,7 +291,7 @@ def test_a_rate_since_a_moment_is_of_all_requests_since_then_also_of_those_after
     assert (alert.since, alert.value) == (start, pytest.approx(4.0))
 
 
-@pytest.mark.parametrize("phase", ["daily", "week1"])
+@pytest.mark.parametrize("phase", ["daily", *slowly("week1")])
 def test_what_is_over_explains_nothing_that_holds_now(phase: str) -> None:
     """Down for 19 minutes three and a half hours ago, and again for the last three: one of two faults is over."""
     early = END - timedelta(hours=3.5)
@@ -369,7 +360,7 @@ def test_minutes_of_the_first_hour_that_were_not_counted_lower_its_confidence() 
     assert not [text for text in judged(whole, "hour1").confidence_reasons if "of the window was measured" in text]
 
 
-@pytest.mark.parametrize("minutes", [17, 42])
+@pytest.mark.parametrize("minutes", [17, *slowly(42)])
 def test_since_is_told_by_the_minute_where_a_log_knows_the_minutes_of_its_hour(minutes: int) -> None:
     """A log of twenty hours that began to hold failures five hours ago, some minutes after the full hour.
 
@@ -392,7 +383,7 @@ def test_since_is_told_by_the_minute_where_a_log_knows_the_minutes_of_its_hour(m
     assert alert.since == began
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *slowly(2, 3)])
 def test_a_steady_share_of_failures_is_one_stretch_however_long_it_lasts(seed: int) -> None:
     """One of five fails for a day at fifteen requests a minute: a good minute or two is no recovery."""
     rng = random.Random(seed)
@@ -434,8 +425,8 @@ def thinned(start: datetime, end: datetime, share: float, seed: int = 1) -> list
     return [row for at, n in fails.items() for row in counted(at, at + minute, 1, requests=30, failed=n)]
 
 
-@pytest.mark.parametrize("phase", ["day1", pytest.param("week1", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
+@pytest.mark.parametrize("phase", ["day1", *slowly("week1")])
+@pytest.mark.parametrize("seed", [1, *slowly(2, 3)])
 def test_a_deployment_that_halved_the_failures_is_not_the_one_to_roll_back(phase: str, seed: int) -> None:
     """12 % of requests failed for a week before it and 6 % since: too many now, and it mended half of them."""
     deployed = END - phase_named(phase).length
@@ -451,6 +442,7 @@ def test_a_deployment_that_halved_the_failures_is_not_the_one_to_roll_back(phase
     assert alert.value == pytest.approx(6, abs=2), "of now, not of the week before"
 
 
+@pytest.mark.slow
 def test_a_steady_share_of_failures_lasts_until_now_in_a_first_hour() -> None:
     """One in ten of 30 a minute fails from ten minutes before the deployment on, some minutes fewer by chance.
 
@@ -466,7 +458,7 @@ def test_a_steady_share_of_failures_lasts_until_now_in_a_first_hour() -> None:
     assert over <= 5
 
 
-@pytest.mark.parametrize("phase", ["day1", pytest.param("daily", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("phase", ["day1", *slowly("daily")])
 def test_what_comes_and_goes_has_not_recovered_in_one_of_its_pauses(phase: str) -> None:
     """Two of five fail in five minutes of each twenty for three hours: one in ten in an hour, none just now."""
     began, rows = END - 3 * HOUR, counted(END - timedelta(days=8), END - 3 * HOUR, 60, requests=1800, failed=1)
@@ -510,7 +502,7 @@ def test_an_hour_that_holds_the_deployment_does_not_place_a_fault_before_it() ->
     assert verdict.recommendation == "investigate", "12 % of all its minutes failed, so that it began before"
 
 
-@pytest.mark.parametrize("phase", SHORT_AND_LONG)
+@pytest.mark.parametrize("phase", EACH_PHASE)
 def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_looked_into(phase: str) -> None:
     """The uptime log says down for half an hour; in each of its minutes the platform counts 30 good answers."""
     deployed = END - phase_named(phase).length
@@ -523,7 +515,7 @@ def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_l
     assert "may" in card_of(verdict).sentence
 
 
-@pytest.mark.parametrize("phase", [SHORT_AND_LONG[0], *SHORT_AND_LONG[2:]])
+@pytest.mark.parametrize("phase", ["hour1", *slowly("daily", "week1")])
 @pytest.mark.parametrize(("left", "said"), [(0, "No requests come any more"), (1, "Only 1 requests a minute")])
 def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said: str) -> None:
     """Thirty requests a minute in each of four weeks; since twenty minutes none, or one: probes find it well."""

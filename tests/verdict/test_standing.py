@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from pdmlib.verdict.verdict import Verdict, judge
-from tests.builders import a_case, a_site, at, every, the_probes
+from tests.builders import a_case, a_site, at, every, slowly, the_probes
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 DEPLOYED = at("2025-03-03T15:00")
 PHASES = {"hour1": HOUR, "day1": DAY, "daily": 3 * DAY, "week1": 7 * DAY}
-QUICK = ("hour1", "daily")
 CASES = [
-    *(pytest.param(phase, "database", marks=[] if phase in QUICK else [pytest.mark.slow]) for phase in PHASES),
-    pytest.param("daily", "stripe", marks=pytest.mark.slow),
+    ("hour1", "database"),
+    *slowly(*((phase, "database") for phase in list(PHASES)[1:]), ("daily", "stripe")),
 ]
 Wrong = Callable[[int, datetime], bool]  # whether the n-th, made at a moment, goes wrong
 
@@ -78,7 +77,7 @@ def test_payments_that_fail_since_the_deployment_call_for_a_rollback(phase: str,
     assert cause_of(verdict, "payment_failures").status == "new"
 
 
-@pytest.mark.parametrize("phase", ["hour1", "week1"])
+@pytest.mark.parametrize("phase", ["week1", *slowly("hour1")])
 def test_payments_that_failed_now_and_then_and_all_fail_since_the_deployment_are_its_own(phase: str) -> None:
     verdict = paid(phase, lambda n, moment: moment >= DEPLOYED or n % 9 == 0)
     assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
@@ -93,7 +92,7 @@ def test_payments_that_began_to_fail_days_after_the_deployment_are_dated_there()
     assert alert.since is not None and began <= alert.since <= began + 10 * MINUTE
 
 
-@pytest.mark.parametrize("phase", ["hour1", "daily"])
+@pytest.mark.parametrize("phase", ["hour1", *slowly("daily")])
 def test_payments_that_broke_an_hour_before_the_deployment_are_urgent_and_not_its_own(phase: str) -> None:
     verdict = paid(phase, lambda n, moment: moment >= DEPLOYED - HOUR)
     assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
@@ -149,7 +148,9 @@ SENT: dict[str, tuple[str, Callable[[Wrong, datetime], list[dict[str, Any]]]]] =
 }
 
 
-@pytest.mark.parametrize(("reading", "phase"), [(SMS, "day1"), (SMS, "week1"), (MAIL, "hour1"), (MAIL, "day1")])
+@pytest.mark.parametrize(
+    ("reading", "phase"), [(SMS, "week1"), (MAIL, "hour1"), *slowly((SMS, "day1"), (MAIL, "day1"))]
+)
 @pytest.mark.parametrize("before", [True, False], ids=["as before", "since the deployment"])
 def test_messages_and_emails_that_are_lost_as_before_are_not_the_deployments(
     reading: str, phase: str, before: bool
@@ -180,7 +181,7 @@ def served(before_pct: int, since_pct: int, as_of: datetime) -> list[dict[str, A
 
 @pytest.mark.parametrize(
     ("before", "since", "advice"),
-    [(8, 8, "investigate"), (8, 9, "investigate"), (8, 25, "rollback"), (2, 8, "rollback")],
+    [(8, 9, "investigate"), (8, 25, "rollback"), *slowly((8, 8, "investigate"), (2, 8, "rollback"))],
 )
 def test_requests_that_failed_before_and_fail_far_more_since_the_deployment_are_its_own(
     before: int, since: int, advice: str
@@ -198,7 +199,7 @@ def sampled(value: Callable[[datetime], dict[str, float]], as_of: datetime) -> l
     return [{"metric": name, "at": m, "value": v} for m in moments for name, v in value(m).items()]
 
 
-@pytest.mark.parametrize("phase", ["hour1", "daily"])
+@pytest.mark.parametrize("phase", ["daily", *slowly("hour1")])
 def test_a_database_that_was_down_before_the_deployment_is_told_from_there(phase: str) -> None:
     as_of = DEPLOYED + HOUR
     began = DEPLOYED - 2 * HOUR
@@ -209,7 +210,7 @@ def test_a_database_that_was_down_before_the_deployment_is_told_from_there(phase
     assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
 
 
-@pytest.mark.parametrize(("before", "status"), [(95, "standing"), (75, "new"), (20, "new")])
+@pytest.mark.parametrize(("before", "status"), [(95, "standing"), (75, "new"), *slowly((20, "new"))])
 def test_connections_that_were_as_short_before_the_deployment_are_a_standing_fault(
     before: int, status: str
 ) -> None:
