@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pdmlib.cli.main import application
+from tests.builders import slowly
 
 ROOT = Path(__file__).parents[2]
 SITE = "site: shop\ntitle: Ünïcode\ntime_zone: UTC\ndeployed_at: 2025-03-03T00:00:00Z\nsources: {}\n"
@@ -41,7 +42,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_anything_is_asked(
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+@pytest.mark.parametrize("encoding", ["ascii", *slowly("latin-1", "utf-8")])
 def test_a_terminal_that_cannot_show_a_letter_gets_its_escape(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "exämple.yaml"
     path.write_text(SITE, encoding="utf-8")

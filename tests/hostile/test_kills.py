@@ -7,10 +7,11 @@ from random import Random
 
 import pytest
 
+from tests.builders import slowly
 from tests.hostile import kills
 
 
-@pytest.mark.parametrize("what", ["report", "notify", pytest.param("compact", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("what", ["report", *slowly("notify", "compact")])
 def test_a_process_that_is_killed_leaves_what_it_acknowledged_whole(tmp_path: Path, what: str) -> None:
     for place in range(2):
         kill = kills.kill_once(what, tmp_path, Random(place), place)

@@ -16,7 +16,7 @@ from pdmlib.report.text import report_markdown
 from pdmlib.site.notes import Notes
 from pdmlib.site.site import GUIDE_SOURCES
 from pdmlib.verdict.verdict import judge
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, every, slowly, the_probes
 
 OVER = DEPLOYED + timedelta(days=5, hours=3)
 
@@ -25,7 +25,7 @@ def filled(case: Case, notes: Notes | None = None) -> list[str]:
     return report_markdown(judge(case), notes or Notes()).splitlines()
 
 
-@pytest.mark.parametrize("phase", ["hour1", "day1", "daily", "weekly-review", "ongoing"])
+@pytest.mark.parametrize("phase", ["daily", *slowly("hour1", "day1", "weekly-review", "ongoing")])
 def test_a_box_is_ticked_or_empty(phase: str) -> None:
     boxes = [line for line in filled(a_case(phase=phase)) if line.startswith("- [")]
     assert boxes
@@ -145,7 +145,7 @@ def test_a_limit_inside_a_sentence_is_in_words() -> None:
     assert "(target under 1,000 ms)" in judge(a_case({"latencies": [{**row, "samples": 500}]})).summary
 
 
-@pytest.mark.parametrize("phase", ["day1", "weekly-review"])
+@pytest.mark.parametrize("phase", ["day1", *slowly("weekly-review")])
 def test_a_limit_and_a_status_are_written_alike_in_every_table(phase: str) -> None:
     lines = filled(a_case(phase=phase))
     assert "| Response time p95 |" in "".join(line[:22] for line in lines)

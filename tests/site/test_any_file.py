@@ -50,7 +50,7 @@ ODD: list[Any] = [
     "a.b.c",
     "'; --",
 ]
-one_second = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+one_second = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def holds(content: bytes) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,12 @@ def test_the_files_that_come_with_the_project_hold_to_the_schema_they_name(path:
     jsonschema.validate(read_tree(str(path)).plain(), known)
 
 
+@cache
+def checks() -> jsonschema.Draft202012Validator:
+    """The schema that the code makes, made once."""
+    return jsonschema.Draft202012Validator(schema())
+
+
 GOOD: dict[str, Any] = {
     "site": "a",
     "title": "A",
@@ -88,7 +95,7 @@ GOOD: dict[str, Any] = {
 )
 def test_what_a_site_file_may_hold_the_schema_lets_in(text: str) -> None:
     changes = yaml.load(text, Loader=yaml.BaseLoader) if "2025-01-01]" in text else yaml.safe_load(text)
-    jsonschema.validate({**GOOD, **changes}, schema())
+    checks().validate({**GOOD, **changes})
     assert Site.model_validate({**GOOD, **changes})
 
 
@@ -108,4 +115,4 @@ def test_what_a_site_file_may_hold_the_schema_lets_in(text: str) -> None:
 )
 def test_what_a_site_file_may_not_hold_the_schema_marks(text: str) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**GOOD, **yaml.safe_load(text)}, schema())
+        checks().validate({**GOOD, **yaml.safe_load(text)})

@@ -14,7 +14,7 @@ import pytest
 
 from pdmlib.sources.postgres import source
 from pdmlib.sources.postgres.session import session
-from tests.builders import a_feature, a_scope
+from tests.builders import a_feature, a_scope, slowly
 from tests.servers import MONITOR, Database
 
 TABLES = """
@@ -157,7 +157,7 @@ def running(shop: Database) -> int:
     return int(found[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, *slowly(signal.SIGINT, signal.SIGHUP)])
 def test_a_process_that_ends_leaves_no_query_running(shop: Database, number: signal.Signals) -> None:
     environ = {**os.environ, "U": shop.url(MONITOR)}
     asleep = subprocess.Popen(
