@@ -134,10 +134,11 @@ def _outage(cause: Finding, effect: Finding) -> str | None:
     seen_down = cause.id == "app_up" and effect.id == effect.reading
     if not (_kind(cause, "incident:", "app:unconfirmed") or seen_down):
         return None
-    if effect.reading in DOWN or effect.id.endswith(":failing"):
-        return "what is down answers with errors"
+    down = cause.reading != "error_rate_pct"
+    if effect.reading in (DOWN if down else [cause.reading]) or effect.id.endswith(":failing"):
+        return "what is down answers with errors" if down else "its requests are among those measured"
     near = effect.since is not None and cause.since is not None and abs(effect.since - cause.since) <= TOGETHER
-    return "first seen as the application went down" if _kind(effect, "issue:") and near else None
+    return "first seen as it began" if _kind(effect, "issue:") and near else None
 
 
 def _error(cause: Finding, effect: Finding) -> str | None:

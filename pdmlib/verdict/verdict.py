@@ -301,9 +301,10 @@ def _next_check(case: Case, status: ReportStatus) -> datetime:
 def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
     """An incident that is over, in the past tense."""
     start, end = (parse_time(incident[edge]).astimezone(zone) for edge in ("start", "end"))
-    what = "It was down" if incident["reading"] == "app_up" else "Too many requests failed"
+    down = incident["reading"] == "app_up"
+    what, over = ("It was down", "and") if down else ("Too many requests failed", "and it")
     until = f"{end:%H:%M}" if end.date() == start.date() else spoken(end, zone)
-    return f"{what} from {spoken(start, zone)} to {until} and has recovered."
+    return f"{what} from {spoken(start, zone)} to {until} {over} has recovered."
 
 
 def summarise(verdict: Verdict) -> str:

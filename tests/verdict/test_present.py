@@ -64,6 +64,10 @@ def test_rule_16_581_failures_in_one_hour_and_eleven_in_the_17_after_are_past(ph
     (incident,) = verdict.incidents
     assert (incident["start"], incident["end"]) == (iso(END - 18 * HOUR), iso(END - 17 * HOUR))
     assert (incident["status"], incident["reading"]) == ("recovered", "error_rate_pct")
+    (cause,) = [cause for cause in verdict.causes if cause.id.startswith("incident:")]
+    assert (cause.status, cause.since, cause.decides) == ("recovered", END - 18 * HOUR, False)
+    assert cause.evidence.startswith("581 of 5,000 requests failed")
+    assert not [one for one in verdict.causes if one.id == "error_rate_pct"]
 
 
 @pytest.mark.parametrize("phase", LONG_PHASES)

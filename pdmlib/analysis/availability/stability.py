@@ -361,12 +361,19 @@ def incidents(case: Case) -> list[dict[str, Any]]:
         _incident(case, e.start, e.end, minutes=e.down.total_seconds() / 60, reading="app_up")
         for e in outages(case)
     ]
-    for found in stretches(case.at(case.scope.known), ROLLBACK_PCT):
-        if any(_within(found, event, case.window.end) for event in outages(case)):
-            continue
+    for found in _failing(case):
         minutes = ((found.end or case.window.end) - found.start).total_seconds() / 60
         rows.append(_incident(case, found.start, found.end, minutes=minutes, reading="error_rate_pct"))
     return sorted(rows, key=lambda row: (row["start"], row["reading"]))
+
+
+def _failing(case: Case) -> list[Stretch]:
+    """Stretches of failing requests that are not those of an outage."""
+    return [
+        found
+        for found in stretches(case.at(case.scope.known), ROLLBACK_PCT)
+        if not any(_within(found, event, case.window.end) for event in outages(case))
+    ]
 
 
 def _within(found: Stretch, event: Outage, end: datetime) -> bool:
@@ -387,9 +394,10 @@ def _incident(case: Case, start: datetime, end: datetime | None, minutes: float,
 
 
 def findings(case: Case) -> list[Finding]:
-    """Outages of more than five minutes, open or over, doubts about one, and time without probes."""
-    long = [event for event in outages(case) if event.down > OUTAGE]
-    return [*(_outage(case, event) for event in long), *_doubtful(case), *_unprobed(case)]
+    """Outages of more than five minutes, failing requests that are over, doubts, and time without probes."""
+    long = [_outage(case, event) for event in outages(case) if event.down > OUTAGE]
+    over = [_burst(case, found, found.end) for found in _failing(case) if found.end]
+    return [*long, *over, *_doubtful(case), *_unprobed(case)]
 
 
 def _outage(case: Case, event: Outage) -> Finding:
@@ -418,6 +426,27 @@ def _outage(case: Case, event: Outage) -> Finding:
         threshold="> 5 min",
         rollback=lasts and sure and ours,
         said=f"The application {verb} down for {minutes:.0f} minutes",
+    )
+
+
+def _burst(case: Case, found: Stretch, end: datetime) -> Finding:
+    """Failing requests that are over; while they last an alert tells of them."""
+    zone, lasted = case.site.zone, f"{(end - found.start).total_seconds() / 60:.0f} minutes"
+    until = f"until {_clock(end, zone)}"
+    return Finding(
+        id=f"incident:{iso(found.start)}",
+        title=f"Too many requests failed for {lasted}, recovered",
+        priority=Priority.P0,
+        reading="error_rate_pct",
+        evidence=f"{found.failures:,.0f} of {found.requests:,.0f} requests failed from "
+        f"{spoken(found.start, zone)} {until}.",
+        action=PREVENT,
+        becomes_green=f"recovered {until}",
+        since=found.start,
+        active=False,
+        value=round(found.share_pct, 1),
+        threshold=f"> {ROLLBACK_PCT:g} %",
+        said=f"Too many requests failed for {lasted}",
     )
 
 
