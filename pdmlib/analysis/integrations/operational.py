@@ -41,8 +41,11 @@ WELL, UNWELL = (
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
-# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well.
+# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well,
+# whether it was refused to the key or could not be read.
 VITAL = (
+    "project",
+    "services",
     "account",
     "webhooks",
     "domains",
@@ -53,7 +56,6 @@ VITAL = (
     "email_counts",
     "logs",
 )
-REFUSALS = ("401", "403", "404")  # the key lacks the permission, which says nothing of the vendor
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
     "twilio": ("messages", "created_at"),
@@ -154,11 +156,11 @@ def _heard(case: Case, name: str) -> bool:
 
 
 def _unreadable(case: Case, name: str) -> Iterator[str]:
-    """Parts of a vendor that could not be read although the key may."""
+    """Parts of a vendor that were not read, each with its reason: none of them can be vouched for."""
     gaps = case["gaps"]
     rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(VITAL)]
-    rows = rows[~rows["reason"].str.startswith(REFUSALS)]
-    yield from (f"{item}: {reason}" for item, reason in zip(rows["item"], rows["reason"], strict=True))
+    told = rows.groupby("reason", sort=False)["item"].unique()
+    yield from (f"{', '.join(items)} not read: {reason}" for reason, items in told.items())
 
 
 def _is_now(case: Case) -> bool:

@@ -40,7 +40,8 @@ def listing(entries: list[dict[str, Any]]) -> Any:
 
 def told(**lists: Any) -> Judged:
     names = ("charges", "balance_transactions", "events", "disputes", "webhook_endpoints", "payouts")
-    routes: dict[str, Any] = {f"/v1/{name}": listing(lists.get(name, [])) for name in names}
+    said = {name: lists.get(name, []) for name in names}
+    routes: dict[str, Any] = {f"/v1/{n}": listing(s) if isinstance(s, list) else s for n, s in said.items()}
     routes["/v1/balance"] = lists.get("balance", {"livemode": True})
     block = {k: v for k, v in lists.items() if k in ("faults", "webhook_hosts")}
     return judged("stripe", routes, **block)
@@ -312,3 +313,19 @@ def test_events_whose_waiting_endpoints_are_not_told_are_not_called_delivered() 
     event = {"id": "evt_1", "type": "charge.failed", "created": epoch("2025-03-04T12:00"), "pending_webhooks": -1}
     assert told(events=[event]).readings["webhooks_pending"].status is Status.UNKNOWN
     assert told(events=[{**event, "pending_webhooks": 2}]).readings["webhooks_pending"].value == 1
+
+
+# Stripe's answer to a restricted key without the permission, as its documentation of keys shows it.
+LACKING = {
+    "type": "invalid_request_error",
+    "message": f"The provided key 'rk_live_{'*' * 93}abcdef' does not have the required permissions for this endpoint "
+    "on account 'acct_1032D82eZvKYlo2C'. Having the 'rak_event_read' permission would allow this request to continue.",
+}
+
+
+@pytest.mark.parametrize("lacking", [("charges",), ("events",), ("webhook_endpoints",), ("balance",)])
+def test_stripe_is_not_called_operational_where_the_key_may_not_read_what_that_rests_on(lacking: tuple[str]) -> None:
+    refused = {name: Reply({"error": LACKING}, 403) for name in lacking}
+    found = told(**{"charges": [charge(1, "2025-03-04T14:00")]} | refused).readings["integration_stripe"]
+    assert (found.value, found.status) == (None, Status.UNKNOWN)
+    assert "rak_event_read" in str(found.measurement.reason)
