@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
+import pandas as pd
+
 from pdmlib.analysis.compare.change import weeks_before
 from pdmlib.analysis.traffic.populations import populations, requests_of
 from pdmlib.frames.case import Case, once
@@ -16,6 +18,7 @@ from pdmlib.phases.window import day_of, days_between, parse_time, spoken, spoke
 
 SHIFT = 2.0  # times more or less traffic: enough to move response times by itself
 NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
+BACK = ("rollback", "aborted")  # moves by which traffic leaves a deployment
 
 
 @once
@@ -24,13 +27,33 @@ def rivals(case: Case) -> list[str]:
     return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case), *_events(case)]
 
 
+def production(case: Case) -> pd.DataFrame:
+    """The platform's production deployments."""
+    table = case["deployments"]
+    return table[(table["source"] == "vercel") & (table["target"] == "production")]
+
+
+def judged(case: Case) -> pd.Series | None:
+    """The platform's deployment that traffic moved to nearest to the judged time; None when none is near.
+
+    A move back ends a deployment, and is one itself only at the very time that is judged.
+    """
+    table = production(case)
+    away = (table["live_at"] - case.scope.deployed_at).abs()
+    table = table[(away <= NEAR) & (~table["move"].isin(BACK) | (away == timedelta(0)))]
+    return table.loc[away[table.index].idxmin()] if len(table) else None
+
+
 def deployments_between(case: Case) -> list[dict[str, object]]:
     """Moves of traffic to another deployment, of the platform and declared, within the window."""
-    table, scope = case["deployments"], case.scope
-    others = ((table["live_at"] - scope.deployed_at).abs() > NEAR) & (table["live_at"] >= scope.window.start)
-    ours = table["source"].isin(("vercel", "site")) & (table["target"] == "production")
-    moved = table[ours & others & (table["live_at"] < scope.window.end)].sort_values("live_at")
-    return json_rows(moved.assign(live=moved["live_at"]))
+    table, window = case["deployments"], case.scope.window
+    far = (table["live_at"] - case.scope.deployed_at).abs() > NEAR
+    moved, ours = production(case).sort_values("live_at"), judged(case)
+    moved = moved[moved["deployment"] != moved["deployment"].shift()]
+    moved = moved if ours is None else moved.drop(ours.name, errors="ignore")
+    both = pd.concat([table[(table["source"] == "site") & far], moved]).sort_values("live_at")
+    both = both[(both["live_at"] >= window.start) & (both["live_at"] < window.end)]
+    return json_rows(both.assign(live=both["live_at"]))
 
 
 def _deployments(case: Case) -> Iterator[str]:

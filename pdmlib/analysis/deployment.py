@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pandas as pd
 
-from pdmlib.analysis.confounders import deployments_between
+from pdmlib.analysis.confounders import BACK, deployments_between, judged, production
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.window import parse_time, spoken
 
-NEAR = timedelta(minutes=30)  # a deployment becomes ready minutes after it is announced
 CHECK_BUILD = "Check the deployment's logs"
 JUDGE_WHAT_RUNS = "Judge the deployment that serves the traffic now"
 UNREACHED = "the platform knows of no production deployment that traffic moved to near that time"
@@ -23,19 +21,6 @@ SHRINK = "Check bundle size and optimize if needed"
 GREW_PCT = 10  # of the bundle before: less is an ordinary change
 _FIRST_LOAD = re.compile(r"First Load JS shared by all\s+([\d.]+)\s*(kB|MB|B)\b", re.IGNORECASE)
 _KB = {"b": 0.001, "kb": 1.0, "mb": 1000.0}
-
-
-def judged(case: Case) -> pd.Series | None:
-    """The platform's deployment that traffic moved to nearest to the judged time; None when none is near."""
-    table = _production(case)
-    table = table[table["live_at"].notna()].reset_index(drop=True)
-    away = (table["live_at"] - case.scope.deployed_at).abs()
-    return table.loc[away.idxmin()] if len(table) and away.min() <= NEAR else None
-
-
-def _production(case: Case) -> pd.DataFrame:
-    table = case["deployments"]
-    return table[(table["source"] == "vercel") & (table["target"] == "production")]
 
 
 def deploy_errors(case: Case) -> Measurement:
@@ -47,7 +32,7 @@ def deploy_errors(case: Case) -> Measurement:
     if ours is None:
         return _untold(unclear) or case.missing("vercel", "deployments", UNREACHED)
     lines = _error_lines(case, ours) if case.window.start <= case.scope.deployed_at else []
-    table = _production(case)
+    table = production(case)
     made = (table["created_at"] >= case.window.start) & (table["created_at"] < case.window.end)
     failed = table[(table["state"] == "ERROR") & (made | (table["deployment"] == ours["deployment"]))]
     names = [f"{d}: {e}" for d, e in zip(failed["deployment"], failed["error"].fillna("failed"), strict=True)]
@@ -81,7 +66,7 @@ def _named(deployment: pd.Series) -> str:
 
 def _way_back(case: Case, ours: pd.Series) -> str:
     """What traffic can be sent back to, as the platform offers it."""
-    table = _production(case)
+    table = production(case)
     offered = table[table["rollback_candidate"].fillna(False) & (table["live_at"] < ours["live_at"])]
     return f"; {_named(offered.sort_values('live_at').iloc[-1])} can be rolled back to" if len(offered) else ""
 
@@ -118,7 +103,7 @@ def _bundle(case: Case, deployment: pd.Series | None) -> float | None:
 
 
 def _previous(case: Case, ours: pd.Series | None) -> pd.Series | None:
-    table = _production(case)
+    table = production(case)
     if ours is None:
         return None
     earlier = table[(table["live_at"] < ours["live_at"]) & (table["deployment"] != ours["deployment"])]
@@ -133,7 +118,7 @@ def findings(case: Case) -> list[Finding]:
 def _traffic(case: Case) -> Iterator[Finding]:
     ours = judged(case)
     moves = deployments_between(case)
-    away = [row for row in moves if row["move"] in ("rollback", "aborted")]
+    away = [row for row in moves if row["move"] in BACK]
     if ours is not None and away:
         yield _left(case, ours, away[-1], still=away[-1] is moves[-1])
     elif ours is not None and ours["move"] == "rolling" and ours["share_pct"] < 100:

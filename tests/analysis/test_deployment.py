@@ -173,6 +173,25 @@ def test_traffic_that_left_the_deployment_is_a_finding(move, words):
     ]
 
 
+@pytest.mark.parametrize("declared", [0, 10], ids=["as the platform says", "ten minutes later"])
+def test_traffic_that_left_within_minutes_is_a_finding_too(declared):
+    """Vercel's instant rollback takes seconds: it comes when the first errors do, not after half an hour."""
+    lived, back = DEPLOYED - declared * MINUTE, DEPLOYED + 5 * MINUTE
+    rows = [a_deployment("dpl_0", DEPLOYED - DAY), a_deployment(ready=lived)]
+    case = a_case({"deployments": [*rows, a_deployment("dpl_0", back, move="rollback")]})
+    (found,) = deployment.findings(case)
+    assert (found.since, found.active) == (back, True)
+    assert "dpl_1 got traffic" in found.evidence
+    assert errors(*rows, a_deployment("dpl_0", back, move="rollback")).evidence == "dpl_1 is READY"
+
+
+def test_a_hotfix_within_minutes_is_a_rival_and_a_deployment_told_twice_is_none():
+    rows = [a_deployment(move="rolling"), a_deployment(ready=DEPLOYED + 20 * MINUTE)]
+    assert rivals(a_case({"deployments": rows})) == []
+    fixed = a_deployment("dpl_2", DEPLOYED + 20 * MINUTE)
+    assert "dpl_2" in rivals(a_case({"deployments": [a_deployment(), fixed]}))[0]
+
+
 def test_a_rolling_release_that_is_under_way_is_told_with_its_share():
     (found,) = deployment.findings(a_case({"deployments": [a_deployment(move="rolling", share_pct=10.0)]}))
     assert found.title == "Only 10 % of the traffic goes to the deployment"
