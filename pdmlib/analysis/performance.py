@@ -170,14 +170,22 @@ def _no_latency(case: Case, column: str) -> Measurement:
     table = case["latencies"]
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     parts = table.loc[inside, ["source", column]].dropna()
+    teller = "vercel" if "sentry" in case.site.without and "vercel" not in case.site.without else "sentry"
     lost = _lost(
-        case, "sentry", "latencies", "no source measured response times of users' requests in this window"
+        case, teller, "latencies", "no source measured response times of users' requests in this window"
     )
     if parts.empty:
         return lost
     name = column.removesuffix("_ms")
     text = f"median of {len(parts)} intervals' {name} is {parts[column].median():.0f} ms, not the window's {name}"
     return replace(lost, reason=f"{lost.reason}; {text}")
+
+
+def _untold(case: Case) -> Measurement:
+    """Why nobody tells how many requests there were: the platform's reason, on a site without it the traces'."""
+    alone = "vercel" in case.site.without and "sentry" not in case.site.without and not case.site.requests
+    teller = ("sentry", "latencies") if alone else ("vercel", "request_counts")
+    return _lost(case, *teller, "no source counted requests in this window")
 
 
 def _lost(case: Case, source: str, item: str, otherwise: str) -> Measurement:
@@ -210,7 +218,7 @@ def error_rate_pct(case: Case) -> Measurement:
         undeclared = undeclared or Measurement.missing(
             State.NO_DATA, UNDECLARED.format(found.source), found.source
         )
-    return undeclared or _lost(case, "vercel", "request_counts", "no source counted requests in this window")
+    return undeclared or _untold(case)
 
 
 def _errors_counted(case: Case) -> float | None:
@@ -245,7 +253,7 @@ def requests_total(case: Case) -> Measurement:
     """Requests of the window; extrapolated where only a sample was seen."""
     found = next(populations(case), None)
     if found is None:
-        return _lost(case, "vercel", "request_counts", "no source counted requests in this window")
+        return _untold(case)
     counted = _counted(case, found, round(found.requests))
     looked = _looked(found).strip(" ()") or None
     return beside(replace(counted, samples=found.sampled, evidence=looked), _against_usual(case, found))
@@ -262,7 +270,7 @@ def requests_per_min_avg(case: Case) -> Measurement:
     """Requests a minute over what was counted of the window, beside the same hours of the weeks before."""
     found = next(populations(case), None)
     if found is None:
-        return _lost(case, "vercel", "request_counts", "no source counted requests in this window")
+        return _untold(case)
     seen = _against_usual(case, found)
     usual = None if seen.baseline is None else seen.baseline / case.window.minutes
     return beside(_counted(case, found, found.rate), seen, usual, judged=seen.trend is not Trend.UNKNOWN)

@@ -208,6 +208,29 @@ def test_rule_3_an_undeclared_sample_rate_is_unknown_with_that_reason():
     assert "sample rate of sentry is not declared" in found.reason
 
 
+SILENT = {"requests": 0.0, "samples": 0, "failures": None, "p95_ms": None}
+
+
+@pytest.mark.parametrize("metric", ["error_rate_pct", "requests_total", "requests_per_min_avg"])
+def test_an_error_tracker_that_never_had_a_trace_counts_no_requests(metric):
+    """Sentry's server writes a count of 0 where an SDK sends no traces at all."""
+    before = a_span(DEPLOYED - WEEK, DEPLOYED, **SILENT)
+    case = a_case({"latencies": [a_span(**SILENT), before]}, site=a_site(unused=["vercel"]))
+    found = getattr(performance, metric)(case)
+    assert (found.value, found.state, found.source) == (None, State.NO_DATA, "sentry")
+
+
+def test_no_trace_in_the_window_where_there_were_some_before_is_a_zero():
+    before = a_span(DEPLOYED - WEEK, DEPLOYED)
+    case = a_case({"latencies": [a_span(**SILENT), before]}, site=a_site(unused=["vercel"]))
+    assert performance.requests_total(case).value == 0
+
+
+def test_a_key_reading_of_a_site_without_the_one_source_has_the_reason_of_the_other():
+    case = a_case({"gaps": [a_gap("vercel", "402: pay")]}, site=a_site(unused=["sentry"]))
+    assert METRICS["latency_p95_ms"].measure(case).reason == "402: pay"
+
+
 def test_without_any_request_there_is_no_rate():
     assert error_rate(request_counts=[]).state is State.NO_DATA
 

@@ -89,6 +89,8 @@ def population(case: Case, source: str) -> Population | None:
 
     Last comes a sample of known rate, scaled up, that nothing was counted beside.
     """
+    if source in SAMPLED and not _traced(case, source):
+        return None
     exact = spanned(case, source)
     if exact is not None and not pd.isna(exact["requests"]):
         return _of_span(case, source, exact)
@@ -100,6 +102,14 @@ def population(case: Case, source: str) -> Population | None:
         return _of_stretches(source, stretches)
     sampled = exact is not None and not pd.isna(exact["samples"] / exact["sample_rate"])
     return _of_span(case, source, exact) if sampled else None
+
+
+@once
+def _traced(case: Case, source: str) -> bool:
+    """Whether a source of traces ever had one: without, it sees no requests, and its zeros count nothing."""
+    counts = pd.concat([case["latencies"], case["request_counts"]])
+    mine = counts[counts["source"] == source]
+    return bool((mine["requests"] > 0).any() or (mine["samples"] > 0).any() or mine["requests"].isna().all())
 
 
 @once
