@@ -171,9 +171,7 @@ def _no_latency(case: Case, column: str) -> Measurement:
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     parts = table.loc[inside, ["source", column]].dropna()
     teller = "vercel" if "sentry" in case.site.without and "vercel" not in case.site.without else "sentry"
-    lost = _lost(
-        case, teller, "latencies", "no source measured response times of users' requests in this window"
-    )
+    lost = _lost(case, teller, "latencies", "no source measured response times of users' requests in this window")
     if parts.empty:
         return lost
     name = column.removesuffix("_ms")

@@ -215,6 +215,9 @@ class Twilio(Source):
     account_sid: str = Field(description="the account's id, AC..")
     user_env: EnvName = Field(default="TWILIO_API_KEY", description="variable of the API key's id, SK..")
     password_env: EnvName = Field(default="TWILIO_API_SECRET", description="variable of the API key's secret")
+    webhook_hosts: tuple[str, ...] = Field(
+        default=(), description="where the application's own webhooks lie; absent: every host that Twilio calls"
+    )
     faults: Mapping[Literal["recipient", "ours"], tuple[int, ...]] = Field(
         default={}, description="error codes of lost messages not understood without, by whose fault they are"
     )

@@ -36,7 +36,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
             "no run of a job, where the application keeps no table",
         ),
         Need("issues", "`event:read`: issues", "no issue"),
-        Need("deployments", "`project:read` or `project:releases`: releases", "no releases"),
+        Need("deployments releases", "`project:read` or `project:releases`: releases", "no releases"),
         Need(
             "quota",
             "`org:read` for quotas, and a release that tells the project's number",

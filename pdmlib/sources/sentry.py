@@ -274,12 +274,12 @@ def _issues(project: Project, scope: Scope) -> threads.Frames:
     lists = threads.all_of([partial(_found, project, query, scope.window) for query in queries])
     windows = (scope.window, scope.latest, scope.before)
     counts = threads.all_of([partial(_events, project, w) for w in windows])
-    releases = _last_releases(project, scope)
+    releases, lost = _releases_told(project, scope)
     issues = {issue.short_id: issue for found in lists for issue in found if issue.short_id}
     rows = [_counted(issue, counts, releases) for issue in issues.values()]
     full = any(len(found) >= PAGE * ISSUE_PAGES for found in lists)
-    lost = {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues were read"}
-    return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if full else {})}
+    lost |= {"issues:rest": f"only the {PAGE * ISSUE_PAGES} most frequent issues were read"} if full else {}
+    return {"issues": frame("issues", rows), **(threads.gaps("sentry", lost) if lost else {})}
 
 
 def _found(project: Project, query: str, window: Window) -> list[said.Issue]:
@@ -325,6 +325,14 @@ def _counted(
         "last_release": (issue.last_release.version if issue.last_release else None) or releases.get(name),
         "assigned_to": issue.assigned_to.name if issue.assigned_to else None,
     }
+
+
+def _releases_told(project: Project, scope: Scope) -> tuple[dict[str, str], dict[str, str]]:
+    """The newest release of each issue; a key that may not read releases loses them alone, and no issue."""
+    try:
+        return _last_releases(project, scope), {}
+    except SourceError as error:
+        return {}, {"releases": error.reason}
 
 
 def _last_releases(project: Project, scope: Scope) -> dict[str, str]:

@@ -52,6 +52,8 @@ GAP_S = 0.05
 YOUNG = timedelta(minutes=5)  # events that are being delivered just now
 # How far back a dispute that is still open may have begun: networks take months, evidence is due in weeks.
 DISPUTED = timedelta(days=120)
+# A bank sends money back within five business days, by Stripe's documentation; with holidays ten days.
+REFUSED_WITHIN = timedelta(days=10)
 
 NEITHER = "neither the customer's fault nor ours"
 DISPUTE_STATES = vocabulary(DISPUTES, {})
@@ -292,9 +294,16 @@ def _due(dispute: Dispute) -> datetime | None:
 
 
 def _payouts(reader: Reader, scope: Scope) -> threads.Frames:
-    """Payouts of the window that the bank refused; the others need no word."""
-    found = [p for p in reader.listing(Payout, "/v1/payouts", scope.known) if p.status == "failed" and p.id]
-    return _states(_state("payout", str(p.id), "failed", ok=False, detail=p.failure_code) for p in found)
+    """Payouts that the bank refused, unless one of the same currency arrived since; the others need no word."""
+    span = Window(scope.known.start - REFUSED_WITHIN, scope.known.end)
+    arrived: set[str | None] = set()
+    failed = []
+    for payout in reader.listing(Payout, "/v1/payouts", span):
+        if payout.status == "paid":
+            arrived.add(payout.currency)
+        elif payout.status == "failed" and payout.id and payout.currency not in arrived:
+            failed.append(payout)
+    return _states(_state("payout", str(p.id), "failed", ok=False, detail=p.failure_code) for p in failed)
 
 
 def _account(reader: Reader) -> threads.Frames:

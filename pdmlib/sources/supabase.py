@@ -79,7 +79,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
 
 
 def _scrape(api: Api, at: datetime, unclear: Unclear, alone: bool) -> threads.Frames:
-    """One look at the host; where nothing else tells of the database, whether the exporter reached it, too."""
+    """One look at the host; where it did not reach the database, or nothing else tells of that, that too."""
     answer = api.get("", ())
     if answer.is_page():
         raise SourceError("supabase", "its metrics are a web page: maintenance, a login or a wrong address")
@@ -88,7 +88,8 @@ def _scrape(api: Api, at: datetime, unclear: Unclear, alone: bool) -> threads.Fr
     if not rows:
         raise SourceError("supabase", "its metrics hold none of the expected names")
     up = values.get("db_up")
-    told = _states([_state("db", UP[up > 0], UP_STATES)]) if alone and up is not None else {}
+    item = "db" if alone else "db by the host's metrics"
+    told = _states([_state(item, UP[up > 0], UP_STATES)]) if up is not None and (alone or not up) else {}
     return {"host_metrics": frame("host_metrics", rows), **told}
 
 
@@ -101,6 +102,8 @@ def _project(api: Api, path: str, unclear: Unclear) -> threads.Frames:
 def _services(api: Api, path: str, unclear: Unclear) -> threads.Frames:
     listed = entries("supabase", api.get(path, [("services", s) for s in SERVICES]).json())
     found = said.Service.each(listed, unclear)
+    if not any(one.name == SERVICES[0] for one in found):
+        raise SourceError("supabase", "its health does not tell of the database")
     return _states(_state(one.name, one.status, said.SERVICE_STATES, one.error) for one in found if one.name)
 
 

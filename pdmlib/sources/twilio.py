@@ -54,7 +54,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
         parts: list[threads.Part] = [
             ("messages", partial(_messages, reader, f"{account}/Messages.json", scope, codes)),
             ("costs", partial(_costs, reader, f"{account}/Usage/Records/Daily.json", scope)),
-            ("alerts", partial(_alerts, other, scope)),
+            ("alerts", partial(_alerts, other, scope, frozenset(block.webhook_hosts))),
             *live.live(
                 site,
                 scope,
@@ -209,7 +209,7 @@ def _price(entry: UsageRecord) -> dict[str, Any]:
     }
 
 
-def _alerts(reader: Reader, scope: Scope) -> threads.Frames:
+def _alerts(reader: Reader, scope: Scope, hosts: frozenset[str]) -> threads.Frames:
     """Errors of the integration, each with its code and the place that was called."""
     start = max(scope.window.start, scope.as_of - KEPT)
     query = [("LogLevel", "error"), ("StartDate", iso(start)), ("EndDate", iso(scope.known.end))]
@@ -219,7 +219,7 @@ def _alerts(reader: Reader, scope: Scope) -> threads.Frames:
             "vendor": "twilio",
             "event": alert.sid,
             "at": alert.date_generated,
-            "kind": "webhook" if (alert.error_code or "").startswith(WEBHOOK_CODES) else "call",
+            "kind": _kind(alert, hosts),
             "code": alert.error_code,
             "place": alert.request_url and webhooks.place(alert.request_url),
         }
@@ -227,6 +227,14 @@ def _alerts(reader: Reader, scope: Scope) -> threads.Frames:
         if alert.sid
     ]
     return {"vendor_errors": frame("vendor_errors", rows)}
+
+
+def _kind(alert: Alert, hosts: frozenset[str]) -> str:
+    """What met the error: a call of ours, or a webhook, which may be another application's where hosts are declared."""
+    if not (alert.error_code or "").startswith(WEBHOOK_CODES):
+        return "call"
+    elsewhere = hosts and alert.request_url and webhooks.host(alert.request_url) not in hosts
+    return "webhook elsewhere" if elsewhere else "webhook"
 
 
 def _account(reader: Reader, path: str, sid: str) -> threads.Frames:

@@ -9,6 +9,7 @@ import pytest
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.sources import sentry
+from pdmlib.sources.needs import need_of
 from tests.builders import at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
@@ -303,6 +304,17 @@ def spans_say(**cells: Any) -> dict[str, Any]:
         return Reply({"data": [SPAN | cells], "meta": {}}) if call.one("dataset") == "spans" else events(call)
 
     return routes(**{EVENTS: answer})
+
+
+def test_a_key_that_may_not_read_releases_loses_no_issue() -> None:
+    """Sentry: releases need `project:read` or `project:releases`, issues `event:read`."""
+    refused = Reply({"detail": "You do not have permission to perform this action."}, 403)
+    found, _ = collected(routed(routes(**{f"{ORG}/releases/": refused})))
+    assert len(found["issues"]) == 4 and found.gap("sentry", "issues") is None
+    gap = found.gap("sentry", "releases")
+    assert gap is not None
+    need = need_of("sentry", "releases", gap[1])
+    assert need is not None and "project:read" in need.need
 
 
 def test_refused_requests_are_no_failures() -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pdmlib.analysis.database import health
+from pdmlib.analysis.integrations import operational
 from pdmlib.errors import SourceError
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection, Coverage
@@ -99,6 +100,34 @@ def test_what_a_scrape_does_not_hold_or_holds_as_nan_is_missing_and_not_zero() -
 @pytest.mark.parametrize("text", ["", "<html>Maintenance</html>", "# only comments\n", "\x00\x01{"])
 def test_a_page_that_is_no_scrape_has_no_values(text: str) -> None:
     assert read(text) == {}
+
+
+def operational_of(found: Collection) -> Measurement:
+    scope = the_scope()
+    whole = Collection(found.frames, (Coverage("supabase", Source.OK, 1, 0.1),))
+    return operational.integration(Case(a_site(), scope, whole, scope.window), "supabase")
+
+
+WELL_SERVICES = [{"name": "db", "status": "ACTIVE_HEALTHY"}]
+
+
+@pytest.mark.parametrize(
+    ("routes", "value", "words"),
+    [
+        ({}, "OPERATIONAL", ""),
+        ({PROJECT: {"status": "UNKNOWN"}}, None, "service project is UNKNOWN"),
+        ({f"{PROJECT}/health": []}, None, "its health does not tell of the database"),
+        ({PROJECT: Reply({"message": "Unauthorized"}, 401)}, None, "project not read: 401: Unauthorized"),
+        ({"/metrics": Reply(SCRAPE.replace('"postgresql"} 1', '"postgresql"} 0'))}, "ISSUES", "metrics is down"),
+    ],
+)
+def test_supabase_is_operational_by_what_it_says_and_never_by_silence(
+    routes: dict[str, Any], value: str | None, words: str
+) -> None:
+    """The states of the Management API's openapi; a pg_up of 0: the exporter cannot reach the database."""
+    found = operational_of(collected({**ROUTES, f"{PROJECT}/health": WELL_SERVICES, **routes}))
+    assert found.value == value
+    assert words in str(found.reason)
 
 
 def test_the_sample_and_the_states_are_told() -> None:

@@ -15,6 +15,7 @@ from pdmlib.analysis.integrations.shares import (
     REFUSED_PCT,
     Cause,
     Share,
+    jump,
     nothing,
     share_pct,
     surely_above,
@@ -29,6 +30,8 @@ from pdmlib.phases.window import Window
 SECTION = "integrations"
 HANDED_OVER = "handed over"  # what nobody counts: the emails that were to be sent
 HOUR_S, DAY_S = 3600.0, 86_400.0
+DELAYED_PCT = 5.0  # mail hosts that throttle a sender put off one in twenty and more
+CHECK_ADDRESSES = "Look at whom these emails were for: a list of old or wrong addresses looks like this"
 SENDING = r"POST /emails(?:/batch)?"  # the calls that hand emails over
 
 
@@ -56,6 +59,11 @@ def email_failed_pct(case: Case) -> Measurement:
     return _pct(case, FAILED, "emails failed")
 
 
+def email_suppressed_pct(case: Case) -> Measurement:
+    """Emails that Resend kept back, since the address bounced or complained before, in percent of those handed over."""
+    return _pct(case, SUPPRESSED, "emails were kept back, since their address bounced or complained before")
+
+
 def _pct(case: Case, metric: Metric, words: str) -> Measurement:
     part = _PARTS[metric.id]
     if not case.answered("resend", "email_counts"):
@@ -66,7 +74,7 @@ def _pct(case: Case, metric: Metric, words: str) -> Measurement:
     before = _share(case.at(case.scope.before), *part) or Share(0, 0)
     if now.trials == 0:
         return nothing(case, "resend", "email_counts", week=before.trials, what=f"email was {part[1]}")
-    return share_pct(case, metric, "resend", shares=(now, before), words=words)
+    return share_pct(case, metric, "resend", shares=(now, before), words=words, jumps=metric is SUPPRESSED)
 
 
 def _untold(case: Case, part: tuple[str, str]) -> Measurement:
@@ -140,12 +148,26 @@ def causes(case: Case) -> Iterator[Cause]:
             yield from surely_above(
                 case, share, most, noun="emails", what=f"of emails {what}", since=metric.began(case)
             )
+    yield from _delayed(case)
     rows = refused(case)
     share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))
     most = limits.target_of(case, FAILED)
     for cause in surely_above(case, share, most, noun="emails", what="of emails were refused when handed over"):
         codes = ", ".join(f"{n} with status {code}" for code, n in rows["code"].value_counts().head(3).items())
         yield Cause(f"{cause.words}: {codes}", cause.goal)
+
+
+def _delayed(case: Case) -> Iterator[Cause]:
+    """Emails that are still tried: of those that were delayed, what neither arrived nor bounced since."""
+    found = counted(case)
+    delayed, sent, arrived, bounced = (found[n] for n in ("delivery_delayed", "sent", "delivered", "bounced"))
+    if delayed is None or sent is None or arrived is None or bounced is None:
+        return
+    share = Share(max(min(delayed, sent - arrived - bounced), 0), sent)
+    if share.trials:
+        yield from surely_above(
+            case, share, DELAYED_PCT, noun="emails", what="of emails were delayed and have not arrived"
+        )
 
 
 # What the large mailbox providers ask of senders: below 0.1 % complaints, and never 0.3 % (Gmail's and Yahoo's
@@ -166,6 +188,7 @@ _PARTS = {
     "email_bounce_pct": ("bounced", "sent"),
     "email_complaint_pct": ("complained", "delivered"),
     "email_failed_pct": ("failed", HANDED_OVER),
+    "email_suppressed_pct": ("suppressed", HANDED_OVER),
 }
 
 BOUNCED = Metric(
@@ -207,4 +230,16 @@ FAILED = Metric(
     events=PRESENT_EMAILS,
     began=_losing_since(*_PARTS["email_failed_pct"]),
 )
-METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED)
+SUPPRESSED = Metric(
+    "email_suppressed_pct",
+    "Emails suppressed",
+    "%",
+    section=SECTION,
+    measure=email_suppressed_pct,
+    limits=jump(CHECK_ADDRESSES),
+    target="no jump",
+    better="lower",
+    events=PRESENT_EMAILS,
+    began=_losing_since(*_PARTS["email_suppressed_pct"]),
+)
+METRICS: tuple[Metric, ...] = (BOUNCED, COMPLAINED, FAILED, SUPPRESSED)

@@ -22,12 +22,13 @@ from pdmlib.analysis.integrations.shares import (
 )
 from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Measurement
+from pdmlib.frames.readings import Measurement, counted
 
 SECTION = "integrations"
 DONE, LOST = ("delivered", "read", "sent", "partially_delivered"), ("failed", "undelivered")
 WAITING = ("queued", "accepted", "sending")
 STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
+QUEUED_AT_MOST = timedelta(days=1)  # Twilio gives a message up after its validity period, at most ten hours
 CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
 SHOWN = 4  # codes that a line can name
 
@@ -106,10 +107,15 @@ def causes(case: Case) -> Iterator[Cause]:
 
 
 def _stuck(case: Case) -> Iterator[Cause]:
-    """Messages that were to be sent long before the window's end and still wait."""
-    rows = outbound(case)
+    """Messages that were to be sent long before the window's end and still wait, those from before it too.
+
+    A backlog is a state, which no window sees a part of.
+    """
+    rows, now = _outbound(case["messages"]), outbound(case)
     waiting = rows["status"].isin(WAITING) & (rows["created_at"] < case.window.end - STUCK)
-    share = Share(int(waiting.sum()), len(rows))
+    waiting &= rows["created_at"] >= case.window.start - QUEUED_AT_MOST
+    earlier = waiting & (rows["created_at"] < case.window.start)
+    share = Share(int(waiting.sum()), len(now) + int(earlier.sum()))
     most = limits.target_of(case, FAILED)
     for cause in surely_above(case, share, most, noun="messages", what="of text messages still wait to be sent"):
         oldest = case.window.end - rows.loc[waiting, "created_at"].min()
@@ -122,12 +128,11 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
-    for cause in surely_above(
-        case, share, REFUSED_PCT, noun="messages", what="of its calls to our webhooks failed"
-    ):
+    for _ in surely_above(case, share, REFUSED_PCT, noun="calls", what="failed"):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
+        words = f"{share.events:,} calls to our webhooks failed, beside {counted(len(outbound(case)), 'message')}"
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
-        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", goal)
+        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal)
 
 
 def alerts(rows: pd.DataFrame) -> str:

@@ -187,6 +187,7 @@ def _doubts(case: Case, name: str) -> Iterator[str]:
     if unclear:
         yield f"{unclear} checks by the application ended in a word that is not understood"
     if _is_now(case):
+        yield from _untold_states(case, name)
         yield from filter(None, (case.unclear(name, item) for item in _REPORTED.get(name, ())))
 
 
@@ -199,6 +200,13 @@ def _broken_states(case: Case, name: str, kinds: tuple[str, ...] = BROKEN_KINDS)
     for row in bad.to_dict("records"):
         what, more, status = *_named(row), row["status"]
         yield Cause(f"{what} is {status}{more}", f"{what} is no longer {status}")
+
+
+def _untold_states(case: Case, name: str) -> Iterator[str]:
+    """States by which the vendor says that it does not know itself."""
+    states = case["vendor_states"]
+    mine = states[(states["vendor"] == name) & (states["kind"] == "service") & states["ok"].isna()]
+    yield from (f"service {item} is {said}" for item, said in zip(mine["item"], mine["status"], strict=True))
 
 
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:

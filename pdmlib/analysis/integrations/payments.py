@@ -301,13 +301,17 @@ def _disputes(case: Case, disputes: pd.DataFrame, open_now: pd.DataFrame) -> str
     said = f"{len(open_now)} wait for an answer, {reviewed} are being reviewed"
     reasons = open_now["reason"].dropna().value_counts().head(SHOWN)
     why = f" ({', '.join(f'{n} {reason}' for reason, n in reasons.items())})" if len(reasons) else ""
-    due = open_now["due_at"].dropna()
-    return f"{said}{why}{f'; {_due(case, due.min())}' if len(due) else ''}"
+    return "; ".join([said + why, *_due(case, open_now["due_at"].dropna())])
 
 
-def _due(case: Case, due: pd.Timestamp) -> str:
-    verb = "is due until" if due >= case.scope.as_of else "was due until"
-    return f"evidence {verb} {spoken(due, case.site.zone)}"
+def _due(case: Case, due: pd.Series) -> Iterator[str]:
+    """Until when the next can be answered, and since when others no longer can."""
+    ahead, past = due[due >= case.scope.as_of], due[due < case.scope.as_of]
+    if len(ahead):
+        yield f"evidence is due until {spoken(ahead.min(), case.site.zone)}"
+    if len(past):
+        which = f" for {len(past)} of them" if len(ahead) else ""
+        yield f"evidence was due until {spoken(past.max(), case.site.zone)}{which}"
 
 
 def findings(case: Case) -> Iterator[Finding]:

@@ -149,6 +149,7 @@ class Payout(Answer):
     id: str | None = text("id", "the payout")
     status: str | None = word("status", "how far it is", "paid pending in_transit canceled failed")
     failure_code: str | None = text("failure_code", "why the bank refused it", null=True)
+    currency: str | None = text("currency", "three letters of ISO 4217: an account is paid out in each")
 
 
 ASKED = (

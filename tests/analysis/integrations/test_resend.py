@@ -26,18 +26,19 @@ DOMAIN = {"name": "mail.shop.example", "status": "verified", "capabilities": {"s
 HOOK = {"id": "w1", "endpoint": "https://shop.example/api/hooks", "status": "enabled"}
 
 
-def metrics(counts: dict[str, Any]) -> Any:
-    """The same counts for each window as a whole; no hour or day of its own."""
+def metrics(counts: dict[str, Any], before: dict[str, Any]) -> Any:
+    """The same counts for each window since the deployment as a whole, and for each before; no hour or day of its own."""
 
     def answer(call: Call) -> Reply:
-        return Reply({"totals": counts, "data": []})
+        return Reply({"totals": before if call.one("start_date") < "2025-03-03T15" else counts, "data": []})
 
     return answer
 
 
 def told(counts: dict[str, Any] | None = None, **other: Any) -> Judged:
+    now = {**ZERO, **(counts or {"sent": 1000, "delivered": 990, "bounced": 10})}
     routes = {
-        "/emails/metrics": metrics({**ZERO, **(counts or {"sent": 1000, "delivered": 990, "bounced": 10})}),
+        "/emails/metrics": metrics(now, {**ZERO, **other.get("before", now)}),
         "/logs": {"data": other.get("logs", []), "has_more": False},
         "/domains": {"data": other.get("domains", [DOMAIN]), "has_more": False},
         "/webhooks": {"data": other.get("webhooks", [HOOK]), "has_more": False},
@@ -59,6 +60,10 @@ def test_emails_that_arrive_are_operational() -> None:
         ({"sent": 0, "failed": 60}, "emails failed"),
         ({"sent": 1000, "delivered": 1000, "complained": 100}, "emails were called spam"),
         ({"sent": 1000, "delivered": 800, "bounced": 200}, "emails bounced"),
+        (
+            {"sent": 1000, "delivered": 100, "delivery_delayed": 900},
+            "delayed and have not arrived (900 of 1000 emails)",
+        ),
     ],
 )
 def test_emails_that_fail_bounce_or_annoy_are_issues(counts: dict[str, int], words: str) -> None:
@@ -158,6 +163,20 @@ def test_a_second_domain_that_is_not_ready_or_does_not_send_is_no_issue() -> Non
     new = {**DOMAIN, "name": "new.example", "status": "not_started"}
     old = {"name": "old.example", "status": "failed", "capabilities": {"sending": "disabled"}}
     assert told(domains=[DOMAIN, new, old]).readings["integration_resend"].value == "OPERATIONAL"
+
+
+def test_emails_that_were_delayed_and_arrived_are_no_issue() -> None:
+    found = told({"sent": 1000, "delivered": 980, "bounced": 10, "delivery_delayed": 400})
+    assert found.readings["integration_resend"].value == "OPERATIONAL"
+
+
+def test_a_jump_of_suppressed_emails_asks_to_look_at_the_addresses() -> None:
+    """Resend: a suppressed email is not sent; of 1,000 that were handed over 500 never left."""
+    before = {"sent": 7000, "delivered": 7000, "suppressed": 10}
+    found = told({"sent": 500, "delivered": 500, "suppressed": 500}, before=before)
+    reading = found.readings["email_suppressed_pct"]
+    assert (reading.value, reading.status) == (50.0, Status.WARN)
+    assert [alert.priority for alert in found.alerts if alert.reading == "email_suppressed_pct"] == ["P1"]
 
 
 def test_bounces_are_told_by_their_kind() -> None:

@@ -309,6 +309,30 @@ def test_a_payout_that_the_bank_refused_is_an_issue() -> None:
     assert "po_2" not in found.note("Stripe")
 
 
+REFUSED = {"id": "po_1", "status": "failed", "failure_code": "account_closed", "currency": "usd"}
+PAID = {"id": "po_2", "status": "paid", "failure_code": None, "currency": "usd"}
+
+
+@pytest.mark.parametrize(
+    ("later", "value"), [(None, "ISSUES"), (PAID, "OPERATIONAL"), ({**PAID, "currency": "eur"}, "ISSUES")]
+)
+def test_a_payout_that_the_bank_sent_back_days_later_is_an_issue_until_one_arrives(
+    later: dict[str, Any] | None, value: str
+) -> None:
+    """Stripe: a bank returns a payout within five business days; the day of the deployment is the 4th."""
+    payouts = [{**REFUSED, "created": epoch("2025-02-27T12:00")}]
+    payouts = payouts if later is None else [{**later, "created": epoch("2025-03-01T12:00")}, *payouts]
+    assert told(payouts=payouts).readings["integration_stripe"].value == value
+
+
+def test_the_next_dispute_to_answer_is_told_beside_one_that_is_too_late() -> None:
+    due = {1: "2025-03-02T12:00", 2: "2025-03-08T12:00"}
+    disputes = [dispute(n, "needs_response", evidence_details={"due_by": epoch(d)}) for n, d in due.items()]
+    said = str(told(disputes=disputes).readings["disputes_open"].measurement.evidence)
+    assert "is due until Sat 8 Mar" in said
+    assert "was due until Sun 2 Mar" in said and "for 1 of them" in said
+
+
 def test_events_whose_waiting_endpoints_are_not_told_are_not_called_delivered() -> None:
     event = {"id": "evt_1", "type": "charge.failed", "created": epoch("2025-03-04T12:00"), "pending_webhooks": -1}
     assert told(events=[event]).readings["webhooks_pending"].status is Status.UNKNOWN
@@ -324,7 +348,9 @@ LACKING = {
 
 
 @pytest.mark.parametrize("lacking", [("charges",), ("events",), ("webhook_endpoints",), ("balance",)])
-def test_stripe_is_not_called_operational_where_the_key_may_not_read_what_that_rests_on(lacking: tuple[str]) -> None:
+def test_stripe_is_not_called_operational_where_the_key_may_not_read_what_that_rests_on(
+    lacking: tuple[str],
+) -> None:
     refused = {name: Reply({"error": LACKING}, 403) for name in lacking}
     found = told(**{"charges": [charge(1, "2025-03-04T14:00")]} | refused).readings["integration_stripe"]
     assert (found.value, found.status) == (None, Status.UNKNOWN)

@@ -49,7 +49,9 @@ def told(texts: list[dict[str, Any]] = [], **other: Any) -> Judged:  # noqa: B00
         f"{ACCOUNT}.json": other.get("account", {"status": "active"}),
         f"{ACCOUNT}/Balance.json": other.get("balance", {"balance": "12.50000", "currency": "USD"}),
     }
-    return judged("twilio", routes, **{k: v for k, v in other.items() if k == "faults"})
+    return judged(
+        "twilio", routes, **{k: v for k, v in other.items() if k in ("faults", "webhook_hosts", "phase")}
+    )
 
 
 def many(count: int, first: int = 1000) -> list[dict[str, Any]]:
@@ -129,6 +131,32 @@ def test_a_webhook_of_ours_that_does_not_answer_is_an_issue_with_its_place() -> 
     assert found.readings["integration_twilio"].value == "ISSUES"
     assert "400 of code 11200 at shop.example/api/twilio" in found.note("Twilio")
     assert "token" not in found.note("Twilio")
+
+
+def test_more_alerts_than_messages_are_no_share_of_calls() -> None:
+    """Twilio does not tell how many calls it made: 400 that failed are no 100 % of them."""
+    note = told(many(2), alerts=[alert(n) for n in range(400)]).note("Twilio")
+    assert "400 calls to our webhooks failed, beside 2 messages" in note
+    assert "100.0 %" not in note
+
+
+@pytest.mark.parametrize(
+    ("hosts", "value"), [((), "ISSUES"), (("www.example",), "OPERATIONAL"), (("shop.example",), "ISSUES")]
+)
+def test_webhooks_of_another_application_of_the_account_are_told_and_no_issue(
+    hosts: tuple[str], value: str
+) -> None:
+    found = told(many(20), alerts=[alert(n) for n in range(400)], webhook_hosts=hosts)
+    assert found.readings["integration_twilio"].value == value
+    assert "400 of code 11200" in found.note("Twilio")
+
+
+def test_a_backlog_from_before_the_deployment_still_waits() -> None:
+    """Deployed at 15:00 on 3 March; an hour before, 100 messages were queued, and are so still."""
+    waiting = [message(n, "2025-03-03T14:00", "queued") for n in range(100)]
+    found = told([message(500, "2025-03-03T15:30"), *waiting], phase="hour1")
+    assert found.readings["integration_twilio"].value == "ISSUES"
+    assert "still wait to be sent (100 of 101 messages)" in found.note("Twilio")
 
 
 def test_a_few_alerts_among_many_messages_are_told_and_no_issue() -> None:
