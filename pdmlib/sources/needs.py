@@ -89,6 +89,9 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
             "a restricted live key (`rk_live_..`) with *read* for Charges",
             "no payment failures, no share of declines",
         ),
+        Need(
+            "", "a key of the live mode", "payments of the test mode are read, and no others", says="in test mode"
+        ),
         Need("costs", "*read* for Balance transactions", "no cost"),
         Need("webhook_events", "*read* for Events (kept for 30 days)", "no webhooks that are not delivered"),
         Need(

@@ -230,7 +230,7 @@ def _alerts(reader: Reader, scope: Scope, hosts: frozenset[str]) -> threads.Fram
 
 
 def _kind(alert: Alert, hosts: frozenset[str]) -> str:
-    """What met the error: a call of ours, or a webhook, which may be another application's where hosts are declared."""
+    """What met the error: a call of ours, or a webhook, of another application where hosts are declared."""
     if not (alert.error_code or "").startswith(WEBHOOK_CODES):
         return "call"
     elsewhere = hosts and alert.request_url and webhooks.host(alert.request_url) not in hosts

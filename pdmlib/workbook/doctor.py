@@ -48,7 +48,7 @@ class Examination:
         if all(row.status is Answer.NOT_CONFIGURED for row in coverage):
             return 3
         whole = all(row.status in WELL for row in coverage) and not len(self.found["not_understood"])
-        whole = whole and not self.down()
+        whole = whole and not self.down() and not self.unwell_accounts()
         return 0 if whole and not any(table.problem and table.mend for table in self.tables) else 1
 
     def down(self) -> list[tuple[str, str]]:
@@ -71,19 +71,36 @@ class Examination:
     def refused(self) -> list[dict[str, str]]:
         """What a vendor refuses to this site's keys and plans, what that needs, and what is lost without it."""
         gaps, states = self.found["gaps"], self.found["vendor_states"]
-        keys = states[states["kind"] == "key"]
+        keys, wrong = states[states["kind"] == "key"], self.unwell_accounts()
         pairs = [
             *zip(gaps["source"], gaps["item"].fillna(""), gaps["reason"], strict=True),
             *zip(keys["vendor"], keys["item"], keys["detail"], strict=True),
+            *((row["vendor"], row["kind"], f"the account is {row['status']}") for row in wrong),
         ]
         told: dict[tuple[str, str], dict[str, str]] = {}
         for source, item, reason in pairs:
             need = need_of(source, item, reason)
             if need is not None:
-                needs = f"{RIGHT_NAMES}, or {need.need}" if reason.startswith("404") else need.need
+                needs = self._what_mends(source, item, reason, need.need)
                 row = {"source": source, "says": reason, "needs": needs, "lost": need.lost}
                 told.setdefault((source, need.need), row)
         return list(told.values())
+
+    def unwell_accounts(self) -> list[dict[str, Any]]:
+        """Accounts that a vendor itself calls suspended, or that the key is of the test mode of."""
+        states = self.found["vendor_states"]
+        rows = states[(states["kind"] == "account") & (states["ok"] == False)]  # noqa: E712
+        return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+    def _what_mends(self, source: str, item: str, reason: str, need: str) -> str:
+        """What to mend: a name, the key itself where nothing at all is read with it, else what it may do."""
+        if reason.startswith("404"):
+            return f"{RIGHT_NAMES}, or {need}"
+        if item or not reason.startswith("401"):
+            return need
+        block = dict(self.site.source(source) or ())
+        names = [v for k, v in block.items() if k.endswith("_env") and not k.startswith("probe_") and v]
+        return f"{need}; what {' and '.join(names)} holds may be mistyped, expired or revoked"
 
     def not_understood(self) -> list[dict[str, Any]]:
         """What was read and not understood, each example masked."""

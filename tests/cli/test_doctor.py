@@ -134,8 +134,21 @@ def test_what_a_key_or_a_plan_does_not_allow_is_told_with_what_it_needs(
     (row,) = found.refused()
     assert (row["source"], row["says"]) == (source, reason or "403: x")
     assert row["needs"].startswith(needs)
+    assert ("RESEND_API_KEY holds may be mistyped" in row["needs"]) == (source == "resend")
     assert row["lost"].startswith(lost)
     assert found.as_json()["refused"] == [row]
+
+
+def test_a_key_of_the_test_mode_is_told_and_is_exit_code_1() -> None:
+    """Stripe: a test key reads test payments alone, and every call of it succeeds."""
+    state = {"vendor": "stripe", "kind": "account", "item": "stripe", "status": "in test mode", "ok": False}
+    answered = (Coverage("stripe", Answer.OK, 2, 1.0),)
+    found = Examination(
+        a_site(), a_scope(), Collection({"vendor_states": frame("vendor_states", [state])}, answered)
+    )
+    (row,) = found.refused()
+    assert (row["says"], row["needs"]) == ("the account is in test mode", "a key of the live mode")
+    assert found.code == 1
 
 
 def test_a_vendor_that_fails_is_not_said_to_need_another_key() -> None:

@@ -60,7 +60,7 @@ def email_failed_pct(case: Case) -> Measurement:
 
 
 def email_suppressed_pct(case: Case) -> Measurement:
-    """Emails that Resend kept back, since the address bounced or complained before, in percent of those handed over."""
+    """Emails that Resend kept back for what their address did before, in percent of those handed over."""
     return _pct(case, SUPPRESSED, "emails were kept back, since their address bounced or complained before")
 
 

@@ -27,7 +27,7 @@ HOOK = {"id": "w1", "endpoint": "https://shop.example/api/hooks", "status": "ena
 
 
 def metrics(counts: dict[str, Any], before: dict[str, Any]) -> Any:
-    """The same counts for each window since the deployment as a whole, and for each before; no hour or day of its own."""
+    """The same counts for each window as a whole, since the deployment and before; no hour of its own."""
 
     def answer(call: Call) -> Reply:
         return Reply({"totals": before if call.one("start_date") < "2025-03-03T15" else counts, "data": []})

@@ -342,8 +342,9 @@ def test_events_whose_waiting_endpoints_are_not_told_are_not_called_delivered() 
 # Stripe's answer to a restricted key without the permission, as its documentation of keys shows it.
 LACKING = {
     "type": "invalid_request_error",
-    "message": f"The provided key 'rk_live_{'*' * 93}abcdef' does not have the required permissions for this endpoint "
-    "on account 'acct_1032D82eZvKYlo2C'. Having the 'rak_event_read' permission would allow this request to continue.",
+    "message": f"The provided key 'rk_live_{'*' * 93}abcdef' does not have the required permissions for this "
+    "endpoint on account 'acct_1032D82eZvKYlo2C'. Having the 'rak_event_read' permission would allow this request "
+    "to continue.",
 }
 
 
