@@ -16,7 +16,6 @@ SETS_IN = ("cli", "workbook", "report", "verdict", "analysis", "frames", "phases
 # A word of a closed set that means something else in this file.
 OTHERWISE = {
     ("analysis/compare/baseline.py", "days"): "a kind of baseline, not a topic",
-    ("analysis/deployment.py", "rollback"): "a move from one deployment to another, not an advice",
     ("analysis/deployment.py", "error"): "a level of the build log",
     ("analysis/integrations/payments.py", "failed"): "a payment's status in the site file's words",
     ("analysis/integrations/payments.py", "pending"): "a payment's status in the site file's words",

@@ -41,7 +41,7 @@ ATTEMPTS = 4
 BACKOFF_S = 0.25  # before the second attempt twice as long, and twice as long again before each further one
 MAX_REFUSALS = 6
 SHOWN = 200  # Stripe names the permission that a key lacks behind 160 characters
-_STARS = re.compile(r"\*{4,}")  # and puts as many of them as the key is long
+_STARS = re.compile(r"\*{5,}")  # and puts as many of them as the key is long
 _RESETS = ("X-Sentry-Rate-Limit-Reset", "X-RateLimit-Reset", "ratelimit-reset")
 _DROPPED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
