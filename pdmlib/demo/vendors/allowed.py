@@ -27,7 +27,7 @@ KINDS = {
 _TIMES = "start:plain end:plain statsPeriod environment project"
 _PAGED = "ending_before expand[] limit:n starting_after"
 _MADE = "created[gt]:s created[gte]:s created[lt]:s created[lte]:s"
-_TWILIO = "Page PageSize:n PageToken"
+_TWILIO = "Page:n PageSize:n PageToken"
 _TEAM = "teamId slug"
 _DATASETS = "dataset*=errors|logs|profile_functions|spans|tracemetrics|uptime_results"
 _RESEND = "limit:n after before"
@@ -40,13 +40,14 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         GET {_ORG}/events/ {_TIMES} field* {_DATASETS} per_page:n query sort allowAggregateConditions cursor
         GET {_ORG}/events-timeseries/ {_TIMES} {_DATASETS} topEvents:n comparisonDelta:n interval yAxis query \
             sort groupBy disableAggregateExtrapolation=0|1 preventMetricAggregates=0|1 excludeOther=0|1
-        GET {_ORG}/issues/ {_TIMES} groupStatsPeriod=|14d|24h|auto shortIdLookup=0|1 query viewId limit:n expand \
-            collapse cursor sort=date|freq|inbox|new|recommended|trends|user
+        GET {_ORG}/issues/ {_TIMES} groupStatsPeriod=|14d|24h|auto shortIdLookup=0|1 query limit:n cursor \
+            sort=date|freq|inbox|new|recommended|trends|user
         GET {_ORG}/releases/ project environment query per_page:n cursor
         GET {_ORG}/monitors/ project environment owner cursor
         GET {_ORG}/monitors/{{}}/checkins/ cursor
-        GET {_ORG}/stats_v2/ start:plain end:plain statsPeriod project:n interval reason groupBy* \
-            field*=sum(quantity)|sum(times_seen) category=error|transaction|attachment|replay|profile|monitor \
+        GET {_ORG}/stats_v2/ start:plain end:plain statsPeriod project:n interval reason \
+            groupBy*=outcome|category|reason|project field*=sum(quantity)|sum(times_seen) \
+            category=error|transaction|attachment|replay|profile|monitor \
             outcome=accepted|filtered|rate_limited|invalid|abuse|client_discard|cardinality_limited
         """,
     ),
@@ -111,7 +112,7 @@ ALLOWED: Mapping[str, tuple[str, str]] = {
         "Bearer",
         f"""
         GET /emails/metrics start_date:iso end_date:iso timezone granularity=hourly|daily|weekly|monthly metrics \
-            dimensions domain_id email_id broadcast_id
+            dimensions=period|domain|email|broadcast domain_id email_id broadcast_id
         GET /emails/{{}}
         POST /emails .from* .to* .subject* .text .html
         GET /logs {_RESEND}

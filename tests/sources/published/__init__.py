@@ -1,6 +1,6 @@
-"""What vendors' published specifications allow as answers, reduced to the fields that are read.
+"""What vendors' published specifications allow, reduced to what is asked and to the fields that are read.
 
-Each file is a JSON Schema for each request, made of the published one, its version named at its head. A newer
+Each file has the parameters of each request and a JSON Schema of each answer, made of the published one, its version named at its head. A newer
 version is held against it by hand: a few fields of each vendor, which `docs/vendors.md` lists with their meaning.
 """
 
@@ -51,4 +51,12 @@ def objects(schema: Schema, path: str) -> list[Schema]:
             found += [one] if "properties" in one else []
         elif key in one.get("properties", {}):
             found += objects(one["properties"][key], rest)
+    return found
+
+
+@cache
+def requests(source: str) -> Mapping[str, str]:
+    """The parameters of each request of a vendor: `*` one that is needed, `:n` a number, `=` its words."""
+    text = (Path(__file__).parent / f"{source}.json").read_text(encoding="utf-8")
+    found: Mapping[str, str] = json.loads(text)["requests"]
     return found
