@@ -14,11 +14,11 @@ import pytest
 from pdmlib.frames.readings import Finding, Priority
 from pdmlib.frames.states import Usage
 from pdmlib.report import html, page, tables
-from pdmlib.report.card import card_of, lines
+from pdmlib.report.card import Told, card_of, lines
 from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every, the_probes
 
 CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
 
@@ -183,6 +183,7 @@ def test_a_long_reason_is_cut_inside_its_bracket() -> None:
     assert unknown.count("(") == unknown.count(")")
 
 
+TOLD = Told(4, "", "P1", said="It is slow", since="since Mon", owner="Ann", due="Tue 11 Mar", action="", fix="")
 SOURCES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
 
 
@@ -204,6 +205,23 @@ def test_where_no_source_answers_the_last_answer_that_is_kept_says_since_when() 
     said = card_of(unread(*SOURCES, host_metrics=kept)).sentence
     assert said.endswith("the last answer is of Mon 10 Mar 07:30 CDT.")
     assert "last answer" not in card_of(unread(*SOURCES)).sentence
+
+
+def test_a_silent_source_is_told_with_the_moment_at_which_it_was_asked() -> None:
+    said = card_of(unread("sentry")).sentence
+    assert said.endswith(" Sentry could not be read at Mon 10 Mar 10:00 CDT.")
+
+
+def test_a_part_that_could_not_be_read_is_named() -> None:
+    gaps = [a_gap("postgres", "row-level security hides public.cron_job_logs from role monitor", "table:cron")]
+    said = card_of(judge(a_case({"gaps": gaps}, coverage={"postgres": "partial"}))).causes[0].said
+    assert said == "Row-level security hides cron_job_logs from role monitor"
+
+
+def test_what_the_card_names_in_one_line_has_its_beginning_too() -> None:
+    card = replace(card_of(judge(a_case())), causes=(), others=(TOLD, replace(TOLD, since="")))
+    shown = [line for line in lines(card.plain()) if line.startswith("And 2 more")]
+    assert shown == ["And 2 more: It is slow (P1, since Mon, Ann, Tue 11 Mar); It is slow (P1, Ann, Tue 11 Mar)"]
 
 
 def test_a_figure_that_was_not_measured_has_no_line() -> None:

@@ -21,6 +21,7 @@ from pdmlib.analysis.integrations.shares import (
     surely_above,
 )
 from pdmlib.analysis.metric import Began, Metric
+from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Measurement
 
@@ -29,6 +30,7 @@ DONE, LOST = ("delivered", "read", "sent", "partially_delivered"), ("failed", "u
 WAITING = ("queued", "accepted", "sending")
 STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
 CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
+CALLS = "of its calls to our webhooks failed"
 SHOWN = 4  # codes that a line can name
 
 
@@ -122,12 +124,11 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
-    for cause in surely_above(
-        case, share, REFUSED_PCT, noun="messages", what="of its calls to our webhooks failed"
-    ):
+    began, over = newest_run(rows["at"]), bool(rows["at"].max() < case.scope.present.start)
+    for cause in surely_above(case, share, REFUSED_PCT, noun="messages", what=CALLS):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
-        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", goal)
+        yield Cause(f"{cause.words}: {alerts(rows)}{f' at {places}' if places else ''}", goal, began, over)
 
 
 def alerts(rows: pd.DataFrame) -> str:
