@@ -24,6 +24,7 @@ class Alert:
         window: what the value was measured over, where a measurement of now fired it.
         unit: the value's, where it is a reading's.
         times: how many times what is usual the value is, where that is the limit.
+        unsure: of a rate, too few were counted to tell a fault from none.
     """
 
     id: str
@@ -38,6 +39,7 @@ class Alert:
     window: Window | None = None
     unit: str = ""
     times: float | None = None
+    unsure: bool = False
 
 
 def alerts_of(
@@ -101,4 +103,5 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         window=now.window,
         unit=metric.unit,
         times=now.times,
+        unsure=now.step.unsure,
     )

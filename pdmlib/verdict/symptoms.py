@@ -13,7 +13,7 @@ from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.performance import P95
 from pdmlib.analysis.traffic.onset import Onset, onset_of
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import NOT_UNDERSTOOD, Case
 from pdmlib.frames.readings import (
     Answer,
     Finding,
@@ -23,7 +23,6 @@ from pdmlib.frames.readings import (
     Status,
     amount,
     aside,
-    counted,
     counted_title,
     lowered,
     significant,
@@ -145,6 +144,8 @@ MEANS = {
 
 
 def _said(alert: Alert) -> str:
+    if alert.unsure:
+        return ""
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
         return _traffic(alert, value.removesuffix(" per min"))
@@ -182,7 +183,7 @@ def _is_unsure(reading: Reading) -> bool:
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
-    if alert is None and _is_unsure(reading):
+    if alert.unsure if alert else _is_unsure(reading):
         return f"{reading.title} {whole} so far, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
@@ -217,26 +218,28 @@ def _unread(case: Case, reading: Reading) -> Finding:
         + (f" (now without: {_named(silent)})" if silent else ""),
         value=", ".join(silent),
         threshold="all",
-        said=_silent(case, silent, len(asked)),
+        said=_silent(case, silent, len(asked), reading.reason or ""),
     )
 
 
-def _silent(case: Case, sources: list[str], asked: int) -> str:
+def _silent(case: Case, sources: list[str], asked: int, reason: str) -> str:
     """Who was silent, and when that was: nothing else tells since when."""
     if not sources:
-        return _partly_read(case)
+        return _partly_read(case, reason)
     named = _named([CALLED.get(source, source) for source in sources])
     who = "No source could" if len(sources) == asked else f"{named[:1].upper()}{named[1:]} could not"
     return f"{who} be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case, sources)}"
 
 
-def _partly_read(case: Case) -> str:
-    """Why a part was not read, where a part was not."""
-    reasons = list(dict.fromkeys(case["gaps"].loc[case["gaps"]["state"] == State.ERROR, "reason"].dropna()))
-    if not reasons or len(reasons[0]) > LONGEST_ASIDE:
-        return "Some of what was asked for could not be read or understood"
-    more = f", and {counted(len(reasons) - 1, 'more part')} could not be read" if reasons[1:] else ""
-    return f"{reasons[0][:1].upper()}{reasons[0][1:]}{more}"
+def _partly_read(case: Case, reason: str) -> str:
+    """Why a part was not read, where that is one short reason; else whose answers were not understood."""
+    told = reason.partition(": ")[2]
+    if told and len(told) <= LONGEST_ASIDE and "; " not in told and NOT_UNDERSTOOD not in reason:
+        return f"{told[:1].upper()}{told[1:]}"
+    odd = dict.fromkeys(row["source"] for row in case.collection.not_understood)
+    if not odd:
+        return "Some of what was asked for could not be read"
+    return f"Some answers of {_named([CALLED.get(source, source) for source in odd])} were not understood"
 
 
 def _last_heard(case: Case, sources: list[str]) -> str:

@@ -213,9 +213,12 @@ def test_a_silent_source_is_told_with_the_moment_at_which_it_was_asked() -> None
 
 
 def test_a_part_that_could_not_be_read_is_named() -> None:
-    gaps = [a_gap("postgres", "row-level security hides public.cron_job_logs from role monitor", "table:cron")]
-    said = card_of(judge(a_case({"gaps": gaps}, coverage={"postgres": "partial"}))).causes[0].said
-    assert said == "Row-level security hides cron_job_logs from role monitor"
+    reason = "row-level security hides public.cron_job_logs from role monitor"
+    gaps = [a_gap("postgres", reason, "table:public.cron_job_logs")]
+    counted = [{"start": DEPLOYED, "end": WEEK_LATER, "errors": 9}]
+    verdict = judge(a_case({"gaps": gaps, "error_counts": counted}, coverage={"postgres": "partial"}))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "sources_read"]
+    assert cause.said == "Row-level security hides cron_job_logs from role monitor"
 
 
 def test_what_the_card_names_in_one_line_has_its_beginning_too() -> None:
