@@ -137,11 +137,25 @@ def test_a_section_is_folded_unless_something_in_it_is_wrong(tmp_path: Path) -> 
         *(shows(one.html) for one in parts),
         nbformat.v4.new_markdown_cell("## Database"),
         shows(html.part(html.Html("three"), 0, 0, 9).html),
+        nbformat.v4.new_markdown_cell("## Timeline", metadata={"tags": ["open"]}),
     )
     folds = re.findall(r'<details class="section"( open)?><summary><h2>(.*?)</h2>', text)
-    assert folds == [(" open", "Cron Jobs"), ("", "Database")]
+    assert folds == [(" open", "Cron Jobs"), ("", "Database"), (" open", "Timeline")]
     contents = re.sub(r"<[^>]+>", " ", text[text.index("<nav") : text.index("</nav>")])
-    assert contents.split() == ["Cron", "Jobs", "1", "wrong", "2", "unknown", "7", "pass", "Database", "9", "pass"]
+    assert contents.split() == [
+        "Cron",
+        "Jobs",
+        "1",
+        "wrong",
+        "2",
+        "unknown",
+        "7",
+        "pass",
+        "Database",
+        "9",
+        "pass",
+        "Timeline",
+    ]
     assert "How to read it" in text
 
 

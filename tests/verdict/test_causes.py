@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdmlib.frames.readings import Finding, Priority
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.verdict.causes import Cause, causes_of
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
@@ -203,3 +205,14 @@ def test_a_database_that_is_down_is_why_it_could_not_be_read_and_not_why_another
     causes = causes_of(a_case(), [DATABASE, unread], ())
     assert len(causes) == chains
     assert causes[0].chain[0] == "db_connection_errors"
+
+
+def test_of_an_incident_that_is_over_the_outage_is_told_first_and_of_a_week_last() -> None:
+    over = replace(OUTAGE, active=False)
+    week = a_case()
+    scope = incident_scope(
+        week.site.zone, DEPLOYED, Window(at("2025-03-05T09:00"), at("2025-03-05T12:00")), WEEK_LATER
+    )
+    incident = replace(week, scope=scope, window=scope.window)
+    assert [cause.id for cause in causes_of(incident, [TWILIO, over], [])] == [over.id, TWILIO.id]
+    assert [cause.id for cause in causes_of(week, [TWILIO, over], [])] == [TWILIO.id, over.id]
