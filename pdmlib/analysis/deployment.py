@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib.analysis.confounders import BACK, deployments_between, judged, production
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
 from pdmlib.phases.window import parse_time, spoken
@@ -32,10 +32,7 @@ def deploy_errors(case: Case) -> Measurement:
     if ours is None:
         return _untold(unclear) or case.missing("vercel", "deployments", UNREACHED)
     lines = _error_lines(case, ours) if case.window.start <= case.scope.deployed_at else []
-    table = production(case)
-    made = (table["created_at"] >= case.window.start) & (table["created_at"] < case.window.end)
-    failed = table[(table["state"] == "ERROR") & (made | (table["deployment"] == ours["deployment"]))]
-    names = [f"{d}: {e}" for d, e in zip(failed["deployment"], failed["error"].fillna("failed"), strict=True)]
+    names = [_failure(case, row) for row in _failed(case, ours).to_dict("records")]
     if not lines and not names and (untold := _untold(unclear) or _unread_log(case)):
         return untold
     return Measurement(
@@ -45,6 +42,27 @@ def deploy_errors(case: Case) -> Measurement:
         window=case.window,
         evidence="; ".join([*names, *lines][:3]) or f"{_named(ours)} is {ours['state']}{_way_back(case, ours)}",
     )
+
+
+def _failed(case: Case, ours: pd.Series) -> pd.DataFrame:
+    """The judged deployment where it failed, and those of the window that did."""
+    table = production(case)
+    made = (table["created_at"] >= case.window.start) & (table["created_at"] < case.window.end)
+    return table[(table["state"] == "ERROR") & (made | (table["deployment"] == ours["deployment"]))]
+
+
+def _failure(case: Case, row: dict[Any, Any]) -> str:
+    when = "" if pd.isna(row["created_at"]) else f" of {spoken(row['created_at'], case.site.zone)}"
+    return f"{row['deployment']}{when}: {'failed' if pd.isna(row['error']) else row['error']}"
+
+
+def _failing_since(case: Case) -> Began | None:
+    """When the first deployment of the window that failed was made; what its own log tells is as old as it is."""
+    ours = judged(case)
+    if ours is None:
+        return None
+    first = _failed(case, ours)["created_at"].min()
+    return None if pd.isna(first) else Began(max(first.to_pydatetime(), case.scope.deployed_at))
 
 
 def _unread_log(case: Case) -> Measurement | None:
@@ -192,6 +210,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_FAILED,
         target="0",
         better="lower",
+        began=_failing_since,
     ),
     Metric(
         "bundle_size_kb",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
+from statistics import median
 from typing import Any
 
 import pandas as pd
@@ -18,6 +20,7 @@ from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.hourly import NEEDED
+from pdmlib.analysis.traffic.onset import onset_of
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
@@ -29,9 +32,10 @@ from pdmlib.analysis.traffic.populations import (
     tiled,
     timing,
 )
-from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, routes_failing_from
+from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, compared, routes_failing_from
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
+    ORDER,
     Finding,
     Limit,
     Measurement,
@@ -50,6 +54,7 @@ MINUTE_S, HOUR_S = 60, 3600
 SECTION = "performance"
 TRAFFIC = "traffic"
 SLOW = "Check database queries, optimize"
+SHARED = "Look at what all routes share: the database, the host, the network, and what runs for every request"
 ROLLBACK = "Investigate immediately, likely rollback"
 CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
@@ -59,6 +64,8 @@ NOBODY = "Look from outside whether users still reach it: domain name, certifica
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds
+EVERY_ROUTE = "*"  # in the place of a route's path
+FEWEST_TOGETHER, TOGETHER = 3, 0.8  # routes, and their share of those compared: two may slow for two reasons
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
@@ -375,8 +382,40 @@ def routes(case: Case) -> list[dict[str, Any]]:
 def findings(case: Case) -> list[Finding]:
     """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
     latest = {row["route"]: row for row in routes(case.latest())}
-    told = ((_slower, "regressed"), (_failing, "failing"))
-    return [tell(case, row, latest.get(row["route"])) for tell, kind in told for row in routes(case) if row[kind]]
+    slower, failing = (
+        [tell(case, row, latest.get(row["route"])) for row in routes(case) if row[kind]]
+        for tell, kind in ((_slower, "regressed"), (_failing, "failing"))
+    )
+    return [*_everywhere(case, slower), *slower, *failing]
+
+
+def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
+    """That routes slowed together, which is to be looked for in what they share and in none of them."""
+    among, times = compared(case), [found.size[1] for found in slower if found.size]
+    if len(times) < FEWEST_TOGETHER or len(times) < TOGETHER * among:
+        return
+    which = f"all {among} routes" if len(times) == among else f"{len(times)} of {among} routes"
+    factor, least, most = (significant(x, 2) for x in (median(times), min(times), max(times)))
+    yield replace(
+        min(slower, key=lambda found: ORDER[found.priority]),
+        id=f"route:{EVERY_ROUTE}:slower",
+        title=f"{which[:1].upper()}{which[1:]} became {factor} times slower",
+        evidence=f"By {least} to {most} times, of {among} routes that have enough requests before and now.",
+        action=SHARED,
+        becomes_green=f"the p95 of each is under {PRACTICAL_RISE} times what it was before",
+        since=_slower_since(case),
+        active=any(found.active for found in slower),
+        value=len(times),
+        size=("times", median(times)),
+        threshold=f"< {TOGETHER * among:g}",
+        said=f"Customers wait {factor} times longer on {which}",
+    )
+
+
+def _slower_since(case: Case) -> datetime:
+    """When all requests became slower: the deployment, where that may be."""
+    onset, deployed = onset_of(case.at(case.scope.window), P95.id), case.scope.deployed_at
+    return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
 def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:

@@ -128,7 +128,8 @@ def lines(card: Mapping[str, Any]) -> list[str]:
         told.append(f"   {cause['owner']}, by {cause['due']}: {cause['action']}")
         told += [f"   {line}" for line in cause["fix"].splitlines()]
     if card["others"]:
-        named = "; ".join(f"{c['said']} ({c['priority']}, {c['owner']}, {c['due']})" for c in card["others"])
+        brief = ("priority", "since", "owner", "due")
+        named = "; ".join(f"{c['said']} ({', '.join(filter(None, map(c.get, brief)))})" for c in card["others"])
         told.append(f"And {len(card['others'])} more: {named}")
     figures = (" ".join(f"{t['title']} {t['value']} {t['judged']}".split()) for t in card["tiles"])
     told += [" · ".join(figures), card["dates"]]
@@ -170,7 +171,7 @@ def _troubled(verdict: Verdict) -> str:
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
     since = _since(verdict, cause)
-    joint = " since " if since == WITH_IT else ", since "
+    joint = " since " if since == WITH_IT and "," not in cause.said else ", since "
     return replace(cause, said=f"{cause.said}{joint}{since}" if since else cause.said).sentence
 
 

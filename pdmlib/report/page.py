@@ -1,7 +1,7 @@
 """The executed notebook as files: `notebook.ipynb`, and HTML that needs nothing from elsewhere.
 
 The page is made of the notebook's cells: a heading of the second level begins a section, which is folded unless
-something in it is wrong, and what a text under a heading explains is folded too.
+something in it is wrong or its heading is tagged `open`, and what a text under a heading explains is folded too.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from pdmlib.report.html import bare, render, style
 
 # What a piece of a report says of itself (`html.part`): how much is wrong, not known and well.
 COUNTS = re.compile(r'<div class="part" data-n="(\d+) (\d+) (\d+)">')
+OPEN = "open"  # tag of the heading of a section that is not folded even where nothing in it is wrong
 # What a slide is there for; a picture that only says why it is empty is not.
 SHOWS = re.compile(r'<(?:table|li|article|section)\b|class="picture"')
 MESSAGE = re.compile(r'<p class="message">(.*?)</p>', re.DOTALL)
@@ -41,6 +42,7 @@ class Section:
     title: str
     cells: list[Any] = field(default_factory=list)
     html: str = ""
+    open: bool = False
 
     @property
     def anchor(self) -> str:
@@ -107,7 +109,7 @@ def _sections(notebook: Any) -> list[Section]:
             continue
         heading = re.match(r"## +(.+)", cell.source) if cell.cell_type == "markdown" else None
         if heading:
-            found.append(Section(heading[1].strip()))
+            found.append(Section(heading[1].strip(), open=OPEN in cell.metadata.get("tags", ())))
             cell = nbformat.v4.new_markdown_cell(cell.source.partition("\n")[2].strip(), id=cell.id)
         if cell.source:
             found[-1].cells.append(cell)

@@ -33,6 +33,11 @@ BECAME = {
 
 ISO, DAY = len("2025-03-10T15:00:00Z"), re.compile(r"\d{4}-\d\d-\d\d")
 NOTHING = "Nothing to show."
+# What it means that there is none, of tables that most sites do not fill.
+NONE_OF = {
+    "before_after": "No request log of the site's own holds the same hours of the week before and since.",
+    "waits": "No round of pdm watch looked at sessions.",
+}
 ROWS = 8  # of a table without a rule of its own that are seen at once
 # Which rows of a table are told at once; the others are folded under it. Of these tables the troubled rows count.
 TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cache
 from typing import Any
 
@@ -150,10 +150,20 @@ def unmeasured(verdict: Verdict) -> list[str]:
     return told + [f"{', '.join(dict.fromkeys(titles))}: {reason}" for reason, titles in others.items()]
 
 
-def _untold(verdict: Verdict) -> list[Mapping[str, Any]]:
-    """Incidents that no cause tells of."""
+def _untold(verdict: Verdict, noted: Container[str] = ()) -> list[Mapping[str, Any]]:
+    """Incidents that no cause tells of: one that is not over is told by a cause of now that has its reading.
+
+    Args:
+        noted: ids of incidents of which a person says something, which is told in any case.
+    """
     told = {name for cause in verdict.causes for name in cause.chain}
-    return [row for row in verdict.incidents if f"incident:{row['start']}" not in told]
+    now = {name for cause in verdict.causes if cause.status is CauseStatus.NEW for name in cause.chain}
+    return [
+        row
+        for row in verdict.incidents
+        if (name := f"incident:{row['start']}") not in told
+        and (row["end"] or row["reading"] not in now or name in noted)
+    ]
 
 
 def _incident(verdict: Verdict, row: Mapping[str, Any]) -> str:
@@ -185,7 +195,7 @@ def issue_lines(verdict: Verdict, notes: Notes, priority: Priority) -> list[str]
     """Causes and incidents of a priority, each with what became of it."""
     lines = [
         _incident(verdict, row) + _noted(notes, f"incident:{row['start']}")
-        for row in _untold(verdict)
+        for row in _untold(verdict, notes.issues)
         if row["priority"] == priority.value
     ]
     still = "Still" if _soon(verdict.case.scope) else "At the end of the window still"

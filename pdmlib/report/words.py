@@ -44,7 +44,7 @@ OUTCOMES = {
     Outcome.UNKNOWN: "? NOT KNOWN",
 }
 LONG_MIN = 180  # from which people count hours
-LINE, SENTENCES = 300, 1500
+LINE, SENTENCES, LONGEST_WORD = 300, 1500, 12
 ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new", Trend.UNKNOWN: "?"}
 # What Markdown would act on, and no more: a text full of backslashes cannot be pasted into a chat. Stars and
 # underscores act only beside a word, brackets only where a target follows, a hash only at the start of a line.
@@ -193,7 +193,11 @@ def _spaced(value: Any) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "…"
+    """At most so many characters, cut between two words where one of ordinary length would be cut."""
+    if len(text) <= most:
+        return text
+    head, _, rest = text[: most - 1].rpartition(" ")
+    return f"{head} …" if head and len(rest) <= LONGEST_WORD else text[: most - 1] + "…"
 
 
 def markdown(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.sources.threads import Part, gaps
 
-PAST = "what it shows now may not have been so then; `pdm watch` or `pdm collect` would have kept it"
+PAST = "what it shows now may not have been so then; pdm watch or pdm collect would have kept it"
 
 
 def is_live(site: Site, scope: Scope) -> bool:

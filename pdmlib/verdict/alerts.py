@@ -23,6 +23,8 @@ class Alert:
         rollback: a rollback criterion of the guide holds.
         window: what the value was measured over, where a measurement of now fired it.
         unit: the value's, where it is a reading's.
+        times: how many times what is usual the value is, where that is the limit.
+        unsure: of a rate, too few were counted to tell a fault from none.
     """
 
     id: str
@@ -36,6 +38,8 @@ class Alert:
     rollback: bool = False
     window: Window | None = None
     unit: str = ""
+    times: float | None = None
+    unsure: bool = False
 
 
 def alerts_of(
@@ -98,4 +102,6 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         rollback=now.step.rollback,
         window=now.window,
         unit=metric.unit,
+        times=now.times,
+        unsure=now.step.unsure,
     )

@@ -42,7 +42,7 @@ class CauseStatus(StrEnum):
 
 # What a customer notices first, by the id of a finding; what none of these begins comes last.
 FELT = (
-    re.compile(r"incident:|app|health_ok|db_connection_errors"),
+    re.compile(r"incident:|app|health_ok|db_connection_errors|database:unconfirmed"),
     re.compile(r"payment"),
     re.compile(r"route:.*:failing|error_rate"),
     re.compile(r"route:.*:slower|latency"),
@@ -140,12 +140,15 @@ def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) 
     found = [_cause(case, _in_order(root, group, links), links, there) for root, group in groups.items()]
     old = [cause for cause in found if cause.waits]
     new = [cause for cause in found if not cause.waits]
-    return tuple(sorted([*new, *_as_one(old)], key=_urgency))
+    past = case.scope.phase.named_window
+    return tuple(sorted([*new, *_as_one(old)], key=lambda cause: _urgency(cause, past)))
 
 
-def _urgency(cause: Cause) -> tuple[int, int, int, str]:
+def _urgency(cause: Cause, past: bool = False) -> tuple[int, int, int, str]:
+    """What to tell first; of a window of the past what was over then is as urgent as what was not."""
     felt = min((_felt(name) for name in cause.chain), default=len(FELT))
-    return 0 if cause.decides else list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
+    first = cause.decides or (past and cause.status is CauseStatus.RECOVERED)
+    return 0 if first else list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
 
 
 def _felt(name: str) -> int:

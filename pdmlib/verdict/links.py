@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pdmlib.analysis.integrations.messages import CALLS
+from pdmlib.analysis.performance import EVERY_ROUTE
 from pdmlib.frames.readings import Finding
 
 # Words of SQL, of web addresses and of our own sentences, by which two findings have nothing in common.
@@ -118,12 +120,12 @@ def _statement(cause: Finding, effect: Finding) -> str | None:
 
 
 def _slower_together(cause: Finding, effect: Finding) -> str | None:
-    """A busy or saturated database slows every route; so does the first of several that slowed together."""
+    """A busy or saturated database slows every route; so does what routes share that slowed together."""
     if not effect.id.endswith(":slower"):
         return None
     if "saturated" in cause.evidence or cause.id in ("db_cpu_pct", *LOAD):
         return "everything that asks the database waits"
-    return None
+    return "the routes slowed together" if _route(cause) == EVERY_ROUTE else None
 
 
 def _traffic(cause: Finding, effect: Finding) -> str | None:
@@ -137,8 +139,12 @@ def _outage(cause: Finding, effect: Finding) -> str | None:
     down = cause.reading != "error_rate_pct"
     if effect.reading in (DOWN if down else [cause.reading]) or effect.id.endswith(":failing"):
         return "what is down answers with errors" if down else "its requests are among those measured"
-    near = effect.since is not None and cause.since is not None and abs(effect.since - cause.since) <= TOGETHER
-    return "first seen as it began" if _kind(effect, "issue:") and near else None
+    if effect.since is None or cause.since is None or abs(effect.since - cause.since) > TOGETHER:
+        return None
+    if _kind(effect, "issue:"):
+        return "first seen as it began"
+    calls = _kind(effect, "integration:") and CALLS in effect.evidence and ";" not in effect.evidence
+    return "it began then too" if calls or effect.id == "db_connections_refused" else None
 
 
 def _error(cause: Finding, effect: Finding) -> str | None:
@@ -174,7 +180,9 @@ def _job(cause: Finding, effect: Finding) -> str | None:
 
 
 def _same_requests(cause: Finding, effect: Finding) -> str | None:
-    """Figures of one distribution of response times, or of one stream of visitors."""
+    """Figures of one distribution of response times, of one host, or of one stream of visitors."""
+    if (cause.id, effect.id) == ("db_cpu_pct", "db_cpu_peak_pct"):
+        return "it is of the same host"
     if cause.id in LATENCIES and effect.id in LATENCIES:
         earlier = LATENCIES.index(cause.id) < LATENCIES.index(effect.id)
         return "it is of the same requests" if earlier else None

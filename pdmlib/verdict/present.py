@@ -6,7 +6,7 @@ what a mean of a day hides is present.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -39,6 +39,7 @@ class Now:
         since: the first moment of the present stretch, as far as the series goes back.
         window: what the value was measured over.
         usual: it was as bad all the time before the deployment that is known.
+        times: how many times what is usual the value is, of a step of such a multiple.
     """
 
     step: Limit
@@ -46,6 +47,7 @@ class Now:
     since: datetime | None
     window: Window
     usual: bool = False
+    times: float | None = None
 
 
 def now_of(case: Case, metric: Metric) -> Now | None:
@@ -79,7 +81,13 @@ def _now_of(case: Case, metric: Metric) -> Now | None:
     if step is None or not metric.holds(looked):
         return None
     began = _began(case, looked.window, metric)
-    return Now(step, found.value, began.moment, looked.window, usual=began.usual)
+    times = _times(found) if step.of == "baseline" else None
+    return Now(step, found.value, began.moment, looked.window, usual=began.usual, times=times)
+
+
+def _times(found: Measurement) -> float | None:
+    known = isinstance(found.value, int | float) and found.baseline
+    return float(found.value or 0) / found.baseline if known and found.baseline else None
 
 
 def _looked_at(case: Case, metric: Metric) -> Case:
@@ -150,22 +158,55 @@ def _began(case: Case, looked: Window, metric: Metric) -> Began:
 
 
 def _since(case: Case, looked: Window, metric: Metric) -> datetime:
-    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days.
+    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days."""
+    held, first, before = _holding(case, looked, metric), looked, None
+    for window in _back(case, looked, metric.series):
+        said = held(window)
+        if said:
+            first = window
+        elif said is False:
+            before = window
+            break
+    return _to_the_hour(held, first, before) if first.seconds > HOUR.total_seconds() else first.start
 
-    Time in which nothing was measured by the same source ends no run.
+
+def _holding(case: Case, looked: Window, metric: Metric) -> Callable[[Window], bool | None]:
+    """Whether the limit that is broken now was in an earlier window; None where that is not known.
+
+    Time in which nothing was measured by the same source ends no run, nor does a rate that may be beyond.
     """
     now = metric.of(case.at(looked))
-    step = _step(case.at(looked), metric, now)
-    worst, source, since = _mildest(metric, step), now.source, None
-    for window in _back(case, looked, metric.series):
+    worst = _mildest(metric, _step(case.at(looked), metric, now))
+
+    def held(window: Window) -> bool | None:
         found = metric.of(case.at(window))
-        if found.state is not State.MEASURED or found.source != source:
-            continue
+        if found.state is not State.MEASURED or found.source != now.source:
+            return None
         if _place(metric, _step(case, metric, found)) <= worst:
-            since = window.start
-        elif not metric.rate or _surely_below(metric, found):
-            break
-    return since or looked.start
+            return True
+        return None if metric.rate and not _surely_below(metric, found) else False
+
+    return held
+
+
+def _to_the_hour(held: Callable[[Window], bool | None], first: Window, before: Window | None) -> datetime:
+    """When in its first day, or late in the day before that, a run began.
+
+    Told by the hour where it was broken in each from there on and in none earlier, else by the day.
+    """
+    start = before.start if before else first.start
+    said = [(hour.start, told) for hour in _hours(start, first.end) if (told := held(hour)) is not None]
+    beyond = next((moment for moment, told in said if told), None)
+    clear = beyond is not None and all(told == (moment >= beyond) for moment, told in said)
+    return beyond if beyond is not None and clear else first.start
+
+
+def _hours(start: datetime, end: datetime) -> Iterator[Window]:
+    """The hours of the clock from one moment to another, the first and the last cut."""
+    while start < end:
+        whole = min(start.replace(minute=0, second=0, microsecond=0) + HOUR, end)
+        yield Window(start, whole)
+        start = whole
 
 
 def _place(metric: Metric, step: Limit | None) -> int:
@@ -202,13 +243,15 @@ def _back(case: Case, looked: Window, before: bool) -> Iterator[Window]:
     while start - PIECE >= max(whole.start, looked.end - HOUR):
         start -= PIECE
         yield Window(start, start + PIECE)
+    if whole.start <= looked.end - HOUR < looked.start:  # what is sampled is measured by the hour alone
+        yield Window(looked.end - HOUR, looked.end)
     hour = start.replace(minute=0, second=0, microsecond=0)
     while hour - HOUR >= oldest:
         hour -= HOUR
         yield from _cut(Window(hour, hour + HOUR), case.scope.deployed_at)
-    days = [day.window.clip(whole) for day in case.scope.review_days if day.window.end <= hour]
-    for day in reversed([day for day in days if day.seconds > 0]):
-        yield from _cut(day, case.scope.deployed_at)
+    earlier = Window(whole.start, max(whole.start, hour))
+    for day in reversed([day.window.clip(earlier) for day in case.scope.review_days]):
+        yield from _cut(day, case.scope.deployed_at) if day.seconds > 0 else ()
 
 
 def _cut(window: Window, deployed: datetime) -> list[Window]:

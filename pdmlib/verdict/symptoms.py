@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 import pandas as pd
 
 from pdmlib.analysis.integrations.operational import TITLES
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.performance import P95
 from pdmlib.analysis.traffic.onset import Onset, onset_of
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import NOT_UNDERSTOOD, Case
 from pdmlib.frames.readings import (
     Answer,
     Finding,
@@ -23,12 +25,13 @@ from pdmlib.frames.readings import (
     aside,
     counted_title,
     lowered,
+    significant,
 )
 from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, spoken
 from pdmlib.verdict.alerts import Alert
 from pdmlib.verdict.ladder import step_of, target_in_words
-from pdmlib.verdict.present import now_of
+from pdmlib.verdict.present import Now, now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
 # before it says otherwise; the others tell of now, or of a difference.
@@ -37,7 +40,9 @@ TIMELESS = re.compile(
     "|replication_slots|sequences|statistics|table_hygiene|unanalysed|unused_index|visibility"
 )
 CALLED = {**TITLES, "vercel": "Vercel", "postgres": "PostgreSQL"}  # sources, as a sentence names them
+REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sources, by the history of their looks
 NAMED = 3  # sources that a sentence has room for
+WAIT = "Wait until enough were counted to tell"
 SHORT_HOURS = 3  # in which people count minutes
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
@@ -79,9 +84,9 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading=reading.id,
         evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
         + _began(case, reading.id),
-        action=(alert.action if alert else reading.action) or "Look into it",
+        action=(alert.action if alert else reading.action) or WAIT,
         becomes_green=goal,
-        since=alert.since if alert else None,
+        since=alert.since if alert else _since(case, metric, now),
         active=now is not None or _is_unsure(reading) if urgent else True,
         value=reading.value,
         size=_size(reading),
@@ -89,6 +94,17 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         threshold=alert.threshold if alert else reading.target or "its limit",
         said=(_said(alert) if alert else "") or _plain(reading, title),
     )
+
+
+def _since(case: Case, metric: Metric, now: Now | None) -> datetime | None:
+    """Since when what fires no alert is beyond its limit, by its own events; of response times, by looking back.
+
+    What other readings measure is told of by findings, which know better than a look back since when.
+    """
+    if now is not None and metric.id.startswith("latency_"):
+        return now.since
+    began = metric.began(case)
+    return began and began.moment
 
 
 def _began(case: Case, reading: str) -> str:
@@ -118,16 +134,31 @@ MEANS = {
     "app_up": "The application is down",
     "health_ok": "The health check fails",
     "db_connection_errors": "The database cannot be reached",
-    "payment_failures": "Payments fail",
+    "payment_failures": "Payments fail{recent}",
     "error_rate_pct": "{} of requests fail",
+    P95.id: "One request in twenty takes longer than {}",
+    "email_bounce_pct": "{} of emails bounce",
+    "sms_failed_pct": "{} of text messages are lost",
+    "db_cpu_pct": "The database's CPU is at {}",
 }
 
 
 def _said(alert: Alert) -> str:
-    if alert.id == REQUESTS and alert.threshold.startswith("<"):
-        come = f"Only {amount(alert.value)} requests a minute come, far fewer than usual"
-        return come if alert.value else "No requests come any more"
-    return MEANS.get(alert.id, "").format(f"{amount(alert.value)} %")
+    if alert.unsure:
+        return ""
+    value = amount(alert.value, alert.unit.removesuffix(" of requests"))
+    if alert.id == REQUESTS:
+        return _traffic(alert, value.removesuffix(" per min"))
+    recent = f", {value} in the last {_long(alert.window)}" if alert.window else ""
+    return MEANS.get(alert.id, "").format(value, recent=recent)
+
+
+def _traffic(alert: Alert, value: str) -> str:
+    if not alert.value:
+        return "No requests come any more"
+    few = alert.threshold.startswith("<")
+    times = f"{significant(alert.times, 2)} times as many as" if alert.times and not few else "far fewer than"
+    return f"{'Only ' * few}{value} requests a minute come, {times} usual"
 
 
 def _plain(reading: Reading, title: str) -> str:
@@ -135,6 +166,8 @@ def _plain(reading: Reading, title: str) -> str:
     value = amount(reading.value, reading.unit)
     if title != _with_value(reading, value):
         return title
+    if reading.id == P95.id:
+        return MEANS[P95.id].format(value)
     numbers = reading.target.startswith(("<", ">"))
     if numbers:
         return f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
@@ -150,8 +183,8 @@ def _is_unsure(reading: Reading) -> bool:
 def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
-    if alert is None and _is_unsure(reading):
-        return f"{reading.title} {whole}, of too few to be sure"
+    if alert.unsure if alert else _is_unsure(reading):
+        return f"{reading.title} {whole} so far, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
     now, whole = (said.removesuffix(" per min") for said in (amount(alert.value, alert.unit), whole))
@@ -185,25 +218,39 @@ def _unread(case: Case, reading: Reading) -> Finding:
         + (f" (now without: {_named(silent)})" if silent else ""),
         value=", ".join(silent),
         threshold="all",
-        said=_silent(case, silent, len(asked)),
+        said=_silent(case, silent, len(asked), reading.reason or ""),
     )
 
 
-def _silent(case: Case, sources: list[str], asked: int) -> str:
-    """Who was silent; where all were, when that was: nothing else tells since when."""
-    if len(sources) == asked:
-        return f"No source could be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case)}"
+def _silent(case: Case, sources: list[str], asked: int, reason: str) -> str:
+    """Who was silent, and when that was: nothing else tells since when."""
     if not sources:
-        return "Some of what was asked for could not be read or understood"
+        return _partly_read(case, reason)
     named = _named([CALLED.get(source, source) for source in sources])
-    return f"{named[:1].upper()}{named[1:]} could not be read"
+    who = "No source could" if len(sources) == asked else f"{named[:1].upper()}{named[1:]} could not"
+    return f"{who} be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case, sources)}"
 
 
-def _last_heard(case: Case) -> str:
-    """The newest look that the history keeps, behind the moment of one at which nobody answered."""
-    kept = [case[name]["at"].max() for name in ("host_metrics", "database_gauges")]
+def _partly_read(case: Case, reason: str) -> str:
+    """Why a part was not read, where that is one short reason; else whose answers were not understood."""
+    told = reason.partition(": ")[2]
+    if told and len(told) <= LONGEST_ASIDE and "; " not in told and NOT_UNDERSTOOD not in reason:
+        return f"{told[:1].upper()}{told[1:]}"
+    odd = dict.fromkeys(row["source"] for row in case.collection.not_understood)
+    if not odd:
+        return "Some of what was asked for could not be read"
+    return f"Some answers of {_named([CALLED.get(source, source) for source in odd])} were not understood"
+
+
+def _last_heard(case: Case, sources: list[str]) -> str:
+    """The newest look of a silent source that the history keeps, behind the moment at which it was silent.
+
+    Of a window that is long over the history goes only as far as that.
+    """
+    kept = [case[name]["at"].max() for source, name in REMEMBERED.items() if source in sources]
     kept = [moment for moment in kept if not pd.isna(moment) and moment < case.scope.as_of]
-    return f"; the last answer is of {spoken(max(kept), case.site.zone)}" if kept else ""
+    fresh = case.scope.as_of - case.scope.present.end <= HOUR
+    return f"; the last answer is of {spoken(max(kept), case.site.zone)}" if kept and fresh else ""
 
 
 def _look(silent: list[str], asked: int) -> str:

@@ -417,7 +417,7 @@ class Report(Questions):
         """What it means that a table has no row: that there is nothing, or that nobody could look."""
         reading = self.verdict.reading(TELLS_OF.get(name.removesuffix("_glance"), ""))
         if reading is None or reading.status is not Status.UNKNOWN:
-            return tables.NOTHING
+            return tables.NONE_OF.get(name, tables.NOTHING)
         return f"Not known: {reading.reason or 'it was not measured'}."
 
     @staticmethod

@@ -223,7 +223,7 @@ OTHERS = {
     "payments_failing": (
         "RED",
         "Roll back now",
-        "Payments fail",
+        "Payments fail, 7 in the last 19 h",
         "since Sun 9 Mar 10:",
         "Backend team, by Mon 10 Mar",
     ),
@@ -231,9 +231,8 @@ OTHERS = {
         "RED",
         "The deployment failed.",
         "Customers wait 4",
-        "since the deployment",
-        "Backend team, by Tue 11 Mar: Check database queries",
-        "And 7 more",
+        "times longer on all 10 routes since the deployment",
+        "Backend team, by Tue 11 Mar: Look at what all routes share",
     ),
     # Day 6 is Saturday in UTC, and its first run at midnight there is on Friday evening in Chicago.
     "cron_failing": (
@@ -250,10 +249,11 @@ OTHERS = {
         "Operations, by Tue 11 Mar",
     ),
     # Two days before Monday 10:00 in summer time are Saturday 09:00 in winter time.
-    "email_bounces": ("YELLOW", "Emails bounced", "since Sat 8 Mar 09:00 CST", "Backend team, by Tue 11 Mar"),
+    "email_bounces": ("YELLOW", "% of emails bounce", "since Sat 8 Mar 09:00 CST", "Backend team, by Tue 11 Mar"),
     "traffic_spike": (
         "YELLOW",
-        "Requests per minute: ",
+        "requests a minute come, 1",
+        "times as many as usual",
         "since Sun 9 Mar 10:00 CDT",
         "Backend team, by Tue 11 Mar: Find out where the requests come from",
     ),
@@ -261,6 +261,7 @@ OTHERS = {
         "YELLOW",
         "1 deployment error (dpl_failed",
         "exited with 1",
+        "began Mon 3 Mar 09:20 CST, over",
         "Backend team, by Tue 11 Mar: Check the deployment's logs",
         "Not known: nothing that was asked for.",
     ),
@@ -272,7 +273,8 @@ OTHERS = {
     ),
     "postgres_down": (
         "YELLOW",
-        "the database may be down",
+        "The database may be down: it could not be reached from here at Mon 10 Mar 10:00 CDT",
+        "the last look that it answered is of",
         "Backend team, by Tue 11 Mar: Find out which of the witnesses is wrong",
         "postgres (not read: cannot connect",
     ),

@@ -7,6 +7,7 @@ import pytest
 from pdmlib.analysis import deployment
 from pdmlib.analysis.confounders import rivals
 from pdmlib.frames.readings import State
+from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, a_case, a_gap, a_site, every
 
 MINUTE, DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
@@ -47,7 +48,14 @@ def test_a_failed_production_deployment_in_the_window_counts_and_a_preview_does_
     failed = a_deployment("dpl_2", None, "ERROR", created_at=DEPLOYED + DAY, error="next build exited with 1")
     preview = a_deployment("dpl_3", None, "ERROR", created_at=DEPLOYED + DAY, target="preview")
     found = errors(a_deployment(), failed, preview)
-    assert (found.value, found.evidence) == (1, "dpl_2: next build exited with 1")
+    assert (found.value, found.evidence) == (1, "dpl_2 of Tue 4 Mar 09:00 CST: next build exited with 1")
+
+
+def test_a_deployment_that_failed_is_dated_though_it_is_over():
+    failed = a_deployment("dpl_2", None, "ERROR", created_at=DEPLOYED + DAY, error="next build exited with 1")
+    verdict = judge(a_case({"deployments": [a_deployment(), failed]}))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "deploy_errors"]
+    assert (cause.status, cause.since) == ("recovered", DEPLOYED + DAY)
 
 
 def test_a_platform_that_could_not_be_read_is_no_zero():

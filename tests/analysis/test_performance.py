@@ -347,6 +347,36 @@ def test_a_route_whose_p95_surely_rose_is_a_finding_with_its_numbers():
     assert (found.priority, found.becomes_green) == (Priority.P2, "its p95 is under 520 ms (now 1,200 ms)")
 
 
+def routes_slowed(*times):
+    """Routes of 300 ms, each so many times as slow since."""
+    rows = (two_weeks_of(f"/{n}", 300.0, 300.0 * x) for n, x in enumerate(times))
+    return a_case({"latencies": [row for both in rows for row in both]})
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ((4, 4, 4), "Customers wait 4 times longer on all 3 routes"),
+        ((2, 4, 4, 4, 1), "Customers wait 4 times longer on 4 of 5 routes"),
+        ((4, 4, 4, 1), None),
+        ((4, 4), None),
+    ],
+)
+def test_routes_that_slowed_together_are_told_as_one(times, said):
+    """Four of five slowed together, three of four and two may have reasons of their own."""
+    found = performance.findings(routes_slowed(*times))
+    together = [f for f in found if f.id == "route:*:slower"]
+    assert [f.said for f in together] == ([said] if said else [])
+    assert len(found) - len(together) == sum(x > 1 for x in times)
+
+
+def test_a_route_without_requests_before_does_not_keep_the_others_apart():
+    new = [a_span(route="/new", avg_ms=150.0, p50_ms=100.0, p95_ms=900.0, samples=500)]
+    rows = [row for n in range(3) for row in two_weeks_of(f"/{n}", 300.0, 1200.0)]
+    (together, *_) = performance.findings(a_case({"latencies": rows + new}))
+    assert together.title == "All 3 routes became 4 times slower"
+
+
 def test_beyond_two_seconds_a_slower_route_is_urgent():
     (found,) = performance.findings(a_case({"latencies": two_weeks_of("/a", 400.0, 2100.0)}))
     assert found.priority is Priority.P1

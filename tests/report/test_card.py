@@ -14,11 +14,11 @@ import pytest
 from pdmlib.frames.readings import Finding, Priority
 from pdmlib.frames.states import Usage
 from pdmlib.report import html, page, tables
-from pdmlib.report.card import card_of, lines
+from pdmlib.report.card import Told, card_of, lines
 from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every, the_probes
 
 CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
 
@@ -137,11 +137,25 @@ def test_a_section_is_folded_unless_something_in_it_is_wrong(tmp_path: Path) -> 
         *(shows(one.html) for one in parts),
         nbformat.v4.new_markdown_cell("## Database"),
         shows(html.part(html.Html("three"), 0, 0, 9).html),
+        nbformat.v4.new_markdown_cell("## Timeline", metadata={"tags": ["open"]}),
     )
     folds = re.findall(r'<details class="section"( open)?><summary><h2>(.*?)</h2>', text)
-    assert folds == [(" open", "Cron Jobs"), ("", "Database")]
+    assert folds == [(" open", "Cron Jobs"), ("", "Database"), (" open", "Timeline")]
     contents = re.sub(r"<[^>]+>", " ", text[text.index("<nav") : text.index("</nav>")])
-    assert contents.split() == ["Cron", "Jobs", "1", "wrong", "2", "unknown", "7", "pass", "Database", "9", "pass"]
+    assert contents.split() == [
+        "Cron",
+        "Jobs",
+        "1",
+        "wrong",
+        "2",
+        "unknown",
+        "7",
+        "pass",
+        "Database",
+        "9",
+        "pass",
+        "Timeline",
+    ]
     assert "How to read it" in text
 
 
@@ -183,6 +197,7 @@ def test_a_long_reason_is_cut_inside_its_bracket() -> None:
     assert unknown.count("(") == unknown.count(")")
 
 
+TOLD = Told(4, "", "P1", said="It is slow", since="since Mon", owner="Ann", due="Tue 11 Mar", action="", fix="")
 SOURCES = ("app", "sentry", "vercel", "supabase", "postgres", "stripe", "twilio", "resend")
 
 
@@ -204,6 +219,26 @@ def test_where_no_source_answers_the_last_answer_that_is_kept_says_since_when() 
     said = card_of(unread(*SOURCES, host_metrics=kept)).sentence
     assert said.endswith("the last answer is of Mon 10 Mar 07:30 CDT.")
     assert "last answer" not in card_of(unread(*SOURCES)).sentence
+
+
+def test_a_silent_source_is_told_with_the_moment_at_which_it_was_asked() -> None:
+    said = card_of(unread("sentry")).sentence
+    assert said.endswith(" Sentry could not be read at Mon 10 Mar 10:00 CDT.")
+
+
+def test_a_part_that_could_not_be_read_is_named() -> None:
+    reason = "row-level security hides public.cron_job_logs from role monitor"
+    gaps = [a_gap("postgres", reason, "table:public.cron_job_logs")]
+    counted = [{"start": DEPLOYED, "end": WEEK_LATER, "errors": 9}]
+    verdict = judge(a_case({"gaps": gaps, "error_counts": counted}, coverage={"postgres": "partial"}))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "sources_read"]
+    assert cause.said == "Row-level security hides cron_job_logs from role monitor"
+
+
+def test_what_the_card_names_in_one_line_has_its_beginning_too() -> None:
+    card = replace(card_of(judge(a_case())), causes=(), others=(TOLD, replace(TOLD, since="")))
+    shown = [line for line in lines(card.plain()) if line.startswith("And 2 more")]
+    assert shown == ["And 2 more: It is slow (P1, since Mon, Ann, Tue 11 Mar); It is slow (P1, Ann, Tue 11 Mar)"]
 
 
 def test_a_figure_that_was_not_measured_has_no_line() -> None:

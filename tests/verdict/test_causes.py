@@ -1,5 +1,6 @@
 """One cause, one item: findings that explain each other are one chain, and old faults are one line."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pdmlib.frames.readings import Finding, Priority
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.verdict.causes import Cause, causes_of
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, at, every, the_probes
@@ -93,6 +96,29 @@ def test_rule_21_what_explains_each_other_is_one_item_with_its_reason(chain: lis
     assert reason in [step.why for step in cause.steps]
 
 
+REFUSED = found("db_connections_refused", "db_connections_refused", "463", since=at("2025-03-05T10:05"))
+CALLS = found(
+    "integration:twilio",
+    "integration_twilio",
+    "2.1 % of its calls to our webhooks failed (10 of 477 messages).",
+    "P1",
+    since=at("2025-03-05T10:20"),
+)
+
+
+def test_what_an_outage_brings_is_told_with_it_and_what_came_another_day_or_besides_is_not() -> None:
+    assert [cause.chain for cause in causes(REFUSED, CALLS, OUTAGE)] == [(OUTAGE.id, REFUSED.id, CALLS.id)]
+    later = [replace(finding, since=at("2025-03-06T10:00")) for finding in (REFUSED, CALLS)]
+    besides = replace(CALLS, evidence=f"5.5 % of text messages failed; {CALLS.evidence}")
+    assert len(causes(OUTAGE, *later)) == 3
+    assert len(causes(OUTAGE, besides)) == 2
+
+
+def test_average_and_peak_of_one_host_are_one_cause() -> None:
+    average, peak = (found(name, name, "90 %") for name in ("db_cpu_pct", "db_cpu_peak_pct"))
+    assert [cause.chain for cause in causes(peak, average)] == [(average.id, peak.id)]
+
+
 def test_rule_21_what_has_nothing_in_common_stays_apart() -> None:
     assert len(causes(STRIPE, TWILIO, CRON, INDEX, ISSUE)) == 5
 
@@ -163,6 +189,14 @@ def test_percentiles_of_the_same_requests_are_one_cause_and_so_are_requests_and_
     assert [cause.chain for cause in causes_of(a_case(), [views, fewer], [])] == [(fewer.id, views.id)]
 
 
+def test_routes_that_slowed_together_are_one_cause_but_for_one_that_slowed_far_more() -> None:
+    together = found("route:*:slower", "latency_p95_ms", "by 2 to 2.4 times", size=("times", 2.0))
+    routes = [found(f"route:GET /{n}:slower", "latency_p95_ms", "p95", size=("times", n)) for n in (2.0, 2.4)]
+    apart = found("route:GET /orders:slower", "latency_p95_ms", "p95", size=("times", 9.0))
+    chains = {cause.chain for cause in causes_of(a_case(), [together, *routes, P95, apart], [])}
+    assert chains == {(together.id, *(route.id for route in routes), P95.id), (apart.id,)}
+
+
 @pytest.mark.parametrize(("silent", "chains"), [("postgres", 1), ("postgres, stripe", 2), ("stripe", 2)])
 def test_a_database_that_is_down_is_why_it_could_not_be_read_and_not_why_another_source_was_silent(
     silent: str, chains: int
@@ -171,3 +205,14 @@ def test_a_database_that_is_down_is_why_it_could_not_be_read_and_not_why_another
     causes = causes_of(a_case(), [DATABASE, unread], ())
     assert len(causes) == chains
     assert causes[0].chain[0] == "db_connection_errors"
+
+
+def test_of_an_incident_that_is_over_the_outage_is_told_first_and_of_a_week_last() -> None:
+    over = replace(OUTAGE, active=False)
+    week = a_case()
+    scope = incident_scope(
+        week.site.zone, DEPLOYED, Window(at("2025-03-05T09:00"), at("2025-03-05T12:00")), WEEK_LATER
+    )
+    incident = replace(week, scope=scope, window=scope.window)
+    assert [cause.id for cause in causes_of(incident, [TWILIO, over], [])] == [over.id, TWILIO.id]
+    assert [cause.id for cause in causes_of(week, [TWILIO, over], [])] == [TWILIO.id, over.id]

@@ -1,5 +1,6 @@
 """A verdict is about now: what a day dilutes is present, what ended is past, the future is not known."""
 
+import itertools
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -337,7 +338,15 @@ def test_a_rate_of_too_few_requests_is_nothing_that_is_over() -> None:
         a_case({"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}, "hour1", END - HOUR, END)
     )
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
-    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests, of too few to be sure")
+    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests so far, of too few to be sure")
+
+
+def test_two_of_two_requests_that_failed_are_told_as_too_few() -> None:
+    rows = counted(END - HOUR, END, 60, requests=2, failed=2)
+    frames = {"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}
+    verdict = judge(a_case(frames, "hour1", END - HOUR, END))
+    (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
+    assert cause.said == "Error rate 100 % of requests so far, of too few to be sure"
 
 
 def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> None:
@@ -549,3 +558,44 @@ def test_an_hour_in_which_a_fault_began_does_not_tell_how_bad_it_was() -> None:
     ]
     verdict = judged(rows, "hour1")
     assert (verdict.status, verdict.recommendation) == ("RED", "investigate")
+
+
+def timed(start: datetime, end: datetime, p95: float) -> dict[str, Any]:
+    row = {"source": "sentry", "p50_ms": p95 / 4, "p95_ms": p95, "p99_ms": 2 * p95, "avg_ms": p95 / 3}
+    return row | {"start": start, "end": end, "samples": 200, "sample_rate": 0.05, "confidence": "high"}
+
+
+def test_what_is_sampled_by_the_hour_alone_is_dated_by_the_hour_and_not_by_the_look_at_its_end() -> None:
+    """Slow in the last quarter and in all of the hour, and not in the hour before: since the deployment."""
+    quarter = timedelta(minutes=15)
+    spans = [(END - quarter, END, 4000.0), (END - HOUR, END, 3000.0), (END - 2 * HOUR, END - HOUR, 700.0)]
+    case = a_case({"latencies": [timed(*span) for span in spans]}, "hour1", END - HOUR, END)
+    (alert,) = [alert for alert in judge(case).alerts if alert.id == "latency_p95_ms"]
+    assert (alert.value, alert.since) == (4000.0, END - HOUR)
+
+
+@pytest.mark.parametrize("hours", [5, 31, 48])
+def test_what_began_days_ago_is_dated_by_its_hour_and_not_by_its_day(hours: int) -> None:
+    """The average as the peak: one step from 20 to 90 %, in samples of five minutes."""
+    began = END - hours * HOUR
+    moments = every(5, END - timedelta(days=7), END)
+    idle = itertools.accumulate(30.0 if moment > began else 240.0 for moment in moments)
+    rows = [
+        {"metric": "cpu_idle_s", "at": moment, "value": value} for moment, value in zip(moments, idle, strict=True)
+    ]
+    rows += [{"metric": "cpu_all_s", "at": m, "value": 300.0 * n} for n, m in enumerate(moments, 1)]
+    verdict = judge(a_case({"host_metrics": rows}, "week1", END - timedelta(days=7), END))
+    since = {alert.id: alert.since for alert in verdict.alerts if alert.id.startswith("db_cpu")}
+    assert since == {"db_cpu_pct": began, "db_cpu_peak_pct": began}
+    (cause,) = [cause for cause in verdict.causes if cause.id.startswith("db_cpu")]
+    assert cause.said == "The database's CPU is at 90 %"
+
+
+def test_traffic_far_above_the_usual_is_told_as_a_multiple_of_it() -> None:
+    start = END - timedelta(days=35)
+    rows = counted(start, END - HOUR, 60, requests=600, failed=0) + counted(
+        END - HOUR, END, 60, requests=7200, failed=0
+    )
+    verdict = judge(a_case({"request_counts": rows}, "daily", END - timedelta(days=6), END))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "requests_per_min_avg"]
+    assert cause.said == "120 requests a minute come, 12 times as many as usual"

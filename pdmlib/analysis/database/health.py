@@ -17,7 +17,8 @@ from pdmlib.analysis.database import counters, host, pairs, statements
 from pdmlib.analysis.database.alike import joined
 from pdmlib.analysis.database.drift import GONE
 from pdmlib.analysis.database.host import Stretches
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
+from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.frame import frame
 from pdmlib.frames.readings import (
@@ -165,15 +166,26 @@ def db_connection_errors(case: Case) -> Measurement:
 
 def db_connections_refused(case: Case) -> Measurement:
     """Connections that the server refused since all were taken, by its own log."""
-    errors = case.within("vendor_errors", "at")
-    refused = errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
+    refused = _refusals(case.within("vendor_errors", "at"))
     if doubt := case.unclear("supabase", "refusals"):
         return Measurement.missing(State.NOT_UNDERSTOOD, doubt, "supabase")
     unread = _unread(case, "refusals")
     if unread is not None or not case.answered("supabase", "refusals"):
         return case.missing("supabase", "refusals", unread or "the server's log was not read")
-    last = f"the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
+    least = "at least, " if case.collection.gap("supabase", "refusals:rest") else ""
+    last = f"{least}the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
+
+
+def _refusals(errors: pd.DataFrame) -> pd.DataFrame:
+    return errors[(errors["vendor"] == "supabase") & (errors["kind"] == "connection")]
+
+
+def _refused_since(case: Case) -> Began | None:
+    """Since when connections are refused, by the server's own log."""
+    errors = case["vendor_errors"]
+    began = newest_run(_refusals(errors[errors["at"] < case.window.end])["at"])
+    return None if began is None else Began(began)
 
 
 def _unread(case: Case, item: str) -> str | None:
@@ -257,8 +269,20 @@ def _doubtful(case: Case) -> list[Finding]:
             value=len(signs),
             threshold="0 witnesses",
             owner=case.site.people.owners.get("database"),
+            said=f"The database may be down{_unreached(case)}",
         )
     ]
+
+
+def _unreached(case: Case) -> str:
+    """When it could not be reached from here, and when it last could."""
+    if not _refused(case):
+        return ""
+    zone, as_of = case.site.zone, case.scope.as_of
+    kept = case["database_gauges"]["at"]
+    last = kept[kept < as_of].max()
+    before = "" if pd.isna(last) else f"; the last look that it answered is of {spoken(last, zone)}"
+    return f": it could not be reached from here at {spoken(as_of, zone)}{before}"
 
 
 def is_connection_failure(reason: str) -> bool:
@@ -722,6 +746,7 @@ METRICS: tuple[Metric, ...] = (
         limits=_REFUSED,
         target="0",
         better="lower",
+        began=_refused_since,
     ),
     STORAGE,
     Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),

@@ -21,6 +21,7 @@ from pdmlib.analysis.integrations.shares import (
     surely_above,
 )
 from pdmlib.analysis.metric import Began, Metric
+from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Measurement, counted
 
@@ -30,6 +31,7 @@ WAITING = ("queued", "accepted", "sending")
 STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
 QUEUED_AT_MOST = timedelta(days=1)  # Twilio gives a message up after its validity period, at most ten hours
 CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
+CALLS = "calls to our webhooks failed"
 SHOWN = 4  # codes that a line can name
 
 
@@ -128,11 +130,12 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
+    began, over = newest_run(rows["at"]), bool(rows["at"].max() < case.scope.present.start)
     for _ in surely_above(case, share, REFUSED_PCT, noun="calls", what="failed"):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
-        words = f"{share.events:,} calls to our webhooks failed, beside {counted(len(outbound(case)), 'message')}"
+        words = f"{share.events:,} {CALLS}, beside {counted(len(outbound(case)), 'message')}"
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
-        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal)
+        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal, began, over)
 
 
 def alerts(rows: pd.DataFrame) -> str:

@@ -315,7 +315,7 @@ def _still(case: Case, name: str) -> bool:
 
     A share of which the run is dated has not surely ended, however few the last hour had.
     """
-    if any(cause.since for cause in causes_of(case, name)):
+    if any(cause.since and not cause.over for cause in causes_of(case, name)):
         return True
     events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()

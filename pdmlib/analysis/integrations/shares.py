@@ -34,11 +34,16 @@ LOSSES = (
 
 
 class Cause(NamedTuple):
-    """Why an integration has issues, what would have to be seen for it to have none, and since when, if known."""
+    """Why an integration has issues, what would have to be seen for it to have none, and since when, if known.
+
+    Attributes:
+        over: it has surely ended, though it is of the window.
+    """
 
     words: str
     goal: str
     since: datetime | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True)

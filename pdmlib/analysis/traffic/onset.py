@@ -113,3 +113,10 @@ def _dated(at: pd.Series, gains: Floats, values: Floats) -> Onset | None:
     if _is_burst(values, best):
         return None
     return Onset(moments[best], moments[first], moments[last] + HOUR)
+
+
+def newest_run(at: pd.Series) -> datetime | None:
+    """When the newest run of events began that are an hour apart at most; None where there is none."""
+    moments = at.dropna().sort_values()
+    first = moments[moments.diff().isna() | (moments.diff() > HOUR)]
+    return None if first.empty else first.iloc[-1].to_pydatetime()

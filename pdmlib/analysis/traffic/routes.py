@@ -63,6 +63,12 @@ def before_and_since(case: Case) -> pd.DataFrame:
     return now.merge(before, on="route", how="left", suffixes=("", "_before"))
 
 
+def compared(case: Case) -> int:
+    """How many routes have a p95 before and since of enough requests to tell whether they differ."""
+    rows = before_and_since(case).to_dict("records")
+    return sum(all(_p95_variance(row, side) is not None for side in ("", "_before")) for row in rows)
+
+
 @once
 def loads(case: Case) -> tuple[pd.Series, pd.Series]:
     """Requests by route, in the seven days before the deployment and in the window, of one source."""

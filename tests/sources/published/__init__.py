@@ -1,7 +1,8 @@
 """What vendors' published specifications allow, reduced to what is asked and to the fields that are read.
 
-Each file has the parameters of each request and a JSON Schema of each answer, made of the published one, its version named at its head. A newer
-version is held against it by hand: a few fields of each vendor, which `docs/vendors.md` lists with their meaning.
+Each file has the parameters of each request and a JSON Schema of each answer, made of the published one, its
+version named at its head. A newer version is held against it by hand: a few fields of each vendor, which
+`docs/vendors.md` lists with their meaning.
 """
 
 from __future__ import annotations
