@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Ladder, Measurement, State
+from pdmlib.frames.readings import Ladder, Measurement, State, number_of
 from pdmlib.phases.phase import Topic
 
 
@@ -67,4 +68,16 @@ class Metric:
         def missing(reason: str) -> Measurement:
             return Measurement.missing(State.ERROR, reason)
 
-        return case.attempt(self.title, lambda: self.measure(case), missing)
+        return case.attempt(self.title, lambda: _finite(self.measure(case)), missing)
+
+
+def _finite(found: Measurement) -> Measurement:
+    """The measurement as it is.
+
+    Raises:
+        OverflowError: its value is no number, as after a division by next to nothing.
+    """
+    value = number_of(found.value)
+    if value is not None and not math.isfinite(value):
+        raise OverflowError("its value is too large to be a number")
+    return found

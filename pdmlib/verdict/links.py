@@ -143,6 +143,8 @@ def _outage(cause: Finding, effect: Finding) -> str | None:
         return None
     if _kind(effect, "issue:"):
         return "first seen as it began"
+    if effect.id.endswith(":stopped"):
+        return "what is down asks for none"
     calls = _kind(effect, "integration:") and CALLS in effect.evidence and ";" not in effect.evidence
     return "it began then too" if calls or effect.id == "db_connections_refused" else None
 

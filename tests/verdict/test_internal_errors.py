@@ -11,8 +11,10 @@ from random import Random
 import pandas as pd
 import pytest
 
+from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Measurement, State
 from pdmlib.phases.window import now
 from pdmlib.report import document
 from pdmlib.site.notes import Notes
@@ -60,10 +62,18 @@ def test_a_section_that_cannot_be_shown_says_so_in_its_place(verdict: Verdict) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "seed", [*range(3), 147]
+)  # of 147 a rate is endless: next to none of its time was counted
 def test_no_row_whatever_it_holds_ends_a_report(seed: int) -> None:
     judged = judge(odd_case(Random(seed)))
     assert document.encoded(document.document(judged, now()))
+
+
+def test_a_measured_value_that_is_endless_is_unknown() -> None:
+    endless = Metric("a", "A", "", section="x", measure=lambda _: Measurement(State.MEASURED, float("inf")))
+    found = endless.of(a_case())
+    assert (found.state, found.value) == ("error", None)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), 1e308, 10.0**19])

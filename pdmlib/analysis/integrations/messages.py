@@ -62,6 +62,11 @@ def outbound(case: Case) -> pd.DataFrame:
     return _outbound(pd.concat([case.within("messages", "created_at"), undated], ignore_index=True))
 
 
+def moments(case: Case) -> pd.Series | None:
+    """When messages were sent, as far back as they are known; None where nobody tells of them."""
+    return _outbound(case["messages"])["created_at"] if case.answered("twilio", "messages") else None
+
+
 def _outbound(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["direction"].isna() | rows["direction"].str.startswith("outbound", na=False)]
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.errors import unheard
-from pdmlib.analysis.integrations import emails, messages, payments, since
+from pdmlib.analysis.integrations import emails, messages, payments, since, stopped
 from pdmlib.analysis.integrations.shares import (
     CHECK,
     PRESENT_EMAILS,
@@ -323,8 +323,8 @@ def _still(case: Case, name: str) -> bool:
 
 
 def findings(case: Case) -> list[Finding]:
-    """One finding for each integration with issues in the window, and one for disputes."""
-    return [*_issues(case), *payments.findings(case)]
+    """One for each integration with issues, one for disputes, and one for each stream that stopped."""
+    return [*_issues(case), *payments.findings(case), *stopped.findings(case)]
 
 
 def _issues(case: Case) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State,
 from pdmlib.phases.window import spoken
 
 SECTION = "integrations"
+FAILURES = "payment_failures"
 FIX_PAYMENTS = "Check the payment integration (Stripe or the bank), fix immediately"
 CHECK_DECLINES = "Look at the decline reasons, and try a payment: a form that spoils card data looks like this"
 ANSWER = "Answer the disputes in Stripe while evidence is taken"
@@ -133,6 +134,12 @@ def _nearly_all_fail(case: Case) -> bool:
 
 def _attempts(case: Case) -> pd.DataFrame:
     return _told(case, case.within("payments", "created_at"))
+
+
+def moments(case: Case) -> pd.Series | None:
+    """When payments were attempted, as far back as they are known; None where nobody tells of them."""
+    source, item, *_ = _teller(case)
+    return _told(case, case["payments"])["created_at"] if case.answered(source, item) else None
 
 
 def _told(case: Case, payments: pd.DataFrame) -> pd.DataFrame:
@@ -356,7 +363,7 @@ DECLINED = Metric(
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "payment_failures",
+        FAILURES,
         "Payment failures",
         "count",
         section=SECTION,

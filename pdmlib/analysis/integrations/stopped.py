@@ -1,0 +1,102 @@
+"""Payments, text messages and emails that no longer come at all, of which no share of failures tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pandas as pd
+
+from pdmlib.analysis.integrations import emails, messages, payments
+from pdmlib.frames.case import Case
+from pdmlib.frames.readings import Finding, Priority, counted
+from pdmlib.phases.window import spoken
+
+# Twice as long as ever before, nights and weekends too, and so long that twenty were due: by chance not one in a
+# million times.
+LONGER, FEWEST_DUE = 2, 20
+MINUTE, MANY_MINUTES = timedelta(minutes=1), 120  # more are told as hours
+
+
+class _Stream(NamedTuple):
+    """What comes all the time; `counts` has a row for each moment: at, amount."""
+
+    name: str
+    noun: str
+    verb: str
+    reading: str
+    counts: pd.DataFrame
+    action: str
+
+
+class _Silence(NamedTuple):
+    last: datetime
+    length: timedelta
+    longest: timedelta
+    due: float
+
+
+def findings(case: Case) -> Iterator[Finding]:
+    """One finding for each stream that stopped, dated by the last that came, or by the deployment right after."""
+    for stream in _streams(case):
+        found = _silence(stream.counts, case.scope.present.end)
+        if found is not None:
+            yield _told(case, stream, found)
+
+
+def _streams(case: Case) -> Iterator[_Stream]:
+    if (paid := payments.moments(case)) is not None:
+        check = "Try to pay as a customer does"
+        yield _Stream("payments", "payment", "attempted", payments.FAILURES, _single(paid), check)
+    if (sent := messages.moments(case)) is not None:
+        check = "Look at what sends text messages: a job, a queue, its key"
+        yield _Stream("sms", "text message", "sent", messages.FAILED.id, _single(sent), check)
+    if case.answered("resend", "email_counts"):
+        counts = case["email_counts"][["at", "sent"]].rename(columns={"sent": "amount"}).fillna({"amount": 0})
+        check = "Look at what sends emails: a job, a queue, its key"
+        yield _Stream("email", "email", "sent", emails.FAILED.id, counts, check)
+
+
+def _single(at: pd.Series) -> pd.DataFrame:
+    return pd.DataFrame({"at": at, "amount": 1.0})
+
+
+def _silence(counts: pd.DataFrame, now: datetime) -> _Silence | None:
+    """The time since the last one, where it is far longer than any before it; None where that may be chance."""
+    if counts["at"].isna().any():
+        return None
+    came = counts[(counts["amount"] > 0) & (counts["at"] < now)].sort_values("at")
+    if len(came) < 2:
+        return None
+    first, last = came["at"].iloc[0], came["at"].iloc[-1]
+    length, longest = now - last, came["at"].diff().max()
+    due = came["amount"].sum() * (length / (last - first)) if last > first else 0.0
+    if length <= LONGER * longest or due < FEWEST_DUE:
+        return None
+    return _Silence(last.to_pydatetime(), length.to_pytimedelta(), longest.to_pytimedelta(), float(due))
+
+
+def _lasting(length: timedelta) -> str:
+    minutes = round(length / MINUTE)
+    return counted(minutes, "minute") if minutes < MANY_MINUTES else counted(round(minutes / 60), "hour")
+
+
+def _told(case: Case, stream: _Stream, found: _Silence) -> Finding:
+    since, deployed = spoken(found.last, case.site.zone), case.scope.deployed_at
+    usual = timedelta(0) <= deployed - found.last <= found.longest  # a pause as before: nothing was missing yet
+    return Finding(
+        id=f"{stream.name}:stopped",
+        title=f"No {stream.noun} since {since}",
+        priority=Priority.P1,
+        reading=stream.reading,
+        evidence=f"No {stream.noun} was {stream.verb} for {_lasting(found.length)}; before that never for more "
+        f"than {_lasting(found.longest)}, and about {found.due:,.0f} were due.",
+        action=stream.action,
+        becomes_green=f"a {stream.noun} is {stream.verb}",
+        since=deployed if usual else found.last,
+        value=0,
+        threshold="> 0",
+        owner=case.site.people.owners.get("integrations"),
+        said=f"No {stream.noun} has been {stream.verb} since {since}",
+    )

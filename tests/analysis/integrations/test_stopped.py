@@ -1,0 +1,79 @@
+"""Payments, text messages and emails that no longer come are told, at once where they came all the time."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pdmlib.analysis.integrations import stopped
+from pdmlib.frames.readings import Finding
+from pdmlib.verdict.verdict import judge
+from tests.builders import DEPLOYED, a_case, at, every, the_probes
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+AS_OF = DEPLOYED + DAY
+Row = Callable[[datetime], dict[str, Any]]
+
+
+def payment(moment: datetime) -> dict[str, Any]:
+    return {"source": "stripe", "payment": str(moment), "created_at": moment, "status": "succeeded", "fault": None}
+
+
+def message(moment: datetime) -> dict[str, Any]:
+    return {"message": str(moment), "created_at": moment, "status": "delivered", "direction": "outbound-api"}
+
+
+def emails(moment: datetime) -> dict[str, Any]:
+    return {"at": moment, "interval_s": 3600.0, "sent": 5, "delivered": 5}
+
+
+STREAMS: dict[str, tuple[str, Row]] = {
+    "payments:stopped": ("payments", payment),
+    "sms:stopped": ("messages", message),
+    "email:stopped": ("email_counts", emails),
+}
+
+
+def found(name: str, moments: list[datetime], as_of: datetime = AS_OF) -> list[Finding]:
+    table, row = STREAMS[name]
+    case = a_case({table: [row(moment) for moment in moments]}, "day1", DEPLOYED, as_of)
+    return [one for one in stopped.findings(case) if one.id == name]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_came_each_hour_and_comes_no_more_since_the_deployment_is_told(name: str) -> None:
+    (one,) = found(name, every(60, DEPLOYED - 7 * DAY, DEPLOYED))
+    assert (one.priority, one.since, one.active) == ("P1", DEPLOYED, True)
+    assert "for 25 hours; before that never for more than 60 minutes" in one.evidence
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_night_and_a_weekend_are_no_stop(name: str) -> None:
+    """Ten to six from Monday to Friday, four an hour; looked at on a Sunday evening."""
+    sunday = at("2025-03-09T22:00")
+    office = [m for m in every(15, sunday - 9 * DAY, sunday) if m.weekday() < 5 and 10 <= m.hour < 18]
+    assert found(name, office, sunday) == []
+
+
+def test_few_that_were_due_may_be_missing_by_chance() -> None:
+    assert found("payments:stopped", every(6 * 60, DEPLOYED - 7 * DAY, DEPLOYED)) == []
+
+
+def test_what_stopped_days_before_the_deployment_is_not_its_own() -> None:
+    moments = every(10, DEPLOYED - 7 * DAY, DEPLOYED - 2 * DAY)
+    frames = {"payments": map(payment, moments), "probes": the_probes(5, DEPLOYED - 8 * DAY, AS_OF)}
+    verdict = judge(a_case(frames, "day1", DEPLOYED, AS_OF))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "payments:stopped"]
+    assert cause.status == "standing"
+
+
+def test_that_nobody_pays_since_the_deployment_is_a_cause_with_an_action() -> None:
+    frames = {
+        "payments": map(payment, every(10, DEPLOYED - 7 * DAY, DEPLOYED)),
+        "probes": the_probes(5, DEPLOYED - 8 * DAY, AS_OF),
+    }
+    verdict = judge(a_case(frames, "day1", DEPLOYED, AS_OF))
+    (cause,) = [cause for cause in verdict.causes if cause.id == "payments:stopped"]
+    assert (cause.status, cause.priority, cause.action) == ("new", "P1", "Try to pay as a customer does")
+    assert verdict.recommendation == "investigate"
