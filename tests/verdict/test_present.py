@@ -496,6 +496,21 @@ def test_what_came_and_went_is_over_once_it_stays_away_longer_than_before() -> N
     assert {row["status"] for row in verdict.incidents} == {"recovered"}
 
 
+@pytest.mark.parametrize(("before", "status"), [(1, "new"), (12, "standing")])
+def test_a_failure_right_before_the_deployment_does_not_place_a_fault_there(before: int, status: str) -> None:
+    """Of 14 a minute one in 14 fails in every second minute since the deployment, and in some minutes before it."""
+    deployed = END - HOUR
+    failing = [deployed - timedelta(minutes=2 * n) for n in range(1, before + 1)]
+    failing += every(2, deployed, END)
+    rows = counted(deployed - timedelta(days=7), deployed - HOUR, 60, requests=840, failed=0)
+    for minute in every(1, deployed - HOUR, END):
+        rows += counted(minute, minute + timedelta(minutes=1), 1, requests=14, failed=int(minute in failing))
+    verdict = judged(rows, "hour1")
+    (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
+    assert cause.status == status
+    assert cause.since == (deployed if status == "new" else failing[before - 1])
+
+
 def test_an_hour_that_holds_the_deployment_does_not_place_a_fault_before_it() -> None:
     """Deployed at 07:18; of that hour's 1,800 requests 162 fail: 12 % of 42 minutes and 2 % of 18."""
     deployed = END - timedelta(days=4) - timedelta(minutes=42)
