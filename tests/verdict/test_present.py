@@ -498,7 +498,7 @@ def test_what_came_and_went_is_over_once_it_stays_away_longer_than_before() -> N
 
 @pytest.mark.parametrize(("before", "status"), [(1, "new"), (12, "standing")])
 def test_a_failure_right_before_the_deployment_does_not_place_a_fault_there(before: int, status: str) -> None:
-    """Of 14 a minute one in 14 fails in every second minute since the deployment, and in some minutes before it."""
+    """Of 14 a minute one fails in every second minute since the deployment, and in some minutes before it."""
     deployed = END - HOUR
     failing = [deployed - timedelta(minutes=2 * n) for n in range(1, before + 1)]
     failing += every(2, deployed, END)
