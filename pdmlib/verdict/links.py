@@ -134,7 +134,7 @@ def _traffic(cause: Finding, effect: Finding) -> str | None:
 
 def _outage(cause: Finding, effect: Finding) -> str | None:
     seen_down = cause.id == "app_up" and effect.id == effect.reading
-    if not (_kind(cause, "incident:", "app:unconfirmed") or seen_down):
+    if not (_kind(cause, "incident:", "app:") or seen_down):
         return None
     down = cause.reading != "error_rate_pct"
     if effect.reading in (DOWN if down else [cause.reading]) or effect.id.endswith(":failing"):

@@ -496,6 +496,18 @@ def test_what_came_and_went_is_over_once_it_stays_away_longer_than_before() -> N
     assert {row["status"] for row in verdict.incidents} == {"recovered"}
 
 
+@pytest.mark.parametrize("phase", ["hour1", *slowly("day1", "week1")])
+def test_an_application_that_comes_and_goes_is_looked_into(phase: str) -> None:
+    """Each second probe of five minutes finds it down since the deployment, and the newest one up."""
+    deployed = END - phase_named(phase).length
+    probes = the_probes(5, END - timedelta(days=8), END, down=every(10, deployed, END))
+    verdict = judge(a_case({"probes": probes}, phase, deployed, END))
+    assert verdict.recommendation == "investigate"
+    (cause,) = [cause for cause in verdict.causes if cause.id == "app:flapping"]
+    assert (cause.status, cause.priority) == ("new", "P1")
+    assert cause.since is not None and deployed <= cause.since <= deployed + timedelta(minutes=5)
+
+
 @pytest.mark.parametrize(("before", "status"), [(1, "new"), (12, "standing")])
 def test_a_failure_right_before_the_deployment_does_not_place_a_fault_there(before: int, status: str) -> None:
     """Of 14 a minute one fails in every second minute since the deployment, and in some minutes before it."""

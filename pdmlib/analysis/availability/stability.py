@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ from pdmlib.analysis.traffic.stretches import Stretch, stretches
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.states import Probe
-from pdmlib.phases.phase import Topic
+from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, iso, spoken
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import App
@@ -44,6 +45,7 @@ NO_PROBE = (
     "no probe was logged in this window; where the table has a row for each change of state, name a view that "
     "repeats the state as often as a probe would be made"
 )
+WHICH_PART = "Find out which of its instances or regions fails"
 PROBE_MORE = "Find out why nothing probed the application then"
 ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
@@ -52,6 +54,8 @@ LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says not
 HERE = ("postgres", "requests")  # sources that may lie on this side of the way out
 # One observation decides nothing: three probes, too far apart for one lost packet or one restart.
 ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
+# Four times down within an hour, or within twelve probes, is no lost probe: of those one in a hundred is many.
+FLAPS, FLAP_PROBES = 4, 12
 # Requests that were served in the last minutes, at no more failures than would call for a rollback, contradict
 # probes that find nothing: then the way from here, or the endpoint, is at fault.
 SERVED_LATELY, FEWEST_SERVED, SERVED_PCT = timedelta(minutes=5), 20, 5.0
@@ -397,7 +401,7 @@ def findings(case: Case) -> list[Finding]:
     """Outages of more than five minutes, failing requests that are over, doubts, and time without probes."""
     long = [_outage(case, event) for event in outages(case) if event.down > OUTAGE]
     over = [_burst(case, found, found.end) for found in _failing(case) if found.end]
-    return [*long, *over, *_doubtful(case), *_unprobed(case)]
+    return [*long, *over, *_flapping(case), *_doubtful(case), *_unprobed(case)]
 
 
 def _outage(case: Case, event: Outage) -> Finding:
@@ -448,6 +452,39 @@ def _burst(case: Case, found: Stretch, end: datetime) -> Finding:
         threshold=f"> {ROLLBACK_PCT:g} %",
         said=f"Too many requests failed for {lasted}",
     )
+
+
+def _flapping(case: Case) -> list[Finding]:
+    """Outages too short for an incident that come again and again, up to now."""
+    now, apart = case.scope.present.end, max(HOUR, FLAP_PROBES * interval_of(case))
+    events = [event for event in outages(case) if event.start < now]
+    recent = [event for event in events if event.start >= now - apart]
+    if len(recent) < FLAPS or any(event.down > OUTAGE for event in recent):
+        return []
+    within = f"within {counted(round(apart / HOUR), 'hour')}"
+    many = f"{len(recent)} times {within}"
+    return [
+        Finding(
+            id="app:flapping",
+            title=f"Was down {many}, for minutes each time",
+            priority=Priority.P1,
+            reading="app_up",
+            evidence=f"Probes found the application down {many}, the last time at "
+            f"{spoken(recent[-1].start, case.site.zone)}.",
+            action=LOOK if _contradicted(case.present()) else WHICH_PART,
+            becomes_green=f"probes find it down less than {FLAPS} times {within}",
+            since=_again_since(events, apart),
+            value=len(recent),
+            threshold=f"< {FLAPS}",
+            said=f"The application was down {many}",
+        )
+    ]
+
+
+def _again_since(events: list[Outage], apart: timedelta) -> datetime:
+    """Start of the first of the newest outages of which none is farther from the next than that."""
+    close = takewhile(lambda pair: pair[1].start - pair[0].start <= apart, reversed(list(pairwise(events))))
+    return min((earlier.start for earlier, _ in close), default=events[-1].start)
 
 
 def _contradicted(now: Case) -> bool:
