@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import FRESH, Scope
@@ -16,6 +17,11 @@ PAST = "what it shows now may not have been so then; pdm watch or pdm collect wo
 def is_live(site: Site, scope: Scope) -> bool:
     """Whether what is seen now is evidence for the scope's end: it is recent, or stand-ins stand there."""
     return scope.asked_at == scope.seen_at if site.stand_in else now() - scope.seen_at <= FRESH
+
+
+def so_far(end: datetime, site: Site, scope: Scope) -> datetime:
+    """Until when a vendor tells of a period: of one that is not over, until it was asked."""
+    return min(end, scope.asked_at if site.stand_in else now())
 
 
 def live(site: Site, scope: Scope, source: str, parts: Sequence[Part]) -> list[Part]:

@@ -185,16 +185,19 @@ def _payment(charge: Charge, faults: Faults, unclear: Unclear) -> dict[str, Any]
 
 
 def _fees(reader: Reader, window: Window, scope: Scope) -> threads.Frames:
-    """Fees by local day and currency; the amount of a day with an entry that was not understood is unknown."""
+    """Fees by local day and currency, of a day that a window cuts by each part of it.
+
+    The amount of a day with an entry that was not understood is unknown.
+    """
     sums: dict[tuple[datetime, datetime, str | None], Decimal] = defaultdict(Decimal)
     for entry in reader.listing(Transaction, "/v1/balance_transactions", window):
-        if entry.created is None:
-            continue
-        day, currency, cost = (
-            day_of(entry.created, scope.zone).window,
-            _currency(entry, reader.unclear),
-            _cost(entry),
+        part = next(
+            (w for w in (scope.window, scope.previous) if entry.created and w.contains(entry.created)), None
         )
+        if entry.created is None or part is None:
+            continue
+        day = day_of(entry.created, scope.zone).window.clip(part)
+        currency, cost = _currency(entry, reader.unclear), _cost(entry)
         sums[day.start, day.end, currency] += Decimal("NaN") if cost is None else major(cost, currency)
     costs = [
         {

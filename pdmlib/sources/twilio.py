@@ -53,7 +53,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
         reader, other = Reader(api, unclear), Reader(monitor, unclear)
         parts: list[threads.Part] = [
             ("messages", partial(_messages, reader, f"{account}/Messages.json", scope, codes)),
-            ("costs", partial(_costs, reader, f"{account}/Usage/Records/Daily.json", scope)),
+            ("costs", partial(_costs, reader, f"{account}/Usage/Records/Daily.json", site, scope)),
             ("alerts", partial(_alerts, other, scope, frozenset(block.webhook_hosts))),
             *live.live(
                 site,
@@ -182,7 +182,7 @@ def _fault(message: Message, codes: Vocabulary, unclear: Unclear) -> str | None:
     return unclear.word("messages.error_code", code, codes, mend=mend)
 
 
-def _costs(reader: Reader, path: str, scope: Scope) -> threads.Frames:
+def _costs(reader: Reader, path: str, site: Site, scope: Scope) -> threads.Frames:
     """The total price of each GMT day; the categories overlap and are not added."""
     query = [
         ("Category", "totalprice"),
@@ -192,6 +192,7 @@ def _costs(reader: Reader, path: str, scope: Scope) -> threads.Frames:
     ]
     found = reader.listing(UsageRecord, path, query, "usage_records")
     rows = [_price(e) for e in found if e.category == "totalprice" and e.start_date is not None]
+    rows = [row | {"end": live.so_far(row["end"], site, scope)} for row in rows]
     return {"costs": frame("costs", [row for row in rows if row["start"] < scope.window.end])}
 
 

@@ -114,11 +114,11 @@ def test_pages_without_end_are_a_gap_and_not_a_shorter_list(monkeypatch: pytest.
 
 
 def test_fees_are_added_up_by_local_day_and_currency() -> None:
-    """05:59 UTC is 3 March in Chicago; 404 + 30 minor units of 4 March are 4.34 USD; yen have no minor unit."""
+    """05:59 UTC is 3 March in Chicago, of which the window has the time from 15:00; 404 + 30 minor units of 4 March are 4.34 USD; yen have no minor unit."""
     costs = collected(routed(routes()))[0]["costs"]
     rows = costs[["start", "currency", "amount"]].itertuples(index=False)
     found = {(start.isoformat()[:13], currency): amount for start, currency, amount in rows}
-    assert found == {("2025-03-03T06", "USD"): 1.0, ("2025-03-04T06", "USD"): 4.34, ("2025-03-04T06", "JPY"): 50.0}
+    assert found == {("2025-03-03T15", "USD"): 1.0, ("2025-03-04T06", "USD"): 4.34, ("2025-03-04T06", "JPY"): 50.0}
 
 
 @pytest.mark.parametrize(("currency", "major"), [("usd", "12.34"), ("JPY", "1234"), ("kwd", "1.234")])

@@ -24,6 +24,7 @@ from pdmlib.site.site import Site
 from pdmlib.sources import threads
 from pdmlib.sources.fields import entries
 from pdmlib.sources.http import one_line
+from pdmlib.sources.live import so_far
 from pdmlib.sources.specifications import vercel as said
 from pdmlib.sources.vercel import moves
 from pdmlib.sources.vercel.metrics import metrics_of
@@ -46,7 +47,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
         ]
         known = threads.read("vercel", first)
         rest = [*_logs_of(platform, scope, known), *metrics_of(platform, scope)]
-        rest.append(("costs", partial(_charges, platform, scope)))
+        rest.append(("costs", partial(_charges, platform, site, scope)))
         found = _with_products(merge([known, threads.read("vercel", rest, strict=False)]))
         return merge([found, platform.unclear.frames()])
 
@@ -134,7 +135,7 @@ def _crons(platform: Platform) -> threads.Frames:
     return {"platform_crons": frame("platform_crons", rows)}
 
 
-def _charges(platform: Platform, scope: Scope) -> threads.Frames:
+def _charges(platform: Platform, site: Site, scope: Scope) -> threads.Frames:
     """Charges of the project, and those of the team that name none, by service and day."""
     start = min(scope.previous.start, scope.window.start)
     query = [*platform.team.items(), ("from", iso(start)), ("to", iso(scope.window.end))]
@@ -142,7 +143,8 @@ def _charges(platform: Platform, scope: Scope) -> threads.Frames:
     sums: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
     for charge in said.Charge.each(lines, platform.unclear):
         if charge.cost is not None and _is_ours(platform, charge.tags):
-            key = (charge.start, charge.end, charge.service, charge.currency)
+            end = charge.end and so_far(charge.end, site, scope)
+            key = (charge.start, end, charge.service, charge.currency)
             sums[key] += Decimal(repr(charge.cost))
     names = ("start", "end", "service", "currency")
     rows = [

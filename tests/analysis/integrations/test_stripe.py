@@ -309,6 +309,23 @@ def test_a_payout_that_the_bank_refused_is_an_issue() -> None:
     assert "po_2" not in found.note("Stripe")
 
 
+def test_fees_of_a_window_that_begins_and_ends_within_days_are_counted_and_not_prorated() -> None:
+    """From 15:00 on the 3rd to 15:00 on the 4th, UTC: 1.00 and 2.00 USD lie inside, 4.00 before."""
+    fees = {"2025-03-03T14:00": 400, "2025-03-03T16:00": 100, "2025-03-04T14:00": 200}
+    entries = [
+        {
+            "created": epoch(t),
+            "type": "charge",
+            "reporting_category": "charge",
+            "amount": 9000,
+            "fee": fee,
+            "currency": "usd",
+        }
+        for t, fee in fees.items()
+    ]
+    assert told(balance_transactions=entries).readings["cost_stripe"].value == 3.0
+
+
 REFUSED = {"id": "po_1", "status": "failed", "failure_code": "account_closed", "currency": "usd"}
 PAID = {"id": "po_2", "status": "paid", "failure_code": None, "currency": "usd"}
 

@@ -223,6 +223,15 @@ def test_an_account_is_judged_by_its_state(status: str, value: str | None) -> No
     )
 
 
+def test_the_price_of_a_day_that_is_not_over_is_of_its_hours_so_far() -> None:
+    """Asked at 15:00 of the 4th: nine of 24 hours of the 3rd lie in the window, and all of the 4th so far."""
+    usage = [
+        {"category": "totalprice", "start_date": day, "end_date": day, "price": price, "price_unit": "usd"}
+        for day, price in (("2025-03-03", "2.4"), ("2025-03-04", "1.0"))
+    ]
+    assert told(many(2), usage=usage).readings["cost_twilio"].value == 1.9
+
+
 def test_what_is_left_of_the_money_is_told() -> None:
     assert "balance left is 12.50 USD" in told(many(20)).note("Twilio")
 
