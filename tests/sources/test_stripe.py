@@ -114,7 +114,10 @@ def test_pages_without_end_are_a_gap_and_not_a_shorter_list(monkeypatch: pytest.
 
 
 def test_fees_are_added_up_by_local_day_and_currency() -> None:
-    """05:59 UTC is 3 March in Chicago, of which the window has the time from 15:00; 404 + 30 minor units of 4 March are 4.34 USD; yen have no minor unit."""
+    """05:59 UTC is 3 March in Chicago, of which the window has the time from 15:00 on.
+
+    404 + 30 minor units of 4 March are 4.34 USD; yen have no minor unit.
+    """
     costs = collected(routed(routes()))[0]["costs"]
     rows = costs[["start", "currency", "amount"]].itertuples(index=False)
     found = {(start.isoformat()[:13], currency): amount for start, currency, amount in rows}
