@@ -7,13 +7,15 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from pdmlib.errors import CallError
-from pdmlib.phases.phase import DAY, INCIDENT, Phase
+from pdmlib.phases.phase import DAY, HOUR, INCIDENT, Phase
 from pdmlib.phases.window import Day, Window, day_of, days_between, local_day
 
 BASELINE = timedelta(days=28)
 FRESH = timedelta(minutes=15)
 # What began so shortly before a deployment's moment may be its own: traffic moves while somebody notes it.
 ROLL_OUT = timedelta(minutes=5)
+# What a phase of at most so long is told in; longer ones in days.
+_PARTS = ((HOUR, timedelta(minutes=1)), (DAY, HOUR))
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,19 @@ class Scope:
         return sum(day.window.end <= self.as_of for day in self.days)
 
     @property
+    def over(self) -> str:
+        """How much of the phase is over, in words: of an hour its minutes, of a day its hours, else days."""
+        unit = next((unit for longest, unit in _PARTS if self.full.seconds <= longest.total_seconds()), None)
+        if unit is None:
+            return f"{self.days_done} of {len(self.days)} days"
+        name = "minutes" if unit < HOUR else "hours"
+        return f"{(self.as_of - self.full.start) // unit} of {timedelta(seconds=self.full.seconds) // unit} {name}"
+
+    @property
     def so_far(self) -> str:
-        """Which of the phase's days have come, in words: `4 of 7 days, the last not over`."""
+        """How much of the phase has come, in words: `4 of 7 days, the last not over`, `40 of 60 minutes`."""
+        if self.full.seconds <= DAY.total_seconds():
+            return self.over
         begun = sum(day.window.start < self.as_of for day in self.days)
         return f"{begun} of {len(self.days)} days" + (", the last not over" if self.days_done < begun else "")
 

@@ -76,7 +76,7 @@ def confidence_of(
     medium += [f"{r.title}: {r.reason}" for r in readings if r.id in KEY_READINGS and r.few]
     medium += list(rivals)
     if not case.scope.complete:
-        medium.append(f"{case.scope.days_done} of {len(case.scope.days)} days are over")
+        medium.append(f"{case.scope.over} are over")
     level = Confidence.LOW if low else Confidence.MEDIUM if medium else Confidence.HIGH
     reasons = low + medium or ["all sources answered, all key readings are known, nothing else explains a change"]
     return level, tuple(dict.fromkeys(reasons))

@@ -310,7 +310,7 @@ def _past(incident: Mapping[str, Any], zone: ZoneInfo) -> str:
 def summarise(verdict: Verdict) -> str:
     """One or two paragraphs of facts: what the verdict is, why, and what could not be seen."""
     scope = verdict.case.scope
-    part = "" if scope.complete else f" so far ({scope.days_done} of {len(scope.days)} days are over)"
+    part = "" if scope.complete else f" so far ({scope.over} are over)"
     verb = "is" if scope.as_of - scope.present.end <= HOUR else "was"
     lines = [f"{verdict.case.site.title} {verb} {verdict.status}{part}: {verdict.recommendation_text.lower()}."]
     over = [row for row in verdict.incidents if row["end"]]

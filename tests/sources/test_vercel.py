@@ -352,6 +352,15 @@ def test_a_rolling_release_moves_traffic_from_its_start_on() -> None:
     assert live([rolls, OLD], **complete) == [FIRST, ("dpl_now", "03-03T16:00", "rolling")]
 
 
+def test_a_rolling_release_that_an_event_tells_too_keeps_its_share() -> None:
+    """Vercel tells of one both by its events and by the release itself, which alone says how much moved."""
+    event = an_event("project-rolling-release-started", "2025-03-03T16:00", targetDeploymentId="dpl_now")
+    rolls = {"deployments": [NOW | {"readySubstate": "ROLLING"}, OLD], "pagination": {"next": None}}
+    told = {"/v7/deployments": rolls, "/v3/events": {"events": [event]}}
+    table = collected(routed(routes(**NO_METRICS, **a_release(), **told)))[0]["deployments"]
+    assert table.loc[table["move"] == "rolling", "share_pct"].tolist() == [10]
+
+
 def test_an_aborted_rolling_release_moves_traffic_back() -> None:
     listed = [NOW, OLD | {"aliasAssigned": ms("2025-02-19T15:00")}]
     moved = live(listed, **a_release(state="ABORTED", activeStage=None))

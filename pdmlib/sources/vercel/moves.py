@@ -116,9 +116,9 @@ def _moved(one: Built | None, move: Move) -> dict[str, Any]:
 
 
 def _told_once(moves: Iterable[Move]) -> list[Move]:
-    """Moves in order of time; of two tellings of one the first, which names how it moved."""
+    """Moves in order of time; of two tellings of one that with its share, else the first, which names the way."""
     kept: list[Move] = []
-    for move in moves:
+    for move in sorted(moves, key=lambda move: move.share_pct is None):
         if not any(m.deployment == move.deployment and abs(m.at - move.at) <= SAME for m in kept):
             kept.append(move)
     return sorted(kept, key=lambda move: move.at)
