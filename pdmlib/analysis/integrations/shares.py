@@ -84,7 +84,8 @@ def nothing(case: Case, source: str, item: str, week: int, what: str) -> Measure
         week: how many there were in the week before the deployment.
     """
     due = week * case.window.seconds / case.scope.before.seconds
-    words = f"no {what} in the window, where {due:,.1f} were due by the week before"
+    usual = f"where {due:,.1f} were due by the week before" if week else "nor in the week before"
+    words = f"no {what} in the window, {usual}"
     if case.collection.gap(source, item) is None and stats.chance_of_none(due) >= stats.LEVEL:
         return Measurement.missing(State.NOT_DUE, words, source)
     return case.missing(source, item, words)

@@ -61,6 +61,12 @@ def test_a_vendor_that_answered_but_did_nothing_in_the_window_is_unknown():
     assert (found.state, found.value, found.reason) == (State.NO_DATA, None, gap["reason"])
 
 
+def test_nothing_in_the_window_where_nothing_is_ever_asked_is_said_so():
+    found = payments.payment_failures(a_case())
+    assert (found.state, found.value) == (State.NOT_DUE, None)
+    assert found.reason == "no payment was attempted in the window, nor in the week before"
+
+
 def test_a_vendor_that_could_not_be_read_is_unknown_never_operational():
     """Rule 1: silence is not health."""
     found = operational.integration(
