@@ -99,8 +99,8 @@ class Examination:
         if item or not reason.startswith("401"):
             return need
         block = dict(self.site.source(source) or ())
-        names = [v for k, v in block.items() if k.endswith("_env") and not k.startswith("probe_") and v]
-        return f"{need}; what {' and '.join(names)} holds may be mistyped, expired or revoked"
+        named = {v: k for k, v in block.items() if k.endswith("_env") and not k.startswith("probe_") and v}
+        return f"{need}; what {' and '.join(named)} holds may be mistyped, expired or revoked"
 
     def not_understood(self) -> list[dict[str, Any]]:
         """What was read and not understood, each example masked."""
