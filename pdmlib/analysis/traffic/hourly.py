@@ -9,11 +9,12 @@ from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
 NEEDED = {"p50_ms": 10, "p95_ms": 20, "p99_ms": 100, "avg_ms": 1}
+MOST_TOLD = 0.9  # of what any interval tells of a window: a single quarter of an hour is no course of two hours
 SHORT_S = 6 * HOUR_S  # of a window that is so short the hours are too few points
 
 
 def hourly(case: Case) -> pd.DataFrame:
-    """Series for charts: at, requests, errors, error_rate_pct, p50, p95, p99, timed, complete.
+    """Series for charts: at, end, requests, errors, error_rate_pct, p50, p95, p99, timed, complete.
 
     `timed` is how many requests the percentiles are of, as far as the source tells.
 
@@ -38,7 +39,7 @@ def counted(case: Case) -> pd.DataFrame:
 
 def _with_rate(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(error_rate_pct=100 * rows["errors"] / rows["requests"].where(rows["requests"] > 0))
-    columns = ["at", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "timed", "complete"]
+    columns = ["at", "end", "requests", "errors", "error_rate_pct", "p50", "p95", "p99", "timed", "complete"]
     return rows[columns].sort_values("at", ignore_index=True)
 
 
@@ -49,7 +50,9 @@ def _series_spans(case: Case) -> pd.DataFrame:
     table = table[inside & (table["seconds"] <= HOUR_S)]
     source = next((s for s in timing(case) if (table["source"] == s).any()), None)
     table = table[table["source"] == source]
-    length = table["seconds"].min() if case.window.seconds <= SHORT_S else table["seconds"].max()
+    covered = table.groupby("seconds")["seconds"].sum()
+    told = covered[covered >= MOST_TOLD * covered.max()].index
+    length = told.min() if case.window.seconds <= SHORT_S else table["seconds"].max()
     table = table[table["seconds"] == length]
     names = {"start": "at", "failures": "errors", "p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}
     timed = table["timed"].fillna(table["samples"])
@@ -68,4 +71,5 @@ def _series_counts(case: Case, least_s: float = 0.0) -> pd.DataFrame:
         .sum(min_count=1)
         .rename(columns={"failures": "errors"})
     )
+    rows = rows.assign(end=rows["at"] + pd.Timedelta(seconds=length))
     return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), timed=float("nan"), complete=True)

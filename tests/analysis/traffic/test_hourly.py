@@ -49,3 +49,13 @@ def test_minutes_that_were_counted_are_added_up_to_the_hour_that_was_timed_and_d
     (hour,) = hourly(case).to_dict("records")
     assert (hour["requests"], hour["errors"], hour["p95"]) == (600, 200, 900)
     assert list(counted(case)["error_rate_pct"]) == [0.0] * 40 + [100.0] * 20
+
+
+def test_a_quarter_of_an_hour_alone_is_no_course_of_the_hours_that_were_timed() -> None:
+    end = DEPLOYED + timedelta(hours=1)
+    spans = [(DEPLOYED, 3000.0), (end - timedelta(minutes=15), 4000.0)]
+    timed = [
+        {"source": "sentry", "start": start, "end": end, "p95_ms": p95, "samples": 70} for start, p95 in spans
+    ]
+    (hour,) = hourly(a_case({"latencies": timed}, "hour1", DEPLOYED, end)).to_dict("records")
+    assert (hour["at"], hour["end"], hour["p95"]) == (DEPLOYED, end, 3000.0)
