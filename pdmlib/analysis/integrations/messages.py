@@ -135,7 +135,10 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
-from pdmlib.frames.readings import FEWEST_EVENTS, Measurement, counted
+    last, began = rows["at"].max(), newest_run(rows["at"])
+    fine = int((outbound(case)["created_at"] > last).sum())
+    over = bool(last < case.scope.present.start) or fine >= FEWEST_EVENTS
+    for _ in surely_above(case, share, REFUSED_PCT, noun="calls", what="failed"):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
         words = f"{share.events:,} {CALLS}, beside {counted(len(outbound(case)), 'message')}"
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
