@@ -32,7 +32,7 @@ from pdmlib.analysis.traffic.populations import (
     tiled,
     timing,
 )
-from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, compared, routes_failing_from
+from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rises, routes_failing_from
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
     ORDER,
@@ -65,7 +65,9 @@ P95_SHARE = 0.95
 NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds
 EVERY_ROUTE = "*"  # in the place of a route's path
-FEWEST_TOGETHER, TOGETHER = 3, 0.8  # routes, and their share of those compared: two may slow for two reasons
+# Routes that surely slowed, or of which one surely did and the others seem to have, and their share of all: two
+# may slow for two reasons, and a p95 of twenty requests is 1.3 times another by chance once in five times.
+FEWEST_SURE, FEWEST_TOGETHER, TOGETHER = 3, 5, 0.8
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
 # What a source calls the figures of requests in its answers, and the field that tells a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
@@ -391,9 +393,12 @@ def findings(case: Case) -> list[Finding]:
 
 def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
     """That routes slowed together, which is to be looked for in what they share and in none of them."""
-    among, times = compared(case), [found.size[1] for found in slower if found.size]
-    if len(times) < FEWEST_TOGETHER or len(times) < TOGETHER * among:
+    every = rises(case)
+    times = [x for x in every if x >= PRACTICAL_RISE]
+    enough = len(slower) >= FEWEST_SURE or (slower and len(times) >= FEWEST_TOGETHER)
+    if not enough or len(times) < TOGETHER * len(every):
         return
+    among = len(every)
     which = f"all {among} routes" if len(times) == among else f"{len(times)} of {among} routes"
     factor, least, most = (significant(x, 2) for x in (median(times), min(times), max(times)))
     yield replace(

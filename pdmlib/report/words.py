@@ -51,7 +51,8 @@ ARROWS = {Trend.UP: "↑", Trend.DOWN: "↓", Trend.FLAT: "→", Trend.NEW: "new
 _SPECIAL = re.compile(r"(\||\\(?=[^\w\s])|~(?=~)|\*(?=\S)|(?<=\S)\*|(?<!\w)_(?=\S)|(?<=\S)_(?!\w)|^#|(?<=\n)#)")
 # What readers of Markdown take for a link though nobody marked it as one (GitHub's autolinks): cut by a backslash.
 _LINK = re.compile(r"\b(?:(?:https?|ftp)(?=://)|(?:mailto|xmpp)(?=:)|www(?=\.))", re.IGNORECASE)
-_LINKED, _BRACKET = re.compile(r"\]\s*[(\[:]"), re.compile(r"([!\[\]])")
+# A link has its target right behind the bracket; a definition of one begins a line (CommonMark 0.31).
+_LINKED, _BRACKET = re.compile(r"\][(\[]|^\s*\[[^\]]*\]:"), re.compile(r"([!\[\]])")
 _ISO_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _TAG, _ENTITY = re.compile(r"<(?=[A-Za-z/!?\\])"), re.compile(r"&(?=\\?#?\w+;)")
 _QUOTE = re.compile(r"^(\s*)>(?!=)")  # `>= 99.9` at the start of a cell is a limit

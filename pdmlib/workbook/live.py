@@ -59,6 +59,14 @@ def _why_still() -> str:
     return f"{' and '.join(missing)} missing: pip install 'pdmlib[lab]'" if missing else ""
 
 
+def themed(shown: Any, style: str) -> Any:
+    """A widget under a style sheet that knows it by the class `moved`."""
+    import ipywidgets
+
+    shown.add_class("moved")
+    return ipywidgets.VBox([ipywidgets.HTML(style), shown])
+
+
 def slider(options: Sequence[tuple[str, T]], at: int, label: str, show: Callable[[T], Html]) -> Any:
     """A slider over options, each with its words, and under it what each shows, at once."""
     import ipywidgets

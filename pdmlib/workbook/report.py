@@ -36,7 +36,7 @@ from pdmlib.verdict.sides import compared, told_apart
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.calls import check, named, told, written_into
 from pdmlib.workbook.gather import gather
-from pdmlib.workbook.live import Live, range_slider
+from pdmlib.workbook.live import Live, range_slider, themed
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.questions import Questions
 from pdmlib.workbook.scope import incident_scope_for, scope_for
@@ -351,11 +351,12 @@ class Report(Questions):
             CallError: there is no such chart, or it has no time axis to move along.
         """
         from pdmlib.report.charts import zoom
+        from pdmlib.report.charts.picture import DARK
 
         drawn = self.chart(name)
         if not zoom.is_over_time(drawn):
             raise CallError(f"{name} shows no time to move along; report.chart({name!r}) is its picture")
-        return Live(f"chart {name}", Html(drawn._repr_html_()), lambda: zoom.canvas(drawn))
+        return Live(f"chart {name}", Html(drawn._repr_html_()), lambda: themed(zoom.canvas(drawn), DARK))
 
     def slide_window(self) -> Live:
         """Two ends to slide from before the deployment until now, and a button that judges the window between.

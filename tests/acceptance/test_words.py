@@ -90,6 +90,7 @@ LAID_OUT = {
     "an entity": r"&(?:amp|lt|gt|quot|#\d+);",
     "a day as programs write it": r"\b20\d\d-\d\d-\d\d\b(?!T)",
     "a bracket behind a bracket": r"\([^()\n]*\) \((?!P\d)[^()\n]*\)",
+    "a stop behind a stop": r"[;,]\.",
 }
 
 
@@ -118,7 +119,7 @@ def test_a_slip_of_each_kind_is_seen(kind: str, text: str) -> None:
 
 
 def test_a_slip_of_each_kind_of_the_layout_is_seen() -> None:
-    shown = "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10 (vercel: 503) (vercel)"
+    shown = "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10 (vercel: 503) (vercel) done;."
     assert [said.partition(":")[0] for said in slips_of_markdown(shown)] == list(LAID_OUT)
 
 

@@ -370,6 +370,15 @@ def test_routes_that_slowed_together_are_told_as_one(times, said):
     assert len(found) - len(together) == sum(x > 1 for x in times)
 
 
+def test_where_one_surely_slowed_and_four_of_few_requests_seem_to_have_all_did():
+    """Thirty requests each are too few to be sure of four times as slow; three such routes are none too many."""
+    sure = two_weeks_of("/busy", 300.0, 1200.0)
+    few = [row for n in range(4) for row in two_weeks_of(f"/{n}", 300.0, 1200.0, samples=30)]
+    together, alone = (performance.findings(a_case({"latencies": sure + few[:n]})) for n in (8, 6))
+    assert [f.title for f in together] == ["All 5 routes became 4 times slower", "/busy became 4 times slower"]
+    assert [f.title for f in alone] == ["/busy became 4 times slower"]
+
+
 def test_a_route_without_requests_before_does_not_keep_the_others_apart():
     new = [a_span(route="/new", avg_ms=150.0, p50_ms=100.0, p95_ms=900.0, samples=500)]
     rows = [row for n in range(3) for row in two_weeks_of(f"/{n}", 300.0, 1200.0)]
@@ -447,6 +456,7 @@ def test_hours_carry_counts_percentiles_and_whether_they_are_complete():
     series = hourly(a_case({"latencies": hours}))
     assert list(series.columns) == [
         "at",
+        "end",
         "requests",
         "errors",
         "error_rate_pct",

@@ -99,6 +99,26 @@ def test_rule_22_no_change_in_percent_stands_beside_an_arrow_for_flat() -> None:
 @pytest.mark.parametrize(
     ("text", "written"),
     [
+        ("[a](b)", r"\[a\](b)"),
+        ("[a][b]", r"\[a\]\[b\]"),
+        ("[a]: b", r"\[a\]: b"),
+        ("p95 of GET /customers/[id]: 241 ms", "p95 of GET /customers/[id]: 241 ms"),
+        ("longer on /customers/[id] (P1)", "longer on /customers/[id] (P1)"),
+    ],
+)
+def test_brackets_of_a_route_stay_and_those_of_a_link_do_not(text: str, written: str) -> None:
+    """CommonMark 0.31: a target right behind the bracket (6.3), a definition at the start of a line (4.7)."""
+    assert markdown(text) == written
+
+
+def test_a_text_that_is_too_long_is_cut_between_two_words() -> None:
+    assert one_line("it asks to wait, more than is left", 31) == "it asks to wait, more than is …"
+    assert one_line("https://shop.example.com/orders", 20) == "https://shop.exampl…"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
         ("see https://evil.example/a", r"see https\://evil.example/a"),
         ("FTP://x and www.evil.example", r"FTP\://x and www\.evil.example"),
         ("mailto:a", r"mailto\:a"),

@@ -23,7 +23,7 @@ from pdmlib.analysis.integrations.shares import (
 from pdmlib.analysis.metric import Began, Metric
 from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Measurement, counted
+from pdmlib.frames.readings import FEWEST_EVENTS, Measurement, counted
 
 SECTION = "integrations"
 DONE, LOST = ("delivered", "read", "sent", "partially_delivered"), ("failed", "undelivered")
@@ -135,7 +135,9 @@ def _alerts(case: Case) -> Iterator[Cause]:
     rows = case.within("vendor_errors", "at")
     rows = rows[(rows["vendor"] == "twilio") & (rows["kind"] == "webhook")]
     share = Share(len(rows), max(len(rows), len(outbound(case))))
-    began, over = newest_run(rows["at"]), bool(rows["at"].max() < case.scope.present.start)
+    last, began = rows["at"].max(), newest_run(rows["at"])
+    fine = int((outbound(case)["created_at"] > last).sum())
+    over = bool(last < case.scope.present.start) or fine >= FEWEST_EVENTS
     for _ in surely_above(case, share, REFUSED_PCT, noun="calls", what="failed"):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
         words = f"{share.events:,} {CALLS}, beside {counted(len(outbound(case)), 'message')}"

@@ -319,7 +319,7 @@ def _still(case: Case, name: str) -> bool:
         return True
     events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
-    return any(causes_of(now, name))
+    return any(not cause.over for cause in causes_of(now, name))
 
 
 def findings(case: Case) -> list[Finding]:

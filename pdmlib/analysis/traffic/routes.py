@@ -18,6 +18,7 @@ PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0  # times the p95, times the share of
 # Standard errors, and the two-sided level they are: hundreds of routes are tested at once.
 SURE, SURE_LEVEL = 4.0, 6.3e-5
 FEWEST, FEWEST_FAILED = 50, 10  # requests that a p95 needs, failures that a rate needs
+FEWEST_SEEN = 20  # requests of which one in twenty is one: of fewer there is no p95
 
 
 @once
@@ -63,10 +64,11 @@ def before_and_since(case: Case) -> pd.DataFrame:
     return now.merge(before, on="route", how="left", suffixes=("", "_before"))
 
 
-def compared(case: Case) -> int:
-    """How many routes have a p95 before and since of enough requests to tell whether they differ."""
-    rows = before_and_since(case).to_dict("records")
-    return sum(all(_p95_variance(row, side) is not None for side in ("", "_before")) for row in rows)
+def rises(case: Case) -> list[float]:
+    """How many times its p95 of before each route's is, of those that have requests enough for one."""
+    rows = before_and_since(case)
+    known = (rows[["timed", "timed_before"]].fillna(0) >= FEWEST_SEEN).all(axis=1) & (rows["p95_ms_before"] > 0)
+    return [float(times) for times in (rows["p95_ms"] / rows["p95_ms_before"])[known].dropna()]
 
 
 @once

@@ -18,7 +18,7 @@ from pdmlib.analysis.compare.baseline import usable
 from pdmlib.analysis.database import health
 from pdmlib.analysis.product import costs, features
 from pdmlib.analysis.traffic.days import daily
-from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.hourly import counted, hourly
 from pdmlib.errors import CallError, one_of
 from pdmlib.frames.case import Case
 from pdmlib.frames.states import Usage
@@ -114,7 +114,7 @@ def _response_time(c: Case, why: str) -> Picture:
 
 
 def _error_rate(c: Case, why: str) -> Picture:
-    series, around = _over_time(c, hourly, "error_rate_pct", why)
+    series, around = _over_time(c, counted, "error_rate_pct", why)
     return error_rate(series, around, limits.marks(c, performance.ERROR_RATE))
 
 
@@ -140,7 +140,7 @@ CHARTS: dict[str, Chart] = {
     "response_time": Chart(("latency_p95_ms",), _response_time),
     "error_rate": Chart(("error_rate_pct",), _error_rate),
     "request_volume": Chart(
-        ("requests_total",), lambda c, why: request_volume(*_over_time(c, hourly, "requests", why))
+        ("requests_total",), lambda c, why: request_volume(*_over_time(c, counted, "requests", why))
     ),
     "database_cpu": Chart(("db_cpu_",), _database_cpu),
     "uptime": Chart(

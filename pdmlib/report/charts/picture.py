@@ -47,7 +47,11 @@ WIDE, NARROW = 9.8, 3.75
 NO_ROWS = "the source gave no rows"
 
 # A picture stands alone in a notebook, whose dark theme is an attribute of JupyterLab's and nbconvert's pages.
-DARK = '<style>[data-jp-theme-light="false"] .picture { filter: invert(.93) hue-rotate(180deg); }</style>'
+# What moves there is a widget, whose ground is white: its canvas is turned as a picture is, and not its tools.
+DARK = (
+    '<style>[data-jp-theme-light="false"] :is(.picture, .moved .jupyter-matplotlib-canvas-container) '
+    "{ filter: invert(.93) hue-rotate(180deg); }</style>"
+)
 FONT = "'DejaVu Sans',sans-serif"
 STYLE: Any = {
     "figure.figsize": (WIDE, 1),

@@ -32,7 +32,7 @@ def canvas(picture: Picture) -> Any:
                 super().draw()
 
     figure = picture.figure
-    figure.set_facecolor("white")  # its colours are made for a light ground, whatever the theme
+    figure.set_facecolor("white")  # its colours are made for a light ground, which `DARK` turns
     figure.set_dpi(PIXELS)
     with warnings.catch_warnings():  # of how ipympl calls traitlets, theirs to mend
         warnings.filterwarnings("ignore", "Passing unrecognized arguments", DeprecationWarning)

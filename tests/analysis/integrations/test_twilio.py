@@ -1,13 +1,15 @@
 """Twilio as it really answers: its OpenAPI of 2026-04 and its error dictionary."""
 
+from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
+from pdmlib.analysis.integrations import operational
 from pdmlib.frames.readings import Status
 from tests.analysis.integrations.answered import Judged, judged
-from tests.builders import at
+from tests.builders import WEEK_LATER, a_case, at
 from tests.sources.loopback import Call, Reply
 
 ACCOUNT = "/2010-04-01/Accounts/AC1"
@@ -245,3 +247,20 @@ def test_messages_that_could_not_be_read_leave_an_active_account_unknown() -> No
 def test_an_account_whose_answer_is_no_json_is_not_called_active() -> None:
     found = told(many(20), account=Reply(""))
     assert found.readings["integration_twilio"].status is Status.UNKNOWN
+
+
+@pytest.mark.parametrize(("fine", "active"), [(0, True), (2, True), (3, False)])
+def test_webhooks_that_failed_are_over_where_three_messages_came_through_since(fine: int, active: bool) -> None:
+    """Ten messages a minute apart at the window's end, whose calls to us failed but for the last ones."""
+    moments = [WEEK_LATER - timedelta(minutes=n) for n in range(10, 0, -1)]
+    sent = [
+        {"message": str(n), "created_at": m, "direction": "outbound-api", "status": "sent"}
+        for n, m in enumerate(moments)
+    ]
+    failed = [
+        {"vendor": "twilio", "event": str(n), "at": m, "kind": "webhook", "code": "11200"}
+        for n, m in enumerate(moments[: 10 - fine])
+    ]
+    found = operational.findings(a_case({"messages": sent, "vendor_errors": failed}))
+    (finding,) = [one for one in found if one.id == "integration:twilio"]
+    assert (finding.since, finding.active) == (moments[0], active)
