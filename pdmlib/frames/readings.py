@@ -270,7 +270,8 @@ class Finding:
         rollback: a rollback criterion of the guide.
         absolute: its limit is one that no site is excused from, however long it was broken.
         fix: a statement that mends it, where one is known.
-        size: how much of what it brought, as (unit, amount): times as slow as before, or failed requests.
+        size: how much of what it brought, as (unit, amount): times as slow as before, failed requests, or failed
+            calls of a vendor to the application where nothing else is wrong with it.
         said: the same in one sentence for somebody who knows no term of ours, without its full stop; empty where
             the title is one.
     """

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pdmlib.analysis.integrations.messages import CALLS
 from pdmlib.analysis.performance import EVERY_ROUTE
 from pdmlib.frames.readings import Finding
 
@@ -145,7 +144,7 @@ def _outage(cause: Finding, effect: Finding) -> str | None:
         return "first seen as it began"
     if effect.id.endswith(":stopped"):
         return "what is down asks for none"
-    calls = _kind(effect, "integration:") and CALLS in effect.evidence and ";" not in effect.evidence
+    calls = effect.size is not None and effect.size[0] == "calls"
     return "it began then too" if calls or effect.id == "db_connections_refused" else None
 
 

@@ -100,16 +100,17 @@ REFUSED = found("db_connections_refused", "db_connections_refused", "463", since
 CALLS = found(
     "integration:twilio",
     "integration_twilio",
-    "2.1 % of its calls to our webhooks failed (10 of 477 messages).",
+    "10 calls to our webhooks failed, beside 477 messages.",
     "P1",
     since=at("2025-03-05T10:20"),
+    size=("calls", 10),
 )
 
 
 def test_what_an_outage_brings_is_told_with_it_and_what_came_another_day_or_besides_is_not() -> None:
     assert [cause.chain for cause in causes(REFUSED, CALLS, OUTAGE)] == [(OUTAGE.id, REFUSED.id, CALLS.id)]
     later = [replace(finding, since=at("2025-03-06T10:00")) for finding in (REFUSED, CALLS)]
-    besides = replace(CALLS, evidence=f"5.5 % of text messages failed; {CALLS.evidence}")
+    besides = replace(CALLS, evidence=f"5.5 % of text messages failed; {CALLS.evidence}", size=None)
     assert len(causes(OUTAGE, *later)) == 3
     assert len(causes(OUTAGE, besides)) == 2
 

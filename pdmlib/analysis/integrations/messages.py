@@ -31,7 +31,6 @@ WAITING = ("queued", "accepted", "sending")
 STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
 QUEUED_AT_MOST = timedelta(days=1)  # Twilio gives a message up after its validity period, at most ten hours
 CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
-CALLS = "calls to our webhooks failed"
 SHOWN = 4  # codes that a line can name
 
 
@@ -140,9 +139,9 @@ def _alerts(case: Case) -> Iterator[Cause]:
     over = bool(last < case.scope.present.start) or fine >= FEWEST_EVENTS
     for _ in surely_above(case, share, REFUSED_PCT, noun="calls", what="failed"):
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
-        words = f"{share.events:,} {CALLS}, beside {counted(len(outbound(case)), 'message')}"
+        words = f"{share.events:,} calls to our webhooks failed, beside {counted(len(outbound(case)), 'message')}"
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
-        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal, began, over)
+        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal, began, over, share.events)
 
 
 def alerts(rows: pd.DataFrame) -> str:

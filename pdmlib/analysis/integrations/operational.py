@@ -345,6 +345,7 @@ def _issues(case: Case) -> Iterator[Finding]:
                 active=_still(case, name),
                 value=ISSUES,
                 threshold=f"== {ISSUES}",
+                size=("calls", sum(c.calls for c in causes)) if all(c.calls for c in causes) else None,
                 owner=case.site.people.owners.get("integrations"),
                 said=f"{title}: {causes[0].words}",
             )

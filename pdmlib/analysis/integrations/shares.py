@@ -38,12 +38,14 @@ class Cause(NamedTuple):
 
     Attributes:
         over: it has surely ended, though it is of the window.
+        calls: how many calls of the vendor to the application failed; 0 where it is something else.
     """
 
     words: str
     goal: str
     since: datetime | None = None
     over: bool = False
+    calls: int = 0
 
 
 @dataclass(frozen=True)
