@@ -193,6 +193,18 @@ def test_a_growing_issue_says_how_few_events_would_do():
     assert 14 <= allowed < 40
 
 
+@pytest.mark.parametrize(("hours", "since"), [(30, -30), (0, 0)])
+def test_a_growing_issue_is_dated_where_requests_began_to_fail(hours, since):
+    began = DEPLOYED - timedelta(hours=hours)
+    counts = [
+        {"source": "vercel", "at": hour, "interval_s": 3600.0, "sample_rate": 1.0, "status": status, "requests": n}
+        for hour in every(60, DEPLOYED - timedelta(days=7), DEPLOYED + timedelta(days=1))
+        for status, n in ((200, 470), (500, 30 if hour >= began else 0))
+    ]
+    (found,) = errors.findings(a_day(an_issue(events=400, events_before=700), request_counts=counts))
+    assert found.since == DEPLOYED + timedelta(hours=since)
+
+
 def test_a_new_critical_issue_is_p1_and_over_when_not_seen_in_the_latest_part():
     row = an_issue(first_seen=DEPLOYED, level="fatal", last_seen=DEPLOYED + timedelta(hours=2))
     (found,) = errors.findings(a_day(row))
