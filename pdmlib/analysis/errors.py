@@ -15,7 +15,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
+from pdmlib.frames.readings import FEWEST_EVENTS, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.rows import json_rows
 from pdmlib.frames.states import IssueClass
 from pdmlib.phases.window import spoken
@@ -382,10 +382,19 @@ def _reading(row: dict[str, Any]) -> str:
 
 
 def _active(case: Case, row: dict[str, Any]) -> bool:
-    """Whether it was still seen in the latest part of the window."""
+    """Whether it was still seen in the latest part of the window, or comes too rarely to be missed there."""
     if not pd.isna(row["last_seen"]):
-        return bool(row["last_seen"] >= case.scope.latest.start)
+        return bool(row["last_seen"] >= case.scope.latest.start) or _may_come_again(case, row)
     return not pd.isna(row["events_latest"]) and row["events_latest"] > 0
+
+
+def _may_come_again(case: Case, row: dict[str, Any]) -> bool:
+    """Whether an issue that came a few times is silent no longer than by chance, at the rate at which it came."""
+    start = case.window.start if pd.isna(row["first_seen"]) else max(row["first_seen"], case.window.start)
+    came, silent = row["last_seen"] - start, case.window.end - row["last_seen"]
+    if row["seen"] < FEWEST_EVENTS or came <= timedelta(0):
+        return False
+    return stats.chance_of_none(float(row["seen"] * (silent / came))) >= stats.LEVEL
 
 
 def _becomes_green(case: Case, row: dict[str, Any]) -> str:

@@ -211,6 +211,14 @@ def test_a_new_critical_issue_is_p1_and_over_when_not_seen_in_the_latest_part():
     assert (found.priority, found.active, found.reading) == (Priority.P1, False, "issues_critical")
 
 
+@pytest.mark.parametrize(("events", "active"), [(12, True), (200, False), (1, False)])
+def test_an_error_that_comes_every_two_hours_is_not_over_after_three_silent_ones(events, active):
+    """12 in 21 hours make 1.7 in three hours, none with 18 %; 200 make 29."""
+    row = an_issue(first_seen=DEPLOYED, level="fatal", events=events, last_seen=DEPLOYED + timedelta(hours=21))
+    (found,) = errors.findings(a_day(row))
+    assert found.active is active
+
+
 def test_many_new_issues_are_ten_findings_and_a_line():
     rows = [an_issue(f"N-{i}", first_seen=DEPLOYED, events=i) for i in range(1, 16)]
     found = errors.findings(a_day(*rows))

@@ -749,7 +749,9 @@ METRICS: tuple[Metric, ...] = (
         began=_refused_since,
     ),
     STORAGE,
-    Metric("db_storage_gb", "Storage used", "GB", section=SECTION, measure=db_storage_gb, better="lower"),
+    Metric(
+        "db_storage_gb", "Size of what is stored", "GB", section=SECTION, measure=db_storage_gb, better="lower"
+    ),
     CACHE_HIT,
     Metric("db_queries_total", "Queries", "count", section=SECTION, measure=db_queries_total),
     Metric(
