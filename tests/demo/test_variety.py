@@ -56,7 +56,7 @@ BODIES: Mapping[str, Mapping[str, Any]] = {
             ]
         },
         "/v1/webhook_endpoints": {"data": [{"id": "we", "url": "https://shop.example", "status": "enabled"}]},
-        "/v1/payouts": {"data": [{"id": "po", "status": "paid", "failure_code": None}]},
+        "/v1/payouts": {"data": [{"id": "po", "status": "paid", "failure_code": None, "currency": "usd"}]},
         "/v1/payment_intents/pi_1": {"id": "pi", "status": "succeeded", "created": 1, "last_payment_error": None},
     },
     "twilio": test_twilio.routes(),

@@ -141,7 +141,13 @@ def _alerts(case: Case) -> Iterator[Cause]:
         places = ", ".join(rows["place"].dropna().value_counts().head(SHOWN).index)
         words = f"{share.events:,} calls to our webhooks failed, beside {counted(len(outbound(case)), 'message')}"
         goal = f"Twilio meets no error at our webhooks (now {share.events})"
-        yield Cause(f"{words}: {alerts(rows)}{f' at {places}' if places else ''}", goal, began, over, share.events)
+        yield Cause(
+            f"{words}: {alerts(rows)}{f' at {places}' if places else ''}",
+            goal,
+            began,
+            over=over,
+            calls=share.events,
+        )
 
 
 def alerts(rows: pd.DataFrame) -> str:

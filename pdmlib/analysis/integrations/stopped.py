@@ -48,14 +48,18 @@ def findings(case: Case) -> Iterator[Finding]:
 def _streams(case: Case) -> Iterator[_Stream]:
     if (paid := payments.moments(case)) is not None:
         check = "Try to pay as a customer does"
-        yield _Stream("payments", "payment", "attempted", payments.FAILURES, _single(paid), check)
+        yield _Stream(
+            "payments", "payment", "attempted", reading=payments.FAILURES, counts=_single(paid), action=check
+        )
     if (sent := messages.moments(case)) is not None:
         check = "Look at what sends text messages: a job, a queue, its key"
-        yield _Stream("sms", "text message", "sent", messages.FAILED.id, _single(sent), check)
+        yield _Stream(
+            "sms", "text message", "sent", reading=messages.FAILED.id, counts=_single(sent), action=check
+        )
     if case.answered("resend", "email_counts"):
         counts = case["email_counts"][["at", "sent"]].rename(columns={"sent": "amount"}).fillna({"amount": 0})
         check = "Look at what sends emails: a job, a queue, its key"
-        yield _Stream("email", "email", "sent", emails.FAILED.id, counts, check)
+        yield _Stream("email", "email", "sent", reading=emails.FAILED.id, counts=counts, action=check)
 
 
 def _single(at: pd.Series) -> pd.DataFrame:
