@@ -73,7 +73,7 @@ def _stretches(case: Case, rows: pd.DataFrame, edge_pct: float) -> list[Stretch]
     for first, last, undecided in _extents(rows, edge):
         part = rows.iloc[first : last + 1]
         last_seen = part["end_at"].iloc[-1].to_pydatetime()
-        start = _or_deployed(case, part, _began(case, rows, (first, last), edge), edge)
+        start = _or_deployed(case, _began(case, rows, (first, last), edge), edge)
         lasts = undecided and (last_seen > case.scope.present.start or _fell_silent(case, rows, last))
         # What lasts is counted up to now: cut at its last failure it would seem worse than it is. How bad it was
         # before the deployment says nothing of now.
@@ -143,20 +143,17 @@ def _began(case: Case, rows: pd.DataFrame, extent: tuple[int, int], edge: float)
     return cast(datetime, fine["at"].iloc[place].to_pydatetime())
 
 
-def _or_deployed(case: Case, rows: pd.DataFrame, start: datetime, edge: float) -> datetime:
+def _or_deployed(case: Case, start: datetime, edge: float) -> datetime:
     """The start of a stretch; the deployment where what failed before it may be chance.
 
     The few failures that any site has place a beginning some minutes too early.
     """
     deployed = case.scope.deployed_at
-    since = rows[rows["at"] >= deployed]
-    before = finest(case.at(Window(start, deployed))) if start < deployed else since.head(0)
-    before = before[before["end_at"] <= deployed]
-    if before.empty or not since["requests"].sum():
+    if start >= deployed:
         return start
-    now = min(max(edge, since["failures"].sum() / since["requests"].sum()), MOST)
-    sure = _evidence(before["failures"].sum(), before["requests"].sum(), USUAL * edge, now) >= OVER
-    return start if sure else deployed
+    before = finest(case.at(Window(start, deployed)))
+    total = _total(before[before["end_at"] <= deployed], edge)
+    return deployed if len(total) and total[-1] < OVER else start
 
 
 def _since_deployed(case: Case, rows: pd.DataFrame, first: int, last: int) -> datetime:
