@@ -496,6 +496,19 @@ def test_what_came_and_went_is_over_once_it_stays_away_longer_than_before() -> N
     assert {row["status"] for row in verdict.incidents} == {"recovered"}
 
 
+def test_an_outage_that_began_in_an_hour_before_the_deployment_is_dated_there_however_few_ask() -> None:
+    """Down from the middle of the hour before the last one on; 30 requests an hour, counted by the hour."""
+    deployed = END - timedelta(hours=24, minutes=2)
+    first = deployed.replace(minute=0) - HOUR
+    rows = counted(END - timedelta(days=8), first, 60, requests=30, failed=0)
+    rows += counted(first, first + HOUR, 60, requests=17, failed=7)
+    rows += counted(first + HOUR, END, 60, requests=29, failed=28)
+    case = a_case({"request_counts": rows}, "day1", deployed, END)
+    (found,) = stretches(case, 5.0)
+    assert found.start == first
+    assert judge(case).recommendation != "rollback"
+
+
 @pytest.mark.parametrize("phase", ["hour1", *slowly("day1", "week1")])
 def test_an_application_that_comes_and_goes_is_looked_into(phase: str) -> None:
     """Each second probe of five minutes finds it down since the deployment, and the newest one up."""
