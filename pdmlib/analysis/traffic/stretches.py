@@ -26,6 +26,9 @@ from pdmlib.phases.window import Window
 # Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
 # begin in, and 20 to 1 that it is over.
 BEGAN, OVER = math.log(1000), math.log(20)
+BEFORE = math.log(
+    5
+)  # that it began before the deployment: little, as a rollback for what began before mends nothing
 PAUSED = BEGAN + math.log(60)  # that a pause between failures was none by chance, in each minute of those hours
 # The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
 USUAL, WORSE, MOST = 0.5, 1.5, 0.9
@@ -153,7 +156,7 @@ def _or_deployed(case: Case, start: datetime, edge: float) -> datetime:
         return start
     before = finest(case.at(Window(start, deployed)))
     total = _total(before[before["end_at"] <= deployed], edge)
-    return deployed if len(total) and total[-1] < OVER else start
+    return deployed if len(total) and total[-1] < BEFORE else start
 
 
 def _since_deployed(case: Case, rows: pd.DataFrame, first: int, last: int) -> datetime:
