@@ -13,7 +13,7 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import population, populations
-from pdmlib.analysis.traffic.stretches import last_stretch
+from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, last_stretch
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import FEWEST_EVENTS, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.rows import json_rows
@@ -28,9 +28,6 @@ WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
 TITLE = 90  # characters of an error's title that a sentence has room for
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
-FAILING_PCT = (
-    5.0  # of requests, the guide's edge for a rollback: where more fail, errors come more often with them
-)
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
     "issue",
@@ -355,7 +352,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
 
 def _more_since(case: Case) -> datetime:
     """Since when what is not new came more often: the deployment, unless requests fail since before it."""
-    deployed, found = case.scope.deployed_at, last_stretch(case, FAILING_PCT)
+    deployed, found = case.scope.deployed_at, last_stretch(case, ROLLBACK_PCT)
     return found.start if found and found.start < deployed < (found.end or case.window.end) else deployed
 
 

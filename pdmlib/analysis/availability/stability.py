@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -26,8 +25,9 @@ from pdmlib.analysis.availability.uptime import (
 )
 from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.analysis.traffic.populations import populations
-from pdmlib.analysis.traffic.stretches import Stretch, stretches
+from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, Stretch, stretches
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.states import Probe
@@ -47,7 +47,6 @@ NO_PROBE = (
 )
 WHICH_PART = "Find out which of its instances or regions fails"
 PROBE_MORE = "Find out why nothing probed the application then"
-ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
 GRAIN = timedelta(hours=1)  # platforms count requests by the hour: an outage of minutes fills that hour of theirs
 LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
@@ -58,7 +57,7 @@ ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
 FLAPS, FLAP_PROBES = 4, 12
 # Requests that were served in the last minutes, at no more failures than would call for a rollback, contradict
 # probes that find nothing: then the way from here, or the endpoint, is at fault.
-SERVED_LATELY, FEWEST_SERVED, SERVED_PCT = timedelta(minutes=5), 20, 5.0
+SERVED_LATELY, FEWEST_SERVED = timedelta(minutes=5), 20
 UNCONFIGURED = "the site file has no uptime block, and too few other probes are known to tell"
 
 
@@ -147,7 +146,7 @@ def _served(case: Case) -> str | None:
     if found is None or found.failures is None or found.requests < FEWEST_SERVED:
         return None
     share = 100 * found.failures / found.requests
-    if share > SERVED_PCT:
+    if share > ROLLBACK_PCT:
         return None
     failed = f"{share:.1f} % failed" if found.failures else "none failed"
     return f"{counted(round(found.requests), 'request')} were served, {failed}"
@@ -473,18 +472,12 @@ def _flapping(case: Case) -> list[Finding]:
             f"{spoken(recent[-1].start, case.site.zone)}.",
             action=LOOK if _contradicted(case.present()) else WHICH_PART,
             becomes_green=f"probes find it down less than {FLAPS} times {within}",
-            since=_again_since(events, apart),
+            since=newest_run(pd.Series([event.start for event in events]), apart),
             value=len(recent),
             threshold=f"< {FLAPS}",
             said=f"The application was down {many}",
         )
     ]
-
-
-def _again_since(events: list[Outage], apart: timedelta) -> datetime:
-    """Start of the first of the newest outages of which none is farther from the next than that."""
-    close = takewhile(lambda pair: pair[1].start - pair[0].start <= apart, reversed(list(pairwise(events))))
-    return min((earlier.start for earlier, _ in close), default=events[-1].start)
 
 
 def _contradicted(now: Case) -> bool:

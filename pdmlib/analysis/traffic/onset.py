@@ -115,8 +115,8 @@ def _dated(at: pd.Series, gains: Floats, values: Floats) -> Onset | None:
     return Onset(moments[best], moments[first], moments[last] + HOUR)
 
 
-def newest_run(at: pd.Series) -> datetime | None:
-    """When the newest run of events began that are an hour apart at most; None where there is none."""
+def newest_run(at: pd.Series, apart: timedelta = HOUR) -> datetime | None:
+    """When the newest run of events began of which none is farther from the next; None where there is none."""
     moments = at.dropna().sort_values()
-    first = moments[moments.diff().isna() | (moments.diff() > HOUR)]
+    first = moments[moments.diff().isna() | (moments.diff() > apart)]
     return None if first.empty else first.iloc[-1].to_pydatetime()

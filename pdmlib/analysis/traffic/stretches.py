@@ -26,10 +26,10 @@ from pdmlib.phases.window import Window
 # Evidence, in natural logarithms of odds: 1000 to 1 that a stretch began, since a month has some 700 hours to
 # begin in, and 20 to 1 that it is over.
 BEGAN, OVER = math.log(1000), math.log(20)
-BEFORE = math.log(
-    5
-)  # that it began before the deployment: little, as a rollback for what began before mends nothing
+# That it began before the deployment: little is asked, as a rollback for what began before mends nothing.
+BEFORE = math.log(5)
 PAUSED = BEGAN + math.log(60)  # that a pause between failures was none by chance, in each minute of those hours
+ROLLBACK_PCT = 5.0  # of requests, the guide's edge for a rollback
 # The rates that are told apart: half of what is allowed, and half as much again; a known stretch has its own.
 USUAL, WORSE, MOST = 0.5, 1.5, 0.9
 # Requests that the usual rate would have brought while none came: a tenth of that rate, as at night, makes two.
