@@ -6,7 +6,8 @@ excludes zero, it is large enough to matter, there are enough data, and it did n
 deployment.
 
 The days of a week rise and fall together, so how much a total varies is what whole weeks varied by
-(see `weeks`), not what its days did; `bench.series` measures it on real series.
+(see `weeks`), not what its days did; and a change that a few of its days made is theirs and not the
+week's. `bench.series` measures it on real series.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from pdmlib import stats
-from pdmlib.analysis.compare.weeks import LEAD, LEAD_DAYS, WEEK, Weeks, lead_of, mean, scatter_of
+from pdmlib.analysis.compare.weeks import LEAD, LEAD_DAYS, PLENTY, WEEK, Weeks, lead_of, mean, scatter_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Trend
 from pdmlib.phases.window import Window
@@ -35,6 +36,9 @@ ENOUGH_EVENTS = 10  # below it the interval of a ratio reaches from a half to do
 SURELY_DUE = 5.0  # of what is usual: none at all where so many are due is chance in under 1 % (e^-5)
 PRACTICAL_PCT = 10.0  # a smaller change matters to nobody, however sure it is
 OLD = timedelta(days=7)  # a baseline that ended longer ago says so
+# A change lasts where days with two thirds of what is usual have half of it: news comes on a day or two. On the
+# five real series up to two thirds of the false arrows go, and next to no true ones (docs/proof.md).
+MOST_DAYS, HALF_OF_IT = 2 / 3, 0.5
 HALF_A_WEEK = 0.5  # of what is usual: a week of which less is known has no total
 DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
@@ -53,6 +57,7 @@ class Baseline:
         freedom: degrees of freedom of the dispersion.
         spread, spread_freedom: standard deviation of a single value and its degrees of freedom.
         weeks: what each week before held, and how they differ.
+        now: what each of several judged buckets holds, in the order of `values`; empty where that is not told.
     """
 
     kind: Kind
@@ -65,6 +70,7 @@ class Baseline:
     spread: float = math.nan
     spread_freedom: int = 0
     weeks: Weeks = field(default_factory=lambda: Weeks())
+    now: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,8 +171,12 @@ def _weekly(
     return replace(found, weeks=weeks, expected=weeks.expected, exposure=weeks.exposure)
 
 
-def together(parts: Sequence[Baseline]) -> Baseline:
-    """The baseline of a sum over several judged buckets; none as soon as one of them has none."""
+def together(parts: Sequence[Baseline], now: Iterable[float] = ()) -> Baseline:
+    """The baseline of a sum over several judged buckets; none as soon as one of them has none.
+
+    Args:
+        now: what each of the buckets holds; without it nobody can say whether most of them changed.
+    """
     bare = next((part for part in parts if part.expected is None), None)
     if not parts or bare:
         return bare or Baseline("none", (), "no baseline: nothing to compare")
@@ -194,6 +204,7 @@ def together(parts: Sequence[Baseline]) -> Baseline:
         weeks=weeks,
         dispersion=spread / weight if weight else math.nan,
         freedom=_joint_freedom([(e * p.dispersion, p.freedom) for e, p in known]),
+        now=tuple(now),
     )
 
 
@@ -292,15 +303,36 @@ def _of_weeks(current: float, base: Baseline, better: str, practical_pct: float,
         better=better,
         practical_pct=practical_pct,
     )
-    earlier = seen.trend is not Trend.FLAT and weeks.lead * away > 0 and abs(weeks.lead) >= LEAD * abs(away)
     reason = "; ".join(part for part in (seen.reason, weeks.words) if part)
-    if not earlier:
+    other = "" if seen.trend is Trend.FLAT else _began_before(weeks, away) or _of_few_days(base, away)
+    if not other:
         said, colon, judged = seen.words.partition(":")
         drift = f" ({weeks.words})" if weeks.words and seen.trend is not Trend.FLAT else ""
         return replace(seen, reason=reason, words=f"{said}{drift}{colon}{judged}")
-    began = f"the last {LEAD_DAYS} days before the deployment were already {100 * math.expm1(weeks.lead):+.0f} %"
-    words = f"{seen.words.partition(':')[0]}; it began before: {began}"
-    return replace(seen, trend=Trend.FLAT, reason=f"{reason}; {began}", words=words)
+    words = f"{seen.words.partition(':')[0]}; {other}"
+    return replace(seen, trend=Trend.FLAT, reason=f"{reason}; {other}", words=words)
+
+
+def _began_before(weeks: Weeks, away: float) -> str:
+    """That the last days before the deployment had half of a change already; empty where they had not."""
+    if weeks.lead * away <= 0 or abs(weeks.lead) < LEAD * abs(away):
+        return ""
+    return (
+        f"it began before: the last {LEAD_DAYS} days before the deployment were already"
+        f" {100 * math.expm1(weeks.lead):+.0f} %"
+    )
+
+
+def _of_few_days(base: Baseline, away: float) -> str:
+    """That a few days made a change; empty where most have it, or days hold too little to tell."""
+    days = [(n, usual) for n, usual in zip(base.now, base.values, strict=False) if not math.isnan(n)]
+    total = sum(usual for _, usual in days)
+    if total < PLENTY * len(days):
+        return ""
+    changed = [u for n, u in days if u and math.log(max(n, 0.5) / u) / away >= HALF_OF_IT]
+    if not days or sum(changed) >= MOST_DAYS * total:
+        return ""
+    return f"{len(changed)} of its {len(days)} days made that, so that no lasting change is seen"
 
 
 def level_change(

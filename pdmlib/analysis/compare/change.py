@@ -31,7 +31,8 @@ def weeks_before(case: Case, count: Callable[[Case], float | None]) -> Baseline:
         found = count(case.at(window))
         return math.nan if found is None else found
 
-    return together([_before(case, piece, value) for piece in _pieces(case.window)])
+    pieces = _pieces(case.window)
+    return together([_before(case, piece, value) for piece in pieces], now=map(value, pieces))
 
 
 def _pieces(window: Window) -> list[Window]:

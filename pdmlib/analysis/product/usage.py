@@ -103,8 +103,8 @@ def _same_hours(zone: ZoneInfo, span: Window, start: time, end: time | None) -> 
 
 def change_of(case: Case, feature: Feature, found: Amounts) -> Change:
     """The amount of the window against the same weekdays and hours before the deployment."""
-    parts = [day.window.clip(case.window) for day in local_days(case)]
-    base = together([expected(case, found, part) for part in parts if part.seconds > 0])
+    parts = [part for day in local_days(case) if (part := day.window.clip(case.window)).seconds > 0]
+    base = together([expected(case, found, part) for part in parts], now=map(found.within, parts))
     practical = case.site.practical_pct.get(f"feature_{feature.name}", PRACTICAL_PCT)
     return change(found.within(case.window), base, "higher", practical_pct=practical, looks=case.scope.phase.looks)
 

@@ -22,10 +22,10 @@ def of(*totals: float, lead: float = 0.0) -> Baseline:
     return Baseline("weekday", totals, "four weeks", expected=weeks.expected, exposure=weeks.exposure, weeks=weeks)
 
 
-def week_of(case: Case, levels: tuple[float, ...]) -> Baseline:
+def week_of(case: Case, levels: tuple[float, ...], now: tuple[float, ...] = (), daily: int = 1000) -> Baseline:
     """The baseline of seven days: 1000 on each day of the four weeks before, times the level of its week."""
-    history = [(d.window, 1000 * levels[n // 7]) for n, d in enumerate(BEFORE)]
-    return together([baseline(case, history, d.window) for d in WEEK])
+    history = [(d.window, daily * levels[n // 7]) for n, d in enumerate(BEFORE)]
+    return together([baseline(case, history, d.window) for d in WEEK], now=now)
 
 
 def test_rule_18b_the_interval_of_four_equal_weeks_is_students_on_the_usual_spread() -> None:
@@ -67,6 +67,34 @@ def test_growth_that_began_before_the_deployment_is_not_the_deployments() -> Non
     assert seen.trend == "flat"
     assert "began before" in seen.words and "-15 %" in seen.reason
     assert change(750, of(1000, 1000, 1000, 1000, lead=math.log(1.2))).trend == "down"
+
+
+EQUAL = (1.0, 1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("now", "trend", "said"),
+    [
+        pytest.param((1400,) * 7, "up", "40 % more", id="every day of the week"),
+        pytest.param((1000, 1300, 1500, 1500, 1500, 1500, 1500), "up", "40 % more", id="six of seven"),
+        pytest.param((1000, 1000, 2900, 1900, 1000, 1000, 1000), "flat", "2 of its 7 days", id="two days of news"),
+        pytest.param((1000, 1000, 1000, 1000, 100, 100, 100), "flat", "3 of its 7 days", id="the last three days"),
+    ],
+)
+def test_a_change_that_a_few_days_made_is_theirs_and_not_the_weeks(
+    now: tuple[float, ...], trend: str, said: str
+) -> None:
+    """Of equal days five are 71 % of the week and four 57 %: two thirds lie between."""
+    seen = change(sum(now), week_of(CASE, EQUAL, now))
+    assert seen.trend == trend
+    assert said in seen.words
+    assert change(sum(now), week_of(CASE, EQUAL)).trend != "flat"
+
+
+def test_days_that_hold_little_do_not_speak_against_a_change() -> None:
+    """Of days of 100 requests 95 % lie within 20 %, so that some show no change of a fifth where there is one."""
+    now = (65, 65, 65, 65, 95, 95, 95)
+    assert change(sum(now), week_of(CASE, EQUAL, now, daily=100)).trend == "down"
 
 
 def test_days_of_maintenance_are_no_baseline_unless_the_judged_day_has_as_much() -> None:
