@@ -27,7 +27,7 @@ NEEDS: Mapping[str, tuple[Need, ...]] = {
     "sentry": (
         Need(
             "latencies routes error_counts uptime",
-            "`org:read`, `event:read`: events, time series",
+            "`org:read`: events, time series",
             "no response times, no error counts",
         ),
         Need(

@@ -168,6 +168,21 @@ def test_hours_cover_the_baseline_and_the_window_and_minutes_their_edges() -> No
     assert ("2025-03-10T14:00:00Z", "2025-03-10T15:00:00Z") in minutes
 
 
+def test_where_minutes_are_refused_the_hour_is_asked_for_as_a_whole() -> None:
+    """A plan may keep no minutes: its hours still tell how many requests came and how long they took."""
+
+    def hours_only(call: Call) -> Reply:
+        refused = "minutes" in json.loads(call.body)["granularity"]
+        return Reply({"error": {"message": "granularity is too fine"}}, 400) if refused else query(call)
+
+    found, _ = collected(routed(routes(**{"/v2/observability/query": hours_only})), "hour1")
+    assert found["gaps"].empty
+    counts, times, window = found["request_counts"], found["latencies"], the_scope("hour1").window
+    hour = counts[(counts["at"] == window.start) & counts["route"].isna()]
+    assert (hour["interval_s"].tolist(), hour["requests"].tolist()) == ([3600.0], [7.0])
+    assert 120.5 in set(times.loc[(times["start"] == window.start) & (times["end"] == window.end), "p95_ms"])
+
+
 def test_a_query_names_owner_project_and_environment() -> None:
     _, server = usual()
     asked = json.loads(server.asked("/v2/observability/query")[0].body)

@@ -253,7 +253,9 @@ def statistics_epoch(between: Between) -> Iterator[Row]:
             "value": full,
             "unit": "% full",
             "threshold": "< 90 %, nothing evicted",
-            "evidence": f"entries were evicted {evicted:.0f} times",
+            "evidence": f"entries were evicted {counted(evicted, 'time')}"
+            if evicted
+            else f"{entries:,.0f} of {most:,.0f} entries are in use; a full table evicts the rarest",
             "action": "Raise pg_stat_statements.max",
         }
 

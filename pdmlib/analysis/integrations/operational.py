@@ -89,7 +89,8 @@ def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
     alone = not _is_asked(case, name) and name in checked(case)
     source = "postgres" if alone else name
-    causes = "; ".join(cause.words for cause in causes_of(case, name))
+    quiet = [stopped.findings(case)[name].said or ""] if name in stopped.findings(case) else []
+    causes = "; ".join([*(cause.words for cause in causes_of(case, name)), *quiet])
     if causes:
         return Measurement(State.MEASURED, ISSUES, causes, source=source, window=case.window, evidence=causes)
     doubts = "; ".join(dict.fromkeys(_doubts(case, name)))
@@ -103,7 +104,8 @@ def integration(case: Case, name: str) -> Measurement:
     if broken:
         return Measurement.missing(State.ERROR, broken, name)
     if not _heard(case, name):
-        return case.missing(name, "live", f"nothing was heard of {TITLES[name]} in the window")
+        never = stopped.unused(case).get(name, f"nothing was heard of {TITLES[name]} in the window")
+        return case.missing(name, "live", never)
     return Measurement(
         State.MEASURED,
         OPERATIONAL,
@@ -146,9 +148,14 @@ def _titles(case: Case) -> Mapping[str, str]:
 
 
 def _heard(case: Case, name: str) -> bool:
-    """Whether anything of the window speaks for the vendor: a state of now, or something it did."""
+    """Whether anything of the window speaks for the vendor: a state of now, or something it did.
+
+    An account that is active through which nothing ever went is no sign that the application can use it.
+    """
     if name == "sentry" and unheard(case):
         return False
+    if name in stopped.unused(case):
+        return len(_checks(case, name)) > 0
     states = case["vendor_states"]
     said = states[(states["vendor"] == name) & (states["kind"] != "key")]
     frame, column = _SIGNS_OF_LIFE[name]
@@ -324,7 +331,7 @@ def _still(case: Case, name: str) -> bool:
 
 def findings(case: Case) -> list[Finding]:
     """One for each integration with issues, one for disputes, and one for each stream that stopped."""
-    return [*_issues(case), *payments.findings(case), *stopped.findings(case)]
+    return [*_issues(case), *payments.findings(case), *stopped.findings(case).values()]
 
 
 def _issues(case: Case) -> Iterator[Finding]:

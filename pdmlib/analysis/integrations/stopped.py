@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pandas as pd
 
-from pdmlib.analysis.integrations import emails, messages, payments
-from pdmlib.frames.case import Case
+from pdmlib.analysis.integrations import messages, payments
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Priority, counted
 from pdmlib.phases.window import spoken
 
@@ -20,12 +20,12 @@ MINUTE, MANY_MINUTES = timedelta(minutes=1), 120  # more are told as hours
 
 
 class _Stream(NamedTuple):
-    """What comes all the time; `counts` has a row for each moment: at, amount."""
+    """What comes all the time through a vendor; `counts` has a row for each moment: at, amount."""
 
+    vendor: str
     name: str
     noun: str
     verb: str
-    reading: str
     counts: pd.DataFrame
     action: str
 
@@ -37,29 +37,31 @@ class _Silence(NamedTuple):
     due: float
 
 
-def findings(case: Case) -> Iterator[Finding]:
-    """One finding for each stream that stopped, dated by the last that came, or by the deployment right after."""
-    for stream in _streams(case):
-        found = _silence(stream.counts, case.scope.present.end)
-        if found is not None:
-            yield _told(case, stream, found)
+@once
+def findings(case: Case) -> Mapping[str, Finding]:
+    """Vendor -> its stream that stopped, dated by the last that came, or by the deployment right after."""
+    silences = ((stream, _silence(stream.counts, case.scope.present.end)) for stream in _streams(case))
+    return {stream.vendor: _told(case, stream, found) for stream, found in silences if found is not None}
+
+
+@once
+def unused(case: Case) -> Mapping[str, str]:
+    """Vendor -> that nothing ever went through it, so that nothing shows that it works."""
+    never = (s for s in _streams(case) if not s.counts[s.counts["at"] < case.window.end]["amount"].any())
+    return {s.vendor: f"no {s.noun} is known, so that nothing shows that it works" for s in never}
 
 
 def _streams(case: Case) -> Iterator[_Stream]:
     if (paid := payments.moments(case)) is not None:
         check = "Try to pay as a customer does"
-        yield _Stream(
-            "payments", "payment", "attempted", reading=payments.FAILURES, counts=_single(paid), action=check
-        )
+        yield _Stream("stripe", "payments", "payment", "attempted", counts=_single(paid), action=check)
     if (sent := messages.moments(case)) is not None:
         check = "Look at what sends text messages: a job, a queue, its key"
-        yield _Stream(
-            "sms", "text message", "sent", reading=messages.FAILED.id, counts=_single(sent), action=check
-        )
+        yield _Stream("twilio", "sms", "text message", "sent", counts=_single(sent), action=check)
     if case.answered("resend", "email_counts"):
         counts = case["email_counts"][["at", "sent"]].rename(columns={"sent": "amount"}).fillna({"amount": 0})
         check = "Look at what sends emails: a job, a queue, its key"
-        yield _Stream("email", "email", "sent", reading=emails.FAILED.id, counts=counts, action=check)
+        yield _Stream("resend", "email", "email", "sent", counts=counts, action=check)
 
 
 def _single(at: pd.Series) -> pd.DataFrame:
@@ -93,7 +95,7 @@ def _told(case: Case, stream: _Stream, found: _Silence) -> Finding:
         id=f"{stream.name}:stopped",
         title=f"No {stream.noun} since {since}",
         priority=Priority.P1,
-        reading=stream.reading,
+        reading=payments.FAILURES if case.site.source(stream.vendor) is None else f"integration_{stream.vendor}",
         evidence=f"No {stream.noun} was {stream.verb} for {_lasting(found.length)}; before that never for more "
         f"than {_lasting(found.longest)}, and about {found.due:,.0f} were due.",
         action=stream.action,

@@ -7,18 +7,19 @@ functions alone; static answers have none.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from pdmlib.errors import SourceError
 from pdmlib.frames.frame import frame
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso
 from pdmlib.sources import threads
 from pdmlib.sources.specifications import vercel as said
-from pdmlib.sources.vercel.platform import HOUR, MINUTE, Platform, milliseconds, spans
+from pdmlib.sources.vercel.platform import HOUR, MINUTE, TOO_SMALL, Platform, milliseconds, spans
 
 REQUESTS = "vercel.request.count"
 DURATIONS = (
@@ -39,7 +40,7 @@ def metrics_of(platform: Platform, scope: Scope) -> list[threads.Part]:
     return [
         *(("request_counts:baseline", partial(_requests, platform, w, HOUR)) for w in _hours_before(scope)),
         *(("request_counts", partial(_requests, platform, w, HOUR)) for w in _hours_since(scope)),
-        *(("request_counts", partial(_requests, platform, w, MINUTE)) for w in _edges(scope)),
+        *(("request_counts", partial(_edge, platform, w)) for w in _edges(scope)),
         *((f"routes:{iso(w.start)}", partial(_requests_by_route, platform, w)) for w in routed),
         *((threads.named(scope, "latencies", w), partial(_latency, platform, w, scope)) for w in every),
         *((f"routes:{iso(w.start)}", partial(_latency_by_route, platform, w)) for w in routed),
@@ -84,13 +85,28 @@ def _requests(platform: Platform, window: Window, bucket: timedelta) -> threads.
     counted = sum(one.value or 0 for _, one in cells)
     lost = counted < WHOLE * sum(one.value or 0 for one in totals)
     if totals and (lost or any((at - window.start) % bucket for at, _ in cells)):
-        whole = [_counted(one, window.start, window.seconds) for one in totals]
-        return {"request_counts": frame("request_counts", whole)}
+        return _whole(totals, window)
     rows = [
         _counted(one, at, bucket.total_seconds())
         for at, one in cells
         if window.start <= at and at + bucket <= window.end
     ]
+    return {"request_counts": frame("request_counts", rows)}
+
+
+def _edge(platform: Platform, window: Window) -> threads.Frames:
+    """Requests by minutes; of the window as a whole where a plan refuses buckets as small as that."""
+    try:
+        return _requests(platform, window, MINUTE)
+    except SourceError as error:
+        if not error.reason.startswith(TOO_SMALL):
+            raise
+    summary, _ = platform.query(REQUESTS, "sum", window, by=("http_status",))
+    return _whole(said.Requests.each(summary, platform.unclear), window)
+
+
+def _whole(totals: Iterable[said.Requests], window: Window) -> threads.Frames:
+    rows = [_counted(one, window.start, window.seconds) for one in totals]
     return {"request_counts": frame("request_counts", rows)}
 
 

@@ -23,6 +23,7 @@ PAGES = 20
 LIMIT = 1000  # groups; the command line asks for 10, and the most that is answered is not stated
 SMALLEST = ((HOUR, MINUTE), (12 * HOUR, 5 * MINUTE), (3 * DAY, HOUR), (30 * DAY, 4 * HOUR))
 METRICS = "/v2/observability"
+TOO_SMALL = "400"  # how a bucket is refused that is smaller than allowed: a bad request, as no plan is named
 
 
 def block_of(site: Site) -> Vercel:
@@ -142,22 +143,28 @@ class Platform:
             "scope": {"type": "project", "ownerId": self._owner(), "projectIds": [self.project_id]},
             "startTime": iso(window.start),
             "endTime": iso(window.end),
-            "granularity": _granularity(bucket or _smallest(window)),
             "groupBy": list(by),
             "filter": f"environment eq '{self.block.environment}'",
             "limit": LIMIT,
         }
-        try:
-            body = self.api.post(f"{METRICS}/query", asked, self.team).json()
-        except SourceError as error:
-            if error.reason.startswith(("402", "403")):
-                self.denied.append(error)
-            raise
+        body = self._answered(asked, _smallest(window) if bucket is None else bucket, whole=bucket is None)
         summary = entries("vercel", body, "summary")
         if len(summary) >= LIMIT:
             raise SourceError("vercel", f"more than {LIMIT:,} groups of {metric}, some were left off")
         key = f"{metric.replace('.', '_')}_{aggregation}"
         return _renamed(summary, key), _renamed(entries("vercel", body, "data"), key)
+
+    def _answered(self, asked: dict[str, Any], bucket: timedelta, whole: bool) -> Any:
+        """The answer; for the whole of a window also with buckets of hours, where smaller ones are refused."""
+        try:
+            cut = {**asked, "granularity": _granularity(bucket)}
+            return self.api.post(f"{METRICS}/query", cut, self.team).json()
+        except SourceError as error:
+            if whole and bucket < HOUR and error.reason.startswith(TOO_SMALL):
+                return self._answered(asked, HOUR, whole)
+            if error.reason.startswith(("402", "403")):
+                self.denied.append(error)
+            raise
 
     def _owner(self) -> str:
         team = self.block.team or ""

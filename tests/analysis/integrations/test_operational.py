@@ -50,8 +50,27 @@ def status(case, name):
 WELL = {"vendor": "twilio", "kind": "account", "item": "AC1", "status": "active", "ok": True}
 
 
-def test_a_vendor_whose_account_is_well_is_operational():
-    assert status(a_case({"vendor_states": [WELL]}), "twilio") == "OPERATIONAL"
+def test_a_vendor_whose_account_is_well_and_who_did_something_before_the_window_is_operational():
+    sent = messages("delivered", at=DEPLOYED - 3 * HOUR)
+    assert status(a_case({"vendor_states": [WELL], "messages": sent}), "twilio") == "OPERATIONAL"
+
+
+NOTHING_EVER = {
+    "stripe": {},
+    "twilio": {"messages": messages("received", direction="inbound")},
+    "resend": {"email_counts": [a_count(0, 0)]},
+}
+
+
+@pytest.mark.parametrize("name", NOTHING_EVER)
+def test_an_account_that_is_well_through_which_nothing_ever_went_shows_nothing(name):
+    case = a_case({"vendor_states": [{**WELL, "vendor": name}], **NOTHING_EVER[name]})
+    found = operational.integration(case, name)
+    assert (found.state, found.value) == (State.NO_DATA, None)
+    assert found.reason.endswith("is known, so that nothing shows that it works")
+    tried = {"integration": name, "at": DEPLOYED + HOUR, "success": True}
+    checked = a_case({"vendor_states": [{**WELL, "vendor": name}], "integration_checks": [tried]})
+    assert status(checked, name) == "OPERATIONAL"
 
 
 def test_a_vendor_that_answered_but_did_nothing_in_the_window_is_unknown():
@@ -95,7 +114,7 @@ def test_a_disabled_webhook_is_an_issue_and_a_quota_alone_is_not(kind, expected)
         "status": "disabled",
         "ok": False,
     }
-    assert status(a_case({"vendor_states": [state]}), "stripe") == expected
+    assert status(a_case({"vendor_states": [state], "payments": [a_payment("a")]}), "stripe") == expected
 
 
 def test_states_of_now_say_nothing_of_a_window_that_ended_earlier():

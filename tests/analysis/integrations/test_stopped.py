@@ -38,7 +38,7 @@ STREAMS: dict[str, tuple[str, Row]] = {
 def found(name: str, moments: list[datetime], as_of: datetime = AS_OF) -> list[Finding]:
     table, row = STREAMS[name]
     case = a_case({table: [row(moment) for moment in moments]}, "day1", DEPLOYED, as_of)
-    return [one for one in stopped.findings(case) if one.id == name]
+    return [one for one in stopped.findings(case).values() if one.id == name]
 
 
 @pytest.mark.parametrize("name", STREAMS)
@@ -77,3 +77,6 @@ def test_that_nobody_pays_since_the_deployment_is_a_cause_with_an_action() -> No
     (cause,) = [cause for cause in verdict.causes if cause.id == "payments:stopped"]
     assert (cause.status, cause.priority, cause.action) == ("new", "P1", "Try to pay as a customer does")
     assert verdict.recommendation == "investigate"
+    (reading,) = [reading for reading in verdict.readings if reading.id == "integration_stripe"]
+    assert reading.value == "ISSUES" and "No payment has been attempted since" in str(reading.measurement.evidence)
+    assert not [cause for cause in verdict.causes if cause.id.startswith("integration:")]

@@ -266,7 +266,8 @@ OWN, STAGING = "https://shop.example/api/hooks", "https://staging.shop.example/a
 def test_endpoints_of_one_path_are_judged_by_the_sites_own_host(
     own: str, staging: str, value: str, order: int
 ) -> None:
-    found = told(webhook_endpoints=[hook(1, f"{OWN}?k=v", own), hook(2, STAGING, staging)][::order])
+    hooks = [hook(1, f"{OWN}?k=v", own), hook(2, STAGING, staging)][::order]
+    found = told(charges=[charge(1, "2025-03-04T14:00")], webhook_endpoints=hooks)
     assert found.readings["integration_stripe"].value == value
     assert "k=v" not in found.note("Stripe")
 
@@ -277,13 +278,12 @@ def test_hosts_that_the_site_does_not_name_are_judged_when_they_agree_and_asked_
     )
     assert agreed.readings["integration_stripe"].value == "ISSUES"
     mixed = [hook(1, "https://a.example/h", "disabled"), hook(2, "https://b.example/h", "enabled")]
-    found = told(webhook_endpoints=mixed)
+    paid = [charge(1, "2025-03-04T14:00")]
+    found = told(charges=paid, webhook_endpoints=mixed)
     assert found.readings["integration_stripe"].status is Status.UNKNOWN
     assert found.case["not_understood"]["mend"].tolist() == ["sources: {stripe: {webhook_hosts: [b.example]}}"]
-    assert (
-        told(webhook_endpoints=mixed, webhook_hosts=["b.example"]).readings["integration_stripe"].value
-        == "OPERATIONAL"
-    )
+    named = told(charges=paid, webhook_endpoints=mixed, webhook_hosts=["b.example"])
+    assert named.readings["integration_stripe"].value == "OPERATIONAL"
 
 
 def test_an_unknown_state_of_an_endpoint_or_account_is_not_well() -> None:
@@ -339,7 +339,8 @@ def test_a_payout_that_the_bank_sent_back_days_later_is_an_issue_until_one_arriv
     """Stripe: a bank returns a payout within five business days; the day of the deployment is the 4th."""
     payouts = [{**REFUSED, "created": epoch("2025-02-27T12:00")}]
     payouts = payouts if later is None else [{**later, "created": epoch("2025-03-01T12:00")}, *payouts]
-    assert told(payouts=payouts).readings["integration_stripe"].value == value
+    paid = [charge(1, "2025-03-04T14:00")]
+    assert told(charges=paid, payouts=payouts).readings["integration_stripe"].value == value
 
 
 def test_the_next_dispute_to_answer_is_told_beside_one_that_is_too_late() -> None:
