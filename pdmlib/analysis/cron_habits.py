@@ -21,7 +21,7 @@ LONGER, MATTERS_S = 5, 10
 
 
 def findings(case: Case) -> list[Finding]:
-    """One finding for each job that is started again where it ended well, and one for each that became far longer."""
+    """One finding for each job that is started again though it ended well, and one for each that became longer."""
     if case.site.cron is None or cron.unreadable(case):
         return []
     runs = cron.runs_known(case)
@@ -40,22 +40,23 @@ def _twice(case: Case, job: Job, runs: pd.DataFrame) -> Iterator[Finding]:
     row = places[gaps == gaps.max()]
     if len(row) < FEWEST or row.index[-1] < case.window.start:
         return
-    since, last = row.index[0].to_pydatetime(), row.index[-1].to_pydatetime()
+    since = row.index[0].to_pydatetime()
+    began = spoken(since, case.site.zone)
     due = len(times) - int(row.iloc[0])
     yield Finding(
         id=f"cron:{job.name}:twice",
         title=f"{job.name} runs more than once at a time that it is due",
         priority=Priority.P1,
         reading="cron_runs_expected",
-        evidence=f"{len(row)} of {counted(due, 'expected run')} of {job.name} since {spoken(since, case.site.zone)} "
-        f"had a further run, though the first had ended well.",
+        evidence=f"{len(row)} of {counted(due, 'expected run')} of {job.name} since {began} had a further run, "
+        "though the first had ended well.",
         action="Find out what else starts it: a second scheduler, or a caller that tries again",
         becomes_green="it runs once each time that it is due",
         since=since,
         active=len(times) - 1 - int(row.iloc[-1]) <= SKIPPED,
         value=len(row),
         threshold="0",
-        said=f"The job {job.name} has run more than once each time since {spoken(since, case.site.zone)}",
+        said=f"The job {job.name} has run more than once each time since {began}",
     )
 
 

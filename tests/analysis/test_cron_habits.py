@@ -1,4 +1,4 @@
-"""Jobs that two schedulers start, and jobs that take many times as long, with times and lengths counted by hand."""
+"""Jobs that two schedulers start, and jobs that take many times as long; times and lengths counted by hand."""
 
 from datetime import timedelta
 from typing import Any
