@@ -207,7 +207,14 @@ def verification(case: Case, measured: Measured, known: Mapping[str, Metric]) ->
     after, before = case.scope.after, case.scope.before
     if not after.seconds:
         return [
-            {"metric": "all", "unit": "", "during": None, "after": None, "normal": None, "test": "nothing has passed since"}
+            {
+                "metric": "all",
+                "unit": "",
+                "during": None,
+                "after": None,
+                "normal": None,
+                "test": "nothing has passed since",
+            }
         ]
     return [
         _verified(case.at(after), known[name], *(measured(name, w) for w in (before, case.window, after)))
