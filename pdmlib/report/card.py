@@ -209,7 +209,7 @@ def _state(verdict: Verdict, cause: Cause) -> str:
     if cause.waits:
         return "there before the deployment"
     if not since:
-        return ""
+        return "over" if cause.status is CauseStatus.RECOVERED else ""
     began = f"began with {since}" if since == WITH_IT else f"began {since}"
     return f"{began}, over" if cause.status is CauseStatus.RECOVERED else f"since {since}"
 

@@ -104,7 +104,7 @@ def good(verdict: Verdict) -> list[str]:
 def highlights(verdict: Verdict) -> list[str]:
     """What went well and what did not, each as one line of facts."""
     bad = [
-        f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
+        f"⚠️ {cause.sentence}{'; it is over' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and not cause.waits
     ]
