@@ -260,6 +260,13 @@ class Reading:
         """The measured value, None when unknown."""
         return self.measurement.value
 
+    @property
+    def why(self) -> str:
+        """The reason, with the source that could not be read where the reason does not name it."""
+        source, reason = self.measurement.source or "", self.reason or ""
+        unread = self.measurement.state is State.ERROR and source and source not in reason
+        return f"{source}: {reason}" if unread else reason
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -37,6 +37,15 @@ def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, t
     assert number(value, unit) == text
 
 
+def test_what_could_not_be_read_names_its_source_once() -> None:
+    lost = Measurement(State.ERROR, reason="503: Service Unavailable", source="supabase")
+    named = replace(lost, reason="supabase: 503")
+    said = [
+        Reading("r", "R", "", "s", Status.UNKNOWN, "", found, reason=found.reason).why for found in (lost, named)
+    ]
+    assert said == ["supabase: 503: Service Unavailable", "supabase: 503"]
+
+
 def test_hostile_text_becomes_plain_text_in_markdown() -> None:
     text = str(markdown(HOSTILE))
     assert "<img" not in text

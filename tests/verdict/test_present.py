@@ -638,6 +638,19 @@ def test_an_incident_of_days_ago_is_told_in_the_past_tense(so_late: int, said: s
     assert said in card_of(verdict).sentence
 
 
+def test_what_is_measured_without_a_count_is_held_against_normal_without_one() -> None:
+    """The platform gives percentiles and no number of requests: 700 ms before and after, 3,000 in the hour."""
+    site, deployed = a_site(), END - timedelta(days=3)
+    scope = incident_scope(site.zone, deployed, Window(END - HOUR, END), END + HOUR)
+    spans = [(scope.before.start, deployed, 700.0), (END - HOUR, END, 3000.0), (END, END + HOUR, 700.0)]
+    rows = [timed(*span) | {"source": "vercel", "samples": None} for span in spans]
+    case = a_case({"latencies": rows}, site=site, as_of=END + HOUR)
+    found = judge(Case(site, scope, case.collection, scope.window)).tables["verification"]
+    assert [row["test"] for row in found if row["metric"] == "Response time p95"] == [
+        "700 ms; normal is up to 770 ms, 10 % above 700 ms before"
+    ]
+
+
 @pytest.mark.parametrize("hours", [5, 31, 48])
 def test_what_began_days_ago_is_dated_by_its_hour_and_not_by_its_day(hours: int) -> None:
     """The average as the peak: one step from 20 to 90 %, in samples of five minutes."""

@@ -17,7 +17,7 @@ from pdmlib.analysis.availability.uptime import name_of, pooled
 from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Measurement, Reading, State, Status, significant
+from pdmlib.frames.readings import Measurement, Reading, State, Status, aside, counted, significant
 from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso, parse_time
 
@@ -139,7 +139,7 @@ def impact(case: Case, measured: Measured) -> list[dict[str, Any]]:
 
 
 def _impact(what: str, value: Any, reason: str | None) -> dict[str, Any]:
-    return {"what": what, "value": f"not measured: {reason}" if value is None else value}
+    return {"what": what, "value": f"not measured{aside(reason) if reason else ''}" if value is None else value}
 
 
 def _budget(case: Case, down: Measurement) -> str | None:
@@ -194,7 +194,7 @@ def _criterion(reading: Reading | None, text: str) -> dict[str, Any]:
         return {
             "criterion": text,
             "holds": None,
-            "evidence": reading.reason if reading else "not part of this report",
+            "evidence": reading.why if reading else "not part of this report",
         }
     evidence = reading.reason or reading.measurement.evidence or f"{reading.value} {reading.unit}"
     past = not reading.rollback and reading.status is Status.FAIL
@@ -242,11 +242,12 @@ def _verified(
         low, high = stats.rate_ratio(*counts[0], *counts[1])
         return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
     usual, now = float(before.value or 0), float(after.value or 0)
+    of = f" of {counted(after.samples, 'request')}" if after.samples else ""
     whole = after.low is not None and after.high is not None
     between = f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)" if whole else ""
     return row | {
         "normal": (now if after.low is None else after.low) <= usual * NORMAL,
-        "test": f"{now:.0f} ms{between} of {after.samples} requests; normal is up to {usual * NORMAL:.0f} ms, "
+        "test": f"{now:.0f} ms{between}{of}; normal is up to {usual * NORMAL:.0f} ms, "
         f"10 % above {usual:.0f} ms before",
     }
 
