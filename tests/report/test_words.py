@@ -37,13 +37,24 @@ def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, t
     assert number(value, unit) == text
 
 
+def a_reading(name: str, unit: str, found: Measurement) -> Reading:
+    return Reading(
+        name,
+        name,
+        unit,
+        section="stability",
+        status=Status.INFO,
+        target="",
+        measurement=found,
+        reason=found.reason,
+    )
+
+
 def test_what_could_not_be_read_names_its_source_once() -> None:
     lost = Measurement(State.ERROR, reason="503: Service Unavailable", source="supabase")
     named = replace(lost, reason="supabase: 503")
-    said = [
-        Reading("r", "R", "", "s", Status.UNKNOWN, "", found, reason=found.reason).why for found in (lost, named)
-    ]
-    assert said == ["supabase: 503: Service Unavailable", "supabase: 503"]
+    assert a_reading("up", "", lost).why == "supabase: 503: Service Unavailable"
+    assert a_reading("up", "", named).why == "supabase: 503"
 
 
 def test_hostile_text_becomes_plain_text_in_markdown() -> None:
@@ -213,8 +224,5 @@ def test_the_slide_of_the_systems_health_says_what_came_of_it(
     up: bool | None, minutes: float | None, outages: int | None, text: str
 ) -> None:
     values = {"app_up": (up, "bool"), "downtime_minutes": (minutes, "min"), "downtime_events": (outages, "count")}
-    found = [
-        Reading(name, name, unit, "stability", Status.INFO, "", Measurement(State.MEASURED, value))
-        for name, (value, unit) in values.items()
-    ]
+    found = [a_reading(name, unit, Measurement(State.MEASURED, value)) for name, (value, unit) in values.items()]
     assert messages.message(replace(judge(a_case()), readings=tuple(found)), "health") == text

@@ -240,7 +240,10 @@ def _verified(
     if metric.id == "error_rate_pct" and before.samples and after.samples:
         counts = [(float(m.value or 0) * m.samples / 100, float(m.samples)) for m in (after, before) if m.samples]
         low, high = stats.rate_ratio(*counts[0], *counts[1])
-        return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
+        return row | {
+            "normal": low <= 1,
+            "test": f"between {low:.2f} and {high:.2f} times the rate before, by its 95 % interval",
+        }
     usual, now = float(before.value or 0), float(after.value or 0)
     of = f" of {counted(after.samples, 'request')}" if after.samples else ""
     whole = after.low is not None and after.high is not None
