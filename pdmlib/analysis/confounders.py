@@ -88,8 +88,8 @@ def _traffic(case: Case) -> Iterator[str]:
 def _vendors(case: Case) -> Iterator[str]:
     states = case["vendor_states"]
     bad = states[(states["kind"] == "service") & (states["ok"] == False)]  # noqa: E712
-    for vendor, item, status in zip(bad["vendor"], bad["item"], bad["status"], strict=True):
-        yield f"{vendor} reports {item} as {status}"
+    for (vendor, status), same in bad.groupby(["vendor", "status"], sort=False, dropna=False):
+        yield f"{vendor} reports {', '.join(same['item'])} as {status}"
 
 
 def _days(case: Case) -> Iterator[str]:

@@ -17,10 +17,11 @@ class Began(NamedTuple):
     """When what is broken at present began.
 
     Attributes:
+        moment: None where it began before what is known.
         usual: it was as bad all the time before the deployment that is known.
     """
 
-    moment: datetime
+    moment: datetime | None
     usual: bool = False
 
 

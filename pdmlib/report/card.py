@@ -150,6 +150,9 @@ def _sentence(verdict: Verdict) -> str:
     if over and verdict.status is not ReportStatus.GREEN:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
+        if verdict.case.scope.phase.named_window:
+            held = "no limit was surely broken" if _perhaps_beyond(verdict) else "every limit held"
+            return f"{head}. No incident was found in this window, and {held}."
         holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
         return f"{head}. {holds}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
@@ -206,7 +209,7 @@ def _state(verdict: Verdict, cause: Cause) -> str:
     if cause.waits:
         return "there before the deployment"
     if not since:
-        return ""
+        return "over" if cause.status is CauseStatus.RECOVERED else ""
     began = f"began with {since}" if since == WITH_IT else f"began {since}"
     return f"{began}, over" if cause.status is CauseStatus.RECOVERED else f"since {since}"
 

@@ -29,6 +29,22 @@ def _beside(r: Reading) -> str:
     return f" (usual {words.number(round(base), r.unit)})" if base else ""
 
 
+def _health(verdict: Verdict) -> str:
+    """Whether it is up now, and how long it was not."""
+    up, down, times = (verdict.reading(name) for name in ("app_up", "downtime_minutes", "downtime_events"))
+    now = (
+        words.as_word(up, "Up now", "Down now")
+        if up and up.value is not None
+        else "Not known whether it is up now"
+    )
+    if down is None or down.value is None:
+        return f"{now}; how long it was down is not known"
+    if not down.value:
+        return f"{now}, and never down in this window"
+    outages = f" in {counted(float(times.value), 'outage')}" if times and times.value else ""
+    return f"{now}; down for {words.shown(down)}{outages}"
+
+
 def _causes(verdict: Verdict) -> str:
     counts = Counter(cause.priority for cause in verdict.causes if cause.status is not CauseStatus.RECOVERED)
     over = len(verdict.causes) - counts.total()
@@ -97,6 +113,7 @@ def _assessment(verdict: Verdict) -> str:
 
 
 MESSAGES: Mapping[str, Callable[[Verdict], str]] = {
+    "health": _health,
     "causes": _causes,
     "feature_adoption": _adoption,
     "routes": _routes,

@@ -86,11 +86,12 @@ def card_markdown(card: Mapping[str, Any]) -> str:
 
 def good(verdict: Verdict) -> list[str]:
     """What went well, each as one line of facts."""
+    missed = verdict.reading("cron_runs_missed")
+    ran = ("cron_runs_failed",) if missed and missed.status is Status.PASS else ()
     lines = [
         f"✓ {r.title}: {words.number(r.value, r.unit)} (target {words.target(r)})"
         for r in verdict.readings
-        if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", "cron_runs_failed")
-        and r.status is Status.PASS
+        if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", *ran) and r.status is Status.PASS
     ]
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
@@ -103,7 +104,7 @@ def good(verdict: Verdict) -> list[str]:
 def highlights(verdict: Verdict) -> list[str]:
     """What went well and what did not, each as one line of facts."""
     bad = [
-        f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
+        f"⚠️ {cause.sentence}{'; it is over' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and not cause.waits
     ]

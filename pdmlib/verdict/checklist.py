@@ -475,7 +475,7 @@ def _beyond(reading: Reading) -> str:
 def _unsure(box: Box, reading: Reading) -> str | None:
     """Why a reading leaves a box to a person; None when it does not."""
     if reading.status is Status.UNKNOWN:
-        return reading.reason or f"{reading.title} is not known"
+        return reading.why or f"{reading.title} is not known"
     found = reading.measurement
     if box.used:
         return None if reading.value else f"{reading.title}: none in the window"

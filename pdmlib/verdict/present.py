@@ -157,8 +157,11 @@ def _began(case: Case, looked: Window, metric: Metric) -> Began:
     return metric.began(case.at(looked)) or Began(_since(case, looked, metric))
 
 
-def _since(case: Case, looked: Window, metric: Metric) -> datetime:
-    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days."""
+def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
+    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days.
+
+    None where it goes back to the start of a window that begins after the deployment, and may be older.
+    """
     held, first, before = _holding(case, looked, metric), looked, None
     for window in _back(case, looked, metric.series):
         said = held(window)
@@ -167,6 +170,9 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime:
         elif said is False:
             before = window
             break
+    scope = case.scope
+    if before is None and not metric.series and scope.deployed_at < first.start <= scope.window.start:
+        return first.start if held(scope.previous) is False else None
     return _to_the_hour(held, first, before) if first.seconds > HOUR.total_seconds() else first.start
 
 

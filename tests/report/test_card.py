@@ -12,13 +12,15 @@ import nbformat
 import pytest
 
 from pdmlib.frames.readings import Finding, Priority
-from pdmlib.frames.states import Usage
+from pdmlib.frames.states import ReportStatus, Usage
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.report import html, page, tables
 from pdmlib.report.card import Told, card_of, lines
 from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
 CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
 
@@ -104,6 +106,14 @@ def test_an_outage_that_is_over_is_told_as_over() -> None:
     assert [c.since for c in told if c.said == "The application was down for 45 minutes"] == [
         "began Wed 5 Mar 04:00 CST, over"
     ]
+
+
+def test_a_window_of_the_past_in_which_nothing_happened_says_so() -> None:
+    window = Window(at("2025-03-04T19:00"), at("2025-03-04T20:00"))
+    scope = incident_scope(a_site().zone, DEPLOYED, window, WEEK_LATER)
+    case = a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER, [])})
+    verdict = replace(judge(replace(case, scope=scope, window=window)), status=ReportStatus.GREEN)
+    assert card_of(verdict).sentence == "GREEN. No incident was found in this window, and every limit held."
 
 
 def test_hostile_text_on_the_card_is_text() -> None:

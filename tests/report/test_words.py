@@ -22,6 +22,8 @@ HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00
     [
         (None, "ms", "not measured"),
         (0.0, "count", "0"),
+        (0.0042, "ms", "0.004 ms"),
+        (0.003, "% of requests", "0.003 % of requests"),
         (99.7651, "%", "99.77 %"),
         (1234.5, "ms", "1,234 ms"),
         (4.6, "USD", "4.60 USD"),
@@ -33,6 +35,26 @@ HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00
 )
 def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, text: str) -> None:
     assert number(value, unit) == text
+
+
+def a_reading(name: str, unit: str, found: Measurement) -> Reading:
+    return Reading(
+        name,
+        name,
+        unit,
+        section="stability",
+        status=Status.INFO,
+        target="",
+        measurement=found,
+        reason=found.reason,
+    )
+
+
+def test_what_could_not_be_read_names_its_source_once() -> None:
+    lost = Measurement(State.ERROR, reason="503: Service Unavailable", source="supabase")
+    named = replace(lost, reason="supabase: 503")
+    assert a_reading("up", "", lost).why == "supabase: 503: Service Unavailable"
+    assert a_reading("up", "", named).why == "supabase: 503"
 
 
 def test_hostile_text_becomes_plain_text_in_markdown() -> None:
@@ -187,3 +209,20 @@ def test_features_that_nobody_could_count_are_not_said_to_be_unused() -> None:
     unknown, used = ({"title": "Orders", "state": state} for state in (Usage.UNKNOWN, Usage.USED))
     assert said("feature_adoption", [unknown] * 10) == "Not known whether 10 features are used"
     assert said("feature_adoption", [unknown, used]) == "1 of 2 features used as expected, 1 not known"
+
+
+@pytest.mark.parametrize(
+    ("up", "minutes", "outages", "text"),
+    [
+        (True, 0.0, 0, "Up now, and never down in this window"),
+        (True, 25.0, 1, "Up now; down for 25 min in 1 outage"),
+        (False, 40.0, 2, "Down now; down for 40 min in 2 outages"),
+        (None, None, None, "Not known whether it is up now; how long it was down is not known"),
+    ],
+)
+def test_the_slide_of_the_systems_health_says_what_came_of_it(
+    up: bool | None, minutes: float | None, outages: int | None, text: str
+) -> None:
+    values = {"app_up": (up, "bool"), "downtime_minutes": (minutes, "min"), "downtime_events": (outages, "count")}
+    found = [a_reading(name, unit, Measurement(State.MEASURED, value)) for name, (value, unit) in values.items()]
+    assert messages.message(replace(judge(a_case()), readings=tuple(found)), "health") == text

@@ -569,7 +569,9 @@ def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_l
 
 
 @pytest.mark.parametrize("phase", ["hour1", *slowly("daily", "week1")])
-@pytest.mark.parametrize(("left", "said"), [(0, "No requests come any more"), (1, "Only 1 requests a minute")])
+@pytest.mark.parametrize(
+    ("left", "said"), [(0, "No requests come any more"), (1, "Only 1 request a minute comes")]
+)
 def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said: str) -> None:
     """Thirty requests a minute in each of four weeks; since twenty minutes none, or one: probes find it well."""
     deployed = END - phase_named(phase).length
@@ -612,6 +614,41 @@ def test_what_is_sampled_by_the_hour_alone_is_dated_by_the_hour_and_not_by_the_l
     case = a_case({"latencies": [timed(*span) for span in spans]}, "hour1", END - HOUR, END)
     (alert,) = [alert for alert in judge(case).alerts if alert.id == "latency_p95_ms"]
     assert (alert.value, alert.since) == (4000.0, END - HOUR)
+
+
+@pytest.mark.parametrize(("earlier", "since"), [(700.0, END - HOUR), (3000.0, None)])
+def test_what_was_so_before_the_window_did_not_begin_with_it(earlier: float, since: datetime | None) -> None:
+    """An hour three days after the deployment is looked at on its own: the hour before it was as slow, or not."""
+    spans = [(END - HOUR, END, 3000.0), (END - 2 * HOUR, END - HOUR, earlier)]
+    site, deployed = a_site(), END - timedelta(days=3)
+    scope = incident_scope(site.zone, deployed, Window(END - HOUR, END), END)
+    case = a_case({"latencies": [timed(*span) for span in spans]}, site=site, as_of=END)
+    verdict = judge(Case(site, scope, case.collection, scope.window))
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "latency_p95_ms"]
+    assert alert.since == since
+
+
+@pytest.mark.parametrize(("so_late", "said"), [(0, "takes longer than"), (7, "took longer than")])
+def test_an_incident_of_days_ago_is_told_in_the_past_tense(so_late: int, said: str) -> None:
+    site, late = a_site(), END + timedelta(days=so_late)
+    scope = incident_scope(site.zone, END - timedelta(days=3), Window(END - HOUR, END), late)
+    spans = [(END - HOUR, END, 3000.0), (END, min(END + HOUR, late), 3100.0)]
+    case = a_case({"latencies": [timed(*span) for span in spans]}, site=site, as_of=late)
+    verdict = judge(Case(site, scope, case.collection, scope.window))
+    assert said in card_of(verdict).sentence
+
+
+def test_what_is_measured_without_a_count_is_held_against_normal_without_one() -> None:
+    """The platform gives percentiles and no number of requests: 700 ms before and after, 3,000 in the hour."""
+    site, deployed = a_site(), END - timedelta(days=3)
+    scope = incident_scope(site.zone, deployed, Window(END - HOUR, END), END + HOUR)
+    spans = [(scope.before.start, deployed, 700.0), (END - HOUR, END, 3000.0), (END, END + HOUR, 700.0)]
+    rows = [timed(*span) | {"source": "vercel", "samples": None} for span in spans]
+    case = a_case({"latencies": rows}, site=site, as_of=END + HOUR)
+    found = judge(Case(site, scope, case.collection, scope.window)).tables["verification"]
+    assert [row["test"] for row in found if row["metric"] == "Response time p95"] == [
+        "700 ms; normal is up to 770 ms, 10 % above 700 ms before"
+    ]
 
 
 @pytest.mark.parametrize("hours", [5, 31, 48])

@@ -172,7 +172,7 @@ def db_connections_refused(case: Case) -> Measurement:
     unread = _unread(case, "refusals")
     if unread is not None or not case.answered("supabase", "refusals"):
         return case.missing("supabase", "refusals", unread or "the server's log was not read")
-    least = "at least, " if case.collection.gap("supabase", "refusals:rest") else ""
+    least = "at least so many, " if case.collection.gap("supabase", "refusals:rest") else ""
     last = f"{least}the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
 
@@ -325,8 +325,7 @@ def db_cache_hit_pct(case: Case) -> Measurement:
         return case.missing("postgres", "database_gauges", why)
     if hits + reads < counters.FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:,.0f} blocks were asked for")
-    text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
-    value = counters.hit_share(hits, reads)
+    value, text = counters.hit_share(hits, reads), counters.from_disk(hits, reads)
     return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
 
 

@@ -80,7 +80,7 @@ def site_cost(case: Case, cost: Cost) -> Measurement:
         amount,
         currency=cost.currency,
         before=amount,
-        more=f"; {cost.amount:g} a {cost.per} by the site file",
+        more=f"; {cost.amount:g} {cost.currency} a {cost.per} by the site file",
     )
 
 

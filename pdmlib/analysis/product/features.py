@@ -255,12 +255,13 @@ def _broken(case: Case, feature: Feature, use: Use) -> Finding:
     days, rate = use.silence.days, 100 * (use.rate or 0)
     since = _silent_since(case, feature, days[0].window.start if days else case.window.start)
     day = spoken_day(since.astimezone(case.site.zone).date())
+    tried = next((f.title for f in case.site.features if f.name == feature.attempts), feature.attempts)
     return Finding(
         id=f"feature:{feature.name}:broken",
         title=f"{feature.title}: {use.attempts:g} attempts, none completed",
         priority=Priority.P1,
         reading=f"feature_{feature.name}",
-        evidence=f"{use.attempts:g} of {feature.attempts} and none of {feature.name} since {day}; before the "
+        evidence=f"{tried}: {use.attempts:g} since {day}, and none of {feature.title}; before the "
         f"deployment {rate:.1f} % were completed, so the chance of none is {_chance(use.chance or 0.0)}.",
         action=TEST,
         becomes_green=f"completions are counted again (now 0 of {use.attempts:g}; about "

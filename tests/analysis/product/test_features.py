@@ -202,7 +202,7 @@ def test_rule_10_attempts_without_completions_are_broken() -> None:
     assert (row(case, "sales")["state"], row(case, "sales")["abandoned"]) == ("broken", False)
     found = [f for f in features.findings(case) if f.priority is Priority.P1]
     assert [f.id for f in found] == ["feature:sales:broken"]
-    assert "50 of orders and none of sales since Wed 5 Mar" in found[0].evidence
+    assert "Orders: 50 since Wed 5 Mar, and none of Sales" in found[0].evidence
     assert "about 15 are usual" in found[0].becomes_green
 
 
