@@ -43,7 +43,7 @@ CALLED = {**TITLES, "vercel": "Vercel", "postgres": "PostgreSQL"}  # sources, as
 REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sources, by the history of their looks
 NAMED = 3  # sources that a sentence has room for
 WAIT = "Wait until enough were counted to tell"
-SHORT_HOURS = 3  # in which people count minutes
+SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
 
@@ -148,8 +148,8 @@ def _said(alert: Alert) -> str:
         return ""
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
-        return _traffic(alert, value.removesuffix(" per min"))
-    recent = f", {value} in the last {_long(alert.window)}" if alert.window else ""
+        return _traffic(alert, value)
+    recent = f", {value} in the last {how_long(alert.window)}" if alert.window else ""
     return MEANS.get(alert.id, "").format(value, recent=recent)
 
 
@@ -187,13 +187,15 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
         return f"{reading.title} {whole} so far, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
-    now, whole = (said.removesuffix(" per min") for said in (amount(alert.value, alert.unit), whole))
-    return f"{reading.title}: {now} in the last {_long(alert.window)}, {whole} over the whole window"
+    now, span = amount(alert.value, alert.unit), how_long(case.window)
+    return f"{reading.title}: {now} in the last {how_long(alert.window)}, {whole} in the {span} of this report"
 
 
-def _long(window: Window) -> str:
+def how_long(window: Window) -> str:
     """How long a window is, so that nobody takes its start for when something began."""
     hours = window.seconds / HOUR.total_seconds()
+    if hours > LONG_HOURS:
+        return amount(round(hours / 24), "days")
     return amount(round(60 * hours), "min") if hours < SHORT_HOURS else amount(round(hours), "h")
 
 
