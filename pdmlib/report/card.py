@@ -25,7 +25,7 @@ from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
 from pdmlib.verdict.causes import Cause, CauseStatus
 from pdmlib.verdict.status import NOT_READ
-from pdmlib.verdict.symptoms import how_long
+from pdmlib.verdict.symptoms import called, how_long
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
@@ -247,7 +247,7 @@ def _unknown(verdict: Verdict) -> str:
     """What was not read, not understood or not measured, the first of each by name."""
     case = verdict.case
     silent = [_unread(c) for c in case.collection.coverage if c.status is not Answer.OK]
-    unclear = [f"{row['source']} {row['item']} (not understood)" for row in verdict.not_understood]
+    unclear = [f"{called(row['source'])} {row['item']} (not understood)" for row in verdict.not_understood]
     deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.without)
     lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
     told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
@@ -259,7 +259,7 @@ def _unknown(verdict: Verdict) -> str:
 def _unread(row: Coverage) -> str:
     """A source that did not answer, and why; one that answered in part has its details under Sources."""
     why = "partly read" if row.status.heard else f"not read: {words.one_line(row.brief, MOST_REASON)}"
-    return f"{row.source}{aside(why)}"
+    return f"{called(row.source)}{aside(why)}"
 
 
 def _confidence(verdict: Verdict) -> str:

@@ -17,7 +17,7 @@ from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.phases.window import spoken_day
 from pdmlib.site.site import Site
 from pdmlib.verdict.status import MOST_PCT, WHOLE_PCT
-from pdmlib.verdict.symptoms import CALLED
+from pdmlib.verdict.symptoms import called
 
 
 class BoxState(StrEnum):
@@ -443,7 +443,7 @@ def _named(box: Box, reading: Reading, why: str) -> str:
     """A reason with what it is of, where neither it nor the box says so."""
     source = reading.measurement.source or ""
     unread = reading.measurement.state is State.ERROR and source not in why
-    subject = CALLED.get(source, source) if unread else reading.title
+    subject = called(source) if unread else reading.title
     alone = len(box.readings) == 1 and not box.readings[0].endswith("*") and not unread
     if alone or subject.lower() in why.lower() or (not unread and subject in box.text):
         return why

@@ -48,6 +48,11 @@ LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one se
 MUCH = 1.1  # times: less is the practical size of a change
 
 
+def called(source: str) -> str:
+    """A source's name inside a sentence."""
+    return CALLED.get(source, source)
+
+
 def symptoms_of(
     case: Case, metrics: Iterable[Metric], readings: Iterable[Reading], alerts: Iterable[Alert]
 ) -> list[Finding]:
@@ -209,15 +214,16 @@ def _with_value(reading: Reading, value: str) -> str:
 def _unread(case: Case, reading: Reading) -> Finding:
     asked = [c for c in case.collection.coverage if c.status is not Answer.NOT_CONFIGURED]
     silent = [c.source for c in asked if not c.status.heard]
+    named = [called(source) for source in silent]
     return Finding(
         id=reading.id,
         title="Not every source could be read",
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action=_look(silent, len(asked)),
+        action=_look(named, len(asked)),
         becomes_green="each source of the site file answers"
-        + (f" (now without: {_named(silent)})" if silent else ""),
+        + (f" (now without: {_named(named)})" if silent else ""),
         value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked), reading.reason or ""),
@@ -228,7 +234,7 @@ def _silent(case: Case, sources: list[str], asked: int, reason: str) -> str:
     """Who was silent, and when that was: nothing else tells since when."""
     if not sources:
         return _partly_read(case, reason)
-    named = _named([CALLED.get(source, source) for source in sources])
+    named = _named([called(source) for source in sources])
     who = "No source could" if len(sources) == asked else f"{named[:1].upper()}{named[1:]} could not"
     return f"{who} be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case, sources)}"
 
@@ -241,7 +247,7 @@ def _partly_read(case: Case, reason: str) -> str:
     odd = dict.fromkeys(row["source"] for row in case.collection.not_understood)
     if not odd:
         return "Some of what was asked for could not be read"
-    return f"Some answers of {_named([CALLED.get(source, source) for source in odd])} were not understood"
+    return f"Some answers of {_named([called(source) for source in odd])} were not understood"
 
 
 def _last_heard(case: Case, sources: list[str]) -> str:
