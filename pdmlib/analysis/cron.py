@@ -459,14 +459,14 @@ def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], 
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
     over, zone = _good_since(mine, last), case.site.zone
-    runs = f"{len(hit):,} of {counted(len(due), 'expected run')} of {job}"
+    title = f"{job}: {len(hit)} of {len(due)} runs {word}"
     begun = _before(case, job, states, first) if due["state"].iloc[0] in states else None
     return Finding(
         id=f"cron:{job}:{word}",
-        title=f"{job}: {len(hit)} of {len(due)} runs {word}",
+        title=title,
         priority=Priority.P1,
         reading=f"cron_runs_{word}",
-        evidence=f"{runs} {word}, {_when(first, last, zone)}{why}.",
+        evidence=f"{title}: {_when(first, last, zone)}{why}.",
         action=RERUN,
         becomes_green=f"its next run succeeds (now {over or 'none'} of those due since {spoken(last, zone)} did)",
         since=begun or first,
