@@ -685,7 +685,7 @@ def test_traffic_far_above_the_usual_is_told_as_a_multiple_of_it() -> None:
 
 @pytest.mark.parametrize("last_hour", [150, 230])
 def test_traffic_that_fell_with_the_deployment_is_dated_by_it_though_hours_vary(last_hour: int) -> None:
-    """Of 400 requests an hour in four weeks 144, 150 or 180 come since; by a last hour of 230 it is not over yet."""
+    """Of 400 requests an hour in four weeks 144, 150 or 180 come since; a last hour of 230 does not end that."""
     deployed = END - timedelta(days=3)
     rows = counted(deployed - timedelta(days=28), deployed, 60, requests=400, failed=0)
     for n, moment in enumerate(every(60, deployed, END - HOUR)):
