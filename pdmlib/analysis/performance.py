@@ -451,7 +451,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
-        since=_route_since(case, P95.id, now, latest and latest["p95"]),
+        since=_route_since(case, P95.id, now, latest["p95"] if latest else None),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -474,7 +474,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
-        since=_route_since(case, ERROR_RATE.id, now, latest and latest["error_rate_pct"]),
+        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None),
         said=f"{now:.2g} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
-from pdmlib.analysis.integrations import operational, since
+from pdmlib.analysis.integrations import operational, payments, since
+from pdmlib.verdict.alerts import alerts_of
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, every
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -46,3 +47,18 @@ def test_payments_that_failed_for_some_hours_of_a_week_are_past_tense(wrong, act
     ]
     (finding,) = (f for f in operational.findings(a_case({"payments": rows})) if f.id == "integration:stripe")
     assert finding.active is active
+
+
+@pytest.mark.parametrize(("wrong", "since"), [(range(1, 23, 2), 1), (range(3), None)])
+def test_payments_that_fail_still_do_where_the_last_hour_had_none(wrong, since):
+    """A payment an hour in the first day, the last an hour and more ago: half of them fail, or the first three."""
+    hours = [DEPLOYED + n * HOUR for n in range(23)]
+    rows = [
+        {"payment": f"p{n}", "source": "stripe", "created_at": moment, "status": "succeeded"}
+        | ({"status": "failed", "fault": "ours", "failure_code": "processing_error"} if n in wrong else {})
+        for n, moment in enumerate(hours)
+    ]
+    case = a_case({"payments": rows}, "day1", as_of=DEPLOYED + 24 * HOUR + timedelta(minutes=10))
+    fired = alerts_of(case, payments.METRICS, ())
+    expected = [("payment_failures", since and hours[since])] if since is not None else []
+    assert [(a.id, a.since) for a in fired if a.id == "payment_failures"] == expected
