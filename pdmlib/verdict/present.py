@@ -104,11 +104,20 @@ def _looked_at(case: Case, metric: Metric) -> Case:
 
     What happens seldom needs more than an hour to be seen: the stretch of its newest events.
     """
-    present = case.at(case.with_events(metric.events)) if metric.events else case.present()
+    present = _with_events(case, metric, metric.events) if metric.events else case.present()
     if (quarter := _fallen(present, metric)) is not None:
         return quarter
     measured = metric.of(present).state is State.MEASURED
     return present if measured else case.latest() if _ends_now(case) else present
+
+
+def _with_events(case: Case, metric: Metric, events: tuple[str, str, int]) -> Case:
+    """The newest of what happens seldom: in the latest part, or in a run from before it that has not surely ended."""
+    newest, (name, column, count) = case.at(case.with_events(events)), events
+    began = metric.began(case) if len(newest.within(name, column)) < count else None
+    if began is None or began.moment >= newest.window.start:
+        return newest
+    return case.at(case.with_events(events, case.scope.window))
 
 
 def _fallen(present: Case, metric: Metric) -> Case | None:
