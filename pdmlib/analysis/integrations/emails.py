@@ -140,18 +140,14 @@ def refused(case: Case) -> pd.DataFrame:
     return rows[rows["place"].str.fullmatch(SENDING).fillna(False).astype(bool)]
 
 
-def undelivered(case: Case) -> Iterator[Cause]:
-    """Why Resend has issues: emails bounced, complained of or failed."""
+def causes(case: Case) -> Iterator[Cause]:
+    """Why Resend has issues: emails bounced, complained of, failed or refused."""
     for metric, what in ((BOUNCED, "bounced"), (COMPLAINED, "were called spam"), (FAILED, "failed")):
         share, most = _share(case, *_PARTS[metric.id]), limits.target_of(case, metric)
         if share is not None and share.trials:
             yield from surely_above(
                 case, share, most, noun="emails", what=f"of emails {what}", since=metric.began(case)
             )
-
-
-def causes(case: Case) -> Iterator[Cause]:
-    """Why else Resend has issues: emails delayed or refused."""
     yield from _delayed(case)
     rows = refused(case)
     share = Share(len(rows), len(rows) + (counted(case)["sent"] or 0))

@@ -101,17 +101,13 @@ def _codes(case: Case, fault: str) -> str:
     return f" ({', '.join(f'{n} of code {code}' for code, n in codes.items())})" if len(codes) else ""
 
 
-def undelivered(case: Case) -> Iterator[Cause]:
-    """That Twilio has issues, since messages were lost."""
+def causes(case: Case) -> Iterator[Cause]:
+    """Why Twilio has issues: messages lost, messages that wait, webhooks of ours that do not answer."""
     most = limits.target_of(case, FAILED)
     share = lost(case, "ours")
     yield from surely_above(
         case, share, most, noun="messages", what="of text messages failed", since=LOST_SINCE(case)
     )
-
-
-def causes(case: Case) -> Iterator[Cause]:
-    """Why else Twilio has issues: messages that wait, webhooks of ours that do not answer."""
     yield from _stuck(case)
     yield from _alerts(case)
 

@@ -66,11 +66,9 @@ _SIGNS_OF_LIFE = {
 _OTHER_NAMES = {"resend": ("email",), "supabase": ("database",)}
 _CAUSES: Mapping[str, tuple[Callable[[Case], Iterator[Cause]], ...]] = {
     "stripe": (payments.failed_payments, payments.late_events),
-    "twilio": (messages.undelivered, messages.causes),
-    "resend": (emails.undelivered, emails.causes),
+    "twilio": (messages.causes,),
+    "resend": (emails.causes,),
 }
-_HIDDEN = (messages.undelivered, emails.undelivered)  # shares of a window, which may be otherwise now
-_EVENTS = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}
 # What has to be understood before a vendor is called operational: readings, and what it reports of now.
 _RESTS_ON: Mapping[str, tuple[Callable[[Case], Measurement], ...]] = {
     "stripe": (payments.payment_failures, payments.webhooks_pending),
@@ -182,15 +180,8 @@ def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     told = (_broken_states, _failing_checks, _unwell_component, _failed_probes)
     return (
         *(c for tell in told for c in tell(case, name)),
-        *(c for tell in _CAUSES.get(name, ()) for c in list(tell(case)) or _newest(case, name, tell)),
+        *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
     )
-
-
-def _newest(case: Case, name: str, tell: Callable[[Case], Iterator[Cause]]) -> Iterable[Cause]:
-    """What is lost of the newest messages, which a long window that ends now hides."""
-    scope = case.scope
-    ends_now = case.window == scope.window and scope.present.end <= scope.window.end
-    return tell(case.at(case.with_events(_EVENTS[name]))) if ends_now and tell in _HIDDEN else ()
 
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
@@ -333,7 +324,7 @@ def _still(case: Case, name: str) -> bool:
     """
     if any(cause.since and not cause.over for cause in causes_of(case, name)):
         return True
-    events = _EVENTS.get(name)
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
     now = case.at(case.with_events(events)) if events else case.latest()
     return any(not cause.over for cause in causes_of(now, name))
 

@@ -9,7 +9,7 @@ from pdmlib.analysis.integrations import emails as mails
 from pdmlib.analysis.integrations import messages as texts
 from pdmlib.analysis.integrations import operational, payments
 from pdmlib.frames.readings import Priority, State, Status
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site
+from tests.builders import DEPLOYED, a_case, a_gap, a_site
 
 HOUR = timedelta(hours=1)
 LATEST = DEPLOYED + timedelta(days=6, hours=12)
@@ -237,16 +237,6 @@ def test_a_loss_alerts_when_its_lower_bound_is_beyond_the_edge(lost, sent, statu
     limits = next(m for m in operational.METRICS if m.id == "email_bounce_pct").limits
     step = next((limit for limit in limits if limit.reached(found)), None)
     assert (step and step.status, step and step.priority) == (status, priority)
-
-
-@pytest.mark.parametrize(("bounced", "said"), [(0, "OPERATIONAL"), (6, "ISSUES")])
-def test_what_bounces_now_is_an_issue_also_where_a_long_window_hides_it(bounced, said):
-    """Of a week 17 of 851 emails bounced, which may be fewer than 2 %; of its last hour 6 of 81, at least 3 %."""
-    week = [a_count(70, 1, DEPLOYED + 12 * n * HOUR) for n in range(11)]
-    newest = a_count(81, bounced, WEEK_LATER - HOUR)
-    domain = {"vendor": "resend", "kind": "domain", "item": "shop.example", "status": "verified", "ok": True}
-    case = a_case({"email_counts": [*week, newest], "vendor_states": [domain]})
-    assert status(case, "resend") == said
 
 
 def checks_of(name, *outcomes):
