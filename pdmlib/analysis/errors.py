@@ -330,7 +330,8 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
     grade, seen = IssueClass(row["class"]), int(row["seen"])
     urgent = bool(row["critical"] or row["security"])
     users = "" if pd.isna(row["users"]) else f", {counted(row['users'], 'user')}"
-    before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
+    earlier = row["events_before"]
+    before = "" if pd.isna(earlier) else f"; {earlier} in the 7 days before the deployment"
     since = row["first_seen"] if grade == IssueClass.NEW else _more_since(case)
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
     return Finding(

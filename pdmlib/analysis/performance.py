@@ -536,14 +536,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "requests_per_min_peak",
         "Requests per minute, peak",
-        "per min",
+        "count",
         section=TRAFFIC,
         measure=requests_per_min_peak,
     ),
     Metric(
         "requests_per_min_avg",
         "Requests per minute",
-        "per min",
+        "count",
         section=TRAFFIC,
         measure=requests_per_min_avg,
         limits=_TRAFFIC,

@@ -184,7 +184,6 @@ DASHBOARD = Phase(
     question="How is it right now?",
     length=DAY,
     rolling=True,
-    latest=HOUR,
     cadence=FIVE_MINUTES,
     next_check=FIVE_MINUTES,
     topics=(Topic.NOW, Topic.DAYS),

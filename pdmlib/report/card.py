@@ -25,6 +25,7 @@ from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
 from pdmlib.verdict.causes import Cause, CauseStatus
 from pdmlib.verdict.status import NOT_READ
+from pdmlib.verdict.symptoms import called, how_long
 from pdmlib.verdict.verdict import Verdict
 
 MOST_CAUSES, MOST_UNKNOWN = 3, 4  # told in full on the card; the others are named in one line
@@ -60,7 +61,8 @@ class Tile:
     """One of the figures that decide.
 
     Attributes:
-        before: the same in the seven days before the deployment; empty where it was not measured.
+        before: the same in the seven days before the deployment, where it was measured; of what is otherwise now
+            than over the window, both.
         trend: the values over the window, for a sparkline; empty where there is no series.
         anchor: the section of the page that holds its evidence.
     """
@@ -248,7 +250,7 @@ def _unknown(verdict: Verdict) -> str:
     """What was not read, not understood or not measured, the first of each by name."""
     case = verdict.case
     silent = [_unread(c) for c in case.collection.coverage if c.status is not Answer.OK]
-    unclear = [f"{row['source']} {row['item']} (not understood)" for row in verdict.not_understood]
+    unclear = [f"{called(row['source'])} {row['item']} (not understood)" for row in verdict.not_understood]
     deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.without)
     lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
     told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
@@ -260,7 +262,7 @@ def _unknown(verdict: Verdict) -> str:
 def _unread(row: Coverage) -> str:
     """A source that did not answer, and why; one that answered in part has its details under Sources."""
     why = "partly read" if row.status.heard else f"not read: {words.one_line(row.brief, MOST_REASON)}"
-    return f"{row.source}{aside(why)}"
+    return f"{called(row.source)}{aside(why)}"
 
 
 def _confidence(verdict: Verdict) -> str:
@@ -286,13 +288,19 @@ def _tiles(verdict: Verdict) -> Iterable[Tile]:
 def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
     flag, known = reading.unit == "bool", reading.value is not None
     unit = reading.unit.removesuffix(" of requests")
+    value = words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit)
+    status, before = reading.status, "" if flag else _before(verdict, reading, unit)
+    now = next((a for a in verdict.alerts if a.id == reading.id and a.window and not (flag or a.unsure)), None)
+    if now and (present := amount(now.value, unit)) != value:  # a mean of the window hides it
+        before = " · ".join(filter(None, (f"{value} in {how_long(verdict.case.window)}", before)))
+        value, status = f"{present} now", Status.WARN if now.priority is Priority.P2 else Status.FAIL
     return Tile(
         title=title,
-        value=words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit),
+        value=value,
         limit="" if flag else f"target {words.target(reading)} {unit}",
-        before="" if flag else _before(verdict, reading, unit),
-        status=reading.status.value,
-        judged=words.judged(reading),
+        before=before,
+        status=status.value,
+        judged=words.marked(status),
         trend=_trend(verdict.case, reading.id) if known else (),
         anchor=reading.section,
     )

@@ -16,11 +16,12 @@ from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Answer, Priority, Status, aside, counted
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import parse_time, spoken
+from pdmlib.phases.window import iso, parse_time, spoken
 from pdmlib.report import words
 from pdmlib.report.card import card_of
 from pdmlib.site.notes import Notes
 from pdmlib.verdict.causes import Cause, CauseStatus, telling
+from pdmlib.verdict.symptoms import called
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -108,7 +109,7 @@ def highlights(verdict: Verdict) -> list[str]:
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and not cause.waits
     ]
-    return good(verdict) + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)] + bad
+    return good(verdict) + bad + [f"⚠️ {_incident(verdict, row)}" for row in _untold(verdict)]
 
 
 def nothing(verdict: Verdict) -> str:
@@ -144,7 +145,8 @@ def unmeasured(verdict: Verdict) -> list[str]:
         source, reason = reading.measurement.source or "", reading.reason or "not known why"
         brief, gap = deaf.get(source, (None, None))
         if brief == reason or (gap and gap[1] == reason):
-            unread.setdefault(f"{source} could not be read ({reason})", []).append(reading.title)
+            silent = f"{called(source)} could not be read ({reason})"
+            unread.setdefault(silent, []).append(reading.title)
         elif reading.id != "sources_read" or not deaf:
             others.setdefault(reason, []).append(reading.title)
     told = [f"{reason}: {', '.join(dict.fromkeys(titles))}" for reason, titles in unread.items()]
@@ -159,11 +161,13 @@ def _untold(verdict: Verdict, noted: Container[str] = ()) -> list[Mapping[str, A
     """
     told = {name for cause in verdict.causes for name in cause.chain}
     now = {name for cause in verdict.causes if cause.status is CauseStatus.NEW for name in cause.chain}
+    doubted = {iso(c.since) for c in verdict.causes if c.id == "app:unconfirmed" and c.since}
     return [
         row
         for row in verdict.incidents
         if (name := f"incident:{row['start']}") not in told
         and (row["end"] or row["reading"] not in now or name in noted)
+        and not (row["start"] in doubted and name not in noted)
     ]
 
 
@@ -200,7 +204,7 @@ def issue_lines(verdict: Verdict, notes: Notes, priority: Priority) -> list[str]
         if row["priority"] == priority.value
     ]
     still = "Still" if _soon(verdict.case.scope) else "At the end of the window still"
-    return lines + [_issue(cause, notes, still) for cause in verdict.causes if cause.priority is priority]
+    return [_issue(cause, notes, still) for cause in verdict.causes if cause.priority is priority] + lines
 
 
 def _noted(notes: Notes, name: str) -> str:
@@ -211,9 +215,10 @@ def _issue(cause: Cause, notes: Notes, still: str) -> str:
     """A cause in Markdown: what, what to do, when it is over, and under it the evidence."""
     fix = Markup(" Fix: ") + words.code(cause.fix) if cause.fix else ""
     green = "" if cause.status is CauseStatus.RECOVERED else f" {becomes_green(cause)}."
-    became = notes.issues.get(cause.id) or BECAME[cause.status].format(still)
+    asked = cause.id == "sources_read"  # when it was asked is told, and has nothing to do with the window
+    became = notes.issues.get(cause.id) or ("" if asked else BECAME[cause.status].format(still))
     action = cause.action.removesuffix(f": {cause.fix}").rstrip(".")
-    told = words.markdown(f"{cause.sentence}. {became} {action}.{green}")
+    told = words.markdown(" ".join(filter(None, (f"{cause.sentence}.", became, f"{action}.{green}"))))
     more = [step for step in telling(cause.steps) if step.evidence.rstrip(".") not in cause.sentence]
     lines = [words.markdown(f"{step.title}: {step.evidence}") for step in more]
     return Markup(told + fix + Markup("").join(Markup("\n  - ") + line for line in lines))

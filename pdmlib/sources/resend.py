@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +34,7 @@ WORKERS = 2
 # (resend.com/docs/api-reference/rate-limit): what is read here must never cost the application one.
 GAP_S = 0.5
 NAMES = {"logs": "calls"}  # what a list holds, where it is called otherwise
+WEEK = timedelta(days=7)
 SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
 OURSELVES = "pdmlib/"  # how our own calls name themselves in the log
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
@@ -46,8 +47,9 @@ UNREADY = ("pending", "not_started")  # not sending yet: an issue where no other
 def collect(site: Site, scope: Scope) -> threads.Frames:
     """Frames `email_counts`, `vendor_errors` and `vendor_states` (domain, webhook).
 
-    `email_counts` holds hours of the window, days of the week before, and each of the scope's main
-    windows as one interval of its own, which is exact where a window does not start on the hour.
+    `email_counts` holds hours of the window and of the week before it, but for those before the deployment, days
+    of the week before that, and each of the scope's main windows as one interval of its own, which is exact where
+    a window does not start on the hour.
     """
     block = site.source("resend")
     assert isinstance(block, Resend)
@@ -55,7 +57,7 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     with Api("resend", block.base_url, headers=headers, gap_s=0 if site.stand_in else GAP_S) as api:
         reader = Reader(api, unclear)
         parts: list[threads.Part] = [
-            ("email_counts", partial(_periods, reader, scope.known, "hourly")),
+            ("email_counts", partial(_periods, reader, _hours(scope), "hourly")),
             ("email_counts:before", partial(_periods, reader, scope.before, "daily")),
             *((threads.named(scope, "email_counts", w), partial(_totals, reader, w)) for w in _wholes(scope)),
             ("logs", partial(_logs, reader, scope)),
@@ -102,6 +104,12 @@ class Reader:
                 raise SourceError("resend", f"the last entry of a page of {path} has no id to go on from")
         listed = path.strip("/")
         lost[f"{listed}:{rest}"] = f"only the newest {most * PAGE:,} {NAMES.get(listed, listed)} were looked at"
+
+
+def _hours(scope: Scope) -> Window:
+    """What is read by the hour: as far back as what goes wrong in the window is dated."""
+    start = scope.window.start
+    return Window(max(min(scope.deployed_at, start), start - WEEK), scope.known.end)
 
 
 def _wholes(scope: Scope) -> list[Window]:

@@ -11,12 +11,13 @@ from typing import Any
 
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, target_edge
-from pdmlib.frames.readings import Finding, Reading, Status, Trend, amount, aside, counted_title
+from pdmlib.frames.readings import Finding, Reading, State, Status, Trend, amount, aside, counted_title
 from pdmlib.frames.states import Proof
 from pdmlib.phases.phase import Checklist, Phase
 from pdmlib.phases.window import spoken_day
 from pdmlib.site.site import Site
 from pdmlib.verdict.status import MOST_PCT, WHOLE_PCT
+from pdmlib.verdict.symptoms import called
 
 
 class BoxState(StrEnum):
@@ -243,7 +244,7 @@ OVERNIGHT: tuple[Box, ...] = (
     ),
     Box("Feature Adoption Tracking", "Features being used", ("feature_*",), used=True),
     Box("Feature Adoption Tracking", "Usage growing or stable", ("feature_*",), steady=Trend.DOWN),
-    Box("Feature Adoption Tracking", "No abandoned features", ("feature_*",)),
+    Box("Feature Adoption Tracking", "No abandoned features", ("feature_*",), used=True),
     Box("Feature Adoption Tracking", "User feedback positive or neutral", ("support_rating",)),
     Box("Support Ticket Review", "Review all new support tickets"),
     Box("Support Ticket Review", "Identify deployment-related issues"),
@@ -329,7 +330,9 @@ def checklist(
     """
     known = {reading.id: reading for reading in readings}
     # What was found of a reading tells more than that it is beyond its limit, so that it is taken where both are.
-    findings = sorted(findings, key=lambda finding: finding.id != finding.reading)
+    unsure = {name for name, reading in known.items() if reading.unsure}
+    findings = [f for f in findings if not (f.id == f.reading and f.id in unsure)]
+    findings.sort(key=lambda finding: finding.id != finding.reading)
     found = {finding.reading: finding.title for finding in findings if finding.active}
     now = {f.id: f.title for f in findings if f.active and f.id == f.reading}
     spikes = {row["reading"]: _spike(row) for row in incidents}
@@ -357,7 +360,8 @@ def checklist(
 
 def _spike(row: Mapping[str, Any]) -> str:
     what = "down" if row["reading"] == "app_up" else "beyond its limit"
-    return f"{what} for {row['minutes']:.0f} min of the window"
+    lasted = f"{row['minutes']:.0f} min of the window" if row["minutes"] >= 1 else "less than a minute"
+    return f"{what} for {lasted}"
 
 
 def _spoken_against(
@@ -430,8 +434,20 @@ def _state(box: Box, readings: list[Reading], found: Mapping[str, str], now: Map
         return {"state": BoxState.MANUAL, "reading": readings[0].id, "reason": told}
     failed = [(r, why) for r in readings if (why := _against(box, r, found) or now.get(r.id))]
     unsure = [(r, why) for r in readings if (why := _unsure(box, r))]
-    decided, reason = next(iter(failed or unsure), (readings[0], None))
+    decided, why = next(iter(failed or unsure), (readings[0], None))
+    reason = why and _named(box, decided, why)
     return {"state": _decided(failed, unsure), "reading": decided.id, "reason": reason}
+
+
+def _named(box: Box, reading: Reading, why: str) -> str:
+    """A reason with what it is of, where neither it nor the box says so."""
+    source = reading.measurement.source or ""
+    unread = reading.measurement.state is State.ERROR and source not in why
+    subject = called(source) if unread else reading.title
+    alone = len(box.readings) == 1 and not box.readings[0].endswith("*") and not unread
+    if alone or subject.lower() in why.lower() or (not unread and subject in box.text):
+        return why
+    return f"{subject} {why}" if why[:1].isdigit() and not unread else f"{subject}: {why}"
 
 
 def _measured(reading: Reading) -> str:
@@ -450,6 +466,8 @@ def _decided(failed: Iterable[Any], unsure: Iterable[Any]) -> BoxState:
 
 def _against(box: Box, reading: Reading, found: Mapping[str, str]) -> str | None:
     """Why a reading forbids to tick a box; None when it does not."""
+    if reading.unsure:
+        return None
     if reading.status in (Status.FAIL, Status.WARN):
         return (found.get(reading.id) if reading.id.startswith("feature_") else None) or _beyond(reading)
     if reading.status is Status.UNKNOWN:
@@ -475,14 +493,16 @@ def _beyond(reading: Reading) -> str:
 def _unsure(box: Box, reading: Reading) -> str | None:
     """Why a reading leaves a box to a person; None when it does not."""
     if reading.status is Status.UNKNOWN:
-        return reading.why or f"{reading.title} is not known"
+        return reading.reason or f"{reading.title} is not known"
+    if reading.unsure and reading.status is Status.WARN:
+        return _beyond(reading)
     found = reading.measurement
     if box.used:
         return None if reading.value else f"{reading.title}: none in the window"
     if box.steady and found.trend == Trend.UNKNOWN:
         return f"{reading.title}: {amount(reading.value, reading.unit)}; too little to say what is usual"
     if box.counted and not found.samples:
-        return f"{reading.title}: nothing was counted"
+        return f"{reading.title}: {amount(reading.value)}, but none was seen to arrive"
     if found.coverage_pct is not None and found.coverage_pct < (WHOLE_PCT if box.none else MOST_PCT):
         return f"{reading.title}: {found.coverage_pct:.1f} % of the window was measured"
     return _unjudged(box, reading)
@@ -498,7 +518,8 @@ def _unjudged(box: Box, reading: Reading) -> str | None:
 
 
 def _trend(day: str, trend: Trend) -> str:
-    return f"{spoken_day(date.fromisoformat(day))} {'not comparable' if trend == Trend.UNKNOWN else trend}"
+    told = spoken_day(date.fromisoformat(day))
+    return f"too little to compare {told} with" if trend == Trend.UNKNOWN else f"{told} {trend}"
 
 
 def _by_days(

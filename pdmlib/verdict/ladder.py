@@ -147,7 +147,7 @@ def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
     edge = limit.edge if number is None else f"{number:g}"
     words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
     unit = "" if metric.unit in ("count", "bool") else f" {metric.unit}"
-    return found.evidence or f"{amount(found.value)} is {words[limit.op]} {edge}{unit}"
+    return found.evidence or f"{amount(found.value, metric.unit)} is {words[limit.op]} {edge}{unit}"
 
 
 def _passing(metric: Metric, found: Measurement) -> tuple[Status, str | None]:

@@ -44,9 +44,14 @@ REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sour
 NAMED = 3  # sources that a sentence has room for
 WAIT = "Wait until enough were counted to tell"
 LONGER = "Look at a longer window: in this one too few were counted to tell"
-SHORT_HOURS = 3  # in which people count minutes
+SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
+
+
+def called(source: str) -> str:
+    """A source's name inside a sentence."""
+    return CALLED.get(source, source)
 
 
 def symptoms_of(
@@ -156,8 +161,8 @@ def _said(alert: Alert, past: bool) -> str:
         return ""
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
-        return _traffic(alert, value.removesuffix(" per min"))
-    recent = f", {value} in the last {_long(alert.window)}" if alert.window else ""
+        return _traffic(alert, value)
+    recent = f", {value} in the last {how_long(alert.window)}" if alert.window else ""
     return MEANS.get(alert.id, ("", ""))[past].format(value, recent=recent)
 
 
@@ -197,13 +202,15 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
         return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
-    now, whole = (said.removesuffix(" per min") for said in (amount(alert.value, alert.unit), whole))
-    return f"{reading.title}: {now} in the last {_long(alert.window)}, {whole} over the whole window"
+    now, span = amount(alert.value, alert.unit), how_long(case.window)
+    return f"{reading.title}: {now} in the last {how_long(alert.window)}, {whole} in the {span} of this report"
 
 
-def _long(window: Window) -> str:
+def how_long(window: Window) -> str:
     """How long a window is, so that nobody takes its start for when something began."""
     hours = window.seconds / HOUR.total_seconds()
+    if hours > LONG_HOURS:
+        return amount(round(hours / 24), "days")
     return amount(round(60 * hours), "min") if hours < SHORT_HOURS else amount(round(hours), "h")
 
 
@@ -217,15 +224,16 @@ def _with_value(reading: Reading, value: str) -> str:
 def _unread(case: Case, reading: Reading) -> Finding:
     asked = [c for c in case.collection.coverage if c.status is not Answer.NOT_CONFIGURED]
     silent = [c.source for c in asked if not c.status.heard]
+    named = [called(source) for source in silent]
     return Finding(
         id=reading.id,
         title="Not every source could be read",
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action=_look(silent, len(asked)),
+        action=_look(named, len(asked)),
         becomes_green="each source of the site file answers"
-        + (f" (now without: {_named(silent)})" if silent else ""),
+        + (f" (now without: {_named(named)})" if silent else ""),
         value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked), reading.reason or ""),
@@ -236,7 +244,7 @@ def _silent(case: Case, sources: list[str], asked: int, reason: str) -> str:
     """Who was silent, and when that was: nothing else tells since when."""
     if not sources:
         return _partly_read(case, reason)
-    named = _named([CALLED.get(source, source) for source in sources])
+    named = _named([called(source) for source in sources])
     who = "No source could" if len(sources) == asked else f"{named[:1].upper()}{named[1:]} could not"
     return f"{who} be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case, sources)}"
 
@@ -249,7 +257,7 @@ def _partly_read(case: Case, reason: str) -> str:
     odd = dict.fromkeys(row["source"] for row in case.collection.not_understood)
     if not odd:
         return "Some of what was asked for could not be read"
-    return f"Some answers of {_named([CALLED.get(source, source) for source in odd])} were not understood"
+    return f"Some answers of {_named([called(source) for source in odd])} were not understood"
 
 
 def _last_heard(case: Case, sources: list[str]) -> str:

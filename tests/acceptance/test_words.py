@@ -40,6 +40,9 @@ SLIPS = {
     "a chance with an exponent": r"\d(?:\.\d+)?e[-+]\d+ %",
     "days in minutes": r"(?<![\d.,])\d,\d{3} min in which",
     "an order to whoever it may concern": r"\b[Mm]ake every\b|\b[Ll]ook into it\b|\b[Ff]ix everything\b",
+    "before what": r"in the (?:7|seven) days before(?! the deployment)",
+    "no time at all": r"\bfor 0 min\b",
+    "beyond all there is": r"at most (\d+) of \d+, at",
     "a capital after when": (
         r"GREEN when (?!Twilio|Stripe|Resend|Supabase|Sentry|Opportunit|Promotion|Review|Loyalty|Portal)[A-Z][a-z]"
     ),
@@ -89,6 +92,8 @@ LAID_OUT = {
     "a backslash": r"\\(?=[^\w\s])",
     "an entity": r"&(?:amp|lt|gt|quot|#\d+);",
     "a day as programs write it": r"\b20\d\d-\d\d-\d\d\b(?!T)",
+    "brackets in brackets of a line": r"^- (?!\[)[^`\n]*? \([A-Za-z/][^()`\n]* \((?![^()]*\)::)[^()\n]*\)",
+    "a unit that the title has": r"(?i)per minute[a-z, ]*:? [\d.,]+ per min|/min: [\d.,]+ per",
     "a bracket behind a bracket": r"\([^()\n]*\) \((?!P\d)[^()\n]*\)",
     "a stop behind a stop": r"[;,]\.",
 }
@@ -111,6 +116,9 @@ def slips_of_markdown(text: str) -> list[str]:
         ("a chance with an exponent", "the chance of none is 1e-05 %"),
         ("days in minutes", "1,740 min in which too many requests failed"),
         ("one of many", "1 features reached their target"),
+        ("before what", "9 events, 9 users in the window; 0 in the 7 days before"),
+        ("no time at all", "down for 0 min of the window"),
+        ("beyond all there is", "Connections in use, peak 100 %: at most 126 of 60, at Mon 10 Mar 09:25 CDT"),
         ("a capital after when", "Becomes GREEN when Response time p95 is under 1,000 ms"),
     ],
 )
@@ -119,7 +127,11 @@ def test_a_slip_of_each_kind_is_seen(kind: str, text: str) -> None:
 
 
 def test_a_slip_of_each_kind_of_the_layout_is_seen() -> None:
-    shown = "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10 (vercel: 503) (vercel) done;."
+    shown = (
+        "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10\n"
+        "- Stripe: ISSUES (the webhook is off (we_1); 9 wait)\n"
+        "- Peak Requests/min: 47 per min\n(vercel: 503) (vercel) done;."
+    )
     assert [said.partition(":")[0] for said in slips_of_markdown(shown)] == list(LAID_OUT)
 
 

@@ -166,7 +166,7 @@ def test_rule_16_a_job_is_mended_when_a_later_run_succeeds_and_not_before() -> N
     assert (finding.id, finding.active) == ("cron:job:missed", False)
     assert "its next run succeeds (now 11 of those due since" in finding.becomes_green
     assert finding.said == "The job job missed 1 of its 24 runs"
-    assert "1 of 24 expected runs of job missed, due " in finding.evidence
+    assert "job: 1 of 24 runs missed: due " in finding.evidence
     (finding,) = cron.findings(
         a_day(hourly(but={hour: rows_of("job", moment(hour), 5, "failed") for hour in range(24)}))
     )

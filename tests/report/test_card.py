@@ -218,7 +218,7 @@ def unread(*sources: str, **frames: Any) -> Verdict:
 
 def test_what_to_do_about_silent_sources_names_them_and_the_command_that_says_why() -> None:
     (cause,) = (c for c in unread("stripe").causes if c.id == "sources_read")
-    assert "pdm doctor" in cause.action and "stripe" in cause.action
+    assert "pdm doctor" in cause.action and "Stripe" in cause.action
     (cause,) = (c for c in unread(*SOURCES).causes if c.id == "sources_read")
     assert "network" in cause.action and "pdm doctor" in cause.action
 

@@ -115,7 +115,7 @@ def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phas
 def test_what_a_silent_source_left_unmeasured_is_one_line() -> None:
     gaps = [a_gap("stripe", REFUSED)]
     lines = filled(a_case({"gaps": gaps}, coverage={"stripe": "failed"}))
-    told = [line for line in lines if line.startswith("- stripe could not be read (")]
+    told = [line for line in lines if line.startswith("- Stripe could not be read (")]
     assert len(told) == 1
     assert f"({REFUSED}): " in told[0]
     assert {"Payment failures", "Webhooks not delivered"} <= set(told[0].partition("): ")[2].split(", "))
@@ -141,9 +141,28 @@ def test_a_doubtful_outage_is_not_told_as_downtime() -> None:
     probes = the_probes(5, DEPLOYED - timedelta(days=8), WEEK_LATER, [last])
     served = {"source": "vercel", "interval_s": 60.0, "status": 200, "requests": 40.0}
     counts = [{**served, "at": at} for at in every(1, DEPLOYED, WEEK_LATER)]
-    told = [line for line in filled(a_case({"probes": probes, "request_counts": counts})) if "of downtime" in line]
+    lines = filled(a_case({"probes": probes, "request_counts": counts}))
+    assert [line for line in lines if "of downtime" in line] == []
+    (told,) = [line for line in lines if line.startswith("- The application may be down. Still the case.")]
     assert told
-    assert all(line.endswith("not confirmed") for line in told)
+
+
+def test_when_a_source_was_silent_is_told_and_not_that_it_still_is() -> None:
+    """A report of the first day, written a week later: what is asked then says nothing of the day's end."""
+    gaps = [a_gap("stripe", REFUSED)]
+    lines = filled(a_case({"gaps": gaps}, "day1", as_of=WEEK_LATER, coverage={"stripe": "failed"}))
+    (told,) = [line for line in lines if line.startswith("- Stripe could not be read at ")]
+    assert told.startswith(
+        "- Stripe could not be read at Mon 10 Mar 10:00 CDT. Run pdm doctor: it says why Stripe "
+    )
+
+
+def test_what_is_worst_is_told_first() -> None:
+    """Down for two minutes on the second day, for half an hour at the end."""
+    down = [DEPLOYED + timedelta(days=1), *every(5, WEEK_LATER - timedelta(minutes=30), WEEK_LATER)]
+    lines = filled(a_case({"probes": the_probes(5, DEPLOYED - timedelta(days=8), WEEK_LATER, down)}))
+    first, *_ = [line for line in lines if line.startswith("- ⚠️")]
+    assert first == "- ⚠️ The application has been down for 30 minutes"
 
 
 def test_a_limit_inside_a_sentence_is_in_words() -> None:

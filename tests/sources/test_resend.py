@@ -1,6 +1,7 @@
 """Resend: whole hours of the window, exact totals, and the states of domains and webhooks."""
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from pdmlib.errors import SourceError
 from pdmlib.frames.collection import Collection
 from pdmlib.sources import resend
-from tests.builders import a_site
+from tests.builders import DEPLOYED, a_scope, a_site
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
 
 COUNTS = {
@@ -75,6 +76,18 @@ def test_only_intervals_wholly_inside_their_window_are_kept() -> None:
     assert "03-04T14" in hours
     assert not {"03-03T14", "03-04T15"} & set(hours)
     assert "02-24T00" not in counts[counts["interval_s"] == 86_400]["at"].dt.strftime("%m-%dT%H").tolist()
+
+
+@pytest.mark.parametrize(("days", "first"), [(5, "2025-03-03T15:00"), (30, "2025-03-25T15:00")])
+def test_a_report_of_one_day_reads_the_hours_of_the_week_before_it_by_which_a_fault_is_dated(
+    days: int, first: str
+) -> None:
+    """Since the deployment where that was within the week: the days before it are read by the day."""
+    scope = a_scope(phase="daily", deployed_at=DEPLOYED, as_of=DEPLOYED + timedelta(days=days))
+    with vendor(routed(routes())) as server:
+        resend.collect(the_site("resend", base_url=server.url), scope)
+        (asked,) = [c for c in server.asked("/emails/metrics") if c.one("granularity") == "hourly"]
+    assert asked.one("start_date").startswith(first)
 
 
 def test_each_main_window_has_a_total_of_its_own() -> None:

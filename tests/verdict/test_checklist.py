@@ -329,3 +329,54 @@ def test_emails_that_bounce_now_are_no_good_health_of_integrations():
     bounced = a_finding("email_bounce_pct", "Emails bounced: 7.41 % in the last 12 h")
     assert states("week1", well)["Integration health good"] == "done"
     assert states("week1", well, findings=(bounced,))["Integration health good"] == "failed"
+
+
+def a_box(phase: str, name: str, *readings: Reading, **more: Any) -> tuple[str, str]:
+    """The state of a box and why."""
+    rows = checklist(phase_named(phase), readings, a_site(), **more)
+    return next((row["state"], row["reason"]) for row in rows if row["box"] == name)
+
+
+def test_rule_2_a_rate_of_too_few_fails_no_box():
+    """One of 494 is 0.2 %, and the site's limit is 0.5 %."""
+    few = replace(reading("error_rate_pct", 0.2, Status.WARN), unit="%", reason="too few requests", unsure=True)
+    told = Finding(
+        "error_rate_pct",
+        "Error rate so far 0.2 %",
+        Priority.P2,
+        reading="error_rate_pct",
+        evidence="",
+        action="",
+        becomes_green="",
+    )
+    calm = (a_day("2025-03-05"), a_day("2025-03-06"))
+    for name in ("No spike in errors", "Error rate: <0.5%"):
+        assert a_box("daily", name, few, findings=(told,)) == ("manual", "0.2 %: too few requests")
+    stable = states("daily", few, findings=(told,), days=calm)["Metrics stable or improving"]
+    assert stable == "done"
+
+
+def test_a_feature_of_which_nothing_is_seen_is_not_said_to_be_in_use():
+    """One day without a use tells nothing of a feature that is used once a week."""
+    assert states("daily", reading("feature_orders", 4))["No abandoned features"] == "done"
+    unused = a_box("daily", "No abandoned features", reading("feature_orders", 4), reading("feature_sales", 0))
+    assert unused == ("manual", "feature_sales: none in the window")
+
+
+def test_a_reason_says_what_it_is_about():
+    """A box of several readings tells which one, and what could not be read whose answer is missing."""
+    hits = replace(reading("db_cache_hit_pct", None, Status.UNKNOWN), title="Cache hits", reason="only 9 blocks")
+    busy = replace(reading("db_cpu_pct", 90.0, Status.FAIL), title="CPU, average", unit="%", reason="9 is above 8")
+    assert a_box("daily", "Database health good", hits) == ("manual", "Cache hits: only 9 blocks")
+    assert a_box("daily", "Database health good", busy) == ("failed", "CPU, average 90 %: 9 is above 8")
+    assert a_box("daily", "CPU usage: <70%", busy) == ("failed", "90 %: 9 is above 8")
+    refused = Measurement(State.ERROR, None, source="sentry")
+    lost = replace(reading("issues_critical", None, Status.UNKNOWN), measurement=refused, reason="503: down")
+    assert a_box("daily", "No critical errors in Sentry", lost) == ("manual", "Sentry: 503: down")
+
+
+def test_a_moment_of_downtime_is_no_0_min():
+    moment = {"reading": "app_up", "minutes": 0.2, "start": "", "end": None}
+    days = (a_day("2025-03-05"),)
+    said = a_box("daily", "No unusual spikes or drops", days=days, incidents=(moment,))
+    assert said == ("failed", "down for less than a minute")

@@ -87,6 +87,8 @@ def test_rule_16_what_fails_in_the_last_half_hour_is_present_however_long_the_wi
     (alert,) = [alert for alert in verdict.alerts if alert.rollback]
     assert (alert.reading, alert.value) == ("error_rate_pct", pytest.approx(12.0))
     assert alert.since == END - half, "since is the first moment of the present stretch"
+    (tile,) = [tile for tile in card_of(verdict).tiles if tile.title == "Errors"]
+    assert (tile.value, tile.status) == ("12 % now", "fail"), "a mean of the window beside it would hide it"
 
 
 def test_rule_2_two_failures_of_two_requests_are_no_emergency() -> None:
@@ -104,6 +106,9 @@ def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did()
         ]
     )
     assert [alert.since for alert in verdict.alerts if alert.id == "error_rate_pct"] == [END - 5 * HOUR]
+    (told,) = [symptom.title for symptom in verdict.symptoms if symptom.id == "error_rate_pct"]
+    assert told.startswith("Error rate: 10 % of requests in the last 5 h, ")
+    assert told.endswith(" in the 24 h of this report")
 
 
 def test_rule_16_the_first_hour_is_judged_by_its_last_quarter() -> None:

@@ -101,6 +101,21 @@ def test_payments_that_broke_an_hour_before_the_deployment_are_urgent_and_not_it
     assert cause_of(verdict, "payment_failures").status == "standing"
 
 
+def test_the_wall_says_of_payments_what_the_mornings_report_says() -> None:
+    """A payment every two hours, of which one in three fails since a day: the last hour alone had none."""
+
+    def said(phase: str) -> tuple[str, str]:
+        as_of = DEPLOYED + 3 * DAY
+        rows = payments(lambda n, moment: moment >= as_of - DAY and n % 72 == 0, as_of, "database")
+        seldom = [row for n, row in enumerate(rows) if n % 24 == 0]
+        own = a_site(unused=["stripe"], payments={"table": "shop.payments"})
+        frames = {"payments": seldom, "probes": the_probes(5, DEPLOYED - 8 * DAY, as_of)}
+        verdict = judge(a_case(frames, phase, DEPLOYED, as_of, site=own))
+        return verdict.status, verdict.recommendation
+
+    assert said("dashboard") == said("daily") == ("RED", "rollback")
+
+
 def test_rule_2_one_failed_payment_where_none_had_failed_stays_absolute() -> None:
     verdict = paid("hour1", lambda n, moment: moment == DEPLOYED + 50 * MINUTE)
     assert (verdict.status, verdict.recommendation) == ("RED", "rollback")

@@ -126,8 +126,10 @@ def db_connections_pct(case: Case) -> Measurement:
     if used.empty or limit is None or not limit["value"]:
         return case.missing("supabase", "host_metrics", _NO_HOST)
     top = used.loc[used["value"].idxmax()]
-    text = f"at most {top['value']:.0f} of {limit['value']:.0f}, at {spoken(top['at'], case.site.zone)}"
-    value = min(100.0, 100 * float(top["value"]) / float(limit["value"]))
+    share = 100 * float(top["value"]) / float(limit["value"])
+    of = "of" if share <= 100 else "were counted, and no more are allowed than"
+    text = f"{top['value']:.0f} {of} {limit['value']:.0f}, at {spoken(top['at'], case.site.zone)}"
+    value = min(100.0, share)
     return _gauged(case, value, text, source=str(top["source"]), samples=len(used))
 
 

@@ -176,12 +176,19 @@ def _is_now(case: Case) -> bool:
 
 @once
 def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
-    """Why an integration has issues; nothing when none is known."""
-    told = (_broken_states, _failing_checks, _unwell_component, _failed_probes)
-    return (
+    """Why an integration has issues, in the window or now, which a long one hides; nothing when none is known."""
+    told, now = (_broken_states, _failing_checks, _unwell_component, _failed_probes), _at_present(case, name)
+    found = (
         *(c for tell in told for c in tell(case, name)),
         *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
     )
+    return found if found or now.window == case.window else tuple(c for c in causes_of(now, name) if not c.over)
+
+
+def _at_present(case: Case, name: str) -> Case:
+    """The end of the window: the last hour of data, or the newest of what happens seldom."""
+    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
+    return case.at(case.with_events(events)) if events and case.window == case.scope.window else case
 
 
 def _doubts(case: Case, name: str) -> Iterator[str]:
@@ -324,9 +331,8 @@ def _still(case: Case, name: str) -> bool:
     """
     if any(cause.since and not cause.over for cause in causes_of(case, name)):
         return True
-    events = {"stripe": PRESENT_PAYMENTS, "twilio": PRESENT_MESSAGES, "resend": PRESENT_EMAILS}.get(name)
-    now = case.at(case.with_events(events)) if events else case.latest()
-    return any(not cause.over for cause in causes_of(now, name))
+    now = _at_present(case, name)
+    return any(not cause.over for cause in causes_of(now if now is not case else case.latest(), name))
 
 
 def findings(case: Case) -> list[Finding]:

@@ -159,6 +159,8 @@ def test_a_metric_without_a_good_direction_says_neither() -> None:
     words = change(300, of(100)).words
     assert "better" not in words and "worse" not in words
     assert words == "200 % more than the week before"
+    assert change(1286, of(100)).words == "13 times that of the week before"
+    assert change(101, of(100)).words == "no change beyond chance against the week before"
 
 
 def test_rule_8_counts_that_vary_much_need_a_larger_change() -> None:

@@ -214,6 +214,19 @@ def test_a_finding_is_over_when_the_latest_part_is_clean():
     assert (found.id, found.priority, found.active) == ("integration:twilio", Priority.P1, False)
 
 
+def test_what_a_long_window_hides_is_an_issue_as_long_as_it_lasts():
+    """6 of 1,000 emails bounced, then 15 of the last 75: 2 % of the week (at least 1.3 %), 20 % of its end."""
+    hours = [a_count(10, 0, DEPLOYED + n * HOUR) for n in range(100)]
+    hours[3] = a_count(10, 6, DEPLOYED + 3 * HOUR)
+    end = DEPLOYED + timedelta(days=7)
+    case = a_case({"email_counts": [*hours, *(a_count(25, 5, end - n * HOUR) for n in (3, 2, 1))]})
+    assert status(case, "resend") == "ISSUES"
+    (found,) = operational.findings(case)
+    assert (found.active, found.since) == (True, end - 3 * HOUR)
+    healed = [a_count(25, 5 * (n > 12), end - n * HOUR) for n in range(15, 0, -1)]
+    assert status(a_case({"email_counts": [*hours, *healed]}), "resend") == "OPERATIONAL"
+
+
 def test_the_table_has_a_row_for_each_integration_whatever_answered():
     rows = operational.table(
         a_case(coverage=dict.fromkeys(("stripe", "twilio", "resend", "supabase", "sentry"), "failed"))
