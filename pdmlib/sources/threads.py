@@ -86,7 +86,9 @@ def read(source: str, parts: Sequence[Part], workers: int = WORKERS, strict: boo
         else:
             found.append(result)
     if strict and lost and not any(part.keys() - {"gaps"} for part in found):
-        raise SourceError(source, "; ".join(dict.fromkeys(lost.values())))
+        told = dict.fromkeys(lost.values())
+        # One that goes on where another ends tells both.
+        raise SourceError(source, "; ".join(r for r in told if not any(o != r and o.startswith(r) for o in told)))
     return merge([*found, gaps(source, lost)])
 
 

@@ -109,7 +109,7 @@ def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phas
     text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD, site=site)))
     assert re.search(r"No source could be read at \w{3} \d+ Mar \d\d:\d\d C[SD]T\b", text)
     assert "- None\n" not in text.partition("Issues")[2].partition("Action Items")[0]
-    assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered", text)
+    assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered|No limit was", text)
 
 
 def test_what_a_silent_source_left_unmeasured_is_one_line() -> None:

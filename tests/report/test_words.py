@@ -189,9 +189,12 @@ def test_a_count_agrees_with_its_noun(count: int, noun: str, many: str, text: st
     assert counted(count, noun, many) == text
 
 
-def said(topic: str, rows: list[dict[str, object]]) -> str:
+NAMED = {"Orders": Usage.USED, "Loyalty": Usage.ABANDONED}
+
+
+def said(topic: str, rows: list[dict[str, object]], table: str = "") -> str:
     verdict = judge(a_case())
-    return messages.message(replace(verdict, tables={**verdict.tables, topic: rows}), topic)
+    return messages.message(replace(verdict, tables={**verdict.tables, table or topic: rows}), topic)
 
 
 def a_statement(before: float | None, now: float | None) -> dict[str, object]:
@@ -226,3 +229,21 @@ def test_the_slide_of_the_systems_health_says_what_came_of_it(
     values = {"app_up": (up, "bool"), "downtime_minutes": (minutes, "min"), "downtime_events": (outages, "count")}
     found = [a_reading(name, unit, Measurement(State.MEASURED, value)) for name, (value, unit) in values.items()]
     assert messages.message(replace(judge(a_case()), readings=tuple(found)), "health") == text
+
+
+def test_the_slide_of_the_database_says_what_is_beyond_a_limit_first() -> None:
+    well = a_reading("db_cpu_peak_pct", "%", Measurement(State.MEASURED, 38.0))
+    refused = a_reading("db_connections_refused", "count", Measurement(State.MEASURED, 463))
+    refused = replace(refused, title="Connections refused", target="0", section="database", status=Status.WARN)
+    verdict = replace(judge(a_case()), readings=(replace(well, section="database"), refused))
+    assert messages.message(verdict, "database") == "463 connections refused"
+    assert messages.message(replace(verdict, readings=(well,)), "database") == "db_cpu_peak_pct 38 %"
+
+
+def test_the_slide_of_idle_features_names_them() -> None:
+    used, left = ({"title": name, "state": state, "target_met": None} for name, state in NAMED.items())
+    assert (
+        said("underused", [used, left], table="feature_adoption")
+        == "1 feature to promote, mend or remove: Loyalty"
+    )
+    assert said("underused", [used], table="feature_adoption") == ""

@@ -266,10 +266,10 @@ def _doubtful(case: Case) -> list[Finding]:
             priority=Priority.P1,
             reading="db_connection_errors",
             evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
-            action="Find out which of the witnesses is wrong before restarting anything",
-            becomes_green=f"no witness finds it down (now {len(signs)})",
+            action="Find out whether it is down or only out of reach from here, before restarting anything",
+            becomes_green=f"no look finds it down (now {len(signs)})",
             value=len(signs),
-            threshold="0 witnesses",
+            threshold="0 signs",
             owner=case.site.people.owners.get("database"),
             said=f"The database may be down{_unreached(case)}",
         )
