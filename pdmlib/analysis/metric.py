@@ -14,14 +14,16 @@ from pdmlib.phases.phase import Topic
 
 
 class Began(NamedTuple):
-    """When what is broken at present began.
+    """When what is broken at present, or was broken last, began.
 
     Attributes:
         usual: it was as bad all the time before the deployment that is known.
+        over: it has surely ended since.
     """
 
     moment: datetime
     usual: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True)

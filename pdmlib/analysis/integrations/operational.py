@@ -220,6 +220,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
         f"{len(bad)} of {len(checks)} checks by the application failed{last}",
         f"the next {max(enough - len(checks), 1)} checks by the application succeed",
         began and began.moment,
+        over=began is not None and began.over,
     )
 
 
