@@ -14,7 +14,7 @@ ALL = every(60, DEPLOYED - 7 * DAY, WEEK_LATER)
 
 
 def began(*wrong):
-    """Since when, of one payment an hour in the two weeks, those fail that have a number; None where it is over."""
+    """Since when payments, one an hour in the two weeks, fail that have a number; None where it is over."""
     bad = [any(n in part for part in wrong) for n in range(len(ALL))]
     found = since.of_events(a_case(), pd.Series(ALL), pd.Series(bad))
     return found.moment if found and not found.over else None
