@@ -33,6 +33,7 @@ from pdmlib.analysis.traffic.populations import (
     timing,
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rises, routes_failing_from
+from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
     ORDER,
@@ -428,9 +429,16 @@ def _route_since(case: Case, reading: str, now: float, latest: float | None) -> 
 
     Of a route vendors tell the window and its latest part alone: what began late is much worse in that part.
     """
-    onset, deployed = onset_of(case.at(case.scope.window), reading), case.scope.deployed_at
-    worse = latest is not None and latest >= PRACTICAL_RISE * now
-    return onset.moment if onset and worse and onset.earliest > deployed else deployed
+    deployed = case.scope.deployed_at
+    if latest is None or latest < PRACTICAL_RISE * now:
+        return deployed
+    if reading == ERROR_RATE.id:
+        lasting = (last_stretch(case, float(limit.edge)) for limit in ERROR_RATE.limits)
+        found = next((one.start for one in lasting if one and one.end is None and one.start > deployed), None)
+        if found:
+            return found
+    onset = onset_of(case.at(case.scope.window), reading)
+    return onset.moment if onset and onset.earliest > deployed else deployed
 
 
 def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
