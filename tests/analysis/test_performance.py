@@ -444,6 +444,18 @@ def test_a_route_fails_since_the_failures_began_and_not_since_the_deployment(lat
     assert abs(found.since - later) <= HOUR
 
 
+def test_a_route_that_failed_for_two_hours_did_so_since_they_began():
+    """On the fourth day; the newest requests are well again."""
+    began = DEPLOYED + 3 * 24 * HOUR
+    counts = [a_bucket(hour, 400, status=200) for hour in every(60, DEPLOYED - WEEK, WEEK_LATER)]
+    counts += [a_bucket(hour, 200, status=500) for hour in (began, began + HOUR)]
+    whole, case = failing(0.0, 60.0), a_case()
+    newest = {**whole[1], "start": case.scope.latest.start, "end": case.scope.latest.end, "failures": 0.0}
+    told = performance.findings(a_case({"latencies": [*whole, newest], "request_counts": counts}))
+    (found,) = (f for f in told if f.id.endswith(":failing"))
+    assert (found.active, found.since) == (False, began)
+
+
 @pytest.mark.parametrize("later", [DEPLOYED, DEPLOYED + 4 * 24 * HOUR])
 def test_a_route_is_slower_since_the_requests_slowed_and_not_since_the_deployment(later):
     rows = two_weeks_of("/api/offers", 400.0, 1200.0 if later == DEPLOYED else 700.0)
