@@ -175,7 +175,7 @@ def _troubled(verdict: Verdict) -> str:
 
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
-    since = _since(verdict, cause)
+    since = "" if " since " in cause.said else _since(verdict, cause)
     joint = " since " if since == WITH_IT and "," not in cause.said else ", since "
     return replace(cause, said=f"{cause.said}{joint}{since}" if since else cause.said).sentence
 

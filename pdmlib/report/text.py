@@ -24,6 +24,8 @@ from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.symptoms import called
 from pdmlib.verdict.verdict import Verdict
 
+MOST_UNCLEAR = 12  # rows of what was not understood, the most frequent first: a version nobody knows brings dozens
+
 
 def report_markdown(verdict: Verdict, notes: Notes) -> str:
     """The phase's template of the guide, filled in; lines about what the site does not have are left out."""
@@ -268,5 +270,5 @@ def _environment() -> Environment:
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
-    made.globals.update(PERFORMANCE=performance.SHOWN)
+    made.globals.update(PERFORMANCE=performance.SHOWN, MOST_UNCLEAR=MOST_UNCLEAR)
     return made

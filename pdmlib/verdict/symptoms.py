@@ -202,6 +202,8 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
         return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
+    if isinstance(alert.value, str):
+        return f"{reading.title}: {alert.value.lower()} in the last {how_long(alert.window)}"
     now, span = amount(alert.value, alert.unit), how_long(case.window)
     return f"{reading.title}: {now} in the last {how_long(alert.window)}, {whole} in the {span} of this report"
 
@@ -232,8 +234,9 @@ def _unread(case: Case, reading: Reading) -> Finding:
         reading=reading.id,
         evidence=f"{reading.reason}.",
         action=_look(named, len(asked)),
-        becomes_green="each source of the site file answers"
-        + (f" (now without: {_named(named)})" if silent else ""),
+        becomes_green=f"each source of the site file answers (now without: {_named(named)})"
+        if silent
+        else "all that was asked for is read and understood",
         value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked), reading.reason or ""),
