@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -82,6 +83,8 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading.becomes_green
         or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
+    if alert is not None and _is_past(case) and reading.value is not None:
+        alert = replace(alert, value=reading.value, window=None)  # what came after it has its own table
     title = _title(case, reading, alert)
     active = now is not None or _is_unsure(reading) if urgent else True
     past = _is_past(case) or not active

@@ -23,7 +23,7 @@ from tests.acceptance.conftest import PHASES, Reports, demo_of, scope_of_phase
 pytestmark = pytest.mark.slow
 
 SLIPS = {
-    "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|%)",
+    "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|ms|%)",
     "one of many": (
         r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states|times|features)\b"
     ),
