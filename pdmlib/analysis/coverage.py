@@ -12,8 +12,8 @@ from pdmlib.site.site import SOURCE_NAMES
 def sources_read(case: Case) -> Measurement:
     """How many of the sources that the site needs were read and heard of; unknown as soon as one was not.
 
-    What a source read and did not understand, and a table or query that the site file names and that could
-    not be read, count like a source that was not read.
+    A source of which a vital part was refused, what a source read and did not understand, and a table or query
+    that the site file names and that could not be read, count like a source that was not read.
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.without]
     wanted += ["requests"] if case.site.requests else []
@@ -22,6 +22,7 @@ def sources_read(case: Case) -> Measurement:
         if row.source in wanted and not row.status.heard:
             unread.setdefault(row.brief, []).append(row.source)
     lost = [f"{', '.join(names)}: {why}" for why, names in unread.items()]
+    lost += [f"{name}: {part}" for name in wanted for part in case.collection.unread_parts(name)]
     gaps = case["gaps"]
     asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")
     named = gaps[asked & (gaps["state"] == State.ERROR.value)]

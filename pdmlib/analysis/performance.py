@@ -423,6 +423,16 @@ def _slower_since(case: Case) -> datetime:
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
+def _route_since(case: Case, reading: str, now: float, latest: float | None) -> datetime:
+    """When a route changed: the deployment, unless all requests surely did later and its newest tell the same.
+
+    Of a route vendors tell the window and its latest part alone: what began late is much worse in that part.
+    """
+    onset, deployed = onset_of(case.at(case.scope.window), reading), case.scope.deployed_at
+    worse = latest is not None and latest >= PRACTICAL_RISE * now
+    return onset.moment if onset and worse and onset.earliest > deployed else deployed
+
+
 def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_p95"], row["p95"]
     share = row["share_of_change_pct"]
@@ -441,6 +451,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
+        since=_route_since(case, P95.id, now, latest["p95"] if latest else None),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -463,17 +474,17 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
+        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None),
         said=f"{now:.2g} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)
 
 
 def _of_route(case: Case, route: str, found: Finding) -> Finding:
-    """A route's finding with what holds for all of them: since when, whose it is, what else may explain it."""
+    """A route's finding with what holds for all of them: whose it is, what else may explain it."""
     return replace(
         found,
         evidence=found.evidence + on_same_hours(case, route),
-        since=case.scope.deployed_at,
         owner=case.site.people.owners.get("application"),
         rivals=tuple(rivals(case)),
     )

@@ -683,3 +683,28 @@ def test_traffic_far_above_the_usual_is_told_as_a_multiple_of_it() -> None:
     verdict = judge(a_case({"request_counts": rows}, "daily", END - timedelta(days=6), END))
     (cause,) = [cause for cause in verdict.causes if cause.id == "requests_per_min_avg"]
     assert cause.said == "120 requests a minute come, 12 times as many as usual"
+
+
+@pytest.mark.parametrize("last_hour", [150, 230])
+def test_traffic_that_fell_with_the_deployment_is_dated_by_it_though_hours_vary(last_hour: int) -> None:
+    """Of 400 requests an hour in four weeks 144, 150 or 180 come since; a last hour of 230 does not end that."""
+    deployed = END - timedelta(days=3)
+    rows = counted(deployed - timedelta(days=28), deployed, 60, requests=400, failed=0)
+    for n, moment in enumerate(every(60, deployed, END - HOUR)):
+        rows += counted(moment, moment + HOUR, 60, requests=(144, 150, 180)[n % 3], failed=0)
+    rows += counted(END - HOUR, END, 60, requests=last_hour, failed=0)
+    frames = {"request_counts": rows, "probes": the_probes(5, END - timedelta(days=8), END)}
+    verdict = judge(a_case(frames, "daily", deployed, END))
+    causes = {cause.id: cause for cause in verdict.causes}
+    assert causes["requests_per_min_avg"].status == "new"
+    assert causes["requests_per_min_avg"].since == deployed
+
+
+def test_traffic_that_is_surely_back_is_over() -> None:
+    """Of 400 requests an hour 150 came for 21 hours, and 390 in the last three."""
+    deployed = END - timedelta(days=1)
+    rows = counted(deployed - timedelta(days=28), deployed, 60, requests=400, failed=0)
+    rows += counted(deployed, END - 3 * HOUR, 60, requests=150, failed=0)
+    rows += counted(END - 3 * HOUR, END, 60, requests=390, failed=0)
+    verdict = judge(a_case({"request_counts": rows}, "day1", deployed, END))
+    assert [cause.status for cause in verdict.causes if cause.id == "requests_per_min_avg"] == ["recovered"]

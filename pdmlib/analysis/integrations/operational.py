@@ -41,21 +41,6 @@ WELL, UNWELL = (
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
-# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well,
-# whether it was refused to the key or could not be read.
-VITAL = (
-    "project",
-    "services",
-    "account",
-    "webhooks",
-    "domains",
-    "payments",
-    "webhook_events",
-    "messages",
-    "alerts",
-    "email_counts",
-    "logs",
-)
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
     "twilio": ("messages", "created_at"),
@@ -100,7 +85,7 @@ def integration(case: Case, name: str) -> Measurement:
         return _by_checks(case, name)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
-    broken = "; ".join(_unreadable(case, name))
+    broken = "; ".join(case.collection.unread_parts(name))
     if broken:
         return Measurement.missing(State.ERROR, broken, name)
     if not _heard(case, name):
@@ -160,14 +145,6 @@ def _heard(case: Case, name: str) -> bool:
     said = states[(states["vendor"] == name) & (states["kind"] != "key")]
     frame, column = _SIGNS_OF_LIFE[name]
     return (_is_now(case) and len(said) > 0) or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
-
-
-def _unreadable(case: Case, name: str) -> Iterator[str]:
-    """Parts of a vendor that were not read, each with its reason: none of them can be vouched for."""
-    gaps = case["gaps"]
-    rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(VITAL)]
-    told = rows.groupby("reason", sort=False)["item"].unique()
-    yield from (f"{', '.join(items)} not read: {reason}" for reason, items in told.items())
 
 
 def _is_now(case: Case) -> bool:
