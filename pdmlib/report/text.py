@@ -14,7 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Answer, Priority, Status, aside, counted
+from pdmlib.frames.readings import Answer, Priority, Status, aside, counted, significant
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time, spoken
 from pdmlib.report import words
@@ -253,6 +253,7 @@ def _environment() -> Environment:
         "judged": words.judged,
         "arrow": words.arrow,
         "number": words.number,
+        "significant": significant,
         "signed": words.signed,
         "one_line": words.one_line,
         "of_limit": words.of_limit,

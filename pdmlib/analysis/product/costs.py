@@ -145,7 +145,7 @@ def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None, Metr
         places,
         health.CONNECTIONS,
     )
-    yield "Requests per minute, daily peak", "per min", daily(_requests_per_min(case)), plan.requests_per_min, None
+    yield "Requests per minute, daily peak", "", daily(_requests_per_min(case)), plan.requests_per_min, None
 
 
 def _requests_per_min(case: Case) -> pd.DataFrame:
