@@ -175,7 +175,7 @@ def _troubled(verdict: Verdict) -> str:
 
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
-    since = _since(verdict, cause)
+    since = "" if " since " in cause.said else _since(verdict, cause)
     joint = " since " if since == WITH_IT and "," not in cause.said else ", since "
     return replace(cause, said=f"{cause.said}{joint}{since}" if since else cause.said).sentence
 
@@ -291,7 +291,8 @@ def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
     value = words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit)
     status, before = reading.status, "" if flag else _before(verdict, reading, unit)
     now = next((a for a in verdict.alerts if a.id == reading.id and a.window and not (flag or a.unsure)), None)
-    if now and (present := amount(now.value, unit)) != value:  # a mean of the window hides it
+    ended = verdict.case.scope.after.seconds  # what came after an incident has its own table
+    if now and not ended and (present := amount(now.value, unit)) != value:  # a mean of the window hides it
         before = " · ".join(filter(None, (f"{value} in {how_long(verdict.case.window)}", before)))
         value, status = f"{present} now", Status.WARN if now.priority is Priority.P2 else Status.FAIL
     return Tile(

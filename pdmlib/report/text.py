@@ -14,7 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Answer, Priority, Status, aside, counted
+from pdmlib.frames.readings import Answer, Priority, Status, aside, counted, significant
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time, spoken
 from pdmlib.report import words
@@ -23,6 +23,8 @@ from pdmlib.site.notes import Notes
 from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.symptoms import called
 from pdmlib.verdict.verdict import Verdict
+
+MOST_UNCLEAR = 12  # rows of what was not understood, the most frequent first: a version nobody knows brings dozens
 
 
 def report_markdown(verdict: Verdict, notes: Notes) -> str:
@@ -251,6 +253,7 @@ def _environment() -> Environment:
         "judged": words.judged,
         "arrow": words.arrow,
         "number": words.number,
+        "significant": significant,
         "signed": words.signed,
         "one_line": words.one_line,
         "of_limit": words.of_limit,
@@ -268,5 +271,5 @@ def _environment() -> Environment:
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
-    made.globals.update(PERFORMANCE=performance.SHOWN)
+    made.globals.update(PERFORMANCE=performance.SHOWN, MOST_UNCLEAR=MOST_UNCLEAR)
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -82,6 +83,8 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading.becomes_green
         or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
+    if alert is not None and _is_past(case) and reading.value is not None:
+        alert = replace(alert, value=reading.value, window=None)  # what came after it has its own table
     title = _title(case, reading, alert)
     active = now is not None or _is_unsure(reading) if urgent else True
     past = _is_past(case) or not active
@@ -202,6 +205,8 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
         return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, of too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
+    if isinstance(alert.value, str):
+        return f"{reading.title}: {alert.value.lower()} in the last {how_long(alert.window)}"
     now, span = amount(alert.value, alert.unit), how_long(case.window)
     return f"{reading.title}: {now} in the last {how_long(alert.window)}, {whole} in the {span} of this report"
 
@@ -232,8 +237,9 @@ def _unread(case: Case, reading: Reading) -> Finding:
         reading=reading.id,
         evidence=f"{reading.reason}.",
         action=_look(named, len(asked)),
-        becomes_green="each source of the site file answers"
-        + (f" (now without: {_named(named)})" if silent else ""),
+        becomes_green=f"each source of the site file answers (now without: {_named(named)})"
+        if silent
+        else "all that was asked for is read and understood",
         value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked), reading.reason or ""),

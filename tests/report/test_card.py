@@ -79,6 +79,13 @@ def test_a_time_stands_apart_from_what_is_so_now() -> None:
     assert said.endswith("Stripe: the webhook is disabled, since Wed 5 Mar 10:30 CST.")
 
 
+def test_a_sentence_says_once_since_when() -> None:
+    said = "No payment has been attempted since Mon 3 Mar 08:59 CST"
+    assert card_of(troubled(found("payments:stopped", "P1", said=said, since=DEPLOYED))).sentence.endswith(
+        f". {said}."
+    )
+
+
 def test_what_customers_feel_is_told_before_what_they_do_not() -> None:
     paid = found("payment_failures", "P1", said="Payments fail")
     down = found("incident:2025-03-05T10:00:00Z", "P1", said="The application was down for 45 minutes")

@@ -69,6 +69,15 @@ def test_a_window_in_which_nothing_happened_has_no_response_to_be_late_with() ->
     assert [said in filled(a_quarter(down)) for down in (0, 3)] == [True, False]
 
 
+def test_of_what_was_not_understood_the_most_frequent_is_told_and_the_rest_counted() -> None:
+    row = {"source": "sentry", "what": "not a number", "example": "x", "taken_for": "unknown"}
+    rows = [row | {"item": f"events.{n}", "count": n} for n in range(1, 21)]
+    lines = filled(a_case({"not_understood": rows}))
+    told = [line for line in lines if line.startswith("| sentry | events.")]
+    assert told[0].startswith("| sentry | events.20 | ") and len(told) == 12
+    assert "And 8 more in report.json." in lines
+
+
 def test_a_criterion_is_asked_and_answered() -> None:
     """Nobody takes the words of a box that is not ticked for what is so (rule 22)."""
     lines = [line for line in filled(a_quarter(down=0)) if line.startswith("- [ ] The health check fails")]

@@ -295,7 +295,7 @@ def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
     assert refused(logs()).value == 0
     lost = refused({"result": [], "error": None})
     assert lost.value is None
-    assert lost.reason == "the server's log of 2025-03-03 is empty, or no longer kept"
+    assert lost.reason == "the server's log of Mon 3 Mar is empty, or no longer kept"
 
 
 @pytest.mark.parametrize(("up", "status"), [("1", "up"), ("0", "down")])

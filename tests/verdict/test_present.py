@@ -640,7 +640,9 @@ def test_an_incident_of_days_ago_is_told_in_the_past_tense(so_late: int, said: s
     spans = [(END - HOUR, END, 3000.0), (END, min(END + HOUR, late), 3100.0)]
     case = a_case({"latencies": [timed(*span) for span in spans]}, site=site, as_of=late)
     verdict = judge(Case(site, scope, case.collection, scope.window))
-    assert said in card_of(verdict).sentence
+    card = card_of(verdict)
+    assert f"{said} 3,000 ms" in card.sentence
+    assert [tile.value for tile in card.tiles if tile.title == "p95"] == ["3,000 ms"]
 
 
 def test_what_is_measured_without_a_count_is_held_against_normal_without_one() -> None:

@@ -247,11 +247,11 @@ def _verified(
     usual, now = float(before.value or 0), float(after.value or 0)
     of = f" of {counted(after.samples, 'request')}" if after.samples else ""
     whole = after.low is not None and after.high is not None
-    between = f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)" if whole else ""
+    between = f" ({after.low:,.0f} to {after.high:,.0f}, 95 % interval)" if whole else ""
     return row | {
         "normal": (now if after.low is None else after.low) <= usual * NORMAL,
-        "test": f"{now:.0f} ms{between}{of}; normal is up to {usual * NORMAL:.0f} ms, "
-        f"10 % above {usual:.0f} ms before",
+        "test": f"{now:,.0f} ms{between}{of}; normal is up to {usual * NORMAL:,.0f} ms, "
+        f"10 % above {usual:,.0f} ms before",
     }
 
 

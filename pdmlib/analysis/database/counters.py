@@ -281,7 +281,7 @@ def cache_hit(between: Between) -> Iterator[Row]:
 
 def from_disk(hit: float, read: float) -> str:
     """The blocks behind the share, and why reads of a memory that was empty are no misses."""
-    filling = ", which fill an empty memory once" if 0 < read <= FILL else ""
+    filling = ", fewer than it takes to fill the memory once" if 0 < read <= FILL else ""
     return f"{read:,.0f} of {hit + read:,.0f} blocks came from disk{filling}"
 
 
