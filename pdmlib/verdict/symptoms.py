@@ -30,7 +30,7 @@ from pdmlib.frames.readings import (
 from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, spoken
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.ladder import step_of, target_in_words
+from pdmlib.verdict.ladder import reading_of, step_of, target_in_words
 from pdmlib.verdict.present import Now, now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -77,8 +77,11 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     urgent = any(limit.priority for limit in metric.limits) and metric.alerts
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
+    present = case.at(alert.window) if alert and alert.window else None
+    told = present and reading_of(metric, metric.of(present), case.site, case.scope.phase.name).becomes_green
     goal = (
-        reading.becomes_green
+        told
+        or reading.becomes_green
         or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
     title = _title(case, reading, alert)
