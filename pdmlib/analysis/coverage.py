@@ -25,7 +25,8 @@ def sources_read(case: Case) -> Measurement:
     gaps = case["gaps"]
     asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")
     named = gaps[asked & (gaps["state"] == State.ERROR.value)]
-    lost += [f"{item}: {reason}" for item, reason in zip(named["item"], named["reason"], strict=True)]
+    items = named["item"].str.replace(":", " ", n=1)  # `table:public.orders` is a table
+    lost += [f"{item}: {reason}" for item, reason in zip(items, named["reason"], strict=True)]
     seen = {c.source for c in case.collection.coverage}
     lost += [f"{name}: not asked" for name in wanted if name not in seen]
     lost += [unclear for name in wanted if (unclear := case.unclear(name))]

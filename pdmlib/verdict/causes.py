@@ -114,7 +114,7 @@ class Cause:
     def sentence(self) -> str:
         """What is noticed and why."""
         if ": " in self.why:
-            return f"{self.said}{aside(self.why)}"
+            return f"{self.said}; {self.why}" if "(" in self.why else f"{self.said} ({self.why})"
         return f"{self.said}: {self.why}" if self.why else self.said
 
 

@@ -157,7 +157,7 @@ def _said(alert: Alert) -> str:
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
         return _traffic(alert, value)
-    recent = f", {value} in the last {how_long(alert.window)}" if alert.window else ""
+    recent = f" ({value} in the last {how_long(alert.window)})" if alert.window else ""
     return MEANS.get(alert.id, "").format(value, recent=recent)
 
 
@@ -180,7 +180,7 @@ def _plain(reading: Reading, title: str) -> str:
     if numbers:
         return f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
     told = reading.measurement.evidence or ""
-    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE else "")
+    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE and "; " not in told else "")
 
 
 def _is_unsure(reading: Reading) -> bool:

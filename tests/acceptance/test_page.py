@@ -223,7 +223,7 @@ OTHERS = {
     "payments_failing": (
         "RED",
         "Roll back now",
-        "Payments fail, 7 in the last 19 h",
+        "Payments fail (7 in the last 19 h)",
         "since Sun 9 Mar 10:",
         "Backend team, by Mon 10 Mar",
     ),
@@ -275,7 +275,7 @@ OTHERS = {
         "YELLOW",
         "The database may be down: it could not be reached from here at Mon 10 Mar 10:00 CDT",
         "the last look that it answered is of",
-        "Backend team, by Tue 11 Mar: Find out which of the witnesses is wrong",
+        "Backend team, by Tue 11 Mar: Look at the database from elsewhere",
         "PostgreSQL (not read: cannot connect",
     ),
 }
