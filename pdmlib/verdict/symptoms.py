@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations.operational import TITLES
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
@@ -42,6 +43,7 @@ TIMELESS = re.compile(
 CALLED = {**TITLES, "vercel": "Vercel", "postgres": "PostgreSQL"}  # sources, as a sentence names them
 REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sources, by the history of their looks
 NAMED = 3  # sources that a sentence has room for
+DEAF = "Look whether the application still reports to its error tracker"
 WAIT = "Wait until enough were counted to tell"
 SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
@@ -224,7 +226,7 @@ def _unread(case: Case, reading: Reading) -> Finding:
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action=_look(named, len(asked)),
+        action=DEAF if reading.reason == f"sentry: {unheard(case)}" else _look(named, len(asked)),
         becomes_green="each source of the site file answers"
         + (f" (now without: {_named(named)})" if silent else ""),
         value=", ".join(silent),

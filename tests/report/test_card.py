@@ -226,6 +226,12 @@ def test_what_to_do_about_silent_sources_names_them_and_the_command_that_says_wh
     assert "network" in cause.action and "pdm doctor" in cause.action
 
 
+def test_a_tracker_that_hears_nothing_is_to_be_looked_at_where_the_application_reports_to_it() -> None:
+    (cause,) = (c for c in judge(a_case()).causes if c.id == "sources_read")
+    assert cause.said.startswith("The error tracker has neither a trace nor an error")
+    assert cause.action == "Look whether the application still reports to its error tracker"
+
+
 def test_where_no_source_answers_the_last_answer_that_is_kept_says_since_when() -> None:
     gauge = {"metric": "db_up", "value": 1.0}
     kept = [{**gauge, "at": at("2025-03-09T10:00")}, {**gauge, "at": at("2025-03-10T12:30")}]

@@ -84,6 +84,18 @@ def test_the_text_of_an_unexpected_error_is_never_told(error: Exception) -> None
     assert type(error).__name__ in reason_of(error)
 
 
+def test_a_reason_that_begins_another_is_told_with_it() -> None:
+    def limited() -> threads.Frames:
+        raise SourceError("v", "429: too many")
+
+    def told_to_wait() -> threads.Frames:
+        raise SourceError("v", "429: too many; it asks to wait 60 s")
+
+    with pytest.raises(SourceError) as caught:
+        read("v", [("a", limited), ("b", told_to_wait), ("c", refused)])
+    assert caught.value.reason == "429: too many; it asks to wait 60 s; 402: pay first"
+
+
 def test_pieces_cover_a_window_without_gap_or_overlap() -> None:
     window = Window(DEPLOYED, DEPLOYED + timedelta(days=7))
     cut = pieces(window, timedelta(days=3))
