@@ -276,7 +276,9 @@ def _look(silent: list[str], asked: int) -> str:
 
 
 def _named(sources: list[str]) -> str:
-    return ", ".join(sources[:NAMED]) + (f" and {len(sources) - NAMED} more" if len(sources) > NAMED else "")
+    shown, more = sources[:NAMED], len(sources) - NAMED
+    *first, last = [*shown, f"{more} more"] if more > 0 else shown
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:
