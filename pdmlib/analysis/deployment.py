@@ -193,6 +193,7 @@ def _bundle_grew(case: Case) -> list[Finding]:
             since=case.scope.deployed_at,
             value=size.value,
             threshold=f"< {most:.0f} kB",
+            said=f"Every page loads {size.change_pct:.0f} % more JavaScript",
         )
     ]
 

@@ -194,7 +194,7 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
     if alert.unsure if alert else _is_unsure(reading):
-        return f"{reading.title} {whole} so far, of too few to be sure"
+        return f"{reading.title} {whole} so far, too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
     now, span = amount(alert.value, alert.unit), how_long(case.window)

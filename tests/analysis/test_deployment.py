@@ -91,6 +91,7 @@ def test_a_bundle_that_grew_by_a_tenth_is_a_finding():
     assert deployment.bundle_size_kb(case).baseline == 187
     (found,) = deployment.findings(case)
     assert found.title == "The bundle grew by 20 %"
+    assert found.said == "Every page loads 20 % more JavaScript"
 
 
 def test_rivals_name_other_deployments_traffic_vendors_and_holidays():

@@ -355,7 +355,7 @@ def test_a_rate_of_too_few_requests_is_nothing_that_is_over() -> None:
         a_case({"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}, "hour1", END - HOUR, END)
     )
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
-    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests so far, of too few to be sure")
+    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests so far, too few to be sure")
 
 
 def test_two_of_two_requests_that_failed_are_told_as_too_few() -> None:
@@ -363,7 +363,7 @@ def test_two_of_two_requests_that_failed_are_told_as_too_few() -> None:
     frames = {"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}
     verdict = judge(a_case(frames, "hour1", END - HOUR, END))
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
-    assert cause.said == "Error rate 100 % of requests so far, of too few to be sure"
+    assert cause.said == "Error rate 100 % of requests so far, too few to be sure"
 
 
 def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> None:
