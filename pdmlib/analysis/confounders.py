@@ -89,7 +89,7 @@ def _vendors(case: Case) -> Iterator[str]:
     states = case["vendor_states"]
     bad = states[(states["kind"] == "service") & (states["ok"] == False)]  # noqa: E712
     for (vendor, status), same in bad.groupby(["vendor", "status"], sort=False, dropna=False):
-        yield f"{vendor} reports {', '.join(same['item'])} as {status}"
+        yield f"{str(vendor).capitalize()} reports {', '.join(same['item'])} as {status}"
 
 
 def _days(case: Case) -> Iterator[str]:

@@ -121,7 +121,7 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
     assert found == [
         "1 more production deployment in the window: dpl_2 at Tue 4 Mar 09:00 CST",
         "traffic is 3 times that of the same hours of the weeks before",
-        "supabase reports db, pooler as UNHEALTHY",
+        "Supabase reports db, pooler as UNHEALTHY",
         "Wed 5 Mar in the window is a holiday",
         "Thu 27 Feb in the seven days before the deployment was a holiday",
     ]
