@@ -27,6 +27,7 @@ INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
 TITLE = 90  # characters of an error's title that a sentence has room for
+FEW_DROPPED = 0.005  # of all errors: an issue of which so few are lost is listed by its others
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
@@ -172,9 +173,11 @@ def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Me
     unclear = case.unclear("sentry", "issues") or case.unclear("sentry", "errors")
     if len(rows) == 0 and unclear:
         return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "sentry")
-    if len(rows) == 0 and (silence := unheard(case) or _contradiction(case)):
+    lost = much_dropped(case)
+    if len(rows) == 0 and (silence := unheard(case) or _contradiction(case) or lost):
         return Measurement.missing(State.NO_DATA, silence, "sentry")
-    reason = f"at least so many; {unclear}" if unclear else None
+    doubt = "; ".join(filter(None, (unclear, lost)))
+    reason = f"at least so many; {doubt}" if doubt else None
     return Measurement(
         State.MEASURED, len(rows), reason=reason, source="sentry", window=case.window, evidence=evidence
     )
@@ -289,6 +292,19 @@ def errors_total(case: Case) -> Measurement:
     if unclear := case.unclear("sentry", "errors"):
         return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "sentry")
     return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
+
+
+@once
+def much_dropped(case: Case) -> str | None:
+    """That the tracker dropped so many errors of the window that it does not list all; None where it did not."""
+    states = case["vendor_states"]
+    quota = states[(states["vendor"] == "sentry") & (states["kind"] == "quota")]
+    counts = pd.to_numeric(quota["status"].str.extract(r"^(\d+)")[0])
+    lost = float(counts[(quota["ok"] == False).fillna(False).to_numpy(bool)].sum())  # noqa: E712
+    sent = lost + float(counts[(quota["item"] == "accepted").to_numpy()].sum())
+    if lost <= FEW_DROPPED * sent:
+        return None
+    return f"{lost:,.0f} of {counted(sent, 'error')} of the window were dropped"
 
 
 def _dropped(case: Case) -> str | None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from pdmlib.analysis import coverage, errors
+from pdmlib.analysis.integrations import operational
 from pdmlib.frames.readings import Priority, State
 from tests.builders import DEPLOYED, a_case, a_gap, at, every
 
@@ -143,6 +144,21 @@ def test_a_tracker_without_traces_that_rarely_hears_of_errors_may_be_silent_for_
         for n in range(1, 8)
     ]
     assert errors.unheard(a_day(error_counts=hours)) is None
+
+
+@pytest.mark.parametrize(("dropped", "much"), [(5000, True), (3, True), (2, False), (0, False)])
+def test_no_issue_of_a_tracker_that_dropped_errors_is_no_zero(dropped, much):
+    """Of stats_v2: rate_limited, abuse and cardinality_limited were sent and not taken. 3 of 503 are 0.6 %."""
+    sent = {"accepted": 500, "rate_limited": dropped, "filtered": 90}
+    quota = [
+        {"vendor": "sentry", "kind": "quota", "item": item, "status": f"{n} errors", "ok": ok}
+        for (item, n), ok in zip(sent.items(), (True, dropped == 0, None), strict=True)
+    ]
+    case = a_day(latencies=[traces(DEPLOYED, DAY_LATER, 900)], vendor_states=quota)
+    found, vendor = errors.issues_critical(case), operational.integration(case, "sentry")
+    assert (found.value, vendor.value) == ((None, "ISSUES") if much else (0, "OPERATIONAL"))
+    said = f"{dropped:,} of {500 + dropped:,} errors of the window were dropped"
+    assert (said in (found.reason or ""), said in (vendor.evidence or "")) == (much, much)
 
 
 def test_no_issue_of_a_tracker_that_failed_is_unknown_with_its_reason():
