@@ -12,6 +12,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.onset import HOUR, onset_of_counts
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, last_stretch
 from pdmlib.frames.case import Case, once
@@ -27,6 +28,7 @@ INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
 TITLE = 90  # characters of an error's title that a sentence has room for
+MOST = 0.5  # of all errors: beyond it their hours are those of one issue
 FEW_DROPPED = 0.005  # of all errors: an issue of which so few are lost is listed by its others
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
@@ -347,7 +349,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
     urgent = bool(row["critical"] or row["security"])
     users = "" if pd.isna(row["users"]) else f", {counted(row['users'], 'user')}"
     before = "" if pd.isna(row["events_before"]) else f"; {row['events_before']} in the 7 days before"
-    since = row["first_seen"] if grade == IssueClass.NEW else _more_since(case)
+    since = row["first_seen"] if grade == IssueClass.NEW else _more_since(case, seen)
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
     return Finding(
         id=f"issue:{row['issue']}:{grade.lower()}",
@@ -366,10 +368,22 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
     )
 
 
-def _more_since(case: Case) -> datetime:
-    """Since when what is not new came more often: the deployment, unless requests fail since before it."""
+def _more_since(case: Case, seen: int) -> datetime:
+    """Since when what is not new came more often: the deployment, unless requests fail since before it.
+
+    What makes most of the errors came more often when these did, where that was surely later: of one issue alone
+    the hours are not told.
+    """
     deployed, found = case.scope.deployed_at, last_stretch(case, ROLLBACK_PCT)
-    return found.start if found and found.start < deployed < (found.end or case.window.end) else deployed
+    if found and found.start < deployed < (found.end or case.window.end):
+        return found.start
+    counts = case["error_counts"]
+    hours = counts[(counts["end"] - counts["start"]) == HOUR].dropna(subset=["errors"]).sort_values("start")
+    inside = hours["start"].between(deployed, case.window.end)
+    if seen < MOST * hours.loc[inside, "errors"].sum():
+        return deployed
+    onset = onset_of_counts(hours["start"], hours["errors"].to_numpy("float64"))
+    return onset.moment if onset and onset.earliest > deployed else deployed
 
 
 def _said(kind: str, grade: IssueClass, row: dict[str, Any], users: str) -> str:
