@@ -12,6 +12,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic.onset import HOUR, onset_of_counts
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, last_stretch
 from pdmlib.frames.case import Case, once
@@ -27,6 +28,8 @@ INVESTIGATE = "Investigate errors, identify root cause"
 WATCH = "Monitor, investigate if persists"
 BEFORE = timedelta(days=7)  # as long as the baseline, so that each weekday is in it once
 TITLE = 90  # characters of an error's title that a sentence has room for
+MOST = 0.5  # of all errors: beyond it their hours are those of one issue
+FEW_DROPPED = 0.005  # of all errors: an issue of which so few are lost is listed by its others
 SHOWN, LEVEL = 10, 0.01  # issues in the table; level of the test, strict since reports come by the day
 ERROR_LEVELS = ("error", "fatal")
 _COLUMNS = (
@@ -172,9 +175,11 @@ def _measured(case: Case, rows: pd.DataFrame, evidence: str | None = None) -> Me
     unclear = case.unclear("sentry", "issues") or case.unclear("sentry", "errors")
     if len(rows) == 0 and unclear:
         return Measurement.missing(State.NOT_UNDERSTOOD, unclear, "sentry")
-    if len(rows) == 0 and (silence := unheard(case) or _contradiction(case)):
+    lost = much_dropped(case)
+    if len(rows) == 0 and (silence := unheard(case) or _contradiction(case) or lost):
         return Measurement.missing(State.NO_DATA, silence, "sentry")
-    reason = f"at least so many; {unclear}" if unclear else None
+    doubt = "; ".join(filter(None, (unclear, lost)))
+    reason = f"at least so many; {doubt}" if doubt else None
     return Measurement(
         State.MEASURED, len(rows), reason=reason, source="sentry", window=case.window, evidence=evidence
     )
@@ -292,6 +297,19 @@ def errors_total(case: Case) -> Measurement:
     return case.missing("sentry", "error_counts", "the error tracker gave no total for this window")
 
 
+@once
+def much_dropped(case: Case) -> str | None:
+    """That the tracker dropped so many errors of the window that it does not list all; None where it did not."""
+    states = case["vendor_states"]
+    quota = states[(states["vendor"] == "sentry") & (states["kind"] == "quota")]
+    counts = pd.to_numeric(quota["status"].str.extract(r"^(\d+)")[0])
+    lost = float(counts[(quota["ok"] == False).fillna(False).to_numpy(bool)].sum())  # noqa: E712
+    sent = lost + float(counts[(quota["item"] == "accepted").to_numpy()].sum())
+    if lost <= FEW_DROPPED * sent:
+        return None
+    return f"{lost:,.0f} of {counted(sent, 'error')} of the window were dropped"
+
+
 def _dropped(case: Case) -> str | None:
     """Why the tracker's counts are too low, when it dropped errors."""
     states = case["vendor_states"]
@@ -333,7 +351,7 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
     users = "" if pd.isna(row["users"]) else f", {counted(row['users'], 'user')}"
     earlier = row["events_before"]
     before = "" if pd.isna(earlier) else f"; {earlier} in the 7 days before the deployment"
-    since = row["first_seen"] if grade == IssueClass.NEW else _more_since(case)
+    since = row["first_seen"] if grade == IssueClass.NEW else _more_since(case, seen)
     kind = "security " if row["security"] else "critical " if row["critical"] else ""
     return Finding(
         id=f"issue:{row['issue']}:{grade.lower()}",
@@ -352,10 +370,22 @@ def _finding(case: Case, row: dict[str, Any]) -> Finding:
     )
 
 
-def _more_since(case: Case) -> datetime:
-    """Since when what is not new came more often: the deployment, unless requests fail since before it."""
+def _more_since(case: Case, seen: int) -> datetime:
+    """Since when what is not new came more often: the deployment, unless requests fail since before it.
+
+    What makes most of the errors came more often when these did, where that was surely later: of one issue alone
+    the hours are not told.
+    """
     deployed, found = case.scope.deployed_at, last_stretch(case, ROLLBACK_PCT)
-    return found.start if found and found.start < deployed < (found.end or case.window.end) else deployed
+    if found and found.start < deployed < (found.end or case.window.end):
+        return found.start
+    counts = case["error_counts"]
+    hours = counts[(counts["end"] - counts["start"]) == HOUR].dropna(subset=["errors"]).sort_values("start")
+    inside = hours["start"].between(deployed, case.window.end)
+    if seen < MOST * hours.loc[inside, "errors"].sum():
+        return deployed
+    onset = onset_of_counts(hours["start"], hours["errors"].to_numpy("float64"))
+    return onset.moment if onset and onset.earliest > deployed else deployed
 
 
 def _said(kind: str, grade: IssueClass, row: dict[str, Any], users: str) -> str:

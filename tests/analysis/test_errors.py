@@ -5,10 +5,12 @@ from datetime import timedelta
 import pytest
 
 from pdmlib.analysis import coverage, errors
+from pdmlib.analysis.integrations import operational
 from pdmlib.frames.readings import Priority, State
-from tests.builders import DEPLOYED, a_case, a_gap, at, every
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every
 
 BEFORE = DEPLOYED - timedelta(days=30)
+HOUR = timedelta(hours=1)
 DAY_LATER = DEPLOYED + timedelta(days=1)
 
 
@@ -143,6 +145,40 @@ def test_a_tracker_without_traces_that_rarely_hears_of_errors_may_be_silent_for_
         for n in range(1, 8)
     ]
     assert errors.unheard(a_day(error_counts=hours)) is None
+
+
+@pytest.mark.parametrize("hours_later", [0, 48])
+@pytest.mark.parametrize("substatus", ["regressed", "ongoing"])
+def test_an_issue_that_came_back_did_so_when_its_errors_came_and_not_with_the_deployment(substatus, hours_later):
+    """An error every four hours, and from a moment on five more an hour, all of one issue."""
+    began = DEPLOYED + timedelta(hours=hours_later)
+    hours = every(60, DEPLOYED - timedelta(days=7), WEEK_LATER)
+    counts = [
+        {"start": hour, "end": hour + HOUR, "errors": (n % 4 == 0) + 5 * (hour >= began)}
+        for n, hour in enumerate(hours)
+    ]
+    more = 5 * sum(hour >= began for hour in hours)
+    row = an_issue("SHOP-9", first_seen=DEPLOYED - timedelta(days=30), substatus=substatus, events=more)
+    case = a_case(
+        {"error_counts": counts, "issues": [{**row, "last_seen": WEEK_LATER - HOUR, "events_before": 1}]}
+    )
+    (found,) = errors.findings(case)
+    assert abs(found.since - began) <= HOUR
+
+
+@pytest.mark.parametrize(("dropped", "much"), [(5000, True), (3, True), (2, False), (0, False)])
+def test_no_issue_of_a_tracker_that_dropped_errors_is_no_zero(dropped, much):
+    """Of stats_v2: rate_limited, abuse and cardinality_limited were sent and not taken. 3 of 503 are 0.6 %."""
+    sent = {"accepted": 500, "rate_limited": dropped, "filtered": 90}
+    quota = [
+        {"vendor": "sentry", "kind": "quota", "item": item, "status": f"{n} errors", "ok": ok}
+        for (item, n), ok in zip(sent.items(), (True, dropped == 0, None), strict=True)
+    ]
+    case = a_day(latencies=[traces(DEPLOYED, DAY_LATER, 900)], vendor_states=quota)
+    found, vendor = errors.issues_critical(case), operational.integration(case, "sentry")
+    assert (found.value, vendor.value) == ((None, "ISSUES") if much else (0, "OPERATIONAL"))
+    said = f"{dropped:,} of {500 + dropped:,} errors of the window were dropped"
+    assert (said in (found.reason or ""), said in (vendor.evidence or "")) == (much, much)
 
 
 def test_no_issue_of_a_tracker_that_failed_is_unknown_with_its_reason():

@@ -21,6 +21,7 @@ from pdmlib.analysis.integrations.shares import (
     surely_above,
 )
 from pdmlib.analysis.metric import Began, Metric
+from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.analysis.traffic.populations import ending
 from pdmlib.analysis.traffic.tiling import tile
 from pdmlib.frames.case import Case, once
@@ -154,7 +155,9 @@ def causes(case: Case) -> Iterator[Cause]:
     most = limits.target_of(case, FAILED)
     for cause in surely_above(case, share, most, noun="emails", what="of emails were refused when handed over"):
         codes = ", ".join(f"{n} with status {code}" for code, n in rows["code"].value_counts().head(3).items())
-        yield Cause(f"{cause.words}: {codes}", cause.goal)
+        last = rows["at"].max()
+        over = bool(last < case.scope.present.start)
+        yield Cause(f"{cause.words}: {codes}", cause.goal, newest_run(rows["at"]), over=over)
 
 
 def _delayed(case: Case) -> Iterator[Cause]:

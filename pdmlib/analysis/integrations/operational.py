@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.errors import unheard
+from pdmlib.analysis.errors import much_dropped, unheard
 from pdmlib.analysis.integrations import emails, messages, payments, since, stopped
 from pdmlib.analysis.integrations.shares import (
     CHECK,
@@ -152,7 +152,8 @@ def _is_now(case: Case) -> bool:
 @once
 def causes_of(case: Case, name: str) -> tuple[Cause, ...]:
     """Why an integration has issues, in the window or now, which a long one hides; nothing when none is known."""
-    told, now = (_broken_states, _failing_checks, _unwell_component, _failed_probes), _at_present(case, name)
+    told = (_broken_states, _dropped_errors, _failing_checks, _unwell_component, _failed_probes)
+    now = _at_present(case, name)
     found = (
         *(c for tell in told for c in tell(case, name)),
         *(c for tell in _CAUSES.get(name, ()) for c in tell(case)),
@@ -189,6 +190,13 @@ def _broken_states(case: Case, name: str, kinds: tuple[str, ...] = BROKEN_KINDS)
     for row in bad.to_dict("records"):
         what, more, status = *_named(row), row["status"]
         yield Cause(f"{what} {_is(status)}{more}", f"{what} is no longer {status}")
+
+
+def _dropped_errors(case: Case, name: str) -> Iterator[Cause]:
+    """Errors that Sentry did not take, as beyond a quota: what nobody sees any more is no health."""
+    lost = much_dropped(case) if name == "sentry" and _is_now(case) else None
+    if lost:
+        yield Cause(lost, "Sentry takes every error")
 
 
 def _untold_states(case: Case, name: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from pdmlib.phases.window import Window
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
+RARE = 1000.0
 FEWEST = 24  # hours on each side together: with fewer there is nothing to date
 # Natural logarithm of the odds: a thousand to one that there was a change at all, since there are hundreds of
 # hours to begin in; and half of the 95 % quantile of chi-squared with one degree, for the interval (Wilks 1938).
@@ -65,6 +66,14 @@ def onset_of(case: Case, reading: str) -> Onset | None:
     logs = np.log(_floats(known[column]))
     usual = pd.Series(logs).groupby(known["at"].dt.hour.to_numpy()).transform("median").to_numpy()
     return _dated(known["at"], _of_levels(logs - usual), logs - usual)
+
+
+def onset_of_counts(at: pd.Series, counts: Floats) -> Onset | None:
+    """When a count of each hour changed for good; None where it did not surely, or is as it was."""
+    if not len(counts) or counts.max() <= 0:
+        return None
+    of = np.full(len(counts), RARE * counts.max())  # of so many each is rare, as a Poisson count is
+    return _dated(at, of_rates(counts, of), counts / of)
 
 
 def _floats(column: pd.Series) -> Floats:

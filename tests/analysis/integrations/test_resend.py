@@ -6,6 +6,7 @@ import pytest
 
 from pdmlib.frames.readings import Status
 from tests.analysis.integrations.answered import Judged, judged
+from tests.builders import at
 from tests.sources.loopback import Call, Reply
 
 ZERO = dict.fromkeys(
@@ -97,6 +98,15 @@ def log(n: int, status: int, endpoint: str = "/emails", **more: Any) -> dict[str
         "user_agent": "resend-node:4.0.0",
         **more,
     }
+
+
+@pytest.mark.parametrize(("hour", "active"), [("14", True), ("06", False)])
+def test_refused_sends_are_dated_from_the_first_of_their_run(hour: str, active: bool) -> None:
+    """The window ends at 15:00; what was last refused at 06:20 is over."""
+    early = log(200, 422, created_at="2025-03-03 16:00:00+00")
+    logs = [log(n, 422, created_at=f"2025-03-04 {hour}:{n % 20:02}:30+00") for n in range(100)]
+    (finding,) = (f for f in told(logs=[early, *logs]).findings if f.id == "integration:resend")
+    assert (finding.active, finding.since) == (active, at(f"2025-03-04T{hour}:00:30"))
 
 
 @pytest.mark.parametrize("status", [403, 422, 429, 500])
