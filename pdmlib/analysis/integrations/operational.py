@@ -38,6 +38,7 @@ WELL, UNWELL = (
     ("up", "ok", "healthy", "operational"),
     ("degraded", "down", "warning", "unhealthy", "failed", "error"),
 )
+DID = ("failed",)  # states that a vendor tells in the past tense
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
@@ -225,7 +226,7 @@ def _untold_states(case: Case, name: str) -> Iterator[str]:
 
 def _is(status: object) -> str:
     """A state as what is so of something, or what it did."""
-    return "failed" if status == "failed" else f"is {status}"
+    return str(status) if status in DID else f"is {status}"
 
 
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
