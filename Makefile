@@ -109,10 +109,10 @@ replay: $(VENV)/.ready ## live through five weeks of the demo in minutes: every 
 # Tests compile to bytecode once, also where the environment says not to keep it: reading them anew takes seconds a call.
 test test-slow: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.ready-dev ## the tests
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/.ready-dev ## the tests that take long; `make postgres` first for every PostgreSQL
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m slow
+	@$(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 
 MINUTES ?= 60
 faults: $(VENV)/.ready-dev ## real faults on real parts for an hour, its tables in docs/reliability.md: MINUTES=60

@@ -23,8 +23,12 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.drains import Drain, write
+
+if TYPE_CHECKING:
+    from pdmlib.site.site import Site
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -36,7 +40,7 @@ BY_HAND = """
     GROUP BY GROUPING SETS ((), (r), (m))"""
 
 
-def site() -> object:
+def site() -> Site:
     """A site whose log is the generator's."""
     from pdmlib.site.site import Site
 
@@ -50,7 +54,7 @@ def run_ingest(file: str, folder: str) -> None:
     """Ours: the log into a fresh store, all tables made."""
     from pdmlib.storage.request_logs.ingest import ingest
 
-    ingest(site(), [file], Path(folder) / "fresh")  # type: ignore[arg-type]
+    ingest(site(), [file], Path(folder) / "fresh")
 
 
 def run_report(file: str, folder: str) -> None:
@@ -59,8 +63,8 @@ def run_report(file: str, folder: str) -> None:
     from pdmlib.phases.scope import scope_of
     from pdmlib.storage.request_logs.figures import collect
 
-    scope = scope_of(site().zone, phase_named("week1"), START, START + WEEK)  # type: ignore[arg-type]
-    collect(site(), scope, Path(folder) / "kept")  # type: ignore[arg-type]
+    scope = scope_of(site().zone, phase_named("week1"), START, START + WEEK)
+    collect(site(), scope, Path(folder) / "kept")
 
 
 def run_parquet(file: str, folder: str) -> None:
@@ -380,7 +384,7 @@ def prepare(folder: Path, millions: float) -> Path:
     shutil.rmtree(folder / "kept", ignore_errors=True)
     from pdmlib.storage.request_logs.ingest import ingest
 
-    ingest(site(), [file], folder / "kept")  # type: ignore[arg-type]
+    ingest(site(), [file], folder / "kept")
     return file
 
 
@@ -398,14 +402,14 @@ def month(folder: Path) -> dict[str, float]:
     for day in range(29):
         write(log, Drain(100_000, days=1, start=f"{START + timedelta(days=day):%Y-%m-%d}", seed=day))
         began = _processor()
-        ingest(site(), [log], store)  # type: ignore[arg-type]
+        ingest(site(), [log], store)
         if day in (1, 28):
             found[f"day {day + 1}"] = _processor() - began
     window = Window(START, START + timedelta(days=29))
     times = []
     for _ in range(5):
         began = time.perf_counter()
-        pooled = percentiles_of(site(), window, store)  # type: ignore[arg-type]
+        pooled = percentiles_of(site(), window, store)
         times.append(time.perf_counter() - began)
     found["month"] = statistics.median(times)
     with duckdb.connect() as connection:

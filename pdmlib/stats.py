@@ -200,6 +200,13 @@ def level_for_looks(looks: int, level: float = LEVEL) -> float:
     return level / max(1, looks)
 
 
+def count_interval(count: float, level: float = LEVEL) -> tuple[float, float]:
+    """What a Poisson count may be of. Source: Garwood 1936, Biometrika 28: quantiles of chi-squared."""
+    tail = level / 2
+    low = float(special.gammaincinv(count, tail)) if count > 0 else 0.0
+    return low, float(special.gammaincinv(count + 1, 1 - tail))
+
+
 def chance_of_none(expected: float, dispersion: float = 1.0) -> float:
     """Probability of counting nothing where `expected` are due; Poisson, or negative binomial when overdispersed.
 

@@ -37,6 +37,12 @@ def test_rule_2_requests_needed_to_decide_are_the_first_that_clear_the_limit() -
     assert stats.wilson(0.06 * needed, needed)[0] > 0.05 >= stats.wilson(0.06 * (needed - 1), needed - 1)[0]
 
 
+@pytest.mark.parametrize(("count", "low", "high"), [(0, 0.0, 3.689), (5, 1.623, 11.668), (10, 4.795, 18.390)])
+def test_a_count_may_be_of_what_the_published_table_says(count: int, low: float, high: float) -> None:
+    """Exact 95 % limits of a Poisson count: Garwood 1936, as in the appendix of Breslow and Day, volume II."""
+    assert stats.count_interval(count) == pytest.approx((low, high), abs=0.0006)
+
+
 def test_no_number_of_requests_decides_at_the_limit_itself() -> None:
     assert stats.trials_to_decide(1, 20, 0.05) is None
     assert stats.trials_to_decide(0, 0, 0.05) is None

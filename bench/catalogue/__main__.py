@@ -13,7 +13,8 @@ from pathlib import Path
 from bench.catalogue.running import chosen, tried_all
 from bench.catalogue.tables import beside, report
 from bench.catalogue.trial import Trial
-from bench.proof.__main__ import between
+from bench.proof.__main__ import MARKS
+from bench.proof.tally import between
 from tests.servers import NEWEST
 
 OLDER = 14
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n\n".join(_parts(given.versions, trials, minutes)) + "\n"
     print(text)
     if given.write:
-        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text), encoding="utf-8")
+        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text, MARKS), encoding="utf-8")
     return 0
 
 

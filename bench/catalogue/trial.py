@@ -103,8 +103,8 @@ def _looked(database: Database, fault: Fault, trial: Trial, peers: Peers | None)
     # A restart gives the server another port.
     story.site = database.site()
     start = spent(database, begins(fault.now))
-    with fault.during(database) if fault.during else nullcontext():
-        with _watched(story) if fault.watched else nullcontext({}) as sampled:
+    with fault.during(database) if fault.during else nullcontext[Any]():
+        with _watched(story) if fault.watched else nullcontext(dict[str, Any]()) as sampled:
             work(database, calls_of(fault, after=True), seed=2)
         story.look().update(sampled)
         if peers:

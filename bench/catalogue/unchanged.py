@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.catalogue.shop import USUAL, copy_of, shops, work
+from bench.proof.tally import between
 from tests.looks import Story, a_story
 from tests.servers import NEWEST, Bench, Database, a_bench
 
-BEGIN, END = "<!-- what the windows printed -->", "<!-- end of the windows -->"
+MARKS = ("<!-- what the windows printed -->", "<!-- end of the windows -->")
 LONGEST = 300  # characters of a finding that are shown
 # Statements of all sizes: some touch a row, some a table.
 MIX = (
@@ -79,8 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "\n".join([*lines, *(f"\n- `{line[:LONGEST]}`" for line in found)])
     print(text)
     if given.write:
-        before, _, rest = given.write.read_text(encoding="utf-8").partition(BEGIN)
-        given.write.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+        given.write.write_text(between(given.write.read_text(encoding="utf-8"), text, MARKS), encoding="utf-8")
     return 0
 
 

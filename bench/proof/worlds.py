@@ -386,7 +386,7 @@ def _payments(world: World) -> pd.DataFrame:
     unpaid = world.kind is Kind.UNPAID
     ours = (rng.random(count) < world.size) & np.asarray(at >= world.fault.start) & unpaid
     declined = ~ours & (rng.random(count) < 1 / 30)
-    fault = np.where(ours, "ours", np.where(declined, "customer", None))
+    fault = pd.Series(None, range(count), "object").mask(declined, "customer").mask(ours, "ours")
     told = {"source": "stripe", "payment": [f"ch_{n}" for n in range(count)], "created_at": at, "fault": fault}
     table = pd.DataFrame(told).assign(status=np.where(ours | declined, "failed", "succeeded"))
     return table if "stripe" not in world.site.unused else table.head(0)

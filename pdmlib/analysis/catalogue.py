@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pdmlib.analysis import coverage, cron, deployment, errors, performance
+from pdmlib.analysis import coverage, cron, cron_habits, deployment, errors, performance
 from pdmlib.analysis.availability import stability
 from pdmlib.analysis.compare.same_hours import before_after
 from pdmlib.analysis.database import health, plans, pooler, regressions, waits
@@ -63,6 +63,7 @@ FINDINGS: tuple[Callable[[Case], Iterable[Finding]], ...] = (
     errors.findings,
     operational.findings,
     cron.findings,
+    cron_habits.findings,
     features.findings,
     feedback.findings,
     health.findings,

@@ -12,8 +12,8 @@ from pdmlib.site.site import SOURCE_NAMES
 def sources_read(case: Case) -> Measurement:
     """How many of the sources that the site needs were read and heard of; unknown as soon as one was not.
 
-    What a source read and did not understand, and a table or query that the site file names and that could
-    not be read, count like a source that was not read.
+    A source of which a vital part was refused, what a source read and did not understand, and a table or query
+    that the site file names and that could not be read, count like a source that was not read.
     """
     wanted = [name for name in SOURCE_NAMES if name not in case.site.without]
     wanted += ["requests"] if case.site.requests else []
@@ -22,11 +22,12 @@ def sources_read(case: Case) -> Measurement:
         if row.source in wanted and not row.status.heard:
             unread.setdefault(row.brief, []).append(row.source)
     lost = [f"{', '.join(names)}: {why}" for why, names in unread.items()]
+    lost += [f"{name}: {part}" for name in wanted for part in case.collection.unread_parts(name)]
     gaps = case["gaps"]
     asked = gaps["item"].fillna("").str.match(rf"(table|feature|query):|{DEPLOYMENT}$")
     named = gaps[asked & (gaps["state"] == State.ERROR.value)]
-    items = named["item"].str.replace(":", " ", n=1)  # `table:public.orders` is a table
-    lost += [f"{item}: {reason}" for item, reason in zip(items, named["reason"], strict=True)]
+    called = (" ".join(item.split(":")[:2]) for item in named["item"])  # its part, such as `:columns`, left out
+    lost += [f"{item}: {reason}" for item, reason in zip(called, named["reason"], strict=True)]
     seen = {c.source for c in case.collection.coverage}
     lost += [f"{name}: not asked" for name in wanted if name not in seen]
     lost += [unclear for name in wanted if (unclear := case.unclear(name))]

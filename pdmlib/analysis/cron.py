@@ -61,7 +61,7 @@ def slots(case: Case) -> pd.DataFrame:
     cron = case.site.cron
     if cron is None or not cron.expected or unreadable(case):
         return pd.DataFrame({c: pd.Series(dtype=TIME if c.endswith("_at") else "object") for c in COLUMNS})
-    runs = _runs(case)
+    runs = runs_known(case)
     off = _disabled(case)
     jobs = cron.expected
     due = _states(case, cron, matched(jobs, cron, runs, case.window), off=off, logged=set(runs["job"].unique()))
@@ -70,7 +70,8 @@ def slots(case: Case) -> pd.DataFrame:
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
-def _runs(case: Case) -> pd.DataFrame:
+def runs_known(case: Case) -> pd.DataFrame:
+    """Every run of the log, as far back as it was read."""
     return runs_of(case["cron_logs"], case.site.cron, case.scope.as_of)
 
 
@@ -247,7 +248,7 @@ def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `cron`, one a job of the site file; counts are None where its log cannot be read."""
     if case.site.cron is None:
         return []
-    found, runs = slots(case), None if unreadable(case) else _runs(case)
+    found, runs = slots(case), None if unreadable(case) else runs_known(case)
     listed = [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
     return [*listed, *map(_unlisted_row, _unlisted(case).items())]
 
@@ -255,7 +256,7 @@ def table(case: Case) -> list[dict[str, Any]]:
 @once
 def _unlisted(case: Case) -> dict[str, pd.DataFrame]:
     """Runs of the window of jobs that the site file does not list, by job; those that failed most often first."""
-    cron, runs = case.site.cron, _runs(case)
+    cron, runs = case.site.cron, runs_known(case)
     inside = (runs["started_at"] >= case.window.start) & (runs["started_at"] < case.window.end)
     found = {str(job): mine for job, mine in runs[inside].groupby("job") if cron and not cron.job_of(str(job))}
     return dict(sorted(found.items(), key=lambda one: (-_failed(one[1]), -len(one[1]), one[0]))[:SHOWN])
@@ -329,7 +330,9 @@ def drift(case: Case) -> list[dict[str, Any]]:
         return []
     site = {job.name: timed(job) for job in cron.expected}
     platform = _platform(case)
-    logged = None if unreadable(case) else {str(k): int(n) for k, n in _runs(case)["job"].value_counts().items()}
+    logged = (
+        None if unreadable(case) else {str(k): int(n) for k, n in runs_known(case)["job"].value_counts().items()}
+    )
     names = sorted({*site, *(platform or {}), *(logged or {})})
     rows = [_drifted(case, name, site.get(name), platform=platform, logged=logged) for name in names]
     return [row for row in rows if row["reason"]]
@@ -425,7 +428,7 @@ def _failing_since(case: Case, failing: Mapping[str, pd.DataFrame]) -> datetime:
 
     Runs of before the window tell of a job whose first run in it failed.
     """
-    runs, early = _runs(case), case.window.start - EARLY
+    runs, early = runs_known(case), case.window.start - EARLY
     moments: list[datetime] = []
     for job, mine in failing.items():
         first = mine.loc[mine["outcome"] == Slot.FAILED, "started_at"].min()
@@ -512,7 +515,7 @@ def _before(case: Case, job: str, states: tuple[str, ...], first: datetime) -> d
 
 def _stopped(case: Case, job: str, first: datetime) -> datetime | None:
     """The first slot after a job's newest run before another slot; None where no run is known."""
-    cron, runs = case.site.cron, _runs(case)
+    cron, runs = case.site.cron, runs_known(case)
     ran = runs.loc[(runs["job"] == job) & (runs["started_at"] < first), "started_at"].max()
     mine = next((one for one in (cron.expected if cron else ()) if one.name == job), None)
     if cron is None or mine is None or pd.isna(ran):

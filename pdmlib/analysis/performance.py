@@ -33,6 +33,7 @@ from pdmlib.analysis.traffic.populations import (
     timing,
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rises, routes_failing_from
+from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
     ORDER,
@@ -426,6 +427,31 @@ def _slower_since(case: Case) -> datetime:
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
+def _route_since(case: Case, reading: str, now: float, latest: float | None, goal: float) -> datetime:
+    """When a route changed: the deployment, unless all requests surely did later and its newest tell the same.
+
+    Of a route vendors tell the window and its latest part alone: what began late is much worse in that part, and
+    what is over is well there.
+
+    Args:
+        goal: under which it is well.
+    """
+    deployed = case.scope.deployed_at
+    if latest is None or goal <= latest < PRACTICAL_RISE * now:
+        return deployed
+    if reading == ERROR_RATE.id and (found := _stretch_since(case, over=latest < goal)) is not None:
+        return found
+    onset = onset_of(case.at(case.scope.window), reading) if latest >= goal else None
+    return onset.moment if onset and onset.earliest > deployed else deployed
+
+
+def _stretch_since(case: Case, over: bool) -> datetime | None:
+    """When the newest stretch of failing requests began that is over, or lasts; None where it began earlier."""
+    told = (last_stretch(case, float(limit.edge)) for limit in ERROR_RATE.limits)
+    fits = (one.start for one in told if one and (one.end is not None) == over)
+    return next((start for start in fits if start > case.scope.deployed_at), None)
+
+
 def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
     before, now = row["before_p95"], row["p95"]
     share = row["share_of_change_pct"]
@@ -444,6 +470,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
+        since=_route_since(case, P95.id, now, latest["p95"] if latest else None, goal=goal),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -466,17 +493,17 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
+        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None, goal=goal),
         said=f"{now:.2g} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)
 
 
 def _of_route(case: Case, route: str, found: Finding) -> Finding:
-    """A route's finding with what holds for all of them: since when, whose it is, what else may explain it."""
+    """A route's finding with what holds for all of them: whose it is, what else may explain it."""
     return replace(
         found,
         evidence=found.evidence + on_same_hours(case, route),
-        since=case.scope.deployed_at,
         owner=case.site.people.owners.get("application"),
         rivals=tuple(rivals(case)),
     )

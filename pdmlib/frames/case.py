@@ -91,14 +91,15 @@ class Case:
         end = self.scope.present.end
         return any(span.contains(end) or span.end == end for span in self.site.maintenance_in(self.scope.present))
 
-    def with_events(self, events: tuple[str, str, int]) -> Window:
-        """The present, made longer within the latest part until it holds so many rows of a frame.
+    def with_events(self, events: tuple[str, str, int], inside: Window | None = None) -> Window:
+        """The present, made longer until it holds so many rows of a frame.
 
         Args:
             events: name of the frame, its time column, and how many of its rows tell enough.
+            inside: how far it may go back; the latest part where not given.
         """
         name, column, count = events
-        moments = self.within(name, column, self.scope.latest)[column].sort_values()
+        moments = self.within(name, column, inside or self.scope.latest)[column].sort_values()
         first = moments.iloc[max(0, len(moments) - count)].to_pydatetime() if len(moments) else self.window.end
         return Window(min(first, self.scope.present.start), self.scope.present.end)
 

@@ -13,6 +13,16 @@ from pdmlib.frames.frame import empty
 from pdmlib.frames.readings import Answer, State
 
 BRIEF = 400  # characters of a detail in a sentence: a few reasons
+# Parts in which a vendor says what it is and what it did: a source without one of them was not read, whatever else
+# it told. Figures that a plan or a key leaves out are none of them: each is unknown by itself.
+VITAL: Mapping[str, tuple[str, ...]] = {
+    "sentry": ("issues", "error_counts"),
+    "vercel": ("deployments",),
+    "supabase": ("project", "services"),
+    "stripe": ("account", "webhooks", "payments", "webhook_events"),
+    "twilio": ("account", "messages", "alerts"),
+    "resend": ("email_counts", "logs", "domains", "webhooks"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,15 @@ class Collection:
         found = (g for g in self._gaps if g["source"] == source and (pd.isna(g["item"]) or g["item"] == item))
         first = next(found, None)
         return None if first is None else (State(first["state"]), str(first["reason"]))
+
+    def unread_parts(self, source: str) -> list[str]:
+        """What of a source nobody can vouch for without having read it, and each reason."""
+        parts: dict[str, list[str]] = {}
+        for gap in self._gaps:
+            lost = gap["source"] == source and gap["state"] == State.ERROR.value
+            if lost and gap["item"] in VITAL.get(source, ()):
+                parts.setdefault(str(gap["reason"]), []).append(str(gap["item"]))
+        return [f"{', '.join(dict.fromkeys(items))} not read: {reason}" for reason, items in parts.items()]
 
     @cached_property
     def _gaps(self) -> list[dict[Any, Any]]:

@@ -46,6 +46,8 @@ def amount(value: Any, unit: str = "") -> str:
     digits = 2 if unit.startswith("%") or abs(value) < TWO_DIGITS else 1 if abs(value) < THREE_DIGITS else 0
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
+    if value and text in ("0", "-0"):  # little is not nothing
+        text = significant(value, 1)
     return f"{text} {unit}" if unit and unit not in ("count", "bool") else text
 
 
@@ -257,6 +259,13 @@ class Reading:
     def value(self) -> Value:
         """The measured value, None when unknown."""
         return self.measurement.value
+
+    @property
+    def why(self) -> str:
+        """The reason, with the source that could not be read where the reason does not name it."""
+        source, reason = self.measurement.source or "", self.reason or ""
+        unread = self.measurement.state is State.ERROR and source and source not in reason
+        return f"{source}: {reason}" if unread else reason
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,9 @@ def _sentence(verdict: Verdict) -> str:
     if over and verdict.status is not ReportStatus.GREEN:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
+        if verdict.case.scope.phase.named_window:
+            held = "no limit was surely broken" if _perhaps_beyond(verdict) else "every limit held"
+            return f"{head}. No incident was found in this window, and {held}."
         holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
         return f"{head}. {holds}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
@@ -173,7 +176,7 @@ def _troubled(verdict: Verdict) -> str:
 
 def _began(verdict: Verdict, cause: Cause) -> str:
     """A cause with its time inside the sentence, before the explanation."""
-    since = _since(verdict, cause)
+    since = "" if " since " in cause.said else _since(verdict, cause)
     joint = " since " if since == WITH_IT and "," not in cause.said else ", since "
     return replace(cause, said=f"{cause.said}{joint}{since}" if since else cause.said).sentence
 
@@ -209,7 +212,7 @@ def _state(verdict: Verdict, cause: Cause) -> str:
     if cause.waits:
         return "there before the deployment"
     if not since:
-        return ""
+        return "over" if cause.status is CauseStatus.RECOVERED else ""
     began = f"began with {since}" if since == WITH_IT else f"began {since}"
     return f"{began}, over" if cause.status is CauseStatus.RECOVERED else f"since {since}"
 
@@ -300,7 +303,8 @@ def _measured(verdict: Verdict, reading: Reading, title: str) -> Tile:
     value = words.as_word(reading, "up", "down") if flag and known else amount(reading.value, unit)
     status, before = reading.status, "" if flag else _before(verdict, reading, unit)
     now = next((a for a in verdict.alerts if a.id == reading.id and a.window and not (flag or a.unsure)), None)
-    if now and (present := amount(now.value, unit)) != value:  # a mean of the window hides it
+    ended = verdict.case.scope.after.seconds  # what came after an incident has its own table
+    if now and not ended and (present := amount(now.value, unit)) != value:  # a mean of the window hides it
         before = " · ".join(filter(None, (f"{value} in {how_long(verdict.case.window)}", before)))
         value, status = f"{present} now", Status.WARN if now.priority is Priority.P2 else Status.FAIL
     return Tile(

@@ -221,6 +221,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "capacity": (
         C("what", "What", cells.text),
+        C("unit", "Unit", cells.text),
         C("now", "Now", cells.count, True),
         C("limit", "Limit", cells.count, True),
         C("per_week", "Per week", cells.count, True),
@@ -246,6 +247,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
     ),
     "verification": (
         C("metric", "Metric", cells.text),
+        C("unit", "Unit", cells.text),
         C("during", "In the incident", cells.count, True),
         C("after", "Since", cells.count, True),
         C("normal", "Back to normal", cells.yes),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from pdmlib.frames.readings import Priority, Reading, counted
+from pdmlib.frames.readings import Priority, Reading, Status, counted, counted_title
 from pdmlib.frames.states import Usage
 from pdmlib.phases.window import spoken_day
 from pdmlib.report import words
@@ -18,7 +18,13 @@ from pdmlib.verdict.verdict import Verdict
 def of_readings(verdict: Verdict, *names: str) -> str:
     """Readings with their values and targets."""
     found = [r for r in (verdict.reading(name) for name in names) if r]
-    return " · ".join(f"{r.title}{':' * isinstance(r.value, bool)} {words.shown(r)}{_beside(r)}" for r in found)
+    return " · ".join(_reading(r) for r in found)
+
+
+def _reading(r: Reading) -> str:
+    if r.target == "0" and isinstance(r.value, int):
+        return counted_title(r.value, r.title)
+    return f"{r.title}{':' * isinstance(r.value, bool)} {words.shown(r)}{_beside(r)}"
 
 
 def _beside(r: Reading) -> str:
@@ -27,6 +33,22 @@ def _beside(r: Reading) -> str:
         return f" (target {words.target(r)})"
     base = r.measurement.baseline
     return f" (usual {words.number(round(base), r.unit)})" if base else ""
+
+
+def _health(verdict: Verdict) -> str:
+    """Whether it is up now, and how long it was not."""
+    up, down, times = (verdict.reading(name) for name in ("app_up", "downtime_minutes", "downtime_events"))
+    now = (
+        words.as_word(up, "Up now", "Down now")
+        if up and up.value is not None
+        else "Not known whether it is up now"
+    )
+    if down is None or down.value is None:
+        return f"{now}; how long it was down is not known"
+    if not down.value:
+        return f"{now}, and never down in this window"
+    outages = f" in {counted(float(times.value), 'outage')}" if times and times.value else ""
+    return f"{now}; down for {words.shown(down)}{outages}"
 
 
 def _causes(verdict: Verdict) -> str:
@@ -46,6 +68,25 @@ def _adoption(verdict: Verdict) -> str:
     used = f"{sum(row['state'] == Usage.USED for row in rows)} of {counted(len(rows), 'feature')} used as expected"
     told = f"{used}, {', '.join(idle[:2])} not" if idle else used
     return f"{told}, {unknown} not known" if unknown else told
+
+
+def underused(verdict: Verdict) -> list[Mapping[str, Any]]:
+    """Features that are abandoned, broken, rare or below their target."""
+    idle = (Usage.ABANDONED, Usage.BROKEN, Usage.RARE)
+    rows = verdict.tables["feature_adoption"]
+    return [row for row in rows if row["state"] in idle or row["target_met"] is False]
+
+
+def _underused(verdict: Verdict) -> str:
+    rows = underused(verdict)
+    named = ", ".join(str(row["title"]) for row in rows[:2])
+    return f"{counted(len(rows), 'feature')} to promote, mend or remove: {named}" if rows else ""
+
+
+def _database(verdict: Verdict) -> str:
+    """What is beyond a limit, else what a database runs out of first."""
+    bad = [r.id for r in verdict.section("database") if r.status in (Status.FAIL, Status.WARN)]
+    return of_readings(verdict, *(bad[:2] or ("db_cpu_peak_pct", "db_connections_pct")))
 
 
 def _routes(verdict: Verdict) -> str:
@@ -97,8 +138,11 @@ def _assessment(verdict: Verdict) -> str:
 
 
 MESSAGES: Mapping[str, Callable[[Verdict], str]] = {
+    "health": _health,
     "causes": _causes,
     "feature_adoption": _adoption,
+    "underused": _underused,
+    "database": _database,
     "routes": _routes,
     "queries": _queries,
     "costs": _costs,

@@ -14,7 +14,7 @@ from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
 from pdmlib.errors import ReportError
-from pdmlib.frames.readings import Answer, Priority, Status, aside, counted
+from pdmlib.frames.readings import Answer, Priority, Status, aside, counted, significant
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time, spoken
 from pdmlib.report import words
@@ -23,6 +23,8 @@ from pdmlib.site.notes import Notes
 from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.symptoms import called
 from pdmlib.verdict.verdict import Verdict
+
+MOST_UNCLEAR = 12  # rows of what was not understood, the most frequent first: a version nobody knows brings dozens
 
 
 def report_markdown(verdict: Verdict, notes: Notes) -> str:
@@ -87,11 +89,12 @@ def card_markdown(card: Mapping[str, Any]) -> str:
 
 def good(verdict: Verdict) -> list[str]:
     """What went well, each as one line of facts."""
+    missed = verdict.reading("cron_runs_missed")
+    ran = ("cron_runs_failed",) if missed and missed.status is Status.PASS else ()
     lines = [
         f"✓ {r.title}: {words.number(r.value, r.unit)} (target {words.target(r)})"
         for r in verdict.readings
-        if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", "cron_runs_failed")
-        and r.status is Status.PASS
+        if r.id in ("uptime_pct", "error_rate_pct", "latency_p95_ms", *ran) and r.status is Status.PASS
     ]
     met = [row for row in verdict.tables["feature_adoption"] if row.get("target_met")]
     if met:
@@ -104,7 +107,7 @@ def good(verdict: Verdict) -> list[str]:
 def highlights(verdict: Verdict) -> list[str]:
     """What went well and what did not, each as one line of facts."""
     bad = [
-        f"⚠️ {cause.sentence}{', and has recovered' if cause.status is CauseStatus.RECOVERED else ''}"
+        f"⚠️ {cause.sentence}{'; it is over' if cause.status is CauseStatus.RECOVERED else ''}"
         for cause in verdict.causes
         if cause.priority is not Priority.P2 and not cause.waits
     ]
@@ -250,6 +253,7 @@ def _environment() -> Environment:
         "judged": words.judged,
         "arrow": words.arrow,
         "number": words.number,
+        "significant": significant,
         "signed": words.signed,
         "one_line": words.one_line,
         "of_limit": words.of_limit,
@@ -267,5 +271,5 @@ def _environment() -> Environment:
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
-    made.globals.update(PERFORMANCE=performance.SHOWN)
+    made.globals.update(PERFORMANCE=performance.SHOWN, MOST_UNCLEAR=MOST_UNCLEAR)
     return made

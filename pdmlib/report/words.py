@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, State, Status, Trend, amount, aside
+from pdmlib.frames.readings import Reading, Status, Trend, amount, aside
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.phases.window import spoken_day
 
@@ -68,9 +68,7 @@ def shown(reading: Reading | None) -> str:
     if reading is None:
         return ABSENT
     if reading.value is None:
-        source, why = reading.measurement.source or "", reading.reason or ""
-        whose = f"{source}: " if reading.measurement.state is State.ERROR and source and source not in why else ""
-        return f"not measured{aside(whose + why)}"
+        return f"not measured{aside(reading.why)}"
     return number(reading.value, reading.unit)
 
 

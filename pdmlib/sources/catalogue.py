@@ -19,6 +19,7 @@ from pdmlib.frames.readings import Answer, State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio
+from pdmlib.sources.live import LIVE
 from pdmlib.sources.postgres import source
 from pdmlib.sources.threads import Frames, as_finished, reason_of
 from pdmlib.sources.vercel import source as vercel
@@ -124,8 +125,13 @@ def _detail(gaps: pd.DataFrame) -> str | None:
     reasons: dict[str, list[str]] = {}
     for item, reason in zip(gaps["item"], gaps["reason"], strict=True):
         reasons.setdefault(str(reason), []).append(_called(str(item)))
-    text = "; ".join(f"{', '.join(dict.fromkeys(items))}: {reason}" for reason, items in reasons.items())
+    text = "; ".join(f"{_all_called(items)}{reason}" for reason, items in reasons.items())
     return (text if len(text) <= SHOWN else text[: SHOWN - 1] + "…") or None
+
+
+def _all_called(items: list[str]) -> str:
+    """The items of a reason; all that a source shows of now needs no name."""
+    return "" if items == [LIVE] else f"{', '.join(dict.fromkeys(items))}: "
 
 
 def _called(item: str) -> str:

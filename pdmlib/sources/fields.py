@@ -8,6 +8,7 @@ and the other objects are kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,9 @@ MOST = 1e15
 # A response time in ms: the longest function of any platform ends within hours, so that a week is no request.
 LONGEST_MS = 7 * 86_400_000.0
 EPOCHS = {"ms": 1000.0, "s": 1.0}
+# Seconds to nanoseconds since 1970, of 2001 to 2103: no number is of those years in two of them.
+COUNTED, FIRST_S, LAST_S = (1.0, 1e3, 1e6, 1e9), 1e9, 4.2e9
+UTC_OR_NUMBER = "UTC, or a number since 1970"
 
 
 @dataclass(frozen=True)
@@ -68,14 +72,26 @@ def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, neede
     """A field of a time: ISO text with a zone or in `UTC`, `RFC 2822`, or `ms` or `s` since 1970."""
 
     def read(unclear: Unclear, item: str, value: Any) -> datetime | None:
+        if unit == UTC_OR_NUMBER:
+            return unclear.moment(item, _since_1970(value) or _zoned(value, "UTC"))
         if unit in ("ISO", "UTC", "RFC 2822"):
             return unclear.moment(item, _zoned(value, unit))
-        seconds = unclear.number(item, value, 0, 4.2e9 * EPOCHS[unit])  # until 2103, so that `moment` judges it
+        seconds = unclear.number(item, value, 0, LAST_S * EPOCHS[unit])  # so that `moment` judges it
         return (
             None if seconds is None else unclear.moment(item, datetime.fromtimestamp(seconds / EPOCHS[unit], UTC))
         )
 
     return _field(name, meaning, Rule(f"time, {unit}", Kind.TIME, null=null, read=read, needed=needed))
+
+
+def _since_1970(value: Any) -> datetime | None:
+    """The time that a number counts, whose unit its size tells; None where it is no such number."""
+    try:
+        number = float(value) if not isinstance(value, bool) else math.nan
+    except (TypeError, ValueError, OverflowError):
+        return None
+    seconds = next((number / unit for unit in COUNTED if FIRST_S <= number / unit <= LAST_S), None)
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _zoned(value: Any, unit: str) -> datetime | str:

@@ -11,6 +11,7 @@ from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.sources.threads import Part, gaps
 
+LIVE = "live"  # a gap of all that a source shows of now
 PAST = "what it shows now may not have been so then; pdm watch or pdm collect would have kept it"
 
 
@@ -28,4 +29,4 @@ def live(site: Site, scope: Scope, source: str, parts: Sequence[Part]) -> list[P
     """The parts that read the present; for a report of the past one gap `live` in their place."""
     if is_live(site, scope):
         return list(parts)
-    return [("live", lambda: gaps(source, {"live": PAST}, State.NO_DATA))]
+    return [(LIVE, lambda: gaps(source, {LIVE: PAST}, State.NO_DATA))]

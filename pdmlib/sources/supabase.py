@@ -18,7 +18,7 @@ from pdmlib.frames.states import Unread
 from pdmlib.frames.understanding import Kind, Said, Unclear
 from pdmlib.phases.phase import DAY
 from pdmlib.phases.scope import Scope
-from pdmlib.phases.window import Window, iso
+from pdmlib.phases.window import Window, iso, spoken_day
 from pdmlib.site.masking import masked
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Supabase
@@ -147,7 +147,8 @@ def _refusals(api: Api, path: str, window: Window, unclear: Unclear) -> threads.
         many = f"the server's log takes {_CALLS} calls a minute, too few for {len(days)} days"
         return _unasked(many)
     if days and not _lines(api, path, f"{_SERVER} limit 1", days[0]):
-        raise SourceError("supabase", f"the server's log of {days[0].start:%Y-%m-%d} is empty, or no longer kept")
+        first = spoken_day(days[0].start.date())
+        raise SourceError("supabase", f"the server's log of {first} is empty, or no longer kept")
     calls = [partial(_lines, api, path, f"{_REFUSED} limit {_LINES}", day) for day in days]
     found = [
         line

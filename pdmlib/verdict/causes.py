@@ -50,9 +50,9 @@ FELT = (
     re.compile(r"integration|sms|email|webhook"),
     re.compile(r"cron"),
     re.compile(r"feature"),
-    re.compile(
-        r"downtime|uptime"
-    ),  # a share of the whole window: where it was down at a moment, an incident says so
+    re.compile(r"requests_per_min"),
+    # A share of the whole window: where it was down at a moment, an incident says so.
+    re.compile(r"downtime|uptime"),
 )
 
 

@@ -200,7 +200,9 @@ def action_items(previous: Mapping[str, Any] | None, verdict: Verdict, notes: It
     for note in notes:
         items[note.id] = _noted(items.get(note.id), note, today)
     left = [row for row in items.values() if row["state"] not in CLOSED]
-    return sorted(left, key=lambda row: (row["priority"], row["due"] or "9", row["id"]))
+    told = [proposed["id"] for proposed in verdict.actions]  # in the order of the card
+    place = {name: at for at, name in enumerate(told)}
+    return sorted(left, key=lambda r: (r["priority"], r["due"] or "9", place.get(r["id"], len(told)), r["id"]))
 
 
 def _day(previous: Mapping[str, Any] | None, verdict: Verdict) -> str:

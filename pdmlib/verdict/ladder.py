@@ -190,7 +190,7 @@ def target_in_words(target: str, unit: str) -> str:
     try:
         return f"{SIGNS[sign]} {amount(float(limit), unit.removesuffix(' of requests'))}"
     except (KeyError, ValueError):
-        return target
+        return target.replace("x baseline", " times the usual")
 
 
 def _trials_to_pass(metric: Metric, found: Measurement, level: float) -> int:

@@ -31,7 +31,7 @@ _WORD = re.compile(r"[A-Za-z]+")
 PARTS = {
     "integration_stripe": ("payment_failures", "webhooks_pending"),
     "integration_twilio": ("sms_failed_pct",),
-    "integration_resend": ("email_bounce_pct",),
+    "integration_resend": ("email_bounce_pct", "email_complaint_pct", "email_failed_pct"),
 }
 LATENCIES = ("latency_p95_ms", "latency_p50_ms", "latency_p99_ms", "latency_avg_ms")  # the one that speaks first
 DOWN = ("app_up", "health_ok", "uptime_pct", "downtime_minutes", "downtime_events", "error_rate_pct")

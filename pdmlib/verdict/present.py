@@ -6,11 +6,14 @@ what a mean of a day hides is present.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pdmlib import stats
 from pdmlib.analysis.availability.stability import NO_REMEDY, down_since
+from pdmlib.analysis.compare.weeks import USUAL_SPREAD
 from pdmlib.analysis.metric import Began, Metric
 from pdmlib.analysis.traffic.stretches import last_stretch, worsened
 from pdmlib.frames.case import Case
@@ -77,12 +80,18 @@ def _now_of(case: Case, metric: Metric) -> Now | None:
         return _failing(case, metric)
     looked = _looked_at(case, metric)
     found = metric.of(looked)
-    step = _step(looked, metric, found)
+    step = _step(looked, metric, found) or _as_before(case, metric, found)
     if step is None or not metric.holds(looked):
         return None
     began = _began(case, looked.window, metric)
     times = _times(found) if step.of == "baseline" else None
     return Now(step, found.value, began.moment, looked.window, usual=began.usual, times=times)
+
+
+def _as_before(case: Case, metric: Metric, found: Measurement) -> Limit | None:
+    """The step of the whole window, which goes on where the present is not beyond it by chance alone."""
+    whole = _step(case, metric, metric.of(case))
+    return whole if whole is not None and _may_be(metric, _place(metric, whole), found) else None
 
 
 def _times(found: Measurement) -> float | None:
@@ -95,11 +104,20 @@ def _looked_at(case: Case, metric: Metric) -> Case:
 
     What happens seldom needs more than an hour to be seen: the stretch of its newest events.
     """
-    present = case.at(case.with_events(metric.events)) if metric.events else case.present()
+    present = _with_events(case, metric, metric.events) if metric.events else case.present()
     if (quarter := _fallen(present, metric)) is not None:
         return quarter
     measured = metric.of(present).state is State.MEASURED
     return present if measured else case.latest() if _ends_now(case) else present
+
+
+def _with_events(case: Case, metric: Metric, events: tuple[str, str, int]) -> Case:
+    """The newest of what happens seldom: of the latest part, or of an earlier run that has not surely ended."""
+    newest, (name, column, count) = case.at(case.with_events(events)), events
+    began = metric.began(case) if len(newest.within(name, column)) < count else None
+    if began is None or began.over or began.moment is None or began.moment >= newest.window.start:
+        return newest
+    return case.at(case.with_events(events, case.scope.window))
 
 
 def _fallen(present: Case, metric: Metric) -> Case | None:
@@ -157,8 +175,12 @@ def _began(case: Case, looked: Window, metric: Metric) -> Began:
     return metric.began(case.at(looked)) or Began(_since(case, looked, metric))
 
 
-def _since(case: Case, looked: Window, metric: Metric) -> datetime:
-    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days."""
+def _since(case: Case, looked: Window, metric: Metric) -> datetime | None:
+    """Start of the unbroken run, back from now, in which the limit was broken: by minutes, hours, then days.
+
+    What was surely not so until the deployment, and was so when it was next known, began with it. None where it
+    goes back to the start of a window that begins after the deployment, and may be older.
+    """
     held, first, before = _holding(case, looked, metric), looked, None
     for window in _back(case, looked, metric.series):
         said = held(window)
@@ -167,16 +189,22 @@ def _since(case: Case, looked: Window, metric: Metric) -> datetime:
         elif said is False:
             before = window
             break
+    scope = case.scope
+    if before is None and not metric.series and scope.deployed_at < first.start <= scope.window.start:
+        return first.start if held(scope.previous) is False else None
+    if before is not None and before.end == scope.deployed_at:
+        return scope.deployed_at
     return _to_the_hour(held, first, before) if first.seconds > HOUR.total_seconds() else first.start
 
 
 def _holding(case: Case, looked: Window, metric: Metric) -> Callable[[Window], bool | None]:
     """Whether the limit that is broken now was in an earlier window; None where that is not known.
 
-    Time in which nothing was measured by the same source ends no run, nor does a rate that may be beyond.
+    Time in which nothing was measured by the same source ends no run, nor does a rate that may be beyond, nor a
+    few requests that may be as few, or as many, by chance.
     """
     now = metric.of(case.at(looked))
-    worst = _mildest(metric, _step(case.at(looked), metric, now))
+    worst = _mildest(metric, _step(case.at(looked), metric, now) or _as_before(case, metric, now))
 
     def held(window: Window) -> bool | None:
         found = metric.of(case.at(window))
@@ -184,9 +212,23 @@ def _holding(case: Case, looked: Window, metric: Metric) -> Callable[[Window], b
             return None
         if _place(metric, _step(case, metric, found)) <= worst:
             return True
-        return None if metric.rate and not _surely_below(metric, found) else False
+        doubtful = metric.rate and not _surely_below(metric, found)
+        return None if doubtful or _may_be(metric, worst, found) else False
 
     return held
+
+
+def _may_be(metric: Metric, place: int, found: Measurement) -> bool:
+    """Whether a count a minute that is not beyond a multiple of its usual is so by chance alone.
+
+    Chance is that of the count, and by how much weeks differ.
+    """
+    limit = metric.limits[place] if place < len(metric.limits) else None
+    if limit is None or limit.of != "baseline" or found.window is None or not found.baseline:
+        return False
+    low, high = stats.count_interval(float(found.value or 0) * found.window.minutes)
+    edge, differ = float(limit.edge) * found.baseline * found.window.minutes, math.exp(2 * USUAL_SPREAD)
+    return low / differ <= edge <= high * differ
 
 
 def _to_the_hour(held: Callable[[Window], bool | None], first: Window, before: Window | None) -> datetime:

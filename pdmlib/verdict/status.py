@@ -65,8 +65,11 @@ def confidence_of(
     readings = list(readings)
     low = _unknown(r for r in readings if r.key and r.status is Status.UNKNOWN)
     low += [f"it is not known which deployment this is about: {case.doubt}"] if case.doubt else []
-    partial = (c for c in case.collection.coverage if c.status is not Answer.OK)
-    medium = [f"{c.source}: {c.brief}" for c in partial if not any(c.brief in told for told in low)]
+    partial: dict[str, list[str]] = {}
+    for row in case.collection.coverage:
+        if row.status is not Answer.OK and not any(row.brief in told for told in low):
+            partial.setdefault(row.brief, []).append(row.source)
+    medium = [f"{', '.join(sources)}: {why}" for why, sources in partial.items()]
     for reading in readings:
         covered = reading.measurement.coverage_pct
         if reading.id in KEY_READINGS and covered is not None and covered < WHOLE_PCT:

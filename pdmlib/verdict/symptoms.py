@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 import pandas as pd
@@ -45,6 +46,7 @@ REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sour
 NAMED = 3  # sources that a sentence has room for
 DEAF = "Look whether the application still reports to its error tracker"
 WAIT = "Wait until enough were counted to tell"
+LONGER = "Look at a longer window: in this one too few were counted to tell"
 SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
@@ -86,7 +88,11 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         or reading.becomes_green
         or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
+    if alert is not None and _is_past(case) and reading.value is not None:
+        alert = replace(alert, value=reading.value, window=None)  # what came after it has its own table
     title = _title(case, reading, alert)
+    active = now is not None or _is_unsure(reading) if urgent else True
+    past = _is_past(case) or not active
     return Finding(
         id=reading.id,
         title=title,
@@ -94,15 +100,15 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading=reading.id,
         evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
         + _began(case, reading.id),
-        action=(alert.action if alert else reading.action) or WAIT,
+        action=(alert.action if alert else reading.action) or (LONGER if _is_past(case) else WAIT),
         becomes_green=goal,
         since=alert.since if alert else _since(case, metric, now),
-        active=now is not None or _is_unsure(reading) if urgent else True,
+        active=active,
         value=reading.value,
         size=_size(reading),
         absolute=now is not None and now.usual and any(limit.rollback for limit in metric.limits),
         threshold=alert.threshold if alert else reading.target or "its limit",
-        said=(_said(alert) if alert else "") or _plain(reading, title),
+        said=(_said(alert, past) if alert else "") or _plain(reading, title, past),
     )
 
 
@@ -138,29 +144,34 @@ def _size(reading: Reading) -> tuple[str, float] | None:
     return ("requests", float(value or 0) / 100 * (looked or 0)) if known else None
 
 
-# What the alerts that decide mean, in a sentence.
+# What the alerts that decide mean, in a sentence: of now, and of what is over.
 REQUESTS = "requests_per_min_avg"
 MEANS = {
-    "app_up": "The application is down",
-    "health_ok": "The health check fails",
-    "db_connection_errors": "The database cannot be reached",
-    "payment_failures": "Payments fail{recent}",
-    "error_rate_pct": "{} of requests fail",
-    P95.id: "One request in twenty takes longer than {}",
-    "email_bounce_pct": "{} of emails bounce",
-    "sms_failed_pct": "{} of text messages are lost",
-    "db_cpu_pct": "The database's CPU is at {}",
+    "app_up": ("The application is down", "The application was down"),
+    "health_ok": ("The health check fails", "The health check failed"),
+    "db_connection_errors": ("The database cannot be reached", "The database could not be reached"),
+    "payment_failures": ("Payments fail{recent}", "Payments failed{recent}"),
+    "error_rate_pct": ("{} of requests fail", "{} of requests failed"),
+    P95.id: ("One request in twenty takes longer than {}", "One request in twenty took longer than {}"),
+    "email_bounce_pct": ("{} of emails bounce", "{} of emails bounced"),
+    "sms_failed_pct": ("{} of text messages are lost", "{} of text messages were lost"),
+    "db_cpu_pct": ("The database's CPU is at {}", "The database's CPU was at {}"),
 }
 
 
-def _said(alert: Alert) -> str:
+def _is_past(case: Case) -> bool:
+    """Whether even the present of a report is long over: that of an incident of another day."""
+    return case.scope.as_of - case.scope.present.end > HOUR
+
+
+def _said(alert: Alert, past: bool) -> str:
     if alert.unsure:
         return ""
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
         return _traffic(alert, value)
     recent = f" ({value} in the last {how_long(alert.window)})" if alert.window else ""
-    return MEANS.get(alert.id, "").format(value, recent=recent)
+    return MEANS.get(alert.id, ("", ""))[past].format(value, recent=recent)
 
 
 def _traffic(alert: Alert, value: str) -> str:
@@ -168,19 +179,21 @@ def _traffic(alert: Alert, value: str) -> str:
         return "No requests come any more"
     few = alert.threshold.startswith("<")
     times = f"{significant(alert.times, 2)} times as many as" if alert.times and not few else "far fewer than"
-    return f"{'Only ' * few}{value} requests a minute come, {times} usual"
+    come = "request a minute comes" if value == "1" else "requests a minute come"
+    return f"{'Only ' * few}{value} {come}, {times} usual"
 
 
-def _plain(reading: Reading, title: str) -> str:
+def _plain(reading: Reading, title: str, past: bool) -> str:
     """A number beyond its limit as a sentence."""
     value = amount(reading.value, reading.unit)
     if title != _with_value(reading, value):
         return title
     if reading.id == P95.id:
-        return MEANS[P95.id].format(value)
+        return MEANS[P95.id][past].format(value)
     numbers = reading.target.startswith(("<", ">"))
     if numbers:
-        return f"{reading.title} is {value}, and the target is {target_in_words(reading.target, reading.unit)}"
+        target = target_in_words(reading.target, reading.unit)
+        return f"{reading.title} {'was' if past else 'is'} {value}, and the target is {target}"
     told = reading.measurement.evidence or ""
     return title + (aside(told) if told and len(told) <= LONGEST_ASIDE and "; " not in told else "")
 
@@ -194,9 +207,11 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
     if alert.unsure if alert else _is_unsure(reading):
-        return f"{reading.title} {whole} so far, too few to be sure"
+        return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
+    if isinstance(alert.value, str):
+        return f"{reading.title}: {alert.value.lower()} in the last {how_long(alert.window)}"
     now, span = amount(alert.value, alert.unit), how_long(case.window)
     return f"{reading.title}: {now} in the last {how_long(alert.window)}, {whole} in the {span} of this report"
 
@@ -227,8 +242,9 @@ def _unread(case: Case, reading: Reading) -> Finding:
         reading=reading.id,
         evidence=f"{reading.reason}.",
         action=DEAF if reading.reason == f"sentry: {unheard(case)}" else _look(named, len(asked)),
-        becomes_green="each source of the site file answers"
-        + (f" (now without: {_named(named)})" if silent else ""),
+        becomes_green=f"each source of the site file answers (now without: {_named(named)})"
+        if silent
+        else "all that was asked for is read and understood",
         value=", ".join(silent),
         threshold="all",
         said=_silent(case, silent, len(asked), reading.reason or ""),

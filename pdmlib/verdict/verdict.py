@@ -246,7 +246,7 @@ def _standing(
 def _incident_tables(
     metrics: Iterable[Metric], readings: Iterable[Reading]
 ) -> Mapping[str, Callable[[Case], Iterable[dict[str, Any]]]]:
-    shown = {metric.id: metric.title for metric in metrics}
+    shown = {metric.id: metric for metric in metrics}
 
     def measured(case: Case) -> Callable[[str, Window], Measurement]:
         known = {metric.id: metric for metric in metrics_of(case.site, case.scope.phase)}

@@ -256,11 +256,7 @@ class Report(Questions):
 
     def underused(self, most: int | None = None) -> Html:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
-        rows = [
-            row
-            for row in self.verdict.tables["feature_adoption"]
-            if row["state"] in (Usage.ABANDONED, Usage.BROKEN, Usage.RARE) or row["target_met"] is False
-        ]
+        rows = messages.underused(self.verdict)
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
         unknown = sum(row["state"] == Usage.UNKNOWN for row in self.verdict.tables["feature_adoption"])
         empty = f"Not known of {counted(unknown, 'feature')}." if unknown else "Every feature is used as expected."

@@ -23,7 +23,7 @@ from tests.acceptance.conftest import PHASES, Reports, demo_of, scope_of_phase
 pytestmark = pytest.mark.slow
 
 SLIPS = {
-    "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|%)",
+    "a count without its comma": r"(?<![\w.,:/$-])\d{4,} (?:[a-z]{3,}|ms|%)",
     "one of many": (
         r"(?<![\d.,])(?<!of )\b1 (?:runs|events|users|looks|probes|rows|requests|issues|states|times|features)\b"
     ),
@@ -38,6 +38,7 @@ SLIPS = {
     "brackets in brackets": r"(?<=\s)\([A-Za-z0-9/][^()\n]* \((?![^()]*\)::)[^()\n]*\)",
     "a count behind its name": r"^[A-Z][a-z-]+(?: [a-z-]+)*s(?: [a-z]+)* \d[\d,]*$",
     "a chance with an exponent": r"\d(?:\.\d+)?e[-+]\d+ %",
+    "since twice": r"\bsince [^.:;]*\bsince the deployment\b",
     "days in minutes": r"(?<![\d.,])\d,\d{3} min in which",
     "an order to whoever it may concern": r"\b[Mm]ake every\b|\b[Ll]ook into it\b|\b[Ff]ix everything\b",
     "before what": r"in the (?:7|seven) days before(?! the deployment)",
@@ -96,6 +97,7 @@ LAID_OUT = {
     "a unit that the title has": r"(?i)per minute[a-z, ]*:? [\d.,]+ per min|/min: [\d.,]+ per",
     "a bracket behind a bracket": r"\([^()\n]*\) \((?!P\d)[^()\n]*\)",
     "a stop behind a stop": r"[;,]\.",
+    "a rollback criterion as a fact": r"^- \[.\] (?:Payments|The health check|Connections .*) fails?: ",
 }
 
 
@@ -115,6 +117,7 @@ def slips_of_markdown(text: str) -> list[str]:
         ("an order to whoever it may concern", "Make every source readable"),
         ("a chance with an exponent", "the chance of none is 1e-05 %"),
         ("days in minutes", "1,740 min in which too many requests failed"),
+        ("since twice", "No payment has been attempted since Mon 3 Mar since the deployment"),
         ("one of many", "1 features reached their target"),
         ("before what", "9 events, 9 users in the window; 0 in the 7 days before"),
         ("no time at all", "down for 0 min of the window"),
@@ -130,7 +133,7 @@ def test_a_slip_of_each_kind_of_the_layout_is_seen() -> None:
     shown = (
         "- [ ] Error rate: <0.5%: a person decides\na\\*b &lt; 2025-03-10\n"
         "- Stripe: ISSUES (the webhook is off (we_1); 9 wait)\n"
-        "- Peak Requests/min: 47 per min\n(vercel: 503) (vercel) done;."
+        "- Peak Requests/min: 47 per min\n(vercel: 503) (vercel) done;.\n- [ ] Payments fail: 503"
     )
     assert [said.partition(":")[0] for said in slips_of_markdown(shown)] == list(LAID_OUT)
 

@@ -109,7 +109,7 @@ REFUSED = [
     (
         "supabase",
         "refusals",
-        "the server's log of 2025-03-01 is empty, or no longer kept",
+        "the server's log of Sat 1 Mar is empty, or no longer kept",
         "`analytics_logs_read`, and days that the plan keeps",
         "not how many",
     ),

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -148,12 +149,20 @@ def endless(call: Handler) -> None:
         call.wfile.write(b"1," * 32_768)
 
 
-def bomb(times: int, megabytes: int = 400) -> Callable[[Handler], None]:
+def bomb(times: int) -> Callable[[Handler], None]:
+    def answer(call: Handler) -> None:
+        said(_packed(times), Content_Encoding=", ".join(["gzip"] * times))(call)
+
+    return answer
+
+
+@cache
+def _packed(times: int, megabytes: int = 400) -> bytes:
+    """That many megabytes of nothing, packed so often; made when it is asked for, as it takes a second."""
+    if times > 1:
+        return gzip.compress(_packed(times - 1), 9)
     packer = zlib.compressobj(9, wbits=31)
-    body = b"".join([*(packer.compress(bytes(2**20)) for _ in range(megabytes)), packer.flush()])
-    for _ in range(times - 1):
-        body = gzip.compress(body, 9)
-    return said(body, Content_Encoding=", ".join(["gzip"] * times))
+    return b"".join([*(packer.compress(bytes(2**20)) for _ in range(megabytes)), packer.flush()])
 
 
 def cut(share: float) -> Callable[[Handler], None]:

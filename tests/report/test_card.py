@@ -12,13 +12,15 @@ import nbformat
 import pytest
 
 from pdmlib.frames.readings import Finding, Priority
-from pdmlib.frames.states import Usage
+from pdmlib.frames.states import ReportStatus, Usage
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.report import html, page, tables
 from pdmlib.report.card import Told, card_of, lines
 from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
-from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, at, every, the_probes
+from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
 
 CREATE = "CREATE INDEX CONCURRENTLY ON public.orders (customer_id);"
 
@@ -90,6 +92,13 @@ def test_a_time_stands_apart_from_what_is_so_now() -> None:
     assert said.endswith("Stripe: the webhook is disabled, since Wed 5 Mar 10:30 CST.")
 
 
+def test_a_sentence_says_once_since_when() -> None:
+    said = "No payment has been attempted since Mon 3 Mar 08:59 CST"
+    assert card_of(troubled(found("payments:stopped", "P1", said=said, since=DEPLOYED))).sentence.endswith(
+        f". {said}."
+    )
+
+
 def test_what_customers_feel_is_told_before_what_they_do_not() -> None:
     paid = found("payment_failures", "P1", said="Payments fail")
     down = found("incident:2025-03-05T10:00:00Z", "P1", said="The application was down for 45 minutes")
@@ -117,6 +126,14 @@ def test_an_outage_that_is_over_is_told_as_over() -> None:
     assert [c.since for c in told if c.said == "The application was down for 45 minutes"] == [
         "began Wed 5 Mar 04:00 CST, over"
     ]
+
+
+def test_a_window_of_the_past_in_which_nothing_happened_says_so() -> None:
+    window = Window(at("2025-03-04T19:00"), at("2025-03-04T20:00"))
+    scope = incident_scope(a_site().zone, DEPLOYED, window, WEEK_LATER)
+    case = a_case({"probes": the_probes(5, DEPLOYED, WEEK_LATER, [])})
+    verdict = replace(judge(replace(case, scope=scope, window=window)), status=ReportStatus.GREEN)
+    assert card_of(verdict).sentence == "GREEN. No incident was found in this window, and every limit held."
 
 
 def test_hostile_text_on_the_card_is_text() -> None:

@@ -58,18 +58,44 @@ def test_what_a_person_notes_is_not_cut_short() -> None:
 
 def test_the_amounts_of_an_incident_are_readable_and_its_last_seconds_are_no_relapse() -> None:
     """Down from 12:00:01 to 12:15:01, reported as 12:00 to 12:15."""
+    lines = filled(a_quarter(down=3))
+    assert "- Minutes of downtime: 15" in lines
+    assert [line for line in lines if line.startswith("| Uptime |") and "✓ yes" in line] == [
+        "| Uptime | 0.11 % | 99.89 % | ✓ yes | 0 of 3 probes since found it down |"
+    ]
+
+
+def test_a_window_in_which_nothing_happened_has_no_response_to_be_late_with() -> None:
+    said = "No outage and no spike of errors was found in this window; the times count from its start."
+    assert [said in filled(a_quarter(down)) for down in (0, 3)] == [True, False]
+
+
+def test_of_what_was_not_understood_the_most_frequent_is_told_and_the_rest_counted() -> None:
+    row = {"source": "sentry", "what": "not a number", "example": "x", "taken_for": "unknown"}
+    rows = [row | {"item": f"events.{n}", "count": n} for n in range(1, 21)]
+    lines = filled(a_case({"not_understood": rows}))
+    told = [line for line in lines if line.startswith("| sentry | events.")]
+    assert told[0].startswith("| sentry | events.20 | ") and len(told) == 12
+    assert "And 8 more in report.json." in lines
+
+
+def test_a_criterion_is_asked_and_answered() -> None:
+    """Nobody takes the words of a box that is not ticked for what is so (rule 22)."""
+    lines = [line for line in filled(a_quarter(down=0)) if line.startswith("- [ ] The health check fails")]
+    assert [line.partition(" by ")[0] for line in lines] == [
+        "- [ ] The health check fails? No: found up at Tue 4 Mar 09:10 CST"
+    ]
+
+
+def a_quarter(down: int) -> Case:
+    """A quarter of an hour of which the first probes found the application down, looked at days later."""
     start, whole = DEPLOYED + timedelta(days=1), a_case(as_of=OVER)
-    moments = [start + timedelta(seconds=1, minutes=5 * i) for i in range(3)]
+    moments = [start + timedelta(seconds=1, minutes=5 * i) for i in range(down)]
     probes = the_probes(5, DEPLOYED - timedelta(days=8, seconds=-1), OVER, moments)
     window = Window(start, start + timedelta(minutes=15))
     scope = incident_scope(a_site().zone, DEPLOYED, window, OVER)
     frames = a_case({"probes": probes}).collection.frames
-    case = replace(whole, scope=scope, collection=Collection(frames, whole.collection.coverage), window=window)
-    lines = filled(case)
-    assert "- Minutes of downtime: 15" in lines
-    assert any(
-        line.startswith("| Uptime |") and "✓ yes | 0 of 3 probes since found it down" in line for line in lines
-    )
+    return replace(whole, scope=scope, collection=Collection(frames, whole.collection.coverage), window=window)
 
 
 def test_the_title_says_how_many_of_the_days_have_come() -> None:
@@ -93,7 +119,7 @@ def test_where_no_source_was_read_nothing_is_said_to_be_well_or_down(phase: Phas
     text = "\n".join(filled(a_case({"gaps": gaps}, phase.name, coverage=UNREAD, site=site)))
     assert re.search(r"No source could be read at \w{3} \d+ Mar \d\d:\d\d C[SD]T\b", text)
     assert "- None\n" not in text.partition("Issues")[2].partition("Action Items")[0]
-    assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered", text)
+    assert not re.search(r"✓|\bDOWN\b|is down|OPERATIONAL|✗|recovered|No limit was", text)
 
 
 def test_what_a_silent_source_left_unmeasured_is_one_line() -> None:

@@ -22,6 +22,8 @@ HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00
     [
         (None, "ms", "not measured"),
         (0.0, "count", "0"),
+        (0.0042, "ms", "0.004 ms"),
+        (0.003, "% of requests", "0.003 % of requests"),
         (99.7651, "%", "99.77 %"),
         (1234.5, "ms", "1,234 ms"),
         (4.6, "USD", "4.60 USD"),
@@ -33,6 +35,26 @@ HOSTILE = "<img src=x onerror=alert(1)>|[a](javascript:x) `code` *b*\n# head\x00
 )
 def test_a_number_has_the_precision_a_reader_can_use(value: object, unit: str, text: str) -> None:
     assert number(value, unit) == text
+
+
+def a_reading(name: str, unit: str, found: Measurement) -> Reading:
+    return Reading(
+        name,
+        name,
+        unit,
+        section="stability",
+        status=Status.INFO,
+        target="",
+        measurement=found,
+        reason=found.reason,
+    )
+
+
+def test_what_could_not_be_read_names_its_source_once() -> None:
+    lost = Measurement(State.ERROR, reason="503: Service Unavailable", source="supabase")
+    named = replace(lost, reason="supabase: 503")
+    assert a_reading("up", "", lost).why == "supabase: 503: Service Unavailable"
+    assert a_reading("up", "", named).why == "supabase: 503"
 
 
 def test_hostile_text_becomes_plain_text_in_markdown() -> None:
@@ -167,9 +189,12 @@ def test_a_count_agrees_with_its_noun(count: int, noun: str, many: str, text: st
     assert counted(count, noun, many) == text
 
 
-def said(topic: str, rows: list[dict[str, object]]) -> str:
+NAMED = {"Orders": Usage.USED, "Loyalty": Usage.ABANDONED}
+
+
+def said(topic: str, rows: list[dict[str, object]], table: str = "") -> str:
     verdict = judge(a_case())
-    return messages.message(replace(verdict, tables={**verdict.tables, topic: rows}), topic)
+    return messages.message(replace(verdict, tables={**verdict.tables, table or topic: rows}), topic)
 
 
 def a_statement(before: float | None, now: float | None) -> dict[str, object]:
@@ -187,3 +212,38 @@ def test_features_that_nobody_could_count_are_not_said_to_be_unused() -> None:
     unknown, used = ({"title": "Orders", "state": state} for state in (Usage.UNKNOWN, Usage.USED))
     assert said("feature_adoption", [unknown] * 10) == "Not known whether 10 features are used"
     assert said("feature_adoption", [unknown, used]) == "1 of 2 features used as expected, 1 not known"
+
+
+@pytest.mark.parametrize(
+    ("up", "minutes", "outages", "text"),
+    [
+        (True, 0.0, 0, "Up now, and never down in this window"),
+        (True, 25.0, 1, "Up now; down for 25 min in 1 outage"),
+        (False, 40.0, 2, "Down now; down for 40 min in 2 outages"),
+        (None, None, None, "Not known whether it is up now; how long it was down is not known"),
+    ],
+)
+def test_the_slide_of_the_systems_health_says_what_came_of_it(
+    up: bool | None, minutes: float | None, outages: int | None, text: str
+) -> None:
+    values = {"app_up": (up, "bool"), "downtime_minutes": (minutes, "min"), "downtime_events": (outages, "count")}
+    found = [a_reading(name, unit, Measurement(State.MEASURED, value)) for name, (value, unit) in values.items()]
+    assert messages.message(replace(judge(a_case()), readings=tuple(found)), "health") == text
+
+
+def test_the_slide_of_the_database_says_what_is_beyond_a_limit_first() -> None:
+    well = a_reading("db_cpu_peak_pct", "%", Measurement(State.MEASURED, 38.0))
+    refused = a_reading("db_connections_refused", "count", Measurement(State.MEASURED, 463))
+    refused = replace(refused, title="Connections refused", target="0", section="database", status=Status.WARN)
+    verdict = replace(judge(a_case()), readings=(replace(well, section="database"), refused))
+    assert messages.message(verdict, "database") == "463 connections refused"
+    assert messages.message(replace(verdict, readings=(well,)), "database") == "db_cpu_peak_pct 38 %"
+
+
+def test_the_slide_of_idle_features_names_them() -> None:
+    used, left = ({"title": name, "state": state, "target_met": None} for name, state in NAMED.items())
+    assert (
+        said("underused", [used, left], table="feature_adoption")
+        == "1 feature to promote, mend or remove: Loyalty"
+    )
+    assert said("underused", [used], table="feature_adoption") == ""

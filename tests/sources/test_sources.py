@@ -14,7 +14,7 @@ from pdmlib.site import site as site_module
 from pdmlib.site.site import GUIDE_SOURCES, SOURCE_NAMES, Site
 from pdmlib.sources import catalogue
 from pdmlib.sources.catalogue import SourceRow
-from tests.builders import a_case, a_site
+from tests.builders import a_case, a_gap, a_site
 from tests.sources.loopback import SECRET, Call, Reply, the_scope, vendor
 
 UNUSED = ["app", "sentry", "vercel", "supabase", "postgres", "stripe"]
@@ -61,6 +61,25 @@ def test_a_source_that_the_guide_does_not_name_is_waited_for_only_where_a_file_h
     seen = dict.fromkeys(GUIDE_SOURCES, "absent") | {"twilio": "ok"}
     read = sources_read(a_case(coverage=seen, site=site))
     assert (read.state, read.value) == ((State.ERROR, None) if given else (State.MEASURED, 1))
+
+
+@pytest.mark.parametrize(
+    ("source", "item", "vital"),
+    [
+        ("stripe", "payments", True),
+        ("twilio", "alerts", True),
+        ("resend", "logs", True),
+        ("supabase", "services", True),
+        ("sentry", "issues", True),
+        ("vercel", "deployments", True),
+        ("vercel", "request_counts", False),  # a plan without it; what it would count is unknown by itself
+        ("stripe", "costs", False),
+    ],
+)
+def test_a_source_whose_vital_part_was_refused_is_not_read(source: str, item: str, vital: bool) -> None:
+    gaps = [a_gap(source, "403: no permission", item)]
+    read = sources_read(a_case({"gaps": gaps}, coverage={source: "partial"}))
+    assert (f"{source}: {item} not read: 403: no permission" in (read.reason or "")) is vital
 
 
 def test_one_failing_source_leaves_the_others_whole(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Supabase: a scrape read line by line, and the project's state."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -294,7 +295,7 @@ def test_a_day_of_which_no_line_is_kept_is_no_zero() -> None:
     assert refused(logs()).value == 0
     lost = refused({"result": [], "error": None})
     assert lost.value is None
-    assert lost.reason == "the server's log of 2025-03-03 is empty, or no longer kept"
+    assert lost.reason == "the server's log of Mon 3 Mar is empty, or no longer kept"
 
 
 @pytest.mark.parametrize(("up", "status"), [("1", "up"), ("0", "down")])
@@ -339,8 +340,17 @@ def test_a_key_that_may_not_read_the_log_says_so_and_loses_nothing_else() -> Non
     assert collected({**ROUTES, LOGS: Reply({}, 403)})["gaps"].empty
 
 
-def test_a_line_whose_time_is_not_understood_is_no_zero() -> None:
-    assert refused(logs({"id": "1", "timestamp": 1741017600000000})).state is State.NOT_UNDERSTOOD
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+@pytest.mark.parametrize("form", [int, str])
+def test_a_time_of_the_log_may_be_a_number(unit: int, form: Callable[[int], Any]) -> None:
+    """Microseconds by the reference of the older dialect; its DateTime64 of the newer one is any of these."""
+    found = refused(logs({"id": "1", "timestamp": form(1741017600 * unit)}))  # 2025-03-03T16:00:00Z
+    assert (found.value, found.evidence) == (1, "the last at Mon 3 Mar 10:00 CST")
+
+
+@pytest.mark.parametrize("moment", [1741017, True, "yesterday", [1741017600], float("nan"), 10**30])
+def test_a_line_whose_time_is_not_understood_is_no_zero(moment: Any) -> None:
+    assert refused(logs({"id": "1", "timestamp": moment})).state is State.NOT_UNDERSTOOD
 
 
 def test_more_connections_than_may_be_open_are_a_mistake_unless_they_are_few() -> None:

@@ -43,6 +43,9 @@ TWILIO = found("integration:twilio", "integration_twilio", "18 % of text message
 TEXTS = found("sms_failed_pct", "sms_failed_pct", "18 % is above 5 %", "P1")
 ISSUE = found("issue:SHOP-1:new", "issues_critical", "TypeError in POST /api/checkout", "P1", since=DEPLOYED)
 CHECKOUT = found("route:POST /api/checkout:failing", "error_rate_pct", "12 % fail", since=DEPLOYED)
+RESEND = found("integration:resend", "integration_resend", "0.3 % of emails were called spam", "P1")
+SPAM = found("email_complaint_pct", "email_complaint_pct", "10 of 3380 emails were called spam", "P2")
+UNSENT = found("email_failed_pct", "email_failed_pct", "30 of 3410 emails failed", "P2")
 CRON = found("cron:nightly:missed", "cron_runs_missed", "3 of 7 runs missed", "P1")
 MISSED = found("cron_runs_missed", "cron_runs_missed", "3 is above 0", "P1")
 DATABASE = found("db_connection_errors", "db_connection_errors", "1 of 5 samples found it down", "P0")
@@ -84,6 +87,8 @@ def test_rule_21_index_statement_route_and_percentile_are_one_cause_with_the_fix
     [
         ([STRIPE, WEBHOOKS], "it is what the reading measures"),
         ([TWILIO, TEXTS], "it is what the reading measures"),
+        ([RESEND, SPAM], "it is what the reading measures"),
+        ([RESEND, UNSENT], "it is what the reading measures"),
         ([CRON, MISSED], "it is what the reading measures"),
         ([OUTAGE, ERRORS], "what is down answers with errors"),
         ([ISSUE, CHECKOUT, ERRORS], "both are about checkout"),

@@ -279,6 +279,11 @@ def test_an_action_item_stays_open_until_it_is_closed_in_the_notes() -> None:
         assert changes.action_items(first, later, (ActionNote(id="x", state=state),)) == []
 
 
+def test_items_that_are_due_together_stand_in_the_order_of_the_card() -> None:
+    verdict = a_verdict(actions=(an_action("z"), an_action("a")))
+    assert [row["id"] for row in changes.action_items(None, verdict, ())] == ["z", "a"]
+
+
 def test_a_proposal_made_again_keeps_its_first_date_and_its_earlier_deadline() -> None:
     first = as_report(a_verdict(actions=(an_action("x", due="2025-03-12"),)))
     again = a_verdict(actions=(an_action("x", due="2025-03-19", priority="P0"),), days=7)

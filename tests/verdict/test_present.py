@@ -586,7 +586,9 @@ def test_rule_15_an_outage_by_the_log_alone_while_requests_are_served_is_to_be_l
 
 
 @pytest.mark.parametrize("phase", ["hour1", *slowly("daily", "week1")])
-@pytest.mark.parametrize(("left", "said"), [(0, "No requests come any more"), (1, "Only 1 requests a minute")])
+@pytest.mark.parametrize(
+    ("left", "said"), [(0, "No requests come any more"), (1, "Only 1 request a minute comes")]
+)
 def test_users_that_stay_away_are_no_minor_matter(phase: str, left: float, said: str) -> None:
     """Thirty requests a minute in each of four weeks; since twenty minutes none, or one: probes find it well."""
     deployed = END - phase_named(phase).length
@@ -631,6 +633,43 @@ def test_what_is_sampled_by_the_hour_alone_is_dated_by_the_hour_and_not_by_the_l
     assert (alert.value, alert.since) == (4000.0, END - HOUR)
 
 
+@pytest.mark.parametrize(("earlier", "since"), [(700.0, END - HOUR), (3000.0, None)])
+def test_what_was_so_before_the_window_did_not_begin_with_it(earlier: float, since: datetime | None) -> None:
+    """An hour three days after the deployment is looked at on its own: the hour before it was as slow, or not."""
+    spans = [(END - HOUR, END, 3000.0), (END - 2 * HOUR, END - HOUR, earlier)]
+    site, deployed = a_site(), END - timedelta(days=3)
+    scope = incident_scope(site.zone, deployed, Window(END - HOUR, END), END)
+    case = a_case({"latencies": [timed(*span) for span in spans]}, site=site, as_of=END)
+    verdict = judge(Case(site, scope, case.collection, scope.window))
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "latency_p95_ms"]
+    assert alert.since == since
+
+
+@pytest.mark.parametrize(("so_late", "said"), [(0, "takes longer than"), (7, "took longer than")])
+def test_an_incident_of_days_ago_is_told_in_the_past_tense(so_late: int, said: str) -> None:
+    site, late = a_site(), END + timedelta(days=so_late)
+    scope = incident_scope(site.zone, END - timedelta(days=3), Window(END - HOUR, END), late)
+    spans = [(END - HOUR, END, 3000.0), (END, min(END + HOUR, late), 3100.0)]
+    case = a_case({"latencies": [timed(*span) for span in spans]}, site=site, as_of=late)
+    verdict = judge(Case(site, scope, case.collection, scope.window))
+    card = card_of(verdict)
+    assert f"{said} 3,000 ms" in card.sentence
+    assert [tile.value for tile in card.tiles if tile.title == "p95"] == ["3,000 ms"]
+
+
+def test_what_is_measured_without_a_count_is_held_against_normal_without_one() -> None:
+    """The platform gives percentiles and no number of requests: 700 ms before and after, 3,000 in the hour."""
+    site, deployed = a_site(), END - timedelta(days=3)
+    scope = incident_scope(site.zone, deployed, Window(END - HOUR, END), END + HOUR)
+    spans = [(scope.before.start, deployed, 700.0), (END - HOUR, END, 3000.0), (END, END + HOUR, 700.0)]
+    rows = [timed(*span) | {"source": "vercel", "samples": None} for span in spans]
+    case = a_case({"latencies": rows}, site=site, as_of=END + HOUR)
+    found = judge(Case(site, scope, case.collection, scope.window)).tables["verification"]
+    assert [row["test"] for row in found if row["metric"] == "Response time p95"] == [
+        "700 ms; normal is up to 770 ms, 10 % above 700 ms before"
+    ]
+
+
 @pytest.mark.parametrize("hours", [5, 31, 48])
 def test_what_began_days_ago_is_dated_by_its_hour_and_not_by_its_day(hours: int) -> None:
     """The average as the peak: one step from 20 to 90 %, in samples of five minutes."""
@@ -656,3 +695,28 @@ def test_traffic_far_above_the_usual_is_told_as_a_multiple_of_it() -> None:
     verdict = judge(a_case({"request_counts": rows}, "daily", END - timedelta(days=6), END))
     (cause,) = [cause for cause in verdict.causes if cause.id == "requests_per_min_avg"]
     assert cause.said == "120 requests a minute come, 12 times as many as usual"
+
+
+@pytest.mark.parametrize("last_hour", [150, 230])
+def test_traffic_that_fell_with_the_deployment_is_dated_by_it_though_hours_vary(last_hour: int) -> None:
+    """Of 400 requests an hour in four weeks 144, 150 or 180 come since; a last hour of 230 does not end that."""
+    deployed = END - timedelta(days=3)
+    rows = counted(deployed - timedelta(days=28), deployed, 60, requests=400, failed=0)
+    for n, moment in enumerate(every(60, deployed, END - HOUR)):
+        rows += counted(moment, moment + HOUR, 60, requests=(144, 150, 180)[n % 3], failed=0)
+    rows += counted(END - HOUR, END, 60, requests=last_hour, failed=0)
+    frames = {"request_counts": rows, "probes": the_probes(5, END - timedelta(days=8), END)}
+    verdict = judge(a_case(frames, "daily", deployed, END))
+    causes = {cause.id: cause for cause in verdict.causes}
+    assert causes["requests_per_min_avg"].status == "new"
+    assert causes["requests_per_min_avg"].since == deployed
+
+
+def test_traffic_that_is_surely_back_is_over() -> None:
+    """Of 400 requests an hour 150 came for 21 hours, and 390 in the last three."""
+    deployed = END - timedelta(days=1)
+    rows = counted(deployed - timedelta(days=28), deployed, 60, requests=400, failed=0)
+    rows += counted(deployed, END - 3 * HOUR, 60, requests=150, failed=0)
+    rows += counted(END - 3 * HOUR, END, 60, requests=390, failed=0)
+    verdict = judge(a_case({"request_counts": rows}, "day1", deployed, END))
+    assert [cause.status for cause in verdict.causes if cause.id == "requests_per_min_avg"] == ["recovered"]

@@ -247,6 +247,14 @@ def test_what_a_site_does_without_is_not_told_as_not_measured() -> None:
     assert told(unused=["stripe"]) < told()
 
 
+def test_a_reason_that_several_sources_share_is_told_once() -> None:
+    past, whole = "what it shows now may not have been so then", a_case()
+    shared = ("app", "supabase", "resend")
+    rows = tuple(Coverage(source, Answer.PARTIAL, 1, 0.1, detail=past) for source in shared)
+    case = replace(whole, collection=replace(whole.collection, coverage=rows))
+    assert confidence_of(case, [], ())[1] == (f"app, supabase, resend: {past}",)
+
+
 @pytest.mark.slow
 def test_why_confidence_is_low_is_told_once_a_source():
     """Two sources did not answer: one line, and no line for each of the readings that they would have given."""

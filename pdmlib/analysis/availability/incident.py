@@ -17,7 +17,7 @@ from pdmlib.analysis.availability.uptime import name_of, pooled
 from pdmlib.analysis.limits import rollback_edge, target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Measurement, Reading, State, Status, significant
+from pdmlib.frames.readings import Measurement, Reading, State, Status, aside, counted, significant
 from pdmlib.frames.states import Probe, Slot
 from pdmlib.phases.window import Window, iso, parse_time
 
@@ -76,11 +76,15 @@ def _probes(case: Case) -> list[dict[str, Any]]:
         ordered = probes.sort_values("checked_at")
         turned = ordered[ordered["status"] != ordered["status"].shift()]
         rows += [
-            _event(row.checked_at, "probes", "sign", f"{name_of(case, str(target))} says: {row.status}")
+            _event(row.checked_at, "probes", "sign", _found(case, str(target), str(row.status)))
             for row in turned.itertuples()
             if row.status != Probe.UP or len(turned) > 1
         ]
     return rows
+
+
+def _found(case: Case, target: str, status: str) -> str:
+    return f"the application was found {status.replace('_', ' ')} by {name_of(case, target)}"
 
 
 def _issues(case: Case) -> list[dict[str, Any]]:
@@ -135,7 +139,7 @@ def impact(case: Case, measured: Measured) -> list[dict[str, Any]]:
 
 
 def _impact(what: str, value: Any, reason: str | None) -> dict[str, Any]:
-    return {"what": what, "value": f"not measured: {reason}" if value is None else value}
+    return {"what": what, "value": f"not measured{aside(reason) if reason else ''}" if value is None else value}
 
 
 def _budget(case: Case, down: Measurement) -> str | None:
@@ -190,7 +194,7 @@ def _criterion(reading: Reading | None, text: str) -> dict[str, Any]:
         return {
             "criterion": text,
             "holds": None,
-            "evidence": reading.reason if reading else "not part of this report",
+            "evidence": reading.why if reading else "not part of this report",
         }
     evidence = reading.reason or reading.measurement.evidence or f"{reading.value} {reading.unit}"
     past = not reading.rollback and reading.status is Status.FAIL
@@ -198,39 +202,56 @@ def _criterion(reading: Reading | None, text: str) -> dict[str, Any]:
     return {"criterion": text, "holds": reading.rollback, "evidence": told}
 
 
-def verification(case: Case, measured: Measured, titles: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Whether each metric is back to what it was before: rows metric, during, after, normal, test."""
+def verification(case: Case, measured: Measured, known: Mapping[str, Metric]) -> list[dict[str, Any]]:
+    """Whether each metric is back to what it was before: rows metric, unit, during, after, normal, test."""
     after, before = case.scope.after, case.scope.before
     if not after.seconds:
         return [
-            {"metric": "all", "during": None, "after": None, "normal": None, "test": "nothing has passed since"}
+            {
+                "metric": "all",
+                "unit": "",
+                "during": None,
+                "after": None,
+                "normal": None,
+                "test": "nothing has passed since",
+            }
         ]
     return [
-        _verified(case.at(after), name, titles[name], *(measured(name, w) for w in (before, case.window, after)))
+        _verified(case.at(after), known[name], *(measured(name, w) for w in (before, case.window, after)))
         for name in VERIFIED
-        if name in titles
+        if name in known
     ]
 
 
 def _verified(
-    since: Case, name: str, title: str, before: Measurement, during: Measurement, after: Measurement
+    since: Case, metric: Metric, before: Measurement, during: Measurement, after: Measurement
 ) -> dict[str, Any]:
-    row = {"metric": title, "during": during.value, "after": after.value, "normal": None}
-    if name == "uptime_pct":
+    row = {
+        "metric": metric.title,
+        "unit": metric.unit,
+        "during": during.value,
+        "after": after.value,
+        "normal": None,
+    }
+    if metric.id == "uptime_pct":
         return row | _up_again(since)
     if after.state is not State.MEASURED or before.state is not State.MEASURED:
         return row | {"test": f"cannot be tested: {after.reason or before.reason}"}
-    if name == "error_rate_pct" and before.samples and after.samples:
+    if metric.id == "error_rate_pct" and before.samples and after.samples:
         counts = [(float(m.value or 0) * m.samples / 100, float(m.samples)) for m in (after, before) if m.samples]
         low, high = stats.rate_ratio(*counts[0], *counts[1])
-        return row | {"normal": low <= 1, "test": f"{low:.2f} to {high:.2f} times the rate before, 95 % interval"}
+        return row | {
+            "normal": low <= 1,
+            "test": f"between {low:.2f} and {high:.2f} times the rate before, by its 95 % interval",
+        }
     usual, now = float(before.value or 0), float(after.value or 0)
+    of = f" of {counted(after.samples, 'request')}" if after.samples else ""
     whole = after.low is not None and after.high is not None
-    between = f" ({after.low:.0f} to {after.high:.0f}, 95 % interval)" if whole else ""
+    between = f" ({after.low:,.0f} to {after.high:,.0f}, 95 % interval)" if whole else ""
     return row | {
         "normal": (now if after.low is None else after.low) <= usual * NORMAL,
-        "test": f"{now:.0f} ms{between} of {after.samples} requests; normal is up to {usual * NORMAL:.0f} ms, "
-        f"10 % above {usual:.0f} ms before",
+        "test": f"{now:,.0f} ms{between}{of}; normal is up to {usual * NORMAL:,.0f} ms, "
+        f"10 % above {usual:,.0f} ms before",
     }
 
 

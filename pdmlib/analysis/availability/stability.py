@@ -210,7 +210,9 @@ def _cut_off(case: Case) -> bool:
 
 def _evidence(case: Case, probes: pd.DataFrame) -> str:
     newest = probes.groupby("target", sort=False).tail(1)
-    said = ", ".join(f"{name_of(case, t)} {s} at {spoken(m, case.site.zone)}" for t, s, m in _rows(newest))
+    said = ", ".join(
+        f"found {s} at {spoken(m, case.site.zone)} by {name_of(case, t)}" for t, s, m in _rows(newest)
+    )
     down = probes[probes["status"] == Probe.DOWN]
     details = down["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""

@@ -40,6 +40,7 @@ OLD = timedelta(days=7)  # a baseline that ended longer ago says so
 # A change lasts where days with two thirds of what is usual have half of it: news comes on a day or two. On the
 # five real series up to two thirds of the false arrows go, and next to no true ones (docs/proof.md).
 MOST_DAYS, HALF_OF_IT = 2 / 3, 0.5
+NEXT_TO_NONE = 0.5  # stands for a count of none, which has no logarithm
 HALF_A_WEEK = 0.5  # of what is usual: a week of which less is known has no total
 DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
 KINDS: tuple[Kind, ...] = ("weekday_hour", "weekday", "days", "none")
@@ -292,7 +293,7 @@ def _of_weeks(current: float, base: Baseline, better: str, practical_pct: float,
     Source: prediction interval of a further value of a normal sample, of logarithms, with Student's t.
     """
     weeks = base.weeks
-    away = math.log(max(current, 0.5) / weeks.expected)
+    away = math.log(max(current, NEXT_TO_NONE) / weeks.expected)
     variance = max(weeks.variance, 1 / weeks.expected) * (weeks.ahead + 1 / weeks.exposure)
     half = stats.student(weeks.freedom, stats.level_for_looks(looks)) * math.sqrt(variance)
     seen = _judged(
@@ -330,7 +331,7 @@ def _of_few_days(base: Baseline, away: float) -> str:
     total = sum(usual for _, usual in days)
     if total < PLENTY * len(days):
         return ""
-    changed = [u for n, u in days if u and math.log(max(n, 0.5) / u) / away >= HALF_OF_IT]
+    changed = [u for n, u in days if u and math.log(max(n, NEXT_TO_NONE) / u) / away >= HALF_OF_IT]
     if not days or sum(changed) >= MOST_DAYS * total:
         return ""
     return f"{len(changed)} of its {len(days)} days made that, so that no lasting change is seen"

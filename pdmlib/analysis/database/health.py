@@ -53,6 +53,7 @@ WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PAS
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
+_UNTOLD = "the host was looked at, and its metrics do not tell this; a newer version may call it otherwise"
 _NOT_THE_SERVER = re.compile(
     r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
     re.IGNORECASE,
@@ -85,6 +86,11 @@ def db_memory_pct(case: Case) -> Measurement:
     return _of_stretches(case, used, used.mean, "memory_pct")
 
 
+def _no_host(case: Case) -> str:
+    """Why a figure of the host is not known: nobody looked, or who looked was not told."""
+    return _UNTOLD if len(case.within("host_metrics", "at")) else _NO_HOST
+
+
 def _of_stretches(
     case: Case, found: Stretches, value: float, metric: str, evidence: str | None = None
 ) -> Measurement:
@@ -95,7 +101,7 @@ def _of_stretches(
     )
     if found.table.empty:
         seen = len(host.samples(case, metric))
-        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _NO_HOST)
+        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _no_host(case))
         return case.missing("supabase", "host_metrics", why)
     return Measurement(
         State.MEASURED,
@@ -113,7 +119,7 @@ def db_connections(case: Case) -> Measurement:
     """Connections at the newest sample of the window."""
     now = host.newest(case, "connections")
     if now is None:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     limit = host.newest(case, "max_connections")
     of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
     text = f"{of} at {spoken(now['at'], case.site.zone)}{host.age(case, now)}"
@@ -124,7 +130,7 @@ def db_connections_pct(case: Case) -> Measurement:
     """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     top = used.loc[used["value"].idxmax()]
     share = 100 * float(top["value"]) / float(limit["value"])
     of = "of" if share <= 100 else "were counted, and no more are allowed than"
@@ -174,7 +180,7 @@ def db_connections_refused(case: Case) -> Measurement:
     unread = _unread(case, "refusals")
     if unread is not None or not case.answered("supabase", "refusals"):
         return case.missing("supabase", "refusals", unread or "the server's log was not read")
-    least = "at least, " if case.collection.gap("supabase", "refusals:rest") else ""
+    least = "at least so many, " if case.collection.gap("supabase", "refusals:rest") else ""
     last = f"{least}the last at {spoken(refused['at'].max(), case.site.zone)}" if len(refused) else None
     return _gauged(case, len(refused), last or "the server's log holds none")
 
@@ -266,10 +272,10 @@ def _doubtful(case: Case) -> list[Finding]:
             priority=Priority.P1,
             reading="db_connection_errors",
             evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
-            action="Look at the database from elsewhere before restarting anything",
-            becomes_green=f"nothing that looks at it finds it down (now {len(signs)})",
+            action="Find out whether it is down or only out of reach from here, before restarting anything",
+            becomes_green=f"no look finds it down (now {len(signs)})",
             value=len(signs),
-            threshold="0 witnesses",
+            threshold="0 signs",
             owner=case.site.people.owners.get("database"),
             said=f"The database may be down{_unreached(case)}",
         )
@@ -299,7 +305,7 @@ def db_storage_pct(case: Case) -> Measurement:
     """Used share of the database's volume at the newest sample."""
     used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
     if used is None or size is None or not size["value"]:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB{host.age(case, used)}"
     return _gauged(case, 100 * float(used["value"]) / float(size["value"]), text)
 
@@ -310,7 +316,7 @@ def db_storage_gb(case: Case) -> Measurement:
     if used is None:
         used, size = host.newest(case, "db_size_bytes"), None
     if used is None:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
     text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
     return _gauged(case, float(used["value"]) / GB, text + host.age(case, used), str(used["source"]))
@@ -327,8 +333,7 @@ def db_cache_hit_pct(case: Case) -> Measurement:
         return case.missing("postgres", "database_gauges", why)
     if hits + reads < counters.FEWEST_BLOCKS:
         return case.missing("postgres", "database_gauges", f"only {hits + reads:,.0f} blocks were asked for")
-    text = f"{reads:,.0f} of {hits + reads:,.0f} blocks were read from disk"
-    value = counters.hit_share(hits, reads)
+    value, text = counters.hit_share(hits, reads), counters.from_disk(hits, reads)
     return Measurement(State.MEASURED, value, source="postgres", window=case.window, evidence=text)
 
 

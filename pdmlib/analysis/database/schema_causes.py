@@ -52,7 +52,7 @@ def _only_served(slower: Slower, index: Index) -> bool:
 
 def _lost(now: Parts, name: str, index: Index) -> str:
     if now.lacks("index", name):
-        return f"index {name} on {index.shown} is gone since: {again(index)}"
+        return f"index {name} on {index.shown} is gone since then: {again(index)}"
     if not now.has("index", name) or not now.knows("index", name):
         return ""
     if name not in now.indexes:

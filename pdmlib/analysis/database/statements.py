@@ -21,7 +21,7 @@ from pdmlib.analysis.database import causes, pairs, plan_history, slower
 from pdmlib.analysis.database.statement_deltas import COUNTERS, grouped, spent
 from pdmlib.analysis.database.waits import waits_of
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import counted
+from pdmlib.frames.readings import counted, significant
 from pdmlib.frames.statement_text import tables_of
 from pdmlib.frames.states import Pace
 from pdmlib.phases.window import iso
@@ -378,7 +378,8 @@ def _verdict(facts: Facts, changed: Changed, row: Mapping[str, Any]) -> tuple[st
         return _new(facts, row)
     if n1 < FEWEST or n2 < FEWEST:
         return Pace.TOO_FEW, f"{counted(n1, 'call')} before and {n2:.0f} after; it takes {FEWEST}"
-    figures = f"mean {row['before_mean_ms']:.2f} ms before, {row['mean_ms']:.2f} ms now ({row['ratio']:.2f} times)"
+    before, now, times = (significant(row[name]) for name in ("before_mean_ms", "mean_ms", "ratio"))
+    figures = f"mean {before} ms before, {now} ms now ({times} times)"
     if row["again"] and facts.reset is None:
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
     if _matters(row) and row["t"] >= _beyond_chance(row) and _much_slower(row, changed):

@@ -28,6 +28,7 @@ from pdmlib.frames.readings import FEWEST_EVENTS, Measurement, counted
 SECTION = "integrations"
 DONE, LOST = ("delivered", "read", "sent", "partially_delivered"), ("failed", "undelivered")
 WAITING = ("queued", "accepted", "sending")
+LONG = timedelta(days=2)  # from which people count days
 STUCK = timedelta(minutes=15)  # Twilio sends within seconds; a burst over the sender's rate waits for minutes
 QUEUED_AT_MOST = timedelta(days=1)  # Twilio gives a message up after its validity period, at most ten hours
 CHECK_NUMBERS = "Look at the error codes in Twilio, and at how numbers are stored: a wrong format looks like this"
@@ -126,7 +127,9 @@ def _stuck(case: Case) -> Iterator[Cause]:
     for cause in surely_above(case, share, most, noun="messages", what="of text messages still wait to be sent"):
         oldest = case.window.end - rows.loc[waiting, "created_at"].min()
         goal = f"no message waits longer than {STUCK / timedelta(minutes=1):g} minutes (now {share.events})"
-        yield Cause(f"{cause.words}, the oldest for {oldest / timedelta(hours=1):.1f} h", goal)
+        days, hours = oldest / timedelta(days=1), oldest / timedelta(hours=1)
+        age = f"{hours:.1f} h" if oldest < LONG else f"{days:.1f} days"
+        yield Cause(f"{cause.words}, the oldest for {age}", goal)
 
 
 def _alerts(case: Case) -> Iterator[Cause]:

@@ -26,7 +26,7 @@ from pdmlib.analysis.integrations.shares import (
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
-from pdmlib.frames.states import Proof
+from pdmlib.frames.states import Probe, Proof
 from pdmlib.site.terms import word
 
 SECTION = "integrations"
@@ -34,29 +34,11 @@ OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
 TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
 BROKEN_KINDS = ("account", "service", "webhook", "domain", "payout")
 TOLD_KINDS = (*BROKEN_KINDS, "webhook elsewhere", "balance", "key")  # what the table tells of a vendor
-WELL, UNWELL = (
-    ("up", "ok", "healthy", "operational"),
-    ("degraded", "down", "warning", "unhealthy", "failed", "error"),
-)
-DID = ("failed",)  # states that a vendor tells in the past tense
+UNWELL = (Probe.DEGRADED, Probe.DOWN)
+DEEDS = ("failed",)  # a vendor's states that are told as what something did
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
-# Gaps of what a vendor says of itself, and of what it did: without one of them nobody can say that it is well,
-# whether it was refused to the key or could not be read.
-VITAL = (
-    "project",
-    "services",
-    "account",
-    "webhooks",
-    "domains",
-    "payments",
-    "webhook_events",
-    "messages",
-    "alerts",
-    "email_counts",
-    "logs",
-)
 _SIGNS_OF_LIFE = {
     "stripe": ("payments", "created_at"),
     "twilio": ("messages", "created_at"),
@@ -101,7 +83,7 @@ def integration(case: Case, name: str) -> Measurement:
         return _by_checks(case, name)
     if not case.answered(name):
         return case.missing(name, otherwise=f"nothing was heard of {TITLES[name]}")
-    broken = "; ".join(_unreadable(case, name))
+    broken = "; ".join(case.collection.unread_parts(name))
     if broken:
         return Measurement.missing(State.ERROR, broken, name)
     if not _heard(case, name):
@@ -163,14 +145,6 @@ def _heard(case: Case, name: str) -> bool:
     return (_is_now(case) and len(said) > 0) or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
 
 
-def _unreadable(case: Case, name: str) -> Iterator[str]:
-    """Parts of a vendor that were not read, each with its reason: none of them can be vouched for."""
-    gaps = case["gaps"]
-    rows = gaps[(gaps["source"] == name) & (gaps["state"] == State.ERROR.value) & gaps["item"].isin(VITAL)]
-    told = rows.groupby("reason", sort=False)["item"].unique()
-    yield from (f"{', '.join(items)} not read: {reason}" for reason, items in told.items())
-
-
 def _is_now(case: Case) -> bool:
     return case.window.end >= case.scope.window.end
 
@@ -226,7 +200,7 @@ def _untold_states(case: Case, name: str) -> Iterator[str]:
 
 def _is(status: object) -> str:
     """A state as what is so of something, or what it did."""
-    return str(status) if status in DID else f"is {status}"
+    return str(status) if status in DEEDS else f"is {status}"
 
 
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
@@ -257,6 +231,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
         f"{len(bad)} of {len(checks)} checks by the application failed{last}",
         f"the next {max(enough - len(checks), 1)} checks by the application succeed",
         began and began.moment,
+        over=began is not None and began.over,
     )
 
 

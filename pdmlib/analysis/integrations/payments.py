@@ -201,6 +201,7 @@ def failed_payments(case: Case) -> Iterator[Cause]:
             f"{found.value} payments failed in the integration",
             f"no payment fails in the integration until {spoken(until, case.site.zone)}",
             began and began.moment,
+            over=began is not None and began.over,
         )
 
 
@@ -302,6 +303,12 @@ def disputes_open(case: Case) -> Measurement:
     )
 
 
+def _disputed_since(case: Case) -> Began | None:
+    """When the first of the disputes that wait now was opened."""
+    oldest = case["disputes"].loc[case["disputes"]["status"] == "open", "created_at"].min()
+    return None if pd.isna(oldest) else Began(oldest.to_pydatetime())
+
+
 def _disputes(case: Case, disputes: pd.DataFrame, open_now: pd.DataFrame) -> str:
     """How many wait for whom, why, and until when."""
     reviewed = int((disputes["status"] == "under_review").sum())
@@ -328,16 +335,18 @@ def findings(case: Case) -> Iterator[Finding]:
         return
     waiting = case["disputes"]
     waiting = waiting[waiting["status"] == "open"].sort_values("due_at")
-    began = waiting["created_at"].min()
+    several, began = len(waiting) > 1, _disputed_since(case)
     yield Finding(
         id="disputes:open",
-        title=f"{found.value} disputes of payments wait for an answer",
+        title=f"{found.value} disputes of payments wait for an answer"
+        if several
+        else "1 dispute of a payment waits for an answer",
         priority=Priority.P2,
         reading="disputes_open",
         evidence=f"{found.evidence}: {', '.join(waiting['dispute'].dropna().head(SHOWN))}.",
         action=ANSWER,
         becomes_green="the disputes are answered",
-        since=None if pd.isna(began) else began.to_pydatetime(),
+        since=began and began.moment,
         value=found.value,
         threshold="> 0",
         owner=case.site.people.owners.get("integrations"),
@@ -395,5 +404,6 @@ METRICS: tuple[Metric, ...] = (
         limits=_DISPUTES,
         target="0",
         better="lower",
+        began=_disputed_since,
     ),
 )

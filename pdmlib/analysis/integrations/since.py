@@ -17,6 +17,7 @@ from pdmlib.analysis.traffic.onset import CHANGED, of_rates
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import FEWEST_EVENTS
 
+OVER = 0.05  # chance of as many good ones in a row as the newest are, below which a run is over
 SURELY_MORE = 0.01  # level of the test against before the deployment, strict since reports come by the day
 
 
@@ -26,7 +27,7 @@ def of_events(case: Case, at: pd.Series, wrong: pd.Series) -> Began | None:
 
 
 def of_counts(case: Case, counts: pd.DataFrame) -> Began | None:
-    """When the present run of what goes wrong began; None where nothing does.
+    """When the newest run of what goes wrong began, and whether it is over; None where nothing does.
 
     It is of before the deployment where at least three went wrong between the run's start and the deployment, and
     surely no larger share does since. It is usual where nothing that is known of before was better.
@@ -41,7 +42,20 @@ def of_counts(case: Case, counts: pd.DataFrame) -> Began | None:
     stands = _stands(run[earlier], run[~earlier])
     mine = run if stands else run[~earlier]
     moment = mine.loc[mine["events"] > 0, "at"].min()
-    return None if pd.isna(moment) else Began(_plain(moment), usual=stands and first == 0)
+    return None if pd.isna(moment) else Began(_plain(moment), usual=stands and first == 0, over=_is_over(run))
+
+
+def _is_over(run: pd.DataFrame) -> bool:
+    """Whether what came after the last that went wrong was too much good in a row for what went on before it.
+
+    A cut into two levels does not find a short run in the middle of many good ones.
+    """
+    wrong = np.flatnonzero(run["events"].to_numpy("float64"))
+    if not len(wrong):
+        return False
+    while_it_lasted = run.iloc[wrong[0] : wrong[-1] + 1]
+    share, _ = stats.wilson(while_it_lasted["events"].sum(), while_it_lasted["trials"].sum())
+    return bool((1 - share) ** run["trials"].iloc[wrong[-1] + 1 :].sum() < OVER)
 
 
 def _plain(moment: pd.Timestamp) -> datetime:

@@ -11,6 +11,7 @@ import pandas as pd
 from pdmlib.analysis.integrations import messages, payments
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Priority, counted
+from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import spoken
 
 # Twice as long as ever before, nights and weekends too, and so long that twenty were due: by chance not one in a
@@ -40,7 +41,7 @@ class _Silence(NamedTuple):
 @once
 def findings(case: Case) -> Mapping[str, Finding]:
     """Vendor -> its stream that stopped, dated by the last that came, or by the deployment right after."""
-    silences = ((stream, _silence(stream.counts, case.scope.present.end)) for stream in _streams(case))
+    silences = ((stream, _silence(stream.counts, case.scope)) for stream in _streams(case))
     return {stream.vendor: _told(case, stream, found) for stream, found in silences if found is not None}
 
 
@@ -68,17 +69,23 @@ def _single(at: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"at": at, "amount": 1.0})
 
 
-def _silence(counts: pd.DataFrame, now: datetime) -> _Silence | None:
-    """The time since the last one, where it is far longer than any before it; None where that may be chance."""
+def _silence(counts: pd.DataFrame, scope: Scope) -> _Silence | None:
+    """The time since the last one, where it is far longer than any before it; None where that may be chance.
+
+    Nothing is read between the week before the deployment and a window that begins later.
+    """
+    now, later = scope.present.end, scope.known.start > scope.before.end
     if counts["at"].isna().any():
         return None
     came = counts[(counts["amount"] > 0) & (counts["at"] < now)].sort_values("at")
     if len(came) < 2:
         return None
-    first, last = came["at"].iloc[0], came["at"].iloc[-1]
-    length, longest = now - last, came["at"].diff().max()
-    due = came["amount"].sum() * (length / (last - first)) if last > first else 0.0
-    if length <= LONGER * longest or due < FEWEST_DUE:
+    read = came.groupby((came["at"] >= scope.known.start) & later)["at"]
+    seen, longest = (read.max() - read.min()).sum(), read.diff().max()
+    last = max(came["at"].iloc[-1], pd.Timestamp(scope.known.start)) if later else came["at"].iloc[-1]
+    length = now - last
+    due = came["amount"].sum() * (length / seen) if seen else 0.0
+    if not (length > LONGER * longest and due >= FEWEST_DUE):
         return None
     return _Silence(last.to_pydatetime(), length.to_pytimedelta(), longest.to_pytimedelta(), float(due))
 

@@ -35,8 +35,9 @@ def vendor_cost(case: Case, name: str) -> Measurement:
     if not case.answered(name, "costs"):
         return case.missing(name, "costs", f"{VENDORS[name]} told no cost")
     now, untold = _billed(case, name, case.window), _untold(case, name)
-    if now.empty and untold:
-        return Measurement.missing(State.NOT_UNDERSTOOD, untold, name)
+    unclear = case.unclear(name, _PRICED[name]) if name in _PRICED else None
+    if now.empty and (untold or unclear):
+        return Measurement.missing(State.NOT_UNDERSTOOD, untold or unclear or "", name)
     if now.empty:
         return case.missing(name, "costs", "nothing was billed for this window")
     currency = str(now.idxmax())
@@ -80,7 +81,7 @@ def site_cost(case: Case, cost: Cost) -> Measurement:
         amount,
         currency=cost.currency,
         before=amount,
-        more=f"; {cost.amount:g} a {cost.per} by the site file",
+        more=f"; {cost.amount:g} {cost.currency} a {cost.per} by the site file",
     )
 
 
@@ -144,7 +145,7 @@ def _lines(case: Case) -> Iterator[tuple[str, str, pd.Series, float | None, Metr
         places,
         health.CONNECTIONS,
     )
-    yield "Requests per minute, daily peak", "per min", daily(_requests_per_min(case)), plan.requests_per_min, None
+    yield "Requests per minute, daily peak", "", daily(_requests_per_min(case)), plan.requests_per_min, None
 
 
 def _requests_per_min(case: Case) -> pd.DataFrame:

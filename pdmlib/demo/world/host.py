@@ -11,7 +11,7 @@ from pdmlib.demo.world.grid import MINUTE, START, Floats, Story, Table, minutes,
 CORES = 2
 MEMORY_BYTES = 1_023_311_872
 DISK_BYTES = 8_350_298_112
-MAX_CONNECTIONS = 60
+MAX_CONNECTIONS, RESERVED = 60, 3  # as PostgreSQL keeps for superusers
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Host:
             memory_available=MEMORY_BYTES * (1 - float(self.memory[minute])),
             load5=CORES * load,
             disk_available=DISK_BYTES - 7.4e8 - stored,
-            connections=round(14 + 0.25 * calls),
+            connections=min(round(14 + 0.25 * calls), MAX_CONNECTIONS - RESERVED),
             queries=5_000_000 + 7 * served,
             query_seconds=40_000 + 0.05 * served,
             rollbacks=700 + served / 9_000,

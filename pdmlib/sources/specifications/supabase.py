@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from pdmlib.sources.fields import MOST, Answer, moment, number, part, text, word
+from pdmlib.sources.fields import MOST, UTC_OR_NUMBER, Answer, moment, number, part, text, word
 
 API = "Management API openapi of 2026-06-01"
 # The changelog of 2026-07-23 calls the column of the source `source_name`; the endpoint knows `source` alone, as
@@ -78,7 +78,9 @@ class Refusal(Answer):
 
     item, request, specification = "refusals", "GET /v1/projects/{ref}/analytics/endpoints/logs?sql=..", LOGS
     id: str | None = text("id", "the line")
-    at: datetime | None = moment("timestamp", "when it was written", "UTC")
+    at: datetime | None = moment(
+        "timestamp", "when it was written; of a number its size tells the unit", UTC_OR_NUMBER
+    )
 
 
 @dataclass(frozen=True)

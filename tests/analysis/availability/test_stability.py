@@ -227,7 +227,7 @@ def test_a_report_of_the_past_asks_the_applications_own_log_and_says_so() -> Non
     case = day1([*the_probes(5, DEPLOYED, DAY_LATER), probe("/", "2025-06-01T10:00", "down")])
     found = app_up(case)
     assert (found.value, found.source) == (True, "postgres")
-    assert "uptime_logs up at Tue 4 Mar 08:55 CST" in (found.evidence or "")
+    assert "found up at Tue 4 Mar 08:55 CST by uptime_logs" in (found.evidence or "")
 
 
 def test_old_probes_do_not_say_that_it_is_up_now() -> None:

@@ -18,7 +18,7 @@ WEEK = days_between(date(2025, 3, 4), date(2025, 3, 10), CASE.site.zone)
 
 def of(*totals: float, lead: float = 0.0) -> Baseline:
     """A baseline of weeks, the latest first."""
-    weeks = Weeks(dict(enumerate(totals, 1)), lead=lead)
+    weeks = Weeks(dict(enumerate(totals, 1)), pieces=7, lead=lead)
     return Baseline("weekday", totals, "four weeks", expected=weeks.expected, exposure=weeks.exposure, weeks=weeks)
 
 
@@ -35,6 +35,14 @@ def test_rule_18b_the_interval_of_four_equal_weeks_is_students_on_the_usual_spre
     """
     seen = change(1000, of(1000, 1000, 1000, 1000))
     assert (round(seen.low or 0, 1), round(seen.high or 0, 1)) == (-10.8, 12.1)
+
+
+def test_a_single_day_is_given_heavier_tails() -> None:
+    """The variance of the week above times 1.15: 2.571 x sqrt(0.001656 x 1.3778) = 0.1228, -11.6 % to +13.1 %."""
+    day = Weeks(dict.fromkeys(range(1, 5), 1000.0))
+    usual = Baseline("weekday", (1000.0,), "four days", expected=1000, exposure=day.exposure, weeks=day)
+    seen = change(1000, usual)
+    assert (round(seen.low or 0, 1), round(seen.high or 0, 1)) == (-11.6, 13.1)
 
 
 def test_rule_18b_weeks_that_differed_by_a_fifth_hide_a_seventh() -> None:

@@ -49,7 +49,7 @@ FAULTS = (
         schema=(*PLAIN, "CREATE INDEX by_customer ON public.orders (customer)"),
         asks="SELECT id FROM orders WHERE customer = :id",
         fault=("DROP INDEX public.by_customer",),
-        told="index public.by_customer on public.orders (customer) is gone since: CREATE INDEX CONCURRENTLY",
+        told="index public.by_customer on public.orders (customer) is gone since then: CREATE INDEX CONCURRENTLY",
     ),
     Fault(
         name="expression",
@@ -187,7 +187,9 @@ def test_an_index_whose_predicate_holds_a_string_is_told_by_where_to_look_it_up(
     loaded(database, asks)
     story.look()
     reason = told(story, "customer")["reason"]
-    assert "index public.mine on public.orders (customer) is gone since: its statement holds strings" in reason
+    assert (
+        "index public.mine on public.orders (customer) is gone since then: its statement holds strings" in reason
+    )
     assert "4711" not in str(counters.checks(story.case).to_dict()) + str(regressions.index_advice(story.case))
     assert ADVICE.findall(reason) == []
     database.run(mine)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from pdmlib.frames.readings import Priority
+from pdmlib.frames.readings import Priority, significant
 from tests.looks import Story, a_story
 from tests.servers import Bench, Database, a_bench
 
@@ -74,7 +74,7 @@ def test_a_dropped_index_is_named_with_its_statement_and_its_factor(story: Story
     )
     assert look_up.value is not None
     (row,) = [r for r in story.verdicts("WHERE aid = $1").values() if r["regressed"]]
-    assert f"({row['mean_ms'] / row['before_mean_ms']:.2f} times)" in row["reason"]
+    assert f"({significant(row['mean_ms'] / row['before_mean_ms'])} times)" in row["reason"]
     assert all("tellers" not in f.title for f in found)
 
 

@@ -1,6 +1,7 @@
 """Payments, text messages and emails that no longer come are told, at once where they came all the time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from pdmlib.analysis.integrations import stopped
 from pdmlib.frames.readings import Finding
+from pdmlib.phases.scope import incident_scope
+from pdmlib.phases.window import Window
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, a_case, at, every, the_probes
 
@@ -80,3 +83,21 @@ def test_that_nobody_pays_since_the_deployment_is_a_cause_with_an_action() -> No
     (reading,) = [reading for reading in verdict.readings if reading.id == "integration_stripe"]
     assert reading.value == "ISSUES" and "No payment has been attempted since" in str(reading.measurement.evidence)
     assert not [cause for cause in verdict.causes if cause.id.startswith("integration:")]
+
+
+@pytest.mark.parametrize(
+    ("since", "told"),
+    [
+        (None, []),  # nobody asked for the payments of the six days between the deployment and this hour
+        (timedelta(hours=5), ["No payment since Sun 9 Mar 11:50 CDT"]),
+    ],
+)
+def test_no_silence_is_known_where_nothing_was_read(since: timedelta | None, told: list[str]) -> None:
+    """The report of an hour, or a day, begins six days after the week that ends with the deployment."""
+    end = at("2025-03-09T22:00")
+    window = Window(end - (HOUR if since is None else DAY), end)
+    moments = every(10, DEPLOYED - 7 * DAY, DEPLOYED)
+    moments += [] if since is None else every(10, window.start, end - since)
+    case = a_case({"payments": map(payment, moments)}, as_of=end)
+    scope = incident_scope(case.scope.zone, DEPLOYED, window, end)
+    assert [one.title for one in stopped.findings(replace(case, scope=scope, window=window)).values()] == told

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pdmlib.frames.readings import Status
+from pdmlib.verdict.verdict import judge
 from tests.analysis.integrations.answered import Judged, judged
 from tests.builders import at
 from tests.sources.loopback import Call, Reply
@@ -230,6 +231,18 @@ def test_a_dispute_that_waits_is_a_reading_and_a_finding_with_its_date(status: s
     assert (finding.id, finding.since) == ("disputes:open", at("2025-02-20T12:00"))
     assert "is due until Sun 9 Mar 18:59 CDT" in finding.evidence
     assert "1 fraudulent" in finding.evidence
+
+
+@pytest.mark.parametrize("created", ["2025-02-20T12:00", "2025-03-04T08:00"])
+def test_disputes_are_dated_from_the_first_that_waits_and_are_one_cause(created: str) -> None:
+    """Neither from the window's start nor from the deployment, also where the next of them came later."""
+    waits = dispute(1, "needs_response", created=epoch(created))
+    later = dispute(2, "needs_response", created=epoch("2025-03-04T14:00"))
+    found = told(disputes=[waits, later, dispute(3, "lost", created=epoch("2025-02-01T12:00"))])
+    assert {a.id: a.since for a in found.alerts} == dict.fromkeys(("disputes:open", "disputes_open"), at(created))
+    (cause,) = (c for c in judge(found.case).causes if "disputes_open" in c.chain)
+    assert (cause.since, cause.chain) == (at(created), ("disputes:open", "disputes_open"))
+    assert told(disputes=[waits]).findings[0].title == "1 dispute of a payment waits for an answer"
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,18 @@ def test_a_vendor_that_told_nothing_is_unknown_not_free():
     assert cost("vercel", case).reason == "403: role"
 
 
+def test_a_vendor_whose_answers_were_not_understood_did_not_bill_nothing():
+    odd = {
+        "source": "twilio",
+        "item": "usage_records.start_date",
+        "what": "not a time",
+        "count": 3,
+        "example": "x",
+    }
+    found = cost("twilio", a_case({"not_understood": [odd]}))
+    assert found.state is State.NOT_UNDERSTOOD and "usage_records.start_date" in (found.reason or "")
+
+
 def test_rows_of_the_chart_are_one_a_currency():
     rows = costs.rows(a_case({"costs": [a_bill(DEPLOYED, 7, 9.0), a_bill(DEPLOYED - WEEK, 7, 8.0)]}))
     assert rows == [{"name": "vercel", "title": "Vercel", "amount": 9.0, "currency": "USD", "before_amount": 8.0}]

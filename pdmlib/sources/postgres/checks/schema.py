@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pdmlib.frames.readings import Status
+from pdmlib.frames.readings import Status, significant
 from pdmlib.sources.postgres.checks.result import FAIL, INFO, UNKNOWN, WARN, Look, Result, graded, unknown
 
 OBSERVED_DAYS = 14
@@ -97,7 +97,7 @@ def unused_indexes(look: Look) -> list[Result]:
     rows = look.rows("unused_indexes")
     days = rows[0]["days"] if rows else None
     if rows and (days is None or days < OBSERVED_DAYS):
-        seen = "for an unknown time" if days is None else f"for {days:.1f} days only"
+        seen = "for an unknown time" if days is None else f"for {significant(days, 2)} days only"
         return [unknown("unused_index", f"the statistics were gathered {seen}; it takes {OBSERVED_DAYS}")]
     return [
         Result(
