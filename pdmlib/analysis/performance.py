@@ -70,8 +70,9 @@ EVERY_ROUTE = "*"  # in the place of a route's path
 # may slow for two reasons, and a p95 of twenty requests is 1.3 times another by chance once in five times.
 FEWEST_SURE, FEWEST_TOGETHER, TOGETHER = 3, 5, 0.8
 TIMED_OUT = (504, 524)  # HTTP: gateway timeout (RFC 9110), and that of Cloudflare
-# What a source calls the figures of requests in its answers, and the field that tells a failed one.
+# What a source calls the figures of requests in its answers, and the fields of their number and of a failed one.
 ITEMS = {"requests": "requests", "vercel": "requests", "sentry": "spans"}
+COUNT_ITEMS = {"vercel": "requests.value", "sentry": "spans.count"}
 STATUS_ITEMS = {"vercel": "requests.http_status", "sentry": "spans.http_response_rate"}
 SHOWN = (
     "latency_avg_ms",
@@ -221,9 +222,8 @@ def error_rate_pct(case: Case) -> Measurement:
         failures = found.failures if found.failures is not None else _errors_counted(case)
         if failures is None or not found.requests:
             continue
-        told = ITEMS.get(found.source)
-        if failures > found.requests and told and case.unclear(found.source, told):
-            continue  # most requests are among those of which the number is not understood
+        if found.failures is None and case.unclear(found.source, COUNT_ITEMS.get(found.source, "requests")):
+            continue  # errors are counted whole, and requests of which the number is not understood are left out
         if found.sampled:
             return _rate(case, found, failures)
         undeclared = undeclared or Measurement.missing(

@@ -447,7 +447,11 @@ def _named(box: Box, reading: Reading, why: str) -> str:
     alone = len(box.readings) == 1 and not box.readings[0].endswith("*") and not unread
     if alone or subject.lower() in why.lower() or (not unread and subject in box.text):
         return why
-    return f"{subject} {why}" if why[:1].isdigit() and not unread else f"{subject}: {why}"
+    return (
+        f"{subject} {why}"
+        if why[:1].isdigit() and not (unread or isinstance(reading.value, str))
+        else f"{subject}: {why}"
+    )
 
 
 def _measured(reading: Reading) -> str:
@@ -517,9 +521,12 @@ def _unjudged(box: Box, reading: Reading) -> str | None:
     return f"{reading.title}: {amount(reading.value, reading.unit)}; {reading.reason or 'too little to judge it'}"
 
 
-def _trend(day: str, trend: Trend) -> str:
-    told = spoken_day(date.fromisoformat(day))
-    return f"too little to compare {told} with" if trend == Trend.UNKNOWN else f"{told} {trend}"
+def _told(days: Iterable[str], trends: Iterable[Trend]) -> str:
+    """The trend of each day, and together those that cannot be compared."""
+    told = [(spoken_day(date.fromisoformat(day)), trend) for day, trend in zip(days, trends, strict=True)]
+    known = [f"{day} {trend}" for day, trend in told if trend != Trend.UNKNOWN]
+    odd = " and ".join(day for day, trend in told if trend == Trend.UNKNOWN)
+    return ", ".join([*known, *([f"too little to compare {odd} with"] if odd else [])])
 
 
 def _by_days(
@@ -532,10 +539,7 @@ def _by_days(
     """
     names, days = [name for name, _ in asked], whole[-rule.newest :]
     trends = {name: [row[f"{name.removesuffix('_total')}_trend"] for row in days] for name in names}
-    said = {
-        name: f"{title}: " + ", ".join(_trend(d["date"], t) for d, t in zip(days, trends[name], strict=True))
-        for name, title in asked
-    }
+    said = {name: f"{title}: {_told([day['date'] for day in days], trends[name])}" for name, title in asked}
     failed = [(n, said[n]) for n in names if days and set(trends[n]) <= set(rule.bad)]
     failed += [(n, found[n]) for n in names if n in found]
     unsure = [

@@ -370,9 +370,19 @@ def test_a_reason_says_what_it_is_about():
     assert a_box("daily", "Database health good", hits) == ("manual", "Cache hits: only 9 blocks")
     assert a_box("daily", "Database health good", busy) == ("failed", "CPU, average 90 %: 9 is above 8")
     assert a_box("daily", "CPU usage: <70%", busy) == ("failed", "90 %: 9 is above 8")
+    ill = replace(
+        reading("integration_resend", "ISSUES", Status.FAIL), title="Resend", reason="6.9 % bounced (6 of 87)"
+    )
+    assert a_box("daily", "Integration health good", ill) == ("failed", "Resend: 6.9 % bounced (6 of 87)")
     refused = Measurement(State.ERROR, None, source="sentry")
     lost = replace(reading("issues_critical", None, Status.UNKNOWN), measurement=refused, reason="503: down")
     assert a_box("daily", "No critical errors in Sentry", lost) == ("manual", "Sentry: 503: down")
+
+
+def test_days_that_cannot_be_compared_are_told_together():
+    days = (a_day("2025-03-08", latency_p95_ms="unknown"), a_day("2025-03-09", latency_p95_ms="unknown"))
+    said = a_box("daily", "No concerning trends (rising errors, response times)", days=days)
+    assert said == ("manual", "Response time p95: too little to compare Sat 8 Mar and Sun 9 Mar with")
 
 
 def test_a_moment_of_downtime_is_no_0_min():
