@@ -209,7 +209,7 @@ OTHERS = {
         "The database cannot be reached",
         "since Mon 10 Mar 09:5",
         "Backend team, by Mon 10 Mar",
-        "postgres (not read: cannot connect",
+        "PostgreSQL (not read: cannot connect",
     ),
     # 6 % for the last 30 hours: since Sunday 04:00 in Chicago, an hour of the night in which few requests come.
     "error_rate_6": (
@@ -276,7 +276,7 @@ OTHERS = {
         "The database may be down: it could not be reached from here at Mon 10 Mar 10:00 CDT",
         "the last look that it answered is of",
         "Backend team, by Tue 11 Mar: Find out whether it is down or only out of reach",
-        "postgres (not read: cannot connect",
+        "PostgreSQL (not read: cannot connect",
     ),
 }
 
