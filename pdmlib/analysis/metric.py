@@ -14,15 +14,17 @@ from pdmlib.phases.phase import Topic
 
 
 class Began(NamedTuple):
-    """When what is broken at present began.
+    """When what is broken at present, or was broken last, began.
 
     Attributes:
         moment: None where it began before what is known.
         usual: it was as bad all the time before the deployment that is known.
+        over: it has surely ended since.
     """
 
     moment: datetime | None
     usual: bool = False
+    over: bool = False
 
 
 @dataclass(frozen=True)

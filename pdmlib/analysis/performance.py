@@ -33,6 +33,7 @@ from pdmlib.analysis.traffic.populations import (
     timing,
 )
 from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rises, routes_failing_from
+from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
     ORDER,
@@ -423,14 +424,29 @@ def _slower_since(case: Case) -> datetime:
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
-def _route_since(case: Case, reading: str, now: float, latest: float | None) -> datetime:
+def _route_since(case: Case, reading: str, now: float, latest: float | None, goal: float) -> datetime:
     """When a route changed: the deployment, unless all requests surely did later and its newest tell the same.
 
-    Of a route vendors tell the window and its latest part alone: what began late is much worse in that part.
+    Of a route vendors tell the window and its latest part alone: what began late is much worse in that part, and
+    what is over is well there.
+
+    Args:
+        goal: under which it is well.
     """
-    onset, deployed = onset_of(case.at(case.scope.window), reading), case.scope.deployed_at
-    worse = latest is not None and latest >= PRACTICAL_RISE * now
-    return onset.moment if onset and worse and onset.earliest > deployed else deployed
+    deployed = case.scope.deployed_at
+    if latest is None or goal <= latest < PRACTICAL_RISE * now:
+        return deployed
+    if reading == ERROR_RATE.id and (found := _stretch_since(case, over=latest < goal)) is not None:
+        return found
+    onset = onset_of(case.at(case.scope.window), reading) if latest >= goal else None
+    return onset.moment if onset and onset.earliest > deployed else deployed
+
+
+def _stretch_since(case: Case, over: bool) -> datetime | None:
+    """When the newest stretch of failing requests began that is over, or lasts; None where it began earlier."""
+    told = (last_stretch(case, float(limit.edge)) for limit in ERROR_RATE.limits)
+    fits = (one.start for one in told if one and (one.end is not None) == over)
+    return next((start for start in fits if start > case.scope.deployed_at), None)
 
 
 def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> Finding:
@@ -451,7 +467,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
-        since=_route_since(case, P95.id, now, latest["p95"] if latest else None),
+        since=_route_since(case, P95.id, now, latest["p95"] if latest else None, goal=goal),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -474,7 +490,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
-        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None),
+        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None, goal=goal),
         said=f"{now:.2g} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)

@@ -26,6 +26,7 @@ COLUMNS = ("timestamp", "check_status", "check_duration_us", "status_reason_type
 FIRST = "request_sequence:0"  # of a check that was redirected, each request is a row
 UP = Vocabulary({"up": ["success"], "down": ["failure"]})
 ENDED = {"ok": "completed", "error": "failed"}
+NOT_TAKEN = "Sentry takes no check-in of it, so that nobody knows whether its job runs"
 HOUR = timedelta(hours=1)
 
 
@@ -67,11 +68,16 @@ def _runs(project: Project, jobs: Sequence[Job], scope: Scope) -> threads.Frames
     names = {name for job in jobs for name in (job.name, *job.aliases)}
     pages = project.pages("monitors", project.asked(), PAGES)
     listed = said.Monitor.each([one for page in pages for one in entries("sentry", page)], project.unclear)
-    slugs = dict.fromkeys(one.slug for one in listed if one.slug in names)
+    mine = {one.slug: one.status for one in listed if one.slug in names}
     start = scope.window.start - 2 * DAY
-    calls = [partial(_of_monitor, project, slug, start) for slug in slugs if slug]
+    calls = [partial(_of_monitor, project, slug, start) for slug in mine if slug]
     rows = [row for found in threads.all_of(calls) for row in found]
-    return {"cron_logs": frame("cron_logs", rows)}
+    off = [slug for slug, status in mine.items() if status == "disabled"]
+    settings = frame("cron_settings", [{"job": slug, "enabled": False} for slug in off])
+    lost = threads.gaps(
+        "sentry", {f"check_ins:{slug}": f"the monitor {slug} is disabled: {NOT_TAKEN}" for slug in off}
+    )
+    return {"cron_logs": frame("cron_logs", rows), "cron_settings": settings, **(lost if off else {})}
 
 
 def _of_monitor(project: Project, slug: str, start: datetime) -> list[dict[str, Any]]:

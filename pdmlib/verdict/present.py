@@ -116,10 +116,10 @@ def _looked_at(case: Case, metric: Metric) -> Case:
 
 
 def _with_events(case: Case, metric: Metric, events: tuple[str, str, int]) -> Case:
-    """The newest of what happens seldom: in the latest part, or in a run from before it that has not ended."""
+    """The newest of what happens seldom: of the latest part, or of an earlier run that has not surely ended."""
     newest, (name, column, count) = case.at(case.with_events(events)), events
     began = metric.began(case) if len(newest.within(name, column)) < count else None
-    if began is None or began.moment is None or began.moment >= newest.window.start:
+    if began is None or began.over or began.moment is None or began.moment >= newest.window.start:
         return newest
     return case.at(case.with_events(events, case.scope.window))
 

@@ -420,18 +420,40 @@ def hours_of(later, **level):
     ]
 
 
+def counts_of(later):
+    """The same as a platform counts it: a bucket of each status every hour, 500s in a third from a moment on."""
+    hours = every(60, DEPLOYED - WEEK, WEEK_LATER)
+    good = [a_bucket(hour, 400, status=200) for hour in hours]
+    return good + [a_bucket(hour, 200, status=500) for hour in hours if hour >= later]
+
+
+@pytest.mark.parametrize("counted", ["by spans", "by a platform"])
 @pytest.mark.parametrize("later", [DEPLOYED, WEEK_LATER - 3 * HOUR, DEPLOYED + 4 * 24 * HOUR])
-def test_a_route_fails_since_the_failures_began_and_not_since_the_deployment(later):
-    """A third of the requests, of the whole window fewer the later it began; the newest hours all tell a third."""
+def test_a_route_fails_since_the_failures_began_and_not_since_the_deployment(later, counted):
+    """A third of the requests, of the whole window fewer the later it began."""
     share = (WEEK_LATER - later) / WEEK / 3
     whole = failing(0.0, round(10_000 * share))
     case = a_case()
     newest = {**whole[1], "start": case.scope.latest.start, "end": case.scope.latest.end}
     inside = min(1, (case.scope.latest.end - later) / (case.scope.latest.end - case.scope.latest.start))
     newest["failures"] = newest["requests"] * inside / 3
-    rows = [*hours_of(later, failures=500 / 3), *whole, newest]
-    (found,) = [f for f in performance.findings(a_case({"latencies": rows})) if f.id.endswith(":failing")]
+    hours = hours_of(later, failures=500 / 3) if counted == "by spans" else []
+    counts = counts_of(later) if counted == "by a platform" else []
+    case = a_case({"latencies": [*hours, *whole, newest], "request_counts": counts})
+    (found,) = [f for f in performance.findings(case) if f.id.endswith(":failing")]
     assert abs(found.since - later) <= HOUR
+
+
+def test_a_route_that_failed_for_two_hours_did_so_since_they_began():
+    """On the fourth day; the newest requests are well again."""
+    began = DEPLOYED + 3 * 24 * HOUR
+    counts = [a_bucket(hour, 400, status=200) for hour in every(60, DEPLOYED - WEEK, WEEK_LATER)]
+    counts += [a_bucket(hour, 200, status=500) for hour in (began, began + HOUR)]
+    whole, case = failing(0.0, 60.0), a_case()
+    newest = {**whole[1], "start": case.scope.latest.start, "end": case.scope.latest.end, "failures": 0.0}
+    told = performance.findings(a_case({"latencies": [*whole, newest], "request_counts": counts}))
+    (found,) = (f for f in told if f.id.endswith(":failing"))
+    assert (found.active, found.since) == (False, began)
 
 
 @pytest.mark.parametrize("later", [DEPLOYED, DEPLOYED + 4 * 24 * HOUR])

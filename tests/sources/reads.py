@@ -90,6 +90,7 @@ TABLE = {
         releases.projects id 0..1e15
         stats_v2.by outcome accepted filtered rate_limited invalid abuse client_discard cardinality_limited
         stats_v2.totals sum(quantity) 0..1e15
+        monitors status active disabled
         cron status ok error in_progress missed timeout
         cron duration 0..604800000 ?
         uptime check_status success failure missed_window disallowed_by_robots

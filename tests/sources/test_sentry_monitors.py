@@ -64,7 +64,7 @@ def checks(call: Call) -> Any:
 
 
 def judged(**other: Any) -> Case:
-    lists = {MONITORS: [{"slug": "send-reminders"}, {"slug": "x"}], RUNS: CHECK_INS}
+    lists = {MONITORS: [{"slug": slug, "status": "active"} for slug in ("send-reminders", "x")], RUNS: CHECK_INS}
     with vendor(routed({**routes(), EVENTS: checks, **lists, **other})) as server:
         site = the_site("sentry", base_url=server.url, organization="shop", project="web")
         blocks = {"uptime": {"in_sentry": True, "interval_s": 3600}, "cron": {"in_sentry": True, "jobs": [JOB]}}
@@ -106,6 +106,15 @@ def test_a_word_of_the_next_version_is_no_success() -> None:
     case = judged(**{RUNS: [run("2025-03-04T12:00", "skipped")]})
     assert "not_understood" in cron.slots(case)["state"].tolist()
     assert case.unclear("sentry", "cron.") is not None
+
+
+def test_runs_of_a_monitor_that_is_disabled_are_not_known_and_none_is_missed() -> None:
+    """Such a monitor takes no events, while the job goes on; the run of 18:00, which it took before, counts."""
+    off = [{"slug": "send-reminders", "status": "disabled"}, {"slug": "x", "status": "active"}]
+    case = judged(**{MONITORS: off, RUNS: CHECK_INS[-1:]})
+    assert cron.slots(case)["state"].tolist() == ["ok", "disabled", "disabled", "disabled"]
+    (gap,) = case["gaps"].query("item == 'check_ins:send-reminders'").to_dict("records")
+    assert gap["reason"].startswith("the monitor send-reminders is disabled")
 
 
 def test_monitors_that_may_not_be_read_are_a_gap_and_the_rest_is_told() -> None:

@@ -53,6 +53,7 @@ WORST_FIRST = (Status.FAIL, Status.WARN, Status.UNKNOWN, Status.INFO, Status.PAS
 FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
+_UNTOLD = "the host was looked at, and its metrics do not tell this; a newer version may call it otherwise"
 _NOT_THE_SERVER = re.compile(
     r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
     re.IGNORECASE,
@@ -85,6 +86,11 @@ def db_memory_pct(case: Case) -> Measurement:
     return _of_stretches(case, used, used.mean, "memory_pct")
 
 
+def _no_host(case: Case) -> str:
+    """Why a figure of the host is not known: nobody looked, or who looked was not told."""
+    return _UNTOLD if len(case.within("host_metrics", "at")) else _NO_HOST
+
+
 def _of_stretches(
     case: Case, found: Stretches, value: float, metric: str, evidence: str | None = None
 ) -> Measurement:
@@ -95,7 +101,7 @@ def _of_stretches(
     )
     if found.table.empty:
         seen = len(host.samples(case, metric))
-        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _NO_HOST)
+        why = lost or (f"one sample only, and a load needs two; {COLLECT}" if seen == 1 else _no_host(case))
         return case.missing("supabase", "host_metrics", why)
     return Measurement(
         State.MEASURED,
@@ -113,7 +119,7 @@ def db_connections(case: Case) -> Measurement:
     """Connections at the newest sample of the window."""
     now = host.newest(case, "connections")
     if now is None:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     limit = host.newest(case, "max_connections")
     of = f"{now['value']:.0f} of {limit['value']:.0f}" if limit is not None else f"{now['value']:.0f}"
     text = f"{of} at {spoken(now['at'], case.site.zone)}{host.age(case, now)}"
@@ -124,7 +130,7 @@ def db_connections_pct(case: Case) -> Measurement:
     """The most connections of any sample in the window, in percent of those allowed, at most all."""
     used, limit = host.in_window(case, "connections"), host.newest(case, "max_connections")
     if used.empty or limit is None or not limit["value"]:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     top = used.loc[used["value"].idxmax()]
     share = 100 * float(top["value"]) / float(limit["value"])
     of = "of" if share <= 100 else "were counted, and no more are allowed than"
@@ -299,7 +305,7 @@ def db_storage_pct(case: Case) -> Measurement:
     """Used share of the database's volume at the newest sample."""
     used, size = host.newest(case, "disk_used_bytes"), host.newest(case, "disk_size_bytes")
     if used is None or size is None or not size["value"]:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     text = f"{used['value'] / GB:.2f} of {size['value'] / GB:.2f} GB{host.age(case, used)}"
     return _gauged(case, 100 * float(used["value"]) / float(size["value"]), text)
 
@@ -310,7 +316,7 @@ def db_storage_gb(case: Case) -> Measurement:
     if used is None:
         used, size = host.newest(case, "db_size_bytes"), None
     if used is None:
-        return case.missing("supabase", "host_metrics", _NO_HOST)
+        return case.missing("supabase", "host_metrics", _no_host(case))
     room = size["value"] / GB if size is not None else case.site.capacity.storage_gb
     text = f"{used['value'] / GB:.2f} of {room:.2f} GB" if room else f"{used['value'] / GB:.2f} GB"
     return _gauged(case, float(used["value"]) / GB, text + host.age(case, used), str(used["source"]))

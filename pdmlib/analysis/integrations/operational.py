@@ -26,7 +26,7 @@ from pdmlib.analysis.integrations.shares import (
 from pdmlib.analysis.metric import Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
-from pdmlib.frames.states import Proof
+from pdmlib.frames.states import Probe, Proof
 from pdmlib.site.terms import word
 
 SECTION = "integrations"
@@ -34,10 +34,7 @@ OPERATIONAL, ISSUES = "OPERATIONAL", "ISSUES"
 TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase": "Supabase", "sentry": "Sentry"}
 BROKEN_KINDS = ("account", "service", "webhook", "domain", "payout")
 TOLD_KINDS = (*BROKEN_KINDS, "webhook elsewhere", "balance", "key")  # what the table tells of a vendor
-WELL, UNWELL = (
-    ("up", "ok", "healthy", "operational"),
-    ("degraded", "down", "warning", "unhealthy", "failed", "error"),
-)
+UNWELL = (Probe.DEGRADED, Probe.DOWN)
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
@@ -227,6 +224,7 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
         f"{len(bad)} of {len(checks)} checks by the application failed{last}",
         f"the next {max(enough - len(checks), 1)} checks by the application succeed",
         began and began.moment,
+        over=began is not None and began.over,
     )
 
 

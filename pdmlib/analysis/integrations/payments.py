@@ -201,6 +201,7 @@ def failed_payments(case: Case) -> Iterator[Cause]:
             f"{found.value} payments failed in the integration",
             f"no payment fails in the integration until {spoken(until, case.site.zone)}",
             began and began.moment,
+            over=began is not None and began.over,
         )
 
 

@@ -160,4 +160,4 @@ def surely_above(
         )
         goal = f"{enough - now.trials} more {noun} go out without a loss"
     words = f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})"
-    yield Cause(words, goal, since and since.moment)
+    yield Cause(words, goal, since and since.moment, over=since is not None and since.over)

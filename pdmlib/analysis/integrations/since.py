@@ -27,7 +27,7 @@ def of_events(case: Case, at: pd.Series, wrong: pd.Series) -> Began | None:
 
 
 def of_counts(case: Case, counts: pd.DataFrame) -> Began | None:
-    """When the present run of what goes wrong began; None where nothing does, or surely no longer does.
+    """When the newest run of what goes wrong began, and whether it is over; None where nothing does.
 
     It is of before the deployment where at least three went wrong between the run's start and the deployment, and
     surely no larger share does since. It is usual where nothing that is known of before was better.
@@ -38,13 +38,11 @@ def of_counts(case: Case, counts: pd.DataFrame) -> Began | None:
     known = counts[(counts["trials"] > 0) & (counts["at"] < case.scope.present.end)].sort_values("at")
     first = _newest_level(known)
     run = known.iloc[first:]
-    if _is_over(run):
-        return None
     earlier = run["at"] < case.scope.deployed_at
     stands = _stands(run[earlier], run[~earlier])
     mine = run if stands else run[~earlier]
     moment = mine.loc[mine["events"] > 0, "at"].min()
-    return None if pd.isna(moment) else Began(_plain(moment), usual=stands and first == 0)
+    return None if pd.isna(moment) else Began(_plain(moment), usual=stands and first == 0, over=_is_over(run))
 
 
 def _is_over(run: pd.DataFrame) -> bool:

@@ -220,6 +220,7 @@ class Monitor(Answer):
 
     item, request, specification = "monitors", "GET /organizations/{org}/monitors/", API
     slug: str | None = text("slug", "its name: that of the job in the site file")
+    status: str | None = word("status", "disabled: it takes no check-in, whatever the job does", "active disabled")
 
 
 class CheckIn(Answer):

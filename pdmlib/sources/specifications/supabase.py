@@ -78,7 +78,9 @@ class Refusal(Answer):
 
     item, request, specification = "refusals", "GET /v1/projects/{ref}/analytics/endpoints/logs?sql=..", LOGS
     id: str | None = text("id", "the line")
-    at: datetime | None = moment("timestamp", "when it was written", UTC_OR_NUMBER)
+    at: datetime | None = moment(
+        "timestamp", "when it was written; of a number its size tells the unit", UTC_OR_NUMBER
+    )
 
 
 @dataclass(frozen=True)

@@ -335,3 +335,10 @@ def test_the_series_of_cpu_is_one_row_a_stretch():
     series = health.cpu_series(host(the_cpu(30, 90)))
     assert list(series.columns) == ["at", "end", "cpu_pct"]
     assert list(series["cpu_pct"]) == pytest.approx([30, 90])
+
+
+@pytest.mark.parametrize("reading", ["db_memory_pct", "db_connections", "db_connections_pct", "db_storage_pct"])
+def test_a_figure_that_the_metrics_no_longer_tell_is_not_called_unsampled(reading):
+    """As where a newer version has other names: to collect more often would not bring it back."""
+    looked, nobody = measure(reading, host(samples("queries_total", 5, 6))), measure(reading, a_case())
+    assert (looked.value, "collect" in looked.reason, "collect" in nobody.reason) == (None, False, True)
