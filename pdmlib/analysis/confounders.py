@@ -88,8 +88,9 @@ def _traffic(case: Case) -> Iterator[str]:
 def _vendors(case: Case) -> Iterator[str]:
     states = case["vendor_states"]
     bad = states[(states["kind"] == "service") & (states["ok"] == False)]  # noqa: E712
-    for (vendor, status), same in bad.groupby(["vendor", "status"], sort=False, dropna=False):
-        yield f"{vendor} reports {', '.join(same['item'])} as {status}"
+    for vendor, rows in bad.groupby("vendor", sort=False):
+        said = ", ".join(f"{item} as {status}" for item, status in zip(rows["item"], rows["status"], strict=True))
+        yield f"{str(vendor).capitalize()} reports {said}"
 
 
 def _days(case: Case) -> Iterator[str]:

@@ -203,6 +203,7 @@ def _titles(rows: pd.DataFrame) -> str | None:
 
 def _in_window(case: Case) -> pd.DataFrame:
     table = classify(case)
+    table = table.assign(title=table["title"].mask(table["title"].fillna("") == "", "issue " + table["issue"]))
     return table[table["seen"] > 0]
 
 

@@ -221,6 +221,9 @@ def error_rate_pct(case: Case) -> Measurement:
         failures = found.failures if found.failures is not None else _errors_counted(case)
         if failures is None or not found.requests:
             continue
+        told = ITEMS.get(found.source)
+        if failures > found.requests and told and case.unclear(found.source, told):
+            continue  # most requests are among those of which the number is not understood
         if found.sampled:
             return _rate(case, found, failures)
         undeclared = undeclared or Measurement.missing(

@@ -24,7 +24,8 @@ from pdmlib.phases.scope import ROLL_OUT
 from pdmlib.phases.window import Window, spoken, spoken_day
 from pdmlib.report import words
 from pdmlib.verdict.causes import Cause, CauseStatus
-from pdmlib.verdict.status import NOT_READ
+from pdmlib.verdict.ladder import KEY_READINGS
+from pdmlib.verdict.status import NOT_READ, WHOLE_PCT
 from pdmlib.verdict.symptoms import called, how_long
 from pdmlib.verdict.verdict import Verdict
 
@@ -253,10 +254,21 @@ def _unknown(verdict: Verdict) -> str:
     unclear = [f"{called(row['source'])} {row['item']} (not understood)" for row in verdict.not_understood]
     deaf = {c.source for c in case.collection.coverage if not c.status.heard} | set(case.site.without)
     lost = [r for r in verdict.unknown if r.measurement.source not in deaf and r.id != "sources_read"]
-    told = [*silent, *unclear, *(r.title for r in sorted(lost, key=lambda r: not r.key))]
+    parts = [(not r.key, r.title) for r in lost] + [
+        (False, part) for part in filter(None, map(_part, verdict.readings))
+    ]
+    told = [*silent, *unclear, *(name for _, name in sorted(parts, key=lambda part: part[0]))]
     names = [words.one_line(name, 120) for name in dict.fromkeys(told)]
     more = f" and {len(names) - MOST_UNKNOWN} more" if len(names) > MOST_UNKNOWN else ""
     return ", ".join(names[:MOST_UNKNOWN]) + more
+
+
+def _part(reading: Reading) -> str:
+    """A reading that decides and was measured in a part of the window; empty where it was in all of it."""
+    covered = reading.measurement.coverage_pct
+    if reading.id not in KEY_READINGS or reading.value is None or covered is None or covered >= WHOLE_PCT:
+        return ""
+    return f"{reading.title} (measured in {covered:.1f} % of the window)"
 
 
 def _unread(row: Coverage) -> str:

@@ -86,9 +86,9 @@ def read(source: str, parts: Sequence[Part], workers: int = WORKERS, strict: boo
         else:
             found.append(result)
     if strict and lost and not any(part.keys() - {"gaps"} for part in found):
-        told = dict.fromkeys(lost.values())
-        # One that goes on where another ends tells both.
-        raise SourceError(source, "; ".join(r for r in told if not any(o != r and o.startswith(r) for o in told)))
+        reasons = dict.fromkeys(lost.values())
+        more = [one for one in reasons if not any(other != one and other.startswith(one) for other in reasons)]
+        raise SourceError(source, "; ".join(more))
     return merge([*found, gaps(source, lost)])
 
 

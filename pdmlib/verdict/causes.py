@@ -114,7 +114,7 @@ class Cause:
     def sentence(self) -> str:
         """What is noticed and why."""
         if ": " in self.why:
-            return f"{self.said}{aside(self.why)}"
+            return f"{self.said}; {self.why}" if "(" in self.why else f"{self.said} ({self.why})"
         return f"{self.said}: {self.why}" if self.why else self.said
 
 
@@ -171,11 +171,14 @@ def _cause(case: Case, chain: Sequence[Finding], links: Mapping[str, Link], stan
     told = dict.fromkeys(finding.evidence for finding in chain if finding.evidence)
     felt = min((f for f in chain if f is root or f.said), key=lambda finding: _felt(finding.id))
     begun = [f.since for f in chain if f.since is not None]
+    since = min(begun, default=None) if root.since is None else min(root.since, felt.since or root.since)
+    if root.since and root.since >= case.scope.deployed_at:  # an hour's bucket holds what was before it, too
+        since = since and max(since, case.scope.deployed_at)
     return Cause(
         id=root.id,
         title=_title(chain),
         priority=priority,
-        since=root.since or min(begun, default=None),
+        since=since,
         status=status,
         chain=tuple(f.id for f in chain),
         evidence=" ".join(told),

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations.operational import TITLES
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
@@ -31,7 +32,7 @@ from pdmlib.frames.readings import (
 from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, spoken
 from pdmlib.verdict.alerts import Alert
-from pdmlib.verdict.ladder import step_of, target_in_words
+from pdmlib.verdict.ladder import reading_of, step_of, target_in_words
 from pdmlib.verdict.present import Now, now_of
 
 # Checks of the database that tell of its schema and settings, which a deployment finds as they are unless a look
@@ -43,6 +44,7 @@ TIMELESS = re.compile(
 CALLED = {**TITLES, "vercel": "Vercel", "postgres": "PostgreSQL"}  # sources, as a sentence names them
 REMEMBERED = {"supabase": "host_metrics", "postgres": "database_gauges"}  # sources, by the history of their looks
 NAMED = 3  # sources that a sentence has room for
+DEAF = "Look whether the application still reports to its error tracker"
 WAIT = "Wait until enough were counted to tell"
 LONGER = "Look at a longer window: in this one too few were counted to tell"
 SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
@@ -79,8 +81,11 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     urgent = any(limit.priority for limit in metric.limits) and metric.alerts
     now = now_of(case, metric) if urgent else None
     priority = alert.priority if alert else Priority.P1 if reading.status is Status.FAIL else Priority.P2
+    present = case.at(alert.window) if alert and alert.window else None
+    told = present and reading_of(metric, metric.of(present), case.site, case.scope.phase.name).becomes_green
     goal = (
-        reading.becomes_green
+        told
+        or reading.becomes_green
         or f"{lowered(reading.title)} is {target_in_words(reading.target, reading.unit)} at present"
     )
     if alert is not None and _is_past(case) and reading.value is not None:
@@ -165,7 +170,7 @@ def _said(alert: Alert, past: bool) -> str:
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
         return _traffic(alert, value)
-    recent = f", {value} of the last {alert.trials:,}" if alert.window and alert.trials else ""
+    recent = f" ({value} of the last {alert.trials:,})" if alert.window and alert.trials else ""
     return MEANS.get(alert.id, ("", ""))[past].format(value, recent=recent)
 
 
@@ -190,7 +195,7 @@ def _plain(reading: Reading, title: str, past: bool) -> str:
         target = target_in_words(reading.target, reading.unit)
         return f"{reading.title} {'was' if past else 'is'} {value}, and the target is {target}"
     told = reading.measurement.evidence or ""
-    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE else "")
+    return title + (aside(told) if told and len(told) <= LONGEST_ASIDE and "; " not in told else "")
 
 
 def _is_unsure(reading: Reading) -> bool:
@@ -202,7 +207,7 @@ def _title(case: Case, reading: Reading, alert: Alert | None) -> str:
     """A reading with its value; where it is another one now, both with what they were measured over."""
     whole = amount(reading.value, reading.unit)
     if alert.unsure if alert else _is_unsure(reading):
-        return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, of too few to be sure"
+        return f"{reading.title} {whole}{'' if _is_past(case) else ' so far'}, too few to be sure"
     if alert is None or alert.window is None or amount(alert.value, alert.unit) == whole:
         return _with_value(reading, whole)
     if isinstance(alert.value, str):
@@ -236,7 +241,7 @@ def _unread(case: Case, reading: Reading) -> Finding:
         priority=Priority.P1,
         reading=reading.id,
         evidence=f"{reading.reason}.",
-        action=_look(named, len(asked)),
+        action=DEAF if reading.reason == f"sentry: {unheard(case)}" else _look(named, len(asked)),
         becomes_green=f"each source of the site file answers (now without: {_named(named)})"
         if silent
         else "all that was asked for is read and understood",
@@ -287,7 +292,9 @@ def _look(silent: list[str], asked: int) -> str:
 
 
 def _named(sources: list[str]) -> str:
-    return ", ".join(sources[:NAMED]) + (f" and {len(sources) - NAMED} more" if len(sources) > NAMED else "")
+    shown, more = sources[:NAMED], len(sources) - NAMED
+    *first, last = [*shown, f"{more} more"] if more > 0 else shown
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def is_standing(case: Case, finding: Finding, metrics: dict[str, Metric], appeared: str) -> bool:

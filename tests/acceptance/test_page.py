@@ -161,7 +161,7 @@ ANSWERS = {
     ),
     "support: since when?": ("since the deployment",),
     "the lead: who does what by when?": ("Backend team, by Tue 11 Mar: Create the index again",),
-    "the analyst: what do we not know?": ("Not known: nothing that was asked for.", "of the window was measured"),
+    "the analyst: what do we not know?": ("Not known: Uptime (measured in 98.8 % of the window).",),
 }
 # The text of the lines that lie in the first screen.
 FIRST_SCREEN = """() => {
@@ -223,7 +223,7 @@ OTHERS = {
     "payments_failing": (
         "RED",
         "Roll back now",
-        "Payments fail, 7 of the last ",
+        "Payments fail (7 of the last ",
         "since Sun 9 Mar 10:",
         "Backend team, by Mon 10 Mar",
     ),
@@ -275,7 +275,7 @@ OTHERS = {
         "YELLOW",
         "The database may be down: it could not be reached from here at Mon 10 Mar 10:00 CDT",
         "the last look that it answered is of",
-        "Backend team, by Tue 11 Mar: Find out whether it is down or only out of reach",
+        "Backend team, by Tue 11 Mar: Look at the database from elsewhere",
         "PostgreSQL (not read: cannot connect",
     ),
 }

@@ -32,7 +32,7 @@ SLIPS = {
     "a word twice": r"\b([a-z]+) \1\b",
     "a zero of nothing": r"\d\.0 times",
     "a phrase twice": r"\b([a-z]+ [a-z]+): \1\b",
-    "a verb twice": r"\b(?:is|are) (?:is|are)\b",
+    "a verb twice": r"\b(?:is|are) (?:is|are|failed)\b",
     "no value": r"\bnan\b|\bNaT\b|\bNone\b(?! (?:proposed|in what|carried))",
     "a stop twice": r"(?<!\.)\.\.(?!\.)|;\.|\.;|,\.",
     "brackets in brackets": r"(?<=\s)\([A-Za-z0-9/][^()\n]* \((?![^()]*\)::)[^()\n]*\)",

@@ -290,3 +290,10 @@ def test_an_issue_that_was_new_hours_before_the_deployment_goes_on_as_often_as_i
     assert list(errors.classify(a_day(issue | {"first_seen": DEPLOYED - timedelta(days=90)}))["class"]) == [
         "GROWING"
     ]
+
+
+@pytest.mark.parametrize("title", [None, ""])
+def test_an_issue_without_a_title_is_called_by_its_id(title):
+    case = a_day(an_issue(title=title, first_seen=DEPLOYED + timedelta(hours=1)))
+    assert [row["title"] for row in errors.top_errors(case)] == ["issue SHOP-1"]
+    assert [finding.title for finding in errors.findings(case)] == ["New error: issue SHOP-1"]

@@ -568,6 +568,17 @@ def test_rule_14_requests_of_a_status_not_understood_are_no_successes_when_they_
     assert measure("error_rate_pct", request_counts=counts).value == value
 
 
+def test_rule_14_errors_counted_whole_are_no_share_of_the_few_requests_that_were_understood():
+    """18 errors of 2 requests: of the others nobody knows the number."""
+    odd = {"source": "vercel", "item": "requests.value", "what": "not a number", "count": 4477, "example": "many"}
+    row = {"source": "vercel", "at": DEPLOYED, "interval_s": 7 * 86400, "sample_rate": 1, "status": None}
+    errors = {"start": DEPLOYED, "end": DEPLOYED + timedelta(days=7), "errors": 18}
+    counts = [{**row, "requests": 2}]
+    found = measure("error_rate_pct", request_counts=counts, error_counts=[errors], not_understood=[odd])
+    assert (found.state, found.value) == (State.NOT_UNDERSTOOD, None)
+    assert "4,477 times" in str(found.reason)
+
+
 def test_rule_14_response_times_that_were_not_understood_say_so():
     unclear = [
         {

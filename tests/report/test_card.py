@@ -51,6 +51,19 @@ CRON = found("cron:nightly:missed", "P1", said="The job nightly missed 3 of its 
 FEATURE = found("feature:loyalty:abandoned", "P2", said="Nobody used Loyalty for 5 days")
 
 
+def test_of_a_figure_that_was_measured_in_part_the_rest_is_not_known() -> None:
+    """Two hours without a probe: the last one vouches for ten minutes, the rest is 110 of 10,080 minutes."""
+    quiet = (at("2025-03-08T08:00"), at("2025-03-08T10:00"))
+    probes = [p for p in the_probes(5, DEPLOYED, WEEK_LATER) if not quiet[0] < p["checked_at"] < quiet[1]]
+    for looked, said in (
+        (probes, "Uptime (measured in 98.9 % of the window)"),
+        (the_probes(5, DEPLOYED, WEEK_LATER), ""),
+    ):
+        verdict = judge(a_case({"probes": looked}))
+        alone = replace(verdict, readings=tuple(r for r in verdict.readings if r.id == "uptime_pct"))
+        assert card_of(alone).unknown == said
+
+
 def test_runs_of_jobs_that_never_logged_are_no_runs_that_went_well() -> None:
     """Of a day's slots 48 are of a job every half an hour, which all ran well, and one of a job unheard of."""
     runs = [
@@ -228,6 +241,12 @@ def test_what_to_do_about_silent_sources_names_them_and_the_command_that_says_wh
     assert "pdm doctor" in cause.action and "Stripe" in cause.action
     (cause,) = (c for c in unread(*SOURCES).causes if c.id == "sources_read")
     assert "network" in cause.action and "pdm doctor" in cause.action
+
+
+def test_a_tracker_that_hears_nothing_is_to_be_looked_at_where_the_application_reports_to_it() -> None:
+    (cause,) = (c for c in judge(a_case()).causes if c.id == "sources_read")
+    assert cause.said.startswith("The error tracker has neither a trace nor an error")
+    assert cause.action == "Look whether the application still reports to its error tracker"
 
 
 def test_where_no_source_answers_the_last_answer_that_is_kept_says_since_when() -> None:

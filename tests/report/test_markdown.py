@@ -9,6 +9,7 @@ import pytest
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
 from pdmlib.phases.phase import PHASES, Phase
 from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window
@@ -216,3 +217,29 @@ def test_no_trend_stands_beside_what_was_not_measured() -> None:
     told = [line for line in lines if line.startswith("- Support tickets: not measured")]
     assert told
     assert all(line.endswith(")") for line in told)
+
+
+def test_a_table_that_is_hidden_is_one_reason_of_the_confidence() -> None:
+    hidden = "row-level security hides public.cron_job_logs from role monitor"
+    case = a_case({"gaps": [a_gap("postgres", hidden, "table:public.cron_job_logs")]})
+    rows = [
+        replace(row, status=Answer.PARTIAL, detail=f"table public.cron_job_logs: {hidden}")
+        if row.source == "postgres"
+        else row
+        for row in case.collection.coverage
+    ]
+    lines = filled(replace(case, collection=replace(case.collection, coverage=tuple(rows))))
+    assert len([line for line in lines if line.startswith("- ") and f"cron_job_logs: {hidden}" in line]) == 2, (
+        "as a reason of the confidence, and as what was not measured"
+    )
+
+
+def test_integrations_are_not_ticked_where_the_database_among_them_has_issues() -> None:
+    well = {"vendor": "supabase", "kind": "service", "item": "rest", "status": "ACTIVE_HEALTHY", "ok": True}
+    looks = [{"metric": "db_up", "value": 0.0, "at": DEPLOYED + timedelta(minutes=50)}]
+    site = a_site(unused=["stripe", "twilio", "resend", "sentry"])
+    frames = {"vendor_states": [well], "host_metrics": looks}
+    lines = filled(a_case(frames, "hour1", as_of=DEPLOYED + timedelta(hours=1), site=site))
+    assert [line for line in lines if line.startswith("- Supabase: OPERATIONAL")]
+    assert [line for line in lines if line.startswith("- Database: ISSUES")]
+    assert "## Integrations ✗" in lines

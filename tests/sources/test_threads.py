@@ -78,19 +78,22 @@ def test_a_source_of_which_nothing_could_be_read_is_an_error_that_tells_each_rea
     assert caught.value.reason == "402: pay first"
 
 
-def test_a_reason_that_begins_another_is_told_with_it() -> None:
-    def waiting() -> threads.Frames:
-        raise SourceError("v", "402: pay first; it asks to wait 3,600 s")
-
-    with pytest.raises(SourceError) as caught:
-        read("v", [("a", refused), ("b", waiting)])
-    assert caught.value.reason == "402: pay first; it asks to wait 3,600 s"
-
-
 @pytest.mark.parametrize("error", [KeyError(SECRET), ValueError(SECRET), FrameError(SECRET), TypeError(SECRET)])
 def test_the_text_of_an_unexpected_error_is_never_told(error: Exception) -> None:
     assert SECRET not in reason_of(error)
     assert type(error).__name__ in reason_of(error)
+
+
+def test_a_reason_that_begins_another_is_told_with_it() -> None:
+    def limited() -> threads.Frames:
+        raise SourceError("v", "429: too many")
+
+    def told_to_wait() -> threads.Frames:
+        raise SourceError("v", "429: too many; it asks to wait 60 s")
+
+    with pytest.raises(SourceError) as caught:
+        read("v", [("a", limited), ("b", told_to_wait), ("c", refused)])
+    assert caught.value.reason == "429: too many; it asks to wait 60 s; 402: pay first"
 
 
 def test_pieces_cover_a_window_without_gap_or_overlap() -> None:

@@ -101,6 +101,20 @@ def test_rule_21_what_explains_each_other_is_one_item_with_its_reason(chain: lis
     assert reason in [step.why for step in cause.steps]
 
 
+def test_what_is_felt_dates_a_cause_where_its_explanation_was_noticed_later() -> None:
+    """Requests fail from five on; the error tracker, which keeps a sample, has its first event an hour later."""
+    rate = replace(ERRORS, id="error_rate_pct", since=at("2025-03-09T10:00"), said="3 % of requests fail")
+    issue = replace(ISSUE, since=at("2025-03-09T10:58"))
+    (cause,) = causes(issue, rate)
+    assert (cause.id, cause.since) == (issue.id, rate.since)
+    (ours,) = causes(
+        replace(INDEX, since=DEPLOYED),
+        STATEMENT,
+        replace(ROUTE, since=at("2025-03-03T14:00"), said="Customers wait"),
+    )
+    assert ours.since == DEPLOYED, "an hour's bucket begins before what happened in it"
+
+
 REFUSED = found("db_connections_refused", "db_connections_refused", "463", since=at("2025-03-05T10:05"))
 CALLS = found(
     "integration:twilio",

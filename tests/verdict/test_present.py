@@ -111,6 +111,18 @@ def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did()
     assert told.endswith(" in the 24 h of this report")
 
 
+def test_what_becomes_green_is_told_with_what_is_so_now_and_not_with_a_mean_of_the_window() -> None:
+    """Ten requests a minute for two weeks, two hundred in the last hours: usual is between five and twenty."""
+    verdict = judged(
+        [
+            *counted(END - timedelta(days=35), END - 5 * HOUR, 60, requests=600, failed=0),
+            *counted(END - 5 * HOUR, END, 60, requests=12_000, failed=0),
+        ]
+    )
+    (cause,) = [cause for cause in verdict.causes if cause.id == "requests_per_min_avg"]
+    assert cause.becomes_green == "requests per minute is between 5 and 20 (now 200)"
+
+
 def test_rule_16_the_first_hour_is_judged_by_its_last_quarter() -> None:
     """A burst of the first ten minutes that ended is no reason to roll back in the 60th."""
     start = END - HOUR
@@ -343,7 +355,7 @@ def test_a_rate_of_too_few_requests_is_nothing_that_is_over() -> None:
         a_case({"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}, "hour1", END - HOUR, END)
     )
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
-    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests so far, of too few to be sure")
+    assert (cause.status, cause.title) == ("new", "Error rate 0 % of requests so far, too few to be sure")
 
 
 def test_two_of_two_requests_that_failed_are_told_as_too_few() -> None:
@@ -351,7 +363,7 @@ def test_two_of_two_requests_that_failed_are_told_as_too_few() -> None:
     frames = {"request_counts": rows, "probes": the_probes(5, END - HOUR, END)}
     verdict = judge(a_case(frames, "hour1", END - HOUR, END))
     (cause,) = [cause for cause in verdict.causes if "error_rate_pct" in cause.chain]
-    assert cause.said == "Error rate 100 % of requests so far, of too few to be sure"
+    assert cause.said == "Error rate 100 % of requests so far, too few to be sure"
 
 
 def test_a_rate_that_surely_broke_a_milder_limit_and_does_no_more_is_over() -> None:

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from pdmlib.frames.readings import Finding, Priority
+from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.builders import a_case, a_site, at, every, slowly, the_probes
 
@@ -86,12 +89,30 @@ def test_payments_that_failed_now_and_then_and_all_fail_since_the_deployment_are
     assert alert.since is not None and DEPLOYED <= alert.since <= DEPLOYED + 5 * MINUTE
 
 
+def test_a_sentence_with_an_explanation_of_its_own_colon_has_but_one() -> None:
+    """Nobody says: payments fail, since ten: Stripe: 48 of 48 checks failed."""
+    said = "48 of 48 checks by the application failed (last: no answer)"
+    stripe = Finding(
+        "integration:stripe",
+        "Stripe has issues",
+        Priority.P1,
+        reading="integration_stripe",
+        evidence=said,
+        action="",
+        becomes_green="",
+        said=f"Stripe: {said}",
+    )
+    failing = replace(stripe, id="payment_failures", reading="payment_failures", said="Payments fail")
+    (cause,) = causes_of(a_case(), [stripe, failing], ())
+    assert cause.sentence == f"Payments fail; Stripe: {said}"
+
+
 def test_payments_that_began_to_fail_days_after_the_deployment_are_dated_there() -> None:
     began = DEPLOYED + 4 * DAY
     verdict = paid("week1", lambda n, moment: moment >= began and n % 3 == 0)
     (alert,) = [alert for alert in verdict.alerts if alert.rollback]
     assert alert.since is not None and began <= alert.since <= began + 10 * MINUTE
-    told = re.search(r"Payments fail, (\d+) of the last (\d+)", cause_of(verdict, "payment_failures").said)
+    told = re.search(r"Payments fail \((\d+) of the last (\d+)\)", cause_of(verdict, "payment_failures").said)
     assert told is not None and int(told[2]) - 3 <= 3 * int(told[1]) <= int(told[2]) + 3, "every third"
 
 

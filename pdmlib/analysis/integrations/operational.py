@@ -187,7 +187,7 @@ def _broken_states(case: Case, name: str, kinds: tuple[str, ...] = BROKEN_KINDS)
     bad = states[(states["vendor"] == name) & states["kind"].isin(kinds) & (states["ok"] == False)]  # noqa: E712
     for row in bad.to_dict("records"):
         what, more, status = *_named(row), row["status"]
-        yield Cause(f"{what} is {status}{more}", f"{what} is no longer {status}")
+        yield Cause(f"{what} {_is(status)}{more}", f"{what} is no longer {status}")
 
 
 def _untold_states(case: Case, name: str) -> Iterator[str]:
@@ -197,6 +197,11 @@ def _untold_states(case: Case, name: str) -> Iterator[str]:
     yield from (f"service {item} is {said}" for item, said in zip(mine["item"], mine["status"], strict=True))
 
 
+def _is(status: object) -> str:
+    """A state as what is so of something, or what it did."""
+    return "failed" if status == "failed" else f"is {status}"
+
+
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
     """What a state is of, and in brackets what tells it from others of its kind."""
     kind, item = str(row["kind"]), str(row["item"])
@@ -204,7 +209,8 @@ def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
         return f"{kind} {item}", ""
     host, slash, path = str(row["detail"]).partition("/")
     if kind.startswith("webhook"):
-        return f"{kind} {slash}{path}", f" ({item} at {host})"
+        where = "webhook" if kind == "webhook" else "elsewhere a webhook"
+        return f"{where} {slash}{path}", f" ({item} at {host})"
     return f"{kind} {item}", f" ({row['detail']})"
 
 
@@ -279,7 +285,7 @@ def _told(case: Case, name: str) -> Iterator[str]:
         states = case["vendor_states"]
         states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
         named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
-        yield from (f"{what} is {status}{more}" for what, more, status in named)
+        yield from (f"{what} {_is(status)}{more}" for what, more, status in named)
         yield from [f"and {counted(len(states) - SHOWN, 'more state')}"] if len(states) > SHOWN else []
 
 

@@ -254,24 +254,36 @@ def _silent_since(case: Case, feature: Feature, day: datetime) -> datetime:
 def _broken(case: Case, feature: Feature, use: Use) -> Finding:
     days, rate = use.silence.days, 100 * (use.rate or 0)
     since = _silent_since(case, feature, days[0].window.start if days else case.window.start)
-    day = spoken_day(since.astimezone(case.site.zone).date())
-    tried = next((f.title for f in case.site.features if f.name == feature.attempts), feature.attempts)
+    day, tried = spoken_day(since.astimezone(case.site.zone).date()), _tried(case, feature, since, use)
+    chance = _chance((1 - rate / 100) ** tried)
     return Finding(
         id=f"feature:{feature.name}:broken",
-        title=f"{feature.title}: {use.attempts:g} attempts, none completed",
+        title=f"{feature.title}: {tried:g} attempts, none completed",
         priority=Priority.P1,
         reading=f"feature_{feature.name}",
-        evidence=f"{tried}: {use.attempts:g} since {day}, and none of {feature.title}; before the "
-        f"deployment {rate:.1f} % were completed, so the chance of none is {_chance(use.chance or 0.0)}.",
+        evidence=f"{tried:g} of {_title(case, feature.attempts)} and none of {feature.title} since {day}; "
+        f"before the deployment {rate:.1f} % were completed, so the chance of none is {chance}.",
         action=TEST,
-        becomes_green=f"completions are counted again (now 0 of {use.attempts:g}; about "
-        f"{use.attempts * rate / 100:.0f} are usual)",
+        becomes_green=f"completions are counted again (now 0 of {tried:g}; about "
+        f"{tried * rate / 100:.0f} are usual)",
         since=since,
         value=0,
-        threshold=f"{use.attempts * rate / 100:.0f} usual",
+        threshold=f"{tried * rate / 100:.0f} usual",
         owner=feature.owner,
-        said=f"{feature.title}: {use.attempts:g} were tried and none was completed",
+        said=f"{feature.title}: {tried:g} were tried and none was completed",
     )
+
+
+def _tried(case: Case, feature: Feature, since: datetime, use: Use) -> float:
+    """Attempts from when nothing was completed any more: up to now where that is still so, else on whole days."""
+    attempted = amounts(case, feature.attempts) if feature.attempts else None
+    until = case.window.end if not use.total or not use.silence.days else use.silence.days[-1].window.end
+    return attempted.within(Window(since, until)) if attempted else use.attempts
+
+
+def _title(case: Case, name: str | None) -> str:
+    """What the site calls a feature."""
+    return next((feature.title for feature in case.site.features if feature.name == name), name or "")
 
 
 def _below_rate(case: Case, feature: Feature, use: Use) -> Iterator[Finding]:
@@ -285,7 +297,7 @@ def _below_rate(case: Case, feature: Feature, use: Use) -> Iterator[Finding]:
     sure = "surely below" if 100 * high < wanted else "below, though chance could explain it"
     yield Finding(
         id=f"feature:{feature.name}:rate",
-        title=f"{feature.title}: {share} of {feature.attempts}, target {wanted:g} %",
+        title=f"{feature.title}: {share} of {_title(case, feature.attempts)}, target {wanted:g} %",
         priority=Priority.P2,
         reading=f"feature_{feature.name}",
         evidence=f"{use.total:g} of {tried:g} ({share}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %) "

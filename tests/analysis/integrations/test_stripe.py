@@ -318,7 +318,7 @@ def test_a_payout_that_the_bank_refused_is_an_issue() -> None:
     }
     found = told(payouts=[payout, {**payout, "id": "po_2", "status": "in_transit", "failure_code": None}])
     assert found.readings["integration_stripe"].value == "ISSUES"
-    assert "payout po_1 is failed (account_closed)" in found.note("Stripe")
+    assert "payout po_1 failed (account_closed)" in found.note("Stripe")
     assert "po_2" not in found.note("Stripe")
 
 

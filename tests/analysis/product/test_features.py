@@ -202,8 +202,21 @@ def test_rule_10_attempts_without_completions_are_broken() -> None:
     assert (row(case, "sales")["state"], row(case, "sales")["abandoned"]) == ("broken", False)
     found = [f for f in features.findings(case) if f.priority is Priority.P1]
     assert [f.id for f in found] == ["feature:sales:broken"]
-    assert "Orders: 50 since Wed 5 Mar, and none of Sales" in found[0].evidence
+    assert "50 of Orders and none of Sales since Wed 5 Mar" in found[0].evidence
     assert "about 15 are usual" in found[0].becomes_green
+
+
+def test_attempts_are_counted_from_when_nothing_was_completed_any_more_however_short_the_report() -> None:
+    """Ten orders a day and no sale since the deployment: 70 in the report of the seventh day, and not ten.
+
+    The row of Monday 3 March is at 10:00 in Chicago, an hour after the deployment.
+    """
+    counts = [*daily("orders", lambda d: 10), *daily("sales", until(date(2025, 3, 3), 3))]
+    for phase in ("daily", "week1"):
+        (found,) = [f for f in features.findings(a_case({"feature_counts": counts}, phase)) if "broken" in f.id]
+        assert found.since == DEPLOYED
+        assert found.said == "Sales: 70 were tried and none was completed"
+        assert found.evidence.startswith("70 of Orders and none of Sales since Mon 3 Mar; ")
 
 
 def test_on_the_first_day_a_whole_window_of_attempts_without_completions_is_broken() -> None:
