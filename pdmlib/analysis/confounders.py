@@ -88,9 +88,8 @@ def _traffic(case: Case) -> Iterator[str]:
 def _vendors(case: Case) -> Iterator[str]:
     states = case["vendor_states"]
     bad = states[(states["kind"] == "service") & (states["ok"] == False)]  # noqa: E712
-    for vendor, rows in bad.groupby("vendor", sort=False):
-        said = ", ".join(f"{item} as {status}" for item, status in zip(rows["item"], rows["status"], strict=True))
-        yield f"{str(vendor).capitalize()} reports {said}"
+    for (vendor, status), same in bad.groupby(["vendor", "status"], sort=False, dropna=False):
+        yield f"{str(vendor).capitalize()} reports {', '.join(same['item'])} as {status}"
 
 
 def _days(case: Case) -> Iterator[str]:

@@ -275,7 +275,7 @@ OTHERS = {
         "YELLOW",
         "The database may be down: it could not be reached from here at Mon 10 Mar 10:00 CDT",
         "the last look that it answered is of",
-        "Backend team, by Tue 11 Mar: Look at the database from elsewhere",
+        "Backend team, by Tue 11 Mar: Find out whether it is down or only out of reach",
         "PostgreSQL (not read: cannot connect",
     ),
 }

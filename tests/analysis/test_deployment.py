@@ -113,7 +113,7 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
         "request_counts": buckets(DEPLOYED - WEEK, DEPLOYED, 10) + buckets(DEPLOYED, DEPLOYED + WEEK, 30),
         "vendor_states": [
             {"vendor": "supabase", "kind": "service", "item": item, "status": "UNHEALTHY", "ok": False}
-            for item in ("db", "rest")
+            for item in ("db", "pooler")
         ],
     }
     site = a_site(holidays=[date(2025, 3, 5), date(2025, 2, 27), date(2025, 1, 1)])
@@ -121,7 +121,7 @@ def test_rivals_name_other_deployments_traffic_vendors_and_holidays():
     assert found == [
         "1 more production deployment in the window: dpl_2 at Tue 4 Mar 09:00 CST",
         "traffic is 3 times that of the same hours of the weeks before",
-        "Supabase reports db as UNHEALTHY, rest as UNHEALTHY",
+        "Supabase reports db, pooler as UNHEALTHY",
         "Wed 5 Mar in the window is a holiday",
         "Thu 27 Feb in the seven days before the deployment was a holiday",
     ]

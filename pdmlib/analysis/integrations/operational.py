@@ -35,6 +35,7 @@ TITLES = {"stripe": "Stripe", "twilio": "Twilio", "resend": "Resend", "supabase"
 BROKEN_KINDS = ("account", "service", "webhook", "domain", "payout")
 TOLD_KINDS = (*BROKEN_KINDS, "webhook elsewhere", "balance", "key")  # what the table tells of a vendor
 UNWELL = (Probe.DEGRADED, Probe.DOWN)
+DEEDS = ("failed",)  # a vendor's states that are told as what something did
 SHOWN = 6  # states that a line can hold
 MOST_CHECKED = 30  # names of one table: more are no integrations, and the table's last row says how many there are
 TITLE = 60  # characters of a stranger's name that a row can hold
@@ -199,7 +200,7 @@ def _untold_states(case: Case, name: str) -> Iterator[str]:
 
 def _is(status: object) -> str:
     """A state as what is so of something, or what it did."""
-    return "failed" if status == "failed" else f"is {status}"
+    return str(status) if status in DEEDS else f"is {status}"
 
 
 def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
