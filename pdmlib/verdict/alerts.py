@@ -24,6 +24,7 @@ class Alert:
         window: what the value was measured over, where a measurement of now fired it.
         unit: the value's, where it is a reading's.
         times: how many times what is usual the value is, where that is the limit.
+        trials: of how many events the value counts some.
         unsure: of a rate, too few were counted to tell a fault from none.
     """
 
@@ -39,6 +40,7 @@ class Alert:
     window: Window | None = None
     unit: str = ""
     times: float | None = None
+    trials: int | None = None
     unsure: bool = False
 
 
@@ -103,5 +105,6 @@ def _measured(case: Case, metric: Metric) -> Alert | None:
         window=now.window,
         unit=metric.unit,
         times=now.times,
+        trials=now.trials,
         unsure=now.step.unsure,
     )

@@ -43,6 +43,7 @@ class Now:
         window: what the value was measured over.
         usual: it was as bad all the time before the deployment that is known.
         times: how many times what is usual the value is, of a step of such a multiple.
+        trials: of how many events the value counts some.
     """
 
     step: Limit
@@ -51,6 +52,7 @@ class Now:
     window: Window
     usual: bool = False
     times: float | None = None
+    trials: int | None = None
 
 
 def now_of(case: Case, metric: Metric) -> Now | None:
@@ -85,7 +87,9 @@ def _now_of(case: Case, metric: Metric) -> Now | None:
         return None
     began = _began(case, looked.window, metric)
     times = _times(found) if step.of == "baseline" else None
-    return Now(step, found.value, began.moment, looked.window, usual=began.usual, times=times)
+    return Now(
+        step, found.value, began.moment, looked.window, usual=began.usual, times=times, trials=found.samples
+    )
 
 
 def _as_before(case: Case, metric: Metric, found: Measurement) -> Limit | None:

@@ -170,7 +170,7 @@ def _said(alert: Alert, past: bool) -> str:
     value = amount(alert.value, alert.unit.removesuffix(" of requests"))
     if alert.id == REQUESTS:
         return _traffic(alert, value)
-    recent = f" ({value} in the last {how_long(alert.window)})" if alert.window else ""
+    recent = f" ({value} of the last {alert.trials:,})" if alert.window and alert.trials else ""
     return MEANS.get(alert.id, ("", ""))[past].format(value, recent=recent)
 
 

@@ -223,7 +223,7 @@ OTHERS = {
     "payments_failing": (
         "RED",
         "Roll back now",
-        "Payments fail (7 in the last 19 h)",
+        "Payments fail (7 of the last ",
         "since Sun 9 Mar 10:",
         "Backend team, by Mon 10 Mar",
     ),

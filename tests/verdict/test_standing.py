@@ -1,5 +1,6 @@
 """What went wrong before the deployment as often as since is told, and is no reason to roll this one back."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -111,6 +112,8 @@ def test_payments_that_began_to_fail_days_after_the_deployment_are_dated_there()
     verdict = paid("week1", lambda n, moment: moment >= began and n % 3 == 0)
     (alert,) = [alert for alert in verdict.alerts if alert.rollback]
     assert alert.since is not None and began <= alert.since <= began + 10 * MINUTE
+    told = re.search(r"Payments fail \((\d+) of the last (\d+)\)", cause_of(verdict, "payment_failures").said)
+    assert told is not None and int(told[2]) - 3 <= 3 * int(told[1]) <= int(told[2]) + 3, "every third"
 
 
 @pytest.mark.parametrize("phase", ["hour1", *slowly("daily")])

@@ -379,7 +379,7 @@ def _verdict(facts: Facts, changed: Changed, row: Mapping[str, Any]) -> tuple[st
     if n1 < FEWEST or n2 < FEWEST:
         return Pace.TOO_FEW, f"{counted(n1, 'call')} before and {n2:.0f} after; it takes {FEWEST}"
     before, now, times = (significant(row[name]) for name in ("before_mean_ms", "mean_ms", "ratio"))
-    figures = f"mean {before} ms before, {now} ms now ({times} times)"
+    figures = f"mean {before} ms before, {now} ms now ({'the same' if times == '1' else f'{times} times'})"
     if row["again"] and facts.reset is None:
         return Pace.UNCERTAIN, "its entry was evicted or reset and made again, so its calls are not all counted"
     if _matters(row) and row["t"] >= _beyond_chance(row) and _much_slower(row, changed):

@@ -214,6 +214,21 @@ def test_a_table_that_grew_as_its_blocks_did_is_named_and_no_plan_is_blamed() ->
     assert "its plan changed or what it reads has grown" in judged(*entries, gauges=tuple(same))["reason"]
 
 
+@pytest.mark.parametrize(
+    ("mean_ms", "said"),
+    [
+        (0.004, "mean 0.004 ms before, 0.004 ms now (the same)"),
+        (0.006, "mean 0.004 ms before, 0.006 ms now (1.5 times)"),
+    ],
+)
+def test_times_of_microseconds_are_no_times_of_nothing(mean_ms: float, said: str) -> None:
+    """A day of 1,000 calls before, and a day of as many since."""
+    looks = [(S1 - timedelta(days=1), 10, 0.004), (S1, 1010, 0.004)]
+    later = an_entry(S1 + timedelta(days=1), 2010, mean_ms, total_ms=1010 * 0.004 + 1000 * mean_ms)
+    (row,) = statements.compare(a_case({"statements": [*(an_entry(*look) for look in looks), later]}))
+    assert row["reason"].startswith(said)
+
+
 def test_a_statement_in_the_place_of_another_is_judged_against_it() -> None:
     """A day each of 1,000 calls: 0.04 ms of the one that is gone, 20 ms of the one that joins another table."""
     start, after = S1 - timedelta(days=1), S1 + timedelta(days=1)
