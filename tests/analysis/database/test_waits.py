@@ -24,6 +24,7 @@ from tests.builders import DEPLOYED, a_case
 from tests.looks import a_story
 from tests.servers import BLIND, Database
 
+PATIENCE_S = 60  # for a session on a busy machine
 UPDATE = "UPDATE pgbench_branches SET bbalance = bbalance + 1 WHERE bid = 1"
 
 
@@ -35,14 +36,25 @@ def held(database: Database) -> Iterator[psycopg.Cursor]:
         yield cursor
 
 
-def test_who_waits_for_a_lock_is_named_with_the_statement_that_holds_it(database: Database) -> None:
-    database.pgbench("-i", "-s", "1", "-q")
+@contextmanager
+def stuck(database: Database) -> Iterator[None]:
+    """A session that waits for that row, seen to wait before anything is looked at."""
     with held(database):
         waiting = threading.Thread(target=lambda: database.run(UPDATE))
         waiting.start()
-        time.sleep(0.3)
-        found = waits(database.site(), now(), sleep=lambda _: time.sleep(0.05))
+        with database.admin() as connection:
+            end = time.monotonic() + PATIENCE_S
+            while not connection.execute("SELECT FROM pg_locks WHERE NOT granted").fetchall():
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        yield
     waiting.join()
+
+
+def test_who_waits_for_a_lock_is_named_with_the_statement_that_holds_it(database: Database) -> None:
+    database.pgbench("-i", "-s", "1", "-q")
+    with stuck(database):
+        found = waits(database.site(), now(), sleep=lambda _: time.sleep(0.05))
     (row,) = found["waits"].dropna(subset=["wait"]).to_dict("records")
     assert (row["wait"], row["samples"], row["taken"]) == ("Lock: transactionid", SAMPLES, SAMPLES)
     assert row["query"] == "UPDATE pgbench_branches SET bbalance = bbalance + ? WHERE bid = ?"
@@ -57,12 +69,8 @@ def test_each_round_of_the_watch_keeps_what_sessions_waited_for(database: Databa
     site = database.site(unused=["app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend"])
     pace = Pace(sleep=lambda _: time.sleep(0.05))
     watch = Watch(site, tmp_path, deployed_at=iso(now() - timedelta(hours=1)), dashboard=False, pace=pace)
-    with held(database):
-        waiting = threading.Thread(target=lambda: database.run(UPDATE))
-        waiting.start()
-        time.sleep(0.3)
+    with stuck(database):
         seen = watch.round()
-    waiting.join()
     assert seen.troubles == ()
     kept = recall(history_folder(site, tmp_path), Window(now() - timedelta(hours=1), now()))
     assert kept["waits"]["wait"].dropna().tolist() == ["Lock: transactionid"]
