@@ -72,7 +72,8 @@ def test_each_round_of_the_watch_keeps_what_sessions_waited_for(database: Databa
     with stuck(database):
         seen = watch.round()
     assert seen.troubles == ()
-    kept = recall(history_folder(site, tmp_path), Window(now() - timedelta(hours=1), now()))
+    # `now` is in whole seconds, and the look may be of this one.
+    kept = recall(history_folder(site, tmp_path), Window(now() - timedelta(hours=1), now() + timedelta(minutes=1)))
     assert kept["waits"]["wait"].dropna().tolist() == ["Lock: transactionid"]
     assert set(kept["waits"]["at"]) == set(kept["statements"]["at"])
 
