@@ -28,6 +28,7 @@ DOCS, KEPT = ROOT / "docs", ROOT / "tests/acceptance/kept"
 A4 = 794  # pixels: the width of a sheet at 96 to the inch
 LOOKS = {"390": (390, "screen"), "768": (768, "screen"), "1280": (1280, "screen"), "1920": (1920, "screen")}
 LOOKS["print"] = (A4, "print")
+COLOURS = 192  # of a picture in the documents: with fewer a small red word takes the yellow of the frame
 SCREENS = 3  # as high as wide, of which the look is kept
 SHRUNK = 160  # pixels wide: a letter is gone, a line and a box are seen
 FONT = KEPT / "font.txt"  # that the kept pictures are drawn with: another one moves every line
@@ -79,7 +80,7 @@ def _shot(browser: Browser, path: Path, target: Path, size: tuple[int, int], sch
 def _small(png: bytes, target: Path) -> None:
     target.parent.mkdir(exist_ok=True)
     image = Image.open(BytesIO(png)).convert("RGB")
-    image.quantize(64, dither=Image.Dither.NONE).save(target, optimize=True)
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(target, optimize=True)
 
 
 def _gallery(case: Case) -> str:
