@@ -468,12 +468,16 @@ def _new(facts: Facts, row: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _together(both: pd.DataFrame) -> pd.DataFrame:
-    """When the busiest statements all slowed with unchanged work, one finding: the server is saturated."""
+    """When the busiest statements all slowed with unchanged work, one finding: the server is saturated.
+
+    Sessions that share a processor slow each other too, so that one of them at least takes twice its time.
+    """
     rated = both[(both["n_before"] >= FEWEST) & (both["calls"] >= FEWEST) & ~both["text"].str.startswith(NOISE)]
     top = rated[rated["total_ms"] >= SHARE * rated["total_ms"].sum()].nlargest(10, "total_ms")
     waits = [_felt(row) and not slower.more_work(row) for row in top.to_dict("records")]
     moved = top[(top["ratio"] >= FACTOR) & (top["t"] >= WELCH_T) & pd.Series(waits, top.index, dtype=bool)]
-    if len(moved) < FEWEST_TOGETHER or len(moved) < TOGETHER * len(top):
+    few = len(moved) < FEWEST_TOGETHER or len(moved) < TOGETHER * len(top)
+    if few or moved["ratio"].max() < SAME_WORK_FACTOR:
         return both
     first, others = moved.index[0], both.index.isin(moved.index[1:])
     text = (

@@ -311,6 +311,11 @@ def test_a_server_that_slows_as_a_whole_is_one_regression() -> None:
     assert "saturated" in rows[0]["reason"]
 
 
+def test_a_server_whose_sessions_share_its_processors_is_not_saturated() -> None:
+    """All four from 100 to 170 ms with the same blocks, as four sessions on two processors slow each other."""
+    assert {row["verdict"] for row in slower_together(100.0, 135.0)} <= {"STABLE", "VOLUME_UP"}
+
+
 def test_an_idle_server_whose_machine_was_busy_is_not_saturated() -> None:
     """All three times slower, by 0.2 ms a call and 0.2 s of a day: nobody waits for it and nothing is loaded."""
     assert {row["verdict"] for row in slower_together(0.1, 0.2)} == {"STABLE"}
