@@ -55,6 +55,10 @@ def test_the_wheel_is_what_runs_and_it_brings_notebooks_and_parameters(pdm: Path
     assert {path.name for path in Path(notebooks).glob("*.ipynb")} == names
     assert Path(demo).read_bytes() == (ROOT / "params/demo.yaml").read_bytes()
     assert Path(demo).with_name("example.yaml").exists()
+    (packages,) = (pdm.parents[1] / "lib").glob("python*/site-packages")
+    (record,) = packages.glob("pdmlib-*.dist-info/RECORD")
+    tops = {line.split("/")[0] for line in record.read_text().splitlines() if not line.startswith("..")}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"pdmlib"}
 
 
 def test_a_report_is_written_in_an_empty_folder(pdm: Path, tmp_path: Path) -> None:
