@@ -70,6 +70,7 @@ def slots(case: Case) -> pd.DataFrame:
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
+@once
 def runs_known(case: Case) -> pd.DataFrame:
     """Every run of the log, as far back as it was read."""
     return runs_of(case["cron_logs"], case.site.cron, case.scope.as_of)

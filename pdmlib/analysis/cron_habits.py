@@ -24,17 +24,23 @@ def findings(case: Case) -> list[Finding]:
     """One finding for each job that is started again though it ended well, and one for each that became longer."""
     if case.site.cron is None or cron.unreadable(case):
         return []
-    runs = cron.runs_known(case)
+    runs, jobs = cron.runs_known(case), case.site.cron.expected
     runs = runs[runs["outcome"] == "completed"]
-    return [f for job in case.site.cron.expected for tell in (_twice, _longer) for f in tell(case, job, runs)]
+    table = matched(jobs, case.site.cron, runs, Window(case.window.start - cron.EARLY, case.window.end))
+    return [
+        finding
+        for job in jobs
+        for told in (
+            _twice(case, job, table[table["job"] == job.name]),
+            _longer(case, job, runs[runs["job"] == job.name]),
+        )
+        for finding in told
+    ]
 
 
-def _twice(case: Case, job: Job, runs: pd.DataFrame) -> Iterator[Finding]:
+def _twice(case: Case, job: Job, mine: pd.DataFrame) -> Iterator[Finding]:
     """A job that two schedulers start: each of its newest times had a second run, though the first ended well."""
-    assert case.site.cron
-    span = Window(case.window.start - cron.EARLY, case.window.end)
-    table = matched([job], case.site.cron, runs, span)
-    times = table.groupby("expected_at")["nth"].max()
+    times = mine.groupby("expected_at")["nth"].max()
     places = pd.Series(range(len(times)), index=times.index)[times > 0]
     gaps = (places.diff() > SKIPPED + 1).cumsum()
     row = places[gaps == gaps.max()]
@@ -60,10 +66,9 @@ def _twice(case: Case, job: Job, runs: pd.DataFrame) -> Iterator[Finding]:
     )
 
 
-def _longer(case: Case, job: Job, runs: pd.DataFrame) -> Iterator[Finding]:
+def _longer(case: Case, job: Job, mine: pd.DataFrame) -> Iterator[Finding]:
     """A job of which each of the newest runs took many times as long as runs did before them."""
-    mine = runs[(runs["job"] == job.name) & runs["seconds"].notna()].sort_values("started_at")
-    mine = mine[mine["started_at"] < case.window.end]
+    mine = mine[mine["seconds"].notna() & (mine["started_at"] < case.window.end)].sort_values("started_at")
     seconds = mine["seconds"].reset_index(drop=True)
     least = seconds[::-1].cummin()[::-1]  # of this run and all after it
     usual = seconds.expanding().median().shift(1)

@@ -38,21 +38,31 @@ class _Silence(NamedTuple):
     due: float
 
 
-@once
 def findings(case: Case) -> Mapping[str, Finding]:
     """Vendor -> its stream that stopped, dated by the last that came, or by the deployment right after."""
-    silences = ((stream, _silence(stream.counts, case.scope)) for stream in _streams(case))
-    return {stream.vendor: _told(case, stream, found) for stream, found in silences if found is not None}
+    return _stopped(case.at(case.scope.window))  # whatever window asks: what came is known as a whole
+
+
+@once
+def _stopped(whole: Case) -> Mapping[str, Finding]:
+    silences = ((stream, _silence(stream.counts, whole.scope)) for stream in _streams(whole))
+    return {stream.vendor: _told(whole, stream, found) for stream, found in silences if found is not None}
 
 
 @once
 def unused(case: Case) -> Mapping[str, str]:
     """Vendor -> that nothing ever went through it, so that nothing shows that it works."""
-    never = (s for s in _streams(case) if not s.counts[s.counts["at"] < case.window.end]["amount"].any())
+    streams = _streams(case.at(case.scope.window))
+    never = (s for s in streams if not s.counts[s.counts["at"] < case.window.end]["amount"].any())
     return {s.vendor: f"no {s.noun} is known, so that nothing shows that it works" for s in never}
 
 
-def _streams(case: Case) -> Iterator[_Stream]:
+@once
+def _streams(whole: Case) -> tuple[_Stream, ...]:
+    return tuple(_told_of(whole))
+
+
+def _told_of(case: Case) -> Iterator[_Stream]:
     if (paid := payments.moments(case)) is not None:
         check = "Try to pay as a customer does"
         yield _Stream("stripe", "payments", "payment", "attempted", counts=_single(paid), action=check)
