@@ -12,7 +12,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.metric import Metric
-from pdmlib.analysis.traffic.onset import HOUR, onset_of_counts
+from pdmlib.analysis.traffic.onset import HOUR, after_deployment, onset_of_counts
 from pdmlib.analysis.traffic.populations import population, populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, last_stretch
 from pdmlib.frames.case import Case, once
@@ -300,8 +300,7 @@ def errors_total(case: Case) -> Measurement:
 @once
 def much_dropped(case: Case) -> str | None:
     """That the tracker dropped so many errors of the window that it does not list all; None where it did not."""
-    states = case["vendor_states"]
-    quota = states[(states["vendor"] == "sentry") & (states["kind"] == "quota")]
+    quota = _quota(case)
     counts = pd.to_numeric(quota["status"].str.extract(r"^(\d+)")[0])
     lost = float(counts[(quota["ok"] == False).fillna(False).to_numpy(bool)].sum())  # noqa: E712
     sent = lost + float(counts[(quota["item"] == "accepted").to_numpy()].sum())
@@ -310,10 +309,15 @@ def much_dropped(case: Case) -> str | None:
     return f"{lost:,.0f} of {counted(sent, 'error')} of the window were dropped"
 
 
+def _quota(case: Case) -> pd.DataFrame:
+    states = case["vendor_states"]
+    return states[(states["vendor"] == "sentry") & (states["kind"] == "quota")]
+
+
 def _dropped(case: Case) -> str | None:
     """Why the tracker's counts are too low, when it dropped errors."""
-    states = case["vendor_states"]
-    lost = states[(states["vendor"] == "sentry") & (states["kind"] == "quota") & ~states["ok"].fillna(True)]
+    quota = _quota(case)
+    lost = quota[~quota["ok"].fillna(True)]
     words = ", ".join(f"{status} ({item})" for item, status in zip(lost["item"], lost["status"], strict=True))
     return f"the count is too low: dropped were {words}" if words else None
 
@@ -384,8 +388,7 @@ def _more_since(case: Case, seen: int) -> datetime:
     inside = hours["start"].between(deployed, case.window.end)
     if seen < MOST * hours.loc[inside, "errors"].sum():
         return deployed
-    onset = onset_of_counts(hours["start"], hours["errors"].to_numpy("float64"))
-    return onset.moment if onset and onset.earliest > deployed else deployed
+    return after_deployment(case, onset_of_counts(hours["start"], hours["errors"].to_numpy("float64")))
 
 
 def _said(kind: str, grade: IssueClass, row: dict[str, Any], users: str) -> str:

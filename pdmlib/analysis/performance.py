@@ -20,7 +20,7 @@ from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.hourly import NEEDED
-from pdmlib.analysis.traffic.onset import onset_of
+from pdmlib.analysis.traffic.onset import after_deployment, onset_of
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
@@ -436,13 +436,11 @@ def _route_since(case: Case, reading: str, now: float, latest: float | None, goa
     Args:
         goal: under which it is well.
     """
-    deployed = case.scope.deployed_at
     if latest is None or goal <= latest < PRACTICAL_RISE * now:
-        return deployed
+        return case.scope.deployed_at
     if reading == ERROR_RATE.id and (found := _stretch_since(case, over=latest < goal)) is not None:
         return found
-    onset = onset_of(case.at(case.scope.window), reading) if latest >= goal else None
-    return onset.moment if onset and onset.earliest > deployed else deployed
+    return after_deployment(case, onset_of(case.at(case.scope.window), reading) if latest >= goal else None)
 
 
 def _stretch_since(case: Case, over: bool) -> datetime | None:

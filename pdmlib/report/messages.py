@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from pdmlib.analysis.product.features import underused
 from pdmlib.frames.readings import Priority, Reading, Status, counted, counted_title
 from pdmlib.frames.states import Usage
 from pdmlib.phases.window import spoken_day
@@ -70,15 +71,8 @@ def _adoption(verdict: Verdict) -> str:
     return f"{told}, {unknown} not known" if unknown else told
 
 
-def underused(verdict: Verdict) -> list[Mapping[str, Any]]:
-    """Features that are abandoned, broken, rare or below their target."""
-    idle = (Usage.ABANDONED, Usage.BROKEN, Usage.RARE)
-    rows = verdict.tables["feature_adoption"]
-    return [row for row in rows if row["state"] in idle or row["target_met"] is False]
-
-
 def _underused(verdict: Verdict) -> str:
-    rows = underused(verdict)
+    rows = underused(verdict.tables["feature_adoption"])
     named = ", ".join(str(row["title"]) for row in rows[:2])
     return f"{counted(len(rows), 'feature')} to promote, mend or remove: {named}" if rows else ""
 

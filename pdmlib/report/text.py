@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pdmlib.analysis import performance
 from pdmlib.analysis.database.statements import SLOW_MS
 from pdmlib.analysis.own import SECTION as OWN
+from pdmlib.analysis.product.features import underused
 from pdmlib.errors import ReportError
 from pdmlib.frames.readings import Answer, Priority, Status, aside, counted, significant
 from pdmlib.phases.scope import Scope
@@ -271,5 +272,5 @@ def _environment() -> Environment:
     }
     made.filters.update(filters)
     made.globals.update(OPEN=words.OPEN, LIGHTS=words.LIGHTS, STABILITY=words.STABILITY, OUTCOMES=words.OUTCOMES)
-    made.globals.update(PERFORMANCE=performance.SHOWN, MOST_UNCLEAR=MOST_UNCLEAR)
+    made.globals.update(PERFORMANCE=performance.SHOWN, MOST_UNCLEAR=MOST_UNCLEAR, underused=underused)
     return made

@@ -16,6 +16,7 @@ from markupsafe import escape
 
 from pdmlib.analysis.catalogue import OPTIONAL_SECTIONS, all_metrics
 from pdmlib.analysis.comparable import comparable
+from pdmlib.analysis.product.features import underused
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Priority, Reading, Status, counted
@@ -256,7 +257,7 @@ class Report(Questions):
 
     def underused(self, most: int | None = None) -> Html:
         """Features that are abandoned, broken, rare or below their target; a slide shows at most so many."""
-        rows = messages.underused(self.verdict)
+        rows = underused(self.verdict.tables["feature_adoption"])
         lines = [f"{r['title']}: {words.number(r['total'])} in the week ({r['state']})" for r in rows]
         unknown = sum(row["state"] == Usage.UNKNOWN for row in self.verdict.tables["feature_adoption"])
         empty = f"Not known of {counted(unknown, 'feature')}." if unknown else "Every feature is used as expected."

@@ -235,11 +235,10 @@ def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     last = f" (last: {error.iloc[-1]})" if len(error) else ""
     every = _of(case["integration_checks"], name)
     began = since.of_events(case, every["at"], every["success"] == False)  # noqa: E712
-    yield Cause(
+    yield Cause.dated(
         f"{len(bad)} of {len(checks)} checks by the application failed{last}",
         f"the next {max(enough - len(checks), 1)} checks by the application succeed",
-        began and began.moment,
-        over=began is not None and began.over,
+        began,
     )
 
 

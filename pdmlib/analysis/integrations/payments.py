@@ -197,11 +197,10 @@ def failed_payments(case: Case) -> Iterator[Cause]:
     if found.value and found.source == _STRIPE.source:
         began = failing_since(case)
         until = _ours(_attempts(case))["created_at"].max() + case.scope.phase.latest
-        yield Cause(
+        yield Cause.dated(
             f"{found.value} payments failed in the integration",
             f"no payment fails in the integration until {spoken(until, case.site.zone)}",
-            began and began.moment,
-            over=began is not None and began.over,
+            began,
         )
 
 

@@ -47,6 +47,11 @@ class Cause(NamedTuple):
     over: bool = False
     calls: int = 0
 
+    @classmethod
+    def dated(cls, words: str, goal: str, began: Began | None) -> Cause:
+        """With the run that it is of, where one is known."""
+        return cls(words, goal) if began is None else cls(words, goal, began.moment, over=began.over)
+
 
 @dataclass(frozen=True)
 class Share:
@@ -160,4 +165,4 @@ def surely_above(
         )
         goal = f"{enough - now.trials} more {noun} go out without a loss"
     words = f"{pct:.1f} % {what} ({now.events} of {now.trials} {noun})"
-    yield Cause(words, goal, since and since.moment, over=since is not None and since.over)
+    yield Cause.dated(words, goal, since)

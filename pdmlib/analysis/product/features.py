@@ -6,7 +6,7 @@ own rate; one whose attempts go on without completions is *broken*; else it is m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -201,6 +201,12 @@ def _met(case: Case, use: Use | None, target: float | None, found: Amounts | Non
         return None
     sure = case.scope.complete and not (found and found.blank(case.window))
     return True if use.total >= target else False if sure else None
+
+
+def underused(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Rows of `feature_adoption` that are abandoned, broken, rare or below their target."""
+    idle = (Usage.ABANDONED, Usage.BROKEN, Usage.RARE)
+    return [row for row in rows if row["state"] in idle or row["target_met"] is False]
 
 
 def findings(case: Case) -> list[Finding]:

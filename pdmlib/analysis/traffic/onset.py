@@ -19,7 +19,7 @@ from pdmlib.phases.window import Window
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 
-RARE = 1000.0
+RARE = 1000.0  # times the most of any hour: of so many each is rare, as a Poisson count is
 FEWEST = 24  # hours on each side together: with fewer there is nothing to date
 # Natural logarithm of the odds: a thousand to one that there was a change at all, since there are hundreds of
 # hours to begin in; and half of the 95 % quantile of chi-squared with one degree, for the interval (Wilks 1938).
@@ -40,6 +40,12 @@ class Onset:
     def holds(self, moment: datetime) -> bool:
         """Whether it may have begun at a moment."""
         return self.earliest <= moment <= self.latest
+
+
+def after_deployment(case: Case, onset: Onset | None) -> datetime:
+    """The moment of what surely began after the deployment; else the deployment."""
+    deployed = case.scope.deployed_at
+    return onset.moment if onset and onset.earliest > deployed else deployed
 
 
 @once
@@ -72,7 +78,7 @@ def onset_of_counts(at: pd.Series, counts: Floats) -> Onset | None:
     """When a count of each hour changed for good; None where it did not surely, or is as it was."""
     if not len(counts) or counts.max() <= 0:
         return None
-    of = np.full(len(counts), RARE * counts.max())  # of so many each is rare, as a Poisson count is
+    of = np.full(len(counts), RARE * counts.max())
     return _dated(at, of_rates(counts, of), counts / of)
 
 
