@@ -15,6 +15,7 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import State
 from pdmlib.phases.window import parse_time
+from pdmlib.sources import threads
 from pdmlib.sources.vercel import metrics, moves, source
 from tests.builders import DEPLOYED, a_site, at
 from tests.sources.loopback import Answer, Call, Reply, Vendor, routed, the_scope, the_site, vendor
@@ -175,8 +176,12 @@ def test_where_minutes_are_refused_the_hour_is_asked_for_as_a_whole() -> None:
         refused = "minutes" in json.loads(call.body)["granularity"]
         return Reply({"error": {"message": "granularity is too fine"}}, 400) if refused else query(call)
 
-    found, _ = collected(routed(routes(**{"/v2/observability/query": hours_only})), "hour1")
+    found, server = collected(routed(routes(**{"/v2/observability/query": hours_only})), "hour1")
     assert found["gaps"].empty
+    asked = [json.loads(call.body) for call in server.asked("/v2/observability/query")]
+    wholes = [q for q in asked if q["groupBy"] != ["http_status"]]
+    refused = [q for q in wholes if "minutes" in q["granularity"]]
+    assert len(refused) <= threads.WORKERS < len(wholes) - len(refused), "no more than were on their way"
     counts, times, window = found["request_counts"], found["latencies"], the_scope("hour1").window
     hour = counts[(counts["at"] == window.start) & counts["route"].isna()]
     assert (hour["interval_s"].tolist(), hour["requests"].tolist()) == ([3600.0], [7.0])

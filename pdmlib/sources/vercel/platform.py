@@ -51,12 +51,18 @@ def spans(windows: tuple[Window, ...]) -> list[Window]:
 
 @dataclass(frozen=True)
 class Platform:
-    """What every call is about; `denied` holds the first refusal of the metrics."""
+    """What every call is about.
+
+    Attributes:
+        denied: the first refusal of the metrics, after which none is asked for.
+        coarse: refusals of a bucket as too small, after which wholes are asked for in hours.
+    """
 
     api: Api
     block: Vercel
     unclear: Unclear = field(default_factory=lambda: Unclear("vercel"))
     denied: list[SourceError] = field(default_factory=list)
+    coarse: list[SourceError] = field(default_factory=list)
 
     @property
     def team(self) -> dict[str, str]:
@@ -147,21 +153,24 @@ class Platform:
             "filter": f"environment eq '{self.block.environment}'",
             "limit": LIMIT,
         }
-        body = self._answered(asked, _smallest(window) if bucket is None else bucket, whole=bucket is None)
+        body = self._answered(asked, window, bucket)
         summary = entries("vercel", body, "summary")
         if len(summary) >= LIMIT:
             raise SourceError("vercel", f"more than {LIMIT:,} groups of {metric}, some were left off")
         key = f"{metric.replace('.', '_')}_{aggregation}"
         return _renamed(summary, key), _renamed(entries("vercel", body, "data"), key)
 
-    def _answered(self, asked: dict[str, Any], bucket: timedelta, whole: bool) -> Any:
-        """The answer; for the whole of a window also with buckets of hours, where smaller ones are refused."""
+    def _answered(self, asked: dict[str, Any], window: Window, bucket: timedelta | None) -> Any:
+        """The answer; where no bucket is asked for, with one of hours once a smaller one was refused."""
+        length = bucket or max(_smallest(window), HOUR if self.coarse else MINUTE)
         try:
-            cut = {**asked, "granularity": _granularity(bucket)}
+            cut = {**asked, "granularity": _granularity(length)}
             return self.api.post(f"{METRICS}/query", cut, self.team).json()
         except SourceError as error:
-            if whole and bucket < HOUR and error.reason.startswith(TOO_SMALL):
-                return self._answered(asked, HOUR, whole)
+            if length < HOUR and error.reason.startswith(TOO_SMALL):
+                self.coarse.append(error)
+                if bucket is None:
+                    return self._answered(asked, window, bucket)
             if error.reason.startswith(("402", "403")):
                 self.denied.append(error)
             raise
