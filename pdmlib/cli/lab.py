@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def ready_site(
     """
     if out is not None:
         check_out(out)
-    with ThreadPoolExecutor(1) as pool, production_of(site, as_of, pool) as production:
+    with production_of(site, as_of) as production:
         production.ready(lambda text: console.print(text, style="dim"))
         loaded = open_site(site, tolerant=tolerant)
         if out is not None:

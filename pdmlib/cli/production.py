@@ -40,10 +40,12 @@ class _DemoProduction:
 
     def ready(self, say: Any) -> None:
         """Waits until it runs, then sets its addresses and keys in the environment."""
+        told = ""
         while not self._starting.done():
-            if self._messages:
-                say(self._messages[-1])
-            time.sleep(0.02)
+            if self._messages and self._messages[-1] != told:
+                told = self._messages[-1]
+                say(told)
+            time.sleep(0.01)
         set_environment(self._starting.result().environ)
 
     def note(self, text: str) -> None:
@@ -68,8 +70,8 @@ class _DemoProduction:
 
 
 @contextmanager
-def production_of(site: str, as_of: str, pool: ThreadPoolExecutor) -> Iterator[Any]:
-    """The production of a site: its demo, starting on the pool and stopped at the end, or a stand-in for none."""
+def production_of(site: str, as_of: str) -> Iterator[Any]:
+    """The production of a site: its demo, starting meanwhile and stopped at the end, or a stand-in for none."""
     block = read_demo(site)
     # A mistake in the file is told before anything is started.
     load_site(site, offline=True)
@@ -80,12 +82,13 @@ def production_of(site: str, as_of: str, pool: ThreadPoolExecutor) -> Iterator[A
 
     clock = max(block.clock, parse_time(as_of)) if as_of else block.clock
     production: _DemoProduction
-    starting = pool.submit(
-        lambda: demo.start(block.scenario, block.seed, clock, on_progress=lambda text: production.note(text))
-    )
-    production = _DemoProduction(starting)
-    try:
-        yield production
-    finally:
-        if starting.exception() is None:
-            starting.result().stop()
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(
+            lambda: demo.start(block.scenario, block.seed, clock, on_progress=lambda text: production.note(text))
+        )
+        production = _DemoProduction(starting)
+        try:
+            yield production
+        finally:
+            if starting.exception() is None:
+                starting.result().stop()

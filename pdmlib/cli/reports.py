@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pdmlib.cli import orders
 from pdmlib.cli.options import (
     EXIT_OF,
     FAIL_ON,
@@ -22,9 +23,11 @@ from pdmlib.cli.options import (
     Out,
     SiteOption,
     caught,
+    check_out,
     in_one_line,
     tell,
 )
+from pdmlib.cli.orders import Order
 from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError, one_of
 from pdmlib.frames.states import ReportStatus
@@ -32,7 +35,7 @@ from pdmlib.phases.phase import EXTRAS, INCIDENT, PHASES
 from pdmlib.workbook.shipped import DEMO_SITE
 
 if TYPE_CHECKING:
-    from pdmlib.cli.writing import Ask, Order, Outcome
+    from pdmlib.cli.orders import Ask, Outcome
     from pdmlib.workbook.execute import Written
 
 # Every phase but those whose window a person names, which `pdm incident` does.
@@ -86,13 +89,11 @@ def report(
             raise CallError(one_of(phase, (*ASKED, ALL), "a phase"))
         if phase == ALL and notes:
             raise CallError("--notes: belongs to one phase; without it each phase takes its own in params/notes/")
-        from pdmlib.cli import writing
-
-        order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes, notify=notify)
+        order = Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes, notify=notify)
         names = ASKED if phase == ALL else (phase,)
-        asks: list[Ask] = [(name, partial(writing.phase, name)) for name in names]
+        asks: list[Ask] = [(name, partial(orders.phase, name)) for name in names]
         if phase == ALL:
-            asks.append((INCIDENT.name, writing.newest_incident))
+            asks.append((INCIDENT.name, orders.newest_incident))
         _write(order, asks, fail_on, as_json=as_json, told=told)
 
 
@@ -122,10 +123,8 @@ def incident(
             raise CallError(
                 "--from: give the ISO time at which the incident began, or --alert with the id of an alert"
             )
-        from pdmlib.cli import writing
-
-        order = writing.Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes)
-        asks: list[Ask] = [(INCIDENT.name, partial(writing.incident, start, end, alert))]
+        order = Order(site=site, as_of=as_of, deployed_at=deployed_at, out=out, notes=notes)
+        asks: list[Ask] = [(INCIDENT.name, partial(orders.incident, start, end, alert))]
         _write(order, asks, fail_on, as_json=as_json)
 
 
@@ -170,7 +169,8 @@ def _write(
     """Writes reports, shows each as it is done, and ends with the worst of their exit codes."""
     if fail_on and fail_on not in FAIL_ON:
         raise CallError(f"--fail-on: {one_of(fail_on, FAIL_ON, 'a status')}")
-    from pdmlib.cli import writing
+    check_out(order.out)
+    from pdmlib.cli.production import production_of
 
     codes, rows, alone = [0], list[dict[str, Any]](), len(asks) == 1
 
@@ -186,7 +186,10 @@ def _write(
             announce_line(outcome.written)
 
     try:
-        written = writing.write(order, asks, done)
+        with production_of(order.site, order.as_of) as production:
+            from pdmlib.cli import writing  # takes a second to import, in which a demo starts
+
+            written = writing.write(order, asks, production, done)
         if alone and written:
             _announce(written[0], as_json)
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -12,14 +11,13 @@ from importlib import import_module
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pdmlib.cli.options import check_out, in_one_line, secret_variables
-from pdmlib.cli.production import production_of
+from pdmlib.cli.options import in_one_line, secret_variables
+from pdmlib.cli.orders import Order, Outcome
 from pdmlib.cli.steps import Step, of_sources, steps
 from pdmlib.cli.terminal import console
 from pdmlib.errors import CallError, PdmError
-from pdmlib.frames.readings import Priority
 from pdmlib.phases.phase import INCIDENT
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import iso, parse_time
@@ -31,79 +29,31 @@ from pdmlib.workbook.execute import Written, write_report
 from pdmlib.workbook.gather import gather, history_folder
 from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.opening import open_site
-from pdmlib.workbook.scope import incident_scope_for, moment_of, scope_for, span_of
+from pdmlib.workbook.scope import moment_of
+
+if TYPE_CHECKING:
+    from pdmlib.cli.orders import Ask
 
 COLLECTED = 0.4  # of the work of a report, once its sources have answered; the rest is its notebook and pages
 # What a kernel may not see beside the variables that the site file names.
 OURS = ("SMTP_PASSWORD", "GITHUB_TOKEN")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Order:
-    """What a person asked for, whatever the phase."""
-
-    site: str
-    as_of: str
-    deployed_at: str
-    out: Path
-    notes: str = ""
-    notify: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one report: it was written, or the reason why not."""
-
-    phase: str
-    written: Written | None
-    reason: str = ""
-
-
-# A phase and its scope, from what was asked for and written so far; None where there is nothing to report.
-Ask = tuple[str, Callable[[Order, Site, Sequence[Written]], Scope | None]]
-
-
-def phase(name: str, order: Order, site: Site, _: Sequence[Written]) -> Scope:
-    """The scope of a phase."""
-    return scope_for(site, name, order.as_of, order.deployed_at, out=order.out)
-
-
-def incident(start: str, end: str, alert: str, order: Order, site: Site, _: Sequence[Written] = ()) -> Scope:
-    """The scope of an incident that a person names, by its times or by an alert."""
-    began, ended = (start, end) if start else span_of(alert, site, order.out)
-    return incident_scope_for(site, began, ended, as_of=order.as_of, deployed_at=order.deployed_at, out=order.out)
-
-
-def newest_incident(order: Order, site: Site, before: Sequence[Written]) -> Scope | None:
-    """The scope of the newest incident of P0 or P1 that the reports before know of."""
-    known = (row for written in before for row in written.content["tables"].get("incidents", ()))
-    rows = [row for row in known if row["priority"] in (Priority.P0, Priority.P1)]
-    if not rows:
-        console.print("no incident of P0 or P1 is known, so there is no report of one", style="dim")
-        return None
-    newest = max(rows, key=lambda row: str(row["start"]))
-    return incident(newest["start"], newest["end"] or "", alert="", order=order, site=site)
-
-
-def write(order: Order, asks: Sequence[Ask], done: Callable[[Outcome], None]) -> list[Written]:
+def write(order: Order, asks: Sequence[Ask], production: Any, done: Callable[[Outcome], None]) -> list[Written]:
     """Writes the reports, one after the other, each told of as it is done; returns those that were written.
 
     Of several one that fails costs the others nothing, and what was written before a Ctrl-C stays.
 
+    Args:
+        production: what `production_of` gives; it may be starting still.
+
     Raises:
         PdmError: the site file or an option is wrong, or the only report could not be written.
     """
-    check_out(order.out)
     hidden = (*secret_variables(order.site), *OURS)
-    with (
-        ThreadPoolExecutor(2) as pool,
-        production_of(order.site, order.as_of, pool) as production,
-        ExitStack() as stack,
-        steps("starting") as step,
-    ):
+    with Kernel(hidden) as kernel, ThreadPoolExecutor(1) as pool, steps("starting") as step:
         imported = pool.submit(_import_ahead)
         production.ready(lambda text: step(f"demo production: {text}", None))
-        kernel = stack.enter_context(Kernel(hidden))
         site = open_site(order.site)
         order = replace(order, as_of=iso(moment_of(site, order.as_of)))
         webhook = webhook_of(site) if order.notify else None

@@ -10,6 +10,8 @@ from pdmlib.errors import CallError, one_of
 
 DEPLOYED = datetime(2025, 3, 3, 15, tzinfo=UTC)
 VENDORS = ("app", "sentry", "vercel", "supabase", "stripe", "twilio", "resend")
+# Behaviours of a vendor whose answers vary: by its specification, and as its next version may.
+ALLOWED, LATER = "allowed", "later"
 
 
 @dataclass(frozen=True)
@@ -247,12 +249,12 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "vendors_allowed",
         "Vendors answer all that their specifications allow: each word, null, empty lists, further fields.",
-        _behave("allowed", *VENDORS[1:]),
+        _behave(ALLOWED, *VENDORS[1:]),
     ),
     Scenario(
         "vendors_later",
         "Vendors answer in a version that nobody knows yet: new words, and values of other types.",
-        _behave("later", *VENDORS[1:]),
+        _behave(LATER, *VENDORS[1:]),
     ),
     Scenario("supabase_garbage", "Supabase's metrics are an HTML page.", _behave("garbage", "supabase")),
 )

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pdmlib.demo.exchange import Call, Reply, Stage, Vendor, parse
-from pdmlib.demo.vendors import allowed, app, resend, sentry, stripe, supabase, twilio, variety, vercel
+from pdmlib.demo.scenarios import ALLOWED, LATER
+from pdmlib.demo.vendors import allowed, app, resend, sentry, stripe, supabase, twilio, vercel
 from pdmlib.demo.world.grid import HOUR, moment
 
 VENDORS: Mapping[str, Vendor] = {
@@ -62,7 +63,11 @@ class VendorServer(ThreadingHTTPServer):
         fault = allowed.fault_of(call) if answer.status == 200 else None
         if fault:
             return Reply({"message": fault}, 400)
-        if behaviour in (variety.ALLOWED, variety.LATER) and answer.status == 200:
+        if behaviour in (ALLOWED, LATER) and answer.status == 200:
+            from pdmlib.demo.vendors import (
+                variety,
+            )  # brings all that reads answers, in which few scenarios have a use
+
             return variety.varied(name, call, answer, how=behaviour, turn=self.stage.clock // HOUR)
         return answer
 

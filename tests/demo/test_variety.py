@@ -11,6 +11,7 @@ import pytest
 
 from pdmlib.demo import start
 from pdmlib.demo.exchange import Call, Reply
+from pdmlib.demo.scenarios import ALLOWED, LATER
 from pdmlib.demo.vendors import variety
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Status
@@ -97,7 +98,7 @@ def test_every_word_of_a_specification_is_answered_and_null_wherever_it_may_be(v
     rows = [row for row in reads(vendor) if row.words]
     for path in BODIES[vendor]:
         for hour in range(HOURS):
-            body = answered(vendor, path, variety.ALLOWED, hour)
+            body = answered(vendor, path, ALLOWED, hour)
             for field in {row.field for row in rows}:
                 seen[path, field] |= {one for one in held(body, field) if not isinstance(one, dict | list)}
     for row in rows:
@@ -106,7 +107,7 @@ def test_every_word_of_a_specification_is_answered_and_null_wherever_it_may_be(v
 
 
 def test_an_object_that_is_asked_for_twice_is_the_same_and_another_an_hour_later() -> None:
-    first, again, later = (answered("stripe", "/v1/charges", variety.LATER, hour) for hour in (7, 7, 8))
+    first, again, later = (answered("stripe", "/v1/charges", LATER, hour) for hour in (7, 7, 8))
     assert first == again != later
 
 

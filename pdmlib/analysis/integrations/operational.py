@@ -23,7 +23,7 @@ from pdmlib.analysis.integrations.shares import (
     PRESENT_PAYMENTS,
     Cause,
 )
-from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.states import Probe, Proof
@@ -371,9 +371,24 @@ def _id(name: str) -> str:
     return f"integration_{re.sub(r'[^0-9a-z]+', '_', name)}"
 
 
+def _began(case: Case, name: str) -> Began | None:
+    """When the issues of now began, where their causes tell it."""
+    causes = causes_of(case, name)
+    moment = _since(case, causes) if causes else None
+    return Began(moment) if moment else None
+
+
 def _metric(name: str, title: str) -> Metric:
-    measure = partial(integration, name=name)
-    return Metric(_id(name), title, "", section=SECTION, measure=measure, limits=_TROUBLED, target=OPERATIONAL)
+    return Metric(
+        _id(name),
+        title,
+        "",
+        section=SECTION,
+        measure=partial(integration, name=name),
+        limits=_TROUBLED,
+        target=OPERATIONAL,
+        began=partial(_began, name=name),
+    )
 
 
 def further(case: Case) -> tuple[Metric, ...]:

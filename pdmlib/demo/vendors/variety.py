@@ -14,11 +14,11 @@ from typing import Any
 from zlib import crc32
 
 from pdmlib.demo.exchange import Call, Reply
+from pdmlib.demo.scenarios import ALLOWED, LATER
 from pdmlib.frames.understanding import Kind
 from pdmlib.sources.fields import Answer, Rule, rules
 from pdmlib.sources.specifications import resend, sentry, stripe, supabase, twilio, vercel
 
-ALLOWED, LATER = "allowed", "later"
 _ASKED: Mapping[str, tuple[type[Answer], ...]] = {
     "sentry": sentry.ASKED,
     # How a list goes on is left alone: an answer that says so is no other one.
