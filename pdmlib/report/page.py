@@ -18,7 +18,9 @@ from typing import Any
 
 import nbformat
 from markupsafe import escape
-from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters import HTMLExporter, TemplateExporter
+from nbconvert.filters import Highlight2HTML
+from nbconvert.filters.widgetsdatatypefilter import WidgetsDataTypeFilter
 
 from pdmlib.phases.window import now, spoken
 from pdmlib.report import ASK
@@ -32,6 +34,7 @@ SHOWS = re.compile(r'<(?:table|li|article|section)\b|class="picture"')
 MESSAGE = re.compile(r'<p class="message">(.*?)</p>', re.DOTALL)
 AGENDA = re.compile(r"## +(.+?)(?: \((\d+) min\))?(?:\n|$)(.*)", re.DOTALL)  # a part, its minutes, what follows
 TOPIC = re.compile(r"### +(.+?)(?:\n|$)(.*)", re.DOTALL)
+WORDLESS = re.compile(r"<img (?![^>]*\balt=)")
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
@@ -163,9 +166,25 @@ def warm() -> None:
     body(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("#")]))
 
 
+class _Cells(HTMLExporter):
+    """HTML of cells as its templates make it.
+
+    The exporter itself parses and writes each page once more to describe the pictures that have no words, which
+    takes longer than all else that a page does.
+    """
+
+    def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[Any, dict[str, Any]]:
+        """The HTML, each picture with words."""
+        data_type = WidgetsDataTypeFilter(notebook_metadata=nb.metadata, parent=self, resources={})
+        self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="text", parent=self))
+        self.register_filter("filter_data_type", data_type)
+        text, found = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
+        return WORDLESS.sub('<img alt="a picture without a description" ', text), found
+
+
 @cache
 def _exporter() -> Any:
-    return HTMLExporter(
+    return _Cells(
         template_name="basic",
         exclude_input=True,
         exclude_output_prompt=True,

@@ -8,12 +8,14 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import Formatter, Locator
 
 from pdmlib.phases.window import days_between
-from pdmlib.report.charts.picture import MUTED, day_text, is_flat, is_narrow, moment_text, width
+from pdmlib.report.charts.picture import MUTED, RULE, Look, day_text, is_flat, is_narrow, moment_text, width
 
 BY_DAY = 16 * 86400
+GRID_POINTS, GRID_ORDER = 0.8, 0.5  # those of matplotlib's own grid, below all that is drawn
 
 
 class Times(Locator):
@@ -56,10 +58,12 @@ def time_axis(ax: Axes, start: float, end: float, zone: ZoneInfo, note: str = ""
     ax.set_xlim(start, end)
     ax.xaxis.set_major_locator(times)
     ax.xaxis.set_major_formatter(_Said(times))
-    if days and end - start <= BY_DAY:
-        ax.set_xticks(_midnights(start, end, zone), minor=True)
-    ax.grid(True, axis="x", which="minor" if days and end - start <= BY_DAY else "major")
-    ax.tick_params(which="minor", length=0)
+    if days and end - start <= BY_DAY:  # between the words, where lines of their own cost less than ticks
+        lines = [[(at, 0), (at, 1)] for at in _midnights(start, end, zone)]
+        look: Look = {"color": RULE, "linewidth": GRID_POINTS, "zorder": GRID_ORDER}
+        ax.add_collection(LineCollection(lines, transform=ax.get_xaxis_transform(), **look), autolim=False)
+    else:
+        ax.grid(True, axis="x")
     if is_flat():
         return
     box, high = ax.get_position(), ax.bbox.height / ax.figure.dpi / ax.get_position().height

@@ -25,6 +25,7 @@ from zlib import crc32
 from zoneinfo import ZoneInfo
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
@@ -147,17 +148,18 @@ def _inline(picture: Picture, name: str, style: str) -> str:
 
 def _titles(figure: Sheet) -> str:
     """What each part says under the pointer, over all that is drawn."""
-    spots = "".join(_title(figure, spot) for spot in figure.spots)
-    return f'<g fill="transparent">{spots}</g>' if spots else ""
-
-
-def _title(figure: Figure, spot: Spot) -> str:
-    ax, corners, words = spot
-    scale = figure.get_size_inches() * 72
-    placed = (ax.transData + figure.transFigure.inverted()).transform(corners) * scale
-    (left, right), (y1, y2) = sorted(placed[:, 0]), sorted(scale[1] - placed[:, 1])
-    box = f'x="{left:.1f}" y="{y1:.1f}" width="{right - left:.1f}" height="{y2 - y1:.1f}"'
-    return f"<rect {box}><title>{html.escape(words)}</title></rect>"
+    wide, high = figure.get_size_inches() * 72
+    found: list[str] = []
+    for ax in dict.fromkeys(ax for ax, _, _ in figure.spots):
+        mine = [(corners, words) for at, corners, words in figure.spots if at is ax]
+        to_figure = ax.transData + figure.transFigure.inverted()
+        ends = to_figure.transform(np.array([corners for corners, _ in mine]).reshape(-1, 2)) * (wide, high)
+        places = (ends * (1, -1) + (0, high)).reshape(-1, 2, 2)  # SVG counts from the top
+        (left, top), (width, height) = places.min(axis=1).T, np.ptp(places, axis=1).T
+        for x, y, w, h, (_, words) in zip(left, top, width, height, mine, strict=True):
+            box = f'x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}"'
+            found.append(f"<rect {box}><title>{html.escape(words)}</title></rect>")
+    return f'<g fill="transparent">{"".join(found)}</g>' if found else ""
 
 
 def styled(draw: Callable[P, Picture]) -> Callable[P, Picture]:

@@ -277,11 +277,13 @@ def draw_line(ax: Axes, line: Timeline, name: str, color: str, width: float) -> 
     kept = thin(whole, FEW_POINTS if is_narrow() else POINTS)
     width = width * 0.6 if len(kept) > POINTS // 2 or is_narrow() else width
     ax.plot(x[kept], whole[kept], color=color, linewidth=width, solid_capstyle="round", zorder=2.5)
-    ax.plot(x[lone], whole[lone], "o", color=color, markersize=4, zorder=2.5)
+    if lone.any():
+        ax.plot(x[lone], whole[lone], "o", color=color, markersize=4, zorder=2.5)
     ragged = np.flatnonzero(~line.complete & np.isfinite(values))[-POINTS:]
     for i in ragged[ragged > 0]:
         ax.plot(x[i - 1 : i + 1], values[i - 1 : i + 1], ":", color=color, linewidth=width, zorder=2.5)
-    ax.plot(x[ragged], values[ragged], "o", color=color, markerfacecolor="white", markersize=6, zorder=2.6)
+    if ragged.size:
+        ax.plot(x[ragged], values[ragged], "o", color=color, markerfacecolor="white", markersize=6, zorder=2.6)
 
 
 def right_labels(ax: Axes, line: Timeline, labels: Sequence[tuple[float, str, str]]) -> None:
