@@ -182,10 +182,11 @@ def _no_latency(case: Case, column: str) -> Measurement:
     inside = (table["start"] >= case.window.start) & (table["end"] <= case.window.end) & table["route"].isna()
     parts = table.loc[inside, ["source", column]].dropna()
     teller = "vercel" if "sentry" in case.site.without and "vercel" not in case.site.without else "sentry"
-    lost = _lost(case, teller, "latencies", "no source measured response times of users' requests in this window")
+    name = {"avg_ms": "average"}.get(column, column.removesuffix("_ms"))
+    nobody = f"no source measured the {name} response time of users' requests in this window"
+    lost = _lost(case, teller, "latencies", nobody)
     if parts.empty:
         return lost
-    name = column.removesuffix("_ms")
     text = f"median of {len(parts)} intervals' {name} is {parts[column].median():.0f} ms, not the window's {name}"
     return replace(lost, reason=f"{lost.reason}; {text}")
 
