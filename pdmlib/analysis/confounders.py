@@ -27,12 +27,14 @@ def rivals(case: Case) -> list[str]:
     return [*_deployments(case), *_traffic(case), *_vendors(case), *_days(case), *_events(case)]
 
 
+@once
 def production(case: Case) -> pd.DataFrame:
     """The platform's production deployments."""
     table = case["deployments"]
     return table[(table["source"] == "vercel") & (table["target"] == "production")]
 
 
+@once
 def judged(case: Case) -> pd.Series | None:
     """The platform's deployment that traffic moved to nearest to the judged time; None when none is near.
 
@@ -44,6 +46,7 @@ def judged(case: Case) -> pd.Series | None:
     return table.loc[away[table.index].idxmin()] if len(table) else None
 
 
+@once
 def deployments_between(case: Case) -> list[dict[str, object]]:
     """Moves of traffic to another deployment, of the platform and declared, within the window."""
     table, window = case["deployments"], case.scope.window

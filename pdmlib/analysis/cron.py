@@ -70,9 +70,13 @@ def slots(case: Case) -> pd.DataFrame:
     return found.sort_values("job", key=lambda job: job.map(names.index), kind="stable", ignore_index=True)
 
 
-@once
 def runs_known(case: Case) -> pd.DataFrame:
-    """Every run of the log, as far back as it was read."""
+    """Every run of the log, as far back as it was read, the same for every window of a case."""
+    return _runs(case.at(case.scope.window))
+
+
+@once
+def _runs(case: Case) -> pd.DataFrame:
     return runs_of(case["cron_logs"], case.site.cron, case.scope.as_of)
 
 
@@ -98,9 +102,11 @@ def _idle(case: Case, jobs: list[Job], off: set[str]) -> pd.DataFrame:
     )
 
 
-def _in_doubt(cron: Cron, due: pd.Timestamp) -> bool:
-    """Whether a log whose times have no zone cannot tell a run of this moment from one an hour apart."""
-    return cron.time_zone is not None and comes_twice(due, ZoneInfo(cron.time_zone))
+def _in_doubt(cron: Cron, due: pd.Series) -> pd.Series:
+    """At which moments a log whose times have no zone cannot tell a run from one an hour apart."""
+    if cron.time_zone is None:
+        return pd.Series(False, index=due.index)
+    return due.map(partial(comes_twice, zone=ZoneInfo(cron.time_zone))).astype(bool)
 
 
 def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: set[str]) -> pd.DataFrame:
@@ -111,7 +117,7 @@ def _states(case: Case, cron: Cron, table: pd.DataFrame, off: set[str], logged: 
     idle = table["started_at"].isna()
     late = (table["started_at"] > table["expected_at"] + grace) | (table["seconds"] > limit)
     again = table["nth"] > 0
-    twice = table["expected_at"].map(partial(_in_doubt, cron)).astype(bool)
+    twice = _in_doubt(cron, table["expected_at"])
     states = {
         UNCLEAR: (twice & (idle | again)) | (~again & (table["outcome"] == UNCLEAR)),
         Slot.DUPLICATE: again,
@@ -147,6 +153,11 @@ def _source(case: Case) -> str:
     return "sentry" if case.site.cron and case.site.cron.in_sentry else "postgres"
 
 
+@once
+def _due_slots(case: Case) -> pd.DataFrame:
+    return _expected(slots(case))
+
+
 def _expected(table: pd.DataFrame) -> pd.DataFrame:
     return table[~table["state"].isin(IDLE)]
 
@@ -176,7 +187,7 @@ def runs_expected(case: Case) -> Measurement:
     """Slots of all jobs that are not disabled; the evidence names those of jobs that never logged."""
     if lost := unreadable(case):
         return lost
-    due = _expected(slots(case))
+    due = _due_slots(case)
     never = due[due["state"] == Slot.NEVER_LOGGED]
     names = ", ".join(never["job"].unique())
     text = f"{len(never)} of them of jobs that never logged a run ({names})" if len(never) else None
@@ -218,7 +229,7 @@ def _due(case: Case, silence_tells: bool = False) -> pd.DataFrame | Measurement:
     """Slots that were due, of jobs that log; else why there is nothing to count."""
     if lost := unreadable(case):
         return lost
-    due = _expected(slots(case))
+    due = _due_slots(case)
     if due.empty:
         return Measurement.missing(State.NOT_DUE, NOTHING_DUE, _source(case))
     heard = due[due["state"] != Slot.NEVER_LOGGED]
@@ -249,9 +260,21 @@ def table(case: Case) -> list[dict[str, Any]]:
     """Rows of `cron`, one a job of the site file; counts are None where its log cannot be read."""
     if case.site.cron is None:
         return []
-    found, runs = slots(case), None if unreadable(case) else runs_known(case)
-    listed = [_row(case, job, found[found["job"] == job.name], runs) for job in case.site.cron.expected]
+    found, last = by_job(slots(case)), None if unreadable(case) else _last_runs(case)
+    listed = [_row(case, job, found.get(job.name), last) for job in case.site.cron.expected]
     return [*listed, *map(_unlisted_row, _unlisted(case).items())]
+
+
+def by_job(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Rows of each job that has any, in the order of their first."""
+    return {str(job): mine for job, mine in rows.groupby("job", sort=False)}
+
+
+def _last_runs(case: Case) -> dict[Any, pd.Timestamp]:
+    """When the newest run of each job began, up to the end of the window."""
+    runs = runs_known(case)
+    begun = runs[runs["started_at"] < case.window.end].groupby("job")["started_at"].max()
+    return dict(begun.items())
 
 
 @once
@@ -291,18 +314,19 @@ def _besides(case: Case) -> str:
     return f"in the log and not in the site file: {', '.join(each)}"
 
 
-def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) -> dict[str, Any]:
+def _row(
+    case: Case, job: Job, mine: pd.DataFrame | None, last: Mapping[Any, pd.Timestamp] | None
+) -> dict[str, Any]:
     row: dict[str, Any] = {"job": job.name, "schedule": _schedule(timed(job))}
-    due = _expected(mine)
-    if runs is None:
+    if last is None or mine is None:
         planned = [slot for slot in slots_of(job, case.window) if slot < case.window.end]
         return {**row, "expected": len(planned), **dict.fromkeys(_COUNTED)}
+    due = _expected(mine)
     row["expected"] = len(due)
     if (due["state"] == Slot.NEVER_LOGGED).any():
         startless = _startless(case, job.name)
         why = f"{startless} rows without a start" if startless else "never logged"
         return {**row, **dict.fromkeys(_COUNTED), "last_error": why}
-    ran = runs[(runs["job"] == job.name) & (runs["started_at"] < case.window.end)]["started_at"]
     errors = mine[mine["state"].isin(BAD)].sort_values("started_at")["error"].dropna()
     states = due["state"].value_counts().to_dict()
     counted = {"ok": states.get("ok", 0), "failed": sum(states.get(state, 0) for state in BAD)}
@@ -310,7 +334,7 @@ def _row(case: Case, job: Job, mine: pd.DataFrame, runs: pd.DataFrame | None) ->
     row |= {key: count or None for key, count in counted.items()} if unclear else counted
     row |= {state: states.get(state, 0) for state in ("missed", "late", "running")}
     row["avg_seconds"] = due.loc[due["state"].isin(GOOD), "seconds"].mean()
-    row["last_run"] = ran.max() if len(ran) else None
+    row["last_run"] = last.get(job.name)
     row["last_error"] = str(errors.iloc[-1])[:300] if len(errors) else None
     if unclear:
         row["last_error"] = f"{unclear} runs ended in a word that is not understood"
@@ -396,12 +420,7 @@ def _drifted(
 
 def findings(case: Case) -> list[Finding]:
     """Jobs that failed or missed slots, and jobs that never logged a run."""
-    found = slots(case)
-    jobs = list(dict.fromkeys(found["job"]))
-    return [
-        *_unlisted_failures(case),
-        *_of_jobs(case, found, jobs),
-    ]
+    return [*_unlisted_failures(case), *_of_jobs(case, by_job(slots(case)))]
 
 
 def _unlisted_failures(case: Case) -> Iterator[Finding]:
@@ -439,23 +458,24 @@ def _failing_since(case: Case, failing: Mapping[str, pd.DataFrame]) -> datetime:
     return min([m for m in moments if not case.scope.precedes(m)] or moments)
 
 
-def _of_jobs(case: Case, found: pd.DataFrame, jobs: Iterable[str]) -> list[Finding]:
+def _of_jobs(case: Case, found: Mapping[str, pd.DataFrame]) -> list[Finding]:
     return [
         finding
-        for job in jobs
+        for job, mine in found.items()
         for finding in (
-            _trouble(case, job, found[found["job"] == job], states=BAD, word="failed"),
-            _trouble(case, job, found[found["job"] == job], states=(Slot.MISSED,), word="missed"),
-            _never(case, job, found[found["job"] == job]),
+            _trouble(case, job, mine, states=BAD, word="failed"),
+            _trouble(case, job, mine, states=(Slot.MISSED,), word="missed"),
+            _never(case, job, mine),
         )
         if finding
     ]
 
 
 def _trouble(case: Case, job: str, mine: pd.DataFrame, states: tuple[str, ...], word: str) -> Finding | None:
-    due, hit = _expected(mine), mine[mine["state"].isin(states)]
+    hit = mine[mine["state"].isin(states)]
     if hit.empty:
         return None
+    due = _expected(mine)
     first, last = hit["expected_at"].min().to_pydatetime(), hit["expected_at"].max().to_pydatetime()
     errors = hit["error"].dropna()
     why = f" ({str(errors.iloc[-1])[:200]})" if len(errors) else ""
@@ -507,7 +527,7 @@ def _before(case: Case, job: str, states: tuple[str, ...], first: datetime) -> d
     """
     if states != BAD:
         return _stopped(case, job, first)
-    early = _expected(slots(case.at(Window(case.window.start - EARLY, case.window.start))))
+    early = _due_slots(case.at(Window(case.window.start - EARLY, case.window.start)))
     mine = early[early["job"] == job].sort_values("expected_at")
     others = mine.loc[~mine["state"].isin(states), "expected_at"]
     run = mine[mine["expected_at"] > others.max()] if len(others) else mine

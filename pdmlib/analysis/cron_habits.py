@@ -27,12 +27,13 @@ def findings(case: Case) -> list[Finding]:
     runs, jobs = cron.runs_known(case), case.site.cron.expected
     runs = runs[runs["outcome"] == "completed"]
     table = matched(jobs, case.site.cron, runs, Window(case.window.start - cron.EARLY, case.window.end))
+    due, ran = cron.by_job(table), cron.by_job(runs)
     return [
         finding
         for job in jobs
         for told in (
-            _twice(case, job, table[table["job"] == job.name]),
-            _longer(case, job, runs[runs["job"] == job.name]),
+            _twice(case, job, due.get(job.name, table[:0])),
+            _longer(case, job, ran.get(job.name, runs[:0])),
         )
         for finding in told
     ]
@@ -40,6 +41,8 @@ def findings(case: Case) -> list[Finding]:
 
 def _twice(case: Case, job: Job, mine: pd.DataFrame) -> Iterator[Finding]:
     """A job that two schedulers start: each of its newest times had a second run, though the first ended well."""
+    if not mine["nth"].any():
+        return
     times = mine.groupby("expected_at")["nth"].max()
     places = pd.Series(range(len(times)), index=times.index)[times > 0]
     gaps = (places.diff() > SKIPPED + 1).cumsum()
@@ -70,6 +73,8 @@ def _longer(case: Case, job: Job, mine: pd.DataFrame) -> Iterator[Finding]:
     """A job of which each of the newest runs took many times as long as runs did before them."""
     mine = mine[mine["seconds"].notna() & (mine["started_at"] < case.window.end)].sort_values("started_at")
     seconds = mine["seconds"].reset_index(drop=True)
+    if len(seconds) < 2 * FEWEST:
+        return
     least = seconds[::-1].cummin()[::-1]  # of this run and all after it
     usual = seconds.expanding().median().shift(1)
     cut = (least >= (LONGER * usual).clip(lower=MATTERS_S)) & (seconds.index >= FEWEST)

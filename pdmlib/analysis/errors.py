@@ -206,6 +206,7 @@ def _titles(rows: pd.DataFrame) -> str | None:
     )
 
 
+@once
 def _in_window(case: Case) -> pd.DataFrame:
     table = classify(case)
     table = table.assign(title=table["title"].mask(table["title"].fillna("") == "", "issue " + table["issue"]))

@@ -13,7 +13,7 @@ from pdmlib import stats
 from pdmlib.errors import where
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Measurement, State, counted
-from pdmlib.frames.rows import Moments, microseconds, within
+from pdmlib.frames.rows import Moments, microseconds, rows_at, within
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
@@ -56,11 +56,14 @@ class Case:
         return self.collection[name]
 
     def within(self, name: str, column: str, window: Window | None = None) -> pd.DataFrame:
-        """Rows of a frame whose time column lies in the window."""
+        """Rows of a frame whose time column lies in the window; not to be changed."""
+        found: pd.DataFrame = self.at(window or self.window).kept(("within", name, column), _within(name, column))
+        return found
+
+    def _times_of(self, name: str, column: str) -> Moments:
         if (name, column) not in self._times:
             self._times[name, column] = microseconds(self[name][column])
-        inside = within(self._times[name, column], window or self.window)
-        return self[name].take(inside).reset_index(drop=True)
+        return self._times[name, column]
 
     @property
     def level(self) -> float:
@@ -185,6 +188,10 @@ class Case:
         gap = self.collection.gap(source, item)
         state, reason = gap or (State.NO_DATA, otherwise)
         return Measurement.missing(state, reason, source)
+
+
+def _within(name: str, column: str) -> Callable[[Case], pd.DataFrame]:
+    return lambda case: rows_at(case[name], within(case._times_of(name, column), case.window))
 
 
 def once(function: Callable[Concatenate[Case, P], T]) -> Callable[Concatenate[Case, P], T]:

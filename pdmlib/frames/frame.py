@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
@@ -81,7 +82,7 @@ def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
         return pd.to_datetime(column, utc=True).astype(DTYPES["time"])
     if dtype == "int":
         numbers = _finite(column).round()
-        return numbers.mask(numbers.abs() >= BEYOND_INT).astype("Int64")
+        return _without(numbers, np.abs(numbers.to_numpy()) >= BEYOND_INT).astype("Int64")
     if dtype == "float":
         return _finite(column)
     if dtype == "prose" or (dtype == "text" and not _is_plain(column, layout)):
@@ -94,7 +95,11 @@ def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
 def _finite(column: pd.Series) -> pd.Series:
     """Numbers; one that is infinite is none."""
     numbers = pd.to_numeric(column).astype("float64")
-    return numbers.mask(numbers.abs() == math.inf)
+    return _without(numbers, np.isinf(numbers.to_numpy()))
+
+
+def _without(numbers: pd.Series, wrong: npt.NDArray[np.bool_]) -> pd.Series:
+    return numbers.mask(wrong) if wrong.any() else numbers
 
 
 def _is_plain(column: pd.Series, layout: bool) -> bool:

@@ -33,6 +33,16 @@ def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
     return np.flatnonzero((moments >= first) & (moments < end))
 
 
+def rows_at(table: pd.DataFrame, places: npt.NDArray[np.intp]) -> pd.DataFrame:
+    """The rows at ascending places, numbered anew; those of one stretch are not copied."""
+    count = len(places)
+    together = count == 0 or int(places[-1]) - int(places[0]) == count - 1
+    first = int(places[0]) if count else 0
+    found = table.iloc[first : first + count] if together else table.take(places)
+    found.index = pd.RangeIndex(count)
+    return found
+
+
 def json_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows for `report.json`: times as ISO text in UTC, numbers plain, None for what is missing."""
     return [json_row(row) for row in table.to_dict("records")]

@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -97,12 +98,19 @@ class Change:
 
 def usable(case: Case, bucket: Window) -> bool:
     """Whether a bucket may serve as baseline: before the deployment, on no holiday, incident or event day."""
-    zone, scope = case.site.zone, case.scope
-    if bucket.end > scope.baseline.end or bucket.start < scope.baseline.start:
+    zone, span = case.site.zone, case.scope.baseline
+    if bucket.end > span.end or bucket.start < span.start:
         return False
-    dates = {bucket.start.astimezone(zone).date(), (bucket.end - timedelta(seconds=1)).astimezone(zone).date()}
-    events = {event.at.astimezone(zone).date() for event in case.site.events}
-    return not any(day in case.site.holidays or day in case.site.incident_days or day in events for day in dates)
+    edges = (bucket.start, bucket.end - timedelta(seconds=1))
+    return not any(_is_odd(case, edge.astimezone(zone).date()) for edge in edges)
+
+
+@once
+def _is_odd(case: Case, day: date) -> bool:
+    """Whether a day is a holiday, or one of an incident or an event."""
+    site = case.site
+    events = (event.at.astimezone(site.zone).date() for event in site.events)
+    return day in site.holidays or day in site.incident_days or day in events
 
 
 def _maintained(case: Case, window: Window) -> float:
@@ -128,8 +136,9 @@ def baseline(case: Case, history: Iterable[Bucket], judged: Window) -> Baseline:
         (known, FEW_BUCKETS, ", as there are no more"),
     )
     for kind in KINDS[:3] if judged.seconds < SHORT_S else KINDS[1:3]:
+        wanted = _key(kind, judged, zone)
         for candidates, enough, note in tries if kind != "days" else tries[:2]:
-            same = [(w, v) for w, v in candidates if _key(kind, w, zone) == _key(kind, judged, zone)]
+            same = [(w, v) for w, v in candidates if _key(kind, w, zone) == wanted]
             if len(same) >= enough:
                 near = [c for c in candidates if kind == "days" or _weekend(c[0], zone) == _weekend(judged, zone)]
                 groups, alike = _groups(kind, candidates, zone), _groups(kind, near, zone)
@@ -447,12 +456,22 @@ def _groups(kind: Kind, buckets: Iterable[Bucket], zone: ZoneInfo) -> list[list[
 
 
 def _weekend(window: Window, zone: ZoneInfo) -> bool:
-    return window.start.astimezone(zone).weekday() >= SATURDAY
+    return _clock(window.start, zone)[0] >= SATURDAY
 
 
 def _key(kind: Kind, window: Window, zone: ZoneInfo) -> object:
-    start = window.start.astimezone(zone)
-    return {"weekday_hour": (start.weekday(), start.hour), "weekday": start.weekday()}.get(kind)
+    """What makes buckets alike by the rung."""
+    if kind == "days":
+        return None
+    clock = _clock(window.start, zone)
+    return clock if kind == "weekday_hour" else clock[0]
+
+
+@lru_cache(maxsize=4096)
+def _clock(moment: datetime, zone: ZoneInfo) -> tuple[int, int]:
+    """The weekday and the hour of a moment by the clock of a zone."""
+    local = moment.astimezone(zone)
+    return local.weekday(), local.hour
 
 
 def _used(kind: Kind, count: int, judged: Window, zone: ZoneInfo) -> str:

@@ -119,14 +119,16 @@ def lead_of(pieces: Sequence[tuple[object, Window, float]], end: datetime) -> fl
     Args:
         pieces: each with what makes it like others, such as its weekday.
     """
-    now = usual = 0.0
+    now, usual, late = 0.0, 0.0, end - timedelta(days=LEAD_DAYS)
     for kind, window, value in pieces:
+        if window.end <= late:
+            continue
         like = [
             (weight((window.start - w.start) / WEEK), v)
             for k, w, v in pieces
             if k == kind and w.end <= window.start
         ]
-        if window.end > end - timedelta(days=LEAD_DAYS) and like:
+        if like:
             usual += sum(part * v for part, v in like) / sum(part for part, _ in like)
             now += value
     return math.log(now / usual) if now > 0 and usual > 0 else 0.0

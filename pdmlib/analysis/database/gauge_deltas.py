@@ -58,10 +58,8 @@ class Between:
 
     def objects(self, metric: str) -> pd.DataFrame:
         """A metric of each object at both looks: object, `value` and `value_before`, `detail` likewise."""
-        table = _by_metric(self.case).get(metric, self.case["database_gauges"][:0])
-        columns = ["object", "value", "detail"]
-        now, before = (table.loc[table["at"] == at, columns] for at in (self.found.after, self.found.before))
-        return now.merge(before, on="object", how="outer", suffixes=("", "_before"), indicator="there")
+        none, found = _objects(self.case.at(self.case.scope.window), self.found)
+        return found.get(metric, none)
 
     def step(self, metric: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> float | None:
         """What a counter grew by between two looks; None when one lacks it or it fell."""
@@ -70,7 +68,11 @@ class Between:
 
 
 @once
-def _by_metric(case: Case) -> dict[str, pd.DataFrame]:
-    """The gauges of single objects."""
-    table = case["database_gauges"]
-    return {str(metric): rows for metric, rows in table[table["object"].notna()].groupby("metric")}
+def _objects(case: Case, found: Looks) -> tuple[pd.DataFrame, dict[str, pd.DataFrame]]:
+    """The gauges of single objects at both looks, by metric, after what there is of any other metric."""
+    table, columns = case["database_gauges"], ["metric", "object", "value", "detail"]
+    table = table[table["object"].notna()]
+    now, before = (table.loc[table["at"] == at, columns] for at in (found.after, found.before))
+    both = now.merge(before, on=columns[:2], how="outer", suffixes=("", "_before"), indicator="there")
+    groups = both.drop(columns="metric").groupby(both["metric"])
+    return both.iloc[:0, 1:], {str(name): rows.reset_index(drop=True) for name, rows in groups}

@@ -10,9 +10,11 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import microsecond, microseconds, rows_at
 from pdmlib.phases.window import Window
 
 LONGEST = timedelta(hours=2)  # a sample says nothing of what comes later than that
@@ -62,13 +64,23 @@ def _samples(case: Case, metric: str) -> pd.DataFrame:
 
     A look at the database that belongs to the report's moment was taken a little after it.
     """
-    host, gauges = case["host_metrics"], case["database_gauges"]
-    table = host[(host["metric"] == metric) & host["value"].notna()].assign(source="supabase")
-    if table.empty:
-        table = gauges[(gauges["metric"] == metric) & gauges["object"].isna() & gauges["value"].notna()]
+    host, gauges = _by_metric(case)
+    if metric in host:
+        table = host[metric].assign(source="supabase")
+    else:
+        table = gauges.get(metric, case["database_gauges"][:0])
         table = table.assign(source="postgres", at=table["at"].where(~_of_now(case, table["at"]), _moment(case)))
     table = table[table["value"].abs() < math.inf]
     return table[["at", "value", "source"]].sort_values("at", ignore_index=True)
+
+
+@once
+def _by_metric(case: Case) -> tuple[dict[str, pd.DataFrame], dict[str, pd.DataFrame]]:
+    """The values of the platform, and those of the whole database, by metric."""
+    host, gauges = case["host_metrics"], case["database_gauges"]
+    known = host[host["value"].notna()], gauges[gauges["object"].isna() & gauges["value"].notna()]
+    platform, own = ({str(name): rows for name, rows in table.groupby("metric", sort=False)} for table in known)
+    return platform, own
 
 
 def _of_now(case: Case, moments: pd.Series) -> pd.Series:
@@ -143,12 +155,15 @@ def increments(case: Case, metric: str) -> Stretches:
 
 def _differences(case: Case, table: pd.DataFrame, fell: pd.Series) -> Stretches:
     lost = fell.reindex(table.index)
+    if not lost.any():
+        return _clipped(case, table)
     return _clipped(case, table[~lost], len(_clipped(case, table[lost]).table))
 
 
 def _clipped(case: Case, table: pd.DataFrame, restarts: int = 0) -> Stretches:
-    window = case.window
-    inside = table["end"].clip(upper=window.end) - table["start"].clip(lower=window.start)
-    table = table.assign(seconds=inside.dt.total_seconds())
-    table = table.loc[table["seconds"] > 0, ["start", "end", "value", "seconds"]]
-    return Stretches(table.reset_index(drop=True), window, restarts)
+    window, starts, ends = case.window, microseconds(table["start"]), microseconds(table["end"])
+    known = table["start"].notna().to_numpy() & table["end"].notna().to_numpy()
+    first, last = np.maximum(starts, microsecond(window.start)), np.minimum(ends, microsecond(window.end))
+    places = np.flatnonzero(known & (last > first))
+    inside = rows_at(table[["start", "end", "value"]], places)
+    return Stretches(inside.assign(seconds=(last - first)[places] / 1e6), window, restarts)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.statement_text import WITHHELD, normalised
 
 ROUNDING = 1e-6  # ms: sums of floating point differ by so much between two looks and did not fall
@@ -63,13 +63,18 @@ def _m2(both: pd.DataFrame, n1: pd.Series, window: Mapping[str, pd.Series]) -> p
     return all_of_it - old - between.fillna(0)
 
 
+@once
+def _texts(case: Case) -> pd.Series:
+    """The newest text of each id."""
+    return case["statements"].dropna(subset=["query"]).sort_values("at").groupby("queryid")["query"].last()
+
+
 def grouped(case: Case, table: pd.DataFrame, apart: frozenset[str] = frozenset()) -> pd.DataFrame:
     """Entries of one role and one normalised text as one statement: IN lists and new ids after a migration.
 
     Of a text that several ids of `apart` share, each of these is a statement of its own.
     """
-    texts = case["statements"].dropna(subset=["query"]).sort_values("at").groupby("queryid")["query"].last()
-    query = table["queryid"].map(texts)
+    query = table["queryid"].map(_texts(case.at(case.scope.window)))
     # Withheld texts are all alike, their statements are not.
     forms = {text: normalised(text) for text in query.dropna().unique() if text != WITHHELD}
     text = query.map(forms).fillna("statement " + table["queryid"])
@@ -81,16 +86,20 @@ def grouped(case: Case, table: pd.DataFrame, apart: frozenset[str] = frozenset()
     table = table.assign(query=query.fillna(text), text=text, square=(mean**2 * table["calls"]).fillna(0.0))
     table = table.assign(ids=table["queryid"].where(table["calls"] > 0), m2=table["m2"].fillna(0.0))
     table = table.assign(calls_again=table["calls"].where(table["again"], 0.0))
-    sums = table.groupby(group, sort=True).agg(
-        **{c: (c, "sum") for c in COUNTERS},
-        m2=("m2", "sum"),
-        square=("square", "sum"),
-        again=("calls_again", "sum"),
-        known=("known", "any"),
-        ids=("ids", lambda ids: frozenset(ids.dropna())),
-    )
+    groups = table.groupby(group, sort=True)
+    sums = groups[[*COUNTERS, "m2", "square", "calls_again"]].sum().rename(columns={"calls_again": "again"})
+    sums = sums.assign(known=groups["known"].any(), ids=_sets(table["ids"], groups.ngroup(), len(sums)))
     heaviest = table.sort_values("total_ms").groupby(group)[["query", "queryid"]].last()
     found = sums.join(heaviest).reset_index()
     mean = found["total_ms"] / found["calls"].where(found["calls"] > 0)
     m2 = found["m2"] + (found["square"] - mean**2 * found["calls"]).clip(lower=0).fillna(0.0)
     return found.assign(mean_ms=mean, m2=m2, again=found["again"] > FEW * found["calls"])
+
+
+def _sets(ids: pd.Series, places: pd.Series, count: int) -> list[frozenset[str]]:
+    """The ids of each of so many groups, given to which one each belongs."""
+    sets: list[set[str]] = [set() for _ in range(count)]
+    for one, place in zip(ids, places, strict=True):
+        if not pd.isna(one):
+            sets[place].add(one)
+    return [frozenset(one) for one in sets]

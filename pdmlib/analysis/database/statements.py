@@ -167,7 +167,7 @@ def executed(case: Case, start: pd.Timestamp | None, end: pd.Timestamp | None) -
     """Calls of all statements between two looks and the ms that they took; None where an entry was lost."""
     if start is None or end is None:
         return None
-    table = spent(_look(case, start), _look(case, end))
+    table = _spent(case.at(case.scope.window), start, end)
     table = table[table["toplevel"]]
     return None if table["again"].any() else (float(table["calls"].sum()), float(table["total_ms"].sum()))
 
@@ -231,11 +231,17 @@ def _shares(table: pd.DataFrame) -> pd.DataFrame:
 
 
 @once
+def _spent(case: Case, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    """What each entry did between two looks."""
+    return spent(_look(case, start), _look(case, end))
+
+
+@once
 def judged(case: Case, found: Looks) -> pd.DataFrame:
     """Every statement of both windows with its verdict."""
     assert found.before is not None
-    s1, s2 = _look(case, found.before), _look(case, found.after)
-    window = spent(s1, s2)
+    s1 = _look(case, found.before)
+    window = _spent(case.at(case.scope.window), found.before, found.after)
     apart = _apart(window, s1)
     after = _shares(grouped(case, window, apart))
     before = _before(case, found, s1=s1, apart=apart)
@@ -279,7 +285,7 @@ def _before(case: Case, found: Looks, s1: pd.DataFrame, apart: frozenset[str]) -
     lifetime = grouped(case, spent(None, s1), apart).assign(seconds_before=seconds)
     if found.first is None:
         return lifetime
-    recent = grouped(case, spent(_look(case, found.first), s1), apart)
+    recent = grouped(case, _spent(case.at(case.scope.window), found.first, found.before), apart)
     recent = recent.assign(seconds_before=(found.before - found.first).total_seconds())
     enough = recent[recent["calls"] >= FEWEST]
     rest = lifetime.merge(enough[KEYS], on=KEYS, how="left", indicator="there")

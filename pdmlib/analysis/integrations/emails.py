@@ -108,6 +108,7 @@ def _share(case: Case, event: str, trial: str) -> Share | None:
 def _losing_since(event: str, trial: str) -> Callable[[Case], Began | None]:
     """Since when as many emails go wrong as they do now: by the day before the deployment, then by the hour."""
 
+    @once
     def found(case: Case) -> Began | None:
         rows, scope = ending(case["email_counts"]), case.scope
         parts = ((scope.before, DAY_S), (Window(scope.before.end, scope.present.end), HOUR_S))
@@ -118,7 +119,7 @@ def _losing_since(event: str, trial: str) -> Callable[[Case], Began | None]:
         # An event may be of an email that was sent an hour before: then it is told with more than were sent.
         return since.of_counts(case, counts.assign(events=counts[["events", "trials"]].min(axis=1)))
 
-    return once(found)
+    return lambda case: found(case.at(case.scope.window))
 
 
 def _kinds(case: Case) -> str:

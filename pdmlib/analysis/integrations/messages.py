@@ -74,13 +74,14 @@ def _outbound(rows: pd.DataFrame) -> pd.DataFrame:
 def _losing_since(fault: str) -> Callable[[Case], Began | None]:
     """Since when messages are lost by one side's fault as often as they are now."""
 
+    @once
     def found(case: Case) -> Began | None:
         rows = _outbound(case["messages"])
         ended = rows[rows["status"].isin((*LOST, *DONE))]
         wrong = ended["status"].isin(LOST) & (ended["fault"] == fault)
         return since.of_events(case, ended["created_at"], wrong)
 
-    return once(found)
+    return lambda case: found(case.at(case.scope.window))
 
 
 @once

@@ -6,7 +6,7 @@ They are Stripe, Twilio, Resend, Supabase and Sentry, and whatever else the appl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -139,8 +139,7 @@ def _heard(case: Case, name: str) -> bool:
         return False
     if name in stopped.unused(case):
         return len(_checks(case, name)) > 0
-    states = case["vendor_states"]
-    said = states[(states["vendor"] == name) & (states["kind"] != "key")]
+    said = [row for row in _states(case, name) if row["kind"] != "key"]
     frame, column = _SIGNS_OF_LIFE[name]
     return (_is_now(case) and len(said) > 0) or len(case.within(frame, column)) > 0 or len(_checks(case, name)) > 0
 
@@ -185,11 +184,23 @@ def _broken_states(case: Case, name: str, kinds: tuple[str, ...] = BROKEN_KINDS)
     """States that the vendor reports now; they say nothing of a window that ended earlier."""
     if not _is_now(case):
         return
-    states = case["vendor_states"]
-    bad = states[(states["vendor"] == name) & states["kind"].isin(kinds) & (states["ok"] == False)]  # noqa: E712
-    for row in bad.to_dict("records"):
-        what, more, status = *_named(row), row["status"]
-        yield Cause(f"{what} {_is(status)}{more}", f"{what} is no longer {status}")
+    for row in _states(case, name):
+        if row["kind"] in kinds and not pd.isna(row["ok"]) and not row["ok"]:
+            what, more, status = *_named(row), row["status"]
+            yield Cause(f"{what} {_is(status)}{more}", f"{what} is no longer {status}")
+
+
+def _states(case: Case, name: str) -> Sequence[Mapping[Any, Any]]:
+    """The states that a vendor reports, which are the same for every window."""
+    return _all_states(case.at(case.scope.window)).get(name, ())
+
+
+@once
+def _all_states(case: Case) -> Mapping[str, Sequence[Mapping[Any, Any]]]:
+    states: dict[str, list[Mapping[Any, Any]]] = {}
+    for row in case["vendor_states"].to_dict("records"):
+        states.setdefault(row["vendor"], []).append(row)
+    return states
 
 
 def _dropped_errors(case: Case, name: str) -> Iterator[Cause]:
@@ -201,9 +212,8 @@ def _dropped_errors(case: Case, name: str) -> Iterator[Cause]:
 
 def _untold_states(case: Case, name: str) -> Iterator[str]:
     """States by which the vendor says that it does not know itself."""
-    states = case["vendor_states"]
-    mine = states[(states["vendor"] == name) & (states["kind"] == "service") & states["ok"].isna()]
-    yield from (f"service {item} is {said}" for item, said in zip(mine["item"], mine["status"], strict=True))
+    untold = (row for row in _states(case, name) if row["kind"] == "service" and pd.isna(row["ok"]))
+    yield from (f"service {row['item']} is {row['status']}" for row in untold)
 
 
 def _is(status: object) -> str:
@@ -226,6 +236,8 @@ def _named(row: Mapping[Any, Any]) -> tuple[str, str]:
 def _failing_checks(case: Case, name: str) -> Iterator[Cause]:
     """Checks by the application: an issue when the newest failed, or surely more than one in twenty did."""
     checks = _checks(case, name)
+    if checks.empty:
+        return
     bad = checks[checks["success"] == False]  # noqa: E712
     enough = stats.trials_to_doubt(len(bad), len(checks), 0.05, case.level)
     known = checks["success"].dropna()
@@ -249,6 +261,8 @@ def _checks(case: Case, name: str) -> pd.DataFrame:
 
 
 def _of(checks: pd.DataFrame, name: str) -> pd.DataFrame:
+    if checks.empty:
+        return checks
     mine = checks["integration"].map(word).isin([name, *_OTHER_NAMES.get(name, ())])
     return checks[mine].sort_values("at")
 
@@ -256,6 +270,8 @@ def _of(checks: pd.DataFrame, name: str) -> pd.DataFrame:
 def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
     """The component of that name in a health endpoint, when its newest word is one that says it is not well."""
     names = [name, *_OTHER_NAMES.get(name, ())]
+    if _components(case.at(case.scope.window)).isdisjoint(names):
+        return
     found = case.within("health_checks", "checked_at").sort_values("checked_at")
     found = found[found["component"].isin(names)].groupby("component").tail(1)
     for row in found[found["status"].isin(UNWELL)].to_dict("records"):
@@ -264,9 +280,17 @@ def _unwell_component(case: Case, name: str) -> Iterator[Cause]:
         yield Cause(f"{says} {row['status']}{detail}", f"{says} up")
 
 
+@once
+def _components(case: Case) -> frozenset[str]:
+    """The components that a health endpoint ever told of."""
+    return frozenset(case["health_checks"]["component"].dropna().unique())
+
+
 def _failed_probes(case: Case, name: str) -> Iterator[Cause]:
     """What a probe of the deployment, such as a test payment, found to fail."""
     rows = case.within("deployment_probes", "at")
+    if rows.empty:
+        return
     for row in rows[(rows["vendor"] == name) & (rows["state"] == Proof.FAILED)].to_dict("records"):
         yield Cause(f"the test {row['what']} failed ({row['evidence']})", f"a test {row['what']} works")
 
@@ -285,14 +309,13 @@ def recorded(case: Case) -> str:
 def _told(case: Case, name: str) -> Iterator[str]:
     """What a vendor that is well tells of itself: errors that it recorded, and its states of now."""
     rows = case.within("vendor_errors", "at")
-    rows = rows[rows["vendor"] == name]
+    rows = rows[rows["vendor"] == name] if len(rows) else rows
     for kind, place in rows[["kind", "place"]].drop_duplicates().head(SHOWN).itertuples(index=False):
         mine = rows[(rows["kind"] == kind) & (rows["place"].fillna("") == ("" if pd.isna(place) else place))]
         yield f"recorded errors of a {kind}{'' if pd.isna(place) else f' ({place})'}: {messages.alerts(mine)}"
     if _is_now(case):
-        states = case["vendor_states"]
-        states = states[(states["vendor"] == name) & states["kind"].isin(TOLD_KINDS)]
-        named = ((*_named(row), row["status"]) for row in states.head(SHOWN).to_dict("records"))
+        states = [row for row in _states(case, name) if row["kind"] in TOLD_KINDS]
+        named = ((*_named(row), row["status"]) for row in states[:SHOWN])
         yield from (f"{what} {_is(status)}{more}" for what, more, status in named)
         yield from [f"and {counted(len(states) - SHOWN, 'more state')}"] if len(states) > SHOWN else []
 

@@ -7,7 +7,7 @@ window. What is usual is the same stretch of each of the weeks before.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
@@ -16,7 +16,7 @@ from pdmlib.analysis.compare.baseline import Baseline, baseline, change
 from pdmlib.analysis.compare.change import beside, counted, practical_pct, rate_before
 from pdmlib.analysis.compare.weeks import Weeks
 from pdmlib.analysis.metric import Metric
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Limit, Measurement, State, Status, Trend
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.scope import BASELINE
@@ -119,14 +119,21 @@ def _row(
     case: Case, window: Window | None, column: str, source: str | None = None
 ) -> tuple[str, pd.Series | None]:
     """The best source's row of exactly a window that has the column; of one source where one is named."""
-    table = case["activity"]
-    if window is not None:
-        table = table[(table["start"] == window.start) & (table["end"] == window.end) & table[column].notna()]
-        for name in (source,) if source else (*PREFERENCE, *sorted({*table["source"]} - {*PREFERENCE})):
-            rows = table[table["source"] == name]
-            if len(rows):
-                return str(name), rows.iloc[0]
+    rows = _by_span(case.at(case.scope.window)).get((window.start, window.end)) if window else None
+    if rows is not None:
+        rows = rows[rows[column].notna()]
+        found = {str(name): place for place, name in reversed(list(enumerate(rows["source"])))}
+        for name in (source,) if source else (*PREFERENCE, *sorted({*found} - {*PREFERENCE})):
+            if name in found:
+                return name, rows.iloc[found[name]]
     return source or "", None
+
+
+@once
+def _by_span(case: Case) -> dict[tuple[datetime, datetime], pd.DataFrame]:
+    """Rows by the stretch of time that they tell of."""
+    groups = case["activity"].groupby(["start", "end"], sort=False)
+    return {(start.to_pydatetime(), end.to_pydatetime()): rows for (start, end), rows in groups}
 
 
 def _usual(case: Case) -> Window | None:

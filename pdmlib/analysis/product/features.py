@@ -104,6 +104,11 @@ def _whole(value: float) -> float | int:
 
 def use_of(case: Case, feature: Feature) -> Use | None:
     """How a feature is used in the case's window; None when its source was not seen or not understood."""
+    use: Use | None = case.kept(("use", feature.name), lambda one: _use_of(one, feature))
+    return use
+
+
+def _use_of(case: Case, feature: Feature) -> Use | None:
     found = amounts(case, feature.name)
     if found is None or (found.blank(case.window) and not found.within(case.window)):
         return None

@@ -13,6 +13,7 @@ import numpy as np
 from pdmlib import stats
 from pdmlib.analysis.compare.baseline import PRACTICAL_PCT, Baseline, Change, baseline, change, together, usable
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.rows import microsecond
 from pdmlib.phases.window import Day, Window, days_between
 from pdmlib.site.tables import Feature
 
@@ -44,10 +45,18 @@ class Amounts:
         """Whether a window is known to hold nothing."""
         return self.within(window) == 0 and not self.blank(window)
 
+    def of_each(self, edges: np.ndarray) -> list[float]:
+        """The amount in each of some windows, given where these start and end as `_edges` does."""
+        first, last = np.searchsorted(self.moments, edges).T
+        return list((self.sums[last] - self.sums[first]).tolist())
+
     def _of(self, sums: np.ndarray, window: Window) -> float:
-        edges = [round(m.timestamp() * 1e6) for m in (window.start, window.end)]
-        first, last = np.searchsorted(self.moments, edges)
+        first, last = np.searchsorted(self.moments, _edges(window))
         return float(sums[last] - sums[first])
+
+
+def _edges(window: Window) -> list[int]:
+    return [microsecond(window.start), microsecond(window.end)]
 
 
 @dataclass(frozen=True)
@@ -84,13 +93,15 @@ def expected(case: Case, found: Amounts, part: Window) -> Baseline:
     zone = case.site.zone
     start, end = part.start.astimezone(zone), part.end.astimezone(zone)
     until = None if end.time() == time.min else end.time()
-    history = _same_hours(zone, case.scope.baseline, start.time(), until)
-    return baseline(case, [(window, found.within(window)) for window in history], part)
+    history, edges = _same_hours(zone, case.scope.baseline, start.time(), until)
+    return baseline(case, list(zip(history, found.of_each(edges), strict=True)), part)
 
 
 @lru_cache(maxsize=64)
-def _same_hours(zone: ZoneInfo, span: Window, start: time, end: time | None) -> tuple[Window, ...]:
-    """The hours from start to end (None: midnight) on every local day of a span."""
+def _same_hours(
+    zone: ZoneInfo, span: Window, start: time, end: time | None
+) -> tuple[tuple[Window, ...], np.ndarray]:
+    """The hours from start to end (None: midnight) on every local day of a span, and the edges of each."""
     days = days_between(span.start.astimezone(zone).date(), span.end.astimezone(zone).date(), zone)
     found = []
     for day in days:
@@ -98,11 +109,16 @@ def _same_hours(zone: ZoneInfo, span: Window, start: time, end: time | None) -> 
         last = datetime.combine(day.date, end, zone).timestamp() if end else day.window.end.timestamp()
         if last > first:
             found.append(Window(*(datetime.fromtimestamp(m, day.window.start.tzinfo) for m in (first, last))))
-    return tuple(found)
+    return tuple(found), np.array([_edges(window) for window in found]).reshape(-1, 2)
 
 
 def change_of(case: Case, feature: Feature, found: Amounts) -> Change:
     """The amount of the window against the same weekdays and hours before the deployment."""
+    changed: Change = case.kept(("change", feature.name), lambda one: _change_of(one, feature, found))
+    return changed
+
+
+def _change_of(case: Case, feature: Feature, found: Amounts) -> Change:
     parts = [part for day in local_days(case) if (part := day.window.clip(case.window)).seconds > 0]
     base = together([expected(case, found, part) for part in parts], now=map(found.within, parts))
     practical = case.site.practical_pct.get(f"feature_{feature.name}", PRACTICAL_PCT)

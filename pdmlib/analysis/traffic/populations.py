@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from pdmlib.analysis.traffic.silence import Floats, silent_s
-from pdmlib.analysis.traffic.tiling import Buckets, tile
+from pdmlib.analysis.traffic.tiling import Buckets, tile_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds
 from pdmlib.phases.window import Window
 
+REFUSED = (400, 499)  # HTTP statuses from and to which the client is at fault (RFC 9110, section 15.5)
 SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
 # Best first: what counts each request itself, and what only samples them. Any other source comes between.
 COUNTED, SAMPLED = ("requests", "vercel"), ("sentry",)
@@ -70,9 +72,14 @@ def timing(case: Case) -> tuple[str, ...]:
 
 
 def _others(case: Case, named: set[str]) -> list[str]:
+    return sorted(_sources(case.at(case.scope.window)) - named)
+
+
+@once
+def _sources(case: Case) -> frozenset[str]:
+    """All that count requests or time them, whenever that was."""
     told = pd.concat([case["request_counts"]["source"], case["latencies"]["source"]])
-    seen = set(told.dropna().unique())
-    return sorted(seen - named)
+    return frozenset(told.dropna().unique())
 
 
 def populations(case: Case) -> Iterator[Population]:
@@ -89,7 +96,7 @@ def population(case: Case, source: str) -> Population | None:
 
     Last comes a sample of known rate, scaled up, that nothing was counted beside.
     """
-    if source in SAMPLED and not _traced(case, source):
+    if source in SAMPLED and not _traced(case.at(case.scope.window), source):
         return None
     exact = spanned(case, source)
     if exact is not None and not pd.isna(exact["requests"]):
@@ -129,14 +136,24 @@ def requests_of(case: Case, source: str) -> float | None:
 @once
 def _tables(case: Case, source: str) -> tuple[Buckets, ...]:
     """What a source counts: by status first, then by stretches of all routes."""
-    return tuple(
-        Buckets.of(table) for table in (_counts(case, source), _all_stretches(case, source)) if len(table)
-    )
+    both = _count_buckets(case, source), _stretch_buckets(case, source)
+    return tuple(buckets for buckets in both if len(buckets.starts))
+
+
+@once
+def _count_buckets(case: Case, source: str) -> Buckets:
+    return Buckets.of(_counts(case, source))
+
+
+@once
+def _stretch_buckets(case: Case, source: str) -> Buckets:
+    return Buckets.of(_all_stretches(case, source))
 
 
 def _stretches(case: Case, source: str) -> pd.DataFrame:
     """Rows of `latencies` of all routes that tile the case's window."""
-    return tile(_all_stretches(case.at(case.scope.window), source), case.window)
+    whole = case.at(case.scope.window)
+    return tile_of(_all_stretches(whole, source), _stretch_buckets(whole, source), case.window)
 
 
 @once
@@ -220,15 +237,15 @@ def _sum(column: pd.Series) -> float | None:
 def spanned(case: Case, source: str) -> pd.Series | None:
     """The row of `latencies` of exactly the case's window, all routes; None when there is none."""
     whole = case.at(case.scope.window)
-    place = _places(whole, source).get(case.window)
+    place = _places(whole, source).get((case.window.start, case.window.end))
     return None if place is None else _unrouted(whole, source).iloc[place]
 
 
 @once
-def _places(case: Case, source: str) -> dict[Window, int]:
+def _places(case: Case, source: str) -> dict[tuple[datetime, datetime], int]:
     rows = _unrouted(case, source)
     spans = zip(rows["start"].dt.to_pydatetime(), rows["end"].dt.to_pydatetime(), strict=True)
-    return {Window(start, end): place for place, (start, end) in reversed(list(enumerate(spans)))}
+    return {span: place for place, span in reversed(list(enumerate(spans)))}
 
 
 @once
@@ -238,9 +255,11 @@ def _unrouted(case: Case, source: str) -> pd.DataFrame:
     return table[(table["source"] == source) & table["route"].isna()]
 
 
+@once
 def tiled(case: Case, source: str) -> pd.DataFrame:
     """Rows of `request_counts` that tile the case's window without overlap, with `end_at` and `failures`."""
-    return tile(_counts(case.at(case.scope.window), source), case.window)
+    whole = case.at(case.scope.window)
+    return tile_of(_counts(whole, source), _count_buckets(whole, source), case.window)
 
 
 @once
@@ -278,14 +297,14 @@ def failures(table: pd.DataFrame) -> pd.Series:
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:
     """Requests by status; those whose status was not understood fail as often as the others, if they are few."""
-    rates, requests = buckets["sample_rate"], float(buckets["requests"].sum())
-    sampled = None if rates.isna().any() else round(float((buckets["requests"] * rates).sum()))
-    known = buckets[buckets["status"].notna()]
-    share = float(known["requests"].sum()) / requests if requests else float(len(known) > 0)
-    failed, refused = (
-        known["failures"].sum(),
-        known["requests"].where(known["status"].between(400, 499), 0.0).sum(),
-    )
+    rates, counts = buckets["sample_rate"].to_numpy(), buckets["requests"].to_numpy()
+    requests = float(counts.sum())
+    sampled = None if np.isnan(rates).any() else round(float((counts * rates).sum()))
+    status = buckets["status"].to_numpy("float64", na_value=np.nan)
+    known = ~np.isnan(status)
+    share = float(counts[known].sum()) / requests if requests else float(known.any())
+    failed = buckets["failures"].to_numpy()[known].sum()
+    refused = np.where((status >= REFUSED[0]) & (status <= REFUSED[1]), counts, 0.0)[known].sum()
     told = (None, None) if share < KNOWN_SHARE else (float(failed / share), float(refused / share))
     return Population(
         source, requests, told[0], sampled=sampled, covered_s=_covered_s(*_spans(buckets)), refused=told[1]

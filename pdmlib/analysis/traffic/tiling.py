@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.frames.rows import Moments, microsecond, microseconds, within
+from pdmlib.frames.rows import Moments, microsecond, microseconds, rows_at, within
 from pdmlib.phases.window import Window
 
 
@@ -68,8 +68,12 @@ def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
 
     The length that counts most of the window comes first, finer ones at its edges.
     """
-    places = _places(microseconds(table["at"]), microseconds(table["end_at"]), window)
-    return table.take(places).reset_index(drop=True)
+    return rows_at(table, _places(microseconds(table["at"]), microseconds(table["end_at"]), window))
+
+
+def tile_of(table: pd.DataFrame, buckets: Buckets, window: Window) -> pd.DataFrame:
+    """As `tile`, of a table whose buckets are known as plain arrays."""
+    return rows_at(table, _places(buckets.starts, buckets.ends, window))
 
 
 def _edges(whole: Buckets, first: int, last: int) -> list[tuple[int, int]]:
