@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from heapq import merge
-from itertools import groupby, islice, product, zip_longest
+from itertools import groupby, islice, zip_longest
 from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -17,8 +17,7 @@ from pdmlib.site.tables import Job
 
 PERIODS = 2  # "never" needs a look back over at least so many periods of a schedule
 ALIKE = 500  # slots compared: a year of daily ones; of those every minute a working day, to the minute
-DAY, HALF_A_YEAR = timedelta(days=1), timedelta(days=182)
-MOST_YEARS = 50  # without any slot, after which a schedule has none, as the expansion of other zones has it
+HALF_A_YEAR = timedelta(days=182)
 
 Timed = tuple[str, str]
 """A schedule and the time zone that it is in."""
@@ -40,27 +39,11 @@ def expand(schedule: str, zone: str, window: Window) -> tuple[datetime, ...]:
 
 
 def _following(schedule: str, zone: str, start: datetime) -> Iterator[datetime]:
-    if zone == "UTC":
-        yield from _in_utc(schedule, start)
-        return
     # Started within a repeated hour, the expansion would not know that the job has run already.
     for moment in CronSim(schedule, (start - timedelta(hours=3)).astimezone(ZoneInfo(zone))):
         due = moment.astimezone(UTC)
         if due >= start:
             yield due
-
-
-def _in_utc(schedule: str, start: datetime) -> Iterator[datetime]:
-    """The moments of a schedule where no clock changes: all days that it means have the same times."""
-    means = CronSim(schedule, start)
-    parts = product(sorted(means.hours), sorted(means.minutes), sorted(means.seconds))
-    times = [timedelta(hours=hour, minutes=minute, seconds=second) for hour, minute, second in parts]
-    day, last = start.astimezone(UTC).date(), start.year
-    while day.year <= last + MOST_YEARS:
-        if day.month in means.months and means.match_day(day):
-            last, midnight = day.year, datetime(day.year, day.month, day.day, tzinfo=UTC)
-            yield from (due for of_day in times if (due := midnight + of_day) >= start)
-        day += DAY
 
 
 def slots_of(job: Job, window: Window) -> tuple[datetime, ...]:
