@@ -14,7 +14,7 @@ from pandas.api.extensions import ExtensionArray
 
 from pdmlib.errors import FrameError
 from pdmlib.frames.schemas import SCHEMAS, Schema
-from pdmlib.site.masking import masked, named
+from pdmlib.site.masking import masked, named, printable
 
 DTYPES = {
     "time": "datetime64[us, UTC]",
@@ -111,7 +111,7 @@ def _is_plain(column: pd.Series, layout: bool) -> bool:
 
 def _laid_out(text: str) -> str:
     """A query or a plan with its lines."""
-    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _name(text: str) -> str:
