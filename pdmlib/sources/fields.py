@@ -29,6 +29,7 @@ LONGEST_MS = 7 * 86_400_000.0
 EPOCHS = {"ms": 1000.0, "s": 1.0}
 # Seconds to nanoseconds since 1970, of 2001 to 2103: no number is of those years in two of them.
 COUNTED, FIRST_S, LAST_S = (1.0, 1e3, 1e6, 1e9), 1e9, 4.2e9
+NESTED = (list, dict)
 UTC_OR_NUMBER = "UTC, or a number since 1970"
 
 
@@ -183,6 +184,12 @@ class Answer:
         return None
 
     @classmethod
+    def field(cls, ours: str, entry: Any, unclear: Unclear) -> Any:
+        """One field of an object alone, by our name; None where the entry is no object."""
+        rule = cls.rules[ours]
+        return _read(cls.item, rule, entry.get(rule.name), unclear) if isinstance(entry, Mapping) else None
+
+    @classmethod
     def each(cls, entries: Iterable[Any], unclear: Unclear) -> list[Self]:
         """The objects of a list, those left out that are none."""
         return [found for entry in entries if (found := cls.of(entry, unclear)) is not None]
@@ -197,7 +204,7 @@ def _read(inside: str, rule: Rule, value: Any, unclear: Unclear) -> Any:
         if rule.needed or not rule.null:
             unclear.note(item, "missing", "null")
         return None
-    if isinstance(value, list | dict) and rule.form is not None:
+    if isinstance(value, NESTED) and rule.form is not None:
         unclear.note(item, "neither text nor number", _kind(value))
         return None
     return rule.read(unclear, item, value)
@@ -206,7 +213,7 @@ def _read(inside: str, rule: Rule, value: Any, unclear: Unclear) -> Any:
 def _newness(found: Answer) -> tuple[datetime, int]:
     """When something last happened to an object, and how much of it is understood."""
     values = [value for value in vars(found).values() if value is not None]
-    return max((v for v in values if isinstance(v, datetime)), default=EARLIEST), len(values)
+    return max([v for v in values if isinstance(v, datetime)], default=EARLIEST), len(values)
 
 
 def _said(found: Answer, entry: Any, inside: str = "") -> Iterator[Said]:
