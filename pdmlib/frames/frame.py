@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import cache
+from datetime import UTC, datetime
+from functools import cache, cached_property
 from hashlib import sha256
-from typing import Any
+from types import NoneType
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
+from pandas.api.types import pandas_dtype
+from pandas.arrays import BooleanArray, IntegerArray
 
 from pdmlib.errors import FrameError
 from pdmlib.frames.schemas import SCHEMAS, Schema
-from pdmlib.site.masking import masked, named
+from pdmlib.site.masking import masked, named, printable
 
 DTYPES = {
     "time": "datetime64[us, UTC]",
@@ -25,7 +29,18 @@ DTYPES = {
     "float": "float64",
     "bool": "boolean",
 }
+_DTYPES = {name: pandas_dtype(dtype) for name, dtype in DTYPES.items()}
+# The kinds of values that a column of a type is built from at once.
+PLAIN: Mapping[str, set[type]] = {
+    "time": {datetime, NoneType},
+    "text": {str, NoneType},
+    "prose": {str, NoneType},
+    "int": {int, float, NoneType},
+    "float": {int, float, NoneType},
+    "bool": {bool, NoneType},
+}
 BEYOND_INT = 2**53  # whole numbers from here on are not exact in a double, and no count
+Column: TypeAlias = ExtensionArray | npt.NDArray[np.float64]
 LAYOUT = ("query", "plan")
 # Characters of a text that are kept. A name that is cut or masked has its digest behind, so that two do not
 # become one; a reason of ours names columns and needs the room. Prose is shown on a line or two.
@@ -43,19 +58,35 @@ def frame(name: str, rows: Iterable[Mapping[str, Any]] | pd.DataFrame = ()) -> p
         FrameError: an unknown column, or a value that does not fit its type.
     """
     schema = SCHEMAS[name]
-    table = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    unknown = set(table.columns) - set(schema.columns)
+    table = _Table(rows)
+    unknown = table.columns - set(schema.columns)
     if unknown:
         raise FrameError(f"frame {name}: unknown columns {sorted(unknown)}")
     try:
-        typed = {c: _typed(table.get(c), t, len(table), c in LAYOUT) for c, t in schema.columns.items()}
+        typed = {c: _typed(table, c, t) for c, t in schema.columns.items()}
     except (ValueError, TypeError) as error:
         raise FrameError(f"frame {name}: {error}") from None
     return _distinct(schema, pd.DataFrame(typed))
 
 
+class _Table:
+    """Rows by column: as they were given, and as pandas takes them."""
+
+    def __init__(self, rows: Iterable[Mapping[str, Any]] | pd.DataFrame) -> None:
+        self.rows = rows if isinstance(rows, pd.DataFrame) else list(rows)
+        self.columns = set(rows.columns) if isinstance(rows, pd.DataFrame) else set().union(*self.rows)
+
+    @cached_property
+    def whole(self) -> pd.DataFrame:
+        """All columns as pandas takes them."""
+        return pd.DataFrame(self.rows)
+
+
 def _distinct(schema: Schema, table: pd.DataFrame) -> pd.DataFrame:
-    if not schema.key or len(table) < 2:
+    if len(table) < 2 or not schema.key:
+        return table
+    # Most frames have a column in the key that tells all rows apart, which is found far sooner than the whole key.
+    if any(len(table[column].array.unique()) == len(table) for column in schema.key):
         return table
     return table.drop_duplicates(list(schema.key), keep="last", ignore_index=True)
 
@@ -71,10 +102,53 @@ def _missing(dtype: str) -> ExtensionArray:
     return pd.Series(None, index=range(1), dtype=DTYPES[dtype]).array
 
 
-def _typed(column: pd.Series | None, dtype: str, length: int, layout: bool = False) -> ExtensionArray:
-    if column is None:
-        return _missing(dtype).take([0] * length)
-    return _converted(column, dtype, layout).array
+def _typed(table: _Table, column: str, dtype: str) -> Column:
+    if column not in table.columns:
+        return _missing(dtype).take([0] * len(table.rows))
+    found = None
+    if isinstance(table.rows, list):
+        found = _built([row.get(column) for row in table.rows], dtype, column in LAYOUT)
+    return _converted(table.whole[column], dtype, column in LAYOUT).array if found is None else found
+
+
+def _built(values: list[Any], dtype: str, layout: bool) -> Column | None:
+    """What `_converted` makes of values, where all are of the kinds that such a column has; else None.
+
+    Most frames have few rows, for which pandas takes longest to find out what they hold.
+    """
+    if not set(map(type, values)) <= PLAIN[dtype]:
+        return None
+    try:
+        if dtype == "time":
+            return _moments(values)
+        if dtype in ("int", "float"):
+            return _numbers(values, dtype)
+    except OverflowError:
+        return None
+    if dtype == "bool":
+        return BooleanArray(np.array([v is True for v in values]), np.array([v is None for v in values]))
+    known = _known(values, dtype, layout)
+    return pd.array([known.get(v, v) for v in values] if known else values, dtype=_DTYPES[dtype])
+
+
+def _moments(values: list[datetime | None]) -> Column | None:
+    """Times; None where one has no zone."""
+    if any(value is not None and value.tzinfo is None for value in values):
+        return None
+    plain = [value and value.astimezone(UTC).replace(tzinfo=None) for value in values]
+    return pd.array(np.array(plain, dtype="datetime64[us]"), dtype=_DTYPES["time"])
+
+
+def _numbers(values: list[float | None], dtype: str) -> Column | None:
+    """Numbers, of which one that is infinite is none; None where one is too large to be exact."""
+    numbers = np.array(values, dtype="float64")
+    numbers[np.isinf(numbers)] = math.nan
+    if (np.abs(numbers) >= BEYOND_INT).any():
+        return None
+    if dtype == "float":
+        return numbers
+    missing = np.isnan(numbers)
+    return IntegerArray(np.where(missing, 0, numbers.round()).astype("int64"), missing)
 
 
 def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
@@ -85,9 +159,8 @@ def _converted(column: pd.Series, dtype: str, layout: bool) -> pd.Series:
         return _without(numbers, np.abs(numbers.to_numpy()) >= BEYOND_INT).astype("Int64")
     if dtype == "float":
         return _finite(column)
-    if dtype == "prose" or (dtype == "text" and not _is_plain(column, layout)):
-        safe = _laid_out if layout else _prose if dtype == "prose" else _name
-        known = {text: safe(text) for text in column.dropna().unique() if isinstance(text, str)}
+    known = {} if dtype == "bool" else _known(column.dropna().unique(), dtype, layout)
+    if known:
         column = column.map(lambda text: known.get(text, text), na_action="ignore")
     return column.astype(DTYPES[dtype])
 
@@ -102,9 +175,17 @@ def _without(numbers: pd.Series, wrong: npt.NDArray[np.bool_]) -> pd.Series:
     return numbers.mask(wrong) if wrong.any() else numbers
 
 
-def _is_plain(column: pd.Series, layout: bool) -> bool:
+def _known(values: Iterable[Any], dtype: str, layout: bool) -> dict[str, str]:
+    """What is kept of each text; nothing where all are kept as they are."""
+    texts = [value for value in dict.fromkeys(values) if value is not None]
+    if dtype == "text" and _is_plain(texts, layout):
+        return {}
+    safe = _laid_out if layout else _prose if dtype == "prose" else _name
+    return {text: safe(text) for text in texts if isinstance(text, str)}
+
+
+def _is_plain(texts: list[Any], layout: bool) -> bool:
     try:
-        texts = column.dropna().unique()
         whole = "".join(texts)
     except TypeError:
         return False
@@ -116,7 +197,7 @@ def _is_plain(column: pd.Series, layout: bool) -> bool:
 
 def _laid_out(text: str) -> str:
     """A query or a plan with its lines."""
-    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in text.split("\n"))
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def _name(text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -83,7 +83,7 @@ class Said:
     means: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Used:
     """One word of a field, how often it was read, and our word for it; None: not understood."""
 
@@ -135,10 +135,10 @@ class Unclear:
         name = str(term(theirs))
         with self._lock:
             known = self._heard.setdefault(item, {})
+            if name not in known and len(known) < MOST_WORDS:
+                known[name] = Used(item, masked(theirs), 0, ours)
             if name in known:
-                known[name] = replace(known[name], count=known[name].count + 1)
-            elif len(known) < MOST_WORDS:
-                known[name] = Used(item, masked(theirs), 1, ours)
+                known[name].count += 1
 
     def note(
         self, item: str, what: str, example: Any, *, taken_for: str = "unknown", mend: str = "", count: int = 1

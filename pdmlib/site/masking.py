@@ -122,9 +122,14 @@ _KINDS = (
 _SIGN = re.compile(r"[@?&;#+]|_(?=live|test)|\bSK|\b[rR]e_|AKIA|Bearer|\d [A-Z]|xox|sbp_|sntr|whsec|gh[pousr]_")
 
 
+def printable(text: str) -> str:
+    """A text with a space for each character that cannot be printed; most have none."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 def masked(value: object, limit: int = SHOWN) -> str:
     """A stranger's value as one bounded, printable line without what names a person or opens a door."""
-    text = "".join(c if c.isprintable() else " " for c in without_secrets(str(value)[:_WHOLE]))
+    text = printable(without_secrets(str(value)[:_WHOLE]))
     for name, pattern in _KINDS:
         text = pattern.sub(name, text)
     text = " ".join(text.split())

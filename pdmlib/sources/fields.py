@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cache, partial
-from typing import Any, ClassVar, Self, cast
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from functools import partial
+from typing import Any, ClassVar, Self
 
 from pdmlib.errors import SourceError
 from pdmlib.frames.understanding import EARLIEST, Kind, Said, Unclear, Vocabulary, Word
@@ -31,6 +29,7 @@ LONGEST_MS = 7 * 86_400_000.0
 EPOCHS = {"ms": 1000.0, "s": 1.0}
 # Seconds to nanoseconds since 1970, of 2001 to 2103: no number is of those years in two of them.
 COUNTED, FIRST_S, LAST_S = (1.0, 1e3, 1e6, 1e9), 1e9, 4.2e9
+NESTED = (list, dict)
 UTC_OR_NUMBER = "UTC, or a number since 1970"
 
 
@@ -39,12 +38,16 @@ class Rule:
     """How one field is read.
 
     Attributes:
+        name: what the vendor calls it.
+        meaning: what it says.
         kind: type and words, as the documentation names them.
         form: what it holds; None: an object of its own.
         null: whether the specification allows null, or leaves the field out at times.
         needed: whether a reading rests on it, so that a null is counted although it is allowed.
     """
 
+    name: str
+    meaning: str
     kind: str
     form: Kind | None
     null: bool
@@ -55,8 +58,8 @@ class Rule:
 def word(name: str, meaning: str, words: str, null: bool = False) -> Any:
     """A field of one of the specification's words, separated by spaces here."""
     known = Vocabulary({each: [each] for each in words.split()})
-    return _field(
-        name, meaning, Rule(words, Kind.WORD, null, lambda unclear, item, value: unclear.word(item, value, known))
+    return Rule(
+        name, meaning, words, Kind.WORD, null, lambda unclear, item, value: unclear.word(item, value, known)
     )
 
 
@@ -64,8 +67,9 @@ def number(
     name: str, meaning: str, high: float = MOST, low: float = 0.0, unit: str = "number", null: bool = False
 ) -> Any:
     """A field of a finite number from low to high, written as one or as text."""
-    rule = Rule(unit, Kind.NUMBER, null, lambda unclear, item, value: unclear.number(item, value, low, high))
-    return _field(name, meaning, rule)
+    return Rule(
+        name, meaning, unit, Kind.NUMBER, null, lambda unclear, item, value: unclear.number(item, value, low, high)
+    )
 
 
 def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, needed: bool = False) -> Any:
@@ -81,7 +85,7 @@ def moment(name: str, meaning: str, unit: str = "ISO", null: bool = False, neede
             None if seconds is None else unclear.moment(item, datetime.fromtimestamp(seconds / EPOCHS[unit], UTC))
         )
 
-    return _field(name, meaning, Rule(f"time, {unit}", Kind.TIME, null=null, read=read, needed=needed))
+    return Rule(name, meaning, f"time, {unit}", Kind.TIME, null=null, read=read, needed=needed)
 
 
 def _since_1970(value: Any) -> datetime | None:
@@ -114,7 +118,7 @@ def text(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "not a text", _kind(value))
         return None
 
-    return _field(name, meaning, Rule("text", Kind.TEXT, null, read))
+    return Rule(name, meaning, "text", Kind.TEXT, null, read)
 
 
 def flag(name: str, meaning: str, null: bool = False) -> Any:
@@ -126,32 +130,40 @@ def flag(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "neither true nor false", value)
         return None
 
-    return _field(name, meaning, Rule("true false", Kind.FLAG, null, read))
+    return Rule(name, meaning, "true false", Kind.FLAG, null, read)
 
 
 def part(name: str, meaning: str, model: type[Answer], null: bool = False) -> Any:
     """A field that is an object of its own."""
-    rule = Rule(f"{model.__name__} below", None, null, lambda unclear, item, value: model.read(value, unclear))
-    return _field(name, meaning, rule)
+    return Rule(
+        name,
+        meaning,
+        f"{model.__name__} below",
+        None,
+        null,
+        lambda unclear, item, value: model.read(value, unclear),
+    )
 
 
-def _field(name: str, meaning: str, rule: Rule) -> Any:
-    extra = cast(Any, {"rule": rule})
-    return Field(default=None, validation_alias=name, description=meaning, json_schema_extra=extra)
-
-
-class Answer(BaseModel):
+class Answer:
     """One object of a vendor's answer; a field is None where the vendor said nothing, or nothing understood.
 
     Attributes:
         item: what a field's row of `not_understood` begins with, such as `issues` in `issues.level`.
         request, specification: what is asked, and where it is written what comes back.
+        rules: how each field is read, by our name of it.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
     item: ClassVar[str] = ""
     request: ClassVar[str] = ""
     specification: ClassVar[str] = ""
+    rules: ClassVar[Mapping[str, Rule]] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.rules = {**cls.rules, **{ours: rule for ours, rule in vars(cls).items() if isinstance(rule, Rule)}}
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        vars(self).update(values)
 
     @classmethod
     def of(cls, entry: Any, unclear: Unclear) -> Self | None:
@@ -165,52 +177,61 @@ class Answer(BaseModel):
     def read(cls, entry: Any, unclear: Unclear) -> Self | None:
         """The object; None, and counted, when the entry is no object."""
         if isinstance(entry, Mapping):
-            return cls.model_validate(dict(entry), context=unclear)
+            return cls(
+                {ours: _read(cls.item, rule, entry.get(rule.name), unclear) for ours, rule in cls.rules.items()}
+            )
         unclear.note(cls.item, "not an object", _kind(entry))
         return None
+
+    @classmethod
+    def field(cls, ours: str, entry: Any, unclear: Unclear) -> Any:
+        """One field of an object alone, by our name; None where the entry is no object."""
+        rule = cls.rules[ours]
+        return _read(cls.item, rule, entry.get(rule.name), unclear) if isinstance(entry, Mapping) else None
 
     @classmethod
     def each(cls, entries: Iterable[Any], unclear: Unclear) -> list[Self]:
         """The objects of a list, those left out that are none."""
         return [found for entry in entries if (found := cls.of(entry, unclear)) is not None]
 
-    @field_validator("*", mode="plain")
-    @classmethod
-    def _read(cls, value: Any, info: ValidationInfo) -> Any:
-        name, rule = rules(cls)[str(info.field_name)]
-        unclear = cast(Unclear, info.context)
-        if value is None:
-            if rule.needed or not rule.null:
-                unclear.note(f"{cls.item}.{name}", "missing", "null")
-            return None
-        if isinstance(value, list | dict) and rule.form is not None:
-            unclear.note(f"{cls.item}.{name}", "neither text nor number", _kind(value))
-            return None
-        return rule.read(unclear, f"{cls.item}.{name}", one_line(value) if isinstance(value, str) else value)
+
+def _read(inside: str, rule: Rule, value: Any, unclear: Unclear) -> Any:
+    """A field's value; None, and counted, where it is not understood."""
+    item = f"{inside}.{rule.name}"
+    if isinstance(value, str):
+        return rule.read(unclear, item, one_line(value))
+    if value is None:
+        if rule.needed or not rule.null:
+            unclear.note(item, "missing", "null")
+        return None
+    if isinstance(value, NESTED) and rule.form is not None:
+        unclear.note(item, "neither text nor number", _kind(value))
+        return None
+    return rule.read(unclear, item, value)
 
 
 def _newness(found: Answer) -> tuple[datetime, int]:
     """When something last happened to an object, and how much of it is understood."""
-    values = [value for _, value in found if value is not None]
-    return max((v for v in values if isinstance(v, datetime)), default=EARLIEST), len(values)
+    values = [value for value in vars(found).values() if value is not None]
+    return max([v for v in values if isinstance(v, datetime)], default=EARLIEST), len(values)
 
 
 def _said(found: Answer, entry: Any, inside: str = "") -> Iterator[Said]:
     """The fields of an object as they are understood, those of the objects in it behind the name of each."""
-    for ours, (theirs, rule) in rules(type(found)).items():
-        value, raw = getattr(found, ours), entry.get(theirs) if isinstance(entry, Mapping) else None
+    for ours, rule in found.rules.items():
+        value, raw = getattr(found, ours), entry.get(rule.name) if isinstance(entry, Mapping) else None
         if isinstance(value, Answer):
-            yield from _said(value, raw, f"{inside}{theirs}.")
+            yield from _said(value, raw, f"{inside}{rule.name}.")
             continue
         form = rule.form or Kind.TEXT
         plain = value is not None and form is not Kind.TEXT
         yield Said(
             ours=inside + ours,
-            theirs=inside + theirs,
+            theirs=inside + rule.name,
             value=None if raw is None else one_line(str(raw)) if plain else masked(_kind(raw)),
             taken_for="null" if raw is None else "NOT UNDERSTOOD" if value is None else _taken(value, rule),
             kind=form,
-            means=type(found).model_fields[ours].description or "",
+            means=rule.meaning,
         )
 
 
@@ -224,22 +245,9 @@ def _taken(value: Any, rule: Rule) -> str:
     return "as it is" if rule.form is Kind.TEXT else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@cache
-def rules(model: type[Answer]) -> dict[str, tuple[str, Rule]]:
-    """The vendor's name of each field of a model, and how it is read."""
-    return {
-        ours: (str(field.validation_alias), cast(Rule, cast(Any, field.json_schema_extra)["rule"]))
-        for ours, field in model.model_fields.items()
-    }
-
-
 def described(model: type[Answer]) -> list[tuple[str, str, str, str]]:
     """Name, type or words, `null` where allowed, and meaning of each field: the rows of the documentation."""
-    known = rules(model)
-    return [
-        (known[ours][0], known[ours][1].kind, "yes" if known[ours][1].null else "", field.description or "")
-        for ours, field in model.model_fields.items()
-    ]
+    return [(rule.name, rule.kind, "yes" if rule.null else "", rule.meaning) for rule in model.rules.values()]
 
 
 def entries(source: str, body: Any, key: str | None = None) -> list[Any]:

@@ -26,7 +26,7 @@ from httpx_retries import Retry, RetryTransport
 
 from pdmlib.errors import SourceError
 from pdmlib.phases.window import now
-from pdmlib.site.masking import KEYS, keep_secret, masked
+from pdmlib.site.masking import KEYS, keep_secret, masked, printable
 from pdmlib.sources.once import once
 
 UNAUTHORIZED, TOO_MANY = 401, 429  # HTTP statuses (RFC 9110, section 15.5.2; RFC 6585, section 4)
@@ -491,7 +491,7 @@ def told(text: str) -> str:
 
 def one_line(text: str) -> str:
     """Text on one printable line, shortened, what looks like a key masked."""
-    text = KEYS.sub("(token)", " ".join("".join(c if c.isprintable() else " " for c in text[:10_000]).split()))
+    text = KEYS.sub("(token)", " ".join(printable(text[:10_000]).split()))
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 

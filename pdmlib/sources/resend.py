@@ -20,7 +20,7 @@ from pdmlib.phases.window import Window, iso
 from pdmlib.site.site import Site
 from pdmlib.site.vendors import Resend
 from pdmlib.sources import live, threads, webhooks
-from pdmlib.sources.fields import entries, goes_on, rules
+from pdmlib.sources.fields import entries, goes_on
 from pdmlib.sources.http import Api, one_line
 from pdmlib.sources.specifications.resend import Domain, Log, Metrics, Period, Webhook
 
@@ -39,7 +39,7 @@ SECONDS = {"hourly": 3600.0, "daily": 86_400.0}
 OURSELVES = "pdmlib/"  # how our own calls name themselves in the log
 _ID = re.compile(r"/[0-9a-f-]{32,36}(?=/|$)", re.IGNORECASE)
 
-COUNTS = tuple(rules(Metrics))
+COUNTS = tuple(Metrics.rules)
 BROKEN = ("failed", "partially_failed")  # records that were looked for and not found
 UNREADY = ("pending", "not_started")  # not sending yet: an issue where no other domain sends
 

@@ -303,6 +303,9 @@ def _by_issue(project: Project, window: Window, column: str) -> list[said.ErrorF
     return said.ErrorFigures.each(rows, project.unclear)
 
 
+_TOLD = ("title", "culprit", "link", "level", "status", "substatus", "priority", "unhandled")
+
+
 def _counted(
     issue: said.Issue, counts: Sequence[Mapping[str, said.ErrorFigures]], releases: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -312,9 +315,7 @@ def _counted(
     none = 0 if issue.level in COUNTED else None
     events, latest, before = (none if row is None else row.count for row in found)
     return {
-        **issue.model_dump(
-            include={"title", "culprit", "link", "level", "status", "substatus", "priority", "unhandled"}
-        ),
+        **{name: getattr(issue, name) for name in _TOLD},
         "issue": name,
         "first_seen": issue.first_seen,
         "last_seen": issue.last_seen,

@@ -136,11 +136,11 @@ NOT_REACHED = (
 def _newest(pages: Iterator[list[Any]], start: datetime) -> tuple[list[Any], bool]:
     """Entries of the newest pages back to a moment, and whether it was reached."""
     found: list[Any] = []
+    ahead = Unclear("twilio")  # what is not understood of them is told once they are read
     for page in pages:
         found += page
-        times = (Message.of(entry, Unclear("twilio")) for entry in page)
-        made = [m.date_created for m in times if m is not None and m.date_created is not None]
-        if made and max(made) < start:
+        times = [Message.field("date_created", entry, ahead) for entry in page]
+        if max((at for at in times if at is not None), default=start) < start:
             return found, True
         if len(found) >= NEWEST:
             return found, False

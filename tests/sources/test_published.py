@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from pdmlib.frames.understanding import Kind
-from pdmlib.sources.fields import Rule, rules
+from pdmlib.sources.fields import Rule
 from tests.sources.published import Schema, answers, kinds, objects, words
 from tests.sources.test_reads import VENDORS, models
 
@@ -129,7 +129,8 @@ def fields(source: str) -> Iterator[Found]:
     for model in models(source):
         whole = f"{source}.{model.__name__}"
         places = objects(answers(source)[model.request], PLACES.get(whole, PLACES.get(model.__name__, "")))
-        for key, rule in rules(model).values():
+        for rule in model.rules.values():
+            key = rule.name
             told = [place for place in places if key in place["properties"]]
             schemas = tuple(place["properties"][key] for place in told)
             yield Found(f"{whole}.{key}", rule, schemas, _optional(places, told, key))

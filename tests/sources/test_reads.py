@@ -14,7 +14,7 @@ from pdmlib.frames.understanding import Kind, Unclear, Vocabulary
 from pdmlib.site.terms import TERMS
 from pdmlib.site.vendors import App
 from pdmlib.sources import app
-from pdmlib.sources.fields import Answer, rules
+from pdmlib.sources.fields import Answer
 from pdmlib.sources.health import Shot, judged
 from pdmlib.sources.postgres.mapping import NUMBERS
 from pdmlib.storage.request_logs.ingest import ingest
@@ -32,9 +32,9 @@ def fields(source: str) -> Iterator[tuple[type[Answer], str, Read]]:
     """Model, our name and row of the table of each word and number that is read of a vendor."""
     rows = {(row.listed, row.field): row for row in reads(source)}
     for model in models(source):
-        for ours, (theirs, rule) in rules(model).items():
+        for ours, rule in model.rules.items():
             if rule.form in (Kind.WORD, Kind.NUMBER):
-                yield model, ours, rows[model.item, theirs]
+                yield model, ours, rows[model.item, rule.name]
 
 
 def understood(model: type[Answer], ours: str, row: Read, values: Iterable[Any]) -> tuple[list[Any], int]:

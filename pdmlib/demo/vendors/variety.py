@@ -16,7 +16,7 @@ from zlib import crc32
 from pdmlib.demo.exchange import Call, Reply
 from pdmlib.demo.scenarios import ALLOWED, LATER
 from pdmlib.frames.understanding import Kind
-from pdmlib.sources.fields import Answer, Rule, rules
+from pdmlib.sources.fields import Answer, Rule
 from pdmlib.sources.specifications import resend, sentry, stripe, supabase, twilio, vercel
 
 _ASKED: Mapping[str, tuple[type[Answer], ...]] = {
@@ -90,7 +90,7 @@ def _changed(value: Any, models: list[type[Answer]], how: str, turn: int) -> Any
 
 def _fields(model: type[Answer], value: Mapping[str, Any], how: str, turn: int) -> Iterator[tuple[str, Any]]:
     """The changed fields of an object; none where it is not one of the table's."""
-    known = [(_name(theirs, value), rule) for theirs, rule in rules(model).values()]
+    known = [(_name(rule.name, value), rule) for rule in model.rules.values()]
     names = {name for name, rule in known if not rule.null}
     if not (names or {name for name, _ in known} & value.keys()) or names - value.keys():
         return

@@ -54,10 +54,15 @@ class Layout:
     sight: Sight
     columns: Mapping[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The block of the site file."""
         return self.block.terms.block
+
+    @cached_property
+    def times(self) -> tuple[str, ...]:
+        """Our columns that are times, of which those beyond all reason come as text, as `<name>?`."""
+        return tuple(ours for ours in self.columns if is_time(self.type_of(ours)))
 
     @property
     def moment(self) -> str:
@@ -109,17 +114,17 @@ class Layout:
         """Our columns that are stored as JSON."""
         return tuple(ours for ours in self.columns if self.type_of(ours) in JSON)
 
-    @property
+    @cached_property
     def named(self) -> list[str]:
         """Our columns that a row cannot do without, but for those of words."""
         return [ours for ours in self.block.terms.required if ours not in self.block.terms.words]
 
     def selected(self) -> Iterator[Any]:
-        """What a query selects: each column as we read it; of times beyond all reason the text, as `<name>?`."""
+        """What a query selects: each column as we read it; of times beyond all reason the text."""
         for ours, theirs in self.columns.items():
             kind = self.type_of(ours)
             yield compose("{v} AS {n}", v=value(theirs, kind, self.zone), n=identifier(ours))
-            if is_time(kind):
+            if ours in self.times:
                 yield compose(
                     "CASE WHEN NOT {known} THEN {c}::text END AS {n}",
                     known=possible(theirs),
@@ -130,7 +135,7 @@ class Layout:
     def understood(self, row: Row, unclear: Unclear) -> Row:
         """A row in our words; what is not understood of it is None, counted, and named in `odd`."""
         clean: Row = {column.name: row.get(column.name) for column in self.block.terms.columns}
-        odd = {ours for ours in self.columns if row.get(f"{ours}?") is not None}
+        odd = {ours for ours in self.times if row[f"{ours}?"] is not None}
         for ours in odd:
             unclear.note(f"{self.key}.{ours}", "out of range", row[f"{ours}?"])
         for ours in self.documents:

@@ -24,7 +24,7 @@ class Outcome(Answer):
     @classmethod
     def read(cls, entry: Any, unclear: Unclear) -> Self | None:
         """The outcome; without a type where it is not understood, so that it is no missing one."""
-        return super().read(entry, unclear) or cls.model_construct(type=None)
+        return super().read(entry, unclear) or cls({"type": None})
 
 
 class Charge(Answer):
