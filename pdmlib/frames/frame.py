@@ -142,7 +142,7 @@ def _moments(values: list[datetime | None]) -> Column | None:
 def _numbers(values: list[float | None], dtype: str) -> Column | None:
     """Numbers, of which one that is infinite is none; None where one is too large to be exact."""
     numbers = np.array(values, dtype="float64")
-    numbers[np.isinf(numbers)] = math.nan
+    numbers[np.isinf(numbers)] = np.nan
     if (np.abs(numbers) >= BEYOND_INT).any():
         return None
     if dtype == "float":
