@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from pdmlib.demo import database
-from pdmlib.demo.cache import Order, default_root, prepared, run_folder
+from pdmlib.demo.cache import Order, default_root, prepared, programs_folder, run_folder
 from pdmlib.demo.exchange import Stage
 from pdmlib.demo.scenarios import plan_of
 from pdmlib.demo.server import VendorServer
@@ -66,7 +66,7 @@ def _serve(order: Order, root: Path, parent: int) -> None:
             template.copy_to(folder)
             server = None
             if order.plan.database_listens:
-                server = database.Server(database.binaries(folder.parent), folder)
+                server = database.Server(database.binaries(programs_folder()), folder)
                 stack.callback(server.stop, clean=False)
             world = template.world(order)
         tokens = {name: prefix + secrets.token_hex(16) for name, prefix in _SECRETS.items()}
