@@ -84,8 +84,9 @@ def without_secrets(text: str) -> str:
 # In this order: what contains another comes first. A value of a kind is replaced whole by the name of its kind.
 # These are told from all else by their form alone, so that they are hidden in names, too.
 _CERTAIN = (
-    # An address that carries a user and a password (RFC 3986, 3.2.1).
-    ("(address)", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/@]+@\S+", re.IGNORECASE)),
+    # An address that carries a user and a password (RFC 3986, 3.2.1). The longest scheme that is registered has 36
+    # letters; without a bound a long word of dots would be read again from each of them.
+    ("(address)", re.compile(r"\b[a-z][a-z0-9+.-]{0,39}://[^\s/@]+@\S+", re.IGNORECASE)),
     # Its parts are as long as they may be (RFC 5321, 4.5.3.1), so that no long word is read again and again. The
     # last part of a host is never all numbers (RFC 3696, 2): `shop@1.2.3` is a release.
     ("(e-mail)", re.compile(rf"(?<!{_LETTER}){_LETTER}{{1,64}}@{_LETTER}{{1,255}}\.[^\W\d]\w+")),
