@@ -16,7 +16,7 @@ from pdmlib.analysis.integrations import since
 from pdmlib.analysis.integrations.shares import CHECK, PRESENT_PAYMENTS, Cause, Share, jump, nothing, share_pct
 from pdmlib.analysis.metric import Began, Metric
 from pdmlib.frames.case import NOT_UNDERSTOOD, Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status
+from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.phases.window import spoken
 
 SECTION = "integrations"
@@ -328,7 +328,37 @@ def _due(case: Case, due: pd.Series) -> Iterator[str]:
 
 
 def findings(case: Case) -> Iterator[Finding]:
-    """One finding for the disputes that wait for an answer."""
+    """One finding for the disputes that wait for an answer, and one for events from before the deployment."""
+    yield from _disputed(case)
+    yield from _late_before(case)
+
+
+def _late_before(case: Case) -> Iterator[Finding]:
+    """Events from before the deployment that still wait, where none since does: with those they are one cause."""
+    events, deployed = case["webhook_events"], case.scope.deployment_or_start
+    late = events[(events["vendor"] == "stripe") & (events["pending"] > 0).fillna(False)]
+    late = late[late["created_at"] < min(deployed, case.window.end - DELIVERY_GRACE)]
+    if late.empty or not _undelivered(case).empty:
+        return
+    several, began = len(late) > 1, late["created_at"].min().to_pydatetime()
+    types = ", ".join(sorted(late["type"].dropna().unique())[:3])
+    yield Finding(
+        id="webhook_events:before",
+        title=f"{counted(len(late), 'webhook event')} of before the deployment "
+        f"{'are' if several else 'is'} not delivered",
+        priority=Priority.P2,
+        reading="webhooks_pending",
+        evidence=f"the oldest from {spoken(began, case.site.zone)} ({types}), none since the deployment.",
+        action=CHECK,
+        becomes_green=f"{'these events are' if several else 'this event is'} delivered",
+        since=began,
+        value=len(late),
+        threshold="> 0",
+        owner=case.site.people.owners.get("integrations"),
+    )
+
+
+def _disputed(case: Case) -> Iterator[Finding]:
     found = disputes_open(case)
     if not found.value:
         return

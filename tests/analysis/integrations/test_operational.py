@@ -207,6 +207,20 @@ def test_events_younger_than_five_minutes_are_not_pending():
     assert payments.webhooks_pending(a_case({"webhook_events": rows})).value == 1
 
 
+def test_events_that_wait_since_before_the_deployment_are_told_where_none_since_waits():
+    def event(name, at):
+        return {"vendor": "stripe", "event": name, "type": "charge.succeeded", "created_at": at, "pending": 1}
+
+    before = [event("a", DEPLOYED - 5 * HOUR), event("b", DEPLOYED - 3 * HOUR)]
+    case = a_case({"webhook_events": before})
+    assert payments.webhooks_pending(case).value == 0
+    (found,) = operational.findings(case)
+    assert (found.priority, found.since, found.value) == (Priority.P2, DEPLOYED - 5 * HOUR, 2)
+    assert found.title == "2 webhook events of before the deployment are not delivered"
+    both = a_case({"webhook_events": [*before, event("c", DEPLOYED + HOUR)]})
+    assert [one.id for one in operational.findings(both)] == ["integration:stripe"]
+
+
 def test_a_finding_is_over_when_the_latest_part_is_clean():
     lost = messages(*["failed"] * 20, *["delivered"] * 20)
     fine = messages(*["delivered"] * 200, at=LATEST)
