@@ -2,8 +2,8 @@
 
 The replaced commands run `papermill` and `jupyter nbconvert` on a notebook that imports pandas and
 matplotlib and draws eight plots, and on the week's own notebook, for which a demo runs already; ours starts
-the demo, collects, judges and writes four files. Then all
-reports of one moment at once against one by one, and the commands that only look.
+the demo, collects, judges and writes four files. Then all reports of one moment at once against one by one,
+and the commands that only look.
 """
 
 from __future__ import annotations

@@ -64,9 +64,8 @@ class VendorServer(ThreadingHTTPServer):
         if fault:
             return Reply({"message": fault}, 400)
         if behaviour in (ALLOWED, LATER) and answer.status == 200:
-            from pdmlib.demo.vendors import (
-                variety,
-            )  # brings all that reads answers, in which few scenarios have a use
+            # It brings all that reads answers, for which few scenarios have a use.
+            from pdmlib.demo.vendors import variety
 
             return variety.varied(name, call, answer, how=behaviour, turn=self.stage.clock // HOUR)
         return answer

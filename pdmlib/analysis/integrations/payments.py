@@ -274,10 +274,15 @@ def _declined_since(case: Case) -> Began | None:
 @once
 def undelivered_since(case: Case) -> Began | None:
     """The oldest event that waits, also of the day before the deployment."""
+    oldest = _waiting(case)["created_at"].min()
+    return None if pd.isna(oldest) else Began(oldest.to_pydatetime())
+
+
+def _waiting(case: Case) -> pd.DataFrame:
+    """Events that wait at the end of the window, five minutes of grace given, also of before the deployment."""
     events = case["webhook_events"]
     late = (events["vendor"] == "stripe") & (events["pending"] > 0).fillna(False)
-    oldest = events.loc[late & (events["created_at"] < case.window.end - DELIVERY_GRACE), "created_at"].min()
-    return None if pd.isna(oldest) else Began(oldest.to_pydatetime())
+    return events[late & (events["created_at"] < case.window.end - DELIVERY_GRACE)]
 
 
 def disputes_open(case: Case) -> Measurement:
@@ -335,9 +340,8 @@ def findings(case: Case) -> Iterator[Finding]:
 
 def _late_before(case: Case) -> Iterator[Finding]:
     """Events from before the deployment that still wait, where none since does: with those they are one cause."""
-    events, deployed = case["webhook_events"], case.scope.deployment_or_start
-    late = events[(events["vendor"] == "stripe") & (events["pending"] > 0).fillna(False)]
-    late = late[late["created_at"] < min(deployed, case.window.end - DELIVERY_GRACE)]
+    late = _waiting(case)
+    late = late[late["created_at"] < case.scope.deployment_or_start]
     if late.empty or not _undelivered(case).empty:
         return
     several, began = len(late) > 1, late["created_at"].min().to_pydatetime()
