@@ -14,6 +14,7 @@ from pdmlib.frames.frame import DTYPES
 from pdmlib.phases.window import Window, iso
 
 Moments = npt.NDArray[np.int64]
+NO_TIME = int(np.iinfo(np.int64).min)  # what `microseconds` has for a time that is missing
 
 
 def microseconds(times: pd.Series) -> Moments:

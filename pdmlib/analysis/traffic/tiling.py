@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pdmlib.frames.rows import Moments, microsecond, microseconds, rows_at, within
+from pdmlib.frames.rows import NO_TIME, Moments, microsecond, microseconds, rows_at, within
 from pdmlib.phases.window import Window
 
 
@@ -43,7 +43,7 @@ class Buckets:
         whole = self._at(_places(self.starts, self.ends, window))
         parts = [whole]
         for start, end in _edges(whole, first, last):
-            near = (self.starts < end) & (self.ends > start) & (self.ends <= seen)
+            near = _timed(self.starts, self.ends) & (self.starts < end) & (self.ends > start) & (self.ends <= seen)
             if len(whole.starts):  # what is counted already is in no bucket of an edge
                 near &= (self.ends <= whole.starts.min()) | (self.starts >= whole.ends.max())
             parts.append(self._at(np.flatnonzero(near))._finest()._clipped(start, end))
@@ -84,9 +84,16 @@ def _edges(whole: Buckets, first: int, last: int) -> list[tuple[int, int]]:
     return [(start, end) for start, end in edges if start < end]
 
 
+def _timed(starts: Moments, ends: Moments) -> npt.NDArray[np.bool_]:
+    """Which buckets have a beginning, an end and a length; what has none counts nothing of a window."""
+    return (starts > NO_TIME) & (ends > starts)
+
+
 def _places(starts: Moments, ends: Moments, window: Window) -> npt.NDArray[np.intp]:
     first, last = microsecond(window.start), microsecond(window.end)
-    found = _tiles(starts, ends, within(starts, window), first=first, last=last)
+    places = within(starts, window)
+    places = places[_timed(starts[places], ends[places])]
+    found = _tiles(starts, ends, places, first=first, last=last)
     return np.concatenate([*found, np.array([], dtype=np.intp)])
 
 

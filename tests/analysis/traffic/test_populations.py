@@ -38,6 +38,17 @@ def test_a_bucket_that_starts_before_the_window_is_left_out():
     assert tiled(case, "vercel").empty
 
 
+def test_a_stretch_without_a_beginning_an_end_or_a_length_counts_nothing():
+    """Many of them are no puzzle that takes for ever: what fits a window is tried once a length."""
+    known = [{"source": "sentry", "start": DEPLOYED, "end": DEPLOYED + HOUR, "requests": 10, "failures": 1}]
+    hours = [DEPLOYED + i * HOUR for i in range(40)]
+    odd = [{"source": "sentry", "start": at, "end": end, "requests": 99} for at in hours for end in (None, at)]
+    odd += [{"source": "sentry", "start": None, "end": at, "requests": 99} for at in hours]
+    case = a_case({"latencies": known + odd}).at(Window(DEPLOYED, DEPLOYED + 40 * HOUR))
+    (found,) = populations(case)
+    assert (found.requests, found.failures, found.covered_s) == (10, 1, 3600)
+
+
 def test_crashes_and_5xx_are_failures():
     """Of 100 requests one crashed (-1), two were 502; a 404 is no failure."""
     rows = [a_bucket(DEPLOYED, 3600, n, status) for status, n in ((200, 90), (404, 7), (502, 2), (-1, 1))]
