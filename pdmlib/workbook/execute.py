@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from jupyter_client.manager import KernelManager
@@ -28,6 +29,7 @@ NOTEBOOKS = shipped("notebooks")
 # What is being done, and which share of the writing of a report is behind it.
 Progress = Callable[[str, float], None]
 EXECUTED = 0.75  # of that writing, once the notebook is run; the rest is its pages
+_PAGES = Lock()  # one exporter makes the pages of every report, and keeps what it makes in itself
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _OURS = re.compile(r"\b(pdmlib/[\w/]+\.py):(\d+)")
 
@@ -133,16 +135,18 @@ def _fill(
     page.write_notebook(notebook, beside / "notebook.ipynb", moved)
     title = f"{site.title}: {scope.phase.title}"
     phase, path = scope.phase, beside / "report.html"
-    page.write_page(notebook, path, title, refresh_s=phase.refresh_s, zone=site.zone, sorts=phase.sorts)
-    if scope.phase.slides:
-        page.write_slides(notebook, beside / "slides.html", title)
+    with _PAGES:
+        page.write_page(notebook, path, title, refresh_s=phase.refresh_s, zone=site.zone, sorts=phase.sorts)
+        if scope.phase.slides:
+            page.write_slides(notebook, beside / "slides.html", title)
 
 
 def _page() -> Any:
     """The module that writes pages, warm while the kernel works."""
     from pdmlib.report import page
 
-    page.warm()
+    with _PAGES:
+        page.warm()
     return page
 
 
