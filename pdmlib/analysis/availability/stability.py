@@ -28,7 +28,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, Stretch, stretches
-from pdmlib.frames.case import Case
+from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
 from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import HOUR, Topic
@@ -88,17 +88,13 @@ def _health_targets(case: Case) -> tuple[str, ...]:
     return tuple(path for path in named if path)
 
 
+@once
 def _targets(case: Case) -> dict[str, pd.DataFrame]:
     """The newest probes of each target up to the window's end, oldest first: a burst, or the last three.
 
     Probes made for a report are stamped a moment after its as-of time. The newest lies within two intervals of the
     window's end, or tells nothing of it.
     """
-    found: dict[str, pd.DataFrame] = case.kept("newest probes", _newest)
-    return found
-
-
-def _newest(case: Case) -> dict[str, pd.DataFrame]:
     interval, end = interval_of(case), case.window.end
     reach = 2 * interval
     late = reach if end >= case.scope.seen_at else timedelta(0)
