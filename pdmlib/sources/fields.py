@@ -59,7 +59,12 @@ def word(name: str, meaning: str, words: str, null: bool = False) -> Any:
     """A field of one of the specification's words, separated by spaces here."""
     known = Vocabulary({each: [each] for each in words.split()})
     return Rule(
-        name, meaning, words, Kind.WORD, null, lambda unclear, item, value: unclear.word(item, value, known)
+        name,
+        meaning,
+        words,
+        Kind.WORD,
+        null=null,
+        read=lambda unclear, item, value: unclear.word(item, value, known),
     )
 
 
@@ -68,7 +73,12 @@ def number(
 ) -> Any:
     """A field of a finite number from low to high, written as one or as text."""
     return Rule(
-        name, meaning, unit, Kind.NUMBER, null, lambda unclear, item, value: unclear.number(item, value, low, high)
+        name,
+        meaning,
+        unit,
+        Kind.NUMBER,
+        null=null,
+        read=lambda unclear, item, value: unclear.number(item, value, low, high),
     )
 
 
@@ -118,7 +128,7 @@ def text(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "not a text", _kind(value))
         return None
 
-    return Rule(name, meaning, "text", Kind.TEXT, null, read)
+    return Rule(name, meaning, "text", Kind.TEXT, null=null, read=read)
 
 
 def flag(name: str, meaning: str, null: bool = False) -> Any:
@@ -130,7 +140,7 @@ def flag(name: str, meaning: str, null: bool = False) -> Any:
         unclear.note(item, "neither true nor false", value)
         return None
 
-    return Rule(name, meaning, "true false", Kind.FLAG, null, read)
+    return Rule(name, meaning, "true false", Kind.FLAG, null=null, read=read)
 
 
 def part(name: str, meaning: str, model: type[Answer], null: bool = False) -> Any:
@@ -140,8 +150,8 @@ def part(name: str, meaning: str, model: type[Answer], null: bool = False) -> An
         meaning,
         f"{model.__name__} below",
         None,
-        null,
-        lambda unclear, item, value: model.read(value, unclear),
+        null=null,
+        read=lambda unclear, item, value: model.read(value, unclear),
     )
 
 
