@@ -55,7 +55,7 @@ LIVE = re.compile(
     # How many findings there are counts it; the findings themselves are compared.
     r"|readings\[db_findings\]\.(value|evidence)$|\[(database:|db_)?cache_hit(:|_pct)?\]"
     r"|checklist\[Implement additional caching"
-    r"|\[unused_index\]|\[rollbacks(/sessions_killed)?\]|\[drift/setting (port|unix_socket_directories)(#\d+)?\]"
+    r"|\[unused_index\]|\[rollbacks(/sessions_killed)?\]"
 )
 # The same within texts: ports, folders of a run, how many more findings a summary names.
 TEXT = re.compile(r"(?<=127\.0\.0\.1:)\d+|(?<=port )\d+|/run-\w+|(?<=, and )\d+(?= more)")

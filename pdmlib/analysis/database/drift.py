@@ -40,6 +40,8 @@ _HARMFUL = {
     "track_counts": "off",
     "zero_damaged_pages": "on",
 }
+# Where the server listens: a look connects to it, so that a new place is known and changes nothing that it does.
+_PLACES = {"port", "unix_socket_directories"}
 # A policy that asks nothing: every row is everybody's.
 _OPEN = re.compile(r" (?:using|with check) (?:\()?true\b")
 
@@ -77,6 +79,8 @@ def _with_its_table(kind: str, row: Row, old: Parts, now: Parts) -> bool:
 
 def _change(kind: str, row: Row) -> Row | None:
     before, after = (None if pd.isna(row[c]) else str(row[c]) for c in ("detail_before", "detail"))
+    if kind == "setting" and row["object"] in _PLACES:
+        return None
     if kind == "setting" and before != after and after == _HARMFUL.get(row["object"].partition(" ")[0]):
         return {
             "severity": "warn",

@@ -516,6 +516,14 @@ def test_a_setting_that_loses_rows_or_lets_tables_swell_warns(name: str, value: 
     assert row["severity"] == severity
 
 
+def test_where_a_server_listens_is_no_change_of_what_it_does() -> None:
+    """A restart by another hand moves both; whoever reads a report would look for a cause in them."""
+    before, after = ({f"setting {n}": f"{n}{i}" for n in ("port", "unix_socket_directories")} for i in (1, 2))
+    same = {"setting timezone": "UTC"}
+    (row,) = between(gauges(S1, {}, {**same, **before}), gauges(S2, {}, {**same, **after}))["drift"]
+    assert row["severity"] == "pass"
+
+
 def test_what_is_gone_is_not_called_an_index_when_it_is_none() -> None:
     old = {"function public.f()": "a", "statistics public.s": "CREATE STATISTICS public.s ON a, b FROM public.t"}
     same = {"table public.t": "a int"}
