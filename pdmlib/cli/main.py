@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import atexit
+import os
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
+from threading import Timer
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -100,18 +105,42 @@ def application() -> typer.Typer:
 
 # What a terminal that closes, a service manager and a container send to end a process.
 ENDS = (signal.SIGTERM, signal.SIGHUP)
+STOPPED = 128 + signal.SIGINT  # the exit code of what a Ctrl-C ended
+SOON_S = 0.01  # until a signal is tried again; a module is found in less
+_ended: list[int] = []  # the exit code of the signal that came
 
 
 def let_ends_be_orderly() -> None:
     """Ends on a signal as on Ctrl-C: everything that was begun is closed, cancelled and removed on the way out."""
     for number in ENDS:
         signal.signal(number, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else whoever called wants it ignored
+        signal.signal(signal.SIGINT, _end)
 
 
-def _end(number: int, _: object) -> None:
+def _end(number: int, frame: FrameType | None) -> None:
+    if frame and frame.f_code.co_filename.startswith("<frozen importlib"):
+        # Python loses what is raised where it looks for a module, and the lock of all imports stays taken.
+        Timer(SOON_S, os.kill, (os.getpid(), number)).start()
+        return
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     for again in (*ENDS, signal.SIGINT):
         signal.signal(again, signal.SIG_IGN)
+    _ended.append(128 + number)
     sys.exit(128 + number)
+
+
+def _leave(code: int) -> None:
+    """Ends a command that was stopped, once all that it began is closed, without the threads that still work.
+
+    One that is in DuckDB would abort the process while Python takes itself apart, and one may wait for a vendor.
+    """
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
 
 
 def _version(wanted: bool) -> None:
@@ -140,4 +169,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # jsonschema loads this optional checker of IRIs where JupyterLab has brought it, which takes a second.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
-    application()()
+    try:
+        application()()
+    except SystemExit as ending:
+        if _ended or ending.code == STOPPED:
+            _leave(_ended[0] if _ended else STOPPED)
+        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 from collections import deque
@@ -132,9 +131,9 @@ class _Run:
                 self.writing.append((ask[0], _Later(partial(self._one, ask[0], found, self.idle.get()))))
                 self._ended(sum(1 for _ in takewhile(lambda one: one[1].over, self.writing)), done)
             self._ended(len(self.writing), done)
-        except BaseException:
-            self._stop()
-            raise
+        finally:
+            if self.writing:
+                self._stop()
 
     def _ended(self, count: int, done: Callable[[Outcome], None]) -> None:
         """Tells of the first so many reports, each once it ended; of several one that fails ends only itself."""
@@ -152,7 +151,6 @@ class _Run:
 
     def _stop(self) -> None:
         """Lets no notebook run on, and what was being written be removed."""
-        logging.disable()  # nbclient would tell of a kernel that died, which is what was asked for
         for kernel in self.kernels:
             if kernel.has_kernel:
                 kernel.signal_kernel(signal.SIGKILL)

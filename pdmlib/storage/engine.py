@@ -18,6 +18,7 @@ import pandas as pd
 STORED = "COMPRESSION zstd, PARQUET_VERSION v2"
 # How DuckDB 2.0 repeats, in what a thread of its own met, the error that the system gave.
 _INNER = re.compile(r'"exception_message":"((?:[^"\\]|\\.)*)"')
+INTERRUPTED = "Query interrupted"  # as DuckDB 2.0 ends a query that a signal came into
 FLEETING = "COMPRESSION lz4, PARQUET_VERSION v1"  # read once and removed: quick to write
 
 
@@ -35,21 +36,32 @@ def session(
         "preserve_insertion_order": False,
     }
     settings["temp_directory"] = str(spill or Path(tempfile.gettempdir()) / f"pdm-{os.getpid()}")
-    with duckdb.connect(config=settings) as connection:
+    with _stopped_by_hand(), duckdb.connect(config=settings) as connection:
         yield _in_zone(connection, zone or "UTC")
+
+
+@contextmanager
+def _stopped_by_hand() -> Iterator[None]:
+    """A Ctrl-C during a query is one to whoever asked: DuckDB takes it and fails with words of its own."""
+    try:
+        yield
+    except RuntimeError as error:
+        if str(error) != INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from None
 
 
 @contextmanager
 def beside(connection: duckdb.DuckDBPyConnection, zone: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection of its own to the tables of another: its zone, its temporary tables and its progress."""
-    with connection.cursor() as own:
+    with _stopped_by_hand(), connection.cursor() as own:
         yield _in_zone(own, zone or "UTC")
 
 
 @contextmanager
 def cursor() -> Iterator[duckdb.DuckDBPyConnection]:
     """A cursor of the one engine of this process, for frames: it starts at once, and rows keep their order."""
-    with _shared().cursor() as connection:
+    with _stopped_by_hand(), _shared().cursor() as connection:
         yield _in_zone(connection, "UTC")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -29,6 +30,9 @@ NOTEBOOKS = shipped("notebooks")
 # What is being done, and which share of the writing of a report is behind it.
 Progress = Callable[[str, float], None]
 EXECUTED = 0.75  # of that writing, once the notebook is run; the rest is its pages
+DIED = "the kernel that ran it died, as one does where memory runs out"
+# What nbclient tells of a kernel that died would stand beside the one line that an error is.
+logging.getLogger("papermill").addHandler(logging.NullHandler())
 _PAGES = Lock()  # one exporter makes the pages of every report, and keeps what it makes in itself
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _OURS = re.compile(r"\b(pdmlib/[\w/]+\.py):(\d+)")
@@ -157,7 +161,7 @@ def execute(
 
     Raises:
         CallError: no such notebook, or a parameter that it does not have.
-        ReportError: a cell failed.
+        ReportError: a cell failed, or the kernel died.
     """
     import papermill
 
@@ -189,6 +193,10 @@ def execute(
     except papermill.PapermillExecutionError as error:
         told = f"{error.ename}: {' '.join(str(error.evalue).split())[:300]}{_innermost(error.traceback)}"
         raise ReportError(f"{path.name}: {told}; --debug shows the traceback") from error
+    except RuntimeError as error:
+        if kernel.is_alive():
+            raise
+        raise ReportError(f"{path.name}: {DIED}") from error
     executed.metadata.papermill["input_path"] = path.name
     executed.cells += questions
     for position, cell in enumerate(executed.cells):

@@ -10,7 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import KernelManager
+from traitlets import DottedObjectName, Type
 
 from pdmlib.site.environment import environment_without
 
@@ -24,8 +26,13 @@ WARM = (
 
 
 class _Manager(KernelManager):
-    """Closes the sockets of each client: nbclient leaves them open where it did not start the kernel itself."""
+    """Closes the sockets of each client: nbclient leaves them open where it did not start the kernel itself.
 
+    Its clients wait without blocking: with one that blocks, nbclient never looks whether the kernel still lives.
+    """
+
+    client_class = DottedObjectName("jupyter_client.asynchronous.AsyncKernelClient")
+    client_factory = Type(AsyncKernelClient)
     _newest: Any = None
 
     def client(self, **kwargs: Any) -> Any:

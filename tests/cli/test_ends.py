@@ -1,0 +1,112 @@
+"""However a command is ended, it ends soon and leaves nothing: Ctrl-C, a signal, a kernel that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+import pytest
+
+from pdmlib.cli.main import _end
+from pdmlib.storage import engine
+from tests.acceptance.conftest import ROOT, command
+
+SITE = "site: shop\ntitle: Shop\ntime_zone: UTC\ndeployed_at: 2025-03-03T00:00:00Z\nsources: {}\n"
+ENDLESS = "SELECT count(*) FROM range(1000000000000) AS many(n) WHERE n % 7 = 3"
+
+
+@contextmanager
+def running(folder: Path, phase: str) -> Iterator[subprocess.Popen[str]]:
+    """A report being written, which is killed where it does not end."""
+    (folder / "shop.yaml").write_text(SITE)
+    at = ("--site", folder / "shop.yaml", "--as-of", "2025-03-10T00:00:00Z", "--out", folder / "out")
+    # Who runs tests in the background may have Ctrl-C ignored.
+    asked = ["env", "--default-signal=INT", *command("report", phase, *at)]
+    begun = subprocess.Popen(asked, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    try:
+        yield begun
+    finally:
+        begun.kill()
+        begun.wait()
+
+
+def child_of(pid: int, named: str) -> int:
+    """The process of that name that another has started."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            parent = int((path.parent / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and named in path.read_text():
+                return int(path.parent.name)
+        except OSError:  # it ended meanwhile
+            continue
+    raise AssertionError(f"no process {named}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("begun", ["coverage.json", "report.json"])
+def test_a_kernel_that_dies_ends_the_report_in_one_line(begun: str, tmp_path: Path) -> None:
+    """The system kills what takes too much memory; before, the command waited for its answer for ever."""
+    phase = tmp_path / "out/shop/week1"
+    with running(tmp_path, "week1") as report:
+        while not list(phase.glob(f".*.part/**/{begun}")):
+            assert report.poll() is None
+            time.sleep(0.005)
+        os.kill(child_of(report.pid, "ipykernel_launcher"), signal.SIGKILL)
+        _, said = report.communicate(timeout=30)
+    assert report.returncode == 1
+    assert said.splitlines()[-1] == (
+        "pdm: week1.ipynb: the kernel that ran it died, as one does where memory runs out"
+    )
+    assert list(phase.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 1.5, 2.0, 3.0])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_all_reports_soon_and_leaves_nothing(
+    number: int, code: int, seconds: float, tmp_path: Path
+) -> None:
+    with running(tmp_path, "all") as reports:
+        time.sleep(seconds)
+        reports.send_signal(number)
+        _, said = reports.communicate(timeout=10)
+    assert reports.returncode == code, said
+    assert "Traceback" not in said
+    assert list((tmp_path / "out").rglob(".*.part")) == []
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to a Ctrl-C, which who runs tests in the background does not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_signal_into_a_query_is_one_to_whoever_asked() -> None:
+    """DuckDB takes it and ends the query with a RuntimeError of its own, which would be a crash of ours."""
+    Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt), engine.session() as connection:
+        connection.execute(ENDLESS).fetchall()
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_a_signal_while_python_looks_for_a_module_is_tried_again_once_it_does_not() -> None:
+    """What is raised there is lost, and the lock of all imports stays taken: a Ctrl-C would hang for ever."""
+    came = "import sys\nend(number, sys._getframe())\nwas_raised = False\n"
+    signal.signal(signal.SIGINT, _end)
+    told = {"end": _end, "number": signal.SIGINT}
+    with pytest.raises(KeyboardInterrupt):
+        exec(compile(came, "<frozen importlib._bootstrap>", "exec"), told)
+        time.sleep(5)
+    assert told["was_raised"] is False
+    with pytest.raises(KeyboardInterrupt):
+        _end(signal.SIGINT, sys._getframe())
