@@ -61,7 +61,7 @@ def test_a_notebook_runs_by_plain_papermill(name: str, demo_environ: object, tmp
 
 
 def test_a_notebook_reads_what_is_kept_where_there_are_no_widgets() -> None:
-    """They come with JupyterLab; plain papermill has none, and DuckDB refuses in a notebook to be without its bar."""
+    """They come with JupyterLab; without them DuckDB refuses in a notebook to be told that it has no bar."""
     cell = """import sys
 sys.modules["ipywidgets"] = None
 from pdmlib.storage import engine
