@@ -235,6 +235,8 @@ def _refused(case: Case) -> list[str]:
     """
     answers, scope = case.collection.coverage, case.scope
     heard = any(answer.status.heard for answer in answers) and scope.asked_at == scope.seen_at
+    if case.collection.asked_later("postgres"):
+        return []
     lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
     return [detail for detail in lost if heard and is_connection_failure(detail)]
 
