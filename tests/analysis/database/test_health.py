@@ -184,6 +184,26 @@ def test_a_fault_of_the_monitor_is_no_fault_of_the_database(reason, down):
     assert health.is_connection_failure(reason) is down
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "FATAL:  sorry, too many clients already",
+        "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        'FATAL:  too many connections for role "shop"',
+        'FATAL:  too many connections for database "shop"',
+        "FATAL:  no more connections allowed (max_client_conn)",
+        "FATAL: Max client connections reached",
+    ],
+)
+def test_a_server_whose_connections_are_all_taken_is_not_said_to_be_down(refusal: str) -> None:
+    """It answers: the texts are those of PostgreSQL's errcode 53300, of PgBouncer and of Supavisor."""
+    well = {"target": "/health", "checked_at": WEEK_LATER - MINUTE, "component": "database", "status": "up"}
+    case = unreachable(f"cannot connect: h:5432: {refusal}", health_checks=[well])
+    (found,) = [f for f in judge(case).findings if f.id == "database:unconfirmed"]
+    assert found.title == "The database has no free connection" and found.since == case.scope.as_of
+    assert "pg_stat_activity" in found.action
+
+
 def test_a_wrong_password_leaves_the_reading_unknown():
     found = measure("db_connection_errors", unreachable("cannot connect: h:1: password authentication failed"))
     assert (found.state, found.value) == (State.NO_DATA, None)
