@@ -217,6 +217,18 @@ def test_routes_that_slowed_together_are_one_cause_but_for_one_that_slowed_far_m
     assert chains == {(together.id, *(route.id for route in routes), P95.id), (apart.id,)}
 
 
+def test_routes_that_fail_together_are_one_cause_but_for_one_that_fails_far_more() -> None:
+    """7 % of the requests of each, and half of those of the checkout, which has a reason of its own."""
+    together = found("route:*:failing", "error_rate_pct", "6 to 8 %", value=7.0, size=("requests", 300.0))
+    routes = [
+        found(f"route:GET /{n}:failing", "error_rate_pct", "more", value=n, size=("requests", 100.0))
+        for n in (6, 8)
+    ]
+    apart = found("route:POST /checkout:failing", "error_rate_pct", "half", value=50.0, size=("requests", 100.0))
+    chains = {cause.chain for cause in causes_of(a_case(), [together, *routes, apart], [])}
+    assert chains == {(together.id, *(route.id for route in routes)), (apart.id,)}
+
+
 @pytest.mark.parametrize(("silent", "chains"), [("postgres", 1), ("postgres, stripe", 2), ("stripe", 2)])
 def test_a_database_that_is_down_is_why_it_could_not_be_read_and_not_why_another_source_was_silent(
     silent: str, chains: int
