@@ -166,7 +166,7 @@ class _Run:
                 if found is None:
                     return None
                 if not kernel.is_alive():  # it died in the report before
-                    kernel.restart_kernel(now=True)
+                    kernel.revive()
                 return self._report(*found, kernel=kernel)
         finally:
             self.idle.put(kernel)
