@@ -221,7 +221,7 @@ def test_routes_that_slowed_together_are_one_cause_but_for_one_that_slowed_far_m
 def test_of_equal_priority_what_is_new_comes_before_what_stood_though_that_is_felt_more() -> None:
     """One payment of a hundred was lost before too; a fifth of the checkouts fails since the deployment."""
     lost = found("payment_failures", "payment_failures", "1 of 102", "P1", since=DEPLOYED - timedelta(days=23))
-    lost = replace(lost, decides=True)
+    lost = replace(lost, absolute=True)
     route = found("route:/checkout:failing", "error_rate_pct", "22 %", "P1", since=DEPLOYED)
     assert [cause.id for cause in causes_of(a_case(), [lost, route], {lost.id})] == [route.id, lost.id]
     urgent = replace(lost, priority=Priority.P0)
