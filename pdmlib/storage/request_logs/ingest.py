@@ -66,8 +66,9 @@ def ingest(
 
     Raises:
         SiteError: the site file has no `requests` block.
-        CallError: a path names nothing, or another ingest is writing to the store.
-        SourceError: the cluster or object storage cannot be used, or the store is damaged.
+        CallError: a path names nothing.
+        SourceError: the cluster or object storage cannot be used, the store is damaged, or another ingest is
+            writing to it (`manifests.BusyError`).
     """
     return _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=False)
 

@@ -265,9 +265,9 @@ def test_a_site_without_requests_a_path_without_files_and_s3_without_its_reader_
 
 
 def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
-    from pdmlib.storage.request_logs.manifests import locked
+    from pdmlib.storage.request_logs.manifests import BusyError, locked
 
-    with locked(tmp_path / "store"), pytest.raises(CallError, match="another ingest"):
+    with locked(tmp_path / "store"), pytest.raises(BusyError, match="another ingest"):
         ingest(site_of(), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
 
 
