@@ -101,7 +101,7 @@ def test_rejected_lines_are_counted_and_shown_without_what_they_say(tmp_path: Pa
         line("c"),
     ]
     report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
-    assert (report.lines, report.rejected, report.requests) == (7, 5, 2)
+    assert (report.lines, report.rejected, report.requests, report.unclear) == (7, 4, 3, 1)
     shown = "\n".join(report.examples)
     assert len(report.examples) >= 3
     assert "log.ndjson" in shown
