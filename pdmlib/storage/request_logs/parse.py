@@ -120,8 +120,12 @@ def read(
         strange = sum(found[STRANGE, 0] for found in counts.values())
         total = Lines(*map(sum, zip(*lines.values(), strict=True)))
         shown = _examples(own, batch, asked, aside=aside, rows=rows, strange=strange) if total.rejected else ()
-        doubts = _told(own, batch, f"SELECT *, odd AS why FROM {rows} WHERE odd > 0", EXAMPLES)
-    return Part(rows, views, lines, shown, tuple(doubts) if total.unclear else ())
+        doubts = _told(own, batch, _DOUBTS.format(rows), EXAMPLES) if total.unclear else ()
+    return Part(rows, views, lines, shown, tuple(doubts))
+
+
+# The first of each kind, then the second.
+_DOUBTS = "SELECT *, odd AS why FROM {} WHERE odd > 0 ORDER BY row_number() OVER (PARTITION BY odd), odd"
 
 
 Counts = Counter[tuple[int, int]]  # of lines, by their verdict and by what of a request is odd

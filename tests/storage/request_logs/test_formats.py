@@ -320,6 +320,7 @@ def test_a_request_of_which_a_time_or_a_status_is_not_understood_is_still_a_requ
     assert [row[3:5] for row in table_of(tmp_path / "store")] == expected
     assert (report.requests, report.rejected, report.failed) == (len(expected), 0, ())
     assert report.unclear > 0 and len(report.doubts) == 5
+    assert any("a status outside 100 to 599" in doubt for doubt in report.doubts)
     assert f"{report.unclear} requests count, of which the status or the time is not known" in str(report)
     assert f"not understood {log.name}: duration" in str(report)
 
