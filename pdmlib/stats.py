@@ -17,6 +17,13 @@ FEWEST_POINTS = 3  # a line through two has no residual, and so no interval
 LOW_RATES = (0.5, 100.0)
 RESOLUTION = 100_000  # of a bound: steps from the observed share to 1, finer near it
 LEVEL = 0.05  # two-sided, of all intervals: 95 %
+# Of the requests that are counted: with more of unknown outcome than of a usual error rate (5 %) there is no rate.
+KNOWN_SHARE = 0.95
+
+
+def of_all(part: float, known: float, total: float) -> float | None:
+    """How many of all are of a kind that is known of some: as large a share; None if known of too few."""
+    return part * total / known if known and known >= KNOWN_SHARE * total else None
 
 
 def wilson(successes: float, trials: float, level: float = LEVEL) -> tuple[float, float]:

@@ -114,6 +114,8 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
         reason = f"low confidence: {source} says so of its own {name}"
     rate = row["sample_rate"]
     share = "" if pd.isna(rate) or rate == 1 else f", {100 * rate:.3g} % of all"
+    untimed = known[1] - known[0] if len(known) > 1 else 0
+    share += f"; the time of {untimed:,} more is not known" if untimed > 0 else ""
     low, high = (_known(row.get(f"{name}_{edge}_ms")) for edge in ("low", "high"))
     if low is not None and high is not None:
         share += case.many_looks
@@ -227,6 +229,8 @@ def error_rate_pct(case: Case) -> Measurement:
     undeclared = None
     for found in populations(case):
         failures = found.failures if found.failures is not None else _errors_counted(case)
+        if failures is None and (gap := case.collection.gap(found.source, "request_counts")):
+            undeclared = undeclared or Measurement.missing(*gap, found.source)
         if failures is None or not found.requests:
             continue
         if found.failures is None and case.unclear(found.source, COUNT_ITEMS.get(found.source, "requests")):
@@ -261,10 +265,18 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
         source=found.source,
         window=case.window,
         coverage_pct=found.coverage_pct(case.window),
-        reason=case.unclear(found.source, STATUS_ITEMS[found.source]) if found.source in STATUS_ITEMS else None,
+        reason=_without_status(case, found.source),
         evidence=f"{failures:,.0f} {what} of {found.requests:,.0f} requests{_looked(found)}{beside_them}"
         f"{case.many_looks}",
     )
+
+
+def _without_status(case: Case, source: str) -> str | None:
+    """Of how many requests of a source nobody knows whether they failed; None where it is known of all."""
+    if source in STATUS_ITEMS:
+        return case.unclear(source, STATUS_ITEMS[source])
+    gap = case.collection.gap(source, "request_counts") if case.window == case.scope.window else None
+    return gap[1] if gap else None
 
 
 def requests_total(case: Case) -> Measurement:

@@ -26,8 +26,13 @@ def gather(
     """What the sources answer now, together with the site's history of the same weeks."""
     from pdmlib.sources.catalogue import collect
 
-    collected = with_requests(collect(site, scope, on_progress=on_progress), site, scope, out)
-    return with_past(_with_doubt(collected, scope), site, scope, out)
+    return with_kept(collect(site, scope, on_progress=on_progress), site, scope, out)
+
+
+def with_kept(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:
+    """What the sources answered, together with all that is kept of the site: its request logs and its history."""
+    requests = with_requests(collected, site, scope, out)
+    return with_past(_with_doubt(requests, scope), site, scope, out)
 
 
 def _with_doubt(collected: Collection, scope: Scope) -> Collection:

@@ -38,7 +38,7 @@ from pdmlib.storage import history, sampled
 from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.execute import write_report
-from pdmlib.workbook.gather import history_folder, with_past
+from pdmlib.workbook.gather import history_folder, with_kept
 from pdmlib.workbook.kernel import Kernel
 from pdmlib.workbook.notify import notify
 from pdmlib.workbook.scope import scope_for
@@ -219,7 +219,8 @@ class Watch:
         slept_from = max(newest, self._busy_until) if newest and self._busy_until else newest
         missed = rounds_between(slept_from, scope.as_of, self.every or begun.phase.cadence)
         added = self._kept(folder, [found, *self._slept_through(scope, newest)], troubles)
-        collection = with_past(found, self.site, scope, self.out)
+        self.say("reading what is kept")
+        collection = with_kept(found, self.site, scope, self.out)
         verdict = judge(Case(self.site, scope, collection, scope.window))
         last = previous_report(self.out / self.site.site / SCREEN, scope.as_of)
         page = self._rewritten(scope, collection, troubles) if self.dashboard else None

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from pdmlib.cli.main import COMMANDS, application
+from pdmlib.storage.request_logs.manifests import locked
 
 ROOT = Path(__file__).parents[2]
 SITE = (
@@ -133,6 +134,16 @@ def test_what_takes_long_shows_how_far_it_is_on_a_terminal_alone(shop: Path, tmp
     assert re.search(r"100%", shown) and re.search(r"\d:\d\d:\d\d", shown), shown
     code, _, said = call(*asked, "--out", str(tmp_path / "two"))
     assert (code, said) == (0, "")
+
+
+def test_a_second_ingest_at_once_is_no_wrong_call_and_says_so_in_one_line(shop: Path, tmp_path: Path) -> None:
+    log, out = tmp_path / "requests.jsonl", tmp_path / "out"
+    log.write_text(LOG.format(1))
+    asked = ("ingest", str(log), "--site", str(shop), "--out", str(out))
+    with locked(out / "shop" / "requests"):
+        code, shown, said = call(*asked)
+    assert (code, shown, said.count("\n")) == (1, "", 1)
+    assert "another ingest is writing there; run this one again when it is done" in " ".join(said.split())
 
 
 def test_a_program_reads_json_alone_on_stdout(shop: Path, tmp_path: Path) -> None:

@@ -18,11 +18,12 @@ from pdmlib.cli.live_table import clock, missed, picture
 from pdmlib.frames.collection import Collection
 from pdmlib.frames.frame import frame
 from pdmlib.phases.phase import PHASES
-from pdmlib.phases.window import Window
+from pdmlib.phases.window import Window, iso
 from pdmlib.site.load import load_site
-from pdmlib.site.site import Site
+from pdmlib.site.site import OPTIONAL, Site
 from pdmlib.storage import history, sampled
-from pdmlib.workbook.gather import history_folder
+from pdmlib.storage.request_logs.ingest import ingest
+from pdmlib.workbook.gather import gather, history_folder, requests_folder
 from pdmlib.workbook.watch import Pace, Round, Watch, rounds_between
 
 START = datetime(2025, 3, 10, 15, tzinfo=UTC)
@@ -249,6 +250,37 @@ def test_a_gap_of_days_is_read_back_from_the_applications_own_log(tmp_path: Path
         True,
         True,
     )
+
+
+def a_site_of_a_log(tmp_path: Path) -> Site:
+    """A site of which nothing is known but its log: two requests a minute before START, every tenth one failed."""
+    tree = {"site": "shop", "title": "Shop", "time_zone": "UTC", "sources": {}, "requests": {"format": "json"}}
+    tree |= {"deployed_at": "2025-03-08T15:00:00Z", "unused": [*OPTIONAL]}
+    file = tmp_path / "shop.yaml"
+    file.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    site, log = load_site(file), tmp_path / "log.ndjson"
+    row = {"path": "/", "duration_ms": 100}
+    rows = [
+        {**row, "time": iso(START - timedelta(seconds=30 * n)), "status": 200 if n % 10 else 500}
+        for n in range(1, 2 * 60 * 48)
+    ]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    ingest(site, [log], requests_folder(site, tmp_path))
+    return site
+
+
+def test_a_watch_judges_on_the_requests_that_the_dashboard_judges_on(tmp_path: Path) -> None:
+    site = a_site_of_a_log(tmp_path)
+    (seen,) = run(a_watch(site, tmp_path, Machine()), 1)
+    assert seen.verdict is not None
+    case = seen.verdict.case
+    assert [row.source for row in case.collection.coverage] == ["requests"]
+    shown = {reading.id: reading.measurement.value for reading in seen.verdict.readings}
+    assert (shown["error_rate_pct"], shown["latency_p95_ms"]) == (pytest.approx(10, abs=0.1), pytest.approx(100))
+    told = gather(site, case.scope, tmp_path)
+    assert {name: len(table) for name, table in case.collection.frames.items()} == {
+        name: len(table) for name, table in told.frames.items()
+    }
 
 
 @pytest.mark.slow

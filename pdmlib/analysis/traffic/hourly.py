@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from pdmlib.analysis.traffic.populations import counting, tiled, timing
+from pdmlib.analysis.traffic.populations import counting, failures_of_all, tiled, timing
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
@@ -64,12 +64,10 @@ def _series_counts(case: Case, least_s: float = 0.0) -> pd.DataFrame:
     counts = next((c for c in (tiled(case, source) for source in counting(case)) if len(c)), tiled(case, ""))
     longest = counts["interval_s"].max() if len(counts) else HOUR_S
     length = max(least_s, longest if case.window.seconds <= SHORT_S else max(longest, HOUR_S))
-    known = counts["failures"].where(counts["status"].notna())
-    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"), failures=known)
-    rows = (
-        counts.groupby("at", as_index=False)[["requests", "failures"]]
-        .sum(min_count=1)
-        .rename(columns={"failures": "errors"})
-    )
+    told = counts["status"].notna()
+    known = {"failures": counts["failures"].where(told), "known": counts["requests"].where(told, 0.0)}
+    counts = counts.assign(at=counts["at"].dt.floor(f"{length:.0f}s"), **known)
+    sums = counts.groupby("at", as_index=False)[["requests", "failures", "known"]].sum(min_count=1)
+    rows = sums.assign(errors=failures_of_all(sums))[["at", "requests", "errors"]]
     rows = rows.assign(end=rows["at"] + pd.Timedelta(seconds=length))
     return rows.assign(p50=float("nan"), p95=float("nan"), p99=float("nan"), timed=float("nan"), complete=True)

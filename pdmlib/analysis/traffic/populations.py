@@ -17,6 +17,7 @@ from pdmlib.analysis.traffic.tiling import Buckets, tile_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds
 from pdmlib.phases.window import Window
+from pdmlib.stats import KNOWN_SHARE
 
 REFUSED = (400, 499)  # HTTP statuses from and to which the client is at fault (RFC 9110, section 15.5)
 SERVER_ERRORS = 500  # HTTP statuses from here on are the server's own failures (RFC 9110, section 15.6)
@@ -27,9 +28,6 @@ TIMED = ("requests", "sentry", "vercel")
 CRASHED = -1  # status of a function that ended without an answer
 FINE_S = 60.0  # buckets up to this length show where in an hour nothing was counted
 COUNTED_PCT = 90.0  # of a window: a total of less is no total of the window
-KNOWN_SHARE = (
-    0.95  # of the requests: with more of unknown status than of a usual error rate (5 %) there is no rate
-)
 
 
 @dataclass(frozen=True)
@@ -178,7 +176,7 @@ def finest(case: Case) -> pd.DataFrame:
         rows = rows[(rows["at"] >= case.window.start) & (rows["end_at"] <= case.window.end)]
         rows = rows[rows["interval_s"] == rows["interval_s"].min()]
         if rows["status"].notna().any():
-            return _summed(_as_looked_at(rows))
+            return _summed(_as_looked_at(_with_status(rows)))
     return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
 
 
@@ -195,7 +193,15 @@ def _told(case: Case, source: str) -> pd.DataFrame:
     rows = tiled(case, source)
     if rows["status"].isna().all():
         rows = _stretches(case, source).dropna(subset=["failures"])
+    else:
+        rows = _with_status(rows)
     return _as_looked_at(rows)
+
+
+def _with_status(rows: pd.DataFrame) -> pd.DataFrame:
+    """Counts of which is known whether they failed; none where that is known of too few."""
+    known = rows[rows["status"].notna()]
+    return known if known["requests"].sum() >= KNOWN_SHARE * rows["requests"].sum() else known.iloc[:0]
 
 
 def _summed(rows: pd.DataFrame) -> pd.DataFrame:
@@ -293,6 +299,16 @@ def failures(table: pd.DataFrame) -> pd.Series:
     return table["requests"].where(
         ((table["status"] >= SERVER_ERRORS) | (table["status"] == CRASHED)).fillna(False), 0.0
     )
+
+
+def failures_of_all(sums: pd.DataFrame) -> pd.Series:
+    """Failures of each row (requests, failures, and `known`: requests of which the status is known) among all.
+
+    Those of unknown status fail as often as the others, if they are few; else there are none to tell.
+    """
+    known = sums["known"]
+    scaled = (sums["failures"] * sums["requests"] / known.where(known > 0)).where(known > 0, sums["failures"])
+    return scaled.where(known >= KNOWN_SHARE * sums["requests"])
 
 
 def _of_buckets(source: str, buckets: pd.DataFrame) -> Population:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.analysis.traffic.populations import failures, timing
+from pdmlib.analysis.traffic.populations import failures, failures_of_all, timing
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import Window
@@ -100,7 +100,9 @@ def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame
         (counts["at"] == window.start) & (counts["interval_s"] == window.seconds) & counts["route"].notna()
     ]
     counts = counts.assign(failures=failures(counts), samples=counts["requests"] * counts["sample_rate"])
-    sums = counts.groupby(["source", "route"])[["requests", "failures", "samples"]].sum()
+    counts = counts.assign(known=counts["requests"].where(counts["status"].notna(), 0.0))
+    sums = counts.groupby(["source", "route"])[["requests", "failures", "samples", "known"]].sum()
+    sums = sums.assign(failures=failures_of_all(sums)).drop(columns="known")
     found = rows.set_index(["source", "route"])
     filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}
     return found.assign(**filled, timed=found["timed"].astype("float64").fillna(filled["samples"])).reset_index()

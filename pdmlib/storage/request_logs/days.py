@@ -14,6 +14,7 @@ from pathlib import Path
 
 import duckdb
 
+from pdmlib.stats import KNOWN_SHARE
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs.formats import key
 from pdmlib.storage.request_logs.histogram import bucket_sql
@@ -24,6 +25,15 @@ VIEWS = ("views",)
 # A sum of whole microseconds is the same in whatever order the engine adds up.
 SUM_US = "CAST(sum(CAST(round(1000 * ms) AS BIGINT)) AS BIGINT)"
 FAILED = "(status >= 500 OR status = -1)"
+
+
+def failures(failed: str, known: str, requests: str) -> str:
+    """SQL of the failures among requests: those of unknown status fail as often as the others, if they are few."""
+    return (
+        f"CASE WHEN {known} > 0 AND {known} >= {KNOWN_SHARE} * {requests} THEN {failed} * {requests} / {known} END"
+    )
+
+
 _ROWS = {
     "requests": "moment, route, kind, status, ms, id, region, release",
     "views": "moment, session, device, is_view, id",
@@ -137,7 +147,7 @@ def derive(
 _QUANTILES = "quantile_cont(ms, [0.5, 0.95, 0.99])"
 STATISTICS = f"""
     count(*) AS requests,
-    CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {FAILED}) END AS failures,
+    {failures(f"count(*) FILTER (WHERE {FAILED})", "count(status)", "count(*)")} AS failures,
     count(ms) AS timed, {SUM_US} / 1000 / count(ms) AS avg_ms,
     {_QUANTILES}[1] AS p50_ms, {_QUANTILES}[2] AS p95_ms, {_QUANTILES}[3] AS p99_ms"""
 

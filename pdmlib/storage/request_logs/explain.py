@@ -67,11 +67,12 @@ def explain(site: Site, path: str) -> Iterator[str]:
             lines = parse.Lines()
         else:
             yield from _shown(piece, rows, asked, folder=folder)
-            counts = f"{_good(lines):,} requests, {lines.excluded:,} of no request, {lines.rejected:,} rejected"
-            yield f"  {lines.lines:,} lines: {counts}"
+            kept = lines.lines - lines.excluded - lines.rejected
+            counts = f"{kept:,} requests, {lines.excluded:,} of no request, {lines.rejected:,} rejected"
+            yield f"  {lines.lines:,} lines: {counts}{_in_part(lines)}"
             yield from _said(piece, asked)
             yield from _lacking(rows)
-        if lines.rejected or not lines.lines or not any(row["ms"] is not None for row in rows):
+        if lines.rejected or lines.unclear or not lines.lines or not any(row["ms"] is not None for row in rows):
             yield from _fitting(sample, asked, folder, lines)
 
 
@@ -120,8 +121,13 @@ def _used(counts: Iterable[tuple[str, int | None, int]], asked: Requests) -> Ite
         yield Used("status", name, requests, "no answer" if name in ("none", "-1") else CLASSES.get(name[0]))
 
 
+def _in_part(lines: parse.Lines) -> str:
+    return f"; of {lines.unclear:,} requests the status or the time is not known" if lines.unclear else ""
+
+
 def _good(lines: parse.Lines) -> int:
-    return lines.lines - lines.excluded - lines.rejected
+    """Lines that are requests of which all that they say is understood."""
+    return lines.lines - lines.excluded - lines.rejected - lines.unclear
 
 
 def _called(asked: Requests) -> str:
@@ -183,6 +189,9 @@ def _understood(row: dict[str, object]) -> str:
     took = "no response time" if row["ms"] is None else f"{row['ms']:g} ms"
     status = "no status" if row["status"] is None else f"status {row['status']}"
     known = "its own id" if row["named"] else "no id"
+    if row["odd"]:
+        assert isinstance(row["odd"], int)
+        known += f"; not understood: {parse.WHY[row['odd']].format(**row)}"
     return f"{row['moment']:%Y-%m-%d %H:%M:%S} UTC, {row['route']}, {status}, {took}, {row['kind']}, {known}"
 
 
@@ -242,7 +251,7 @@ def _fitting(sample: str, asked: Requests, folder: Path, now: parse.Lines) -> It
     if found:
         good, _, called, lines = max(found)
         yield f"  fits: `requests: {{{called}}}` understands {good:,} of {lines:,}"
-    elif now.rejected or not now.lines:
+    elif now.rejected or now.unclear or not now.lines:
         yield f"  nothing that is known by name fits{_fields(sample)}"
 
 

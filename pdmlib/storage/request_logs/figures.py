@@ -269,7 +269,8 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         newest = max(held.manifest.requests)
         text = f"no request log of {window} was ingested; the newest day held is {newest}"
         return {"gaps": frame("gaps", [_gap(None, text)])}
-    rows = _untimed(held, window)
+    totals = totals_in(held, window)
+    rows = [*_untimed(held, totals), *_statusless(totals)]
     lost_days = missing_days(held, held.reach(scope))
     if lost_days:
         runs = [
@@ -284,9 +285,20 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     return {"gaps": frame("gaps", rows)}
 
 
-def _untimed(held: Held, window: Window) -> list[Mapping[str, Any]]:
+def _statusless(totals: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Says of how many requests nobody knows whether they failed."""
+    requests, unknown = totals["n"].sum(), totals.loc[totals["status"].isna(), "n"].sum()
+    if not unknown:
+        return []
+    told = f"the status of {unknown:,} of {requests:,} requests of the log is not known"
+    if stats.of_all(0, requests - unknown, requests) is None:
+        return [_gap("request_counts", f"{told}: more than 5 %, so that there is no error rate")]
+    return [_gap("request_counts", f"{told}; they count neither as failed nor as well")]
+
+
+def _untimed(held: Held, totals: pd.DataFrame) -> list[Mapping[str, Any]]:
     """Says how to log response times where no request of the window has one."""
-    timed = totals_in(held, window)["timed"].sum()
+    timed = totals["timed"].sum()
     asked = held.asked
     if timed:
         return []

@@ -66,6 +66,11 @@ class Piece:
     known: Known
     again: bool = True
 
+    @property
+    def begins(self) -> bool:
+        """Whether this is a file from its first byte on."""
+        return self.key.endswith("#0")
+
 
 def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
     """Log files under paths (files, folders, patterns, s3://) and files in folders that are no logs.

@@ -192,7 +192,7 @@ def _wanted(asked: Requests) -> str:
 
 def _vercel_logs(asked: Requests, paths: Sequence[str], form: Form) -> str:
     own: dict[str, str] = {**asked.columns}
-    types = {field: "DOUBLE" if name == "duration_ms" else "VARCHAR" for name, field in own.items()} | _VERCEL
+    types = dict.fromkeys(own.values(), "VARCHAR") | _VERCEL
     read = _json(paths, form, types)
 
     def field(name: str, default: str) -> str:
@@ -213,13 +213,15 @@ def _vercel_logs(asked: Requests, paths: Sequence[str], form: Form) -> str:
         if "time" in own
         else 'TRY(make_timestamp(coalesce(proxy.timestamp, "timestamp") * 1000))'
     )
-    ms = f"{_access(own['duration_ms'])} * {_scale(asked)}" if "duration_ms" in own else "NULL"
+    took = _given(f"CAST({_access(own['duration_ms'])} AS VARCHAR)") if "duration_ms" in own else "NULL"
+    ms = _took(took, "", asked) if "duration_ms" in own else "NULL"
     return f"""
         SELECT "timestamp" IS NULL AND proxy IS NULL AND source IS NULL AS broken,
           NOT ({proxied}) OR coalesce(proxy.statusCode, 0) = -1 OR coalesce(source, '') = 'build'
             OR coalesce(environment, {_wanted(asked)}) <> {_wanted(asked)} AS excluded,
           {at} AS moment, {field("path", "coalesce(nullif(path, ''), proxy.path)")} AS path,
-          TRY_CAST({status} AS INTEGER) AS status, CAST({ms} AS DOUBLE) AS ms, 0 AS unreadable,
+          TRY_CAST({status} AS INTEGER) AS status, CAST({ms} AS DOUBLE) AS ms,
+          if({took} IS NOT NULL AND ({ms}) IS NULL, 2, 0) AS unreadable,
           {request} AS request,
           {field("region", "coalesce(executionRegion, proxy.region)")} AS region,
           {field("release", '"deploymentId"')} AS release,
@@ -249,7 +251,9 @@ def _vercel_traces(asked: Requests, paths: Sequence[str], form: Form) -> str:
           make_timestamp({start} // 1000) AS moment,
           {path} AS path,
           coalesce(TRY_CAST({code} AS INTEGER), CASE WHEN {failed} THEN -1 END) AS status,
-          TRY({end} - {start}) / 1e6 AS ms, if({end} IS NULL, 2, 0) AS unreadable,
+          TRY({end} - {start}) / 1e6 AS ms,
+          CASE WHEN {code} IS NOT NULL AND TRY_CAST({code} AS INTEGER) IS NULL THEN 1
+            WHEN {end} IS NULL THEN 2 ELSE 0 END AS unreadable,
           span.traceId || span.spanId AS request,
           {_attribute("span.attributes", "vercel.region", "cloud.region", "faas.region")} AS region,
           {_attribute("resource", "vercel.deploymentId", "service.version")} AS release,

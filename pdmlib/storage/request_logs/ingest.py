@@ -66,8 +66,9 @@ def ingest(
 
     Raises:
         SiteError: the site file has no `requests` block.
-        CallError: a path names nothing, or another ingest is writing to the store.
-        SourceError: the cluster or object storage cannot be used, or the store is damaged.
+        CallError: a path names nothing.
+        SourceError: the cluster or object storage cannot be used, the store is damaged, or another ingest is
+            writing to it (`manifests.BusyError`).
     """
     return _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=False)
 
@@ -226,14 +227,16 @@ def _counted(
         lines=report.lines + total.lines,
         excluded=report.excluded + total.excluded,
         rejected=report.rejected + total.rejected,
+        unclear=report.unclear + total.unclear,
         examples=(*report.examples, *part.examples)[:EXAMPLES],
+        doubts=(*report.doubts, *part.doubts)[:EXAMPLES],
     )
 
 
 def _of_file(run: _Run, name: str, read: parse.Lines, known: bool) -> FileReport:
     """What became of a file that was read; one of which nothing was ever understood is no log of requests."""
     if known:
-        return FileReport(name, Taken.TAKEN, read.lines, read.rejected)
+        return FileReport(name, Taken.TAKEN, read.lines, read.rejected, unclear=read.unclear)
     told = run.asked.format if run.asked.log_format is None else "the log_format"
     reason = f"none of its {read.lines:,} lines is understood as {told}"
     return FileReport(name, Taken.SKIPPED, read.lines, read.rejected, reason=reason)

@@ -20,7 +20,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pdmlib.errors import CallError, SourceError
+from pdmlib.errors import SourceError
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.fingerprints import Known, Register
 
@@ -28,7 +28,7 @@ VERSION = 2  # since requests are known by 128 bits
 MANIFEST = "manifest.json"
 
 
-class BusyError(CallError):
+class BusyError(SourceError):
     """Another process is writing to the store."""
 
 
@@ -152,7 +152,8 @@ def locked(store: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BusyError(f"{store}: another ingest is writing there") from None
+            again = "run this one again when it is done"
+            raise BusyError(SOURCE, f"{store}: another ingest is writing there; {again}") from None
         yield
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.frames.frame import frame
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
@@ -21,6 +22,7 @@ SCANNED_REQUESTS = 20_000_000
 ITEMS_AT_MOST = 500  # rows a table can show
 _THESE = "IN (SELECT unnest(CAST($hours AS TIMESTAMP[])))"
 _CELLS = ["dimension", "item", "requests", "failures", "timed", "sum_us"]
+_KNOWN = "coalesce(sum(n) FILTER (WHERE status IS NOT NULL), 0)"
 _BUCKETS = ["dimension", "item", "bucket", "n"]
 
 
@@ -81,7 +83,7 @@ def _of_routes(held: Held, inner: Window, hours: Sequence[datetime]) -> tuple[pd
     named = "if(GROUPING(route) = 1, 'all', 'route'), if(GROUPING(route) = 1, '', route)"
     cells = held.rows(
         f"""SELECT {named}, sum(n),
-              CASE WHEN count(status) > 0 THEN coalesce(sum(n) FILTER (WHERE {days.FAILED}), 0) END,
+              {days.failures(f"coalesce(sum(n) FILTER (WHERE {days.FAILED}), 0)", _KNOWN, "sum(n)")},
               sum(timed), sum(sum_us)
             FROM {{source}} {which} GROUP BY GROUPING SETS ((), (route))""",
         "totals",
@@ -103,7 +105,7 @@ def _of_rows(held: Held, inner: Window, hours: Sequence[datetime]) -> tuple[pd.D
     rows = held.rows(
         f"""SELECT if(GROUPING(region) = 0, 'region', 'release'),
               if(GROUPING(region) = 0, region, release) AS item, bucket, count(*),
-              CASE WHEN count(status) > 0 THEN count(*) FILTER (WHERE {days.FAILED}) END, count(ms), {days.SUM_US}
+              count(*) FILTER (WHERE {days.FAILED}), count(ms), {days.SUM_US}, count(status)
             FROM (SELECT *, {bucket_sql("ms")} AS bucket FROM {{source}}
               WHERE {held.counted} AND {IN} AND date_trunc('hour', moment) {_THESE})
             GROUP BY GROUPING SETS ((region, bucket), (release, bucket)) HAVING item IS NOT NULL""",
@@ -111,10 +113,12 @@ def _of_rows(held: Held, inner: Window, hours: Sequence[datetime]) -> tuple[pd.D
         inner,
         hours=list(hours),
     )
-    table = _numbers(rows, ["dimension", "item", "bucket", "requests", "failures", "timed", "sum_us"])
-    sums = table.groupby(["dimension", "item"])[_CELLS[2:]].sum(min_count=1).reset_index()
+    table = _numbers(rows, ["dimension", "item", "bucket", "requests", "failures", "timed", "sum_us", "known"])
+    sums = table.groupby(["dimension", "item"])[[*_CELLS[2:], "known"]].sum(min_count=1).reset_index()
+    told = sums["failures"] * sums["requests"] / sums["known"].where(sums["known"] > 0)
+    sums["failures"] = told.where(sums["known"] >= stats.KNOWN_SHARE * sums["requests"])
     timed = table.dropna(subset="bucket").rename(columns={"timed": "n"})
-    return sums, timed[_BUCKETS]
+    return sums[_CELLS], timed[_BUCKETS]
 
 
 def _numbers(rows: Sequence[tuple[object, ...]], columns: Sequence[str]) -> pd.DataFrame:

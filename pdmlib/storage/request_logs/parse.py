@@ -27,28 +27,34 @@ EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside was read in the wrong unit
 LONGEST_MS = 1e9  # eleven days: a longer request is a broken field
 KEPT, EXCLUDED, STRANGE = 0, 1, 2  # what became of a line
-# A verdict from STRANGE on is why a line was rejected.
+# A verdict from STRANGE on is why a line was rejected. The last four are of one field alone, which is then not
+# known of a request that counts; where that is so of all of a file, the site file is wrong and they are rejected.
 WHY = {
     STRANGE: "not of this format",
     3: "no path",
     4: "no time that is understood (one without its zone needs requests.time_zone)",
     5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
     6: "a status outside 100 to 599",
-    7: "duration {ms} ms",
+    7: "duration {odd_ms} ms",
     8: "a status that is no number (requests.columns.status)",
     9: "a duration that is no number of a unit (requests.columns.duration_ms, requests.duration_unit)",
 }
+SURELY = 10  # lines of which all are odd: that is no chance, but a field that the site file says wrongly
 # What requests without an id are told apart by where there is no text of the line.
 ALIKE = ("moment", "path", "status", "ms", "agent", "region", "asked_path")
 _KEY = re.compile(r'"[A-Za-z_][A-Za-z0-9_.]*"(?=\s*:)|[A-Za-z]|[0-9]')
 
 
 class Lines(NamedTuple):
-    """Lines read; of no request (build output, revalidations, other environments); not understood."""
+    """Lines read; of no request (build output, revalidations, other environments); not understood.
+
+    `unclear` are requests that count, of which the status or the time is not understood and so not known.
+    """
 
     lines: int = 0
     excluded: int = 0
     rejected: int = 0
+    unclear: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,12 +66,14 @@ class Part:
         views: the rows are page views of an analytics drain, not requests.
         read: by path, what became of the file's lines.
         examples: a few rejected lines, `file: line`, their letters and digits masked.
+        doubts: of a few requests, `file: what of them is not understood`.
     """
 
     rows: str
     views: bool
     read: Mapping[str, Lines]
     examples: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def total(self) -> Lines:
@@ -99,7 +107,7 @@ def read(
             _one_header(own, first.form.header, paths)
             query = views_sql(asked, paths, first) if views else requests_sql(asked, batch, known)
             own.execute(f"CREATE OR REPLACE TABLE {rows} AS {query}")
-            counts = _counted(own, rows, first.path)
+            counts = _counted(own, rows, batch)
             aside = _set_aside(own, first)
         except duckdb.Error as error:
             again = _mended(batch, spill / f"{rows}.mended")
@@ -108,27 +116,45 @@ def read(
             part = read(connection, [again], asked, rows, spill=spill, on_share=on_share)
             Path(again.path).unlink()
             return replace(part, read={first.path: part.total})
-        lines = {path: _lines(counts.get(path, {}), len(aside.get(path, ()))) for path in paths}
-        verdicts = Counter[int]()
-        for found in counts.values():
-            verdicts.update(found)
-        rejected = sum(one.rejected for one in lines.values())
-        shown = _examples(own, batch, asked, aside=aside, rows=rows, counts=verdicts) if rejected else ()
-    return Part(rows, views, lines, shown)
+        lines = {path: _lines(counts.get(path, Counts()), len(aside.get(path, ()))) for path in paths}
+        strange = sum(found[STRANGE, 0] for found in counts.values())
+        total = Lines(*map(sum, zip(*lines.values(), strict=True)))
+        shown = _examples(own, batch, asked, aside=aside, rows=rows, strange=strange) if total.rejected else ()
+        doubts = _told(own, batch, _DOUBTS.format(rows), EXAMPLES) if total.unclear else ()
+    return Part(rows, views, lines, shown, tuple(doubts))
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, rows: str, only: str) -> dict[str, dict[int, int]]:
-    """How many lines of each file have each verdict."""
-    query = f"SELECT coalesce(file, $only), verdict, count(*) FROM {rows} GROUP BY ALL"
-    found: dict[str, dict[int, int]] = {}
-    for path, verdict, count in connection.execute(query, {"only": only}).fetchall():
-        found.setdefault(path, {})[verdict] = count
-    return found
+# The first of each kind, then the second.
+_DOUBTS = "SELECT *, odd AS why FROM {} WHERE odd > 0 ORDER BY row_number() OVER (PARTITION BY odd), odd"
 
 
-def _lines(verdicts: Mapping[int, int], aside: int) -> Lines:
-    rejected = aside + sum(n for verdict, n in verdicts.items() if verdict >= STRANGE)
-    return Lines(aside + sum(verdicts.values()), verdicts.get(EXCLUDED, 0), rejected)
+Counts = Counter[tuple[int, int]]  # of lines, by their verdict and by what of a request is odd
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, rows: str, batch: Sequence[Piece]) -> dict[str, Counts]:
+    """How many lines of each file have each verdict; a file of which all requests are odd is rejected."""
+    query = f"SELECT coalesce(file, $only), verdict, odd, count(*) FROM {rows} GROUP BY ALL"
+    only, found = batch[0].path, dict[str, Counts]()
+    for path, verdict, odd, count in connection.execute(query, {"only": only}).fetchall():
+        found.setdefault(path, Counts())[verdict, odd] = count
+    wrong = [piece.path for piece in batch if piece.begins and _misread(found.get(piece.path, Counts()))]
+    if not wrong:
+        return found
+    which = "odd > 0 AND list_contains($wrong, coalesce(file, $only))"
+    connection.execute(f"UPDATE {rows} SET verdict = odd, odd = 0 WHERE {which}", {"only": only, "wrong": wrong})
+    return _counted(connection, rows, batch)
+
+
+def _misread(counts: Counts) -> bool:
+    """Whether of every request of a file the same fields are not understood: the site file says them wrongly."""
+    return counts[KEPT, 0] == 0 and sum(n for (_, odd), n in counts.items() if odd) >= SURELY
+
+
+def _lines(counts: Counts, aside: int) -> Lines:
+    rejected = aside + sum(n for (verdict, _), n in counts.items() if verdict >= STRANGE)
+    excluded = sum(n for (verdict, _), n in counts.items() if verdict == EXCLUDED)
+    unclear = sum(n for (_, odd), n in counts.items() if odd)
+    return Lines(aside + counts.total(), excluded, rejected, unclear)
 
 
 def _mended(batch: Sequence[Piece], target: Path) -> Piece | None:
@@ -148,10 +174,12 @@ def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) 
     first, paths = batch[0], [piece.path for piece in batch]
     source = formats.requests_of(first.form, asked, paths, known)
     return f"""
-        SELECT {_verdict()} AS verdict, moment, {routes.route("path", asked.route_patterns)} AS route,
+        SELECT {_verdict()} AS verdict, if({_verdict()} = {KEPT}, {_odd()}, 0) AS odd, moment,
+          {routes.route("path", asked.route_patterns)} AS route,
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
-          TRY_CAST(status AS SMALLINT) AS status, ms, {_identity(batch)} AS id,
-          request IS NOT NULL AS named, region, release, {_file(batch)}
+          CAST(CASE WHEN {_STATUS} THEN status END AS SMALLINT) AS status, CASE WHEN {_MS} THEN ms END AS ms,
+          {_identity(batch)} AS id, request IS NOT NULL AS named, region, release,
+          CASE WHEN NOT ({_MS}) THEN ms END AS odd_ms, {_file(batch)}
         FROM ({source})"""
 
 
@@ -175,7 +203,8 @@ def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
     """The query that gives one row a page view or event: its verdict, and of a view what `days` keeps."""
     return f"""
         SELECT CASE WHEN excluded THEN {EXCLUDED} WHEN broken THEN {STRANGE} WHEN moment IS NULL THEN 4
-            ELSE {KEPT} END AS verdict, moment, CASE WHEN session IS NOT NULL THEN session_hash END AS session,
+            ELSE {KEPT} END AS verdict, 0 AS odd, moment,
+          CASE WHEN session IS NOT NULL THEN session_hash END AS session,
           CASE WHEN device IS NOT NULL THEN {formats.key("device")} END AS device, is_view, seen AS id,
           true AS named, {_file([first] * len(paths))}
         FROM ({formats.views_of(asked, paths, first.form)})"""
@@ -183,10 +212,18 @@ def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
 
 def _verdict() -> str:
     span = f"moment >= TIMESTAMP '{FIRST_YEAR}-01-01' AND moment < TIMESTAMP '{LAST_YEAR}-01-01'"
-    status = "status = -1 OR status BETWEEN 100 AND 599"
     return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} WHEN path IS NULL THEN 3
-        WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 WHEN NOT ({status}) THEN 6
-        WHEN NOT (ms >= 0 AND ms <= {LONGEST_MS}) THEN 7 WHEN unreadable > 0 THEN 7 + unreadable ELSE {KEPT} END"""
+        WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 ELSE {KEPT} END"""
+
+
+_STATUS = "(status = -1 OR status BETWEEN 100 AND 599)"
+_MS = f"(ms >= 0 AND ms <= {LONGEST_MS})"  # false of NaN, which the engine takes for the greatest number
+
+
+def _odd() -> str:
+    """SQL of what of a request is not understood; 0 where all is, or nothing is said."""
+    return f"""CASE WHEN NOT {_STATUS} THEN 6 WHEN unreadable = 1 THEN 8 WHEN NOT {_MS} THEN 7
+        WHEN unreadable = 2 THEN 9 ELSE 0 END"""
 
 
 def _file(batch: Sequence[Piece]) -> str:
@@ -244,24 +281,33 @@ def _examples(
     asked: Requests,
     aside: Mapping[str, Sequence[str]],
     rows: str,
-    counts: Mapping[int, int],
+    strange: int,
 ) -> tuple[str, ...]:
     """Lines that were rejected, masked; of those that were understood in part, why."""
     names = {piece.path: piece.name for piece in batch}
     found = [f"{names[path]}: {masked(line)}" for path, lines in aside.items() for line in lines][:EXAMPLES]
-    strange: list[str] = []
+    lines: list[str] = []
     if batch[0].form.dialect not in ("csv", "parquet") and batch[0].form.shape == "lines":
-        most = min(EXAMPLES - len(found), counts.get(STRANGE, 0))
-        strange = _strange(connection, formats.suspect(asked, batch[0].form), names, most)
-    found += strange
-    seen = STRANGE if strange else STRANGE - 1
-    told = connection.execute(f"SELECT * FROM {rows} WHERE verdict > {seen} LIMIT {EXAMPLES - len(found)}")
+        lines = _strange(
+            connection, formats.suspect(asked, batch[0].form), names, min(EXAMPLES - len(found), strange)
+        )
+    found += lines
+    seen = STRANGE if lines else STRANGE - 1
+    query = f"SELECT *, verdict AS why FROM {rows} WHERE verdict > {seen}"
+    return (*found, *_told(connection, batch, query, EXAMPLES - len(found)))
+
+
+def _told(connection: duckdb.DuckDBPyConnection, batch: Sequence[Piece], query: str, most: int) -> list[str]:
+    """Of some rows, file and route and why they are not understood."""
+    names = {piece.path: piece.name for piece in batch}
+    told = connection.execute(f"{query} LIMIT {most}")
     columns = [column[0] for column in told.description]
+    found = []
     for values in told.fetchall():
         row = dict(zip(columns, values, strict=True))
         where = f" ({row['route']})" if row.get("route") else ""
-        found.append(f"{names.get(row['file'], batch[0].name)}: {WHY[row['verdict']].format(**row)}{where}")
-    return tuple(found)
+        found.append(f"{names.get(row['file'], batch[0].name)}: {WHY[row['why']].format(**row)}{where}")
+    return found
 
 
 def _strange(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from pdmlib import stats
 from pdmlib.phases.window import Window
 from pdmlib.storage.request_logs import days
 from pdmlib.storage.request_logs.histogram import Percentile, bucket_sql, percentiles
@@ -58,13 +59,13 @@ def _bounds(found: Sequence[Percentile]) -> dict[str, float | None]:
 
 
 def _pooled_row(route: str | None, totals: pd.DataFrame, found: Sequence[Percentile]) -> dict[str, Any]:
-    known = totals["status"].notna()
-    failed = totals["status"].ge(500) | totals["status"].eq(-1)
+    requests, known = (float(rows["n"].sum()) for rows in (totals, totals[totals["status"].notna()]))
+    failed = (totals["status"].ge(500) | totals["status"].eq(-1)).fillna(False)
     timed = int(totals["timed"].sum())
     row = row_of(
         route,
-        float(totals["n"].sum()),
-        float(totals.loc[failed.fillna(False), "n"].sum()) if known.any() else None,
+        requests,
+        stats.of_all(float(totals.loc[failed, "n"].sum()), known, requests),
         timed,
         int(totals["sum_us"].sum()) / 1000 / timed if timed else None,
         *([p.ms for p in found] or (None, None, None)),

@@ -56,17 +56,22 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True)
 class FileReport:
-    """What became of one file, how many lines of it were read and rejected, and why it was not taken."""
+    """What became of one file, how many lines of it were read and rejected, and why it was not taken.
+
+    `unclear`: requests that were taken, of which the status or the time is not understood.
+    """
 
     name: str
     state: Taken
     lines: int = 0
     rejected: int = 0
     reason: str = ""
+    unclear: int = 0
 
     def __str__(self) -> str:
         rejected = f", {self.rejected:,} rejected" if self.rejected else ""
-        return f"{self.state:<8}{self.name}: {self.reason or f'{self.lines:,} lines{rejected}'}"
+        unclear = f", {self.unclear:,} understood in part" if self.unclear else ""
+        return f"{self.state:<8}{self.name}: {self.reason or f'{self.lines:,} lines{rejected}{unclear}'}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,8 @@ class IngestReport:
         requests: requests added to the store, each once; views: page views and events added.
         excluded: lines of no request: build output, revalidations, other environments.
         rejected: lines that were not understood; a few masked in `examples`.
+        unclear: requests that count, of which the status or the time is not understood and so not known; of a few,
+            what it is in `doubts`.
         duplicates: lines of requests that were counted already, by an earlier line or delivery.
         late: requests added to a day older than the newest one held before.
     """
@@ -89,10 +96,12 @@ class IngestReport:
     views: int = 0
     excluded: int = 0
     rejected: int = 0
+    unclear: int = 0
     duplicates: int = 0
     late: int = 0
     days: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     seconds: float = 0.0
 
     def named(self, state: Taken) -> tuple[str, ...]:
@@ -131,6 +140,9 @@ class IngestReport:
             f"{self.duplicates:,} duplicates, {self.excluded:,} of no request, {self.rejected:,} rejected",
         ]
         parts += [f"rejected {example}" for example in self.examples]
+        if self.unclear:
+            parts.append(f"{self.unclear:,} requests count, of which the status or the time is not known")
+        parts += [f"not understood {doubt}" for doubt in self.doubts]
         if not self.good and not self.failed:
             parts.append("nothing was taken; `pdm ingest --explain FILE` shows how a file is understood")
         return "\n".join(parts)

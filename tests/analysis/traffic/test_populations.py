@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from pdmlib.analysis.performance import latency
-from pdmlib.analysis.traffic.populations import populations, tiled
+from pdmlib.analysis.performance import error_rate_pct, latency
+from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.populations import buckets, populations, tiled
+from pdmlib.analysis.traffic.routes import before_and_since
 from pdmlib.phases.window import Window
-from tests.builders import DEPLOYED, a_case
+from tests.builders import DEPLOYED, a_case, a_gap
 
 HOUR = timedelta(hours=1)
 
@@ -40,6 +42,49 @@ def test_an_hour_that_is_listed_before_the_minutes_at_its_edges_is_counted_whole
     edges = (DEPLOYED + timedelta(minutes=minutes) for minutes in (-10, 70))
     case = a_case({"request_counts": rows}).at(Window(*edges))
     assert list(tiled(case, "vercel")["requests"]) == [1, 100, 2]
+
+
+@pytest.mark.parametrize(
+    ("unknown", "rate", "errors"),
+    [(0, 10.0, [10.0, 10.0]), (4, 10.0, [10 * 104 / 100] * 2), (6, None, [None, None])],  # 6 of 106 are 5.7 %
+)
+def test_requests_of_unknown_status_fail_as_often_as_the_others_where_they_are_few(unknown, rate, errors):
+    """Two hours of 90 requests answered, 10 failed and a few of which nobody knows."""
+    told = "the status of some requests is not known"
+    rows = [
+        a_bucket(DEPLOYED + i * HOUR, 3600, count, status, "requests", route=route)
+        for i in range(2)
+        for route in (None, "/")
+        for count, status in ((90, 200), (10, 500), (unknown, None))
+        if count
+    ]
+    whole = [
+        {**row, "at": DEPLOYED, "interval_s": 7200, "requests": 2 * row["requests"]}
+        for row in rows[-3:]
+        if row["route"]
+    ]
+    timed = {"source": "requests", "start": DEPLOYED, "end": DEPLOYED + 2 * HOUR, "route": "/", "p95_ms": 5}
+    frames = {
+        "request_counts": rows + whole,
+        "latencies": [timed],
+        "gaps": [a_gap("requests", told, "request_counts")],
+    }
+    case = a_case(frames, phase="day1", as_of=DEPLOYED + 2 * HOUR)
+    found = error_rate_pct(case)
+    assert (found.value, found.reason) == (rate and pytest.approx(rate), told)
+    none = [None if drawn != drawn else drawn for drawn in hourly(case)["errors"]]
+    assert none == [pytest.approx(count) if count else None for count in errors]
+    looked = buckets(case)
+    assert looked["failures"].sum() / max(looked["requests"].sum(), 1) == pytest.approx(0.1 if rate else 0)
+    (route,) = before_and_since(case)["failures"]
+    assert route == pytest.approx(2 * errors[0]) if rate else route != route
+
+
+def test_beside_a_percentile_stands_of_how_many_requests_the_time_is_not_known():
+    row = {"source": "requests", "start": DEPLOYED, "end": DEPLOYED + HOUR, "p95_ms": 5, "confidence": "exact"}
+    row |= {"requests": 2777, "samples": 2777, "timed": 2720, "sample_rate": 1.0}
+    case = a_case({"latencies": [row]}, phase="hour1", as_of=DEPLOYED + HOUR)
+    assert "p95 of 2,720 requests, exact; the time of 57 more is not known" in latency(case, "p95_ms").evidence
 
 
 def test_a_bucket_that_starts_before_the_window_is_left_out():

@@ -207,6 +207,57 @@ def test_requests_that_have_a_time_are_told_from_all(tmp_path: Path, exact: bool
     assert (found["samples"], found["timed"]) == (60, 6)
 
 
+def log_with_statuses(folder: Path, unknown: int) -> Path:
+    """Two hundred requests of the hour from START and as many of that hour a week before; every tenth failed."""
+    rows = []
+    for begin in (START, START - timedelta(days=7)):
+        for n in range(200):
+            status = "abc" if n < unknown else 500 if n % 10 == 9 else 200
+            at = begin + timedelta(seconds=15 * n)
+            took = "NaN" if 100 <= n < 103 else 20
+            rows.append(
+                {"time": at.isoformat(), "path": "/", "status": status, "duration_ms": took, "region": "x"}
+            )
+    return write(folder / "log.ndjson", rows)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "failed"),
+    [
+        (0, 20.0),
+        (8, 20 * 200 / 192),  # the first of each side; the first that failed is the tenth
+        (10, 19 * 200 / 190),
+        (11, None),  # more than 5 %
+        (200, None),
+    ],
+)
+def test_a_request_of_unknown_status_counts_neither_as_failed_nor_as_well(
+    tmp_path: Path, exact: bool, unknown: int, failed: float | None
+) -> None:
+    plain, window = site_of(format="json", columns={}), Window(START, START + HOUR)
+    log = log_with_statuses(tmp_path, unknown if unknown < 200 else 0)
+    if unknown == 200:
+        log.write_text(log.read_text().replace('"status"', '"code"'))
+    ingest(plain, [log], tmp_path / "store")
+    found = collect(plain, scope("hour1", START, START + HOUR), tmp_path / "store")
+    spans = [row(found["latencies"], window), row(found["latencies"], window, "/")]
+    for span in spans:
+        assert (span["requests"], span["timed"]) == (200, 197)
+    table = breakdown(plain, window, tmp_path / "store", by="region")
+    both = found["same_hours"]
+    assert sorted(both["dimension"]) == ["all", "region", "route"]
+    for count in [span["failures"] for span in spans] + [
+        *table["failures"],
+        *both["failures"],
+        *both["failures_before"],
+    ]:
+        assert pd.isna(count) if failed is None else count == pytest.approx(failed)
+    told = dict(zip(found["gaps"]["item"], found["gaps"]["reason"], strict=True)).get("request_counts")
+    so = ": more than 5 %, so that there is no error rate"
+    so = so if failed is None else "; they count neither as failed nor as well"
+    assert told == (f"the status of {unknown} of 200 requests of the log is not known{so}" if unknown else None)
+
+
 def test_percentiles_of_any_window_come_with_their_intervals(store: Path) -> None:
     window = Window(START + timedelta(minutes=13), START + timedelta(hours=4, minutes=2))
     times = sorted(ms for _, _, ms in Oracle(ROWS).inside(window.start, window.end))

@@ -94,11 +94,11 @@ def test_a_duration_that_writes_its_own_unit_has_it(tmp_path: Path, written: str
     assert held(tmp_path)[0][3] == pytest.approx(ms)
 
 
-def test_of_a_line_that_is_rejected_it_is_told_which_field_is_no_number(tmp_path: Path) -> None:
+def test_of_a_request_of_which_a_field_is_no_number_it_is_told_which(tmp_path: Path) -> None:
     rows = [{**record(*REQUESTS[0]), "took": "soon"}, {**record(*REQUESTS[1]), "code": "fine"}]
     report = ingest(site_of(format="json", columns=COLUMNS), [write(tmp_path / "a", rows)], tmp_path / "store")
-    assert report.rejected == 2
-    told = " ".join(report.examples)
+    assert (report.requests, report.unclear, report.rejected) == (2, 2, 0)
+    told = " ".join(report.doubts)
     assert "a duration that is no number" in told and "a status that is no number" in told
 
 
@@ -109,8 +109,9 @@ def test_csv_with_lines_that_do_not_fit(tmp_path: Path) -> None:
     report = ingest(
         site_of(format="csv", columns=COLUMNS), [write(tmp_path / "log.csv", rows)], tmp_path / "store"
     )
-    assert held(tmp_path) == EXPECTED
-    assert (report.lines, report.rejected) == (5, 2)
+    assert [row for row in held(tmp_path) if row[1] != "/x"] == EXPECTED
+    assert [row[1:] for row in held(tmp_path) if row[1] == "/x"] == [("/x", None, 5.0)]
+    assert (report.lines, report.rejected, report.unclear) == (5, 1, 1)
 
 
 @pytest.mark.slow
@@ -245,15 +246,98 @@ def test_a_csv_without_the_column_of_the_time_is_told_with_those_it_has(tmp_path
     assert report.failed[0][1].startswith("no column stamp for requests.columns.time; it has ['when', 'uri'")
 
 
-def test_times_before_2000_and_negative_durations_are_rejected(tmp_path: Path) -> None:
+def test_times_before_2000_are_rejected_and_a_negative_duration_is_not_known(tmp_path: Path) -> None:
     rows = [line("a", at=datetime(1971, 1, 1, tzinfo=UTC)), line("b", ms=-4.0), line("c")]
     report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
-    assert (report.rejected, report.requests) == (2, 1)
+    assert (report.rejected, report.requests) == (1, 2)
+    assert sorted(str(row[4]) for row in table_of(tmp_path / "store")) == ["100.0", "None"]
+    assert report.doubts == ("log.ndjson: duration -4.0 ms (/portal)",)
 
 
-@pytest.mark.parametrize(
-    "bad", [{"status": 70000}, {"duration_ms": 1e16}, {"duration_ms": 1e300}, {"time": 9e18}, {"time": 1e30}]
-)
+# What programs write where there is no number: printf of C, json of Python, JavaScript, a mean of nothing.
+NO_TIMES = ("NaN", "inf", "-inf", "1e309", "-5", "null", "abc", "1e16")
+NO_STATUSES = ("abc", "null", "NaN", "1e309", "inf", "-5", "999", "70000")
+FORMS = ("csv", "json", "json of numbers", "parquet", "drain", "log_format")
+
+
+def odd_log(form: str, folder: Path) -> tuple[Path, dict[str, Any]]:
+    """A request a second: those without a time, those without a status, one with neither, one that is whole."""
+    pairs = [
+        *(("200", took) for took in NO_TIMES),
+        *((code, "5") for code in NO_STATUSES),
+        ("-", "-"),
+        ("200", "5"),
+    ]
+    rows = [
+        {"time": (START + timedelta(seconds=n)).isoformat(), "path": "/a", "status": code, "duration_ms": took}
+        for n, (code, took) in enumerate(pairs)
+    ]
+    if form == "csv":
+        text = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+        return write(folder / "log.csv", text), {"format": "csv", "columns": {}}
+    if form == "json":
+        return write(folder / "log.ndjson", rows), {"format": "json", "columns": {}}
+    if form == "json of numbers":  # Python's json writes NaN and Infinity, and reads both
+        names = {"inf": "Infinity", "-inf": "-Infinity", "abc": '"abc"', "-": "null"}
+        bare = [{k: names.get(v, v) for k, v in row.items() if k in ("status", "duration_ms")} for row in rows]
+        text = [
+            f'{{"time": "{row["time"]}", "path": "/a", "status": {n["status"]}, "duration_ms": {n["duration_ms"]}'
+            "}"
+            for row, n in zip(rows, bare, strict=True)
+        ]
+        return write(folder / "log.ndjson", text), {"format": "json", "columns": {}}
+    if form == "parquet":
+        write(folder / "log.ndjson", rows)
+        with duckdb.connect() as connection:
+            texts = "read_json(?, columns = {time: 'TEXT', path: 'TEXT', status: 'TEXT', duration_ms: 'TEXT'})"
+            connection.execute(f"COPY (FROM {texts}) TO '{folder}/log.parquet'", [str(folder / "log.ndjson")])
+        return folder / "log.parquet", {"format": "parquet", "columns": {}}
+    if form == "drain":
+        drained = [
+            line(f"r{n}", START + timedelta(seconds=n), "/a", status=code, ms=took)  # type: ignore[arg-type]
+            for n, (code, took) in enumerate(pairs)
+        ]
+        return write(folder / "log.ndjson", drained), {}
+    text = [
+        f'1.1.1.1 [{START + timedelta(seconds=n):%d/%b/%Y:%H:%M:%S} +0000] "GET /a HTTP/1.1" {code} {took}'
+        for n, (code, took) in enumerate(pairs)
+    ]
+    return write(folder / "access.log", text), {
+        "log_format": '$remote_addr [$time_local] "$request" $status $request_time',
+        "columns": {},
+        "duration_unit": "ms",
+    }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_request_of_which_a_time_or_a_status_is_not_understood_is_still_a_request(
+    tmp_path: Path, form: str
+) -> None:
+    log, asked = odd_log(form, tmp_path)
+    report = ingest(site_of(**asked), [log], tmp_path / "store")
+    whole, timeless, untold = (200, 5.0), (200, None), (None, 5.0)
+    expected = [timeless] * len(NO_TIMES) + [untold] * len(NO_STATUSES) + [(None, None), whole]
+    assert [row[3:5] for row in table_of(tmp_path / "store")] == expected
+    assert (report.requests, report.rejected, report.failed) == (len(expected), 0, ())
+    assert report.unclear > 0 and len(report.doubts) == 5
+    assert any("a status outside 100 to 599" in doubt for doubt in report.doubts)
+    assert f"{report.unclear} requests count, of which the status or the time is not known" in str(report)
+    assert f"not understood {log.name}: duration" in str(report)
+
+
+def test_a_log_of_which_the_site_file_names_a_wrong_field_is_rejected_and_read_once_it_is_right(
+    tmp_path: Path,
+) -> None:
+    rows = [{**record("a", START, "/a", status=200, ms=5), "agent": "curl"} for _ in range(10)]
+    log, store = write(tmp_path / "log.ndjson", rows), tmp_path / "store"
+    wrong = site_of(format="json", columns={**COLUMNS, "duration_ms": "agent"})
+    report = ingest(wrong, [log], store)
+    assert (report.requests, report.rejected, report.good) == (0, 10, False)
+    assert "a duration that is no number" in report.examples[0]
+    assert ingest(site_of(format="json", columns={**COLUMNS, "request_id": "x"}), [log], store).requests == 10
+
+
+@pytest.mark.parametrize("bad", [{"time": 9e18}, {"time": 1e30}])
 def test_one_impossible_number_rejects_its_line_and_not_its_file(tmp_path: Path, bad: dict[str, float]) -> None:
     good = {"time": 1773093600000, "path": "/a", "status": 200, "duration_ms": 5}
     log = write(tmp_path / "log.ndjson", [good, {**good, "path": "/b", **bad}])
@@ -289,8 +373,8 @@ def test_every_rejected_line_says_why(tmp_path: Path, form: str) -> None:
         log = tmp_path / "log.json"
         log.write_text(text)
     report = ingest(site_of(format="csv" if form == "csv" else "json", columns={}), [log], tmp_path / "store")
-    assert (report.rejected, len(report.examples)) == (2, 2)
-    assert f"{log.name}: a status that is no number (requests.columns.status) (/jobs/[id])" in report.examples
+    assert (report.rejected, len(report.examples), report.unclear) == (1, 1, 1)
+    assert report.doubts == (f"{log.name}: a status that is no number (requests.columns.status) (/jobs/[id])",)
 
 
 def test_a_span_of_no_said_kind_counts_when_it_is_a_root_and_says_its_path_and_status_in_other_ways(

@@ -101,7 +101,7 @@ def test_rejected_lines_are_counted_and_shown_without_what_they_say(tmp_path: Pa
         line("c"),
     ]
     report = ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
-    assert (report.lines, report.rejected, report.requests) == (7, 5, 2)
+    assert (report.lines, report.rejected, report.requests, report.unclear) == (7, 4, 3, 1)
     shown = "\n".join(report.examples)
     assert len(report.examples) >= 3
     assert "log.ndjson" in shown
@@ -265,9 +265,9 @@ def test_a_site_without_requests_a_path_without_files_and_s3_without_its_reader_
 
 
 def test_two_ingests_at_once_are_refused(tmp_path: Path) -> None:
-    from pdmlib.storage.request_logs.manifests import locked
+    from pdmlib.storage.request_logs.manifests import BusyError, locked
 
-    with locked(tmp_path / "store"), pytest.raises(CallError, match="another ingest"):
+    with locked(tmp_path / "store"), pytest.raises(BusyError, match="another ingest"):
         ingest(site_of(), [write(tmp_path / "log.ndjson", [line("a")])], tmp_path / "store")
 
 
