@@ -150,6 +150,26 @@ def _stretch_buckets(case: Case, source: str) -> Buckets:
     return Buckets.of(_all_stretches(case, source))
 
 
+@once
+def tables_of(case: Case, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a source counts, whenever and however long: by status, and stretches of all routes, which may overlap.
+
+    Columns at, end_at, requests, failures (NaN where untold) and sample_rate, among others.
+    """
+    whole = case.at(case.scope.window)
+    counts, stretches = _counts(whole, source), _all_stretches(whole, source)
+    if source in SAMPLED and not _traced(whole, source):
+        counts, stretches = counts.iloc[:0], stretches.iloc[:0]
+    return counts.assign(failures=counts["failures"].where(counts["status"].notna())), stretches
+
+
+@once
+def timed_stretches(case: Case, source: str) -> pd.DataFrame:
+    """Stretches of all routes (at, end_at, p95_ms) that a source timed; they may overlap."""
+    table = _unrouted(case.at(case.scope.window), source).dropna(subset=["p95_ms"])
+    return table.assign(at=table["start"], end_at=table["end"])
+
+
 def _stretches(case: Case, source: str) -> pd.DataFrame:
     """Rows of `latencies` of all routes that tile the case's window."""
     whole = case.at(case.scope.window)
