@@ -345,10 +345,24 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
     )
 
 
+def _before_its_first_s(case: Case, source: str, rows: pd.DataFrame, first: int) -> float:
+    """Seconds of the window from before the first count that a source ever had, where requests were due."""
+    if _counts(case.at(case.scope.window), source)["at"].min() < rows["at"].min():
+        return 0.0
+    starts, ends, requests = _spans(rows)
+    within_s = silent_s(starts, ends, requests)
+    return silent_s(starts, ends, requests, edges=(first, int(ends.max()))) - within_s
+
+
 def _spanned_s(case: Case, source: str) -> float:
-    """Seconds that a figure of the whole window rests on: without the silences that its minutes show."""
+    """Seconds that a figure of the whole window rests on.
+
+    Without the silences that its minutes show; longer buckets show only that the source begins within the window.
+    """
     rows = tiled(case, source)
-    if rows.empty or (rows["interval_s"] > FINE_S).any():
+    if rows.empty:
         return case.window.seconds
     first, last = microseconds(pd.Series([case.window.start, case.window.end]))
+    if (rows["interval_s"] > FINE_S).any():
+        return case.window.seconds - _before_its_first_s(case, source, rows, first)
     return case.window.seconds - silent_s(*_spans(rows), edges=(first, last))
