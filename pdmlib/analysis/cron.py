@@ -617,15 +617,29 @@ OK, LATE = partial(runs_in, states=(Slot.OK,)), partial(runs_in, states=(Slot.LA
 METRICS: tuple[Metric, ...] = (
     Metric("cron_jobs_expected", "Cron jobs", "count", section=SECTION, measure=jobs_expected, topic=Topic.DAYS),
     Metric(
-        "cron_runs_expected", "Scheduled runs", "count", section=SECTION, measure=runs_expected, topic=Topic.DAYS
+        "cron_runs_expected",
+        "Scheduled runs",
+        "count",
+        adds_up=True,
+        section=SECTION,
+        measure=runs_expected,
+        topic=Topic.DAYS,
     ),
     Metric(
-        "cron_runs_ok", "Successful runs", "count", section=SECTION, measure=OK, better="higher", topic=Topic.DAYS
+        "cron_runs_ok",
+        "Successful runs",
+        "count",
+        adds_up=True,
+        section=SECTION,
+        measure=OK,
+        better="higher",
+        topic=Topic.DAYS,
     ),
     Metric(
         "cron_runs_failed",
         "Failed runs",
         "count",
+        adds_up=True,
         section=SECTION,
         measure=FAILED,
         limits=_ANY,
@@ -637,6 +651,7 @@ METRICS: tuple[Metric, ...] = (
         "cron_runs_missed",
         "Missed runs",
         "count",
+        adds_up=True,
         section=SECTION,
         measure=MISSED,
         limits=_ANY,
@@ -645,7 +660,14 @@ METRICS: tuple[Metric, ...] = (
         topic=Topic.DAYS,
     ),
     Metric(
-        "cron_runs_late", "Late runs", "count", section=SECTION, measure=LATE, better="lower", topic=Topic.DAYS
+        "cron_runs_late",
+        "Late runs",
+        "count",
+        adds_up=True,
+        section=SECTION,
+        measure=LATE,
+        better="lower",
+        topic=Topic.DAYS,
     ),
     Metric(
         "cron_avg_seconds",

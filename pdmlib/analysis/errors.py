@@ -479,7 +479,7 @@ _SOME = (Limit(">", 0, Status.WARN, priority=Priority.P2, action=WATCH),)
 _CRITICAL = (Limit(">", 0, Status.FAIL, priority=Priority.P1, action=INVESTIGATE),)
 
 METRICS: tuple[Metric, ...] = (
-    Metric("issues_new", "New issues", "count", section=SECTION, measure=issues_new, better="lower"),
+    Metric("issues_new", "New issues", "count", adds_up=True, section=SECTION, measure=issues_new, better="lower"),
     Metric(
         "issues_critical",
         "Critical issues",
@@ -505,5 +505,13 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric("issues_resolved", "Resolved issues", "count", section=SECTION, measure=issues_resolved),
     Metric("issues_open", "Open issues", "count", section=SECTION, measure=issues_open, better="lower"),
-    Metric("errors_total", "Total errors", "count", section=SECTION, measure=errors_total, better="lower"),
+    Metric(
+        "errors_total",
+        "Total errors",
+        "count",
+        adds_up=True,
+        section=SECTION,
+        measure=errors_total,
+        better="lower",
+    ),
 )

@@ -35,6 +35,8 @@ class Metric:
         measure: pure function of a case (site, window, frames).
         target: what a pass looks like, in the guide's words, for the report.
         better: "lower", "higher" or "neither": which direction is good.
+        adds_up: it is a sum over the time of its window, as a count of events is: in twice the time twice as much.
+            A level, a peak, a rate, a share and a count of distinct things are none.
         rate: what the `samples` are that the value is a percentage of, judged by its Wilson interval; else empty.
         alerts: an alert may fire on what holds at present.
         holds: whether what is measured at present is confirmed and still so; without it, it is.
@@ -53,6 +55,7 @@ class Metric:
     limits: Ladder = ()
     target: str = ""
     better: str = "neither"
+    adds_up: bool = False
     rate: str = ""
     alerts: bool = True
     topic: Topic = Topic.NOW

@@ -73,6 +73,7 @@ def own_metric(
     title: str = "",
     low: float | None = None,
     high: float | None = None,
+    adds_up: bool = False,
 ) -> Metric:
     """A metric of that id.
 
@@ -81,6 +82,7 @@ def own_metric(
             which is asked for the whole window and, for its alert, for the present.
         steps: its ladder in words; without one the reading is only to know.
         low, high: its 95 % interval, where there is one.
+        adds_up: as of `Metric`.
     """
     given = None if callable(value) else _plain(value)
     measure: Callable[[Case], Any] = value if callable(value) else lambda _: given
@@ -93,6 +95,7 @@ def own_metric(
         measure=lambda case: _measured(measure(case), case, low, high),
         limits=limits,
         target=ladder_target(limits),
+        adds_up=adds_up,
         alerts=any(limit.priority for limit in limits),
     )
 

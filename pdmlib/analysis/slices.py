@@ -13,8 +13,8 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.compare.same_hours import before_after
-from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.analysis.traffic.populations import buckets
+from pdmlib.analysis.traffic.clock import HOUR_S, SHORT_OF, by_the_hour, hours_of, timed_by_the_hour
+from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.routes import before_and_since, p95_interval
 from pdmlib.frames.case import Case
 from pdmlib.frames.rewind import MADE
@@ -25,9 +25,19 @@ TRAFFIC = ("latencies", "request_counts", "same_hours")  # frames of requests, w
 LOGGED = ("region", "release")  # what only a site's own request log tells
 CLOCK: Mapping[str, str] = {"hour": "%H:00", "weekday": "%A", "day": "%Y-%m-%d"}
 WEEK = pd.date_range("2024-01-01", periods=7).day_name().tolist()  # that day was a Monday
-HOUR_S = 3600
+# Of a day that the deployment cuts.
+ON_TWO_SIDES = " (the deployment's day has its hours before the deployment in the columns `_before`)"
 # Columns of counts of which the rows of a frame add up; distinct users or visitors do not.
 SUMMED = ("requests", "failures", "errors", "events", "amount", "sent", "delivered", "bounced", "pending")
+
+
+class _Hours(NamedTuple):
+    """What a window holds of one key of the clock: requests, those of known outcome, their times, its length."""
+
+    counted: pd.DataFrame
+    failed: pd.DataFrame
+    timed: pd.DataFrame
+    held: pd.DataFrame
 
 
 class Slice(NamedTuple):
@@ -93,38 +103,62 @@ def _by_log(case: Case, by: str) -> Slice:
 
 
 def _by_clock(case: Case, by: str) -> Slice:
-    now, before = (_hours(case.at(window), by) for window in (case.window, case.scope.before))
+    sides = [case.at(window) for window in (case.window, case.scope.before)]
+    if any(by_the_hour(side, "requests").astride >= SHORT_OF for side in sides):
+        zone = case.site.time_zone
+        return Slice(
+            [], f"Requests are only known by hours that an hour of {zone} cuts: nobody can tell which is whose."
+        )
+    now, before = (_hours(side, by) for side in sides)
     rows = [
         {by: key, **_of_clock(case, now.get(key)), **_of_clock(case, before.get(key), "_before")}
         for key in _in_order(by, {*now, *before} if by != "day" else {*now})
     ]
     said = (
         f"Requests and failures of each {by} ({case.site.time_zone}) added up, beside the seven days before the "
-        "deployment; p95 is the median of the single hours' p95, since percentiles do not add up."
+        f"deployment; `hours`: how much of the window falls on it{ON_TWO_SIDES if by == 'day' else ''}; p95 is "
+        "the median of the single hours' p95, since percentiles do not add up."
     )
-    return Slice(rows, said if rows else "No source counts requests by the hour here.")
+    return Slice(rows, _untold(sides[0]) + said if rows else "No source counts requests by the hour here.")
 
 
-def _hours(case: Case, by: str) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    """Key of the clock -> the buckets of requests that were looked at, and the hours' percentiles."""
-    counts, times = buckets(case), hourly(case)
-    counts = counts[(counts["end_at"] - counts["at"]).dt.total_seconds() <= HOUR_S] if len(counts) else counts
-    counts, times = (table.assign(key=_clock(case, table["at"], by)) for table in (counts, times))
-    keys = {*counts["key"], *times["key"]}
-    return {key: (counts[counts["key"] == key], times[times["key"] == key]) for key in keys}
+def _untold(case: Case) -> str:
+    """How many of the window's requests are in no row, where these come to less than the report says."""
+    parts, whole = by_the_hour(case, "requests"), next(populations(case), None)
+    if whole is None or whole.source != parts.source:
+        return ""
+    missing = whole.requests - parts.rows["requests"].sum()
+    if missing < SHORT_OF:
+        return ""
+    return (
+        f"{missing:,.0f} of {whole.requests:,.0f} requests are known only with longer stretches, and in no row. "
+    )
 
 
-def _of_clock(
-    case: Case, found: tuple[pd.DataFrame, pd.DataFrame] | None, end: str = ""
-) -> dict[str, float | None]:
+def _hours(case: Case, by: str) -> dict[str, _Hours]:
+    """Key of the clock -> what the window holds of it."""
+    failed = by_the_hour(case, "failures").rows
+    looked = failed["requests"] * failed["sample_rate"].fillna(1.0)  # of a sample what was really looked at
+    tables = (
+        by_the_hour(case, "requests").rows,
+        failed.assign(requests=looked, failures=failed["failures"] * failed["sample_rate"].fillna(1.0)),
+        timed_by_the_hour(case),
+        hours_of(case),
+    )
+    keyed = [table.assign(key=_clock(case, table["at"], by)) for table in tables]
+    keys = {key for table in keyed[:3] for key in table["key"]}
+    return {key: _Hours(*(table[table["key"] == key] for table in keyed)) for key in keys}
+
+
+def _of_clock(case: Case, found: _Hours | None, end: str = "") -> dict[str, float | None]:
     if found is None:
-        counts, times = pd.DataFrame(columns=["requests", "failures"]), pd.DataFrame(columns=["requests", "p95"])
-    else:
-        counts, times = found
-    looked, failed = (counts[name].sum(min_count=1) for name in ("requests", "failures"))
-    all_of, p95 = times["requests"].sum(min_count=1), times["p95"].median()
+        names = ("hours", "requests", "p95_median_ms", "error_rate_pct", "error_rate_low", "error_rate_high")
+        return {f"{name}{end}": None for name in names}
+    looked, failed = (found.failed[name].sum(min_count=1) for name in ("requests", "failures"))
+    requests, p95 = found.counted["requests"].sum(min_count=1), found.timed["p95_ms"].median()
     return {
-        f"requests{end}": None if pd.isna(all_of) else float(all_of),
+        f"hours{end}": float(found.held["seconds"].sum() / HOUR_S),
+        f"requests{end}": None if pd.isna(requests) else float(requests),
         f"p95_median_ms{end}": None if pd.isna(p95) else float(p95),
         **_rate(case, (failed, looked, looked), end),
     }

@@ -279,7 +279,9 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("holds", "Holds now", cells.holds, mark=True),
     ),
     "slice": (
+        C("hours", "Hours", cells.text, True),
         C("requests", "Requests", cells.count, True),
+        C("hours_before", "Hours before", cells.text, True),
         C("requests_before", "before", cells.count, True),
         C("p95", "p95", cells.text, True),
         C("p95_interval", "95 % interval", cells.text, True),

@@ -257,6 +257,8 @@ def slices(by: str, rows: Iterable[Mapping[str, Any]], said: str) -> Html:
 def _slice_row(by: str, row: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"key": row[by]}
     for end in ("", "_before"):
+        hours = row.get(f"hours{end}")
+        found[f"hours{end}"] = "" if hours is None else words.number(round(hours, 2))
         p95 = row.get(f"p95_ms{end}", row.get(f"p95_median_ms{end}"))
         found |= {f"requests{end}": row.get(f"requests{end}"), f"p95{end}": words.number(p95, "ms") if p95 else ""}
         found[f"p95_interval{end}"] = words.between(row.get(f"p95_low{end}"), row.get(f"p95_high{end}"))

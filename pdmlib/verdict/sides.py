@@ -12,8 +12,6 @@ from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Reading, Status, number_of
 from pdmlib.verdict.verdict import Verdict
 
-PER_WINDOW = ("count", "min")  # units of what grows with the length of a window
-
 
 class Sure(StrEnum):
     """Whether a difference between two sides is more than chance."""
@@ -28,18 +26,25 @@ class Sure(StrEnum):
 def compared(a: Verdict, b: Verdict) -> list[dict[str, Any]]:
     """Rows of readings that one side or both have, in the order of the first.
 
-    Columns: id, title, unit; `a`, `a_low`, `a_high`, `a_status` and the same of b; `change_pct` of b against a, of
-    what grows with the window of an hour of each; `sure`. Rates are held against each other by the exact
-    conditional test of two Poisson counts (Przyborowski and Wilenski 1940, Biometrika 31), everything else with
-    an interval by whether the 95 % intervals overlap, which errs towards chance.
+    Columns: id, title, unit; `a`, `a_low`, `a_high`, `a_status` and the same of b; `change_pct` of b against a,
+    by the hour where `per_hour`: what adds up over time, of windows of other lengths; `sure`. Rates are held
+    against each other by the exact conditional test of two Poisson counts (Przyborowski and Wilenski 1940,
+    Biometrika 31), everything else with an interval by whether the 95 % intervals overlap, which errs towards
+    chance.
     """
     sides = [{reading.id: reading for reading in verdict.readings} for verdict in (a, b)]
-    rates = {metric.id for verdict in (a, b) for metric in metrics_in(verdict.case) if metric.rate}
+    metrics = [metric for verdict in (a, b) for metric in metrics_in(verdict.case)]
+    rates, sums = {m.id for m in metrics if m.rate}, {m.id for m in metrics if m.adds_up}
     hours = [verdict.case.window.seconds / 3600 for verdict in (a, b)]
-    return [_row(name, sides, hours, rates) for name in dict.fromkeys(name for side in sides for name in side)]
+    return [
+        _row(name, sides, hours, name in rates, name in sums)
+        for name in dict.fromkeys(name for side in sides for name in side)
+    ]
 
 
-def _row(name: str, sides: Iterable[Mapping[str, Reading]], hours: list[float], rates: set[str]) -> dict[str, Any]:
+def _row(
+    name: str, sides: Iterable[Mapping[str, Reading]], hours: list[float], rate: bool, adds_up: bool
+) -> dict[str, Any]:
     a, b = (side.get(name) for side in sides)
     known = a or b
     assert known is not None
@@ -49,8 +54,9 @@ def _row(name: str, sides: Iterable[Mapping[str, Reading]], hours: list[float], 
         "unit": known.unit,
         **_side("a", a),
         **_side("b", b),
-        "change_pct": _change(a, b, hours, known.unit in PER_WINDOW),
-        "sure": _sure(a, b, name in rates),
+        "change_pct": _change(a, b, hours, adds_up),
+        "per_hour": adds_up and hours[0] != hours[1],
+        "sure": _sure(a, b, rate),
     }
 
 
@@ -68,11 +74,11 @@ def _number(reading: Reading | None) -> float | None:
     return number_of(reading.value) if reading else None
 
 
-def _change(a: Reading | None, b: Reading | None, hours: list[float], grows: bool) -> float | None:
+def _change(a: Reading | None, b: Reading | None, hours: list[float], adds_up: bool) -> float | None:
     first, second = _number(a), _number(b)
     if first is None or second is None or not first:
         return None
-    longer = hours[1] / hours[0] if grows else 1.0
+    longer = hours[1] / hours[0] if adds_up else 1.0
     return 100 * (second / longer / first - 1)
 
 
@@ -98,4 +104,4 @@ def told_apart(case: Case, other: Case) -> str:
     windows = [case.window, other.window]
     same = windows[0].seconds == windows[1].seconds
     hours = " and ".join(f"{window.seconds / 3600:,.4g} h" for window in windows)
-    return "" if same else f"The windows are {hours} long: what grows with time is compared an hour."
+    return "" if same else f"The windows are {hours} long: what adds up over time is compared by the hour."

@@ -261,6 +261,7 @@ class Questions:
         title: str = "",
         low: float | None = None,
         high: float | None = None,
+        adds_up: bool = False,
     ) -> Self:
         """A new report that has a reading of your own, judged by your own limits, in its section `own`.
 
@@ -270,6 +271,8 @@ class Questions:
                 of the last hour too. None is unknown, and so is a function that fails.
             limits: steps such as `"> 800 warn"` and `"> 1200 fail P1"`; without them it is only to know.
             low, high: its 95 % interval, where you have one.
+            adds_up: it is a sum over the window's time, as a count of events is, so that `compare` takes it by the
+                hour where the windows are not of one length.
 
         Raises:
             CallError: there is a reading of that id already, or a step cannot be read.
@@ -279,7 +282,7 @@ class Questions:
         if name in {metric.id for metric in all_metrics(self.case.site)}:
             raise CallError(f"{name!r} is a reading already; give yours another name")
         steps = (limits,) if isinstance(limits, str) else limits
-        metric = own_metric(name, value, unit, steps, title=title, low=low, high=high)
+        metric = own_metric(name, value, unit, steps, title=title, low=low, high=high, adds_up=adds_up)
         own = (*(m for m in self.case.own if m.id != name), metric)
         return self._again(replace(self.case, own=own), f"{name} added")
 

@@ -528,9 +528,10 @@ def load_site(path: str | Path) -> Site:
 def compare(a: Report, b: Report) -> Table:
     """Two reports side by side, of two deployments, phases or windows: is what differs more than chance?
 
-    Counts of windows of other lengths are compared an hour. Of twenty readings about one is beyond chance by
-    chance. `compare(a, b).frame` has the numbers: id, title, unit, a, a_low, a_high, a_status, the same of b,
-    change_pct (b against a) and sure.
+    What adds up over time, as requests do, is compared by the hour where the windows are not of one length; a
+    level, a peak or a rate is not. Of twenty readings about one is beyond chance by chance. `compare(a, b).frame`
+    has the numbers: id, title, unit, a, a_low, a_high, a_status, the same of b, change_pct (b against a),
+    per_hour (whether that is by the hour) and sure.
 
     Raises:
         CallError: what is compared are not two reports.

@@ -325,6 +325,28 @@ def test_a_day_that_is_not_over_has_no_arrow():
     assert last["requests_vs_7day_pct"] is None
 
 
+def a_log_from(begins):
+    """Sixty requests an hour from a moment on, and each day's row as a store tells it of all that it holds."""
+    hours = [a_bucket(moment, 60) | {"source": "requests"} for moment in every(60, begins, WEEK_LATER)]
+    days = []
+    for day in a_case().scope.review_days:
+        held = [hour for hour in hours if day.window.contains(hour["at"])]
+        if held:
+            span = a_span(day.window.start, day.window.end, source="requests", requests=60 * len(held), failures=0)
+            days.append(span)
+    return {"request_counts": hours, "latencies": days}
+
+
+def test_a_day_of_which_a_log_holds_the_evening_is_a_part_of_a_day():
+    """A log from 18:00 in Chicago on 26 February: six of 24 hours, 360 requests, and 1,440 a day after it."""
+    rows = {row["date"]: row for row in daily(a_case(a_log_from(at("2025-02-27T00:00"))))}
+    first, second, third = (rows[f"2025-02-{day}"] for day in (26, 27, 28))
+    assert (first["requests"], first["coverage_pct"], first["complete"]) == (360, 25.0, False)
+    assert (first["requests_trend"], first["requests_vs_7day_pct"]) == ("unknown", None)
+    assert (second["requests"], second["coverage_pct"], second["complete"]) == (1440, 100.0, True)
+    assert (second["requests_7day"], third["requests_7day"]) == (None, 1440)
+
+
 # Routes
 
 

@@ -168,7 +168,7 @@ def test_an_afternoon_shows_at_each_step_what_one_hopes_for(afternoon: Afternoon
     by_hour = afternoon.ask('week.slice("latencies", by="hour")')
     assert "13:00" in by_hour and "America/Chicago" in by_hour
     both = afternoon.ask('compare(week, open_report(site, "daily", as_of, deployed_at, out=out))')
-    assert "no, beyond chance" in both and "compared an hour" in both
+    assert "no, beyond chance" in both and "compared by the hour" in both
     moved = afternoon.ask('week.limits("latency_p95_ms", 1500)')
     assert "Tried in this notebook, in no site file: latency_p95_ms < 1500 ms" in moved
     own = afternoon.ask('week.add("carts", 1300, "count", "> 1200 fail P1").readings("own")')

@@ -764,6 +764,7 @@ METRICS: tuple[Metric, ...] = (
         "db_connections_refused",
         "Connections refused",
         "count",
+        adds_up=True,
         section=SECTION,
         measure=db_connections_refused,
         limits=_REFUSED,
@@ -776,7 +777,7 @@ METRICS: tuple[Metric, ...] = (
         "db_storage_gb", "Size of what is stored", "GB", section=SECTION, measure=db_storage_gb, better="lower"
     ),
     CACHE_HIT,
-    Metric("db_queries_total", "Queries", "count", section=SECTION, measure=db_queries_total),
+    Metric("db_queries_total", "Queries", "count", adds_up=True, section=SECTION, measure=db_queries_total),
     Metric(
         "db_slow_queries",
         "Slow queries",

@@ -408,6 +408,7 @@ METRICS: tuple[Metric, ...] = (
         FAILURES,
         "Payment failures",
         "count",
+        adds_up=True,
         section=SECTION,
         measure=payment_failures,
         limits=_PAYMENTS,

@@ -165,6 +165,7 @@ METRICS: tuple[Metric, ...] = (
         "page_views",
         "Page views",
         "count",
+        adds_up=True,
         section=SECTION,
         measure=page_views,
         limits=_DROP,

@@ -144,12 +144,21 @@ def metrics(site: Site) -> tuple[Metric, ...]:
     """The metrics of feedback, one for each category of the site's tickets."""
     categories = site.tickets.categories if site.tickets and site.tickets.is_sorted else ()
     return (
-        Metric("tickets_total", "Support tickets", "count", section=SECTION, measure=tickets_of, better="lower"),
+        Metric(
+            "tickets_total",
+            "Support tickets",
+            "count",
+            adds_up=True,
+            section=SECTION,
+            measure=tickets_of,
+            better="lower",
+        ),
         *(
             Metric(
                 f"tickets_{name}",
                 f"{name.replace('_', ' ').capitalize()} tickets",
                 "count",
+                adds_up=True,
                 section=SECTION,
                 measure=partial(tickets_of, category=name),
                 better="higher" if name == "positive" else "lower",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from pdmlib.analysis.traffic.populations import counting, failures_of_all, tiled, timing
+from pdmlib.analysis.traffic.tiling import tile
 from pdmlib.frames.case import Case
 
 HOUR_S = 3600.0
@@ -53,7 +54,8 @@ def _series_spans(case: Case) -> pd.DataFrame:
     covered = table.groupby("seconds")["seconds"].sum()
     told = covered[covered >= MOST_TOLD * covered.max()].index
     length = told.min() if case.window.seconds <= SHORT_S else table["seconds"].max()
-    table = table[table["seconds"] == length]
+    table = table[table["seconds"] == length].assign(at=table["start"], end_at=table["end"])
+    table = tile(table, case.window).drop(columns=["at", "end_at"])  # not the last hour beside those of the clock
     names = {"start": "at", "failures": "errors", "p50_ms": "p50", "p95_ms": "p95", "p99_ms": "p99"}
     timed = table["timed"].fillna(table["samples"])
     return table.rename(columns=names).assign(timed=timed, complete=table["complete"].fillna(True))

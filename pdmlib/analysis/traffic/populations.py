@@ -148,6 +148,26 @@ def _stretch_buckets(case: Case, source: str) -> Buckets:
     return Buckets.of(_all_stretches(case, source))
 
 
+@once
+def tables_of(case: Case, source: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What a source counts, whenever and however long: by status, and stretches of all routes, which may overlap.
+
+    Columns at, end_at, requests, failures (NaN where untold) and sample_rate, among others.
+    """
+    whole = case.at(case.scope.window)
+    counts, stretches = _counts(whole, source), _all_stretches(whole, source)
+    if source in SAMPLED and not _traced(whole, source):
+        counts, stretches = counts.iloc[:0], stretches.iloc[:0]
+    return counts.assign(failures=counts["failures"].where(counts["status"].notna())), stretches
+
+
+@once
+def timed_stretches(case: Case, source: str) -> pd.DataFrame:
+    """Stretches of all routes (at, end_at, p95_ms) that a source timed; they may overlap."""
+    table = _unrouted(case.at(case.scope.window), source).dropna(subset=["p95_ms"])
+    return table.assign(at=table["start"], end_at=table["end"])
+
+
 def _stretches(case: Case, source: str) -> pd.DataFrame:
     """Rows of `latencies` of all routes that tile the case's window."""
     whole = case.at(case.scope.window)
@@ -341,10 +361,24 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
     )
 
 
+def _before_its_first_s(case: Case, source: str, rows: pd.DataFrame, first: int) -> float:
+    """Seconds of the window from before the first count that a source ever had, where requests were due."""
+    if _counts(case.at(case.scope.window), source)["at"].min() < rows["at"].min():
+        return 0.0
+    starts, ends, requests = _spans(rows)
+    within_s = silent_s(starts, ends, requests)
+    return silent_s(starts, ends, requests, edges=(first, int(ends.max()))) - within_s
+
+
 def _spanned_s(case: Case, source: str) -> float:
-    """Seconds that a figure of the whole window rests on: without the silences that its minutes show."""
+    """Seconds that a figure of the whole window rests on.
+
+    Without the silences that its minutes show; longer buckets show only that the source begins within the window.
+    """
     rows = tiled(case, source)
-    if rows.empty or (rows["interval_s"] > FINE_S).any():
+    if rows.empty:
         return case.window.seconds
     first, last = microseconds(pd.Series([case.window.start, case.window.end]))
+    if (rows["interval_s"] > FINE_S).any():
+        return case.window.seconds - _before_its_first_s(case, source, rows, first)
     return case.window.seconds - silent_s(*_spans(rows), edges=(first, last))

@@ -103,9 +103,26 @@ def _tiles(starts: Moments, ends: Moments, places: Moments, first: int, last: in
     if not places.size:
         return
     lengths = ends[places] - starts[places]
-    counted = {length: length * np.unique(starts[places][lengths == length]).size for length in np.unique(lengths)}
-    best = max(counted, key=lambda length: (counted[length], -length))
+    begun = {length: _apart(np.unique(starts[places][lengths == length]), length) for length in np.unique(lengths)}
+    best = max(begun, key=lambda length: (length * begun[length].size, -length))
     chosen, finer = places[lengths == best], places[lengths < best]
+    chosen = chosen[np.isin(starts[chosen], begun[best])]
     yield from _tiles(starts, ends, finer, first=first, last=int(starts[chosen].min()))
     yield chosen
     yield from _tiles(starts, ends, finer, first=int(ends[chosen].max()), last=last)
+
+
+def _apart(begun: Moments, length: int) -> Moments:
+    """Beginnings of buckets of one length of which none overlaps another.
+
+    Those come first that most have a grid with: hours of the clock, and not the last sixty minutes beside them.
+    """
+    if not (np.diff(begun) < length).any():
+        return begun
+    grids, counts = np.unique(begun % length, return_counts=True)
+    kept = begun[:0]
+    for grid in grids[np.argsort(-counts, kind="stable")]:
+        more = begun[begun % length == grid]
+        overlapped = np.searchsorted(kept, more + length) > np.searchsorted(kept, more - length, side="right")
+        kept = np.union1d(kept, more[~overlapped])
+    return kept

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 
@@ -26,6 +28,7 @@ from pdmlib.storage.request_logs.matching import same_hours
 from pdmlib.storage.request_logs.percentiles import buckets_in, exact, pooled, row_of, totals_in
 from pdmlib.storage.request_logs.reader import (
     DAY,
+    HOUR,
     IN,
     IN_HOURS,
     Held,
@@ -42,15 +45,18 @@ REST = "[other]"
 TOLD = 12
 BREAKDOWNS = ("release", "region", "route", "kind")
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute
+INTERVAL = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
+MINUTE = timedelta(minutes=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:
     """What the store holds of a report's time, as frames of source `requests`.
 
     `request_counts` by hour (by minute for windows of an hour) and by route for the window and
-    the seven days before; `latencies` of each of the scope's spans, of each hour, of the busiest
-    minute, and by route; `same_hours` for before against after;
-    `activity` of each span; `gaps` for hours and days that nothing is held of.
+    the seven days before; `latencies` of each of the scope's spans, of each hour of the site's
+    clock, of what the window cuts of such hours, of the busiest minute, and by route; `same_hours` for
+    before against after; `activity` of each span; `gaps` for hours and days that nothing is held of.
     `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
 
     Raises:
@@ -76,7 +82,8 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     rate = held.asked.sample_rate
     hourly = held.rows(
         f"""SELECT hour, 3600, NULL, status, sum(n) FROM {{source}}
-            WHERE {held.counted} AND hour >= $start AND hour < $end GROUP BY hour, status ORDER BY ALL""",
+            WHERE {held.counted} AND hour >= $start AND hour <= $end - INTERVAL 1 HOUR
+            GROUP BY hour, status ORDER BY ALL""",
         "totals",
         held.reach(scope),
     )
@@ -131,7 +138,8 @@ def _latencies(held: Held, scope: Scope, level: float) -> dict[str, pd.DataFrame
     gaps = missing_days(held, held.reach(scope))
     named = {scope.window, scope.before, scope.latest}
     rows = _interval_rows(held, scope)
-    rows += [row for w in scope.spans for row in _span_rows(held, w, by_route=w in named, lost=gaps, level=level)]
+    for window in dict.fromkeys((*scope.spans, *_cut_hours(scope))):
+        rows += _span_rows(held, window, by_route=window in named, lost=gaps, level=level)
     table = pd.DataFrame(rows)
     if table.empty:
         return {}
@@ -165,17 +173,11 @@ def _span_rows(
 
 
 def _interval_rows(held: Held, scope: Scope) -> list[dict[str, Any]]:
-    """Each hour of the window and its baseline, and the busiest minute of each span that is judged."""
-    statistics = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
-    rows = held.rows(
-        f"SELECT start, seconds, {statistics} FROM {{source}} "
-        "WHERE seconds = 3600 AND start >= $start AND start < $end ORDER BY start",
-        "intervals",
-        held.reach(scope),
-    )
+    """Each whole hour of the site's clock, and the busiest minute of each span that is judged."""
+    rows = [row for window, past in _clocks(held.reach(scope), scope.zone) for row in _hours(held, window, past)]
     for window in dict.fromkeys((scope.window, scope.latest, scope.previous, scope.before)):
         rows += held.rows(
-            f"SELECT start, seconds, {statistics} FROM {{source}} "
+            f"SELECT start, seconds, {INTERVAL} FROM {{source}} "
             "WHERE seconds = 60 AND start >= $start AND start < $end ORDER BY requests DESC, start LIMIT 1",
             "intervals",
             whole_minutes(window),
@@ -191,6 +193,50 @@ def _interval_rows(held: Held, scope: Scope) -> list[dict[str, Any]]:
         }
         found.append({**row_of(None, *rest), **times})
     return found
+
+
+def _clocks(reach: Window, zone: ZoneInfo) -> Iterator[tuple[Window, timedelta]]:
+    """Days that a window holds whole hours of a zone's clock of, and how long past those of UTC these begin."""
+    start = reach.start
+    while start < reach.end:
+        past = _past(start, zone)
+        end = start.replace(hour=0, minute=0, second=0, microsecond=0) + DAY + past
+        whole = hours_and_edges(Window(start, min(end, reach.end)).shifted(-past))[0].shifted(past)
+        if whole.seconds:
+            yield whole, past
+        start = end
+
+
+def _past(moment: datetime, zone: ZoneInfo) -> timedelta:
+    """How long after an hour of UTC an hour of a zone's clock begins: none in most, 30 or 45 min in some."""
+    offset = moment.astimezone(zone).utcoffset() or timedelta()
+    return -offset % HOUR
+
+
+def _hours(held: Held, window: Window, past: timedelta) -> list[tuple[Any, ...]]:
+    """The hours of a window: as they were kept, or from the requests where they are none of UTC."""
+    if not past:
+        query = f"""SELECT start, seconds, {INTERVAL} FROM {{source}}
+            WHERE seconds = 3600 AND start >= $start AND start < $end ORDER BY start"""
+        return held.rows(query, "intervals", window)
+    minutes = f"INTERVAL {past // MINUTE} MINUTES"
+    query = f"""SELECT date_trunc('hour', moment - {minutes}) + {minutes} AS start, 3600, {days.STATISTICS}
+        FROM {{source}} WHERE {held.counted} AND {IN} GROUP BY 1 ORDER BY 1"""
+    return held.rows(query, "requests", window)
+
+
+def _cut_hours(scope: Scope) -> Iterator[Window]:
+    """What the window and the seven days before the deployment have of hours of the site's clock that they cut."""
+    for window in (scope.window, scope.before):
+        first, last = _begun(window.start, scope.zone) + HOUR, _begun(window.end, scope.zone)
+        cuts = sorted({window.start, window.end, *(moment for moment in (first, last) if window.contains(moment))})
+        parts = (Window(start, end) for start, end in pairwise(cuts))
+        yield from (part for part in parts if part.seconds < HOUR.total_seconds())
+
+
+def _begun(moment: datetime, zone: ZoneInfo) -> datetime:
+    """When the hour of a zone's clock began that holds a moment."""
+    return moment - (moment - EPOCH - _past(moment, zone)) % HOUR
 
 
 def percentiles_of(

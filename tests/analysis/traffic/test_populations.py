@@ -9,6 +9,11 @@ from pdmlib.analysis.performance import error_rate_pct, latency
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.analysis.traffic.populations import buckets, populations, tiled
 from pdmlib.analysis.traffic.routes import before_and_since
+
+
+from pdmlib.analysis.performance import latency
+from pdmlib.analysis.traffic.hourly import hourly
+from pdmlib.analysis.traffic.populations import populations, tiled
 from pdmlib.phases.window import Window
 from tests.builders import DEPLOYED, a_case, a_gap
 
@@ -223,3 +228,14 @@ def test_a_figure_of_the_whole_window_rests_on_the_minutes_that_were_counted() -
     (found,) = populations(case.at(hour))
     assert found.coverage_pct(hour) == pytest.approx(66.67, abs=0.01)
     assert latency(case.at(hour), "p95_ms").coverage_pct == pytest.approx(66.67, abs=0.01)
+
+
+def test_the_last_sixty_minutes_are_not_counted_beside_the_hours_of_the_clock() -> None:
+    """Three hours of 100 requests; the hour before an end that is not on the hour is counted by then."""
+    end = DEPLOYED + timedelta(hours=3, minutes=10)
+    spans = [(DEPLOYED + i * HOUR, DEPLOYED + (i + 1) * HOUR) for i in range(3)] + [(end - HOUR, end)]
+    rows = [{"source": "sentry", "start": a, "end": b, "requests": 100.0, "samples": 5} for a, b in spans]
+    case = a_case({"latencies": rows}).at(Window(DEPLOYED, end))
+    (found,) = populations(case)
+    assert found.requests == 300
+    assert [row["at"] for row in hourly(case).to_dict("records")] == [start for start, _ in spans[:3]]
