@@ -200,8 +200,10 @@ class Questions:
             rows = [self._limits_row(metric) for metric in metrics_in(self.case) if metric.limits]
             return self._told("limits", rows)
         metric = ladders.for_case(self.case, self._limited(reading))
-        value = self.reading(reading).measurement
-        return self._told("ladder", [_step_row(metric, step, step.reached(value)) for step in metric.limits])
+        found = self.verdict.reading(reading)
+        known = found.measurement if found and found.value is not None else None
+        rows = [_step_row(metric, step, step.reached(known) if known else None) for step in metric.limits]
+        return self._told("ladder", rows)
 
     def what_if(self, reading: str, edge: Edge | Iterable[float] | None = None) -> Table:
         """Which verdicts would flip if the mildest limit of a reading were another.
@@ -396,7 +398,7 @@ def _said(metric: Metric, limit: Limit) -> str:
     return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {whose}{limit.op} {edge}"
 
 
-def _step_row(metric: Metric, limit: Limit, holds: bool) -> dict[str, Any]:
+def _step_row(metric: Metric, limit: Limit, holds: bool | None) -> dict[str, Any]:
     return {
         "limit": _said(metric, limit).partition(": ")[2],
         "status": limit.status.value,

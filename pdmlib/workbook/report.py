@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from markupsafe import escape
 
+from pdmlib.analysis.availability.incident import timeline
 from pdmlib.analysis.catalogue import OPTIONAL_SECTIONS, all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.analysis.product.features import underused
@@ -25,6 +26,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso, now, spoken
 from pdmlib.report import document, html, messages, tables, text, words
+from pdmlib.report.columns import COLUMNS
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.regressions import regressions
@@ -210,7 +212,12 @@ class Report(Questions):
         return regressions(rows, plans, advice, self.case.site.zone)
 
     def glance(self, name: str, most: int | None = None) -> Html:
-        """The columns of a table that are read from afar, of its first rows where `most` is given."""
+        """The columns of a table that are read from afar, of its first rows where `most` is given.
+
+        A table for which nobody chose such columns is shown whole.
+        """
+        if f"{name}_glance" not in COLUMNS:
+            return self.table(name, most)
         rows = tables.first_the_troubled_of(name, self.verdict.tables[self._known_table(name)])
         return self._table(f"{name}_glance", rows, most=most)
 
@@ -252,7 +259,9 @@ class Report(Questions):
 
     def changed_before(self) -> Html:
         """Deployments and other changes in the day before the window."""
-        rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
+        known = self.verdict.tables.get("timeline")  # which the report of an incident alone has
+        rows = timeline(self.case) if known is None else known
+        rows = [row for row in rows if row["kind"] == "change"]
         return self._table("timeline", rows, "No deployment or change is known in the day before.")
 
     def underused(self, most: int | None = None) -> Html:
