@@ -20,7 +20,7 @@ from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
 from pdmlib.errors import CallError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
+from pdmlib.frames.readings import Limit, Measurement, Reading, Status, Trend, amount, number_of
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
@@ -32,11 +32,12 @@ from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.calls import each_told, misnamed, named, written_into
 from pdmlib.workbook.live import Live, slider
-from pdmlib.workbook.opening import misfit
+from pdmlib.workbook.opening import FLAG, WORD, misfit
 
 Edge = float | bool | str
 EDGES = 9  # of a curve for which none are given, from half to twice the value that was measured
 SLIDES = 60  # places of a slider of limits: three pixels and more each on a notebook's width
+TRENDS = tuple(trend.value for trend in Trend if trend is not Trend.UNKNOWN)
 KINDS = ("csv", "parquet")
 
 
@@ -187,13 +188,14 @@ class Questions:
         is asked again, and the site file stays as it is. `compare(report, moved)` shows what flips.
 
         Args:
-            edge: in the unit of the reading.
+            edge: in the unit of the reading; of a limit in times the baseline, how many times.
 
         Raises:
-            CallError: no reading of that id has limits, or the edge does not fit its unit.
+            CallError: no reading of that id has limits, the edge does not fit its unit, or lies beyond a worse
+                step, which would hold before it.
         """
         if edge is not None:
-            metric = self._movable(reading, edge)
+            metric = self._reachable(reading, edge)
             moved = self._moved(metric, edge)
             return self._again(moved, f"{reading} {_aim(ladders.for_case(moved, metric))}")
         if not reading:
@@ -201,25 +203,30 @@ class Questions:
             return self._told("limits", rows)
         metric = ladders.for_case(self.case, self._limited(reading))
         found = self.verdict.reading(reading)
-        known = found.measurement if found and found.value is not None else None
-        rows = [_step_row(metric, step, step.reached(known) if known else None) for step in metric.limits]
+        rows = [
+            _step_row(metric, step, _holds(step, found.measurement if found else None)) for step in metric.limits
+        ]
         return self._told("ladder", rows)
 
     def what_if(self, reading: str, edge: Edge | Iterable[float] | None = None) -> Table:
         """Which verdicts would flip if the mildest limit of a reading were another.
 
         Args:
-            edge: one edge, in the unit of the reading; several: a row each, so that one sees where the verdict
-                turns; none: nine from half to twice the value that was measured.
+            edge: one edge, in the unit of the reading or in times the baseline, as its limit is; several: a row
+                each, so that one sees where the verdict turns; none: nine from half to twice what was measured.
 
         Raises:
-            CallError: no reading of that id has limits, or an edge does not fit its unit.
+            CallError: no reading of that id has limits, an edge does not fit its unit, or the only one lies beyond
+                a worse step, which would hold before it.
         """
         self._limited(reading)
         if edge is None or (isinstance(edge, Iterable) and not isinstance(edge, str)):
             edges = self._edges(reading) if edge is None else edge
             return self._told("what_if_edges", [self._at_edge(reading, one) for one in edges])
-        self._movable(reading, edge)
+        self._reachable(reading, edge)
+        return self._flips(reading, edge)
+
+    def _flips(self, reading: str, edge: Edge) -> Table:
         rows = flipped(self.verdict, reading, edge)
         here = self.verdict.reading(reading) is not None
         empty = "Nothing would flip." if here else "The site does without the source of this reading."
@@ -233,15 +240,15 @@ class Questions:
         Raises:
             CallError: no reading of that id has limits, or they are no numbers.
         """
-        metric = self._limited(reading)
-        now = number_of(ladders.target_of(self.case, metric))
-        if now is None or misfit(metric.unit, now):
+        metric = ladders.for_case(self.case, self._limited(reading))
+        now = number_of(metric.limits[-1].edge)
+        if now is None:
             raise CallError(f"limits of {reading} are no numbers, so that none can be slid; what_if tries one")
         edges = self._edges(reading)
         low, high = min(now, *edges), max(now, *edges)
         steps = {float(f"{low + (high - low) * step / SLIDES:.3g}") for step in range(SLIDES + 1)}
-        places = sorted(steps | {now})
-        options = [(amount(edge, metric.unit), edge) for edge in places]
+        places = sorted({step for step in steps if not self._beyond(metric, step)} | {now})
+        options = [(_edged(metric, replace(metric.limits[-1], edge=edge)), edge) for edge in places]
         return Live(
             f"limit of {reading}",
             self.what_if(reading),
@@ -252,7 +259,7 @@ class Questions:
         """What the verdict becomes at one limit, and what flips on the way."""
         row = self._at_edge(reading, edge)
         said = f"{reading} {row['limit']}: {row['reading']}; the whole report: {row['status']}"
-        return Html(f"<p class='message'>{escape(said)}</p>{self.what_if(reading, edge).html}")
+        return Html(f"<p class='message'>{escape(said)}</p>{self._flips(reading, edge).html}")
 
     def add(
         self,
@@ -327,9 +334,24 @@ class Questions:
 
     def _movable(self, reading: str, edge: Edge) -> Metric:
         metric = self._limited(reading)
-        if why := misfit(metric.unit, edge):
+        mildest = ladders.for_case(self.case, metric).limits[-1]
+        if why := _misfit(mildest, edge):
             raise CallError(f"limits of {reading}: {edge!r} is not {why}")
         return metric
+
+    def _reachable(self, reading: str, edge: Edge) -> Metric:
+        metric = self._movable(reading, edge)
+        if worse := self._beyond(metric, edge):
+            said = f"{edge!r} is never reached, since the worse step {worse} holds for all its values"
+            raise CallError(f"limits of {reading}: {said}")
+        return metric
+
+    def _beyond(self, metric: Metric, edge: Edge) -> str:
+        """The worse step that holds wherever the mildest would, were that its edge; empty without one."""
+        found = ladders.for_case(self.case, metric)
+        mildest = replace(found.limits[-1], edge=edge)
+        never = ladders.unreached((*found.limits[:-1], mildest))
+        return _said(found, never[1]) if never and never[0] is mildest else ""
 
     def _limits_row(self, metric: Metric) -> dict[str, Any]:
         found, reading = ladders.for_case(self.case, metric), self.verdict.reading(metric.id)
@@ -344,11 +366,12 @@ class Questions:
 
     def _edges(self, reading: str) -> list[float]:
         """Nine edges from half to twice what was measured, else the limit in force."""
-        found = self.verdict.reading(reading)
-        value = number_of(found.value if found else None)
-        if not value:
-            value = ladders.target_of(self.case, self._limited(reading))
-        if not value:
+        mildest = ladders.for_case(self.case, self._limited(reading)).limits[-1]
+        limit, found = number_of(mildest.edge), self.verdict.reading(reading)
+        value = _held(mildest, found.measurement) if found else None
+        if limit is None:
+            raise CallError(f"say which limit of {reading} to try, {_such_as(mildest)}")
+        if not (value := value or limit):
             raise CallError(f"say which limits of {reading} to try, such as edge=[1, 2, 5]")
         return [float(f"{value * 2 ** (step / (EDGES // 2) - 1):.3g}") for step in range(EDGES)]
 
@@ -358,9 +381,10 @@ class Questions:
         became = {row["what"]: row["after"] for row in rows}
         before = self.verdict.reading(reading)
         status = became.get(reading, before.status.value if before else Status.UNKNOWN.value)
+        aim, worse = _aim(ladders.for_case(self._moved(metric, edge), metric)), self._beyond(metric, edge)
         return {
             "edge": edge,
-            "limit": _aim(ladders.for_case(self._moved(metric, edge), metric)),
+            "limit": f"{aim}, never reached: {worse}" if worse else aim,
             "reading": status,
             "status": became.get("status", self.verdict.status.value),
             "flips": ", ".join(f"{what} becomes {after}" for what, after in became.items()) or "nothing",
@@ -388,19 +412,54 @@ def _listed(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _aim(metric: Metric) -> str:
-    return f"{metric.target} {metric.unit}".strip()
+    unit = metric.unit if metric.limits[-1].of in ladders.ABSOLUTE else ""
+    return f"{metric.target} {unit if unit not in ('count', FLAG) else ''}".strip()
+
+
+def _misfit(mildest: Limit, edge: Edge) -> str | None:
+    """What an edge would have to be to stand in place of a step's, where it is something else."""
+    if mildest.of == "trend":
+        return None if edge in TRENDS else f"a trend: {', '.join(TRENDS)}"
+    kind = FLAG if isinstance(mildest.edge, bool) else WORD if isinstance(mildest.edge, str) else "number"
+    return misfit(kind, edge)
+
+
+def _such_as(mildest: Limit) -> str:
+    """Edges of a step that is no number, as they are written."""
+    if mildest.of == "trend":
+        return f"edge={' or '.join(map(repr, TRENDS))}"
+    return "edge=True or edge=False" if isinstance(mildest.edge, bool) else f"such as edge={mildest.edge!r}"
+
+
+def _held(limit: Limit, found: Measurement) -> float | None:
+    """What was measured, as a step compares it: in times the baseline where that is what it is of."""
+    value = number_of(found.value)
+    if limit.of != "baseline":
+        return value
+    return value / found.baseline if value is not None and found.baseline else None
 
 
 def _said(metric: Metric, limit: Limit) -> str:
-    """A step in words: `fail P1 > 2,000 ms`."""
+    """A step in words: `fail P1: > 2,000 ms`."""
+    return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {_edged(metric, limit)}"
+
+
+def _edged(metric: Metric, limit: Limit) -> str:
+    """What a step compares with, in words: `> 2,000 ms`."""
     edge = amount(limit.edge, metric.unit if limit.of in ladders.ABSOLUTE else "")
     whose = {"value": "", "low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}[limit.of]
-    return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {whose}{limit.op} {edge}"
+    return f"{whose}{limit.op} {edge}"
+
+
+def _holds(step: Limit, found: Measurement | None) -> bool | None:
+    """Whether a step holds of a measurement; None where that is not known."""
+    unknown = found is None or found.value is None or (step.of == "baseline" and not found.baseline)
+    return None if found is None or unknown else step.reached(found)
 
 
 def _step_row(metric: Metric, limit: Limit, holds: bool | None) -> dict[str, Any]:
     return {
-        "limit": _said(metric, limit).partition(": ")[2],
+        "limit": _edged(metric, limit),
         "status": limit.status.value,
         "priority": limit.priority and limit.priority.value,
         "action": limit.action,

@@ -111,6 +111,28 @@ def test_a_curve_shows_at_which_limit_the_verdict_turns(day: Report) -> None:
     assert day.what_if("latency_p95_ms").frame["edge"].iloc[[0, -1]].tolist() == [600, 2400]
 
 
+def test_a_curve_says_which_limit_a_worse_one_holds_before(day: Report) -> None:
+    rows = day.what_if("latency_p95_ms", [2000, 4000]).frame
+    assert rows["limit"].tolist() == ["< 2000 ms", "< 4000 ms, never reached: fail P1: > 2,000 ms"]
+    assert day.what_if("latency_p95_ms", 2000).rows, "the guide's own worse step is > 2000"
+
+
+def test_a_limit_in_times_the_baseline_is_moved_and_shown_in_times() -> None:
+    report = a_report("week1", request_counts=[counts(MONDAY, 200, 1800)])
+    moved = report.limits("requests_per_min_avg", 4)
+    assert "Tried here: requests_per_min_avg <= 4 times the baseline." in repr(moved)
+    rows = report.what_if("requests_per_min_avg").frame  # no week before is known: around the limit, which is 2
+    assert rows["edge"].iloc[[0, 4, -1]].tolist() == [1, 2, 4]
+    assert rows["limit"].iloc[4] == "<= 2 times the baseline"
+    held = report.limits("requests_per_min_avg").rows
+    assert {row["holds"] for row in held} == {None}, "without a baseline nobody knows"
+
+
+def test_a_reading_of_ones_own_has_limits_to_move_whatever_its_unit(day: Report) -> None:
+    mine = day.add("carts", 3, limits=["> 2 warn"])
+    assert (mine["carts"].status, mine.limits("carts", 5)["carts"].status) == (Status.WARN, Status.PASS)
+
+
 @pytest.mark.slow
 def test_a_metric_of_ones_own_stands_in_every_file_of_the_report(day: Report, tmp_path: Path) -> None:
     mine = day.add("lost_carts", 1300, "ms", ["> 1200 fail P1", "> 800 warn"], title="Carts <lost>")
