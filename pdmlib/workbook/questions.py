@@ -20,7 +20,7 @@ from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
 from pdmlib.errors import CallError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Measurement, Reading, Status, Trend, amount, number_of
+from pdmlib.frames.readings import Limit, Measurement, Reading, Status, Trend, number_of
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
@@ -102,13 +102,17 @@ class Questions:
     def reading(self, name: str) -> Reading:
         """One judged measurement by its id, such as `latency_p95_ms`; `report["latency_p95_ms"]` is the same.
 
+        Its `ladder` is its limits in words, its `critical` and `rollback` whether the whole report is RED or
+        should be rolled back for it.
+
         Raises:
             CallError: this report has none of that id; names the nearest.
         """
         found = self.verdict.reading(name)
         if found is None:
             raise CallError(misnamed(name, self._ipython_key_completions_(), "a reading", "report.readings_frame"))
-        return ShownReading.of(found)
+        metric = next((metric for metric in metrics_in(self.case) if metric.id == name), None)
+        return ShownReading.of(found, _ladder(ladders.for_case(self.case, metric)) if metric else "")
 
     @property
     def readings_frame(self) -> pd.DataFrame:
@@ -183,7 +187,8 @@ class Questions:
     def limits(self, reading: str = "", edge: Edge | None = None) -> Any:
         """The limits in force, or a new report with one of them moved.
 
-        `report.limits()` lists all, `report.limits("latency_p95_ms")` the steps of one, and
+        `report.limits()` lists all, `report.limits("latency_p95_ms")` the steps of one: beyond which its status is
+        warn or fail, which make the whole report `RED` or call for a `rollback`, and whether they hold. And
         `report.limits("latency_p95_ms", 1500)` is a report judged anew as if its mildest limit were 1500: nothing
         is asked again, and the site file stays as it is. `compare(report, moved)` shows what flips.
 
@@ -248,7 +253,7 @@ class Questions:
         low, high = min(now, *edges), max(now, *edges)
         steps = {float(f"{low + (high - low) * step / SLIDES:.3g}") for step in range(SLIDES + 1)}
         places = sorted({step for step in steps if not self._beyond(metric, step)} | {now})
-        options = [(_edged(metric, replace(metric.limits[-1], edge=edge)), edge) for edge in places]
+        options = [(words.beyond(replace(metric.limits[-1], edge=edge), metric.unit), edge) for edge in places]
         return Live(
             f"limit of {reading}",
             self.what_if(reading),
@@ -342,7 +347,7 @@ class Questions:
     def _reachable(self, reading: str, edge: Edge) -> Metric:
         metric = self._movable(reading, edge)
         if worse := self._beyond(metric, edge):
-            said = f"{edge!r} is never reached, since the worse step {worse} holds for all its values"
+            said = f"{edge!r} is never reached, since the worse step {worse!r} holds for all its values"
             raise CallError(f"limits of {reading}: {said}")
         return metric
 
@@ -351,7 +356,7 @@ class Questions:
         found = ladders.for_case(self.case, metric)
         mildest = replace(found.limits[-1], edge=edge)
         never = ladders.unreached((*found.limits[:-1], mildest))
-        return _said(found, never[1]) if never and never[0] is mildest else ""
+        return words.step(never[1], metric.unit) if never and never[0] is mildest else ""
 
     def _limits_row(self, metric: Metric) -> dict[str, Any]:
         found, reading = ladders.for_case(self.case, metric), self.verdict.reading(metric.id)
@@ -360,7 +365,7 @@ class Questions:
             "reading": metric.id,
             "value": words.number(reading.value if reading else None, metric.unit),
             "status": words.judged(reading),
-            "ladder": "; ".join(_said(found, limit) for limit in found.limits),
+            "ladder": _ladder(found),
             "from": "this notebook" if metric in self.case.own else "the site file" if own else "the guide",
         }
 
@@ -411,6 +416,11 @@ def _listed(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"name": name, "rows": len(rows), "columns": ", ".join(columns)}
 
 
+def _ladder(metric: Metric) -> str:
+    """Its steps in words, worst first: `> 2,000 ms RED, P1; >= 1,000 ms warns`."""
+    return "; ".join(words.step(limit, metric.unit) for limit in metric.limits)
+
+
 def _aim(metric: Metric) -> str:
     unit = metric.unit if metric.limits[-1].of in ladders.ABSOLUTE else ""
     return f"{metric.target} {unit if unit not in ('count', FLAG) else ''}".strip()
@@ -439,18 +449,6 @@ def _held(limit: Limit, found: Measurement) -> float | None:
     return value / found.baseline if value is not None and found.baseline else None
 
 
-def _said(metric: Metric, limit: Limit) -> str:
-    """A step in words: `fail P1: > 2,000 ms`."""
-    return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {_edged(metric, limit)}"
-
-
-def _edged(metric: Metric, limit: Limit) -> str:
-    """What a step compares with, in words: `> 2,000 ms`."""
-    edge = amount(limit.edge, metric.unit if limit.of in ladders.ABSOLUTE else "")
-    whose = {"value": "", "low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}[limit.of]
-    return f"{whose}{limit.op} {edge}"
-
-
 def _holds(step: Limit, found: Measurement | None) -> bool | None:
     """Whether a step holds of a measurement; None where that is not known."""
     unknown = found is None or found.value is None or (step.of == "baseline" and not found.baseline)
@@ -459,9 +457,10 @@ def _holds(step: Limit, found: Measurement | None) -> bool | None:
 
 def _step_row(metric: Metric, limit: Limit, holds: bool | None) -> dict[str, Any]:
     return {
-        "limit": _edged(metric, limit),
+        "limit": words.beyond(limit, metric.unit),
         "status": limit.status.value,
         "priority": limit.priority and limit.priority.value,
+        "report": words.of_report(limit) or None,
         "action": limit.action,
         "holds": holds,
     }

@@ -52,7 +52,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "a bound that is no number": (lambda w: w.add("x", 1, low=float("nan")), ("low=nan", "no number")),
     "a limit beyond a worse one": (
         lambda w: w.limits("latency_p95_ms", 3000),
-        ("3000", "never reached", "fail P1: > 2,000 ms"),
+        ("3000", "never reached", "> 2,000 ms RED, P1"),
     ),
     "a limit to try beyond a worse one": (lambda w: w.what_if("latency_p95_ms", 3000), ("3000", "never reached")),
     "a truth to try": (lambda w: w.what_if("app_up"), ("app_up", "edge=True or edge=False")),

@@ -111,9 +111,35 @@ def test_a_curve_shows_at_which_limit_the_verdict_turns(day: Report) -> None:
     assert day.what_if("latency_p95_ms").frame["edge"].iloc[[0, -1]].tolist() == [600, 2400]
 
 
+def test_limits_say_which_step_makes_the_whole_report_red_or_calls_for_a_rollback(day: Report) -> None:
+    # docs/reference/readings.md: error_rate_pct `> 5 rollback, P0; > 1 RED, P1; >= 0.5 warns, P2`.
+    listed = {row["reading"]: row["ladder"] for row in day.limits().rows}
+    assert listed["latency_p95_ms"] == "> 2,000 ms RED, P1; >= 1,000 ms warns"
+    assert [row["report"] for row in day.limits("error_rate_pct").rows] == ["rollback", "RED", None]
+    slow = a_report(latencies=[latency(2500)])["latency_p95_ms"]
+    assert (slow.critical, slow.rollback) == (True, False)
+    assert repr(slow) == "Reading(latency_p95_ms: 2,500 ms, fail, RED, target < 1000)"
+    assert "Limits: &gt; 2,000 ms RED, P1; &gt;= 1,000 ms warns." in slow._repr_html_()
+
+
+def test_every_step_is_written_as_the_reference_of_readings_writes_it(day: Report) -> None:
+    page = (
+        (Path(__file__).parents[2] / "docs/reference/readings.md").read_text(encoding="utf-8").replace("&lt;", "<")
+    )
+    wrote = {
+        cells[1].strip("` "): cells[-2].strip() for line in page.splitlines() if len(cells := line.split("|")) > 7
+    }
+    told = {row["reading"]: row["ladder"] for row in day.limits().rows}
+    ends = re.compile(r"(RED|rollback|warns|fails)(, P\d)?(?=;|$)")
+    known = {name: steps for name, steps in told.items() if wrote.get(name)}
+    assert len(known) > 20
+    for name, steps in known.items():
+        assert [m[0] for m in ends.finditer(steps)] == [m[0] for m in ends.finditer(wrote[name])], name
+
+
 def test_a_curve_says_which_limit_a_worse_one_holds_before(day: Report) -> None:
     rows = day.what_if("latency_p95_ms", [2000, 4000]).frame
-    assert rows["limit"].tolist() == ["< 2000 ms", "< 4000 ms, never reached: fail P1: > 2,000 ms"]
+    assert rows["limit"].tolist() == ["< 2000 ms", "< 4000 ms, never reached: > 2,000 ms RED, P1"]
     assert day.what_if("latency_p95_ms", 2000).rows, "the guide's own worse step is > 2000"
 
 
