@@ -264,6 +264,21 @@ class Reading:
         return self.measurement.value
 
     @property
+    def low(self) -> float | None:
+        """The lower end of its 95 % interval, None where none is defined."""
+        return self.measurement.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of its 95 % interval, None where none is defined."""
+        return self.measurement.high
+
+    @property
+    def samples(self) -> int | None:
+        """Events, requests or probes behind the value, None where they are not counted."""
+        return self.measurement.samples
+
+    @property
     def why(self) -> str:
         """The reason, with the source that could not be read where the reason does not name it."""
         source, reason = self.measurement.source or "", self.reason or ""

@@ -7,13 +7,13 @@ those objects with their looks.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 from markupsafe import escape
 
 from pdmlib.errors import Spelt
-from pdmlib.frames.readings import Reading, counted
+from pdmlib.frames.readings import Measurement, Reading, counted
 from pdmlib.report import tables, words
 from pdmlib.report.card import Told, card_of
 from pdmlib.report.html import Html, dressed
@@ -21,6 +21,7 @@ from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
+MEASURED = tuple(part.name for part in fields(Measurement))
 _LINK = re.compile(r' <a href="#[^"]*">[^<]*</a>')
 
 
@@ -38,6 +39,9 @@ class ShownReading(Reading, Spelt):
     def of(cls, reading: Reading, ladder: str = "") -> Self:
         """The same reading with its looks."""
         return cls(**vars(reading), ladder=ladder)
+
+    def _where_is(self, name: str) -> str:
+        return f".measurement.{name}" if name in MEASURED else ""
 
     def _repr_html_(self) -> str:
         limits = f'<p class="soft">Limits: {escape(self.ladder)}.</p>' if self.ladder else ""

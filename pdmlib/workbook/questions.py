@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -17,10 +17,11 @@ from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
 from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
-from pdmlib.errors import CallError, no_attribute, shown
+from pdmlib.errors import CallError, NoSuchNameError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Limit, Measurement, Reading, Status, Trend, number_of
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
@@ -28,6 +29,7 @@ from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
+from pdmlib.site.site import Site
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.calls import each_told, misnamed, named, written_into
@@ -66,10 +68,26 @@ class Questions:
 
     def __getattr__(self, name: str) -> Any:
         readings = [r.id for r in self.verdict.readings] if "verdict" in vars(self) else []
+        for inner in ("verdict", "case") if readings and not name.startswith("_") else ():
+            if hasattr(getattr(self, inner), name):
+                raise NoSuchNameError(f"a report has no {shown(name)} of its own: it is .{inner}.{name}")
         raise no_attribute(name, dir(type(self)), "a report", {id_: f'["{id_}"]' for id_ in readings})
 
     def __getitem__(self, name: str) -> Reading:
         return self.reading(name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.verdict.reading(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of its readings, as `report["<id>"]` takes them."""
+        return (reading.id for reading in self.verdict.readings)
+
+    def __len__(self) -> int:
+        return len(self.verdict.readings)
+
+    def __bool__(self) -> bool:
+        return True
 
     def _ipython_key_completions_(self) -> list[str]:
         return [reading.id for reading in self.verdict.readings]
@@ -78,6 +96,21 @@ class Questions:
     def card(self) -> Card:
         """The decision card: what to know in ten seconds."""
         return card_of(self.verdict)
+
+    @property
+    def status(self) -> ReportStatus:
+        """What was judged: GREEN, YELLOW, RED or UNKNOWN."""
+        return self.verdict.status
+
+    @property
+    def phase(self) -> str:
+        """The name of its phase, such as `week1`."""
+        return self.case.scope.phase.name
+
+    @property
+    def site(self) -> Site:
+        """The site that it is about, as `load_site` gives it."""
+        return self.case.site
 
     @property
     def deployed_at(self) -> datetime:

@@ -69,6 +69,22 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "an attribute of a table": (lambda w: w.table("routes").fram, ("'fram'", "frame")),
     "an attribute of a chart": (lambda w: w.chart("uptime").figur, ("'figur'", "figure")),
     "an attribute of a cause": (lambda w: w.causes[0].evidenc, ("'evidenc'", "evidence")),
+    # What people try first, as they know it from pandas, matplotlib and dictionaries: where it is.
+    "a column of a table": (lambda w: w.table("routes")["route"], ("a table", ".frame['route']")),
+    "rows of a table": (lambda w: list(w.table("routes")), ("a table", ".rows", ".frame")),
+    "a method of pandas": (lambda w: w.table("routes").head(), ("a table", "'head'", ".frame.head")),
+    "a file of pandas": (lambda w: w.table("routes").to_csv("x"), ("'to_csv'", ".frame.to_csv")),
+    "a method of matplotlib": (lambda w: w.chart("uptime").savefig("x"), ("'savefig'", ".figure.savefig")),
+    "a part of a measurement": (
+        lambda w: w["app_up"].evidence,
+        ("a reading", "'evidence'", ".measurement.evidence"),
+    ),
+    "a misspelt part of a reading": (lambda w: w["app_up"].sample, ("a reading has no 'sample'", "samples")),
+    "a misspelt part of a cause": (lambda w: w.causes[0].ownr, ("a cause has no 'ownr'", "owner")),
+    "a part of the verdict": (lambda w: w.summary, ("a report", "'summary'", ".verdict.summary")),
+    "a part of a site": (lambda w: w.site.time_zon, ("a site has no 'time_zon'", "time_zone")),
+    "a part of a window": (lambda w: w.window.strat, ("a window has no 'strat'", "start")),
+    "a site without a name": (lambda _: pdmlib.load_site(""), ("'': file:", "No such file")),
     "a chart to zoom": (lambda w: w.zoom("respons_time"), ("'respons_time'", "response_time")),
     "a chart without time": (lambda w: w.zoom("routes"), ("routes", "no time")),
     "a limit to slide": (lambda w: w.slide_limit("latency_p96_ms"), ("'latency_p96_ms'", "latency_p95_ms")),
@@ -80,7 +96,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "a thing to compare": (lambda w: pdmlib.compare(w, 3), ("two reports", "int")),
     "a call": (lambda _: pdmlib.open_reprot, ("'open_reprot'", "open_report")),
     "a site": (lambda _: pdmlib.open_report(3, "week1"), ("open_report", "site is", "3")),  # type: ignore[arg-type]
-    "a site file": (lambda _: pdmlib.load_site("params/dmo.yaml"), ("params/dmo.yaml", "No such file")),
+    "a site file": (
+        lambda _: pdmlib.load_site("params/dmo.yml"),
+        ("params/dmo.yml: file: No such file or directory; did you mean params/demo.yaml?",),
+    ),
     "a collection": (
         lambda _: pdmlib.open_report("params/demo.yaml", "week1", collection="/nowhere"),
         ("/nowhere", "no saved collection"),
@@ -110,6 +129,22 @@ def test_a_notebook_shows_that_line_and_no_traceback() -> None:
 def test_what_a_program_tries_is_an_attribute_that_is_not_there() -> None:
     assert not hasattr(WEEK, "_ipython_display_") and not hasattr(WEEK, "tabel")
     assert not hasattr(pdmlib, "__wrapped__")
+
+
+def test_a_report_and_a_reading_have_what_people_try_first() -> None:
+    assert (WEEK.status, WEEK.phase, WEEK.site.title) == ("UNKNOWN", "daily", "Shop"), "nothing was seen"
+    assert "latency_p95_ms" in WEEK and "latency_p59_ms" not in WEEK and 0 not in WEEK
+    assert list(WEEK) == list(WEEK.readings_frame.index) and len(WEEK) == len(list(WEEK))
+    assert (WEEK["app_up"].low, WEEK["app_up"].high, WEEK["app_up"].samples) == (None, None, None)
+    assert len(WEEK.table("cron")) == 2, "the two jobs of the site"
+    assert bool(WEEK.table("routes")) and bool(WEEK), "also where there is no row"
+
+
+def test_a_site_lists_its_keys_and_not_what_it_is_made_with() -> None:
+    listed = {name for name in dir(WEEK.site) if not name.startswith("_")}
+    assert {"time_zone", "deployments", "zone", "source"} <= listed
+    assert listed & {"construct", "from_orm", "json", "model_dump", "parse_obj"} == set()
+    assert not hasattr(WEEK.site, "time_zon") and WEEK.site == WEEK.site.model_copy()
 
 
 def test_the_public_names_are_listed_and_helped_with() -> None:
