@@ -516,7 +516,14 @@ def open_incident(
     out: str = "outputs",
     notes: str = "",
 ) -> Report:
-    """A report of any window, from `start` to `end`: times with their zone; else as `open_report`."""
+    """A report of any window, from `start` to `end`: times with their zone; else as `open_report`.
+
+    Of a window whose end has not come, what has passed is looked at, and the report says how much of it that is.
+
+    Raises:
+        SiteError, CallError: as `open_report`; or the window is empty, lies in the future, or is longer than 400
+            days.
+    """
     loaded = _loaded(site, collection)
     given = {"as_of": _iso(as_of), "deployed_at": _iso(deployed_at)}
     scope = incident_scope_for(loaded, _iso(start), _iso(end), **given, out=Path(out))
