@@ -207,7 +207,7 @@ class Questions:
             CallError: there is no such frame, or it cannot be sliced so; names what can be.
         """
         named(what, FILLED_BY, "a frame", "report.frames")
-        named(by, ways(what), f"a way to slice {what}", f'report.frame("{what}").columns')
+        named(by, ways(what), f"a way to slice {what}")
         found = sliced(self.case, what, by)
         if what in TRAFFIC and by not in LOGGED:
             return Table(tables.slices(by, found.rows, found.said).html, found.rows)
@@ -340,10 +340,12 @@ class Questions:
         Raises:
             CallError: a name that is neither a frame nor a table, or another kind of file.
         """
-        named(kind, KINDS, "a kind of file", "csv, parquet")
+        named(kind, KINDS, "a kind of file")
         asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
         known = {*FILLED_BY, *self.verdict.tables, "readings"}
-        found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
+        listed = f"report.frames lists {len(self.frames)}, report.tables"
+        here = len(self.tables)
+        found = [named(name, known, "readings, a frame or a table", listed, here) for name in dict.fromkeys(asked)]
         with written_into(folder) as target:
             rows = [_written(target, name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)
@@ -368,7 +370,10 @@ class Questions:
     def _limited(self, reading: str) -> Metric:
         """The metric of that id, which must have limits."""
         known = {m.id: m for m in (*all_metrics(self.case.site), *metrics_in(self.case)) if m.limits}
-        return known[named(reading, known, "a reading with limits", "report.limits()")]
+        if reading not in known:
+            here = sum(bool(metric.limits) for metric in metrics_in(self.case))
+            raise CallError(misnamed(reading, known, "a reading with limits", "report.limits()", here))
+        return known[reading]
 
     def _movable(self, reading: str, edge: Edge) -> Metric:
         metric = self._limited(reading)

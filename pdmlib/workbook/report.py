@@ -154,7 +154,7 @@ class Report(Questions):
         known = {m.section for m in (*all_metrics(self.case.site), *self.case.own)}
         known |= {*(r.section for r in self.verdict.readings), *OPTIONAL_SECTIONS}
         here = dict.fromkeys(r.section for r in self.verdict.readings)
-        return tuple(named(s, known, "a section of readings", "report.readings_frame") for s in sections or here)
+        return tuple(named(s, known, "a section of readings") for s in sections or here)
 
     def _found(self, names: tuple[str, ...]) -> list[Reading]:
         """The readings of these ids that this report has; another phase may have the others.
@@ -164,7 +164,8 @@ class Report(Questions):
         """
         known = {m.id for m in (*all_metrics(self.case.site), *self.case.own)}
         known |= {r.id for r in self.verdict.readings}
-        asked = [named(name, known, "a reading", "report.readings_frame") for name in names]
+        here = len(self.verdict.readings)
+        asked = [named(name, known, "a reading", "report.readings_frame", here) for name in names]
         return [r for r in map(self.verdict.reading, asked) if r]
 
     @cached_property
@@ -281,7 +282,7 @@ class Report(Questions):
 
     def issues(self, priority: str) -> Html:
         """Causes and incidents of a priority, P0, P1 or P2, and what became of them."""
-        named(priority, list(Priority), "a priority", "P0, P1, P2")
+        named(priority, list(Priority), "a priority")
         told = zip((*self.card.causes, *self.card.others), self.verdict.causes, strict=True)
         found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
@@ -298,9 +299,7 @@ class Report(Questions):
 
     def noted(self, key: str, most: int | None = None) -> Html:
         """What the analyst's notes say under a key; said to be open where nothing is noted."""
-        found = getattr(
-            self.notes, named(key, type(self.notes).model_fields, "a key of the notes", "the notes' file")
-        )
+        found = getattr(self.notes, named(key, type(self.notes).model_fields, "a key of the notes"))
         return self._list([found] if isinstance(found, str) else list(found or ()), most=most)
 
     def assessment(self) -> Html:

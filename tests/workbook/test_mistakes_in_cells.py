@@ -3,6 +3,7 @@
 import contextlib
 import io
 import pydoc
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +90,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "a chart without time": (lambda w: w.zoom("routes"), ("routes", "no time")),
     "a limit to slide": (lambda w: w.slide_limit("latency_p96_ms"), ("'latency_p96_ms'", "latency_p95_ms")),
     "a taken id": (lambda w: w.add("latency_p95_ms", 1), ("'latency_p95_ms'", "another name")),
+    "a frame to export": (lambda w: w.export("x", "latencys"), ("'latencys'", "latencies", "report.tables lists")),
     "a kind of file": (lambda w: w.export("x", kind="xls"), ("'xls'", "csv", "parquet")),
     "a kind of argument": (lambda w: w.table(3), ("table(name, most=None)", "name is text", "3")),
     "a missing argument": (lambda w: w.table(), ("table(name, most=None)", "'name'")),
@@ -115,6 +117,15 @@ def test_a_mistake_is_one_line_that_names_what_is_right(mistake: str) -> None:
     text = str(raised.value)
     assert "\n" not in text and len(text) < 400, text
     assert [part for part in named if part not in text] == [], text
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_is_said_to_list_names_lists_so_many(mistake: str) -> None:
+    with pytest.raises(PdmError) as raised:
+        MISTAKES[mistake][0](WEEK)
+    for call, number in re.findall(r"(report\.[\w.()]+) lists (?:all |the )?(\d+)", str(raised.value)):
+        assert len(eval(call, {"report": WEEK})) == int(number), call
+    assert "columns lists" not in str(raised.value) and "P2 lists" not in str(raised.value)
 
 
 def test_a_notebook_shows_that_line_and_no_traceback() -> None:
