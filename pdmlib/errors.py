@@ -109,10 +109,21 @@ def no_attribute(
 
 
 class Spelt:
-    """What a notebook hands out: an attribute that is misspelt is answered with the nearest right ones."""
+    """What a notebook hands out: an attribute that it has not is answered with where that is, or the nearest."""
 
     def __getattr__(self, name: str) -> Any:
-        raise no_attribute(name, dir(self), f"a {type(self).__name__.lower()}")
+        if not name.startswith("_") and (where := self._where_is(name)):
+            raise NoSuchNameError(f"{self._called()} has no {shown(name)} of its own: it is {where}")
+        raise no_attribute(name, dir(self), self._called())
+
+    @classmethod
+    def _called(cls) -> str:
+        """What a person calls it, with its article."""
+        return f"a {cls.__name__.removeprefix('Shown').lower()}"
+
+    def _where_is(self, name: str) -> str:
+        """Where something is that people look for here; empty where it is nowhere."""
+        return ""
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str:

@@ -72,8 +72,23 @@ def ladder_target(ladder: Sequence[Limit]) -> str:
 
 
 def _target(mildest: Limit) -> str:
-    edge = _edge(mildest)
-    return f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:g}'}"
+    edge = number_of(mildest.edge)
+    aim = f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:g}'}"
+    return {"baseline": f"{aim} times the baseline", "trend": f"trend {aim}"}.get(mildest.of, aim)
+
+
+def unreached(ladder: Sequence[Limit]) -> tuple[Limit, Limit] | None:
+    """The first step that never holds, and the worse one that holds for all its values; None without one."""
+    for position, step in enumerate(ladder):
+        for worse in ladder[:position]:
+            if worse.of == step.of and _as_step(worse).covers(_as_step(step)):
+                return step, worse
+    return None
+
+
+def _as_step(limit: Limit) -> Step:
+    """A step as a site file writes it, which is what its order is checked by."""
+    return Step.model_validate({"op": limit.op, "edge": limit.edge, "status": limit.status.value})
 
 
 def for_case(case: Case, metric: Metric) -> Metric:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pdmlib.analysis.limits import ladder_target
+from pdmlib.analysis.limits import ladder_target, unreached
 from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, shown
 from pdmlib.frames.case import Case
@@ -24,6 +24,7 @@ SECTION = "own"  # of the readings that an analyst adds
 SOURCE = "notebook"
 EXAMPLE = "'> 800 warn' or '> 1200 fail P1'"
 _STEP = re.compile(r"(>=|<=|>|<|==|!=)\s*(\S+)\s+(warn|fail)(?:\s+(P[012]))?")
+_KINDS: tuple[tuple[Any, str], ...] = ((bool, "true or false"), (str, "a word"), ((int, float), "a number"))
 _WORSE = (Status.FAIL, Status.WARN)
 
 
@@ -31,12 +32,23 @@ def ladder(steps: Iterable[str]) -> Ladder:
     """A ladder of such steps, worst first whatever their order.
 
     Raises:
-        CallError: a step that is not written so.
+        CallError: a step that is not written so, or one that a worse one holds for all values of.
     """
     if not isinstance(steps, Iterable):
         raise CallError(f"{shown(steps)} is no list of limits; write {EXAMPLE}")
     found = [_step(text) for text in steps]
-    return tuple(sorted(found, key=lambda limit: (_WORSE.index(limit.status), _mildness(limit))))
+    ordered = tuple(sorted(found, key=lambda limit: (_WORSE.index(limit.status), _mildness(limit))))
+    if never := unreached(ordered):
+        mild, worse = (f"{step.op} {edge_in_words(step.edge)} {step.status}" for step in never)
+        raise CallError(f"{mild!r} is never reached: {worse!r} holds for all its values")
+    return ordered
+
+
+def edge_in_words(edge: float | str | bool) -> str:
+    """An edge as a person writes it."""
+    return (
+        f"{edge:g}" if number_of(edge) is not None else str(edge).lower() if isinstance(edge, bool) else str(edge)
+    )
 
 
 def _mildness(limit: Limit) -> float:
@@ -51,7 +63,10 @@ def _step(text: str) -> Limit:
         raise CallError(f"{shown(text)} is not a limit; write {EXAMPLE}")
     op, edge, status, priority = found.groups()
     value = _edge(edge)
-    if op not in ("==", "!=") and number_of(value) is None:
+    number = number_of(value)
+    if number is not None and not math.isfinite(number):
+        raise CallError(f"{shown(text)} is not a limit: {edge} is no number; write {EXAMPLE}")
+    if op not in ("==", "!=") and number is None:
         raise CallError(f"{shown(text)} is not a limit: {op} needs a number; write {EXAMPLE}")
     return Limit(op, value, Status(status), priority=Priority(priority) if priority else None)
 
@@ -83,10 +98,15 @@ def own_metric(
         steps: its ladder in words; without one the reading is only to know.
         low, high: its 95 % interval, where there is one.
         adds_up: as of `Metric`.
+
+    Raises:
+        CallError: the value is none, its interval does not hold it, or a step does not fit it.
     """
     given = None if callable(value) else _plain(value)
+    _check_interval(name, given, low, high)
     measure: Callable[[Case], Any] = value if callable(value) else lambda _: given
     limits = ladder(steps)
+    _check_edges(name, given, limits)
     return Metric(
         name,
         title or name.replace("_", " ").capitalize(),
@@ -98,6 +118,31 @@ def own_metric(
         adds_up=adds_up,
         alerts=any(limit.priority for limit in limits),
     )
+
+
+def _check_interval(name: str, value: Value | Measurement, low: float | None, high: float | None) -> None:
+    """Fails on an interval that is none, or does not hold its value."""
+    known = {edge: bound for edge, bound in (("low", low), ("high", high)) if bound is not None}
+    for edge, bound in known.items():
+        if not math.isfinite(bound):
+            raise CallError(f"{name}: {edge}={bound} is no number; leave it away where there is none")
+    number = number_of(value)
+    ends = [bound for bound in (low, number, high) if bound is not None and math.isfinite(bound)]
+    if ends != sorted(ends):
+        of = "" if number is None else f" for {number:g}"
+        told = " and ".join(f"{edge}={bound:g}" for edge, bound in known.items())
+        raise CallError(f"{name}: {told} is no interval{of}: low <= value <= high")
+
+
+def _check_edges(name: str, value: Value | Measurement, steps: Ladder) -> None:
+    """Fails on a step whose edge is of another kind than the value, as a site file does."""
+    found = value.value if isinstance(value, Measurement) else value
+    if found is None:
+        return
+    kind, what = next((kind, what) for kind, what in _KINDS if isinstance(found, kind))
+    for step in steps:
+        if not isinstance(step.edge, kind) or isinstance(step.edge, bool) is not isinstance(found, bool):
+            raise CallError(f"{name}: limit {edge_in_words(step.edge)!r} is not {what}, as its value is")
 
 
 def _measured(value: Any, case: Case, low: float | None, high: float | None) -> Measurement:

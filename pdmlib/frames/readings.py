@@ -229,6 +229,8 @@ class Reading:
     """A judged measurement: the row of `report.json`.
 
     Attributes:
+        critical: at a level that makes the whole report RED, where it was not so before the deployment.
+        rollback: a rollback criterion of the guide holds.
         becomes_green: what would have to be measured for it to be GREEN, as a clause behind "when".
         key: without it no report is GREEN.
         unsure: of a rate, too few were counted to tell a fault from none.
@@ -253,12 +255,28 @@ class Reading:
 
     def __repr__(self) -> str:
         target = f", target {self.target}" if self.target else ""
-        return f"Reading({self.id}: {amount(self.value, self.unit)}, {self.status}{target})"
+        whole = ", rollback" if self.rollback else ", RED" if self.critical else ""
+        return f"Reading({self.id}: {amount(self.value, self.unit)}, {self.status}{whole}{target})"
 
     @property
     def value(self) -> Value:
         """The measured value, None when unknown."""
         return self.measurement.value
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of its 95 % interval, None where none is defined."""
+        return self.measurement.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end of its 95 % interval, None where none is defined."""
+        return self.measurement.high
+
+    @property
+    def samples(self) -> int | None:
+        """Events, requests or probes behind the value, None where they are not counted."""
+        return self.measurement.samples
 
     @property
     def why(self) -> str:

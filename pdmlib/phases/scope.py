@@ -14,8 +14,8 @@ BASELINE = timedelta(days=28)
 FRESH = timedelta(minutes=15)
 # What began so shortly before a deployment's moment may be its own: traffic moves while somebody notes it.
 ROLL_OUT = timedelta(minutes=5)
-# What a phase of at most so long is told in; longer ones in days.
-_PARTS = ((HOUR, timedelta(minutes=1)), (DAY, HOUR))
+# What a window of at most so long is told in, as people say it; longer ones in days.
+_PARTS = ((3 * HOUR, timedelta(minutes=1)), (DAY, HOUR))
 
 
 @dataclass(frozen=True)
@@ -162,16 +162,22 @@ class Scope:
         return self.as_of >= self.full.end
 
 
-def incident_scope(zone: ZoneInfo, deployed_at: datetime, window: Window, as_of: datetime) -> Scope:
-    """The scope of an incident: the window that a person names, whatever was deployed when."""
-    end = min(deployed_at, window.start)
-    days = days_between(day_of(window.start, zone).date, day_of(window.end, zone).date, zone)
+def incident_scope(
+    zone: ZoneInfo, deployed_at: datetime, window: Window, as_of: datetime, full: Window | None = None
+) -> Scope:
+    """The scope of an incident: the window that a person names, whatever was deployed when.
+
+    Args:
+        full: the window as it was named, where a part of it lies in the future.
+    """
+    full, end = full or window, min(deployed_at, window.start)
+    days = days_between(day_of(full.start, zone).date, day_of(full.end, zone).date, zone)
     return Scope(
         INCIDENT,
         deployed_at,
         as_of,
         window=window,
-        full=window,
+        full=full,
         baseline=Window(end - BASELINE, end),
         days=days,
         zone=zone,

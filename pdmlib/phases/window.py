@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, Spelt
 
 
 def now() -> datetime:
@@ -62,7 +62,7 @@ def stamp(moment: datetime) -> str:
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(Spelt):
     """A half-open span of time `[start, end)`, both aware and in UTC."""
 
     start: datetime

@@ -275,6 +275,7 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("limit", "Beyond", cells.text),
         C("status", "Status", cells.text, mark=True),
         C("priority", "Priority", cells.text, mark=True),
+        C("report", "The whole report", cells.text, mark=True),
         C("action", "What to do", cells.sentences),
         C("holds", "Holds now", cells.holds, mark=True),
     ),

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from html import unescape
 from importlib.resources import files
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import escape
 
-from pdmlib.errors import Spelt
+from pdmlib.errors import CallError, Spelt
 from pdmlib.frames.readings import counted
 from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import iso
@@ -38,6 +38,10 @@ class Html(Spelt):
     """A piece of HTML that a notebook shows; everything in it is escaped already."""
 
     html: str
+
+    @classmethod
+    def _called(cls) -> str:
+        return "a table" if cls.__name__ == "Table" else "a piece of HTML"
 
     def _repr_html_(self) -> str:
         return dressed(self.html)
@@ -66,6 +70,21 @@ class Table(Html):
             if told and all(isinstance(value, str) and _MOMENT.fullmatch(value) for value in told):
                 table[column] = pd.to_datetime(table[column], utc=True)
         return table
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __bool__(self) -> bool:
+        return True  # also without a row: it says why it has none
+
+    def __getitem__(self, name: object) -> NoReturn:
+        raise CallError(f"a table is shown and not indexed: .frame[{name!r}] is of it as pandas, .rows its rows")
+
+    def __iter__(self) -> NoReturn:
+        raise CallError("a table is shown and not run through: .rows are its rows, .frame is it as pandas")
+
+    def _where_is(self, name: str) -> str:
+        return f".frame.{name}, since .frame is it as pandas" if hasattr(pd.DataFrame, name) else ""
 
     def __repr__(self) -> str:
         columns = list(dict.fromkeys(key for row in self.rows for key in row))

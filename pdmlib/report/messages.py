@@ -123,7 +123,7 @@ def _actions(verdict: Verdict) -> str:
 
 
 def _changes(verdict: Verdict) -> str:
-    counts = Counter(str(row["change"]) for row in verdict.tables["changes"])
+    counts = Counter(str(row["change"]) for row in verdict.tables.get("changes", ()))
     return f"Since the last review: {', '.join(f'{n} {word}' for word, n in counts.items())}" if counts else ""
 
 

@@ -7,10 +7,13 @@ those objects with their looks.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, fields
 from typing import Self
 
+from markupsafe import escape
+
 from pdmlib.errors import Spelt
-from pdmlib.frames.readings import Reading, counted
+from pdmlib.frames.readings import Measurement, Reading, counted
 from pdmlib.report import tables, words
 from pdmlib.report.card import Told, card_of
 from pdmlib.report.html import Html, dressed
@@ -18,19 +21,31 @@ from pdmlib.report.text import none_found
 from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
+MEASURED = tuple(part.name for part in fields(Measurement))
 _LINK = re.compile(r' <a href="#[^"]*">[^<]*</a>')
 
 
+@dataclass(frozen=True, repr=False)
 class ShownReading(Reading, Spelt):
-    """A reading that a notebook shows as the report does."""
+    """A reading that a notebook shows as the report does.
+
+    Attributes:
+        ladder: its limits in force, worst first, in the words of the reference of readings.
+    """
+
+    ladder: str = ""
 
     @classmethod
-    def of(cls, reading: Reading) -> Self:
+    def of(cls, reading: Reading, ladder: str = "") -> Self:
         """The same reading with its looks."""
-        return cls(**vars(reading))
+        return cls(**vars(reading), ladder=ladder)
+
+    def _where_is(self, name: str) -> str:
+        return f".measurement.{name}" if name in MEASURED else ""
 
     def _repr_html_(self) -> str:
-        return tables.readings([self], {}, most=1)._repr_html_()
+        limits = f'<p class="soft">Limits: {escape(self.ladder)}.</p>' if self.ladder else ""
+        return dressed(tables.readings([self], {}, most=1).html + limits)
 
 
 class ShownCause(Cause, Spelt):

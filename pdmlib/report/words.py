@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from pdmlib.frames.readings import Reading, Status, Trend, amount, aside
+from pdmlib.frames.readings import Limit, Reading, Status, Trend, amount, aside
 from pdmlib.frames.states import Outcome, ReportStatus
 from pdmlib.phases.window import spoken_day
 
@@ -100,6 +100,25 @@ def target(reading: Reading | None) -> str:
         return f"{sign} {float(edge):,.10g}"
     except ValueError:
         return reading.target
+
+
+def beyond(limit: Limit, unit: str) -> str:
+    """What a step of a ladder compares with, as the reference of readings writes it: `lower bound > 2 %`."""
+    whose = {"low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}.get(limit.of, "")
+    if limit.op == "==" and isinstance(limit.edge, str | bool):
+        return f"{whose}is {str(limit.edge).lower() if isinstance(limit.edge, bool) else limit.edge}"
+    return f"{whose}{limit.op} {number(limit.edge, '' if limit.of in ('baseline', 'trend') else unit)}"
+
+
+def of_report(limit: Limit) -> str:
+    """What a step makes of the whole report: `RED`, `rollback`, or nothing."""
+    return "rollback" if limit.rollback else "RED" if limit.critical else ""
+
+
+def step(limit: Limit, unit: str) -> str:
+    """A step of a ladder as the reference of readings writes it: `> 2,000 ms RED, P1`."""
+    does = of_report(limit) or f"{limit.status}s"
+    return f"{beyond(limit, unit)} {does}{f', {limit.priority}' if limit.priority else ''}"
 
 
 def in_brackets(reading: Reading | None) -> str:

@@ -10,11 +10,12 @@ import os
 import re
 import stat
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pdmlib.errors import SiteError, shown
+from pdmlib.errors import SiteError, near, shown
 
 # A large site file has 20 kB, 2,000 values and five levels; these leave room and still take well under a second.
 MOST_BYTES = 500_000
@@ -83,12 +84,23 @@ def read_tree(file: str, empty: bool = False) -> Node:
     return root
 
 
+def _beside(file: str) -> str:
+    """The YAML file in the same folder whose name is nearest to that of one that is not there."""
+    path = Path(file)
+    try:
+        there = [one.name for one in path.parent.iterdir() if one.suffix in (".yaml", ".yml")] if file else []
+    except OSError:
+        return ""
+    return next((str(path.with_name(name)) for name in near(path.name, there) if name != path.name), "")
+
+
 def _content(file: str) -> bytes:
     try:
         # Not blocking: a pipe without a writer would be waited for.
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     except OSError as error:
-        raise SiteError(file, "file", error.strerror or "cannot be read") from None
+        told = f"; did you mean {meant}?" if (meant := _beside(file)) else ""
+        raise SiteError(file or "''", "file", f"{error.strerror or 'cannot be read'}{told}") from None
     except ValueError:
         raise SiteError(file, "file", "not the name of a file") from None
     try:

@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from pdmlib.errors import nearest, one_of, shown
+from pdmlib.errors import nearest, no_attribute, one_of, shown
 from pdmlib.phases.phase import EXTRAS, PHASES
 from pdmlib.site.terms import word
 
@@ -214,3 +214,18 @@ class Part(BaseModel):
         allow_inf_nan=False,
         defer_build=True,  # a block alone is seldom read: the site, which is built once, holds them all
     )
+
+    def __dir__(self) -> list[str]:
+        """What a person may ask of it, without what pydantic brings."""
+        return [name for name in super().__dir__() if name.startswith("_") or not hasattr(BaseModel, name)]
+
+    if not TYPE_CHECKING:  # a type checker shall go on to know the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """What is not there; pydantic keeps some of its own names where this is asked for them."""
+            try:
+                return super().__getattr__(name)
+            except AttributeError:
+                if name.startswith("_"):
+                    raise
+                raise no_attribute(name, dir(self), f"a {type(self).__name__.lower()}") from None

@@ -31,30 +31,32 @@ KINDS: dict[str, tuple[type, str]] = {
 }
 
 
-def misnamed(name: object, known: Iterable[str], what: str, listed: str) -> str:
+def misnamed(name: object, known: Iterable[str], what: str, listed: str = "", count: int | None = None) -> str:
     """What is wrong with a name that is not there: the nearest right ones and where all are, else all of them.
 
     Args:
         what: what it should be, with its article: `a table`.
-        listed: the call that lists all.
+        listed: the call that lists all; without one all stand here, which are few.
+        count: how many that call lists, where more are known than it lists.
     """
     names = sorted(known)
     meant = near(str(name), names)
-    if meant:
-        return f"{shown(name)} is not {what}; did you mean {' or '.join(meant)}? {listed} lists all {len(names)}"
-    rest = f"there are {', '.join(names)}" if len(names) <= MOST_LISTED else f"{listed} lists all {len(names)}"
-    return f"{shown(name)} is not {what}; {rest}"
+    told = f"did you mean {' or '.join(meant)}? " if meant else ""
+    if not listed or (not meant and len(names) <= MOST_LISTED):
+        return f"{shown(name)} is not {what}; {told}there are {', '.join(names)}"
+    number = f"all {len(names)}" if count is None else f"the {count} of this report"
+    return f"{shown(name)} is not {what}; {told}{listed} lists {number}"
 
 
-def named(name: str, known: Iterable[str], what: str, listed: str) -> str:
-    """The name, which must be one of the known.
+def named(name: str, known: Iterable[str], what: str, listed: str = "", count: int | None = None) -> str:
+    """The name, which must be one of the known; else as `misnamed`.
 
     Raises:
         CallError: it is none, with the nearest right ones.
     """
     names = list(known)
     if name not in names:
-        raise CallError(misnamed(name, names, what, listed))
+        raise CallError(misnamed(name, names, what, listed, count))
     return name
 
 

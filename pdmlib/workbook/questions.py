@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -17,10 +17,11 @@ from pdmlib.analysis.catalogue import TABLES, all_metrics, metrics_in
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.own import own_metric
 from pdmlib.analysis.slices import LOGGED, TRAFFIC, sliced, ways
-from pdmlib.errors import CallError, no_attribute, shown
+from pdmlib.errors import CallError, NoSuchNameError, no_attribute, shown
 from pdmlib.frames.about import FILLED_BY, about
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Limit, Reading, Status, amount, number_of
+from pdmlib.frames.readings import Limit, Measurement, Reading, Status, Trend, number_of
+from pdmlib.frames.states import ReportStatus
 from pdmlib.phases.window import Window
 from pdmlib.report import document, tables, words
 from pdmlib.report.card import Card, card_of
@@ -28,15 +29,17 @@ from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.shown import Causes, ShownReading
 from pdmlib.site.notes import Notes
+from pdmlib.site.site import Site
 from pdmlib.storage.history import write_table
 from pdmlib.verdict.verdict import Verdict, flipped, judge
 from pdmlib.workbook.calls import each_told, misnamed, named, written_into
 from pdmlib.workbook.live import Live, slider
-from pdmlib.workbook.opening import misfit
+from pdmlib.workbook.opening import FLAG, WORD, misfit
 
 Edge = float | bool | str
 EDGES = 9  # of a curve for which none are given, from half to twice the value that was measured
 SLIDES = 60  # places of a slider of limits: three pixels and more each on a notebook's width
+TRENDS = tuple(trend.value for trend in Trend if trend is not Trend.UNKNOWN)
 KINDS = ("csv", "parquet")
 
 
@@ -65,10 +68,26 @@ class Questions:
 
     def __getattr__(self, name: str) -> Any:
         readings = [r.id for r in self.verdict.readings] if "verdict" in vars(self) else []
+        for inner in ("verdict", "case") if readings and not name.startswith("_") else ():
+            if hasattr(getattr(self, inner), name):
+                raise NoSuchNameError(f"a report has no {shown(name)} of its own: it is .{inner}.{name}")
         raise no_attribute(name, dir(type(self)), "a report", {id_: f'["{id_}"]' for id_ in readings})
 
     def __getitem__(self, name: str) -> Reading:
         return self.reading(name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self.verdict.reading(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids of its readings, as `report["<id>"]` takes them."""
+        return (reading.id for reading in self.verdict.readings)
+
+    def __len__(self) -> int:
+        return len(self.verdict.readings)
+
+    def __bool__(self) -> bool:
+        return True
 
     def _ipython_key_completions_(self) -> list[str]:
         return [reading.id for reading in self.verdict.readings]
@@ -77,6 +96,21 @@ class Questions:
     def card(self) -> Card:
         """The decision card: what to know in ten seconds."""
         return card_of(self.verdict)
+
+    @property
+    def status(self) -> ReportStatus:
+        """What was judged: GREEN, YELLOW, RED or UNKNOWN."""
+        return self.verdict.status
+
+    @property
+    def phase(self) -> str:
+        """The name of its phase, such as `week1`."""
+        return self.case.scope.phase.name
+
+    @property
+    def site(self) -> Site:
+        """The site that it is about, as `load_site` gives it."""
+        return self.case.site
 
     @property
     def deployed_at(self) -> datetime:
@@ -101,13 +135,17 @@ class Questions:
     def reading(self, name: str) -> Reading:
         """One judged measurement by its id, such as `latency_p95_ms`; `report["latency_p95_ms"]` is the same.
 
+        Its `ladder` is its limits in words, its `critical` and `rollback` whether the whole report is RED or
+        should be rolled back for it.
+
         Raises:
             CallError: this report has none of that id; names the nearest.
         """
         found = self.verdict.reading(name)
         if found is None:
             raise CallError(misnamed(name, self._ipython_key_completions_(), "a reading", "report.readings_frame"))
-        return ShownReading.of(found)
+        metric = next((metric for metric in metrics_in(self.case) if metric.id == name), None)
+        return ShownReading.of(found, _ladder(ladders.for_case(self.case, metric)) if metric else "")
 
     @property
     def readings_frame(self) -> pd.DataFrame:
@@ -169,7 +207,7 @@ class Questions:
             CallError: there is no such frame, or it cannot be sliced so; names what can be.
         """
         named(what, FILLED_BY, "a frame", "report.frames")
-        named(by, ways(what), f"a way to slice {what}", f'report.frame("{what}").columns')
+        named(by, ways(what), f"a way to slice {what}")
         found = sliced(self.case, what, by)
         if what in TRAFFIC and by not in LOGGED:
             return Table(tables.slices(by, found.rows, found.said).html, found.rows)
@@ -182,42 +220,51 @@ class Questions:
     def limits(self, reading: str = "", edge: Edge | None = None) -> Any:
         """The limits in force, or a new report with one of them moved.
 
-        `report.limits()` lists all, `report.limits("latency_p95_ms")` the steps of one, and
+        `report.limits()` lists all, `report.limits("latency_p95_ms")` the steps of one: beyond which its status is
+        warn or fail, which make the whole report `RED` or call for a `rollback`, and whether they hold. And
         `report.limits("latency_p95_ms", 1500)` is a report judged anew as if its mildest limit were 1500: nothing
         is asked again, and the site file stays as it is. `compare(report, moved)` shows what flips.
 
         Args:
-            edge: in the unit of the reading.
+            edge: in the unit of the reading; of a limit in times the baseline, how many times.
 
         Raises:
-            CallError: no reading of that id has limits, or the edge does not fit its unit.
+            CallError: no reading of that id has limits, the edge does not fit its unit, or lies beyond a worse
+                step, which would hold before it.
         """
         if edge is not None:
-            metric = self._movable(reading, edge)
+            metric = self._reachable(reading, edge)
             moved = self._moved(metric, edge)
             return self._again(moved, f"{reading} {_aim(ladders.for_case(moved, metric))}")
         if not reading:
             rows = [self._limits_row(metric) for metric in metrics_in(self.case) if metric.limits]
             return self._told("limits", rows)
         metric = ladders.for_case(self.case, self._limited(reading))
-        value = self.reading(reading).measurement
-        return self._told("ladder", [_step_row(metric, step, step.reached(value)) for step in metric.limits])
+        found = self.verdict.reading(reading)
+        rows = [
+            _step_row(metric, step, _holds(step, found.measurement if found else None)) for step in metric.limits
+        ]
+        return self._told("ladder", rows)
 
     def what_if(self, reading: str, edge: Edge | Iterable[float] | None = None) -> Table:
         """Which verdicts would flip if the mildest limit of a reading were another.
 
         Args:
-            edge: one edge, in the unit of the reading; several: a row each, so that one sees where the verdict
-                turns; none: nine from half to twice the value that was measured.
+            edge: one edge, in the unit of the reading or in times the baseline, as its limit is; several: a row
+                each, so that one sees where the verdict turns; none: nine from half to twice what was measured.
 
         Raises:
-            CallError: no reading of that id has limits, or an edge does not fit its unit.
+            CallError: no reading of that id has limits, an edge does not fit its unit, or the only one lies beyond
+                a worse step, which would hold before it.
         """
         self._limited(reading)
         if edge is None or (isinstance(edge, Iterable) and not isinstance(edge, str)):
             edges = self._edges(reading) if edge is None else edge
             return self._told("what_if_edges", [self._at_edge(reading, one) for one in edges])
-        self._movable(reading, edge)
+        self._reachable(reading, edge)
+        return self._flips(reading, edge)
+
+    def _flips(self, reading: str, edge: Edge) -> Table:
         rows = flipped(self.verdict, reading, edge)
         here = self.verdict.reading(reading) is not None
         empty = "Nothing would flip." if here else "The site does without the source of this reading."
@@ -231,15 +278,15 @@ class Questions:
         Raises:
             CallError: no reading of that id has limits, or they are no numbers.
         """
-        metric = self._limited(reading)
-        now = number_of(ladders.target_of(self.case, metric))
-        if now is None or misfit(metric.unit, now):
+        metric = ladders.for_case(self.case, self._limited(reading))
+        now = number_of(metric.limits[-1].edge)
+        if now is None:
             raise CallError(f"limits of {reading} are no numbers, so that none can be slid; what_if tries one")
         edges = self._edges(reading)
         low, high = min(now, *edges), max(now, *edges)
         steps = {float(f"{low + (high - low) * step / SLIDES:.3g}") for step in range(SLIDES + 1)}
-        places = sorted(steps | {now})
-        options = [(amount(edge, metric.unit), edge) for edge in places]
+        places = sorted({step for step in steps if not self._beyond(metric, step)} | {now})
+        options = [(words.beyond(replace(metric.limits[-1], edge=edge), metric.unit), edge) for edge in places]
         return Live(
             f"limit of {reading}",
             self.what_if(reading),
@@ -250,7 +297,7 @@ class Questions:
         """What the verdict becomes at one limit, and what flips on the way."""
         row = self._at_edge(reading, edge)
         said = f"{reading} {row['limit']}: {row['reading']}; the whole report: {row['status']}"
-        return Html(f"<p class='message'>{escape(said)}</p>{self.what_if(reading, edge).html}")
+        return Html(f"<p class='message'>{escape(said)}</p>{self._flips(reading, edge).html}")
 
     def add(
         self,
@@ -296,10 +343,12 @@ class Questions:
         Raises:
             CallError: a name that is neither a frame nor a table, or another kind of file.
         """
-        named(kind, KINDS, "a kind of file", "csv, parquet")
+        named(kind, KINDS, "a kind of file")
         asked = names or ("readings", *(name for name, rows in self.verdict.tables.items() if rows))
         known = {*FILLED_BY, *self.verdict.tables, "readings"}
-        found = {named(n, known, "a frame or a table", "report.frames, report.tables"): n for n in asked}
+        listed = f"report.frames lists {len(self.frames)}, report.tables"
+        here = len(self.tables)
+        found = [named(name, known, "readings, a frame or a table", listed, here) for name in dict.fromkeys(asked)]
         with written_into(folder) as target:
             rows = [_written(target, name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)
@@ -324,13 +373,31 @@ class Questions:
     def _limited(self, reading: str) -> Metric:
         """The metric of that id, which must have limits."""
         known = {m.id: m for m in (*all_metrics(self.case.site), *metrics_in(self.case)) if m.limits}
-        return known[named(reading, known, "a reading with limits", "report.limits()")]
+        if reading not in known:
+            here = sum(bool(metric.limits) for metric in metrics_in(self.case))
+            raise CallError(misnamed(reading, known, "a reading with limits", "report.limits()", here))
+        return known[reading]
 
     def _movable(self, reading: str, edge: Edge) -> Metric:
         metric = self._limited(reading)
-        if why := misfit(metric.unit, edge):
+        mildest = ladders.for_case(self.case, metric).limits[-1]
+        if why := _misfit(mildest, edge):
             raise CallError(f"limits of {reading}: {edge!r} is not {why}")
         return metric
+
+    def _reachable(self, reading: str, edge: Edge) -> Metric:
+        metric = self._movable(reading, edge)
+        if worse := self._beyond(metric, edge):
+            said = f"{edge!r} is never reached, since the worse step {worse!r} holds for all its values"
+            raise CallError(f"limits of {reading}: {said}")
+        return metric
+
+    def _beyond(self, metric: Metric, edge: Edge) -> str:
+        """The worse step that holds wherever the mildest would, were that its edge; empty without one."""
+        found = ladders.for_case(self.case, metric)
+        mildest = replace(found.limits[-1], edge=edge)
+        never = ladders.unreached((*found.limits[:-1], mildest))
+        return words.step(never[1], metric.unit) if never and never[0] is mildest else ""
 
     def _limits_row(self, metric: Metric) -> dict[str, Any]:
         found, reading = ladders.for_case(self.case, metric), self.verdict.reading(metric.id)
@@ -339,17 +406,18 @@ class Questions:
             "reading": metric.id,
             "value": words.number(reading.value if reading else None, metric.unit),
             "status": words.judged(reading),
-            "ladder": "; ".join(_said(found, limit) for limit in found.limits),
+            "ladder": _ladder(found),
             "from": "this notebook" if metric in self.case.own else "the site file" if own else "the guide",
         }
 
     def _edges(self, reading: str) -> list[float]:
         """Nine edges from half to twice what was measured, else the limit in force."""
-        found = self.verdict.reading(reading)
-        value = number_of(found.value if found else None)
-        if not value:
-            value = ladders.target_of(self.case, self._limited(reading))
-        if not value:
+        mildest = ladders.for_case(self.case, self._limited(reading)).limits[-1]
+        limit, found = number_of(mildest.edge), self.verdict.reading(reading)
+        value = _held(mildest, found.measurement) if found else None
+        if limit is None:
+            raise CallError(f"say which limit of {reading} to try, {_such_as(mildest)}")
+        if not (value := value or limit):
             raise CallError(f"say which limits of {reading} to try, such as edge=[1, 2, 5]")
         return [float(f"{value * 2 ** (step / (EDGES // 2) - 1):.3g}") for step in range(EDGES)]
 
@@ -359,9 +427,10 @@ class Questions:
         became = {row["what"]: row["after"] for row in rows}
         before = self.verdict.reading(reading)
         status = became.get(reading, before.status.value if before else Status.UNKNOWN.value)
+        aim, worse = _aim(ladders.for_case(self._moved(metric, edge), metric)), self._beyond(metric, edge)
         return {
             "edge": edge,
-            "limit": _aim(ladders.for_case(self._moved(metric, edge), metric)),
+            "limit": f"{aim}, never reached: {worse}" if worse else aim,
             "reading": status,
             "status": became.get("status", self.verdict.status.value),
             "flips": ", ".join(f"{what} becomes {after}" for what, after in became.items()) or "nothing",
@@ -388,22 +457,51 @@ def _listed(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"name": name, "rows": len(rows), "columns": ", ".join(columns)}
 
 
+def _ladder(metric: Metric) -> str:
+    """Its steps in words, worst first: `> 2,000 ms RED, P1; >= 1,000 ms warns`."""
+    return "; ".join(words.step(limit, metric.unit) for limit in metric.limits)
+
+
 def _aim(metric: Metric) -> str:
-    return f"{metric.target} {metric.unit}".strip()
+    unit = metric.unit if metric.limits[-1].of in ladders.ABSOLUTE else ""
+    return f"{metric.target} {unit if unit not in ('count', FLAG) else ''}".strip()
 
 
-def _said(metric: Metric, limit: Limit) -> str:
-    """A step in words: `fail P1 > 2,000 ms`."""
-    edge = amount(limit.edge, metric.unit if limit.of in ladders.ABSOLUTE else "")
-    whose = {"value": "", "low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}[limit.of]
-    return f"{limit.status.value}{f' {limit.priority}' if limit.priority else ''}: {whose}{limit.op} {edge}"
+def _misfit(mildest: Limit, edge: Edge) -> str | None:
+    """What an edge would have to be to stand in place of a step's, where it is something else."""
+    if mildest.of == "trend":
+        return None if edge in TRENDS else f"a trend: {', '.join(TRENDS)}"
+    kind = FLAG if isinstance(mildest.edge, bool) else WORD if isinstance(mildest.edge, str) else "number"
+    return misfit(kind, edge)
 
 
-def _step_row(metric: Metric, limit: Limit, holds: bool) -> dict[str, Any]:
+def _such_as(mildest: Limit) -> str:
+    """Edges of a step that is no number, as they are written."""
+    if mildest.of == "trend":
+        return f"edge={' or '.join(map(repr, TRENDS))}"
+    return "edge=True or edge=False" if isinstance(mildest.edge, bool) else f"such as edge={mildest.edge!r}"
+
+
+def _held(limit: Limit, found: Measurement) -> float | None:
+    """What was measured, as a step compares it: in times the baseline where that is what it is of."""
+    value = number_of(found.value)
+    if limit.of != "baseline":
+        return value
+    return value / found.baseline if value is not None and found.baseline else None
+
+
+def _holds(step: Limit, found: Measurement | None) -> bool | None:
+    """Whether a step holds of a measurement; None where that is not known."""
+    unknown = found is None or found.value is None or (step.of == "baseline" and not found.baseline)
+    return None if found is None or unknown else step.reached(found)
+
+
+def _step_row(metric: Metric, limit: Limit, holds: bool | None) -> dict[str, Any]:
     return {
-        "limit": _said(metric, limit).partition(": ")[2],
+        "limit": words.beyond(limit, metric.unit),
         "status": limit.status.value,
         "priority": limit.priority and limit.priority.value,
+        "report": words.of_report(limit) or None,
         "action": limit.action,
         "holds": holds,
     }

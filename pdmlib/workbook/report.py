@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from markupsafe import escape
 
+from pdmlib.analysis.availability.incident import timeline
 from pdmlib.analysis.catalogue import OPTIONAL_SECTIONS, all_metrics
 from pdmlib.analysis.comparable import comparable
 from pdmlib.analysis.product.features import underused
@@ -25,6 +26,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso, now, spoken
 from pdmlib.report import document, html, messages, tables, text, words
+from pdmlib.report.columns import COLUMNS
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.regressions import regressions
@@ -152,7 +154,7 @@ class Report(Questions):
         known = {m.section for m in (*all_metrics(self.case.site), *self.case.own)}
         known |= {*(r.section for r in self.verdict.readings), *OPTIONAL_SECTIONS}
         here = dict.fromkeys(r.section for r in self.verdict.readings)
-        return tuple(named(s, known, "a section of readings", "report.readings_frame") for s in sections or here)
+        return tuple(named(s, known, "a section of readings") for s in sections or here)
 
     def _found(self, names: tuple[str, ...]) -> list[Reading]:
         """The readings of these ids that this report has; another phase may have the others.
@@ -162,7 +164,8 @@ class Report(Questions):
         """
         known = {m.id for m in (*all_metrics(self.case.site), *self.case.own)}
         known |= {r.id for r in self.verdict.readings}
-        asked = [named(name, known, "a reading", "report.readings_frame") for name in names]
+        here = len(self.verdict.readings)
+        asked = [named(name, known, "a reading", "report.readings_frame", here) for name in names]
         return [r for r in map(self.verdict.reading, asked) if r]
 
     @cached_property
@@ -210,7 +213,12 @@ class Report(Questions):
         return regressions(rows, plans, advice, self.case.site.zone)
 
     def glance(self, name: str, most: int | None = None) -> Html:
-        """The columns of a table that are read from afar, of its first rows where `most` is given."""
+        """The columns of a table that are read from afar, of its first rows where `most` is given.
+
+        A table for which nobody chose such columns is shown whole.
+        """
+        if f"{name}_glance" not in COLUMNS:
+            return self.table(name, most)
         rows = tables.first_the_troubled_of(name, self.verdict.tables[self._known_table(name)])
         return self._table(f"{name}_glance", rows, most=most)
 
@@ -252,7 +260,9 @@ class Report(Questions):
 
     def changed_before(self) -> Html:
         """Deployments and other changes in the day before the window."""
-        rows = [row for row in self.verdict.tables["timeline"] if row["kind"] == "change"]
+        known = self.verdict.tables.get("timeline")  # which the report of an incident alone has
+        rows = timeline(self.case) if known is None else known
+        rows = [row for row in rows if row["kind"] == "change"]
         return self._table("timeline", rows, "No deployment or change is known in the day before.")
 
     def underused(self, most: int | None = None) -> Html:
@@ -272,7 +282,7 @@ class Report(Questions):
 
     def issues(self, priority: str) -> Html:
         """Causes and incidents of a priority, P0, P1 or P2, and what became of them."""
-        named(priority, list(Priority), "a priority", "P0, P1, P2")
+        named(priority, list(Priority), "a priority")
         told = zip((*self.card.causes, *self.card.others), self.verdict.causes, strict=True)
         found = [(line, cause) for line, cause in told if cause.priority is Priority(priority)]
         rows = [i for i in self.verdict.incidents if i["priority"] == priority]
@@ -289,9 +299,7 @@ class Report(Questions):
 
     def noted(self, key: str, most: int | None = None) -> Html:
         """What the analyst's notes say under a key; said to be open where nothing is noted."""
-        found = getattr(
-            self.notes, named(key, type(self.notes).model_fields, "a key of the notes", "the notes' file")
-        )
+        found = getattr(self.notes, named(key, type(self.notes).model_fields, "a key of the notes"))
         return self._list([found] if isinstance(found, str) else list(found or ()), most=most)
 
     def assessment(self) -> Html:
@@ -507,7 +515,14 @@ def open_incident(
     out: str = "outputs",
     notes: str = "",
 ) -> Report:
-    """A report of any window, from `start` to `end`: times with their zone; else as `open_report`."""
+    """A report of any window, from `start` to `end`: times with their zone; else as `open_report`.
+
+    Of a window whose end has not come, what has passed is looked at, and the report says how much of it that is.
+
+    Raises:
+        SiteError, CallError: as `open_report`; or the window is empty, lies in the future, or is longer than 400
+            days.
+    """
     loaded = _loaded(site, collection)
     given = {"as_of": _iso(as_of), "deployed_at": _iso(deployed_at)}
     scope = incident_scope_for(loaded, _iso(start), _iso(end), **given, out=Path(out))

@@ -15,6 +15,9 @@ from pdmlib.storage.reports import last_deployment, read_json
 
 # The clock of who asks may run a little ahead of this machine's.
 CLOCKS_APART = timedelta(minutes=1)
+# Of a window that a person names: a year and a month, so that two Christmases fit. It is read within seconds, and
+# the plans of most vendors keep less; ten years took a minute, and a thousand no end.
+LONGEST = timedelta(days=400)
 
 
 def incident_scope_for(
@@ -22,17 +25,35 @@ def incident_scope_for(
 ) -> Scope:
     """The scope of an incident report, about the deployment that was live when it began; `out` as for `scope_for`.
 
-    An outage needs no deployment: where none is known, one a day before is supposed, and the scope says so.
+    An outage needs no deployment: where none is known, one a day before is supposed, and the scope says so. Of a
+    window that is not over, what has passed is looked at, and the report says how much of it that is.
+
+    Raises:
+        CallError: the window is empty, has not begun, ends before it starts, or is longer than `LONGEST`.
     """
     moment = moment_of(site, as_of)
-    window = Window(parse_time(start), min(parse_time(end), moment) if end else moment)
+    full = _asked(start, end, moment)
+    window = Window(full.start, min(full.end, moment))
     try:
         deployed, doubt = _known_or_supposed(site, window.start, deployed_at, out=out, length=DAY)
     except CallError as error:
         if deployed_at:
             raise
         deployed, doubt = window.start - DAY, str(error)
-    return replace(incident_scope(site.zone, deployed, window, moment), doubt=doubt)
+    return replace(incident_scope(site.zone, deployed, window, moment, full=full), doubt=doubt)
+
+
+def _asked(start: str, end: str, moment: datetime) -> Window:
+    """The window that a person names, as one that can be looked at."""
+    full = Window(parse_time(start), parse_time(end) if end else max(moment, parse_time(start)))
+    if full.start >= moment and (not end or full.end > moment):
+        raise CallError(f"the window starts at {iso(full.start)}, which lies in the future: it is {iso(moment)}")
+    if not full.seconds:
+        raise CallError(f"the window is empty: it ends when it starts, at {iso(full.start)}")
+    if full.end - full.start > LONGEST:
+        days = (full.end - full.start).days
+        raise CallError(f"the window is {days:,} days long; at most {LONGEST.days} can be looked at in one report")
+    return full
 
 
 def span_of(alert: str, site: Site, out: Path) -> tuple[str, str]:

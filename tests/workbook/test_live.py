@@ -79,7 +79,8 @@ def test_the_slider_says_at_each_place_what_the_verdict_becomes(day: Report) -> 
     assert "ms: pass; the whole report: UNKNOWN" in plain(told.value)  # which it was, but for the slow p95
     assert plain(told.value).endswith("latency_p95_ms warn pass")
     edges = [edge for _, edge in moved.options]
-    assert (edges[0], edges[-1], edges == sorted(edges)) == (600.0, 2400.0, True)
+    # Half of what was measured; and not twice as much, since beyond the guide's 2,000 ms the worse step holds.
+    assert (edges[0], edges == sorted(edges)) == (600.0, True) and 1900 < edges[-1] <= 2000
 
 
 def test_what_has_no_number_as_its_limit_is_one_line(day: Report) -> None:

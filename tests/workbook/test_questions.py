@@ -111,6 +111,54 @@ def test_a_curve_shows_at_which_limit_the_verdict_turns(day: Report) -> None:
     assert day.what_if("latency_p95_ms").frame["edge"].iloc[[0, -1]].tolist() == [600, 2400]
 
 
+def test_limits_say_which_step_makes_the_whole_report_red_or_calls_for_a_rollback(day: Report) -> None:
+    # docs/reference/readings.md: error_rate_pct `> 5 rollback, P0; > 1 RED, P1; >= 0.5 warns, P2`.
+    listed = {row["reading"]: row["ladder"] for row in day.limits().rows}
+    assert listed["latency_p95_ms"] == "> 2,000 ms RED, P1; >= 1,000 ms warns"
+    assert [row["report"] for row in day.limits("error_rate_pct").rows] == ["rollback", "RED", None]
+    slow = a_report(latencies=[latency(2500)])["latency_p95_ms"]
+    assert (slow.critical, slow.rollback) == (True, False)
+    assert repr(slow) == "Reading(latency_p95_ms: 2,500 ms, fail, RED, target < 1000)"
+    assert "Limits: &gt; 2,000 ms RED, P1; &gt;= 1,000 ms warns." in slow._repr_html_()
+
+
+def test_every_step_is_written_as_the_reference_of_readings_writes_it(day: Report) -> None:
+    page = (
+        (Path(__file__).parents[2] / "docs/reference/readings.md").read_text(encoding="utf-8").replace("&lt;", "<")
+    )
+    wrote = {
+        cells[1].strip("` "): cells[-2].strip() for line in page.splitlines() if len(cells := line.split("|")) > 7
+    }
+    told = {row["reading"]: row["ladder"] for row in day.limits().rows}
+    ends = re.compile(r"(RED|rollback|warns|fails)(, P\d)?(?=;|$)")
+    known = {name: steps for name, steps in told.items() if wrote.get(name)}
+    assert len(known) > 20
+    for name, steps in known.items():
+        assert [m[0] for m in ends.finditer(steps)] == [m[0] for m in ends.finditer(wrote[name])], name
+
+
+def test_a_curve_says_which_limit_a_worse_one_holds_before(day: Report) -> None:
+    rows = day.what_if("latency_p95_ms", [2000, 4000]).frame
+    assert rows["limit"].tolist() == ["< 2000 ms", "< 4000 ms, never reached: > 2,000 ms RED, P1"]
+    assert day.what_if("latency_p95_ms", 2000).rows, "the guide's own worse step is > 2000"
+
+
+def test_a_limit_in_times_the_baseline_is_moved_and_shown_in_times() -> None:
+    report = a_report("week1", request_counts=[counts(MONDAY, 200, 1800)])
+    moved = report.limits("requests_per_min_avg", 4)
+    assert "Tried here: requests_per_min_avg <= 4 times the baseline." in repr(moved)
+    rows = report.what_if("requests_per_min_avg").frame  # no week before is known: around the limit, which is 2
+    assert rows["edge"].iloc[[0, 4, -1]].tolist() == [1, 2, 4]
+    assert rows["limit"].iloc[4] == "<= 2 times the baseline"
+    held = report.limits("requests_per_min_avg").rows
+    assert {row["holds"] for row in held} == {None}, "without a baseline nobody knows"
+
+
+def test_a_reading_of_ones_own_has_limits_to_move_whatever_its_unit(day: Report) -> None:
+    mine = day.add("carts", 3, limits=["> 2 warn"])
+    assert (mine["carts"].status, mine.limits("carts", 5)["carts"].status) == (Status.WARN, Status.PASS)
+
+
 @pytest.mark.slow
 def test_a_metric_of_ones_own_stands_in_every_file_of_the_report(day: Report, tmp_path: Path) -> None:
     mine = day.add("lost_carts", 1300, "ms", ["> 1200 fail P1", "> 800 warn"], title="Carts <lost>")

@@ -69,6 +69,40 @@ def test_an_outage_needs_no_deployment_and_says_that_none_is_known() -> None:
         incident_scope_for(alone, *OUTAGE, deployed_at="yesterday")
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        (
+            "2025-03-05T10:00:00Z",
+            "2025-03-05T10:00:00Z",
+            "the window is empty: it ends when it starts, at 2025-03-05",
+        ),
+        ("2025-03-05T10:00:00Z", "2025-03-05T09:00:00Z", r"the window ends \(2025-03-05T09.*before it starts"),
+        (
+            "2025-03-10T10:00:00Z",
+            "",
+            "the window starts at 2025-03-10T10:00:00Z, which lies in the future: it is 2025",
+        ),
+        ("2025-03-10T10:00:00Z", "2025-03-10T11:00:00Z", "which lies in the future: it is 2025-03-09T00:00:00Z"),
+        # 2016 to 2025 and the years 1025 to 2025 are counted by hand: 9 and 1,000 years, of 365 and 365.2425 days.
+        ("2016-03-05T00:00:00Z", "2025-03-05T00:00:00Z", "the window is 3,287 days long; at most 400 can be"),
+        ("1025-03-05T00:00:00Z", "", r"the window is 365,2\d\d days long; at most 400 can be"),
+    ],
+)
+def test_a_window_that_cannot_be_looked_at_is_refused_in_one_line(start: str, end: str, said: str) -> None:
+    with pytest.raises(CallError, match=said):
+        incident_scope_for(named(), start, end, "2025-03-09T00:00:00Z")
+
+
+def test_a_window_that_is_not_over_says_how_much_of_it_is() -> None:
+    scope = incident_scope_for(named(), "2025-03-08T23:30:00Z", "2025-03-09T01:00:00Z", "2025-03-09T00:00:00Z")
+    assert (scope.window.end, scope.complete, scope.so_far) == (at("2025-03-09T00:00"), False, "30 of 90 minutes")
+    case = Case(a_site(), scope, Collection({}, ()), scope.window)
+    assert "(30 of 90 minutes are over)" in judge(case).summary
+    whole = incident_scope_for(named(), *OUTAGE, "2025-03-09T00:00:00Z")
+    assert whole.complete and whole.full == whole.window
+
+
 def test_the_others_and_the_declared_events_are_rivals(tmp_path: Path) -> None:
     site = named(
         events=[

@@ -100,6 +100,9 @@ class Picture(Spelt):
     alt: str
     narrow: Sheet | None = None
 
+    def _where_is(self, name: str) -> str:
+        return f".figure.{name}, since .figure is matplotlib's" if hasattr(Figure, name) else ""
+
     def svg(self) -> bytes:
         """The figure as SVG, the same bytes each time."""
         return _saved(self.figure, "svg", 72, dict.fromkeys(("Date", "Creator", "Format", "Type")))

@@ -9,11 +9,6 @@ from pdmlib.analysis.performance import error_rate_pct, latency
 from pdmlib.analysis.traffic.hourly import hourly
 from pdmlib.analysis.traffic.populations import buckets, populations, tiled
 from pdmlib.analysis.traffic.routes import before_and_since
-
-
-from pdmlib.analysis.performance import latency
-from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.analysis.traffic.populations import populations, tiled
 from pdmlib.phases.window import Window
 from tests.builders import DEPLOYED, a_case, a_gap
 
