@@ -42,7 +42,7 @@ class CauseStatus(StrEnum):
 
 # What a customer notices first, by the id of a finding; what none of these begins comes last.
 FELT = (
-    re.compile(r"incident:|app|health_ok|db_connection_errors|database:unconfirmed"),
+    re.compile(r"incident:|app|health|db_connection_errors|database:unconfirmed"),
     re.compile(r"payment"),
     re.compile(r"route:.*:failing|error_rate"),
     re.compile(r"route:.*:slower|latency"),

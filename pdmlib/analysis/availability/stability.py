@@ -47,6 +47,7 @@ NO_PROBE = (
 )
 WHICH_PART = "Find out which of its instances or regions fails"
 PROBE_MORE = "Find out why nothing probed the application then"
+MEND_PART = "Find out which of its parts fails, and mend it"
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
 GRAIN = timedelta(hours=1)  # platforms count requests by the hour: an outage of minutes fills that hour of theirs
 LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
@@ -210,7 +211,8 @@ def _evidence(case: Case, probes: pd.DataFrame) -> str:
         f"found {s} at {spoken(m, case.site.zone)} by {name_of(case, t)}" for t, s, m in _rows(newest)
     )
     down = probes[probes["status"] == Probe.DOWN]
-    details = down["detail"].dropna()
+    told = down if len(down) else probes[probes["status"] == Probe.DEGRADED]
+    details = told["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
     return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
 
@@ -395,10 +397,10 @@ def _incident(case: Case, start: datetime, end: datetime | None, minutes: float,
 
 
 def findings(case: Case) -> list[Finding]:
-    """Outages of more than five minutes, failing requests that are over, doubts, and time without probes."""
+    """Outages of over five minutes, failures that are over, doubts, what works in part, time without probes."""
     long = [_outage(case, event) for event in outages(case) if event.down > OUTAGE]
     over = [_burst(case, found, found.end) for found in _failing(case) if found.end]
-    return [*long, *over, *_flapping(case), *_doubtful(case), *_unprobed(case)]
+    return [*long, *over, *_flapping(case), *_doubtful(case), *_degraded(case), *_unprobed(case)]
 
 
 def _outage(case: Case, event: Outage) -> Finding:
@@ -506,6 +508,49 @@ def _doubtful(case: Case) -> list[Finding]:
             threshold=f"most of {ENOUGH_PROBES} probes",
         )
     ]
+
+
+def _degraded(case: Case) -> list[Finding]:
+    """That the newest probes found the application working in part: it answers, and no report of it is GREEN."""
+    now = case.present()
+    targets = {target: rows for target, rows in _targets(now).items() if _is_degraded(rows)}
+    if not targets or case.maintained or False in (app_up(now).value, health_ok(now).value):
+        return []
+    known = case["probes"].sort_values("checked_at")
+    begun = [_degraded_since(known[known["target"] == target], now.window.end) for target in targets]
+    return [
+        Finding(
+            id="health:degraded",
+            title="The application is degraded",
+            priority=Priority.P2,
+            reading="health_ok" if _health_targets(case) else "app_up",
+            evidence=f"Most of the newest probes {_evidence(now, pd.concat(list(targets.values())))}.",
+            action=MEND_PART,
+            becomes_green="most of the newest probes find it up",
+            since=min((moment for moment in begun if moment), default=None),
+            absolute=True,
+            value=Probe.DEGRADED.value,
+            threshold=Probe.UP.value,
+        )
+    ]
+
+
+def _is_degraded(probes: pd.DataFrame) -> bool:
+    """Whether the newest probe of a target, and most of the newest, found it working in part."""
+    said = probes["status"].dropna()
+    degraded = said == Probe.DEGRADED
+    return bool(len(said) and degraded.iloc[-1] and 2 * degraded.sum() > len(said))
+
+
+def _degraded_since(probes: pd.DataFrame, end: datetime) -> datetime | None:
+    """The first probe of a target's present run of degraded ones; None where one look is all that is known."""
+    probes = probes[probes["status"].notna() & (probes["checked_at"] < end + BURST)]
+    other = probes.loc[probes["status"] != Probe.DEGRADED, "checked_at"].max()
+    run = probes["checked_at"] if pd.isna(other) else probes.loc[probes["checked_at"] > other, "checked_at"]
+    if run.empty or (pd.isna(other) and run.max() - run.min() <= BURST):
+        return None
+    moment: datetime = run.min().to_pydatetime()
+    return moment
 
 
 def _unprobed(case: Case) -> list[Finding]:
