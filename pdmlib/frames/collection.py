@@ -12,6 +12,7 @@ import pandas as pd
 from pdmlib.frames.frame import empty
 from pdmlib.frames.readings import Answer, State
 
+LIVE = "live"  # a gap of all that a source shows of now, in a report of the past
 BRIEF = 400  # characters of a detail in a sentence: a few reasons
 # Parts in which a vendor says what it is and what it did: a source without one of them was not read, whatever else
 # it told. Figures that a plan or a key leaves out are none of them: each is unknown by itself.
@@ -61,6 +62,10 @@ class Collection:
         found = (g for g in self._gaps if g["source"] == source and (pd.isna(g["item"]) or g["item"] == item))
         first = next(found, None)
         return None if first is None else (State(first["state"]), str(first["reason"]))
+
+    def asked_later(self, source: str) -> bool:
+        """Whether a source was asked so long after the moment of the report that its answers are not of then."""
+        return any(gap["source"] == source and gap["item"] == LIVE for gap in self._gaps)
 
     def unread_parts(self, source: str) -> list[str]:
         """What of a source nobody can vouch for without having read it, and each reason."""

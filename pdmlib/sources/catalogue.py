@@ -13,13 +13,12 @@ from functools import partial
 
 import pandas as pd
 
-from pdmlib.frames.collection import Collection, Coverage
+from pdmlib.frames.collection import LIVE, Collection, Coverage
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import Answer, State
 from pdmlib.phases.scope import Scope
 from pdmlib.site.site import Site
 from pdmlib.sources import app, resend, sentry, stripe, supabase, twilio
-from pdmlib.sources.live import LIVE
 from pdmlib.sources.postgres import source
 from pdmlib.sources.threads import Frames, as_finished, reason_of
 from pdmlib.sources.vercel import source as vercel

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from pdmlib.frames.collection import LIVE
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import FRESH, Scope
 from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.sources.threads import Part, gaps
 
-LIVE = "live"  # a gap of all that a source shows of now
 PAST = "what it shows now may not have been so then; pdm watch or pdm collect would have kept it"
 
 

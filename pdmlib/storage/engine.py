@@ -72,7 +72,9 @@ def _shared() -> duckdb.DuckDBPyConnection:
 
 def _in_zone(connection: duckdb.DuckDBPyConnection, zone: str) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET TimeZone = {literal(zone)}")
-    connection.execute("SET enable_progress_bar = false")
+    # In a notebook without ipywidgets there is no bar, and DuckDB refuses to be told so.
+    if connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(True,)]:
+        connection.execute("SET enable_progress_bar = false")
     return connection
 
 

@@ -257,6 +257,8 @@ def _silent(case: Case, sources: list[str], asked: int, reason: str) -> str:
         return _partly_read(case, reason)
     named = _named([called(source) for source in sources])
     who = "No source could" if len(sources) == asked else f"{named[:1].upper()}{named[1:]} could not"
+    if all(map(case.collection.asked_later, sources)):
+        return f"{who} be read when this report was made, long after its time"
     return f"{who} be read at {spoken(case.scope.as_of, case.site.zone)}{_last_heard(case, sources)}"
 
 

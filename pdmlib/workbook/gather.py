@@ -8,7 +8,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from pdmlib.frames.readings import Answer
+from pdmlib.frames.readings import Answer, State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
@@ -52,8 +52,21 @@ def with_past(collected: Collection, site: Site, scope: Scope, out: Path) -> Col
     needed = history.Needed(scope.near_from, (scope.deployed_at, scope.looked_until))
     probed = _with_probes(collected, site, scope, out)
     found = _with_damaged(history.with_history(probed, history_folder(site, out), span, needed), site, out)
-    then = rewound(found, scope.as_of, scope.looked_until, is_live(site, scope))
-    return _with_declared(then, site, scope)
+    live = is_live(site, scope)
+    then = rewound(found, scope.as_of, scope.looked_until, live)
+    return _with_declared(then if live else _asked_later(then), site, scope)
+
+
+def _asked_later(collected: Collection) -> Collection:
+    """A collection that says of each source that failed that it did so long after the moment of the report."""
+    from pdmlib.frames.collection import LIVE, Collection
+    from pdmlib.frames.frame import merge
+    from pdmlib.sources.live import PAST
+    from pdmlib.sources.threads import gaps
+
+    failed = [row.source for row in collected.coverage if row.status is Answer.FAILED]
+    said = [gaps(source, {LIVE: PAST}, State.NO_DATA) for source in failed]
+    return Collection(merge([collected.frames, *said]), collected.coverage)
 
 
 def _with_probes(collected: Collection, site: Site, scope: Scope, out: Path) -> Collection:

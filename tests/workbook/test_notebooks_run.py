@@ -7,6 +7,7 @@ from typing import Any
 import nbformat
 import papermill
 import pytest
+from nbclient import NotebookClient
 
 from pdmlib.report import ASK, page
 from pdmlib.report.html import Html
@@ -57,3 +58,15 @@ def test_a_notebook_runs_by_plain_papermill(name: str, demo_environ: object, tmp
     assert all(cell.execution_count for cell in cells)
     shown = [str(output.get("data", {})) for cell in cells for output in cell.outputs]
     assert [text for text in shown if "Not shown: internal error" in text] == []
+
+
+def test_a_notebook_reads_what_is_kept_where_there_are_no_widgets() -> None:
+    """They come with JupyterLab; without them DuckDB refuses in a notebook to be told that it has no bar."""
+    cell = """import sys
+sys.modules["ipywidgets"] = None
+from pdmlib.storage import engine
+with engine.session() as one, engine.cursor() as other:
+    print(one.execute("SELECT 41").fetchall(), other.execute("SELECT 42").fetchall())"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    NotebookClient(notebook, kernel_name="python3").execute()
+    assert [output.text for output in notebook.cells[0].outputs] == ["[(41,)] [(42,)]\n"]

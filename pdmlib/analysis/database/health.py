@@ -54,6 +54,10 @@ FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _UNTOLD = "the host was looked at, and its metrics do not tell this; a newer version may call it otherwise"
+# How PostgreSQL (SQLSTATE 53300), PgBouncer and Supavisor refuse where all connections are taken.
+_FULL = re.compile(
+    r"remaining connection slots|too many (?:clients|connections)|no more connections|max client connections", re.I
+)
 _NOT_THE_SERVER = re.compile(
     r"password|authentication|certificate|\bssl\b|permission|pg_hba|does not exist|translate host name",
     re.IGNORECASE,
@@ -235,6 +239,8 @@ def _refused(case: Case) -> list[str]:
     """
     answers, scope = case.collection.coverage, case.scope
     heard = any(answer.status.heard for answer in answers) and scope.asked_at == scope.seen_at
+    if case.collection.asked_later("postgres"):
+        return []
     lost = [a.detail or "" for a in answers if a.source == "postgres" and a.status is Answer.FAILED]
     return [detail for detail in lost if heard and is_connection_failure(detail)]
 
@@ -258,6 +264,11 @@ def down_confirmed(case: Case) -> bool:
     return bool(told) and (bool(refused) or not _connected(case))
 
 
+FREE_ONE = (
+    "See in pg_stat_activity who holds the connections, end those that are idle, and only then raise the limit"
+)
+
+
 def _doubtful(case: Case) -> list[Finding]:
     """A sign that the database is down which another witness contradicts: to be looked into."""
     signs = _signs_now(case)
@@ -265,19 +276,24 @@ def _doubtful(case: Case) -> list[Finding]:
         return []
     told = _platform_says(case, ok=True)
     against = _component_up(case) or (told[0] if told else "a connection of our own succeeded")
+    full = any(map(_FULL.search, _refused(case)))
+    title = "The database has no free connection" if full else "The database may be down"
     return [
         Finding(
             id="database:unconfirmed",
-            title="The database may be down",
+            title=title,
             priority=Priority.P1,
             reading="db_connection_errors",
             evidence=f"not confirmed, investigate: {'; '.join(signs)}, while {against}.",
-            action="Find out whether it is down or only out of reach from here, before restarting anything",
+            action=FREE_ONE
+            if full
+            else "Find out whether it is down or only out of reach from here, before restarting anything",
             becomes_green=f"no look finds it down (now {len(signs)})",
+            since=case.scope.as_of if _refused(case) else None,
             value=len(signs),
             threshold="0 signs",
             owner=case.site.people.owners.get("database"),
-            said=f"The database may be down{_unreached(case)}",
+            said=f"{title}{_unreached(case)}",
         )
     ]
 

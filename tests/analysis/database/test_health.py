@@ -2,14 +2,20 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from pdmlib.analysis.database import health
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection, Coverage
 from pdmlib.frames.readings import Answer, Priority, State, Status
 from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window
+from pdmlib.verdict.verdict import judge
+from pdmlib.workbook.gather import with_past
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at
+from tests.sources.loopback import the_scope, the_site
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SITE = a_site(queries=[{"name": "lookup", "title": "Lookup", "sql": "SELECT 1", "limit_ms": 50}])
@@ -148,6 +154,20 @@ def test_rule_16_a_connection_that_fails_today_says_nothing_of_an_incident_of_la
     assert not health.down_confirmed(replace(case, scope=past, window=window))
 
 
+def test_rule_16_a_connection_that_fails_today_says_nothing_of_a_report_of_last_year(tmp_path: Path) -> None:
+    """The site runs elsewhere, and nobody asked it in March 2025: no rollback, and no word of that Monday."""
+    reason = "cannot connect: db.example:5432: Connection refused"
+    answers = Coverage("postgres", Answer.FAILED, 0, 0.1, reason), Coverage("app", Answer.OK, 1, 0.1)
+    site = the_site("postgres").model_copy(update={"demo": None})
+    scope = the_scope()
+    case = Case(site, scope, with_past(Collection({}, answers), site, scope, tmp_path), scope.window)
+    found = judge(case)
+    assert not health.down_confirmed(case)
+    assert [f.id for f in found.findings if f.id.startswith("database:")] == []
+    (said,) = {cause.said for cause in found.causes if "PostgreSQL" in cause.said}
+    assert said == "PostgreSQL could not be read when this report was made, long after its time"
+
+
 @pytest.mark.parametrize(
     ("reason", "down"),
     [
@@ -162,6 +182,26 @@ def test_rule_16_a_connection_that_fails_today_says_nothing_of_an_incident_of_la
 )
 def test_a_fault_of_the_monitor_is_no_fault_of_the_database(reason, down):
     assert health.is_connection_failure(reason) is down
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "FATAL:  sorry, too many clients already",
+        "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+        'FATAL:  too many connections for role "shop"',
+        'FATAL:  too many connections for database "shop"',
+        "FATAL:  no more connections allowed (max_client_conn)",
+        "FATAL: Max client connections reached",
+    ],
+)
+def test_a_server_whose_connections_are_all_taken_is_not_said_to_be_down(refusal: str) -> None:
+    """It answers: the texts are those of PostgreSQL's errcode 53300, of PgBouncer and of Supavisor."""
+    well = {"target": "/health", "checked_at": WEEK_LATER - MINUTE, "component": "database", "status": "up"}
+    case = unreachable(f"cannot connect: h:5432: {refusal}", health_checks=[well])
+    (found,) = [f for f in judge(case).findings if f.id == "database:unconfirmed"]
+    assert found.title == "The database has no free connection" and found.since == case.scope.as_of
+    assert "pg_stat_activity" in found.action
 
 
 def test_a_wrong_password_leaves_the_reading_unknown():
