@@ -171,7 +171,10 @@ def _perhaps_beyond(verdict: Verdict) -> bool:
 def _troubled(verdict: Verdict) -> str:
     beyond = [r for r in verdict.readings if r.status in (Status.FAIL, Status.WARN)]
     named = ", ".join(f"{r.title} {amount(r.value, r.unit)} (target {words.target(r)})" for r in beyond[:2])
-    return f"Beyond a limit: {named}" if named else "An incident in the window has recovered"
+    if named:
+        return f"Beyond a limit: {named}"
+    ended = all(incident["end"] for incident in verdict.incidents)
+    return f"An incident in the window {'has recovered' if ended else 'is not over'}"
 
 
 def _began(verdict: Verdict, cause: Cause) -> str:

@@ -19,6 +19,7 @@ from pdmlib.analysis.availability.stability import (
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State, Status
 from pdmlib.frames.understanding import Unclear
+from pdmlib.report.card import card_of
 from pdmlib.site.site import OPTIONAL, Site
 from pdmlib.sources.health import Endpoint, Shot, judged
 from pdmlib.verdict.ladder import reading_of
@@ -299,6 +300,32 @@ def test_rule_15_requests_that_are_served_contradict_probes(failed: float, up: b
     """2 of 100 requests of the last five minutes failed: it serves; 80 of 100: it does not."""
     case = day1(shots("/", THREE, 3), request_counts=served(100, failed))
     assert app_up(case).value is up
+
+
+def test_requests_that_were_served_before_the_probes_failed_say_nothing_of_now() -> None:
+    """A hundred requests from 14:54 to 14:59, where the log ends, none failed; down at 14:59:10 and since."""
+    earlier = [row | {"at": row["at"] - timedelta(minutes=1)} for row in served(100, 0)]  # type: ignore[operator]
+    case = day1(shots("/api/health", THREE, 3), request_counts=earlier)
+    assert health_ok(case).value is False
+    assert health_ok(day1(shots("/api/health", THREE, 3), request_counts=served(100, 0))).value is None
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1"])
+def test_a_health_check_that_fails_while_requests_are_served_is_a_cause_and_not_recovered(phase: str) -> None:
+    end = DAY_LATER if phase == "day1" else DEPLOYED + timedelta(minutes=55)
+    seconds = [end - timedelta(seconds=n) for n in (50, 45, 40)]
+    rows = [
+        {"target": "/api/health", "checked_at": m, "status": "down", "detail": "HTTP 503, DOWN"} for m in seconds
+    ]
+    counts = [row | {"at": row["at"] - (DAY_LATER - end)} for row in served(100, 0)]  # type: ignore[operator]
+    page = {"target": "/", "checked_at": seconds[-1], "status": "up"}
+    verdict = judge(a_case({"probes": [page, *rows], "request_counts": counts}, phase=phase, as_of=end))
+    assert verdict.status == "YELLOW"
+    (cause,) = [cause for cause in verdict.causes if "health:unconfirmed" in cause.chain]
+    assert (cause.priority, cause.decides) == ("P1", True)
+    assert "HTTP 503, DOWN" in cause.evidence and "20 requests were served, none failed" in cause.evidence
+    assert [row["status"] for row in verdict.incidents] == ["open"]
+    assert card_of(verdict).sentence.startswith("YELLOW. The health check may fail")
 
 
 def test_rule_15_one_probe_of_the_log_that_found_it_down_at_the_end_decides_nothing() -> None:
