@@ -54,6 +54,7 @@ _HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
 DEEPEST = 4  # levels of a body that are looked at: health formats have three
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
+NOT_THERE = (404, 405, 410)  # RFC 9110: nothing there, nothing there that can be read, nothing there any more
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
 
@@ -181,10 +182,12 @@ def _stopped(endpoint: Endpoint, seen: str, unclear: Unclear) -> str:
 
 
 def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
-    unclear.note(
-        endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=_expect(endpoint, {"status": [shot.code]})
-    )
-    return f"HTTP {shot.code}, and the site file does not say what that means"
+    mend, why = _expect(endpoint, {"status": [shot.code]}), "and the site file does not say what that means"
+    if shot.code in NOT_THERE:
+        mend += f"; else name the right path in place of {endpoint.path} in sources.app"
+        why = "as a path that is not there: does the site file name the right one?"
+    unclear.note(endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=mend)
+    return f"HTTP {shot.code}, {why}"
 
 
 def _not_understood(endpoint: Endpoint, said: Said, unclear: Unclear) -> str:
