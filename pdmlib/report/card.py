@@ -154,11 +154,19 @@ def _sentence(verdict: Verdict) -> str:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
         if verdict.case.scope.phase.named_window:
-            held = "no limit was surely broken" if _perhaps_beyond(verdict) else "every limit held"
-            return f"{head}. No incident was found in this window, and {held}."
-        holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
-        return f"{head}. {holds}, and nothing was found that began with the deployment."
+            return (
+                f"{head}. No incident was found in this window, and {_held(verdict, 'was', 'every limit held')}."
+            )
+        holds = _held(verdict, "is", "every limit holds")
+        return f"{head}. {holds[:1].upper()}{holds[1:]}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
+
+
+def _held(verdict: Verdict, verb: str, all_of_them: str) -> str:
+    """How the limits of a report that is GREEN were held; what was beyond one before may still be."""
+    if not all(reading.unsure for reading in verdict.beyond):
+        return f"no limit {verb} broken that held before the deployment"
+    return f"no limit {verb} surely broken" if _perhaps_beyond(verdict) else all_of_them
 
 
 def _perhaps_beyond(verdict: Verdict) -> bool:
@@ -169,8 +177,9 @@ def _perhaps_beyond(verdict: Verdict) -> bool:
 
 
 def _troubled(verdict: Verdict) -> str:
-    beyond = [r for r in verdict.readings if r.status in (Status.FAIL, Status.WARN)]
-    named = ", ".join(f"{r.title} {amount(r.value, r.unit)} (target {words.target(r)})" for r in beyond[:2])
+    named = ", ".join(
+        f"{r.title} {amount(r.value, r.unit)} (target {words.target(r)})" for r in verdict.beyond[:2]
+    )
     if named:
         return f"Beyond a limit: {named}"
     ended = all(incident["end"] for incident in verdict.incidents)

@@ -251,7 +251,7 @@ def _as_one(causes: Sequence[Cause]) -> list[Cause]:
             said=f"{len(causes)} faults were there before the deployment",
             action="Plan them apart from this deployment",
             fix="\n".join(dict.fromkeys(cause.fix for cause in causes if cause.fix)) or None,
-            becomes_green=f"each of these {len(causes)} is mended; none of them keeps this deployment from GREEN",
+            becomes_green=f"each of these {len(causes)} is mended; none of them is this deployment's",
         )
     ]
 
