@@ -73,7 +73,7 @@ def ladder_target(ladder: Sequence[Limit]) -> str:
 
 def _target(mildest: Limit) -> str:
     edge = _edge(mildest)
-    return f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:g}'}"
+    return f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:.10g}'}"
 
 
 def for_case(case: Case, metric: Metric) -> Metric:

@@ -143,7 +143,8 @@ def _sentence(verdict: Verdict) -> str:
     """The status and its reason: the worst cause that is new, else what is over, else what is not known."""
     fresh = [cause for cause in verdict.causes if cause.decides]
     over = [cause for cause in verdict.causes if cause.status is CauseStatus.RECOVERED]
-    if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0:
+    holds_now = verdict.recommendation is Recommendation.ROLLBACK
+    if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0 and not holds_now:
         return f"{verdict.status}. {over[0].sentence}; it is over."
     head, missing = verdict.status.value, [r for r in verdict.unknown if r.key]
     if fresh and verdict.status is not ReportStatus.GREEN:
