@@ -82,8 +82,7 @@ def unclear(found: Collection) -> list[tuple[Any, ...]]:
         ({"ok": True}, 200),
         ("", 204),
         ("<!doctype html><p>fine</p>", 200),
-        ({"fine": 1}, 200),
-        ([1], 200),
+        ({"fine": True}, 200),
     ],
 )
 def test_rule_14_a_2xx_is_up_unless_a_body_that_is_understood_says_otherwise(body: Any, code: int) -> None:
