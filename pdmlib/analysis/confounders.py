@@ -13,6 +13,7 @@ import pandas as pd
 from pdmlib.analysis.compare.change import weeks_before
 from pdmlib.analysis.traffic.populations import populations, requests_of
 from pdmlib.frames.case import Case, once
+from pdmlib.frames.readings import significant
 from pdmlib.frames.rows import json_rows
 from pdmlib.phases.window import day_of, days_between, parse_time, spoken, spoken_day
 
@@ -85,7 +86,7 @@ def _traffic(case: Case) -> Iterator[str]:
         return
     factor = now / usual.expected
     if factor > SHIFT or factor < 1 / SHIFT:
-        yield f"traffic is {factor:.2g} times that of the same hours of the weeks before"
+        yield f"traffic is {significant(factor, 2)} times that of the same hours of the weeks before"
 
 
 def _vendors(case: Case) -> Iterator[str]:

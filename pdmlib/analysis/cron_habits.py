@@ -9,7 +9,7 @@ import pandas as pd
 from pdmlib.analysis import cron
 from pdmlib.analysis.cron_schedules import matched
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Finding, Priority, counted
+from pdmlib.frames.readings import Finding, Priority, counted, significant
 from pdmlib.phases.window import Window, spoken
 from pdmlib.site.tables import Job
 
@@ -88,12 +88,12 @@ def _longer(case: Case, job: Job, mine: pd.DataFrame) -> Iterator[Finding]:
         title=f"{job.name} takes {now / before:,.0f} times as long",
         priority=Priority.P2,
         reading="cron_avg_seconds",
-        evidence=f"The last {counted(len(seconds) - first, 'run')} of {job.name} took {now:,.3g} s in the median; "
-        f"the {first} before them {before:,.3g} s.",
+        evidence=f"The last {counted(len(seconds) - first, 'run')} of {job.name} took {significant(now)} s "
+        f"in the median; the {first} before them {significant(before)} s.",
         action="Look at what it does for so long: its statements, its calls, or more to do",
         becomes_green="its runs take as long as they did",
         since=since,
         value=float(now),
-        threshold=f"< {LONGER} times {before:,.3g} s",
+        threshold=f"< {LONGER} times {significant(before)} s",
         said=f"The job {job.name} takes {now / before:,.0f} times as long since {spoken(since, case.site.zone)}",
     )

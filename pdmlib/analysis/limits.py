@@ -73,7 +73,7 @@ def ladder_target(ladder: Sequence[Limit]) -> str:
 
 def _target(mildest: Limit) -> str:
     edge = number_of(mildest.edge)
-    aim = f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:g}'}"
+    aim = f"{_OPPOSITE[mildest.op]} {mildest.edge if edge is None else f'{edge:.10g}'}"
     return {"baseline": f"{aim} times the baseline", "trend": f"trend {aim}"}.get(mildest.of, aim)
 
 

@@ -113,7 +113,7 @@ def _of_row(case: Case, source: str, row: pd.Series, column: str) -> Measurement
     elif row["confidence"] == "low":
         reason = f"low confidence: {source} says so of its own {name}"
     rate = row["sample_rate"]
-    share = "" if pd.isna(rate) or rate == 1 else f", {100 * rate:.3g} % of all"
+    share = "" if pd.isna(rate) or rate == 1 else f", {significant(100 * rate)} % of all"
     untimed = known[1] - known[0] if len(known) > 1 else 0
     share += f"; the time of {untimed:,} more is not known" if untimed > 0 else ""
     low, high = (_known(row.get(f"{name}_{edge}_ms")) for edge in ("low", "high"))
@@ -540,7 +540,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
         since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None, goal=goal),
-        said=f"{now:.2g} % of the requests to {row['route']} fail",
+        said=f"{significant(now, 2)} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)
 
@@ -563,7 +563,14 @@ def _response(title: str, name: str, target: float, critical: float, priority: P
     )
     measure = partial(latency, column=name.removeprefix("latency_"))
     return Metric(
-        name, title, "ms", section=SECTION, measure=measure, limits=ladder, target=f"< {target:g}", better="lower"
+        name,
+        title,
+        "ms",
+        section=SECTION,
+        measure=measure,
+        limits=ladder,
+        target=f"< {target:.10g}",
+        better="lower",
     )
 
 

@@ -33,6 +33,11 @@ def significant(value: float, digits: int = 3) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def written(value: float) -> str:
+    """A number with up to six digits behind its first, never with an exponent; a whole one with all of its own."""
+    return significant(value, 6)
+
+
 def amount(value: Any, unit: str = "") -> str:
     """A value with its unit, at the precision a reader can use."""
     if value is None:

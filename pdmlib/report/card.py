@@ -143,7 +143,8 @@ def _sentence(verdict: Verdict) -> str:
     """The status and its reason: the worst cause that is new, else what is over, else what is not known."""
     fresh = [cause for cause in verdict.causes if cause.decides]
     over = [cause for cause in verdict.causes if cause.status is CauseStatus.RECOVERED]
-    if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0:
+    holds_now = verdict.recommendation is Recommendation.ROLLBACK
+    if verdict.case.scope.phase.named_window and over and over[0].priority is Priority.P0 and not holds_now:
         return f"{verdict.status}. {over[0].sentence}; it is over."
     head, missing = verdict.status.value, [r for r in verdict.unknown if r.key]
     if fresh and verdict.status is not ReportStatus.GREEN:
@@ -154,11 +155,19 @@ def _sentence(verdict: Verdict) -> str:
         return f"{head}. {over[0].sentence}; it is over."
     if verdict.status is ReportStatus.GREEN:
         if verdict.case.scope.phase.named_window:
-            held = "no limit was surely broken" if _perhaps_beyond(verdict) else "every limit held"
-            return f"{head}. No incident was found in this window, and {held}."
-        holds = "No limit is surely broken" if _perhaps_beyond(verdict) else "Every limit holds"
-        return f"{head}. {holds}, and nothing was found that began with the deployment."
+            return (
+                f"{head}. No incident was found in this window, and {_held(verdict, 'was', 'every limit held')}."
+            )
+        holds = _held(verdict, "is", "every limit holds")
+        return f"{head}. {holds[:1].upper()}{holds[1:]}, and nothing was found that began with the deployment."
     return f"{head}. {_troubled(verdict)}."
+
+
+def _held(verdict: Verdict, verb: str, all_of_them: str) -> str:
+    """How the limits of a report that is GREEN were held; what was beyond one before may still be."""
+    if not all(reading.unsure for reading in verdict.beyond):
+        return f"no limit {verb} broken that held before the deployment"
+    return f"no limit {verb} surely broken" if _perhaps_beyond(verdict) else all_of_them
 
 
 def _perhaps_beyond(verdict: Verdict) -> bool:
@@ -169,9 +178,13 @@ def _perhaps_beyond(verdict: Verdict) -> bool:
 
 
 def _troubled(verdict: Verdict) -> str:
-    beyond = [r for r in verdict.readings if r.status in (Status.FAIL, Status.WARN)]
-    named = ", ".join(f"{r.title} {amount(r.value, r.unit)} (target {words.target(r)})" for r in beyond[:2])
-    return f"Beyond a limit: {named}" if named else "An incident in the window has recovered"
+    named = ", ".join(
+        f"{r.title} {amount(r.value, r.unit)} (target {words.target(r)})" for r in verdict.beyond[:2]
+    )
+    if named:
+        return f"Beyond a limit: {named}"
+    ended = all(incident["end"] for incident in verdict.incidents)
+    return f"An incident in the window {'has recovered' if ended else 'is not over'}"
 
 
 def _began(verdict: Verdict, cause: Cause) -> str:

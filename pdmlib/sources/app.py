@@ -29,6 +29,7 @@ PAUSE_S = 0.2
 AGAIN_S = (5.0, 5.5)
 CONNECT_S, READ_S = 5.0, 10.0
 MAX_BYTES = 2**20
+DETAILED = App.model_fields["detailed"].default
 HOPS = 5
 # Headers of an answer that a firewall gave in the application's place: a challenge to prove that one is no robot,
 # or a refusal (developers.cloudflare.com, "Detect a Challenge Page response"; AWS WAF developer guide, "CAPTCHA
@@ -46,7 +47,8 @@ def collect(site: Site, scope: Scope) -> threads.Frames:
     block = site.source("app")
     assert isinstance(block, App)
     headers = headers_of(site, block)
-    asked = [(block.page, False), (block.health, True), (block.detailed, True)]
+    detailed = None if block.detailed == block.health else block.detailed
+    asked = [(block.page, False), (block.health, True), (detailed, True)]
     probers = [_Prober(block, endpoint_of(block, path, health), headers, scope) for path, health in asked if path]
     parts = [(prober.item, prober.frames) for prober in probers]
     asking = partial(threads.read, "app", live.live(site, scope, "app", parts))
@@ -79,7 +81,12 @@ class _Prober:
 
     @property
     def _is_detailed(self) -> bool:
-        return self.endpoint.path == self.block.detailed
+        return self.endpoint.path == self.block.detailed != self.block.health
+
+    @property
+    def _is_guessed(self) -> bool:
+        """Whether nobody named the path, so that it need not be there."""
+        return self._is_detailed and self.endpoint.path == DETAILED and not self.endpoint.expected
 
     @property
     def item(self) -> str:
@@ -87,10 +94,10 @@ class _Prober:
         return "detailed" if self._is_detailed else self.endpoint.path
 
     def frames(self) -> threads.Frames:
-        """What the endpoint answered; a detailed endpoint that is not there is a gap."""
+        """What the endpoint answered; a usual detailed endpoint that is not there is a gap."""
         budget, count = Budget(), self.block.probes
         shots = [self._spaced(budget, number) for number in range(count)]
-        if self._is_detailed and not self.endpoint.expected and all(shot.code == 404 for shot in shots):
+        if self._is_guessed and all(shot.code == 404 for shot in shots):
             missing = {self.item: f"404: no endpoint at {self.endpoint.path}"}
             return {"probes": frame("probes"), **threads.gaps("app", missing)}
         if any(judged(self.endpoint, shot, Unclear("app"))[0] == "down" for shot in shots):

@@ -43,9 +43,16 @@ _SIGN_OF_FAULT = re.compile(
     re.IGNORECASE,
 )
 # A page at a health path that is no health check: of an error, or one that asks for a password.
+# The page of a server that nobody has set up is in the application's place, too (nginx, Apache, IIS), and one that
+# says that it is being maintained.
 _OTHER_PAGE = re.compile(
-    r"<title>[^<]*\b(?:[45]\d\d|error|not found|log ?in|sign ?in)\b|type=.?password", re.IGNORECASE
+    r"<title>[^<]*\b(?:[45]\d\d|error|not found|log ?in|sign ?in)\b|type=.?password"
+    r"|<(?:title|h[1-3])\b[^>]*>[^<]*\b(?:welcome to nginx|default page|it works!|iis windows server"
+    r"|unavailable|maintenance|wartung|wartungsarbeiten|mantenimiento|manutenzione)",
+    re.IGNORECASE,
 )
+# What ended a program, as Python and PHP print it, which may do so into an answer of 200.
+_TRACE = re.compile(r"Traceback \(most recent call last\):|\bFatal error\b|\bStack trace:")
 _CHECK_LINE = re.compile(r"^\[([+-])\](\S+) (?:ok|excluded: ok|failed\b.*)$", re.MULTILINE)
 _DJANGO = re.compile(r"(working)|(warning): .*|(?:unavailable|unexpected result|unknown error): .*", re.DOTALL)
 _NO_TEXT = {"\0", "\ufffd"}  # what is in bytes that are no UTF-8, once they are read as if they were
@@ -54,6 +61,7 @@ _HTML = re.compile(r"<(?:!doctype html|html|head|body)\b", re.IGNORECASE)
 SHORT = 200  # characters: a longer text is a page, and its words say nothing of the application
 DEEPEST = 4  # levels of a body that are looked at: health formats have three
 TOKENS = (401, 403)  # RFC 9110: the credentials of the one who asks are missing or do not suffice
+NOT_THERE = (404, 405, 410)  # RFC 9110: nothing there, nothing there that can be read, nothing there any more
 MOST_COMPONENTS = 50
 MOST_MS = 86_400_000  # a day: no check of a component takes longer
 
@@ -181,10 +189,12 @@ def _stopped(endpoint: Endpoint, seen: str, unclear: Unclear) -> str:
 
 
 def _code(endpoint: Endpoint, shot: Shot, unclear: Unclear) -> str:
-    unclear.note(
-        endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=_expect(endpoint, {"status": [shot.code]})
-    )
-    return f"HTTP {shot.code}, and the site file does not say what that means"
+    mend, why = _expect(endpoint, {"status": [shot.code]}), "and the site file does not say what that means"
+    if shot.code in NOT_THERE:
+        mend += f"; else name the right path in place of {endpoint.path} in sources.app"
+        why = "as a path that is not there: does the site file name the right one?"
+    unclear.note(endpoint.item, "unknown answer", f"HTTP {shot.code}", mend=mend)
+    return f"HTTP {shot.code}, {why}"
 
 
 def _not_understood(endpoint: Endpoint, said: Said, unclear: Unclear) -> str:
@@ -224,9 +234,9 @@ def said_by(shot: Shot, words: Vocabulary) -> Said:
     if lines:
         failed = [line for line in lines if line.startswith("[-]")]
         return Said("degraded" if failed else "up", "; ".join(failed or lines))
-    sentences = {name: state for name, state in _sentences(found).items() if state != "up"}
-    if sentences:
-        return Said("degraded", "; ".join(f"{name}: {found[name]}" for name in sentences))
+    if sentences := _sentences(found):
+        bad = [name for name, state in sentences.items() if state != "up"]
+        return Said("degraded" if bad else "up", "; ".join(f"{name}: {found[name]}" for name in bad))
     if found is _NO_JSON or isinstance(found, str):
         return _of_text(found if isinstance(found, str) else shot.text, words)
     if isinstance(found, int | float) and not isinstance(found, bool):
@@ -237,7 +247,16 @@ def said_by(shot: Shot, words: Vocabulary) -> Said:
     faults = list(_faults(_unwrapped(found), words, known=said.meaning is not None))
     if said.meaning == "up" and faults:
         return Said("degraded", f"{said.text}, but {faults[0]}")
-    return said if said.meaning or said.text or not faults else Said(text=faults[0])
+    if said.meaning or said.text:
+        return said
+    # A body of which no word is understood may as well say that all is lost, in words of its own.
+    return (
+        Said(text=faults[0])
+        if faults
+        else Said()
+        if _says_well(_unwrapped(found), words)
+        else Said(text=shot.text)
+    )
 
 
 def _of_value(value: Any, key: str, words: Vocabulary) -> Said:
@@ -267,6 +286,8 @@ def _of_text(text: str, words: Vocabulary) -> Said:
     """What a text says: all of it a word, or a sign that something is wrong in a short one."""
     if words.of(text):
         return Said(words.of(text), text, word=True)
+    if trace := _TRACE.search(text):
+        return Said(text=text[trace.start() :])
     if _HTML.search(text):
         other = _OTHER_PAGE.search(text)
         return Said(text=" ".join(_TAG.sub(" ", other[0]).split())) if other else Said()
@@ -298,6 +319,20 @@ def _faults(value: Any, words: Vocabulary, path: str = "", depth: int = 0, known
         yield f"{path}: {json.dumps(value)}"
     elif not path and not value:
         yield json.dumps(value)
+
+
+def _says_well(value: Any, words: Vocabulary, path: str = "", depth: int = 0) -> bool:
+    """Whether a JSON body says of anything that it is well: by a word, or by a part or a switch that is true."""
+    if isinstance(value, list):
+        value = {str(number): one for number, one in enumerate(value)}
+    if not isinstance(value, dict):
+        return words.of(value) == "up" if isinstance(value, str) else value is True and not path
+    parts = path.rpartition(".")[2].casefold() in PARTS or all(isinstance(one, bool) for one in value.values())
+    return any(
+        (one is True and (parts or str(key).casefold() in SWITCHES))
+        or (depth < DEEPEST and one is not True and _says_well(one, words, f"{path}.{key}", depth + 1))
+        for key, one in value.items()
+    )
 
 
 def _is_something(fault: Any) -> bool:

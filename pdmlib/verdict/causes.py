@@ -42,7 +42,7 @@ class CauseStatus(StrEnum):
 
 # What a customer notices first, by the id of a finding; what none of these begins comes last.
 FELT = (
-    re.compile(r"incident:|app|health_ok|db_connection_errors|database:unconfirmed"),
+    re.compile(r"incident:|app|health|db_connection_errors|database:unconfirmed"),
     re.compile(r"payment"),
     re.compile(r"route:.*:failing|error_rate"),
     re.compile(r"route:.*:slower|latency"),
@@ -255,7 +255,7 @@ def _as_one(causes: Sequence[Cause]) -> list[Cause]:
             said=f"{len(causes)} faults were there before the deployment",
             action="Plan them apart from this deployment",
             fix="\n".join(dict.fromkeys(cause.fix for cause in causes if cause.fix)) or None,
-            becomes_green=f"each of these {len(causes)} is mended; none of them keeps this deployment from GREEN",
+            becomes_green=f"each of these {len(causes)} is mended; none of them is this deployment's",
         )
     ]
 

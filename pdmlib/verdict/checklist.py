@@ -108,7 +108,7 @@ JOBS = ("cron_jobs_expected", "cron_runs_expected")  # by which jobs are told th
 
 FIRST_HOUR: tuple[Box, ...] = (
     Box("System Health Check", "Application accessible at production URL", ("app_up",)),
-    Box("System Health Check", "Health endpoint returning 200 OK", ("health_ok",)),
+    Box("System Health Check", "Health endpoint returning 200 OK", ("health_ok",), told=("health_ok",)),
     Box("System Health Check", "No 500 errors in Sentry", ("errors_total",), none=True),
     Box("System Health Check", "Response times < {seconds:g}s (p95)", ("latency_p95_ms",)),
     Box("System Health Check", "No deployment errors in Vercel logs", ("deploy_errors",)),
@@ -252,7 +252,7 @@ OVERNIGHT: tuple[Box, ...] = (
     Box("Support Ticket Review", "Respond to critical tickets"),
 )
 EVERY_DAY: tuple[Box, ...] = (
-    Box("System Health", "Health endpoint: OK", ("health_ok",)),
+    Box("System Health", "Health endpoint: OK", ("health_ok",), told=("health_ok",)),
     Box("System Health", "Error rate: <{limit:g}%", ("error_rate_pct",)),
     Box("System Health", "Response time p95: <{seconds:g}s", ("latency_p95_ms",)),
     Box("System Health", "No critical errors in Sentry", ("issues_critical",)),

@@ -20,6 +20,8 @@ from pdmlib.frames.readings import (
     amount,
     lowered,
     number_of,
+    significant,
+    written,
 )
 from pdmlib.phases.phase import phase_named
 from pdmlib.site.site import Site
@@ -130,7 +132,7 @@ def _doubtful(limit: Limit) -> Status:
 
 def _undecided_reason(metric: Metric, limit: Limit, found: Measurement, level: float) -> str:
     events, trials, edge = _events(found), int(found.samples or 0), float(limit.edge)
-    seen = f"too few {metric.rate} to be sure: {events:,} of {trials:,} is beyond {edge:g} %"
+    seen = f"too few {metric.rate} to be sure: {events:,} of {trials:,} is beyond {written(edge)} %"
     if limit.holds(found.low):
         return f"{seen}, but rests on fewer than {FEWEST_EVENTS} events"
     needed = stats.trials_to_decide(events, trials, edge / 100, level)
@@ -144,7 +146,7 @@ def _events(found: Measurement) -> int:
 
 def _why(metric: Metric, limit: Limit, found: Measurement) -> str:
     number = number_of(limit.edge)
-    edge = limit.edge if number is None else f"{number:g}"
+    edge = limit.edge if number is None else written(number)
     words = {">": "above", ">=": "at or above", "<": "below", "<=": "at or below", "==": "equal to", "!=": "not"}
     unit = "" if metric.unit in ("count", "bool") else f" {metric.unit}"
     return found.evidence or f"{amount(found.value, metric.unit)} is {words[limit.op]} {edge}{unit}"
@@ -213,4 +215,4 @@ def _target(metric: Metric, found: Measurement) -> str:
     high = min((edge for op, edge in edges if op.startswith(">")), default=None)
     if low is None or high is None:
         return metric.target
-    return f"between {low:.3g} and {high:.3g}"
+    return f"between {significant(low)} and {significant(high)}"

@@ -186,6 +186,12 @@ def _same_feature(cause: Finding, effect: Finding) -> str | None:
     return "nothing of it was completed" if what == "rate" and idle else None
 
 
+def _part(cause: Finding, effect: Finding) -> str | None:
+    """A part that is not well by the application's health endpoint, and what that makes of the whole."""
+    told = _kind(cause, "integration:") and "the health endpoint says" in cause.evidence
+    return "it is one of its parts" if told and effect.id == "health:degraded" else None
+
+
 def _job(cause: Finding, effect: Finding) -> str | None:
     return _shares(cause, effect) if _kind(cause, "cron:") and _kind(effect, "feature:") else None
 
@@ -219,6 +225,7 @@ RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _slower_together,
     _failing_together,
     _error,
+    _part,
     _job,
     _same_feature,
     _traffic,

@@ -9,7 +9,7 @@ from typing import Any
 from pdmlib import stats
 from pdmlib.analysis.catalogue import metrics_in
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Reading, Status, number_of
+from pdmlib.frames.readings import Reading, Status, number_of, significant
 from pdmlib.verdict.verdict import Verdict
 
 
@@ -103,5 +103,5 @@ def told_apart(case: Case, other: Case) -> str:
     """What the two windows are, in a sentence."""
     windows = [case.window, other.window]
     same = windows[0].seconds == windows[1].seconds
-    hours = " and ".join(f"{window.seconds / 3600:,.4g} h" for window in windows)
+    hours = " and ".join(f"{significant(window.seconds / 3600, 4)} h" for window in windows)
     return "" if same else f"The windows are {hours} long: what adds up over time is compared by the hour."

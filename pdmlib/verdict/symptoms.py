@@ -9,6 +9,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from pdmlib.analysis.availability.stability import PREVENT
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations.operational import TITLES
 from pdmlib.analysis.limits import in_force
@@ -93,6 +94,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     title = _title(case, reading, alert)
     active = now is not None or _is_unsure(reading) if urgent else True
     past = _is_past(case) or not active
+    action = (alert.action if alert else reading.action) or (LONGER if _is_past(case) else WAIT)
     return Finding(
         id=reading.id,
         title=title,
@@ -100,7 +102,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading=reading.id,
         evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
         + _began(case, reading.id),
-        action=(alert.action if alert else reading.action) or (LONGER if _is_past(case) else WAIT),
+        action=action if active or alert else PREVENT,  # nobody mends at once what is over
         becomes_green=goal,
         since=alert.since if alert else _since(case, metric, now),
         active=active,

@@ -90,6 +90,11 @@ class Verdict:
         return tuple(reading for reading in self.readings if reading.status is Status.UNKNOWN)
 
     @property
+    def beyond(self) -> tuple[Reading, ...]:
+        """What is beyond a limit of its own, since whenever."""
+        return tuple(reading for reading in self.readings if reading.status in (Status.WARN, Status.FAIL))
+
+    @property
     def not_understood(self) -> list[dict[str, Any]]:
         """What was read and not understood, most often first: the rows of `report.json`."""
         return json_rows(self.case["not_understood"].sort_values("count", ascending=False, kind="stable"))
@@ -131,7 +136,7 @@ def judge(case: Case) -> Verdict:
     standing -= {f.id for f in everything if f.decides}
     alerts = tuple(alert for alert in fired if alert.id not in standing)
     incidents = tuple(tables["incidents"])
-    status = status_of([r for r in readings if r.id not in standing], alerts, incidents)
+    status = status_of(_counting(readings, standing), alerts, incidents)
     confidence, reasons = confidence_of(case, readings, rivals)
     draft = Verdict(
         case=case,
@@ -243,6 +248,11 @@ def _standing(
     return {finding.id for finding in findings if is_standing(case, finding, known, appeared)}
 
 
+def _counting(readings: Iterable[Reading], standing: set[str]) -> list[Reading]:
+    """Readings that decide: a warning that stood before the deployment does not, what fails always does."""
+    return [r for r in readings if r.id not in standing or r.status is Status.FAIL]
+
+
 def _incident_tables(
     metrics: Iterable[Metric], readings: Iterable[Reading]
 ) -> Mapping[str, Callable[[Case], Iterable[dict[str, Any]]]]:
@@ -283,9 +293,7 @@ def flipped(verdict: Verdict, reading: str, edge: float | str | bool) -> list[di
     after = [_reading(case, m, site) for m in metrics]
     old = {name for c in verdict.causes if c.waits for name in c.chain} - {reading}
     fired = alerts_of(case, metrics, verdict.findings, site)
-    status = status_of(
-        [r for r in after if r.id not in old], [a for a in fired if a.id not in old], verdict.incidents
-    )
+    status = status_of(_counting(after, old), [a for a in fired if a.id not in old], verdict.incidents)
     before = {"status": verdict.status} | {r.id: r.status.value for r in verdict.readings}
     now = {"status": status} | {r.id: r.status.value for r in after}
     return [
@@ -329,7 +337,8 @@ def summarise(verdict: Verdict) -> str:
         lines += [f"{told}." for told in troubles[:MOST_TROUBLES]]
         lines += [f"And {counted(left, 'more cause')}."] if left > 0 else []
     elif verdict.status is ReportStatus.GREEN:
-        lines.append("No limit was broken and nothing was found that began with the deployment.")
+        which = " that held before it," if verdict.beyond else ""
+        lines.append(f"No limit was broken{which} and nothing was found that began with the deployment.")
     lines += [f"{c.sentence}." for c in verdict.causes if c.waits]
     text = " ".join(lines)
     unread = [c.source for c in verdict.case.collection.coverage if not c.status.heard]

@@ -46,9 +46,11 @@ CRITERIA = ("app_up", "health_ok", "error_rate_pct", "db_connection_errors", "pa
 
 
 def _status(content: dict[str, Any]) -> str:
-    """The status that the rules give, restated; what stood before the deployment keeps nothing from GREEN."""
+    """The status that the rules give, restated; a warning from before the deployment keeps nothing from GREEN."""
     standing = {name for c in content["causes"] if c["status"] == "standing" for name in c["chain"]}
-    troubled = any(r["status"] in ("warn", "fail") and r["id"] not in standing for r in content["readings"])
+    troubled = any(
+        r["status"] == "fail" or (r["status"] == "warn" and r["id"] not in standing) for r in content["readings"]
+    )
     incidents = any(i["priority"] in ("P0", "P1") for i in content["tables"]["incidents"])
     if any(alert["priority"] == "P0" for alert in content["alerts"]):
         return "RED"

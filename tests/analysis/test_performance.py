@@ -458,6 +458,11 @@ def failing(before, now, **more):
     return [{**row, "failures": failed, **more} for row, failed in zip(rows, (before, now), strict=True)]
 
 
+def test_a_route_of_which_every_request_fails_is_told_in_percent_as_people_write_them():
+    (found,) = performance.findings(a_case({"latencies": failing(10.0, 10_000.0)}))
+    assert found.said == "100 % of the requests to /api/invoices fail"
+
+
 def test_a_route_that_began_to_fail_is_a_finding_with_its_numbers():
     """2.2 to 7.3 % of 10,000 requests each."""
     (found,) = performance.findings(a_case({"latencies": failing(220.0, 730.0)}))

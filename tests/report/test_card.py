@@ -136,6 +136,24 @@ def test_a_window_of_the_past_in_which_nothing_happened_says_so() -> None:
     assert card_of(verdict).sentence == "GREEN. No incident was found in this window, and every limit held."
 
 
+def test_what_calls_for_a_rollback_now_is_told_before_an_outage_that_is_over() -> None:
+    """Ten minutes down in the window of an incident, and then all requests fail to its end."""
+    start, end = at("2025-03-04T19:00"), at("2025-03-04T20:00")
+    down = every(1, start + timedelta(minutes=5), start + timedelta(minutes=15))
+    row = {"source": "vercel", "interval_s": 60.0, "sample_rate": 1.0, "requests": 100}
+    counts = [
+        row | {"at": moment, "status": 500 if moment >= start + timedelta(minutes=30) else 200}
+        for moment in every(1, DEPLOYED - timedelta(days=7), end)
+    ]
+    scope = incident_scope(a_site().zone, DEPLOYED, Window(start, end), end)
+    case = a_case({"probes": the_probes(1, DEPLOYED, end, down), "request_counts": counts})
+    verdict = judge(replace(case, scope=scope, window=scope.window))
+    card = card_of(verdict)
+    assert card.advice.startswith("Roll back now")
+    assert "it is over" not in card.sentence
+    assert "100 % of requests fail" in card.sentence
+
+
 def test_hostile_text_on_the_card_is_text() -> None:
     said = "<img src=x onerror=alert(1)>"
     card = card_of(troubled(found("issue:1:new", "P1", said=said, title=said))).plain()

@@ -5,17 +5,21 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pdmlib.analysis.availability.stability import health_ok
+from pdmlib.analysis.coverage import sources_read
 from pdmlib.frames.collection import Collection
+from pdmlib.frames.frame import frame
 from pdmlib.frames.understanding import Unclear
 from pdmlib.sources import app
 from pdmlib.sources.health import Endpoint, Shot, components, judged
 from pdmlib.sources.live import PAST
-from tests.builders import a_site
+from tests.builders import a_case, a_site, the_probes
 from tests.sources.loopback import SECRET, Reply, Vendor, routed, the_scope, the_site, vendor
 
 HEALTHY = {"status": "healthy", "checks": {"database": {"status": "healthy", "responseTime": 48}}}
@@ -78,8 +82,7 @@ def unclear(found: Collection) -> list[tuple[Any, ...]]:
         ({"ok": True}, 200),
         ("", 204),
         ("<!doctype html><p>fine</p>", 200),
-        ({"fine": 1}, 200),
-        ([1], 200),
+        ({"fine": True}, 200),
     ],
 )
 def test_rule_14_a_2xx_is_up_unless_a_body_that_is_understood_says_otherwise(body: Any, code: int) -> None:
@@ -277,6 +280,30 @@ def test_an_application_without_a_detailed_endpoint_has_a_gap_and_is_not_down() 
     found, _ = probed({}, detailed="/api/health/detailed")
     assert "/api/health/detailed" not in set(found["probes"]["target"])
     assert found.gap("app", "detailed") == ("error", "404: no endpoint at /api/health/detailed")
+
+
+@pytest.mark.parametrize("detailed", ["/actuator/health", "/actuator/health/full"])
+@pytest.mark.parametrize("code", [404, 405, 410])
+def test_a_health_path_that_is_not_there_is_not_known_by_its_own_word_whatever_a_log_says(
+    detailed: str, code: int
+) -> None:
+    """Spring Boot's one path is health check and detail; a path that somebody named is no guess of ours."""
+    there = {"/actuator/health": {"status": "UP"}} if detailed != "/actuator/health" else {}
+    with vendor(routed({"/": "x", **there}, Reply("nothing", code))) as server:
+        block = {"base_url": server.url, "health": "/actuator/health", "detailed": detailed, "probes": 1}
+        site = the_site("app", **block)
+        found = Collection(app.collect(site, the_scope()))
+        assert len(server.asked("/actuator/health")) == 1, "a path that is named twice is asked once"
+    row = of(found, detailed)
+    assert (row["status"], row["detail"][:8]) == (MISSING, f"HTTP {code}")
+    assert [entry[:2] for entry in unclear(found)] == [(f"app.{detailed}", "unknown answer")]
+    assert f"the right path in place of {detailed}" in found["not_understood"]["mend"].iloc[0]
+    end = the_scope().as_of
+    log = the_probes(5, end - timedelta(days=1), end)
+    probes = pd.concat([found["probes"], frame("probes", log)])
+    case = a_case({"probes": probes, "not_understood": found["not_understood"]}, as_of=end, site=site)
+    assert health_ok(case).value is None
+    assert sources_read(case).value is None
 
 
 def test_a_redirect_on_the_same_host_is_followed_and_one_elsewhere_is_an_answer() -> None:

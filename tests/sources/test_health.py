@@ -28,7 +28,21 @@ def read(body: str | bytes, code: int = 200, **how: str) -> tuple[str | None, li
         ('{"status": 503}', "down"),
         ('{"status": 200}', "up"),
         ('"ok"', "up"),
-        ('{"version": "1.2", "debug": false}', "up"),
+        ('{"status": "ok", "version": "1.2", "debug": false}', "up"),
+        # Quarkus and MicroProfile Health 4.0; NestJS' terminus; Rails 8 (rails/health_controller.rb, as JSON).
+        ('{"status": "UP", "checks": [{"name": "db", "status": "UP", "data": {"pool": "ok"}}]}', "up"),
+        ('{"status": "UP", "checks": []}', "up"),
+        (
+            '{"status": "ok", "info": {"db": {"status": "up"}}, "error": {}, "details": {"db": {"status": "up"}}}',
+            "up",
+        ),
+        ('{"status": "up", "timestamp": "2025-03-04T10:00:00Z"}', "up"),
+        ('<!DOCTYPE html><html><body style="background-color: green"></body></html>', "up"),
+        # What says nothing of the whole and of each part that it is well.
+        ('{"database": {"status": "ok"}, "redis": {"state": "healthy"}}', "up"),
+        ('{"database": true, "redis": true}', "up"),
+        ('{"uptime": 12.5, "message": "OK", "timestamp": 1741082400}', "up"),
+        ('{"data": {"services": {"mail": true, "db": "up"}}}', "up"),
         ('{"status": "ok", "error": null, "maintenance": false}', "up"),
         ('{"status": "ok", "errors": []}', "up"),
         # Spring Boot and ASP.NET Core: the whole is said to be well, and a part of it is not.
@@ -72,6 +86,20 @@ def test_what_a_body_says_is_understood(body: str, status: str) -> None:
         "<health><status>DOWN</status></health>",
         "<!doctype html><title>500 Internal Server Error</title>",
         "<html><form><input type=password></form></html>",
+        # Words of another language, under keys of another one; what a version endpoint says.
+        '{"zustand": "gestört"}',
+        '{"etat": "dégradé", "depuis": 5, "actif": true}',
+        '{"version": "1.2", "debug": false}',
+        '{"fine": 1}',
+        "[1]",
+        # What Python and PHP print when a program ends (docs.python.org, "traceback"; php.net, "Errors").
+        'Traceback (most recent call last):\n  File "app.py", line 3, in <module>\n' + "    load()\n" * 40,
+        "<br />\n<b>Fatal error</b>:  Uncaught PDOException: could not connect in /srv/index.php:12 " + "#0 " * 99,
+        # The first page of nginx (its conf/index.html) and of Apache on Debian, and a shop that is being mended.
+        "<!DOCTYPE html><html><head><title>Welcome to nginx!</title></head></html>",
+        "<html><head><title>Apache2 Debian Default Page: It works</title></head><body></body></html>",
+        "<html><head><title>Shop</title></head><body><h1>Wartungsarbeiten</h1>Wir sind bald zurück.</body></html>",
+        "<html><head><title>Down for maintenance</title></head><body></body></html>",
     ],
 )
 def test_rule_14_a_sign_of_a_fault_in_a_body_of_no_known_format_is_told_and_is_not_down(body: str) -> None:

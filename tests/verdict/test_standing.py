@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from pdmlib.frames.readings import Finding, Priority
+from pdmlib.frames.states import ReportStatus
+from pdmlib.report.card import card_of
 from pdmlib.verdict.causes import causes_of
 from pdmlib.verdict.verdict import Verdict, judge
 from tests.builders import a_case, a_site, at, every, slowly, the_probes
@@ -153,6 +155,35 @@ def test_failures_that_were_over_days_before_the_deployment_excuse_no_new_ones()
         return (burst <= moment < burst + DAY and n % 2 == 0) or (moment >= DEPLOYED and n % 5 == 0)
 
     assert paid("day1", wrong).recommendation == "rollback"
+
+
+@pytest.mark.parametrize("phase", ["day1", "week1"])
+def test_a_reading_that_fails_is_at_least_yellow_though_its_failures_are_as_old_and_over(phase: str) -> None:
+    """One payment in 150 fails since two weeks before the deployment, the last of them hours ago."""
+    verdict = paid(phase, lambda n, moment: n % 150 == 0)
+    reading = verdict.reading("payment_failures")
+    assert reading is not None and reading.status == "fail"
+    (cause,) = [cause for cause in verdict.causes if "payment_failures" in cause.chain]
+    assert cause.status == "recovered"
+    assert (verdict.status, verdict.recommendation) == ("YELLOW", "enhanced_monitoring")
+    assert card_of(replace(verdict, causes=(cause,))).sentence == f"YELLOW. {cause.said}; it is over."
+    assert "immediately" not in cause.action
+
+
+def test_a_warning_that_stood_before_the_deployment_leaves_green_and_is_no_limit_that_holds() -> None:
+    """Tickets rated 4.2 of 5 on average before and since; the guide's target is 4.5."""
+    rows = [
+        {"ticket": str(n), "created_at": moment, "rating": 4 + (n % 5 == 0)}
+        for n, moment in enumerate(every(240, DEPLOYED - 14 * DAY, DEPLOYED + 7 * DAY))
+    ]
+    frames = {"tickets": rows, "probes": the_probes(5, DEPLOYED - 8 * DAY, DEPLOYED + 7 * DAY)}
+    verdict = judge(a_case(frames, "week1", DEPLOYED, DEPLOYED + 7 * DAY))
+    reading = verdict.reading("support_rating")
+    assert reading is not None and reading.status == "warn"
+    assert [c.waits for c in verdict.causes if "support_rating" in c.chain] == [True]
+    green = replace(verdict, status=ReportStatus.GREEN)
+    assert card_of(green).sentence.startswith("GREEN. No limit is broken that held before the deployment, and")
+    assert card_of(replace(green, readings=())).sentence.startswith("GREEN. Every limit holds, and")
 
 
 def texts(wrong: Wrong, as_of: datetime) -> list[dict[str, Any]]:

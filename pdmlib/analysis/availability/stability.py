@@ -41,12 +41,14 @@ SYSTEM_DOWN = "Investigate immediately, consider rollback"
 NO_REMEDY = "Investigate immediately; it began before the deployment, so that a rollback would not mend it"
 LOOK = "Look at the application from elsewhere before deciding anything"
 PREVENT = "Document root cause, create prevention action items"
+NOT_CONFIRMED = "not confirmed"
 NO_PROBE = (
     "no probe was logged in this window; where the table has a row for each change of state, name a view that "
     "repeats the state as often as a probe would be made"
 )
 WHICH_PART = "Find out which of its instances or regions fails"
 PROBE_MORE = "Find out why nothing probed the application then"
+MEND_PART = "Find out which of its parts fails, and mend it"
 OUTAGE = timedelta(minutes=5)  # the guide rolls back when it is down for longer
 GRAIN = timedelta(hours=1)  # platforms count requests by the hour: an outage of minutes fills that hour of theirs
 LEAST_KNOWN = 0.01  # share of the window: a percentage over less of it says nothing
@@ -55,9 +57,10 @@ HERE = ("postgres", "requests")  # sources that may lie on this side of the way 
 ENOUGH_PROBES, LONG_ENOUGH = 3, timedelta(seconds=10)
 # Four times down within an hour, or within twelve probes, is no lost probe: of those one in a hundred is many.
 FLAPS, FLAP_PROBES = 4, 12
-# Requests that were served in the last minutes, at no more failures than would call for a rollback, contradict
-# probes that find nothing: then the way from here, or the endpoint, is at fault.
+# Requests that were served since the probes fail, at no more failures than would call for a rollback, contradict
+# them: then the way from here, or the endpoint, is at fault. What was served before says nothing of now.
 SERVED_LATELY, FEWEST_SERVED = timedelta(minutes=5), 20
+MINUTE = timedelta(minutes=1)  # requests are counted by the minute at best
 UNCONFIGURED = "the site file has no uptime block, and too few other probes are known to tell"
 
 
@@ -69,12 +72,14 @@ def app_up(case: Case) -> Measurement:
     targets = {target: rows for target, rows in _targets(case).items() if target != LOG}
     known = [target for target, rows in targets.items() if rows["status"].notna().any()] or list(targets)
     asked = [_page(case)] if _page(case) in known else known
-    return _state(case, asked, _says_up(case, [t for t in _health_targets(case) if t not in asked]))
+    others = [t for t in _health_targets(case) if t not in asked]
+    return _state(case, asked, _says_up(case, others) or _served(case, _failing_since(case, asked)))
 
 
 def health_ok(case: Case) -> Measurement:
     """Whether no health endpoint said at the window's end that the application is down."""
-    return _state(case, [t for t in _health_targets(case) if t in _targets(case)], _served(case))
+    asked = [t for t in _health_targets(case) if t in _targets(case)]
+    return _state(case, asked, _served(case, _failing_since(case, asked)))
 
 
 def _page(case: Case) -> str:
@@ -129,16 +134,28 @@ def _said(probes: pd.DataFrame) -> bool | None:
 
 
 def _says_up(case: Case, others: list[str]) -> str | None:
-    """An independent look that found the application up: another endpoint, or requests that it served."""
+    """Another endpoint that found the application up."""
     targets = _targets(case)
     heard = [t for t in others if t in targets and targets[t]["status"].notna().any()]
     up = next((t for t in heard if _said(targets[t])), None)
-    return f"{up} answers" if up else _served(case)
+    return f"{up} answers" if up else None
 
 
-def _served(case: Case) -> str | None:
-    """That requests of the last minutes were served, as they are counted; None when that is not known."""
-    found = next(populations(case.at(case.window.last(SERVED_LATELY))), None)
+def _failing_since(case: Case, asked: list[str]) -> datetime | None:
+    """The first of the newest probes, of those that were asked or else of the log, that found it down."""
+    targets = _targets(case)
+    found = [targets[t] for t in asked or [LOG] if t in targets]
+    down = [rows.loc[rows["status"] == Probe.DOWN, "checked_at"].min() for rows in found]
+    return min((moment.to_pydatetime() for moment in down if not pd.isna(moment)), default=None)
+
+
+def _served(case: Case, since: datetime | None) -> str | None:
+    """That requests were served in the minutes since a moment, the last at most; None when that is not known."""
+    if since is None:
+        return None
+    end = case.window.end
+    start = max(end - SERVED_LATELY, min(since.replace(second=0, microsecond=0), end - MINUTE))
+    found = next(populations(case.at(Window(start, end))), None)
     if found is None or found.failures is None or found.requests < FEWEST_SERVED:
         return None
     share = 100 * found.failures / found.requests
@@ -210,14 +227,15 @@ def _evidence(case: Case, probes: pd.DataFrame) -> str:
         f"found {s} at {spoken(m, case.site.zone)} by {name_of(case, t)}" for t, s, m in _rows(newest)
     )
     down = probes[probes["status"] == Probe.DOWN]
-    details = down["detail"].dropna()
+    told = down if len(down) else probes[probes["status"] == Probe.DEGRADED]
+    details = told["detail"].dropna()
     more = f"; {len(down)} of {len(probes)} probes found it down" if len(down) else ""
     return said + more + (f" ({str(details.iloc[-1])[:200]})" if len(details) else "")
 
 
 def _doubt(case: Case, probes: pd.DataFrame, otherwise: str | None) -> str:
     why = f"while {otherwise}" if otherwise else "which are too few or too close together to decide"
-    return f"not confirmed, investigate: {_evidence(case, probes)}, {why}"
+    return f"{NOT_CONFIRMED}, investigate: {_evidence(case, probes)}, {why}"
 
 
 def down_since(case: Case) -> datetime | None:
@@ -395,17 +413,17 @@ def _incident(case: Case, start: datetime, end: datetime | None, minutes: float,
 
 
 def findings(case: Case) -> list[Finding]:
-    """Outages of more than five minutes, failing requests that are over, doubts, and time without probes."""
+    """Outages of over five minutes, failures that are over, doubts, what works in part, time without probes."""
     long = [_outage(case, event) for event in outages(case) if event.down > OUTAGE]
     over = [_burst(case, found, found.end) for found in _failing(case) if found.end]
-    return [*long, *over, *_flapping(case), *_doubtful(case), *_unprobed(case)]
+    return [*long, *over, *_flapping(case), *_doubtful(case), *_degraded(case), *_unprobed(case)]
 
 
 def _outage(case: Case, event: Outage) -> Finding:
     """An outage; one that is over is past tense, and one that few probes saw is not confirmed."""
     minutes, zone = event.down.total_seconds() / 60, case.site.zone
     lasts = event.end is None
-    sure = event.probes >= ENOUGH_PROBES and not (lasts and _contradicted(case.present()))
+    sure = event.probes >= ENOUGH_PROBES and not (lasts and _contradicted(case.present(), event.start))
     until = ", and it has not been seen up since" if event.end is None else f" until {_clock(event.end, zone)}"
     ours = not case.scope.precedes(event.start)
     verb = "has been" if lasts and sure else "may have been" if lasts else "was"
@@ -468,7 +486,7 @@ def _flapping(case: Case) -> list[Finding]:
             reading="app_up",
             evidence=f"Probes found the application down {many}, the last time at "
             f"{spoken(recent[-1].start, case.site.zone)}.",
-            action=LOOK if _contradicted(case.present()) else WHICH_PART,
+            action=LOOK if _contradicted(case.present(), recent[-1].start) else WHICH_PART,
             becomes_green=f"probes find it down less than {FLAPS} times {within}",
             since=newest_run(pd.Series([event.start for event in events]), apart),
             value=len(recent),
@@ -478,9 +496,9 @@ def _flapping(case: Case) -> list[Finding]:
     ]
 
 
-def _contradicted(now: Case) -> bool:
-    """Whether an independent look finds the application up while probes do not."""
-    return app_up(now).value is True or _served(now) is not None
+def _contradicted(now: Case, since: datetime) -> bool:
+    """Whether an independent look finds the application up while probes do not, since a moment."""
+    return app_up(now).value is True or _served(now, since) is not None
 
 
 def _clock(moment: datetime, zone: ZoneInfo) -> str:
@@ -489,15 +507,21 @@ def _clock(moment: datetime, zone: ZoneInfo) -> str:
 
 def _doubtful(case: Case) -> list[Finding]:
     """A sight of the application down that nothing confirms: to be looked into, and no reason for a rollback."""
-    seen = app_up(case.present())
-    if case.maintained or seen.state is State.MEASURED or not str(seen.reason).startswith("not confirmed"):
+    now = case.present()
+    looks = (
+        ("app_up", app_up(now), "app:unconfirmed", "The application may be down"),
+        ("health_ok", health_ok(now), "health:unconfirmed", "The health check may fail"),
+    )
+    doubts = [look for look in looks if str(look[1].reason).startswith(NOT_CONFIRMED)]
+    if case.maintained or not doubts or False in (look[1].value for look in looks):
         return []
+    reading, seen, name, title = doubts[0]
     return [
         Finding(
-            id="app:unconfirmed",
-            title="The application may be down",
+            id=name,
+            title=title,
             priority=Priority.P1,
-            reading="app_up",
+            reading=reading,
             evidence=f"{seen.reason}.",
             action=LOOK,
             becomes_green=f"most of at least {ENOUGH_PROBES} probes find it up",
@@ -506,6 +530,49 @@ def _doubtful(case: Case) -> list[Finding]:
             threshold=f"most of {ENOUGH_PROBES} probes",
         )
     ]
+
+
+def _degraded(case: Case) -> list[Finding]:
+    """That the newest probes found the application working in part: it answers, and no report of it is GREEN."""
+    now = case.present()
+    targets = {target: rows for target, rows in _targets(now).items() if _is_degraded(rows)}
+    if not targets or case.maintained or False in (app_up(now).value, health_ok(now).value):
+        return []
+    known = case["probes"].sort_values("checked_at")
+    begun = [_degraded_since(known[known["target"] == target], now.window.end) for target in targets]
+    return [
+        Finding(
+            id="health:degraded",
+            title="The application is degraded",
+            priority=Priority.P2,
+            reading="health_ok" if _health_targets(case) else "app_up",
+            evidence=f"Most of the newest probes {_evidence(now, pd.concat(list(targets.values())))}.",
+            action=MEND_PART,
+            becomes_green="most of the newest probes find it up",
+            since=min((moment for moment in begun if moment), default=None),
+            absolute=True,
+            value=Probe.DEGRADED.value,
+            threshold=Probe.UP.value,
+        )
+    ]
+
+
+def _is_degraded(probes: pd.DataFrame) -> bool:
+    """Whether the newest probe of a target, and most of the newest, found it working in part."""
+    said = probes["status"].dropna()
+    degraded = said == Probe.DEGRADED
+    return bool(len(said) and degraded.iloc[-1] and 2 * degraded.sum() > len(said))
+
+
+def _degraded_since(probes: pd.DataFrame, end: datetime) -> datetime | None:
+    """The first probe of a target's present run of degraded ones; None where one look is all that is known."""
+    probes = probes[probes["status"].notna() & (probes["checked_at"] < end + BURST)]
+    other = probes.loc[probes["status"] != Probe.DEGRADED, "checked_at"].max()
+    run = probes["checked_at"] if pd.isna(other) else probes.loc[probes["checked_at"] > other, "checked_at"]
+    if run.empty or (pd.isna(other) and run.max() - run.min() <= BURST):
+        return None
+    moment: datetime = run.min().to_pydatetime()
+    return moment
 
 
 def _unprobed(case: Case) -> list[Finding]:

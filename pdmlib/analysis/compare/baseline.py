@@ -23,7 +23,7 @@ from zoneinfo import ZoneInfo
 from pdmlib import stats
 from pdmlib.analysis.compare.weeks import LEAD, LEAD_DAYS, PLENTY, WEEK, Weeks, lead_of, mean, scatter_of
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Trend, significant
+from pdmlib.frames.readings import Trend, significant, written
 from pdmlib.phases.window import Window
 
 SATURDAY = 5  # as `weekday()` counts, from Monday as 0
@@ -41,6 +41,7 @@ OLD = timedelta(days=7)  # a baseline that ended longer ago says so
 # A change lasts where days with two thirds of what is usual have half of it: news comes on a day or two. On the
 # five real series up to two thirds of the false arrows go, and next to no true ones (docs/proof.md).
 MOST_DAYS, HALF_OF_IT = 2 / 3, 0.5
+LEAST_P = 0.0001  # a smaller chance is as good as none
 NEXT_TO_NONE = 0.5  # stands for a count of none, which has no logarithm
 HALF_A_WEEK = 0.5  # of what is usual: a week of which less is known has no total
 DEPLOYMENT = timedelta(hours=1)  # around a deployment is its own effect, not what is usual
@@ -270,7 +271,8 @@ def change(
     before = base.expected * base.exposure
     spread = _dispersion(base)
     if (current + before) / spread < ENOUGH_EVENTS:
-        why = f"too few to tell: {current:g} now, {before:g} in {base.exposure:g} times the time before"
+        times = written(base.exposure)
+        why = f"too few to tell: {written(current)} now, {written(before)} in {times} times the time before"
         return Change(
             Trend.UNKNOWN, pct, reason=why, words=f"too few to compare with {base.used}", baseline=base.expected
         )
@@ -361,7 +363,9 @@ def level_change(
         return Change(Trend.UNKNOWN, reason=why, words=why, baseline=base.expected)
     if base.expected == 0:
         return Change(
-            Trend.NEW if current > 0 else Trend.FLAT, reason=f"{current:g} now, none in {base.used}", baseline=0.0
+            Trend.NEW if current > 0 else Trend.FLAT,
+            reason=f"{written(current)} now, none in {base.used}",
+            baseline=0.0,
         )
     error = base.spread * math.sqrt(1 + 1 / base.exposure)
     half = stats.student(base.spread_freedom) * error
@@ -386,12 +390,16 @@ def _from_zero(current: float, base: Baseline, looks: int) -> Change:
             Trend.FLAT, 0.0, reason=f"none now and none in {base.used}", words="none, as before", baseline=0.0
         )
     low, _ = stats.rate_ratio(current, 1, 0, base.exposure, level=stats.level_for_looks(looks))
-    reason = f"{current:g} now, none in {base.used}"
+    reason = f"{written(current)} now, none in {base.used}"
     if low <= 1:
         return Change(
             Trend.UNKNOWN, reason=f"too few to tell: {reason}", words="too few to call new", baseline=0.0
         )
     return Change(Trend.NEW, reason=reason, words="new", baseline=0.0)
+
+
+def _chance(p: float) -> str:
+    return f"p {significant(p, 2)}" if p >= LEAST_P else f"p < {LEAST_P}"
 
 
 def _judged(
@@ -400,7 +408,7 @@ def _judged(
     sure, large = low > 0 or high < 0, abs(pct) >= practical_pct
     trend = Trend.FLAT if not (sure and large) else Trend.UP if pct > 0 else Trend.DOWN
     why = "no more than chance" if not sure else "" if large else f"less than {practical_pct:g} %"
-    reason = f"{pct:+.0f} % against {base.used} (95 % {low:+.0f} to {high:+.0f} %, p {p:.2g})"
+    reason = f"{pct:+.0f} % against {base.used} (95 % {low:+.0f} to {high:+.0f} %, {_chance(p)})"
     return Change(
         trend,
         pct,

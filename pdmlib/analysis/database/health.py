@@ -629,7 +629,7 @@ def _found(row: dict[str, Any]) -> str:
     if pd.isna(row["value"]):
         return ""
     unit = "" if pd.isna(row["unit"]) or row["unit"] in ("count", "bool") else f" {row['unit']}"
-    return f" (now {row['value']:,.4g}{unit})"
+    return f" (now {significant(row['value'], 4)}{unit})"
 
 
 # What the database's report is asked for: a slower statement, a pool that is full, sessions that wait. Where one
@@ -817,6 +817,6 @@ def _query_metric(query: Query) -> Metric:
         section="queries",
         measure=partial(query_ms, query=query),
         limits=ladder,
-        target=f"< {query.limit_ms:g}",
+        target=f"< {query.limit_ms:.10g}",
         better="lower",
     )

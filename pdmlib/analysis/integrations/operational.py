@@ -72,7 +72,8 @@ def integration(case: Case, name: str) -> Measurement:
     """OPERATIONAL or ISSUES, with the causes as evidence; unknown when nothing tells, or not in words we know."""
     alone = not _is_asked(case, name) and name in checked(case)
     source = "postgres" if alone else name
-    quiet = stopped.findings(case).get(name) if _is_now(case) else None
+    # Payments of the application's own table tell nothing of a vendor that the site does without.
+    quiet = stopped.findings(case).get(name) if _is_now(case) and _is_asked(case, name) else None
     causes = "; ".join([*(cause.words for cause in causes_of(case, name)), *([quiet.said] if quiet else [])])
     if causes:
         return Measurement(State.MEASURED, ISSUES, causes, source=source, window=case.window, evidence=causes)

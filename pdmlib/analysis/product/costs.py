@@ -16,7 +16,7 @@ from pdmlib.analysis.limits import target_of
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic.populations import all_routes
 from pdmlib.frames.case import Case
-from pdmlib.frames.readings import Measurement, State, Value
+from pdmlib.frames.readings import Measurement, State, Value, written
 from pdmlib.phases.phase import Topic
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Cost, Site
@@ -81,7 +81,7 @@ def site_cost(case: Case, cost: Cost) -> Measurement:
         amount,
         currency=cost.currency,
         before=amount,
-        more=f"; {cost.amount:g} {cost.currency} a {cost.per} by the site file",
+        more=f"; {written(cost.amount)} {cost.currency} a {cost.per} by the site file",
     )
 
 

@@ -27,7 +27,17 @@ from pdmlib.analysis.product.usage import (
     silence,
 )
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Finding, Limit, Measurement, Priority, State, Status, Trend
+from pdmlib.frames.readings import (
+    Finding,
+    Limit,
+    Measurement,
+    Priority,
+    State,
+    Status,
+    Trend,
+    significant,
+    written,
+)
 from pdmlib.frames.readings import amount as shown
 from pdmlib.frames.states import Cell, Usage
 from pdmlib.phases.phase import EXTRAS, PHASES, Topic
@@ -78,13 +88,15 @@ def amount(case: Case, feature: Feature) -> Measurement:
     return Measurement(
         State.MEASURED,
         _whole(total),
-        reason=f"{scope.days_done} of {len(scope.days)} days are over: {total:g} of {target:g}" if early else None,
+        reason=f"{scope.days_done} of {len(scope.days)} days are over: {written(total)} of {written(target or 0)}"
+        if early
+        else None,
         source="postgres",
         window=case.window,
         baseline=changed.baseline,
         change_pct=changed.change_pct,
         trend=changed.trend,
-        evidence=f"{total:g} in the window; {changed.words}"
+        evidence=f"{written(total)} in the window; {changed.words}"
         + (f"; {blank} rows without a number that is understood are not in it" if blank else ""),
         judged=not early and not blank,
     )
@@ -231,7 +243,7 @@ def _found(case: Case, feature: Feature) -> Iterator[Finding]:
 
 
 def _chance(share: float) -> str:
-    return "under 0.01 %" if share < LEAST_CHANCE else f"{100 * share:.2g} %"
+    return "under 0.01 %" if share < LEAST_CHANCE else f"{significant(100 * share, 2)} %"
 
 
 def _abandoned(case: Case, feature: Feature, use: Use) -> Finding:
@@ -269,19 +281,19 @@ def _broken(case: Case, feature: Feature, use: Use) -> Finding:
     chance = _chance((1 - rate / 100) ** tried)
     return Finding(
         id=f"feature:{feature.name}:broken",
-        title=f"{feature.title}: {tried:g} attempts, none completed",
+        title=f"{feature.title}: {written(tried)} attempts, none completed",
         priority=Priority.P1,
         reading=f"feature_{feature.name}",
-        evidence=f"{tried:g} of {_title(case, feature.attempts)} and none of {feature.title} since {day}; "
+        evidence=f"{written(tried)} of {_title(case, feature.attempts)} and none of {feature.title} since {day}; "
         f"before the deployment {rate:.1f} % were completed, so the chance of none is {chance}.",
         action=TEST,
-        becomes_green=f"completions are counted again (now 0 of {tried:g}; about "
+        becomes_green=f"completions are counted again (now 0 of {written(tried)}; about "
         f"{tried * rate / 100:.0f} are usual)",
         since=since,
         value=0,
         threshold=f"{tried * rate / 100:.0f} usual",
         owner=feature.owner,
-        said=f"{feature.title}: {tried:g} were tried and none was completed",
+        said=f"{feature.title}: {written(tried)} were tried and none was completed",
     )
 
 
@@ -311,10 +323,10 @@ def _below_rate(case: Case, feature: Feature, use: Use) -> Iterator[Finding]:
         title=f"{feature.title}: {share} of {_title(case, feature.attempts)}, target {wanted:g} %",
         priority=Priority.P2,
         reading=f"feature_{feature.name}",
-        evidence=f"{use.total:g} of {tried:g} ({share}, 95 % interval {100 * low:.1f} to {100 * high:.1f} %) "
-        f"is {sure} {wanted:g} %.",
+        evidence=f"{written(use.total)} of {written(tried)} ({share}, "
+        f"95 % interval {100 * low:.1f} to {100 * high:.1f} %) is {sure} {wanted:g} %.",
         action=PROMOTE,
-        becomes_green=f"{_needed(tried, wanted)} of {tried:g} (now {use.total:g})",
+        becomes_green=f"{_needed(tried, wanted)} of {written(tried)} (now {written(use.total)})",
         value=round(100 * use.total / tried, 2),
         threshold=f">= {wanted:g} %",
         owner=feature.owner,
@@ -352,7 +364,7 @@ def _metrics(site: Site, feature: Feature) -> Iterator[Metric]:
     for phase, target in targets.items():
         if target is not None:
             limits = (Limit("<", target, Status.WARN, action=PROMOTE),)
-            yield _metric(feature, limits, f">= {target:g}", (phase,))
+            yield _metric(feature, limits, f">= {target:.10g}", (phase,))
     if plain:
         yield _metric(feature, (), "", plain)
 

@@ -1,6 +1,6 @@
 """Is it up, and for how much of the time was it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +18,10 @@ from pdmlib.analysis.availability.stability import (
 )
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import State, Status
+from pdmlib.frames.understanding import Unclear
+from pdmlib.report.card import card_of
 from pdmlib.site.site import OPTIONAL, Site
+from pdmlib.sources.health import Endpoint, Shot, judged
 from pdmlib.verdict.ladder import reading_of
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, a_gap, a_site, at, every, the_probes
@@ -299,6 +302,32 @@ def test_rule_15_requests_that_are_served_contradict_probes(failed: float, up: b
     assert app_up(case).value is up
 
 
+def test_requests_that_were_served_before_the_probes_failed_say_nothing_of_now() -> None:
+    """A hundred requests from 14:54 to 14:59, where the log ends, none failed; down at 14:59:10 and since."""
+    earlier = [row | {"at": row["at"] - timedelta(minutes=1)} for row in served(100, 0)]  # type: ignore[operator]
+    case = day1(shots("/api/health", THREE, 3), request_counts=earlier)
+    assert health_ok(case).value is False
+    assert health_ok(day1(shots("/api/health", THREE, 3), request_counts=served(100, 0))).value is None
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1"])
+def test_a_health_check_that_fails_while_requests_are_served_is_a_cause_and_not_recovered(phase: str) -> None:
+    end = DAY_LATER if phase == "day1" else DEPLOYED + timedelta(minutes=55)
+    seconds = [end - timedelta(seconds=n) for n in (50, 45, 40)]
+    rows = [
+        {"target": "/api/health", "checked_at": m, "status": "down", "detail": "HTTP 503, DOWN"} for m in seconds
+    ]
+    counts = [row | {"at": row["at"] - (DAY_LATER - end)} for row in served(100, 0)]  # type: ignore[operator]
+    page = {"target": "/", "checked_at": seconds[-1], "status": "up"}
+    verdict = judge(a_case({"probes": [page, *rows], "request_counts": counts}, phase=phase, as_of=end))
+    assert verdict.status == "YELLOW"
+    (cause,) = [cause for cause in verdict.causes if "health:unconfirmed" in cause.chain]
+    assert (cause.priority, cause.decides) == ("P1", True)
+    assert "HTTP 503, DOWN" in cause.evidence and "20 requests were served, none failed" in cause.evidence
+    assert [row["status"] for row in verdict.incidents] == ["open"]
+    assert card_of(verdict).sentence.startswith("YELLOW. The health check may fail")
+
+
 def test_rule_15_one_probe_of_the_log_that_found_it_down_at_the_end_decides_nothing() -> None:
     case = day1(the_probes(5, DEPLOYED, DAY_LATER, [DAY_LATER - timedelta(minutes=5)]))
     assert app_up(case).value is None
@@ -341,3 +370,58 @@ def test_a_log_that_falls_silent_leaves_its_readings_unknown_and_the_report_unkn
         # Chicago is six hours behind in winter; the last probe was a minute before the silence.
         assert "Mon 3 Mar 09:23" in str(reading.reason) if silent == 31 else "08:58" in str(reading.reason)
     assert verdict.status in (("UNKNOWN",) if phase == "hour1" else ("UNKNOWN", "YELLOW"))
+
+
+def degraded(target: str, start: datetime, end: datetime, minutes: float = 5, said: str = "degraded") -> list[Any]:
+    return [row | {"status": said} for row in the_probes(minutes, start, end, target=target)]
+
+
+@pytest.mark.parametrize("phase", ["hour1", "day1", "daily"])
+def test_a_health_check_that_says_degraded_at_every_probe_is_a_cause_and_no_report_is_green(phase: str) -> None:
+    """Spring Boot's DEGRADED at the four probes of the report, while the application's own log finds it up."""
+    end = DEPLOYED + timedelta(minutes=55)
+    log = the_probes(5, DEPLOYED - timedelta(days=8), end)
+    own = [
+        row | {"detail": "HTTP 200, DEGRADED"}
+        for row in degraded("/api/health", end - timedelta(seconds=4), end, 1 / 60)
+    ]
+    verdict = judge(a_case({"probes": [*log, *own]}, phase=phase, as_of=end))
+    assert verdict.status == "YELLOW"
+    (cause,) = [cause for cause in verdict.causes if "health:degraded" in cause.chain]
+    assert (cause.priority, cause.status, cause.decides) == ("P2", "new", True)
+    assert "degraded" in cause.said and "/api/health (HTTP 200, DEGRADED)" in cause.evidence
+    boxes = {row["box"]: row["state"] for row in verdict.tables["checklist"]}
+    for box in ("Health endpoint returning 200 OK", "Health endpoint: OK"):
+        assert boxes.get(box, "failed") == "failed"
+    assert phase == "day1" or {"Health endpoint returning 200 OK", "Health endpoint: OK"} & set(boxes)
+
+
+@pytest.mark.parametrize(("since", "told"), [(DEPLOYED, "new"), (DEPLOYED - timedelta(days=3), "standing")])
+def test_a_log_that_says_degraded_since_a_moment_tells_since_when_and_is_yellow(
+    since: datetime, told: str
+) -> None:
+    start, end = DEPLOYED - timedelta(days=8), DEPLOYED + timedelta(days=1)
+    log = [*the_probes(5, start, since), *degraded("uptime_logs", since, end)]
+    verdict = judge(day1(log))
+    assert verdict.status == "YELLOW"
+    (cause,) = [cause for cause in verdict.causes if "health:degraded" in cause.chain]
+    assert (cause.since, cause.status, cause.decides) == (since, told, True)
+    assert uptime_pct(day1(log)).value == 100, "degraded is up"
+
+
+def test_one_degraded_probe_or_an_earlier_stretch_of_them_is_not_now() -> None:
+    start = DAY_LATER - timedelta(hours=9)
+    log = [*the_probes(5, DEPLOYED, start), *degraded("uptime_logs", start, start + timedelta(hours=8))]
+    log += the_probes(5, start + timedelta(hours=8), DAY_LATER)
+    assert findings(day1(log)) == []
+    assert findings(day1([*log[:-1], log[-1] | {"status": "degraded"}])) == []
+
+
+def test_a_part_that_is_down_while_the_whole_is_said_to_be_up_is_named() -> None:
+    """Spring Boot's whole is UP and its `db` is DOWN."""
+    body = b'{"status": "UP", "components": {"db": {"status": "DOWN"}, "ping": {"status": "UP"}}}'
+    said, detail = judged(Endpoint("/api/health", health=True), Shot(200, body, 1.0), Unclear("app"))
+    rows = [row | {"status": said, "detail": detail} for row in shots("/api/health", THREE, 0)]
+    (found,) = findings(day1([*the_probes(5, DEPLOYED, DAY_LATER), *rows]))
+    assert (found.id, found.reading) == ("health:degraded", "health_ok")
+    assert "components.db" in found.evidence

@@ -11,8 +11,9 @@ from pdmlib.analysis.integrations import stopped
 from pdmlib.frames.readings import Finding
 from pdmlib.phases.scope import incident_scope
 from pdmlib.phases.window import Window
+from pdmlib.report.card import card_of
 from pdmlib.verdict.verdict import judge
-from tests.builders import DEPLOYED, a_case, at, every, the_probes
+from tests.builders import DEPLOYED, a_case, a_site, at, every, the_probes
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 AS_OF = DEPLOYED + DAY
@@ -83,6 +84,17 @@ def test_that_nobody_pays_since_the_deployment_is_a_cause_with_an_action() -> No
     (reading,) = [reading for reading in verdict.readings if reading.id == "integration_stripe"]
     assert reading.value == "ISSUES" and "No payment has been attempted since" in str(reading.measurement.evidence)
     assert not [cause for cause in verdict.causes if cause.id.startswith("integration:")]
+
+
+def test_a_site_without_stripe_whose_own_payments_stop_hears_nothing_of_stripe() -> None:
+    own = [payment(moment) | {"source": "database"} for moment in every(10, DEPLOYED - 7 * DAY, DEPLOYED)]
+    site = a_site(unused=["stripe"], payments={"table": "shop.payments"})
+    verdict = judge(a_case({"payments": own}, "day1", DEPLOYED, AS_OF, site=site))
+    assert [cause.chain for cause in verdict.causes if "payments:stopped" in cause.chain] == [
+        ("payments:stopped",)
+    ]
+    assert [r.id for r in verdict.readings if "stripe" in r.id] == []
+    assert "Stripe" not in str(verdict.tables["integrations"]) + str([t.before for t in card_of(verdict).tiles])
 
 
 @pytest.mark.parametrize(
