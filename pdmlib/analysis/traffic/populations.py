@@ -12,6 +12,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from pdmlib.analysis.traffic.log_silence import SOURCE as LOG
+from pdmlib.analysis.traffic.log_silence import unheard_s
 from pdmlib.analysis.traffic.silence import Floats, silent_s
 from pdmlib.analysis.traffic.tiling import Buckets, tile_of
 from pdmlib.frames.case import Case, once
@@ -327,8 +329,8 @@ def _of_span(case: Case, source: str, row: pd.Series) -> Population:
 
 def _spanned_s(case: Case, source: str) -> float:
     """Seconds that a figure of the whole window rests on: without the silences that its minutes show."""
-    rows = tiled(case, source)
+    rows, unheard = tiled(case, source), unheard_s(case) if source == LOG else 0.0
     if rows.empty or (rows["interval_s"] > FINE_S).any():
-        return case.window.seconds
+        return case.window.seconds - unheard
     first, last = microseconds(pd.Series([case.window.start, case.window.end]))
-    return case.window.seconds - silent_s(*_spans(rows), edges=(first, last))
+    return case.window.seconds - max(unheard, silent_s(*_spans(rows), edges=(first, last)))
