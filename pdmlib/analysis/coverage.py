@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic import log_silence
 from pdmlib.frames.case import DEPLOYMENT, Case
 from pdmlib.frames.readings import Measurement, State
+from pdmlib.phases.window import spoken
 from pdmlib.site.site import SOURCE_NAMES
+
+LOG_ENDED = "the log holds nothing since"
+MOST_PCT = 80.0  # of a window: below it a log is no log of the window
 
 
 def sources_read(case: Case) -> Measurement:
@@ -34,9 +41,20 @@ def sources_read(case: Case) -> Measurement:
     silent = unheard(case)
     if silent:
         lost.append(f"sentry: {silent}")
+    lost += [f"requests: {told}" for told in _undelivered(case)]
     if lost:
         return Measurement.missing(State.ERROR, "; ".join(dict.fromkeys(lost)))
     return Measurement(State.MEASURED, len(wanted), samples=len(wanted))
+
+
+def _undelivered(case: Case) -> Iterator[str]:
+    """What of the window the request log does not vouch for, where that is its end or much of it."""
+    window = case.scope.window
+    if log_silence.delivered(case) is not True and (last := log_silence.ended(case)):
+        yield f"{LOG_ENDED} {spoken(last.window.start, case.site.zone)}"
+    share = 100 * (1 - log_silence.unheard_s(case.at(window)) / window.seconds) if window.seconds else 100.0
+    if share < MOST_PCT:
+        yield f"the log holds {share:.0f} % of the window"
 
 
 METRICS: tuple[Metric, ...] = (

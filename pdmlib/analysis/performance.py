@@ -19,6 +19,7 @@ from pdmlib.analysis.compare.change import beside, practical_pct, weeks_before
 from pdmlib.analysis.compare.same_hours import on_same_hours
 from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
+from pdmlib.analysis.traffic import log_silence
 from pdmlib.analysis.traffic.hourly import NEEDED
 from pdmlib.analysis.traffic.onset import after_deployment, onset_of
 from pdmlib.analysis.traffic.populations import (
@@ -67,6 +68,7 @@ CAUSE = "Investigate errors, identify root cause"
 MORE_MEMORY = "Give the functions more memory, or find out what takes it"
 CROWD = "Find out where the requests come from, and whether the platform carries them"
 WATCH = "Monitor, investigate if persists"
+DELIVER = "Find out whether the log is still written and taken in (`pdm ingest`)"
 NOBODY = "Look from outside whether users still reach it: domain name, certificate, network, sign-in"
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
@@ -411,7 +413,48 @@ def findings(case: Case) -> list[Finding]:
         [tell(case, row, latest.get(row["route"])) for row in routes(case) if row[kind]]
         for tell, kind in ((_slower, "regressed"), (_failing, "failing"))
     )
-    return [*_everywhere(case, slower), *slower, *_failing_everywhere(case, failing), *failing]
+    return [
+        *_nobody(case),
+        *_everywhere(case, slower),
+        *slower,
+        *_failing_everywhere(case, failing),
+        *failing,
+    ]
+
+
+def _nobody(case: Case) -> Iterator[Finding]:
+    """That the request log ends too early: users stay away, or it is not delivered any more."""
+    last = None if case.maintained else log_silence.ended(case)
+    if last is None:
+        return
+    came = log_silence.delivered(case)
+    since, due = spoken(last.window.start, case.site.zone), f"about {max(1, round(last.due)):,}"
+    lost = f"{'a part of ' * last.goes_on}the request log is not delivered{' any more' * (not last.goes_on)}"
+    which = {
+        True: f"Users stay away: the last request is of {since}",
+        False: f"{lost[:1].upper()}{lost[1:]}: its last request is of {since}",
+        None: f"No request since {since}: users stay away, or {lost}",
+    }
+    beside_it = log_silence.evidence(case)
+    yield Finding(
+        id="requests:ended",
+        title=which[came],
+        priority=Priority.P2 if came is False else Priority.P1,
+        reading="requests_per_min_avg",
+        evidence=f"{due} requests were due since" + (f"; {beside_it}." if beside_it else "."),
+        action={True: NOBODY, False: DELIVER, None: f"{DELIVER}; if it is, {NOBODY[:1].lower()}{NOBODY[1:]}"}[
+            came
+        ],
+        becomes_green="requests come again, or the log holds those that came",
+        since=last.window.start,
+        value=0,
+        threshold="> 0 requests",
+        said={
+            True: "Nobody uses it",
+            False: "The log of its requests is not delivered",
+            None: "Nobody uses it, or the log of its requests is not delivered",
+        }[came],
+    )
 
 
 def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:

@@ -269,6 +269,12 @@ SCHEMAS: Mapping[str, Schema] = {
             "source:text item:text ours:text theirs:text kind:text value:text taken_for:text means:text count:int"
         ),
     ),
+    "log_silences": Schema(
+        "a stretch of time in which the request log holds none of the requests that count, or (item `lines`) no "
+        "line at all; goes_on: a later line is held; others: lines of the hour before it that do not count",
+        ("source", "item", "start"),
+        _columns("source:text item:text start:time end:time goes_on:bool others:int"),
+    ),
     "gaps": Schema(
         "something asked for that could not be read; item NaN: the whole source",
         ("source", "item"),

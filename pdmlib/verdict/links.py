@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pdmlib.analysis.coverage import LOG_ENDED
 from pdmlib.analysis.performance import EVERY_ROUTE
 from pdmlib.frames.readings import Finding
 
@@ -91,6 +92,12 @@ def _platform(cause: Finding, effect: Finding) -> str | None:
         return "what the site keeps in its database is read there"
     down = cause.id in ("db_connection_errors", "integration:supabase")
     return "without its database the application fails" if down and effect.reading in DOWN else None
+
+
+def _log(cause: Finding, effect: Finding) -> str | None:
+    """A request log that ends, and that it was not read to the end."""
+    alone = effect.id == "sources_read" and LOG_ENDED in effect.evidence and ";" not in effect.evidence
+    return "it is the log that ends" if cause.id == "requests:ended" and alone else None
 
 
 def _index_or_schema(cause: Finding, effect: Finding) -> str | None:
@@ -219,6 +226,7 @@ class Link:
 RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _platform,
     _outage,
+    _log,
     _index_or_schema,
     _database_check,
     _statement,

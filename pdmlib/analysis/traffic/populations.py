@@ -12,6 +12,8 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from pdmlib.analysis.traffic.log_silence import SOURCE as LOG
+from pdmlib.analysis.traffic.log_silence import unheard_s
 from pdmlib.analysis.traffic.silence import Floats, silent_s
 from pdmlib.analysis.traffic.tiling import Buckets, tile_of
 from pdmlib.frames.case import Case, once
@@ -373,12 +375,15 @@ def _before_its_first_s(case: Case, source: str, rows: pd.DataFrame, first: int)
 def _spanned_s(case: Case, source: str) -> float:
     """Seconds that a figure of the whole window rests on.
 
-    Without the silences that its minutes show; longer buckets show only that the source begins within the window.
+    Without the silences that its minutes show and what the request log does not hold; longer buckets show only that
+    the source begins within the window.
     """
-    rows = tiled(case, source)
+    rows, unheard = tiled(case, source), unheard_s(case) if source == LOG else 0.0
     if rows.empty:
-        return case.window.seconds
+        return case.window.seconds - unheard
     first, last = microseconds(pd.Series([case.window.start, case.window.end]))
-    if (rows["interval_s"] > FINE_S).any():
-        return case.window.seconds - _before_its_first_s(case, source, rows, first)
-    return case.window.seconds - silent_s(*_spans(rows), edges=(first, last))
+    coarse = bool((rows["interval_s"] > FINE_S).any())
+    silent = (
+        _before_its_first_s(case, source, rows, first) if coarse else silent_s(*_spans(rows), edges=(first, last))
+    )
+    return case.window.seconds - max(unheard, silent)

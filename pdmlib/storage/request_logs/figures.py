@@ -38,12 +38,14 @@ from pdmlib.storage.request_logs.reader import (
     silent_hours,
     whole_minutes,
 )
+from pdmlib.storage.request_logs.silences import silences
 
 EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it their histograms
 ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
 BREAKDOWNS = ("release", "region", "route", "kind")
+NO_FAULT = 200  # the status of a count of none, which is none of failures either
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute
 INTERVAL = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
 MINUTE = timedelta(minutes=1)
@@ -74,7 +76,7 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
         if manifest.requests:
             level = stats.level_for_looks(scope.phase.looks)
             parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
-            parts.append(_gaps(held, scope))
+            parts += [silences(held, scope), _gaps(held, scope)]
         return merge(parts)
 
 
@@ -87,8 +89,9 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         "totals",
         held.reach(scope),
     )
-    rows = list(hourly)
+    rows = [*hourly, *_none_counted(held, "hour", 3600, "totals", held.reach(scope))]
     for window in _minute_windows(scope):
+        rows += _none_counted(held, "date_trunc('minute', moment)", 60, "requests", whole_minutes(window))
         rows += held.rows(
             f"""SELECT date_trunc('minute', moment) AS start, 60, NULL, status, count(*) FROM {{source}}
                 WHERE {held.counted} AND moment >= $start AND moment < $end
@@ -101,6 +104,18 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     table = pd.concat([table, *[t for t in by_route if len(t)]], ignore_index=True)
     table = table.assign(source=SOURCE, requests=table["requests"].astype("float64") / rate, sample_rate=rate)
     return {"request_counts": frame("request_counts", table)}
+
+
+def _none_counted(held: Held, start: str, seconds: int, table: str, window: Window) -> list[tuple[Any, ...]]:
+    """A count of none for each hour or minute in which the log has other lines: there it vouches for none."""
+    time = "hour" if table == "totals" else "moment"
+    return held.rows(
+        f"""SELECT {start} AS start, {seconds}, NULL, {NO_FAULT}, 0 FROM {{source}}
+            WHERE {time} >= $start AND {time} < $end GROUP BY start HAVING NOT bool_or({held.counted})
+            ORDER BY start""",
+        table,
+        window,
+    )
 
 
 def _route_counts(held: Held, window: Window) -> pd.DataFrame:
@@ -375,4 +390,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _minute_windows(scope: Scope) -> list[Window]:
-    return [w for w in dict.fromkeys((scope.window, scope.latest, scope.previous)) if 0 < w.seconds <= FINEST_S]
+    judged = dict.fromkeys((scope.window, scope.present, scope.latest, scope.previous))
+    return [w for w in judged if 0 < w.seconds <= FINEST_S]

@@ -81,7 +81,7 @@ def missing_days(held: Held, reach: Window) -> list[Window]:
 
 def silent_hours(held: Held, window: Window) -> list[Window]:
     """Hours of the window's held days without one request of any kind."""
-    rows = held.rows(f"SELECT DISTINCT hour FROM {{source}} WHERE {IN_HOURS}", "totals", _outer_hours(window))
+    rows = held.rows(f"SELECT DISTINCT hour FROM {{source}} WHERE {IN_HOURS}", "totals", outer_hours(window))
     seen = {row[0].replace(tzinfo=UTC) for row in rows}
     hour, lost = _floor(window.start), []
     while hour < window.end:
@@ -110,7 +110,8 @@ def whole_minutes(window: Window) -> Window:
     return Window(start, max(start, end))
 
 
-def _outer_hours(window: Window) -> Window:
+def outer_hours(window: Window) -> Window:
+    """The hours that a window touches."""
     return Window(_floor(window.start), max(_floor(window.start), window.end))
 
 
