@@ -270,7 +270,11 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         text = f"no request log of {window} was ingested; the newest day held is {newest}"
         return {"gaps": frame("gaps", [_gap(None, text)])}
     totals = totals_in(held, window)
-    rows = [*_untimed(held, totals), *_statusless(totals)]
+    if not len(totals):
+        span = f"{window.start:%H:%M:%S} to {window.end:%H:%M:%S} UTC of {window.start:%Y-%m-%d}"
+        none = f"the request log holds no request from {span}"
+        return {"gaps": frame("gaps", [_gap("request_counts", none), _gap("latencies", none)])}
+    rows = [*_untimed(held, scope, totals), *_statusless(totals)]
     lost_days = missing_days(held, held.reach(scope))
     if lost_days:
         runs = [
@@ -296,12 +300,16 @@ def _statusless(totals: pd.DataFrame) -> list[Mapping[str, Any]]:
     return [_gap("request_counts", f"{told}; they count neither as failed nor as well")]
 
 
-def _untimed(held: Held, totals: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Says how to log response times where no request of the window has one."""
-    timed = totals["timed"].sum()
-    asked = held.asked
-    if timed:
+def _untimed(held: Held, scope: Scope, totals: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Says that no request of the window has a response time, and how to log them where none of the log has."""
+    if totals["timed"].sum():
         return []
+    reach, asked = held.reach(scope), held.asked
+    ((timed,),) = held.rows(f"SELECT sum(timed) FROM {{source}} WHERE {IN_HOURS}", "totals", reach) or ((0,),)
+    if timed:
+        return [
+            _gap("latencies", "no request of this time has a response time in the log, though others of it have")
+        ]
     how = HOW_TO_TIME
     if asked.format.startswith("vercel") and not asked.log_format:
         how = "name the field that holds them as requests.columns.duration_ms, or take the trace drain"

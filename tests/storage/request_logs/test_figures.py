@@ -207,6 +207,29 @@ def test_requests_that_have_a_time_are_told_from_all(tmp_path: Path, exact: bool
     assert (found["samples"], found["timed"]) == (60, 6)
 
 
+@pytest.mark.parametrize(
+    ("ms", "seconds", "told"),
+    [  # requests at 0, 10, 20 .. s from START; that at 20 s has no time
+        (5.0, 10, None),
+        (5.0, 1, "the request log holds no request from 22:00:11 to 22:00:12 UTC of 2026-03-09"),
+        (5.0, 10.5, "no request of this time has a response time in the log, though others of it have"),
+        (None, 1, "the request log holds no request from 22:00:11 to 22:00:12 UTC of 2026-03-09"),
+        (None, 10.5, "the request log has no response times; name the field"),
+    ],
+)
+def test_a_log_is_said_to_have_no_response_times_only_where_it_has_none(
+    tmp_path: Path, ms: float | None, seconds: float, told: str | None
+) -> None:
+    rows = [line(f"r{n}", START + timedelta(seconds=10 * n), ms=None if n == 2 else ms) for n in range(60)]
+    ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    begin = START + timedelta(seconds=11 if seconds < 10 or seconds > 10 else 0)
+    gaps = collect(site_of(), scope("hour1", begin, begin + timedelta(seconds=seconds)), tmp_path / "store")[
+        "gaps"
+    ]
+    found = dict(zip(gaps["item"], gaps["reason"], strict=True)).get("latencies")
+    assert found == told if told is None else str(found).startswith(told)
+
+
 def log_with_statuses(folder: Path, unknown: int) -> Path:
     """Two hundred requests of the hour from START and as many of that hour a week before; every tenth failed."""
     rows = []
