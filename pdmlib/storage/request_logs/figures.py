@@ -10,13 +10,14 @@ from typing import Any
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.errors import CallError, one_of
+from pdmlib.errors import CallError, SourceError, one_of
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.log_formats import HOW_TO_TIME
 from pdmlib.site.site import Site
+from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import days, manifests
 from pdmlib.storage.request_logs.addresses import SOURCE
@@ -40,6 +41,9 @@ EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it
 ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
+AGAIN = (
+    3  # times that a store is read anew which an ingest changed meanwhile: one that follows adds every two seconds
+)
 BREAKDOWNS = ("release", "region", "route", "kind")
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute
 
@@ -60,10 +64,23 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
         return {}
     folder = store_of(site, store_folder)
     manifest = manifests.load(folder)
+    for _ in range(AGAIN):
+        try:
+            return _collected(site.requests, scope, folder, manifest)
+        except SourceError:
+            before, manifest = manifest, manifests.load(folder)
+            if manifest == before:
+                raise
+    return _collected(site.requests, scope, folder, manifest)
+
+
+def _collected(
+    asked: Requests, scope: Scope, folder: Path, manifest: manifests.Manifest
+) -> dict[str, pd.DataFrame]:
     if not manifest.requests and not manifest.views:
         return {"gaps": frame("gaps", [_gap(None, f"no request log was ingested into {folder}")])}
-    with engine.session(site.requests.memory_limit) as connection:
-        held = Held(connection, folder, manifest, site.requests)
+    with engine.session(asked.memory_limit) as connection:
+        held = Held(connection, folder, manifest, asked)
         parts = [_views(held, scope)] if manifest.views else []
         if manifest.requests:
             level = stats.level_for_looks(scope.phase.looks)
