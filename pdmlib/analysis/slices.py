@@ -99,7 +99,19 @@ def _rate(case: Case, counts: Sequence[Any], end: str = "") -> dict[str, float |
 def _by_log(case: Case, by: str) -> Slice:
     rows = [row for row in before_after(case) if row["dimension"] == by]
     said = f"Each {by} on the hours of the week that both sides hold, from the site's request log."
-    return Slice(rows, said if rows else f"No source tells requests by {by}: it needs the site's request log.")
+    return Slice(rows, said if rows else _why_not(case, by))
+
+
+def _why_not(case: Case, by: str) -> str:
+    """Why no request is known by what only a log tells."""
+    if case.site.requests is None:
+        return f"No source tells requests by {by}: it needs the site's request log."
+    gap = case.collection.gap("requests")
+    if gap or not before_after(case):
+        why = gap[1] if gap else "its window and the seven days before the deployment share no hour of the week"
+        return f"The site's request log tells nothing by {by} here: {why}."
+    field = f"requests.columns.{by} of the site file says which field of it does"
+    return f"The site's request log names no {by} on the hours of the week that both sides hold; {field}."
 
 
 def _by_clock(case: Case, by: str) -> Slice:

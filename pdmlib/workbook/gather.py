@@ -147,7 +147,7 @@ def with_requests(collected: Collection, site: Site, scope: Scope, out: Path) ->
     gaps = found.get("gaps", frame("gaps"))
     whole = gaps[gaps["item"].isna()]
     status = Answer.FAILED if len(whole) else Answer.PARTIAL if len(gaps) else Answer.OK
-    detail = "; ".join(gaps["reason"].head(3)) or None
+    detail = "; ".join(gaps["reason"].drop_duplicates().head(3)) or None
     rows = sum(len(table) for name, table in found.items() if name != "gaps")
     row = Coverage("requests", status, rows, seconds=round(monotonic() - started, 2), detail=detail)
     return Collection(merge((collected.frames, found)), (*collected.coverage, row))

@@ -16,13 +16,14 @@ from pdmlib import Report, compare
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.own import ladder
+from pdmlib.analysis.slices import sliced
 from pdmlib.frames.about import FILLED_BY, about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.report import tables
 from pdmlib.site.notes import Notes
 from pdmlib.verdict.verdict import judge
-from tests.builders import WEEK_LATER, Rows, a_case, a_site, at
+from tests.builders import WEEK_LATER, Rows, a_case, a_gap, a_site, at
 
 MONDAY = at("2025-03-03T18:00")  # noon in Chicago
 HOSTILE = "<script>alert(1)</script>"
@@ -86,6 +87,26 @@ def test_a_slice_of_another_frame_counts_its_rows_by_a_word(week: Report) -> Non
 
 def test_a_slice_by_region_says_what_it_needs_where_nothing_tells_regions(week: Report) -> None:
     assert "it needs the site&#39;s request log" in week.slice(by="region").html
+
+
+def test_a_slice_by_release_says_which_field_it_needs_where_the_log_has_none() -> None:
+    """A log with a region and no release, on one hour of both weeks; and one that shares no hour."""
+    row = {
+        "source": "requests",
+        "dimension": "region",
+        "item": "iad1",
+        "hours": 1,
+        "hours_before": 1,
+        "requests": 9,
+    }
+    site = a_site(requests={"format": "json"})
+    logged = a_case({"same_hours": [row, {**row, "dimension": "all", "item": ""}]}, site=site)
+    said = sliced(logged, "latencies", "release").said
+    assert "names no release" in said and "requests.columns.release of the site file" in said
+    assert sliced(logged, "latencies", "region").rows[0]["item"] == "iad1"
+    assert "share no hour of the week" in sliced(a_case(site=site), "latencies", "release").said
+    lost = a_case({"gaps": [a_gap("requests", "no request log was ingested")]}, site=site)
+    assert sliced(lost, "latencies", "release").said.endswith("by release here: no request log was ingested.")
 
 
 def test_a_moved_limit_is_judged_anew_and_said_to_be_tried(day: Report) -> None:

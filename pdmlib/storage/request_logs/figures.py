@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from pdmlib import stats
-from pdmlib.errors import CallError, one_of
+from pdmlib.errors import CallError, SourceError, one_of
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.log_formats import HOW_TO_TIME
 from pdmlib.site.site import Site
+from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import days, manifests
 from pdmlib.storage.request_logs.addresses import SOURCE
@@ -44,6 +45,9 @@ EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it
 ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
+AGAIN = (
+    3  # times that a store is read anew which an ingest changed meanwhile: one that follows adds every two seconds
+)
 BREAKDOWNS = ("release", "region", "route", "kind")
 NO_FAULT = 200  # the status of a count of none, which is none of failures either
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute
@@ -68,10 +72,23 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
         return {}
     folder = store_of(site, store_folder)
     manifest = manifests.load(folder)
+    for _ in range(AGAIN):
+        try:
+            return _collected(site.requests, scope, folder, manifest)
+        except SourceError:
+            before, manifest = manifest, manifests.load(folder)
+            if manifest == before:
+                raise
+    return _collected(site.requests, scope, folder, manifest)
+
+
+def _collected(
+    asked: Requests, scope: Scope, folder: Path, manifest: manifests.Manifest
+) -> dict[str, pd.DataFrame]:
     if not manifest.requests and not manifest.views:
         return {"gaps": frame("gaps", [_gap(None, f"no request log was ingested into {folder}")])}
-    with engine.session(site.requests.memory_limit) as connection:
-        held = Held(connection, folder, manifest, site.requests)
+    with engine.session(asked.memory_limit) as connection:
+        held = Held(connection, folder, manifest, asked)
         parts = [_views(held, scope)] if manifest.views else []
         if manifest.requests:
             level = stats.level_for_looks(scope.phase.looks)
@@ -331,7 +348,11 @@ def _gaps(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         text = f"no request log of {window} was ingested; the newest day held is {newest}"
         return {"gaps": frame("gaps", [_gap(None, text)])}
     totals = totals_in(held, window)
-    rows = [*_untimed(held, totals), *_statusless(totals)]
+    if not len(totals):
+        span = f"{window.start:%H:%M:%S} to {window.end:%H:%M:%S} UTC of {window.start:%Y-%m-%d}"
+        none = f"the request log holds no request from {span}"
+        return {"gaps": frame("gaps", [_gap("request_counts", none), _gap("latencies", none)])}
+    rows = [*_untimed(held, scope, totals), *_statusless(totals)]
     lost_days = missing_days(held, held.reach(scope))
     if lost_days:
         runs = [
@@ -357,12 +378,16 @@ def _statusless(totals: pd.DataFrame) -> list[Mapping[str, Any]]:
     return [_gap("request_counts", f"{told}; they count neither as failed nor as well")]
 
 
-def _untimed(held: Held, totals: pd.DataFrame) -> list[Mapping[str, Any]]:
-    """Says how to log response times where no request of the window has one."""
-    timed = totals["timed"].sum()
-    asked = held.asked
-    if timed:
+def _untimed(held: Held, scope: Scope, totals: pd.DataFrame) -> list[Mapping[str, Any]]:
+    """Says that no request of the window has a response time, and how to log them where none of the log has."""
+    if totals["timed"].sum():
         return []
+    reach, asked = held.reach(scope), held.asked
+    ((timed,),) = held.rows(f"SELECT sum(timed) FROM {{source}} WHERE {IN_HOURS}", "totals", reach) or ((0,),)
+    if timed:
+        return [
+            _gap("latencies", "no request of this time has a response time in the log, though others of it have")
+        ]
     how = HOW_TO_TIME
     if asked.format.startswith("vercel") and not asked.log_format:
         how = "name the field that holds them as requests.columns.duration_ms, or take the trace drain"

@@ -117,7 +117,7 @@ def read(
             Path(again.path).unlink()
             return replace(part, read={first.path: part.total})
         lines = {path: _lines(counts.get(path, Counts()), len(aside.get(path, ()))) for path in paths}
-        strange = sum(found[STRANGE, 0] for found in counts.values())
+        strange = sum(n for found in counts.values() for (verdict, _), n in found.items() if verdict == STRANGE)
         total = Lines(*map(sum, zip(*lines.values(), strict=True)))
         shown = _examples(own, batch, asked, aside=aside, rows=rows, strange=strange) if total.rejected else ()
         doubts = _told(own, batch, _DOUBTS.format(rows), EXAMPLES) if total.unclear else ()
@@ -125,7 +125,8 @@ def read(
 
 
 # The first of each kind, then the second.
-_DOUBTS = "SELECT *, odd AS why FROM {} WHERE odd > 0 ORDER BY row_number() OVER (PARTITION BY odd), odd"
+_DOUBTS = f"""SELECT *, odd AS why FROM {{}} WHERE odd > 0 AND verdict = {KEPT}
+    ORDER BY row_number() OVER (PARTITION BY odd), odd"""
 
 
 Counts = Counter[tuple[int, int]]  # of lines, by their verdict and by what of a request is odd
@@ -140,21 +141,25 @@ def _counted(connection: duckdb.DuckDBPyConnection, rows: str, batch: Sequence[P
     wrong = [piece.path for piece in batch if piece.begins and _misread(found.get(piece.path, Counts()))]
     if not wrong:
         return found
-    which = "odd > 0 AND list_contains($wrong, coalesce(file, $only))"
+    which = f"odd > 0 AND verdict = {KEPT} AND list_contains($wrong, coalesce(file, $only))"
     connection.execute(f"UPDATE {rows} SET verdict = odd, odd = 0 WHERE {which}", {"only": only, "wrong": wrong})
     return _counted(connection, rows, batch)
 
 
 def _misread(counts: Counts) -> bool:
     """Whether of every request of a file the same fields are not understood: the site file says them wrongly."""
-    return counts[KEPT, 0] == 0 and sum(n for (_, odd), n in counts.items() if odd) >= SURELY
+    return counts[KEPT, 0] == 0 and _unclear(counts) >= SURELY
+
+
+def _unclear(counts: Counts) -> int:
+    """Requests that count, of which something is not understood."""
+    return sum(n for (verdict, odd), n in counts.items() if verdict == KEPT and odd)
 
 
 def _lines(counts: Counts, aside: int) -> Lines:
     rejected = aside + sum(n for (verdict, _), n in counts.items() if verdict >= STRANGE)
     excluded = sum(n for (verdict, _), n in counts.items() if verdict == EXCLUDED)
-    unclear = sum(n for (_, odd), n in counts.items() if odd)
-    return Lines(aside + counts.total(), excluded, rejected, unclear)
+    return Lines(aside + counts.total(), excluded, rejected, _unclear(counts))
 
 
 def _mended(batch: Sequence[Piece], target: Path) -> Piece | None:
@@ -174,7 +179,7 @@ def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) 
     first, paths = batch[0], [piece.path for piece in batch]
     source = formats.requests_of(first.form, asked, paths, known)
     return f"""
-        SELECT {_verdict()} AS verdict, if({_verdict()} = {KEPT}, {_odd()}, 0) AS odd, moment,
+        SELECT {_verdict()} AS verdict, {_odd()} AS odd, moment,
           {routes.route("path", asked.route_patterns)} AS route,
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
           CAST(CASE WHEN {_STATUS} THEN status END AS SMALLINT) AS status, CASE WHEN {_MS} THEN ms END AS ms,

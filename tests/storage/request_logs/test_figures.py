@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from pdmlib import stats
-from pdmlib.errors import CallError
+from pdmlib.errors import CallError, SourceError
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.phase import phase_named
 from pdmlib.phases.scope import Scope, scope_of
 from pdmlib.phases.window import Window
 from pdmlib.site.site import Site
-from pdmlib.storage.request_logs import figures
+from pdmlib.storage.request_logs import figures, manifests
 from pdmlib.storage.request_logs.figures import breakdown, collect, percentiles_of
 from pdmlib.storage.request_logs.ingest import ingest
 from tests.storage.request_logs.logs import START, Oracle, between, failures, line, rank, site_of, traffic, write
@@ -215,6 +215,46 @@ def test_requests_that_have_a_time_are_told_from_all(tmp_path: Path, exact: bool
     ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
     found = row(collect(site_of(), scope(), tmp_path / "store")["latencies"], scope().window)
     assert (found["samples"], found["timed"]) == (60, 6)
+
+
+@pytest.mark.parametrize(
+    ("ms", "seconds", "told"),
+    [  # requests at 0, 10, 20 .. s from START; that at 20 s has no time
+        (5.0, 10, None),
+        (5.0, 1, "the request log holds no request from 22:00:11 to 22:00:12 UTC of 2026-03-09"),
+        (5.0, 10.5, "no request of this time has a response time in the log, though others of it have"),
+        (None, 1, "the request log holds no request from 22:00:11 to 22:00:12 UTC of 2026-03-09"),
+        (None, 10.5, "the request log has no response times; name the field"),
+    ],
+)
+def test_a_log_is_said_to_have_no_response_times_only_where_it_has_none(
+    tmp_path: Path, ms: float | None, seconds: float, told: str | None
+) -> None:
+    rows = [line(f"r{n}", START + timedelta(seconds=10 * n), ms=None if n == 2 else ms) for n in range(60)]
+    ingest(site_of(), [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    begin = START + timedelta(seconds=11 if seconds < 10 or seconds > 10 else 0)
+    gaps = collect(site_of(), scope("hour1", begin, begin + timedelta(seconds=seconds)), tmp_path / "store")[
+        "gaps"
+    ]
+    found = dict(zip(gaps["item"], gaps["reason"], strict=True)).get("latencies")
+    assert found == told if told is None else str(found).startswith(told)
+
+
+def test_a_store_that_is_added_to_while_it_is_read_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a watch meets it beside `pdm ingest --follow`: what its manifest names is gone after two more changes."""
+    store, seen = tmp_path / "store", []
+    for name in "abc":
+        ingest(site_of(), [write(tmp_path / name / "log.ndjson", [line(name)])], store)
+        seen.append(manifests.load(store))
+    given = iter([seen[0], seen[2]])
+    monkeypatch.setattr(figures.manifests, "load", lambda _: next(given))
+    found = collect(site_of(), scope("hour1", START, START + HOUR), store)
+    assert row(found["latencies"], Window(START, START + HOUR))["requests"] == 3
+    monkeypatch.setattr(figures.manifests, "load", lambda _: seen[0])
+    with pytest.raises(SourceError):
+        collect(site_of(), scope("hour1", START, START + HOUR), store)
 
 
 def log_with_statuses(folder: Path, unknown: int) -> Path:
