@@ -32,7 +32,13 @@ from pdmlib.analysis.traffic.populations import (
     tiled,
     timing,
 )
-from pdmlib.analysis.traffic.routes import PRACTICAL_FACTOR, PRACTICAL_RISE, rises, routes_failing_from
+from pdmlib.analysis.traffic.routes import (
+    FEWEST_FAILED,
+    PRACTICAL_FACTOR,
+    PRACTICAL_RISE,
+    rises,
+    routes_failing_from,
+)
 from pdmlib.analysis.traffic.stretches import last_stretch
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import (
@@ -393,7 +399,7 @@ def findings(case: Case) -> list[Finding]:
         [tell(case, row, latest.get(row["route"])) for row in routes(case) if row[kind]]
         for tell, kind in ((_slower, "regressed"), (_failing, "failing"))
     )
-    return [*_everywhere(case, slower), *slower, *failing]
+    return [*_everywhere(case, slower), *slower, *_failing_everywhere(case, failing), *failing]
 
 
 def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
@@ -413,7 +419,7 @@ def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
         evidence=f"By {least} to {most} times, of {among} routes that have enough requests before and now.",
         action=SHARED,
         becomes_green=f"the p95 of each is under {PRACTICAL_RISE} times what it was before",
-        since=_slower_since(case),
+        since=_all_since(case, P95.id),
         active=any(found.active for found in slower),
         value=len(times),
         size=("times", median(times)),
@@ -422,9 +428,38 @@ def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
     )
 
 
-def _slower_since(case: Case) -> datetime:
-    """When all requests became slower: the deployment, where that may be."""
-    onset, deployed = onset_of(case.at(case.scope.window), P95.id), case.scope.deployed_at
+def _failing_everywhere(case: Case, failing: Sequence[Finding]) -> Iterator[Finding]:
+    """That routes fail together, which is to be looked for in what they share and in none of them."""
+    if len(failing) < FEWEST_SURE:
+        return
+    rows = [row for row in routes(case) if row["samples"] and row["before_error_rate_pct"] is not None]
+    rates = [row["error_rate_pct"] for row in rows if row["failing"]]
+    # Of others nobody can tell: at that rate too few of their requests would fail.
+    known = [row for row in rows if row["samples"] * median(rates) / 100 >= FEWEST_FAILED]
+    among = len(known)
+    if len(failing) < TOGETHER * among:
+        return
+    which = f"all {among} routes" if len(failing) == among else f"{len(failing)} of {among} routes"
+    share, least, most = (significant(x, 2) for x in (median(rates), min(rates), max(rates)))
+    yield replace(
+        min(failing, key=lambda found: ORDER[found.priority]),
+        id=f"route:{EVERY_ROUTE}:failing",
+        title=f"{which[:1].upper()}{which[1:]} fail",
+        evidence=f"{least} to {most} % of their requests, of {among} routes that have enough of them to tell.",
+        action=SHARED,
+        becomes_green="none of them fails more often than its own limit",
+        since=_all_since(case, ERROR_RATE.id),
+        active=any(found.active for found in failing),
+        value=median(rates),
+        size=("requests", sum(found.size[1] for found in failing if found.size)),
+        threshold=f"< {TOGETHER * among:g} routes",
+        said=f"{share} % of the requests to {which} fail",
+    )
+
+
+def _all_since(case: Case, reading: str) -> datetime:
+    """When all requests changed: the deployment, where that may be."""
+    onset, deployed = onset_of(case.at(case.scope.window), reading), case.scope.deployed_at
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 

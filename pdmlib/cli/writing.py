@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -84,8 +84,14 @@ class _Later(Generic[T]):
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._found: SimpleQueue[T | Exception] = SimpleQueue()
-        self._thread = Thread(target=lambda: self._found.put(attempt(call)), daemon=True)
+        self._thread = Thread(target=self._run, args=(call,), daemon=True)
         self._thread.start()
+
+    def _run(self, call: Callable[[], T]) -> None:
+        found: T | Exception = RuntimeError("it was ended from within")
+        with suppress(BaseException):  # an exit ends the thread alone, and whoever waits has to know
+            found = attempt(call)
+        self._found.put(found)
 
     @property
     def over(self) -> bool:
@@ -166,7 +172,7 @@ class _Run:
                 if found is None:
                     return None
                 if not kernel.is_alive():  # it died in the report before
-                    kernel.restart_kernel(now=True)
+                    kernel.revive()
                 return self._report(*found, kernel=kernel)
         finally:
             self.idle.put(kernel)

@@ -160,10 +160,10 @@ def _prune(root: Path, kept: Path) -> None:
 
 def _runs() -> Path:
     """Where the folders of runs lie: unless TMPDIR is set in memory, where a copy takes a tenth of the time."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, PdmError):
         if "TMPDIR" not in os.environ and shutil.disk_usage(MEMORY).free >= ROOM and os.access(MEMORY, os.W_OK):
             return _ours(MEMORY)
-    return _ours(Path(tempfile.gettempdir()))
+    return programs_folder()
 
 
 def programs_folder() -> Path:
@@ -172,19 +172,31 @@ def programs_folder() -> Path:
 
 
 def _ours(place: Path) -> Path:
-    folder = place / f"pdm-demo-{os.getuid()}"
+    folder = _named(place)
     folder.mkdir(mode=0o711, exist_ok=True)
-    if folder.stat().st_uid != os.getuid():
+    if folder.lstat().st_uid != os.getuid():
         raise PdmError(f"{folder} belongs to somebody else")
     return folder
+
+
+def _named(place: Path) -> Path:
+    return place / f"pdm-demo-{os.getuid()}"
+
+
+def _sweep() -> None:
+    """Removes the folders of dead runs wherever one may have been: what is left in memory takes room from all."""
+    for place in (MEMORY, Path(tempfile.gettempdir())):
+        with contextlib.suppress(OSError):
+            if _named(place).lstat().st_uid == os.getuid():
+                for old in _named(place).glob("run-*"):
+                    _remove_if_dead(old)
 
 
 @contextlib.contextmanager
 def run_folder() -> Iterator[Path]:
     """A private folder that goes away with its run; those of dead runs are removed first."""
+    _sweep()
     runs = _runs()
-    for old in runs.glob("run-*"):
-        _remove_if_dead(old)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=runs))
     lock = os.open(folder, os.O_RDONLY)
     try:

@@ -35,10 +35,10 @@ def within(moments: Moments, window: Window) -> npt.NDArray[np.intp]:
 
 
 def rows_at(table: pd.DataFrame, places: npt.NDArray[np.intp]) -> pd.DataFrame:
-    """The rows at ascending places, numbered anew; those of one stretch are not copied."""
+    """The rows at places, in their order and numbered anew; those of one stretch are not copied."""
     count = len(places)
-    together = bool((np.diff(places) == 1).all())
     first = int(places[0]) if count else 0
+    together = bool((np.diff(places) == 1).all())
     found = table.iloc[first : first + count] if together else table.take(places)
     found.index = pd.RangeIndex(count)
     return found

@@ -34,7 +34,12 @@ SHOWS = re.compile(r'<(?:table|li|article|section)\b|class="picture"')
 MESSAGE = re.compile(r'<p class="message">(.*?)</p>', re.DOTALL)
 AGENDA = re.compile(r"## +(.+?)(?: \((\d+) min\))?(?:\n|$)(.*)", re.DOTALL)  # a part, its minutes, what follows
 TOPIC = re.compile(r"### +(.+?)(?:\n|$)(.*)", re.DOTALL)
-WORDLESS = re.compile(r"<img (?![^>]*\balt=)")
+# A picture without words, outside of scripts and comments: text in these is no element.
+WORDLESS = re.compile(
+    r"""(?P<other><(?P<tag>script|style)\b.*?</(?P=tag)|<!--.*?-->)"""
+    r"""|<img(?=[\s/>])(?!(?:[^>"']|"[^"]*"|'[^']*')*?\salt\b)""",
+    re.DOTALL | re.IGNORECASE,
+)
 LINK, ANCHOR = re.compile(r' href="#([\w.-]+)"'), re.compile(r' id="([\w.-]+)"')
 
 
@@ -179,7 +184,11 @@ class _Cells(HTMLExporter):
         self.register_filter("highlight_code", Highlight2HTML(pygments_lexer="text", parent=self))
         self.register_filter("filter_data_type", data_type)
         text, found = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
-        return WORDLESS.sub('<img alt="a picture without a description" ', text), found
+        return WORDLESS.sub(_worded, text), found
+
+
+def _worded(found: re.Match[str]) -> str:
+    return found[0] if found["other"] else f'{found[0]} alt="a picture without a description"'
 
 
 @cache

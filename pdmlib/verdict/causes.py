@@ -144,11 +144,15 @@ def causes_of(case: Case, findings: Sequence[Finding], standing: Iterable[str]) 
     return tuple(sorted([*new, *_as_one(old)], key=lambda cause: _urgency(cause, past)))
 
 
-def _urgency(cause: Cause, past: bool = False) -> tuple[int, int, int, str]:
-    """What to tell first; of a window of the past what was over then is as urgent as what was not."""
+def _urgency(cause: Cause, past: bool = False) -> tuple[int, int, bool, int, str]:
+    """What to tell first: of equal priority what is new, as a report asks what the deployment did.
+
+    Of a window of the past what was over then is as urgent as what was not.
+    """
     felt = min((_felt(name) for name in cause.chain), default=len(FELT))
     first = cause.decides or (past and cause.status is CauseStatus.RECOVERED)
-    return 0 if first else list(CauseStatus).index(cause.status), ORDER[cause.priority], felt, cause.id
+    rank = 0 if first else list(CauseStatus).index(cause.status)
+    return rank, ORDER[cause.priority], cause.status is CauseStatus.STANDING, felt, cause.id
 
 
 def _felt(name: str) -> int:

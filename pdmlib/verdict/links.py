@@ -124,7 +124,16 @@ def _slower_together(cause: Finding, effect: Finding) -> str | None:
         return None
     if "saturated" in cause.evidence or cause.id in ("db_cpu_pct", *LOAD):
         return "everything that asks the database waits"
-    return "the routes slowed together" if _route(cause) == EVERY_ROUTE else None
+    everywhere = _route(cause) == EVERY_ROUTE and cause.id.endswith(":slower")
+    return "the routes slowed together" if everywhere else None
+
+
+def _failing_together(cause: Finding, effect: Finding) -> str | None:
+    """What routes share that fail together, but for one that fails far more often than they do."""
+    if not effect.id.endswith(":failing") or _route(cause) != EVERY_ROUTE or not cause.id.endswith(":failing"):
+        return None
+    alike = float(effect.value or 0) <= BRINGS["times"] * float(cause.value or 0)
+    return "the routes fail together" if alike else None
 
 
 def _traffic(cause: Finding, effect: Finding) -> str | None:
@@ -156,7 +165,8 @@ def _error(cause: Finding, effect: Finding) -> str | None:
 
 def _error_rate(cause: Finding, effect: Finding) -> str | None:
     """A new error, and the rate that it makes where no route tells of it."""
-    return "its events are failed requests" if _kind(cause, "issue:") and effect.id == "error_rate_pct" else None
+    whole = effect.id in ("error_rate_pct", f"route:{EVERY_ROUTE}:failing")
+    return "its events are failed requests" if _kind(cause, "issue:") and whole else None
 
 
 def _measured(cause: Finding, effect: Finding) -> str | None:
@@ -207,6 +217,7 @@ RULES: tuple[Callable[[Finding, Finding], str | None], ...] = (
     _database_check,
     _statement,
     _slower_together,
+    _failing_together,
     _error,
     _job,
     _same_feature,

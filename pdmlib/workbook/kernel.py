@@ -13,6 +13,7 @@ from typing import Any
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import KernelManager
 from traitlets import DottedObjectName, Type
+from zmq import Context
 
 from pdmlib.site.environment import environment_without
 
@@ -39,6 +40,12 @@ class _Manager(KernelManager):
         self.hang_up()
         self._newest = super().client(**kwargs)
         return self._newest
+
+    def revive(self) -> None:
+        """Starts a kernel that died anew, also where nbclient found it dead and cleared everything away."""
+        if self.context.closed:
+            self.context = Context()
+        self.restart_kernel(now=True)
 
     def hang_up(self) -> None:
         """Closes the client of the notebook that ran last."""

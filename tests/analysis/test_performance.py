@@ -401,6 +401,40 @@ def test_where_one_surely_slowed_and_four_of_few_requests_seem_to_have_all_did()
     assert [f.title for f in alone] == ["/busy became 4 times slower"]
 
 
+def routes_failing(*of_a_thousand, samples=1000):
+    """Routes of which one request in a thousand failed before, and so many since."""
+    rows = []
+    for n, failed in enumerate(of_a_thousand):
+        before, now = two_weeks_of(f"/{n}", 400.0, 410.0, samples=samples, requests=samples, sample_rate=1.0)
+        rows += [{**before, "failures": samples / 1000}, {**now, "failures": failed * samples / 1000}]
+    return a_case({"latencies": rows})
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        ((60, 70, 80), "7 % of the requests to all 3 routes fail"),
+        ((60, 70, 80, 70, 1), "7 % of the requests to 4 of 5 routes fail"),
+        ((60, 70, 80, 1), None),
+        ((60, 70), None),
+    ],
+)
+def test_routes_that_fail_together_are_told_as_one(failed, said):
+    found = performance.findings(routes_failing(*failed))
+    together = [f for f in found if f.id == "route:*:failing"]
+    assert [f.said for f in together] == ([said] if said else [])
+    assert len(found) - len(together) == sum(x > 1 for x in failed)
+
+
+def test_a_route_of_too_few_requests_to_fail_visibly_does_not_keep_the_others_apart():
+    """At 7 % forty requests fail thrice, which may be chance; it says nothing against the three."""
+    rows = two_weeks_of("/rare", 400.0, 410.0, samples=40, requests=40, sample_rate=1.0)
+    few = [{**row, "failures": 0.0} for row in rows]
+    case = routes_failing(60, 70, 80)
+    both = a_case({"latencies": [*case["latencies"].to_dict("records"), *few]})
+    assert [f.title for f in performance.findings(both) if f.id == "route:*:failing"] == ["All 3 routes fail"]
+
+
 def test_a_route_without_requests_before_does_not_keep_the_others_apart():
     new = [a_span(route="/new", avg_ms=150.0, p50_ms=100.0, p95_ms=900.0, samples=500)]
     rows = [row for n in range(3) for row in two_weeks_of(f"/{n}", 300.0, 1200.0)]

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from pdmlib.demo import start
+from pdmlib.demo import cache, start
 from pdmlib.demo.cache import Order, run_folder
 from pdmlib.demo.scenarios import plan_of
 from pdmlib.errors import CallError
@@ -112,6 +112,28 @@ def test_the_folder_of_a_dead_run_is_removed_by_the_next():
         with run_folder() as other:
             assert not left.exists() and mine.exists() and other.exists()
     assert not mine.exists()
+
+
+def test_what_a_dead_run_left_in_memory_is_removed_by_one_that_is_on_disk(tmp_path, monkeypatch):
+    """With TMPDIR set, or too little room, the next run is on disk; the room in memory comes back all the same."""
+    monkeypatch.setattr(cache, "MEMORY", tmp_path)
+    left = tmp_path / f"pdm-demo-{os.getuid()}/run-left-by-a-dead-process"
+    left.mkdir(parents=True)
+    monkeypatch.setattr(cache, "ROOM", 2**62)
+    with run_folder() as mine:
+        assert not left.exists() and tmp_path not in mine.parents
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to somebody else")
+def test_a_folder_of_somebody_else_in_memory_stops_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "MEMORY", tmp_path)
+    monkeypatch.setattr(cache, "ROOM", 0)
+    monkeypatch.delenv("TMPDIR", raising=False)
+    theirs = tmp_path / f"pdm-demo-{os.getuid()}"
+    theirs.mkdir()
+    os.chown(theirs, 12345, 12345)
+    with run_folder() as mine:
+        assert tmp_path not in mine.parents
 
 
 def test_an_unknown_scenario_is_refused_before_anything_starts():

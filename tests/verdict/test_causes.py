@@ -1,6 +1,7 @@
 """One cause, one item: findings that explain each other are one chain, and old faults are one line."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -215,6 +216,28 @@ def test_routes_that_slowed_together_are_one_cause_but_for_one_that_slowed_far_m
     apart = found("route:GET /orders:slower", "latency_p95_ms", "p95", size=("times", 9.0))
     chains = {cause.chain for cause in causes_of(a_case(), [together, *routes, P95, apart], [])}
     assert chains == {(together.id, *(route.id for route in routes), P95.id), (apart.id,)}
+
+
+def test_of_equal_priority_what_is_new_comes_before_what_stood_though_that_is_felt_more() -> None:
+    """One payment of a hundred was lost before too; a fifth of the checkouts fails since the deployment."""
+    lost = found("payment_failures", "payment_failures", "1 of 102", "P1", since=DEPLOYED - timedelta(days=23))
+    lost = replace(lost, absolute=True)
+    route = found("route:/checkout:failing", "error_rate_pct", "22 %", "P1", since=DEPLOYED)
+    assert [cause.id for cause in causes_of(a_case(), [lost, route], {lost.id})] == [route.id, lost.id]
+    urgent = replace(lost, priority=Priority.P0)
+    assert [cause.id for cause in causes_of(a_case(), [urgent, route], {lost.id})] == [lost.id, route.id]
+
+
+def test_routes_that_fail_together_are_one_cause_but_for_one_that_fails_far_more() -> None:
+    """7 % of the requests of each, and half of those of the checkout, which has a reason of its own."""
+    together = found("route:*:failing", "error_rate_pct", "6 to 8 %", value=7.0, size=("requests", 300.0))
+    routes = [
+        found(f"route:GET /{n}:failing", "error_rate_pct", "more", value=n, size=("requests", 100.0))
+        for n in (6, 8)
+    ]
+    apart = found("route:POST /checkout:failing", "error_rate_pct", "half", value=50.0, size=("requests", 100.0))
+    chains = {cause.chain for cause in causes_of(a_case(), [together, *routes, apart], [])}
+    assert chains == {(together.id, *(route.id for route in routes)), (apart.id,)}
 
 
 @pytest.mark.parametrize(("silent", "chains"), [("postgres", 1), ("postgres, stripe", 2), ("stripe", 2)])

@@ -97,9 +97,9 @@ def grouped(case: Case, table: pd.DataFrame, apart: frozenset[str] = frozenset()
 
 
 def _sets(ids: pd.Series, places: pd.Series, count: int) -> list[frozenset[str]]:
-    """The ids of each of so many groups, given to which one each belongs."""
+    """The ids of each of so many groups, given to which one each belongs; one without a role is of none."""
     sets: list[set[str]] = [set() for _ in range(count)]
-    for one, place in zip(ids, places, strict=True):
-        if not pd.isna(one):
-            sets[place].add(one)
+    known = ids.notna() & places.notna()
+    for one, place in zip(ids[known], places[known].astype(int), strict=True):
+        sets[place].add(one)
     return [frozenset(one) for one in sets]

@@ -121,7 +121,7 @@ def _row(
     """The best source's row of exactly a window that has the column; of one source where one is named."""
     rows = _by_span(case.at(case.scope.window)).get((window.start, window.end)) if window else None
     if rows is not None:
-        rows = rows[rows[column].notna()]
+        rows = rows[rows[column].notna() & rows["source"].notna()]
         found = {str(name): place for place, name in reversed(list(enumerate(rows["source"])))}
         for name in (source,) if source else (*PREFERENCE, *sorted({*found} - {*PREFERENCE})):
             if name in found:

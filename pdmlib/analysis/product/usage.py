@@ -80,7 +80,7 @@ def amounts(case: Case, name: str) -> Amounts | None:
     if not case.answered("postgres", f"feature:{name}"):
         return None
     counts = case["feature_counts"]
-    mine = counts[counts["feature"] == name].sort_values("at")
+    mine = counts[(counts["feature"] == name) & counts["at"].notna()].sort_values("at")
     moments = mine["at"].astype("int64").to_numpy()
     sums, blanks = (
         np.concatenate([[0.0], mine[column].fillna(0.0).cumsum().to_numpy()]) for column in ("amount", "blank")

@@ -274,6 +274,17 @@ def test_one_text_in_several_schemas_is_several_statements() -> None:
     assert {row["verdict"] for row in rows if not row["regressed"]} == {"STABLE"}
 
 
+def test_an_entry_without_a_role_costs_the_others_nothing() -> None:
+    """That of an id of its own lies between two others by its id; these are told with the ids that are theirs."""
+    roles = {"1": "authenticated", "2": None, "3": "service"}
+    ids = [(at, calls, name) for at, calls in ((S1, 100), (S2, 200)) for name in roles]
+    entries = [an_entry(at, n, 5.0, queryid=i, role=roles[i], query=f"{QUERY} -- {i}") for at, n, i in ids]
+    rows = grouped(
+        a_case({"statements": entries}), spent(*(frame("statements", entries)[k : k + 3] for k in (0, 3)))
+    )
+    assert dict(zip(rows["role"], rows["ids"], strict=True)) == {"authenticated": {"1"}, "service": {"3"}}
+
+
 def test_a_call_or_two_by_hand_is_no_new_statement() -> None:
     by_hand = an_entry(S2, 1, 900.0, queryid="2", query="SELECT count(*) FROM public.orders")
     rows = statements.compare(a_case({"statements": [an_entry(S1, 100, 1.0), an_entry(S2, 200, 1.0), by_hand]}))

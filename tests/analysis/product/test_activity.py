@@ -47,6 +47,11 @@ def test_the_applications_sessions_come_before_the_platforms_visits():
     assert measure("unique_users", a_row(source="vercel", visitors=1), a_row(visitors=2)).value == 2
 
 
+def test_visitors_that_no_source_is_named_for_are_none():
+    assert measure("unique_users", a_row(source=None, visitors=1)).state is State.NO_DATA
+    assert measure("unique_users", a_row(source=None, visitors=1), a_row(visitors=2)).value == 2
+
+
 def test_a_drop_beyond_chance_warns():
     """700 before, 350 now: half."""
     found = measure("unique_users", a_row(visitors=350), a_row(DEPLOYED - WEEK, DEPLOYED), *the_days_before())

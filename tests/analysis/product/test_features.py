@@ -65,6 +65,12 @@ def test_the_week_is_counted_from_the_deployment_on_and_day_1_is_a_part_of_a_day
     assert (found["total"], found["daily_avg"]) == (70, 10)
 
 
+def test_what_has_no_time_is_in_no_day() -> None:
+    counts = daily("orders", lambda d: 10, last=date(2025, 3, 9))
+    undated = [{"feature": "orders", "at": None, "amount": 99}]
+    assert row(a_week(counts + undated)) == row(a_week(counts))
+
+
 def test_the_total_of_the_grid_is_the_value_of_the_reading() -> None:
     case = a_week(daily("orders", lambda d: d.day))
     assert row(case)["total"] == orders(case).value

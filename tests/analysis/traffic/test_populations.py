@@ -34,6 +34,15 @@ def test_overlapping_buckets_are_counted_once():
     assert tiled(case, "vercel")["requests"].sum() == 2 * 100 + 3 * 9
 
 
+def test_an_hour_that_is_listed_before_the_minutes_at_its_edges_is_counted_whole():
+    """100 in the hour, 1 in the ten minutes before it, 2 in those after it; 50 lie in the hour and are in it."""
+    parts = [(0, 3600, 100), (-10, 600, 1), (30, 600, 50), (60, 600, 2)]
+    rows = [a_bucket(DEPLOYED + timedelta(minutes=at), length, count) for at, length, count in parts]
+    edges = (DEPLOYED + timedelta(minutes=minutes) for minutes in (-10, 70))
+    case = a_case({"request_counts": rows}).at(Window(*edges))
+    assert list(tiled(case, "vercel")["requests"]) == [1, 100, 2]
+
+
 def test_a_bucket_that_starts_before_the_window_is_left_out():
     case = a_case({"request_counts": [a_bucket(DEPLOYED - timedelta(minutes=30), 3600, 100)]})
     assert tiled(case, "vercel").empty
