@@ -13,8 +13,8 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.compare.same_hours import before_after
-from pdmlib.analysis.traffic.clock import HOUR_S, SHORT_OF, by_the_hour, hours_of, timed_by_the_hour
-from pdmlib.analysis.traffic.populations import populations
+from pdmlib.analysis.traffic.clock import HOUR_S, SHORT_OF, by_the_hour, hours_of, parts_of, timed_by_the_hour
+from pdmlib.analysis.traffic.populations import ending, populations
 from pdmlib.analysis.traffic.routes import before_and_since, p95_interval
 from pdmlib.frames.case import Case
 from pdmlib.frames.rewind import MADE
@@ -29,6 +29,10 @@ WEEK = pd.date_range("2024-01-01", periods=7).day_name().tolist()  # that day wa
 ON_TWO_SIDES = " (the deployment's day has its hours before the deployment in the columns `_before`)"
 # Columns of counts of which the rows of a frame add up; distinct users or visitors do not.
 SUMMED = ("requests", "failures", "errors", "events", "amount", "sent", "delivered", "bounced", "pending")
+# Other frames with rows of several lengths for the same time, and what these count; of activity all is distinct.
+INTERVALS: Mapping[str, str] = {"error_counts": "errors", "email_counts": "sent"}
+DISTINCT = ("activity",)
+ALONE = "of the window alone, none of before it"
 
 
 class _Hours(NamedTuple):
@@ -187,13 +191,29 @@ def _in_order(by: str, keys: set[str]) -> list[str]:
 
 def _counted(case: Case, name: str, by: str) -> Slice:
     """Rows of any other frame, those of the window where it tells when, counted; and what adds up."""
-    table = case.within(name, MADE[name]) if name in MADE else case[name]
+    table, when = (case.within(name, MADE[name]), ALONE) if name in MADE else (case[name], "as collected")
+    if by in CLOCK and name in INTERVALS:
+        parts = parts_of(case, _intervals(table, INTERVALS[name]))
+        if parts.astride >= SHORT_OF:
+            return Slice([], _cut(case, f"Rows of `{name}`"))
+        table, when = parts.rows, f"of the whole hours {ALONE}"
     keys = _clock(case, table[MADE[name]], by) if by in CLOCK else table[by]
-    sums = [column for column in SUMMED if column in table and SCHEMAS[name].columns[column] in ("int", "float")]
+    kinds = SCHEMAS[name].columns
+    sums = [column for column in SUMMED if kinds.get(column) in ("int", "float") and name not in DISTINCT]
     groups = table.assign(**{by: keys}).groupby(by, dropna=False)
     rows = groups[sums].sum(min_count=1).assign(rows=groups.size())[["rows", *sums]].reset_index()
     order = {key: place for place, key in enumerate(_in_order(by, set(rows[by])))} if by in CLOCK else None
     rank = -rows["rows"] if order is None else rows[by].map(order)
     told = json_rows(rows.assign(rank=rank).sort_values("rank", kind="stable").drop(columns="rank"))
-    when = "in the window" if name in MADE else "as collected"
     return Slice(told, f"Rows of `{name}` {when}, by {by}; one row is {SCHEMAS[name].grain.partition(';')[0]}.")
+
+
+def _intervals(table: pd.DataFrame, counted: str) -> pd.DataFrame:
+    """Rows of intervals as those of requests are told: at, end_at, and as requests what they count."""
+    spans = table.assign(at=table["start"], end_at=table["end"]) if "start" in table else ending(table)
+    return spans.assign(requests=table[counted].astype("float64"))
+
+
+def _cut(case: Case, what: str) -> str:
+    zone = case.site.time_zone
+    return f"{what} are only known by hours that an hour of {zone} cuts: nobody can tell which is whose."

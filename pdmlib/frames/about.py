@@ -67,6 +67,18 @@ NOTHING: Mapping[str, str] = {
     "gaps": "item missing: the whole source could not be read; no rows: everything was",
     "not_understood": "no rows: everything that was read was understood",
 }
+# Frames with rows of several lengths for the same time, of which a plain sum is a multiple: what is to be taken.
+OVERLAPS: Mapping[str, str] = {
+    "request_counts": "rows overlap (minutes, hours, the window, the week before), so that a plain sum counts a "
+    "request several times: take one source, one interval_s, and route missing or given",
+    "latencies": "rows overlap (a minute, hours, the last hour, days, the window, the week before), so that a "
+    "plain sum counts a request several times: take one source, one length (end - start), route missing or given, "
+    "and of an hour's length those that begin with an hour of the site's clock",
+    "error_counts": "rows overlap (hours, days, the window, the week before): take one length (end - start)",
+    "email_counts": "rows overlap (hours, days, the window, the week before): take one interval_s",
+    "activity": "rows overlap (days, the window, weeks before): take one source and one length (end - start)",
+    "same_hours": "each dimension holds the same requests: take one",
+}
 NOT_KNOWN = "not known, never zero"
 # By the end of a column's name, longest first; of the numbers that end in none of these a few are no counts.
 _ENDS: Mapping[str, str] = {"_ms": "ms", "_s": "s", "_pct": "%", "_bytes": "bytes", "_blocks": "blocks of 8 kB"}
@@ -114,7 +126,7 @@ def about(name: str) -> dict[str, str]:
     for column, unit in units_of(name).items():
         units.setdefault(unit, []).append(column)
     return {
-        "grain": SCHEMAS[name].grain,
+        "grain": "; ".join(filter(None, (SCHEMAS[name].grain, OVERLAPS.get(name)))),
         "units": "; ".join(f"{unit}: {', '.join(columns)}" for unit, columns in units.items()),
         "source": FILLED_BY[name],
         "missing": NOTHING.get(name, NOT_KNOWN),

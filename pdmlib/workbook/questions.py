@@ -200,7 +200,8 @@ class Questions:
 
         Args:
             what: name of a frame. `latencies` and `request_counts` tell requests, error rate and p95 with their
-                95 % intervals, before the deployment and since; of any other frame the rows are counted.
+                95 % intervals, before the deployment and since; of any other frame the rows
+                of the window are counted, without those of before.
             by: `hour`, `weekday` or `day` of the site's own zone, or a column of words such as `status`.
 
         Raises:

@@ -105,3 +105,26 @@ def test_requests_that_are_in_no_row_are_told() -> None:
     frames = {"request_counts": [counts(at) for at in every(60, start, WEEK_LATER)[1:]], "latencies": [whole]}
     said = sliced(a_case(frames, "daily"), "latencies", "hour").said
     assert said.startswith("10 of 240 requests are known only with longer stretches")
+
+
+def test_errors_that_several_rows_hold_are_counted_once() -> None:
+    """Three hours of 5, 7 and 9 errors; their day, the window and the last sixty minutes hold the same ones."""
+    start = WEEK_LATER - timedelta(days=7)
+    hours = every(60, start, start + timedelta(hours=3))
+    spans = [(at, at + timedelta(hours=1), errors) for at, errors in zip(hours, (5, 7, 9), strict=True)]
+    spans += [(start, start + timedelta(days=1), 21), (start, WEEK_LATER, 21)]
+    spans += [(start + timedelta(minutes=90), start + timedelta(minutes=150), 8)]
+    frames = {"error_counts": [{"start": a, "end": b, "errors": errors} for a, b, errors in spans]}
+    found = sliced(a_case(frames), "error_counts", "hour")
+    assert [(row["hour"], row["errors"]) for row in found.rows] == [("09:00", 5), ("10:00", 7), ("11:00", 9)]
+    assert "none of before it" in found.said
+    kolkata = sliced(a_case(frames, site=a_site(time_zone="Asia/Kolkata")), "error_counts", "hour")
+    assert "hours that an hour of Asia/Kolkata cuts" in kolkata.said
+
+
+def test_a_slice_of_tickets_says_that_it_is_of_the_window_alone() -> None:
+    made = (WEEK_LATER - timedelta(days=9), WEEK_LATER - timedelta(days=1))
+    tickets = [{"ticket": str(at), "created_at": at, "category": "bug"} for at in made]
+    found = sliced(a_case({"tickets": tickets}), "tickets", "category")
+    assert [row["rows"] for row in found.rows] == [1]
+    assert found.said.startswith("Rows of `tickets` of the window alone, none of before it, by category")

@@ -234,6 +234,11 @@ def test_every_frame_says_its_grain_units_source_and_what_is_missing() -> None:
         assert told["grain"] and told["source"] and told["missing"], name
 
 
+def test_a_frame_that_holds_the_same_more_than_once_says_how_to_take_it_once() -> None:
+    for name in ("latencies", "request_counts", "error_counts", "email_counts", "activity"):
+        assert re.search(r"rows overlap \(.*the window.*\).*: take one", about(name)["grain"]), name
+
+
 @pytest.mark.parametrize(
     ("frame", "column", "unit"),
     [

@@ -46,7 +46,7 @@ def by_the_hour(case: Case, told: str) -> Parts:
     Of its counts by status and its stretches of all routes those that tell of more of the window.
     """
     for source in counting(case):
-        found = [_parts(case, table, source) for table in _telling(case, source, told)]
+        found = [parts_of(case, table, source) for table in _telling(case, source, told)]
         if any(len(parts.rows) or parts.astride for parts in found):
             return max(found, key=lambda parts: parts.seconds)
     return NONE
@@ -56,7 +56,7 @@ def by_the_hour(case: Case, told: str) -> Parts:
 def timed_by_the_hour(case: Case) -> pd.DataFrame:
     """Stretches of at most an hour with a p95 of their own, of the best source that times requests."""
     for source in timing(case):
-        rows = _parts(case, timed_stretches(case, source), source).rows
+        rows = parts_of(case, timed_stretches(case, source), source).rows
         if len(rows):
             return rows
     return timed_stretches(case, "")
@@ -79,7 +79,8 @@ def _telling(case: Case, source: str, told: str) -> list[pd.DataFrame]:
     return [table[~table["at"].isin(lost)] for table, lost in zip(tables, unclear, strict=True)]
 
 
-def _parts(case: Case, table: pd.DataFrame, source: str) -> Parts:
+def parts_of(case: Case, table: pd.DataFrame, source: str = "") -> Parts:
+    """The rows of at most an hour of a table with at, end_at and requests, of which none overlaps another."""
     short = table[(table["end_at"] - table["at"]).dt.total_seconds() <= HOUR_S]
     own = tile(short[_in_one_hour(case, short)], case.window)
     every = tile(short, case.window)
