@@ -330,7 +330,7 @@ class Questions:
         own = (*(m for m in self.case.own if m.id != name), metric)
         return self._again(replace(self.case, own=own), f"{name} added")
 
-    def export(self, folder: str, *names: str, kind: str = "csv") -> Table:
+    def export(self, folder: str | Path, *names: str, kind: str = "csv") -> Table:
         """Writes frames, tables and readings into a folder, one file each; returns what was written.
 
         Args:
