@@ -92,6 +92,18 @@ class Questions:
     def _ipython_key_completions_(self) -> list[str]:
         return [reading.id for reading in self.verdict.readings]
 
+    def _names_for(self, asked: str) -> Iterable[str]:
+        """The names that a method takes first, or an attribute in brackets, for Tab to complete."""
+        if asked in ("frame", "frames", "slice"):
+            return self.frames
+        if asked in ("table", "tables", "glance"):
+            return self.tables
+        if asked in ("limits", "what_if", "slide_limit"):
+            return [metric.id for metric in metrics_in(self.case) if metric.limits]
+        if asked in ("readings", "brief"):
+            return dict.fromkeys(reading.section for reading in self.verdict.readings)
+        return self if asked in ("reading", "tiles", "message") else ()
+
     @cached_property
     def card(self) -> Card:
         """The decision card: what to know in ten seconds."""

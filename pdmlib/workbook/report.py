@@ -38,6 +38,7 @@ from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.sides import compared, told_apart
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.calls import check, named, told, written_into
+from pdmlib.workbook.completing import complete_names
 from pdmlib.workbook.gather import gather
 from pdmlib.workbook.live import Live, range_slider, themed
 from pdmlib.workbook.opening import open_site
@@ -349,6 +350,9 @@ class Report(Questions):
 
         return Names("charts", [{"name": name} for name in CHARTS], self.chart)
 
+    def _names_for(self, asked: str) -> Iterable[str]:
+        return self.charts if asked in ("chart", "charts", "zoom") else super()._names_for(asked)
+
     def zoom(self, name: str) -> Live:
         """A chart over time to pan and zoom in JupyterLab, by the tools under it; elsewhere its picture.
 
@@ -497,6 +501,7 @@ def _opened(site: Site, scope: Scope, collection: str | Path, out: str | Path, n
         given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at)}
         return open_incident(site, start, end, **given, out=out)
 
+    complete_names()
     made = Report(case, judged(case), noted, now(), judged=judged)
     return made if collection else replace(made, reopen=reopen)
 
