@@ -34,14 +34,14 @@ def complete_names_in(shell: Any) -> None:
     if getattr(shell, ATTRIBUTE, False):
         return
 
-    @context_matcher()
     def pdm_names(context: CompletionContext) -> SimpleMatcherResult:
         begun, names = _named(context.text_until_cursor, shell.user_ns)
         found = [SimpleCompletion(name, type="name") for name in names if name.startswith(begun)]
         fragment = begun if context.token.endswith(begun) else context.token
         return SimpleMatcherResult(completions=found, matched_fragment=fragment, suppress=bool(found))
 
-    shell.Completer.custom_matchers.append(pdm_names)
+    matcher: Any = context_matcher()
+    shell.Completer.custom_matchers.append(matcher(pdm_names))
     setattr(shell, ATTRIBUTE, True)
 
 
