@@ -116,6 +116,7 @@ def test_limits_say_which_step_makes_the_whole_report_red_or_calls_for_a_rollbac
     # docs/reference/readings.md: error_rate_pct `> 5 rollback, P0; > 1 RED, P1; >= 0.5 warns, P2`.
     listed = {row["reading"]: row["ladder"] for row in day.limits().rows}
     assert listed["latency_p95_ms"] == "> 2,000 ms RED, P1; >= 1,000 ms warns"
+    assert listed["error_rate_pct"] == "> 5 % rollback, P0; > 1 % RED, P1; >= 0.5 % warns, P2"
     assert [row["report"] for row in day.limits("error_rate_pct").rows] == ["rollback", "RED", None]
     slow = a_report(latencies=[latency(2500)])["latency_p95_ms"]
     assert (slow.critical, slow.rollback) == (True, False)
