@@ -196,6 +196,7 @@ HOMES = {
     "matplotlib": {"report.charts"},
     "papermill": {"workbook.execute"},
     "ipywidgets": {"workbook.live"},
+    "IPython": {"workbook.completing"},
     "ipympl": {"report.charts.zoom"},
     "nbconvert": {"report.page"},
     "sentry_sdk": {"workbook.telemetry"},

@@ -107,7 +107,8 @@ def beyond(limit: Limit, unit: str) -> str:
     whose = {"low": "lower bound ", "baseline": "times the baseline ", "trend": "trend "}.get(limit.of, "")
     if limit.op == "==" and isinstance(limit.edge, str | bool):
         return f"{whose}is {str(limit.edge).lower() if isinstance(limit.edge, bool) else limit.edge}"
-    return f"{whose}{limit.op} {number(limit.edge, '' if limit.of in ('baseline', 'trend') else unit)}"
+    of = "" if limit.of in ("baseline", "trend") else unit.removesuffix(" of requests")
+    return f"{whose}{limit.op} {number(limit.edge, of)}"
 
 
 def of_report(limit: Limit) -> str:

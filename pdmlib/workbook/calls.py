@@ -61,12 +61,14 @@ def named(name: str, known: Iterable[str], what: str, listed: str = "", count: i
 
 
 @contextmanager
-def written_into(folder: str) -> Iterator[Path]:
+def written_into(folder: str | Path) -> Iterator[Path]:
     """A folder to write files into, which is made.
 
     Raises:
-        CallError: it cannot be, or a file cannot be written there.
+        CallError: it is not named or cannot be made, or a file cannot be written there.
     """
+    if folder == "":
+        raise CallError("folder is empty; name the one to write into, such as 'outputs/mine', or '.' for this one")
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -128,6 +130,8 @@ def _form(name: str, signature: inspect.Signature) -> str:
 
 
 def _fits(form: str, argument: str, annotation: str, value: object) -> None:
+    if argument == "most" and isinstance(value, Integral) and value < 1:
+        raise CallError(f"{form}: most is 1 or more, not {value}")
     words = annotation.split(" | ")
     if not all(word in KINDS for word in words):
         return

@@ -69,7 +69,7 @@ def _asked_later(collected: Collection) -> Collection:
     from pdmlib.sources.live import PAST
     from pdmlib.sources.threads import gaps
 
-    failed = [row.source for row in collected.coverage if row.status is Answer.FAILED]
+    failed = [row.source for row in collected.coverage if row.status is Answer.FAILED and row.source != "requests"]
     said = [gaps(source, {LIVE: PAST}, State.NO_DATA) for source in failed]
     return Collection(merge([collected.frames, *said]), collected.coverage)
 

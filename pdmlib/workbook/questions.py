@@ -92,6 +92,18 @@ class Questions:
     def _ipython_key_completions_(self) -> list[str]:
         return [reading.id for reading in self.verdict.readings]
 
+    def _names_for(self, asked: str) -> Iterable[str]:
+        """The names that a method takes first, or an attribute in brackets, for Tab to complete."""
+        if asked in ("frame", "frames", "slice"):
+            return self.frames
+        if asked in ("table", "tables", "glance"):
+            return self.tables
+        if asked in ("limits", "what_if", "slide_limit"):
+            return [metric.id for metric in metrics_in(self.case) if metric.limits]
+        if asked in ("readings", "brief"):
+            return dict.fromkeys(reading.section for reading in self.verdict.readings)
+        return self if asked in ("reading", "tiles", "message") else ()
+
     @cached_property
     def card(self) -> Card:
         """The decision card: what to know in ten seconds."""
@@ -334,7 +346,7 @@ class Questions:
         own = (*(m for m in self.case.own if m.id != name), metric)
         return self._again(replace(self.case, own=own), f"{name} added")
 
-    def export(self, folder: str, *names: str, kind: str = "csv") -> Table:
+    def export(self, folder: str | Path, *names: str, kind: str = "csv") -> Table:
         """Writes frames, tables and readings into a folder, one file each; returns what was written.
 
         Args:

@@ -38,6 +38,7 @@ from pdmlib.verdict.changes import known_since, remembered
 from pdmlib.verdict.sides import compared, told_apart
 from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.calls import check, named, told, written_into
+from pdmlib.workbook.completing import complete_names
 from pdmlib.workbook.gather import gather
 from pdmlib.workbook.live import Live, range_slider, themed
 from pdmlib.workbook.opening import open_site
@@ -349,6 +350,9 @@ class Report(Questions):
 
         return Names("charts", [{"name": name} for name in CHARTS], self.chart)
 
+    def _names_for(self, asked: str) -> Iterable[str]:
+        return self.charts if asked in ("chart", "charts", "zoom") else super()._names_for(asked)
+
     def zoom(self, name: str) -> Live:
         """A chart over time to pan and zoom in JupyterLab, by the tools under it; elsewhere its picture.
 
@@ -385,8 +389,8 @@ class Report(Questions):
         return replace(self.reopen(self.case.site, start, end), tried=told)._repr_html_()
 
     @told
-    def write(self, folder: str) -> Html:
-        """Writes `report.json` and `report.md` into a folder, which is made; without one, says so.
+    def write(self, folder: str | Path) -> Html:
+        """Writes `report.json` and `report.md` into a folder, which is made; of an empty name, says that none is.
 
         A page of them is `report.html`, which is made of an executed notebook and not of a report alone.
         """
@@ -444,9 +448,9 @@ def open_report(
     phase: str,
     as_of: str | datetime = "",
     deployed_at: str | datetime = "",
-    collection: str = "",
-    out: str = "outputs",
-    notes: str = "",
+    collection: str | Path = "",
+    out: str | Path = "outputs",
+    notes: str | Path = "",
 ) -> Report:
     """A report of a phase, judged and ready to be shown and asked.
 
@@ -462,12 +466,14 @@ def open_report(
     Raises:
         SiteError, CallError: the site or notes file or an argument is wrong; one line says what is allowed.
     """
-    loaded = _loaded(site, collection)
+    loaded = _loaded(site, collection, notes)
     scope = scope_for(loaded, phase, _iso(as_of), _iso(deployed_at), out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)
 
 
-def _loaded(site: str | Path | Site, collection: str) -> Site:
+def _loaded(site: str | Path | Site, collection: str | Path, notes: str | Path) -> Site:
+    if notes and not Path(notes).is_file():
+        raise CallError(f"notes: {notes} is not a file")
     if collection and not (Path(collection) / "coverage.json").exists():
         raise CallError(f"{collection}: there is no saved collection in this folder")
     return site if isinstance(site, Site) else open_site(site, offline=bool(collection))
@@ -478,10 +484,10 @@ def _iso(moment: str | datetime) -> str:
     return moment if isinstance(moment, str) else moment.isoformat()
 
 
-def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> Report:
+def _opened(site: Site, scope: Scope, collection: str | Path, out: str | Path, notes: str | Path) -> Report:
+    noted = load_notes(notes_path(site, scope.phase.name, str(notes)))  # before any source is asked
     saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
     case = Case(site, scope, saved, scope.window)
-    noted = load_notes(notes_path(site, scope.phase.name, notes))
     folder = Path(out) / site.site
     before = "what earlier reports left open"
     known = case.attempt(before, lambda: known_since(folder, scope.as_of), lambda _: dict[str, str]())
@@ -492,9 +498,10 @@ def _opened(site: Site, scope: Scope, collection: str, out: str, notes: str) -> 
         return case.attempt("what changed", lambda: remembered(found, noted, last, known), lambda _: found)
 
     def reopen(site: Site, start: datetime, end: datetime) -> Report:
-        given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at), "out": out}
-        return open_incident(site, start, end, **given)
+        given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at)}
+        return open_incident(site, start, end, **given, out=out)
 
+    complete_names()
     made = Report(case, judged(case), noted, now(), judged=judged)
     return made if collection else replace(made, reopen=reopen)
 
@@ -511,9 +518,9 @@ def open_incident(
     end: str | datetime,
     as_of: str | datetime = "",
     deployed_at: str | datetime = "",
-    collection: str = "",
-    out: str = "outputs",
-    notes: str = "",
+    collection: str | Path = "",
+    out: str | Path = "outputs",
+    notes: str | Path = "",
 ) -> Report:
     """A report of any window, from `start` to `end`: times with their zone; else as `open_report`.
 
@@ -523,7 +530,7 @@ def open_incident(
         SiteError, CallError: as `open_report`; or the window is empty, lies in the future, or is longer than 400
             days.
     """
-    loaded = _loaded(site, collection)
+    loaded = _loaded(site, collection, notes)
     given = {"as_of": _iso(as_of), "deployed_at": _iso(deployed_at)}
     scope = incident_scope_for(loaded, _iso(start), _iso(end), **given, out=Path(out))
     return _opened(loaded, scope, collection, out=out, notes=notes)

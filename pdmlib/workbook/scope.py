@@ -15,8 +15,8 @@ from pdmlib.storage.reports import last_deployment, read_json
 
 # The clock of who asks may run a little ahead of this machine's.
 CLOCKS_APART = timedelta(minutes=1)
-# Of a window that a person names: a year and a month, so that two Christmases fit. It is read within seconds, and
-# the plans of most vendors keep less; ten years took a minute, and a thousand no end.
+# Of a window that a person names: a year and a month, so that two Christmases fit. The plans of most vendors keep
+# less; a year of the demo takes half a minute to read, and a thousand years had no end.
 LONGEST = timedelta(days=400)
 
 

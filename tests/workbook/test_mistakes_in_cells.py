@@ -90,6 +90,17 @@ MISTAKES: dict[str, tuple[Callable[[Any], Any], tuple[str, ...]]] = {
     "a chart without time": (lambda w: w.zoom("routes"), ("routes", "no time")),
     "a limit to slide": (lambda w: w.slide_limit("latency_p96_ms"), ("'latency_p96_ms'", "latency_p95_ms")),
     "a taken id": (lambda w: w.add("latency_p95_ms", 1), ("'latency_p95_ms'", "another name")),
+    "no folder": (lambda w: w.export("", "readings"), ("folder is empty", "outputs/mine")),
+    "fewer rows than one": (lambda w: w.table("routes", most=-1), ("table(name, most=None)", "1 or more", "-1")),
+    "no cause at all": (lambda w: w.top_findings(0), ("top_findings(most)", "1 or more", "0")),
+    "notes": (
+        lambda _: pdmlib.open_report("params/demo.yaml", "week1", notes="/nope.yaml"),
+        ("notes: /nope.yaml is not a file",),
+    ),
+    "notes of an incident": (
+        lambda _: pdmlib.open_incident("params/demo.yaml", "2025-03-05", "2025-03-06", notes="/nope.yaml"),
+        ("notes: /nope.yaml is not a file",),
+    ),
     "a frame to export": (lambda w: w.export("x", "latencys"), ("'latencys'", "latencies", "report.tables lists")),
     "a kind of file": (lambda w: w.export("x", kind="xls"), ("'xls'", "csv", "parquet")),
     "a kind of argument": (lambda w: w.table(3), ("table(name, most=None)", "name is text", "3")),

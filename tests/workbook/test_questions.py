@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
-from pdmlib import Report, compare
+from pdmlib import Report, compare, open_report
 from pdmlib.analysis.catalogue import all_metrics
 from pdmlib.analysis.limits import in_force, with_edge
 from pdmlib.analysis.own import ladder
@@ -22,8 +22,9 @@ from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.report import tables
 from pdmlib.site.notes import Notes
+from pdmlib.storage.history import save_collection
 from pdmlib.verdict.verdict import judge
-from tests.builders import WEEK_LATER, Rows, a_case, a_gap, a_site, at
+from tests.builders import DEPLOYED, WEEK_LATER, Rows, a_case, a_gap, a_site, at
 
 MONDAY = at("2025-03-03T18:00")  # noon in Chicago
 HOSTILE = "<script>alert(1)</script>"
@@ -136,6 +137,7 @@ def test_limits_say_which_step_makes_the_whole_report_red_or_calls_for_a_rollbac
     # docs/reference/readings.md: error_rate_pct `> 5 rollback, P0; > 1 RED, P1; >= 0.5 warns, P2`.
     listed = {row["reading"]: row["ladder"] for row in day.limits().rows}
     assert listed["latency_p95_ms"] == "> 2,000 ms RED, P1; >= 1,000 ms warns"
+    assert listed["error_rate_pct"] == "> 5 % rollback, P0; > 1 % RED, P1; >= 0.5 % warns, P2"
     assert [row["report"] for row in day.limits("error_rate_pct").rows] == ["rollback", "RED", None]
     slow = a_report(latencies=[latency(2500)])["latency_p95_ms"]
     assert (slow.critical, slow.rollback) == (True, False)
@@ -225,6 +227,16 @@ def test_what_is_exported_is_what_the_frame_holds(week: Report, tmp_path: Path) 
     week.export(str(tmp_path), "request_counts", "readings", kind="parquet")
     kept = duckdb.sql(f"SELECT sum(requests) FROM '{tmp_path}/request_counts.parquet'").fetchall()
     assert kept == [(1500.0,)]
+
+
+def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Path) -> None:
+    assert week.export(tmp_path / "a", "readings").rows[0]["file"] == str(tmp_path / "a/readings.csv")
+    week.write(tmp_path / "b")
+    assert {path.name for path in (tmp_path / "b").iterdir()} == {"report.md", "report.json"}
+    kept = tmp_path / "kept"
+    save_collection(kept, week.case.collection)
+    given = {"as_of": WEEK_LATER, "deployed_at": DEPLOYED, "collection": kept, "out": tmp_path / "out"}
+    assert open_report(week.site, "week1", **given)["latency_p95_ms"].value == 1200
 
 
 def test_every_frame_says_its_grain_units_source_and_what_is_missing() -> None:
