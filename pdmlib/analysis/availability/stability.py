@@ -29,7 +29,7 @@ from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, Stretch, stretches
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, aside, counted
 from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, iso, spoken
@@ -539,6 +539,8 @@ def _degraded(case: Case) -> list[Finding]:
     if not targets or case.maintained or False in (app_up(now).value, health_ok(now).value):
         return []
     known = case["probes"].sort_values("checked_at")
+    probes = pd.concat(list(targets.values()))
+    details = probes.loc[probes["status"] == Probe.DEGRADED, "detail"].dropna()
     begun = [_degraded_since(known[known["target"] == target], now.window.end) for target in targets]
     return [
         Finding(
@@ -546,13 +548,14 @@ def _degraded(case: Case) -> list[Finding]:
             title="The application is degraded",
             priority=Priority.P2,
             reading="health_ok" if _health_targets(case) else "app_up",
-            evidence=f"Most of the newest probes {_evidence(now, pd.concat(list(targets.values())))}.",
+            evidence=f"Most of the newest probes {_evidence(now, probes)}.",
             action=MEND_PART,
             becomes_green="most of the newest probes find it up",
             since=min((moment for moment in begun if moment), default=None),
             absolute=True,
             value=Probe.DEGRADED.value,
             threshold=Probe.UP.value,
+            said=f"The application is degraded{aside(str(details.iloc[-1])[:200]) if len(details) else ''}",
         )
     ]
 

@@ -424,4 +424,4 @@ def test_a_part_that_is_down_while_the_whole_is_said_to_be_up_is_named() -> None
     rows = [row | {"status": said, "detail": detail} for row in shots("/api/health", THREE, 0)]
     (found,) = findings(day1([*the_probes(5, DEPLOYED, DAY_LATER), *rows]))
     assert (found.id, found.reading) == ("health:degraded", "health_ok")
-    assert "components.db" in found.evidence
+    assert "components.db" in found.evidence and "components.db" in found.said
