@@ -536,8 +536,10 @@ def _degraded(case: Case) -> list[Finding]:
     """That the newest probes found the application working in part: it answers, and no report of it is GREEN."""
     now = case.present()
     targets = {target: rows for target, rows in _targets(now).items() if _is_degraded(rows)}
-    if not targets or case.maintained or False in (app_up(now).value, health_ok(now).value):
+    if case.maintained or False in (app_up(now).value, health_ok(now).value):
         return []
+    if not targets:
+        return _was_degraded(case)
     known = case["probes"].sort_values("checked_at")
     probes = pd.concat(list(targets.values()))
     details = probes.loc[probes["status"] == Probe.DEGRADED, "detail"].dropna()
@@ -556,6 +558,34 @@ def _degraded(case: Case) -> list[Finding]:
             value=Probe.DEGRADED.value,
             threshold=Probe.UP.value,
             said=f"The application is degraded{aside(str(details.iloc[-1])[:200]) if len(details) else ''}",
+        )
+    ]
+
+
+def _was_degraded(case: Case) -> list[Finding]:
+    """Time of the window in which the application worked in part, where that is over."""
+    found = uptime(case)
+    if found is None or found.degraded <= OUTAGE.total_seconds():
+        return []
+    segments = uptime_segments(case)
+    parts = segments[segments["state"] == Probe.DEGRADED]
+    start, end = parts["start"].min().to_pydatetime(), parts["end"].max().to_pydatetime()
+    until, lasted = spoken(end, case.site.zone), _minutes(found.degraded)
+    return [
+        Finding(
+            id="health:was-degraded",
+            title=f"Was degraded for {lasted}, recovered",
+            priority=Priority.P2,
+            reading="health_ok" if _health_targets(case) else "app_up",
+            evidence=f"Probes found the application degraded for {lasted} from {spoken(start, case.site.zone)} "
+            f"until {until}.",
+            action=PREVENT,
+            becomes_green=f"recovered until {until}",
+            since=start,
+            active=False,
+            value=round(found.degraded / 60, 1),
+            threshold=f"<= {OUTAGE.total_seconds() / 60:g} min",
+            said=f"The application was degraded for {lasted}",
         )
     ]
 
