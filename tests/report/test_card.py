@@ -128,6 +128,13 @@ def test_an_outage_that_is_over_is_told_as_over() -> None:
     ]
 
 
+@pytest.mark.parametrize(("end", "told"), [("2025-03-05T10:45:00Z", "has recovered"), (None, "is not over")])
+def test_only_an_incident_that_ended_has_recovered(end: str | None, told: str) -> None:
+    row = {"start": "2025-03-05T10:00:00Z", "end": end, "reading": "app_up", "priority": "P0"}
+    verdict = replace(judge(a_case()), status=ReportStatus.YELLOW, causes=(), readings=(), incidents=(row,))
+    assert card_of(verdict).sentence == f"YELLOW. An incident in the window {told}."
+
+
 def test_a_window_of_the_past_in_which_nothing_happened_says_so() -> None:
     window = Window(at("2025-03-04T19:00"), at("2025-03-04T20:00"))
     scope = incident_scope(a_site().zone, DEPLOYED, window, WEEK_LATER)

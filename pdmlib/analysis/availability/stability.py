@@ -29,7 +29,7 @@ from pdmlib.analysis.traffic.onset import newest_run
 from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.stretches import ROLLBACK_PCT, Stretch, stretches
 from pdmlib.frames.case import Case, once
-from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, counted
+from pdmlib.frames.readings import Answer, Finding, Limit, Measurement, Priority, State, Status, aside, counted
 from pdmlib.frames.states import Probe
 from pdmlib.phases.phase import HOUR, Topic
 from pdmlib.phases.window import Window, iso, spoken
@@ -536,9 +536,13 @@ def _degraded(case: Case) -> list[Finding]:
     """That the newest probes found the application working in part: it answers, and no report of it is GREEN."""
     now = case.present()
     targets = {target: rows for target, rows in _targets(now).items() if _is_degraded(rows)}
-    if not targets or case.maintained or False in (app_up(now).value, health_ok(now).value):
+    if case.maintained or False in (app_up(now).value, health_ok(now).value):
         return []
+    if not targets:
+        return _was_degraded(case)
     known = case["probes"].sort_values("checked_at")
+    probes = pd.concat(list(targets.values()))
+    details = probes.loc[probes["status"] == Probe.DEGRADED, "detail"].dropna()
     begun = [_degraded_since(known[known["target"] == target], now.window.end) for target in targets]
     return [
         Finding(
@@ -546,13 +550,42 @@ def _degraded(case: Case) -> list[Finding]:
             title="The application is degraded",
             priority=Priority.P2,
             reading="health_ok" if _health_targets(case) else "app_up",
-            evidence=f"Most of the newest probes {_evidence(now, pd.concat(list(targets.values())))}.",
+            evidence=f"Most of the newest probes {_evidence(now, probes)}.",
             action=MEND_PART,
             becomes_green="most of the newest probes find it up",
             since=min((moment for moment in begun if moment), default=None),
             absolute=True,
             value=Probe.DEGRADED.value,
             threshold=Probe.UP.value,
+            said=f"The application is degraded{aside(str(details.iloc[-1])[:200]) if len(details) else ''}",
+        )
+    ]
+
+
+def _was_degraded(case: Case) -> list[Finding]:
+    """Time of the window in which the application worked in part, where that is over."""
+    found = uptime(case)
+    if found is None or found.degraded <= OUTAGE.total_seconds():
+        return []
+    segments = uptime_segments(case)
+    parts = segments[segments["state"] == Probe.DEGRADED]
+    start, end = parts["start"].min().to_pydatetime(), parts["end"].max().to_pydatetime()
+    until, lasted = spoken(end, case.site.zone), _minutes(found.degraded)
+    return [
+        Finding(
+            id="health:was-degraded",
+            title=f"Was degraded for {lasted}, recovered",
+            priority=Priority.P2,
+            reading="health_ok" if _health_targets(case) else "app_up",
+            evidence=f"Probes found the application degraded for {lasted} from {spoken(start, case.site.zone)} "
+            f"until {until}.",
+            action=PREVENT,
+            becomes_green=f"recovered until {until}",
+            since=start,
+            active=False,
+            value=round(found.degraded / 60, 1),
+            threshold=f"<= {OUTAGE.total_seconds() / 60:g} min",
+            said=f"The application was degraded for {lasted}",
         )
     ]
 

@@ -409,12 +409,16 @@ def test_a_log_that_says_degraded_since_a_moment_tells_since_when_and_is_yellow(
     assert uptime_pct(day1(log)).value == 100, "degraded is up"
 
 
-def test_one_degraded_probe_or_an_earlier_stretch_of_them_is_not_now() -> None:
+def test_one_degraded_probe_is_not_now_and_a_stretch_of_them_that_is_over_is_told_as_over() -> None:
     start = DAY_LATER - timedelta(hours=9)
     log = [*the_probes(5, DEPLOYED, start), *degraded("uptime_logs", start, start + timedelta(hours=8))]
     log += the_probes(5, start + timedelta(hours=8), DAY_LATER)
-    assert findings(day1(log)) == []
-    assert findings(day1([*log[:-1], log[-1] | {"status": "degraded"}])) == []
+    for probes in (log, [*log[:-1], log[-1] | {"status": "degraded"}]):
+        (found,) = findings(day1(probes))
+        assert (found.id, found.active, found.since) == ("health:was-degraded", False, start)
+    assert findings(day1(log))[0].said == "The application was degraded for 480 min"
+    once = the_probes(5, DEPLOYED, DAY_LATER)
+    assert findings(day1([*once[:-1], once[-1] | {"status": "degraded"}])) == []
 
 
 def test_a_part_that_is_down_while_the_whole_is_said_to_be_up_is_named() -> None:
@@ -424,4 +428,4 @@ def test_a_part_that_is_down_while_the_whole_is_said_to_be_up_is_named() -> None
     rows = [row | {"status": said, "detail": detail} for row in shots("/api/health", THREE, 0)]
     (found,) = findings(day1([*the_probes(5, DEPLOYED, DAY_LATER), *rows]))
     assert (found.id, found.reading) == ("health:degraded", "health_ok")
-    assert "components.db" in found.evidence
+    assert "components.db" in found.evidence and "components.db" in found.said
