@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 from pathlib import Path
 
 import duckdb
@@ -15,7 +15,7 @@ from pdmlib.errors import SiteError, SourceError
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import days, files, manifests, parse, workers
+from pdmlib.storage.request_logs import days, files, manifests, parse, rejects, workers
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.fingerprints import Register
@@ -201,6 +201,7 @@ def _take(
     register = manifest.register()
     for batch, part in waiting:
         report = _counted(run, report, batch, part=part, register=register)
+        manifest = _with_rejected(connection, manifest, batch, part=part, register=register)
         connection.execute(f"DROP TABLE {part.rows}")
     manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
@@ -228,6 +229,27 @@ def _counted(
         rejected=report.rejected + total.rejected,
         examples=(*report.examples, *part.examples)[:EXAMPLES],
     )
+
+
+def _with_rejected(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    batch: Sequence[Piece],
+    part: parse.Part,
+    register: Register,
+) -> Manifest:
+    """The manifest with the rejected lines of the files that were understood at all."""
+    odd = [(p, part.rejected[p.path]) for p in batch if p.path in part.rejected and register.has(p.known.key)]
+    if not odd:
+        return manifest
+    query = f"SELECT min(moment), max(moment) FROM {part.rows} WHERE verdict = {parse.KEPT}"
+    first, last = connection.execute(query).fetchall()[0]
+    span = None if first is None else (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+    days = manifest.rejected
+    for piece, hours in odd:
+        example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), "")
+        days = rejects.added(days, hours, span, example or next(iter(part.examples), ""))
+    return replace(manifest, rejected=days)
 
 
 def _of_file(run: _Run, name: str, read: parse.Lines, known: bool) -> FileReport:

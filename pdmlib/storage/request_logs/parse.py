@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.formats import OBJECTS
 from pdmlib.storage.request_logs.mending import mended, unreturned
+from pdmlib.storage.request_logs.rejects import Hours, hours_of
 
 EXAMPLES = 5  # lines shown of each kind that was not understood
 EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
@@ -60,12 +61,14 @@ class Part:
         views: the rows are page views of an analytics drain, not requests.
         read: by path, what became of the file's lines.
         examples: a few rejected lines, `file: line`, their letters and digits masked.
+        rejected: by path, the hours that the file's rejected lines were written in.
     """
 
     rows: str
     views: bool
     read: Mapping[str, Lines]
     examples: tuple[str, ...]
+    rejected: Mapping[str, Hours] = field(default_factory=dict)
 
     @property
     def total(self) -> Lines:
@@ -107,14 +110,18 @@ def read(
                 raise SourceError(SOURCE, engine.reason(error)) from None
             part = read(connection, [again], asked, rows, spill=spill, on_share=on_share)
             Path(again.path).unlink()
-            return replace(part, read={first.path: part.total})
+            hours = part.rejected.get(again.path)
+            named = {first.path: hours} if hours else {}
+            return replace(part, read={first.path: part.total}, rejected=named)
         lines = {path: _lines(counts.get(path, {}), len(aside.get(path, ()))) for path in paths}
         verdicts = Counter[int]()
         for found in counts.values():
             verdicts.update(found)
         rejected = sum(one.rejected for one in lines.values())
         shown = _examples(own, batch, asked, aside=aside, rows=rows, counts=verdicts) if rejected else ()
-    return Part(rows, views, lines, shown)
+        each = {path: one.rejected for path, one in lines.items()}
+        odd = {} if views or not rejected else hours_of(own, batch, asked, aside, rows=rows, rejected=each)
+    return Part(rows, views, lines, shown, odd)
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, rows: str, only: str) -> dict[str, dict[int, int]]:
