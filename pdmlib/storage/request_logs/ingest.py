@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
 from pdmlib.errors import SiteError, SourceError
+from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
@@ -240,15 +241,18 @@ def _with_rejected(
 ) -> Manifest:
     """The manifest with the rejected lines of the files that were understood at all."""
     odd = [(p, part.rejected[p.path]) for p in batch if p.path in part.rejected and register.has(p.known.key)]
-    if not odd:
+    if not odd or not manifest.requests:
         return manifest
-    query = f"SELECT min(moment), max(moment) FROM {part.rows} WHERE verdict = {parse.KEPT}"
-    first, last = connection.execute(query).fetchall()[0]
-    span = None if first is None else (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+    query = f"""SELECT coalesce(file, $only), min(moment), max(moment) FROM {part.rows}
+        WHERE verdict = {parse.KEPT} GROUP BY ALL"""
+    found = connection.execute(query, {"only": batch[0].path}).fetchall()
+    spans = {path: (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)) for path, first, last in found}
     days = manifest.rejected
+    newest = datetime.combine(date.fromisoformat(max(manifest.requests)), datetime.min.time(), UTC)
+    lately = (newest, max(newest, now()))  # of what a file grew by, where nothing of that tells a time
     for piece, hours in odd:
         example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), "")
-        days = rejects.added(days, hours, span, example or next(iter(part.examples), ""))
+        days = rejects.added(days, hours, spans.get(piece.path, lately), example or next(iter(part.examples), ""))
     return replace(manifest, rejected=days)
 
 

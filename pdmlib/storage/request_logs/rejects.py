@@ -35,11 +35,11 @@ _TIMES = (
     (r"(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}):\d{2}[.,]?\d* ?(Z|[+-]\d{2}:?\d{2})?", "%Y-%m-%d %H:%M"),
 )
 _MENDS = {
-    "requests.time_zone": "requests: {time_zone: <the zone that the log is written in>}",
-    "requests.columns.status": "requests: {columns: {status: <the field of the status>}}",
-    "requests.duration_unit": "requests: {duration_unit: <s, ms or us>}",
+    "requests.time_zone": "requests: {time_zone: '<the zone that the log is written in>'}",
+    "requests.columns.status": "requests: {columns: {status: '<the field of the status>'}}",
+    "requests.duration_unit": "requests: {duration_unit: '<s, ms or us>'}",
 }
-_FORMAT = "requests: {log_format: '<the line of the server's configuration that writes these>'}"
+_FORMAT = "requests: {log_format: '<as the server that writes these lines has it>'}"
 
 
 def hours_of(
@@ -108,7 +108,7 @@ def _parsed(text: str, zone: str | None, asked: Requests) -> datetime | None:
     return None
 
 
-def added(days: Days, hours: Hours, span: tuple[datetime, datetime] | None, example: str) -> Days:
+def added(days: Days, hours: Hours, span: tuple[datetime, datetime], example: str) -> Days:
     """The rejected lines of all days with those of one more file.
 
     Args:
@@ -118,7 +118,7 @@ def added(days: Days, hours: Hours, span: tuple[datetime, datetime] | None, exam
     for hour, count in sorted((h, n) for h, n in hours.items() if h is not None and n):
         row = _row(found, hour.date(), example)
         row["hours"][str(hour.hour)] = row["hours"].get(str(hour.hour), 0) + count
-    if hours[None] and span is not None:
+    if hours[None]:
         row = _row(found, span[1].date(), example)
         row["untimed"] += hours[None]
         row["since"] = min(filter(None, (row["since"], span[0].isoformat())))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pdmlib.frames.case import Case
 from pdmlib.frames.collection import Collection
@@ -56,7 +57,7 @@ def test_half_of_all_lines_since_the_deployment_are_rejected(tmp_path: Path) -> 
         "rejected lines, of 2,880",
     )
     assert row["example"] == 'access.log: 99.9.9.9 - - [99/xxx/9999:99:99:99 +9999] "xxx /x xxxx/9.9" 999 9 xx=9.9'
-    assert row["mend"].startswith("requests: {log_format: ")
+    assert list(yaml.safe_load(row["mend"])["requests"]) == ["log_format"]
     (coverage,) = [c for c in verdict.case.collection.coverage if c.source == "requests"]
     assert coverage.status is Answer.PARTIAL
     assert "1,440 lines of the request log were rejected (50 % of them)" in (coverage.detail or "")
@@ -89,6 +90,28 @@ def test_lines_without_a_time_belong_to_the_time_of_their_file(tmp_path: Path) -
     taken(tmp_path, loud(END, END + 2 * DAY), name="later.log")
     later = judged(tmp_path, "daily", as_of=END + 2 * DAY)
     assert (later.status, later.not_understood) == (ReportStatus.GREEN, [])
+
+
+def test_a_file_of_broken_lines_is_not_hidden_among_older_ones_taken_with_it(tmp_path: Path) -> None:
+    """100 of 1,540 lines of the newest file have no time; of all 41,700 they would be too few to tell (0.24 %)."""
+    older, newest = tmp_path / "logs" / "b.log", tmp_path / "logs" / "a.log"
+    older.parent.mkdir()
+    older.write_text("".join(f"{line}\n" for _, line in loud(end=DEPLOYED)))
+    newest.write_text("{}\n" * 100 + "".join(f"{line}\n" for _, line in loud(DEPLOYED, END)))
+    assert ingest(SITE, [older.parent], requests_folder(SITE, tmp_path)).rejected == 100
+    assert [row["count"] for row in judged(tmp_path).not_understood] == [100]
+
+
+def test_a_file_that_grows_by_strange_lines_alone_tells_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 lines without a time, taken half an hour after the last request that was understood."""
+    taken(tmp_path, loud())
+    monkeypatch.setattr("pdmlib.storage.request_logs.ingest.now", lambda: END + HOUR / 2)
+    file = tmp_path / "access.log"
+    file.write_text(file.read_text() + "{}\n" * 100)
+    assert ingest(SITE, [file], requests_folder(SITE, tmp_path)).rejected == 100
+    assert [row["count"] for row in judged(tmp_path).not_understood] == [100]
 
 
 def test_nothing_is_counted_twice_by_taking_a_file_again_or_as_it_grows(tmp_path: Path) -> None:
