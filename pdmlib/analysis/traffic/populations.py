@@ -383,7 +383,6 @@ def _spanned_s(case: Case, source: str) -> float:
         return case.window.seconds - unheard
     first, last = microseconds(pd.Series([case.window.start, case.window.end]))
     coarse = bool((rows["interval_s"] > FINE_S).any())
-    silent = (
-        _before_its_first_s(case, source, rows, first) if coarse else silent_s(*_spans(rows), edges=(first, last))
-    )
+    edges = (first, last)
+    silent = _before_its_first_s(case, source, rows, first) if coarse else silent_s(*_spans(rows), edges=edges)
     return case.window.seconds - max(unheard, silent)

@@ -6,16 +6,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import duckdb
 
 from pdmlib.errors import SiteError, SourceError
+from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import days, files, manifests, parse, workers
+from pdmlib.storage.request_logs import days, files, manifests, parse, rejects, workers
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.fingerprints import Register
@@ -202,6 +203,7 @@ def _take(
     register = manifest.register()
     for batch, part in waiting:
         report = _counted(run, report, batch, part=part, register=register)
+        manifest = _with_rejected(connection, manifest, batch, part=part, register=register)
         connection.execute(f"DROP TABLE {part.rows}")
     manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
@@ -231,6 +233,30 @@ def _counted(
         examples=(*report.examples, *part.examples)[:EXAMPLES],
         doubts=(*report.doubts, *part.doubts)[:EXAMPLES],
     )
+
+
+def _with_rejected(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    batch: Sequence[Piece],
+    part: parse.Part,
+    register: Register,
+) -> Manifest:
+    """The manifest with the rejected lines of the files that were understood at all."""
+    odd = [(p, part.rejected[p.path]) for p in batch if p.path in part.rejected and register.has(p.known.key)]
+    if not odd or not manifest.requests:
+        return manifest
+    query = f"""SELECT coalesce(file, $only), min(moment), max(moment) FROM {part.rows}
+        WHERE verdict = {parse.KEPT} GROUP BY ALL"""
+    found = connection.execute(query, {"only": batch[0].path}).fetchall()
+    spans = {path: (first.replace(tzinfo=UTC), last.replace(tzinfo=UTC)) for path, first, last in found}
+    days = manifest.rejected
+    newest = datetime.combine(date.fromisoformat(max(manifest.requests)), datetime.min.time(), UTC)
+    lately = (newest, max(newest, now()))  # of what a file grew by, where nothing of that tells a time
+    for piece, hours in odd:
+        example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), "")
+        days = rejects.added(days, hours, spans.get(piece.path, lately), example or next(iter(part.examples), ""))
+    return replace(manifest, rejected=days)
 
 
 def _of_file(run: _Run, name: str, read: parse.Lines, known: bool) -> FileReport:

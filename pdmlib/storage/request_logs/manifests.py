@@ -48,12 +48,14 @@ class Manifest:
         counted: whose requests the intervals are of.
         requests, views: the held UTC days, by ISO date.
         files: the files that were ingested.
+        rejected: lines that were not understood, by UTC day (see `rejects`).
     """
 
     counted: tuple[str, ...] = ()
     requests: Mapping[str, DayFiles] = field(default_factory=dict)
     views: Mapping[str, DayFiles] = field(default_factory=dict)
     files: tuple[Mapping[str, Any], ...] = ()
+    rejected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def register(self) -> Register:
         """The ingested files, to look others up in."""
@@ -101,7 +103,9 @@ def load(store: Path) -> Manifest:
             )
         requests = {day: DayFiles(**row) for day, row in tree["requests"].items()}
         views = {day: DayFiles(**row) for day, row in tree["views"].items()}
-        manifest = Manifest(tuple(tree["counted"]), requests, views, tuple(tree["files"]))
+        manifest = Manifest(
+            tuple(tree["counted"]), requests, views, tuple(tree["files"]), tree.get("rejected", {})
+        )
         manifest.register()
         return manifest
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -116,6 +120,7 @@ def commit(store: Path, manifest: Manifest) -> None:
         "requests": {day: vars(row) for day, row in sorted(manifest.requests.items())},
         "views": {day: vars(row) for day, row in sorted(manifest.views.items())},
         "files": manifest.files,
+        "rejected": manifest.rejected,
     }
     beside = store / f".{MANIFEST}.part"
     with beside.open("w", encoding="utf-8") as file:

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.formats import OBJECTS
 from pdmlib.storage.request_logs.mending import mended, unreturned
+from pdmlib.storage.request_logs.rejects import Hours, hours_of
 
 EXAMPLES = 5  # lines shown of each kind that was not understood
 EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
@@ -67,6 +68,7 @@ class Part:
         read: by path, what became of the file's lines.
         examples: a few rejected lines, `file: line`, their letters and digits masked.
         doubts: of a few requests, `file: what of them is not understood`.
+        rejected: by path, the hours that the file's rejected lines were written in.
     """
 
     rows: str
@@ -74,6 +76,7 @@ class Part:
     read: Mapping[str, Lines]
     examples: tuple[str, ...]
     doubts: tuple[str, ...] = ()
+    rejected: Mapping[str, Hours] = field(default_factory=dict)
 
     @property
     def total(self) -> Lines:
@@ -115,13 +118,17 @@ def read(
                 raise SourceError(SOURCE, engine.reason(error)) from None
             part = read(connection, [again], asked, rows, spill=spill, on_share=on_share)
             Path(again.path).unlink()
-            return replace(part, read={first.path: part.total})
+            hours = part.rejected.get(again.path)
+            named = {first.path: hours} if hours else {}
+            return replace(part, read={first.path: part.total}, rejected=named)
         lines = {path: _lines(counts.get(path, Counts()), len(aside.get(path, ()))) for path in paths}
         strange = sum(n for found in counts.values() for (verdict, _), n in found.items() if verdict == STRANGE)
         total = Lines(*map(sum, zip(*lines.values(), strict=True)))
         shown = _examples(own, batch, asked, aside=aside, rows=rows, strange=strange) if total.rejected else ()
         doubts = _told(own, batch, _DOUBTS.format(rows), EXAMPLES) if total.unclear else ()
-    return Part(rows, views, lines, shown, tuple(doubts))
+        each = {path: one.rejected for path, one in lines.items()}
+        odd = {} if views or not total.rejected else hours_of(own, batch, asked, aside, rows=rows, rejected=each)
+    return Part(rows, views, lines, shown, doubts=tuple(doubts), rejected=odd)
 
 
 # The first of each kind, then the second.

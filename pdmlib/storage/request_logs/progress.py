@@ -6,6 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from pdmlib import stats
+
+# Of all lines: were each of them a failed request, they alone would break the mildest limit of the error rate.
+FEW = 0.005
+
+
+def many(rejected: float, lines: float) -> bool:
+    """Whether so many lines were surely rejected that no figure of the others speaks for them all."""
+    return bool(lines) and stats.proportion(round(rejected), round(lines))[0] > FEW
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -130,8 +140,14 @@ class IngestReport:
 
     @property
     def good(self) -> bool:
-        """Whether every file could be read and something is held of one."""
-        return not self.failed and bool(self.files or self.files_known)
+        """Whether every file could be read, something is held of one, and few lines were rejected."""
+        return not self.failed and bool(self.files or self.files_known) and not self.doubtful
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether many lines of the files that were taken were rejected."""
+        taken = [one for one in self.each if one.state is Taken.TAKEN]
+        return many(sum(one.rejected for one in taken), sum(one.lines for one in taken))
 
     def __str__(self) -> str:
         parts = [str(one) for one in self.each if one.state is not Taken.KNOWN]
@@ -143,6 +159,8 @@ class IngestReport:
         if self.unclear:
             parts.append(f"{self.unclear:,} requests count, of which the status or the time is not known")
         parts += [f"not understood {doubt}" for doubt in self.doubts]
-        if not self.good and not self.failed:
+        if self.doubtful:
+            parts.append("many lines were rejected; `pdm ingest --explain FILE` shows what they lack")
+        elif not self.good and not self.failed:
             parts.append("nothing was taken; `pdm ingest --explain FILE` shows how a file is understood")
         return "\n".join(parts)

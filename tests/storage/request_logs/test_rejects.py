@@ -1,0 +1,139 @@
+"""Lines that are rejected are neither requests nor nothing: no report on many of them is GREEN."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
+from pdmlib.frames.readings import Answer
+from pdmlib.frames.states import ReportStatus
+from pdmlib.phases.phase import phase_named
+from pdmlib.phases.scope import scope_of
+from pdmlib.storage.request_logs import manifests
+from pdmlib.storage.request_logs.ingest import ingest
+from pdmlib.storage.request_logs.progress import IngestReport
+from pdmlib.verdict.verdict import Verdict, judge
+from pdmlib.workbook.gather import requests_folder, with_requests
+from tests.storage.request_logs.test_silences import DAY, END, HOUR, MINUTE, SITE, every, loud
+
+DEPLOYED = END - 12 * HOUR
+
+
+def other(times: Iterable[datetime]) -> list[tuple[datetime, str]]:
+    """Lines of a second server, whose format is another one."""
+    return [(t, f'10.0.0.2 - - [{t:%d/%b/%Y:%H:%M:%S} +0000] "GET /b HTTP/1.1" 500 9 rt=0.1') for t in times]
+
+
+def taken(tmp_path: Path, *logs: list[tuple[datetime, str]], name: str = "access.log") -> IngestReport:
+    file = tmp_path / name
+    file.write_text("".join(f"{line}\n" for _, line in sorted(row for log in logs for row in log)))
+    return ingest(SITE, [file], requests_folder(SITE, tmp_path))
+
+
+def judged(tmp_path: Path, phase: str = "day1", as_of: datetime = END, deployed: datetime = DEPLOYED) -> Verdict:
+    scope = scope_of(SITE.zone, phase_named(phase), deployed, as_of)
+    found = with_requests(Collection(), SITE, scope, tmp_path)
+    return judge(Case(SITE, scope, found, scope.window))
+
+
+def test_half_of_all_lines_since_the_deployment_are_rejected(tmp_path: Path) -> None:
+    """Twelve hours of two good and two strange lines a minute: 1,440 of 2,880 in the window."""
+    report = taken(tmp_path, loud(), other(every(MINUTE / 2, DEPLOYED, END)))
+    assert (report.rejected, report.good) == (1440, False), "of 41,760 lines 3.4 %"
+    assert "many lines were rejected" in str(report)
+    verdict = judged(tmp_path)
+    assert verdict.status is ReportStatus.UNKNOWN
+    (row,) = verdict.not_understood
+    assert (row["source"], row["item"], row["count"], row["what"]) == (
+        "requests",
+        "requests.log_format",
+        1440,
+        "rejected lines, of 2,880",
+    )
+    assert row["example"] == 'access.log: 99.9.9.9 - - [99/xxx/9999:99:99:99 +9999] "xxx /x xxxx/9.9" 999 9 xx=9.9'
+    assert list(yaml.safe_load(row["mend"])["requests"]) == ["log_format"]
+    (coverage,) = [c for c in verdict.case.collection.coverage if c.source == "requests"]
+    assert coverage.status is Answer.PARTIAL
+    assert "1,440 lines of the request log were rejected (50 % of them)" in (coverage.detail or "")
+
+
+def test_lines_of_before_the_window_are_none_of_its_own(tmp_path: Path) -> None:
+    taken(tmp_path, loud(), other(every(MINUTE / 2, END - 3 * DAY, END - 2 * DAY)))
+    verdict = judged(tmp_path)
+    assert (verdict.status, verdict.not_understood) == (ReportStatus.GREEN, [])
+
+
+def test_a_few_broken_lines_are_a_note(tmp_path: Path) -> None:
+    """Two of 2,882 in a day: 0.07 %."""
+    broken = [(END - HOUR, "\x16\x03\x01"), (END - 2 * HOUR, f"{END - 2 * HOUR:%d/%b/%Y:%H:%M:%S +0000} cut")]
+    assert taken(tmp_path, loud(), broken).good
+    verdict = judged(tmp_path, deployed=END - DAY)
+    assert (verdict.status, verdict.not_understood) == (ReportStatus.GREEN, [])
+    assert any("2 lines of the request log were rejected" in why for why in verdict.confidence_reasons)
+
+
+def test_lines_without_a_time_belong_to_the_time_of_their_file(tmp_path: Path) -> None:
+    """1,000 lines without a time among 480 of the file's four hours, and no word of them two days later."""
+    strange = [(END - 4 * HOUR + n * timedelta(seconds=14), f'{{"n": {n}}}') for n in range(1000)]
+    taken(tmp_path, loud(end=END - 4 * HOUR))
+    report = taken(tmp_path, loud(END - 4 * HOUR, END), strange, name="today.log")
+    assert (report.rejected, report.good) == (1000, False)
+    verdict = judged(tmp_path)
+    assert verdict.status is ReportStatus.UNKNOWN
+    assert [row["count"] for row in verdict.not_understood] == [1000]
+    taken(tmp_path, loud(END, END + 2 * DAY), name="later.log")
+    later = judged(tmp_path, "daily", as_of=END + 2 * DAY)
+    assert (later.status, later.not_understood) == (ReportStatus.GREEN, [])
+
+
+def test_a_file_of_broken_lines_is_not_hidden_among_older_ones_taken_with_it(tmp_path: Path) -> None:
+    """100 of 1,540 lines of the newest file have no time; of all 41,700 they would be too few to tell (0.24 %)."""
+    older, newest = tmp_path / "logs" / "b.log", tmp_path / "logs" / "a.log"
+    older.parent.mkdir()
+    older.write_text("".join(f"{line}\n" for _, line in loud(end=DEPLOYED)))
+    newest.write_text("{}\n" * 100 + "".join(f"{line}\n" for _, line in loud(DEPLOYED, END)))
+    assert ingest(SITE, [older.parent], requests_folder(SITE, tmp_path)).rejected == 100
+    assert [row["count"] for row in judged(tmp_path).not_understood] == [100]
+
+
+def test_a_file_that_grows_by_strange_lines_alone_tells_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 lines without a time, taken half an hour after the last request that was understood."""
+    taken(tmp_path, loud())
+    monkeypatch.setattr("pdmlib.storage.request_logs.ingest.now", lambda: END + HOUR / 2)
+    file = tmp_path / "access.log"
+    file.write_text(file.read_text() + "{}\n" * 100)
+    assert ingest(SITE, [file], requests_folder(SITE, tmp_path)).rejected == 100
+    assert [row["count"] for row in judged(tmp_path).not_understood] == [100]
+
+
+def test_nothing_is_counted_twice_by_taking_a_file_again_or_as_it_grows(tmp_path: Path) -> None:
+    log, bad = loud(), other(every(MINUTE, END - 2 * HOUR, END))
+    taken(tmp_path, log, bad)
+    taken(tmp_path, log, bad)
+    taken(tmp_path, log, bad, loud(END, END + HOUR), other(every(MINUTE, END, END + HOUR / 2)))
+    days = manifests.load(requests_folder(SITE, tmp_path)).rejected
+    assert {day: row["hours"] for day, row in days.items()} == {"2026-11-30": {"9": 60, "10": 60, "11": 30}}
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("x [30/Nov/2026:14:32:30 +0100] x", 13),
+        ("2026-11-30T14:32:30.123Z x", 14),
+        ("2026-11-30 14:32:30,1 +05:30 x", 9),
+    ],
+)
+def test_a_strange_line_counts_in_the_hour_that_it_names(tmp_path: Path, text: str, hour: int) -> None:
+    """14:32 in Berlin's winter is 13:32 UTC, and 14:32 in India is 9:02 UTC."""
+    taken(tmp_path, loud(), [(END, text)])
+    days = manifests.load(requests_folder(SITE, tmp_path)).rejected
+    (found,) = [int(name) for row in days.values() for name in row["hours"]]
+    assert found == hour
