@@ -375,8 +375,8 @@ def _before_its_first_s(case: Case, source: str, rows: pd.DataFrame, first: int)
 def _spanned_s(case: Case, source: str) -> float:
     """Seconds that a figure of the whole window rests on.
 
-    Without the silences that its minutes show and what the request log does not hold; longer buckets show only that
-    the source begins within the window.
+    Without the silences that its minutes show and what the request log does not hold. Longer buckets show only
+    that the source begins within the window.
     """
     rows, unheard = tiled(case, source), unheard_s(case) if source == LOG else 0.0
     if rows.empty:
