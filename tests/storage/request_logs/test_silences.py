@@ -97,6 +97,25 @@ def test_a_log_that_came_to_its_end_is_well(tmp_path: Path) -> None:
     assert (verdict.status, ended(verdict)) == (ReportStatus.GREEN, None)
 
 
+@pytest.mark.parametrize("late", [timedelta(0), 3 * MINUTE])
+def test_users_of_whom_under_a_tenth_still_come_stay_away(tmp_path: Path, late: timedelta) -> None:
+    """Ten a minute, then one in 90 seconds: of the 150 that a quarter of an hour has, 10 at most."""
+    usual = lines(every(MINUTE / 10, END - 14 * DAY, END))
+    few = lines(every(MINUTE * 1.5, END, END + 20 * MINUTE - late))
+    verdict = judge(the_case(tmp_path, usual, few, as_of=END + 20 * MINUTE))
+    assert [(a.id, a.priority) for a in verdict.alerts] == [("requests_per_min_avg", Priority.P1)]
+    assert verdict.status is ReportStatus.YELLOW
+
+
+def test_a_log_that_is_some_minutes_late_is_no_users_who_stay_away(tmp_path: Path) -> None:
+    """Ten a minute until three minutes ago, or one a minute until fourteen ago: no end yet."""
+    for name, step, late in (("a", MINUTE / 10, 3), ("b", MINUTE, 13)):
+        (tmp_path / name).mkdir()
+        log = lines(every(step, END - 14 * DAY, END))
+        case = the_case(tmp_path / name, log, as_of=END + late * MINUTE)
+        assert judge(case).status is ReportStatus.GREEN
+
+
 def test_users_stay_away_where_the_lines_of_health_checks_go_on(tmp_path: Path) -> None:
     """20 minutes of health checks without a user, where 40 requests were due."""
     checks = lines(every(MINUTE, END - 14 * DAY, END + 20 * MINUTE), "/healthz")
