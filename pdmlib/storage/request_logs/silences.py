@@ -73,8 +73,8 @@ def _inside(held: Held, near: Window) -> Iterator[Window]:
     if seen and near.start < seen[0]:
         yield Window(near.start, _edges(held, seen[0])[0])
     for left, right in pairwise(seen):
-        if right - left > HOUR:
-            yield Window(_edges(held, left)[1], _edges(held, right)[0])
+        if right - left > HOUR and (after := _edges(held, right)[0]) < near.end:
+            yield Window(_edges(held, left)[1], after)
 
 
 def _edges(held: Held, hour: datetime) -> tuple[datetime, datetime]:
@@ -88,9 +88,9 @@ def _last(held: Held, near: Window, which: str) -> datetime | None:
     """The last line of the days that hold one; None where none does."""
     for day in sorted(held.manifest.requests, reverse=True):
         start = datetime.combine(date.fromisoformat(day), time.min, UTC)
-        part = Window(start, min(start + DAY, near.end))
-        if part.seconds <= 0 or start + DAY <= near.start:
+        if start >= near.end or start + DAY <= near.start:
             continue
+        part = Window(start, min(start + DAY, near.end))
         found = held.rows(f"SELECT max(moment) FROM {{source}} WHERE {which} AND {IN}", "requests", part)
         if found and found[0][0] is not None:
             last: datetime = found[0][0].replace(tzinfo=UTC)

@@ -91,6 +91,18 @@ def test_an_hour_of_which_the_second_half_has_no_request_is_not_well(tmp_path: P
     assert judge(case).status is ReportStatus.YELLOW
 
 
+def test_a_report_of_days_ago_is_of_what_was_held_then(tmp_path: Path) -> None:
+    """The log goes on for two days; with a hole of three hours then, it ended 90 minutes ago."""
+    assert judge(the_case(tmp_path, loud(), as_of=END - 2 * DAY)).status is ReportStatus.GREEN
+    (tmp_path / "b").mkdir()
+    logs = loud(end=END - 2 * DAY), loud(END - 2 * DAY + 3 * HOUR, END)
+    case = the_case(tmp_path / "b", *logs, as_of=END - 2 * DAY + 1.5 * HOUR)
+    assert judge(case).status is ReportStatus.YELLOW
+    found = judge(case).reading("error_rate_pct")
+    assert found is not None
+    assert found.measurement.coverage_pct == pytest.approx(100 * 22.5 / 24, abs=0.1)
+
+
 def test_a_log_that_came_to_its_end_is_well(tmp_path: Path) -> None:
     """Ten minutes are what a delivery may take."""
     verdict = judge(the_case(tmp_path, loud(), as_of=END + 10 * MINUTE))
