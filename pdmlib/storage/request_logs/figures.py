@@ -39,7 +39,7 @@ from pdmlib.storage.request_logs.reader import (
     silent_hours,
     whole_minutes,
 )
-from pdmlib.storage.request_logs.silences import silences
+from pdmlib.storage.request_logs.silences import quiet_minutes, silences
 
 EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it their histograms
 ROUTES_AT_MOST = 500  # rows a table can show
@@ -106,9 +106,9 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         "totals",
         held.reach(scope),
     )
-    rows = [*hourly, *_none_counted(held, "hour", 3600, "totals", held.reach(scope))]
+    rows = [*hourly, *_none_counted(held, held.reach(scope))]
     for window in _minute_windows(scope):
-        rows += _none_counted(held, "date_trunc('minute', moment)", 60, "requests", whole_minutes(window))
+        rows += [(at, 60, None, NO_FAULT, 0) for at in quiet_minutes(held, whole_minutes(window))]
         rows += held.rows(
             f"""SELECT date_trunc('minute', moment) AS start, 60, NULL, status, count(*) FROM {{source}}
                 WHERE {held.counted} AND moment >= $start AND moment < $end
@@ -123,15 +123,13 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     return {"request_counts": frame("request_counts", table)}
 
 
-def _none_counted(held: Held, start: str, seconds: int, table: str, window: Window) -> list[tuple[Any, ...]]:
-    """A count of none for each hour or minute in which the log has other lines: there it vouches for none."""
-    time = "hour" if table == "totals" else "moment"
+def _none_counted(held: Held, reach: Window) -> list[tuple[Any, ...]]:
+    """A count of none for each hour in which the log has other lines alone: there it vouches for none."""
     return held.rows(
-        f"""SELECT {start} AS start, {seconds}, NULL, {NO_FAULT}, 0 FROM {{source}}
-            WHERE {time} >= $start AND {time} < $end GROUP BY start HAVING NOT bool_or({held.counted})
-            ORDER BY start""",
-        table,
-        window,
+        f"""SELECT hour, 3600, NULL, {NO_FAULT}, 0 FROM {{source}} WHERE {IN_HOURS}
+            GROUP BY hour HAVING NOT bool_or({held.counted}) ORDER BY hour""",
+        "totals",
+        reach,
     )
 
 

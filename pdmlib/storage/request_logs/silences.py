@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -15,6 +15,9 @@ from pdmlib.phases.window import Window
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.reader import DAY, HOUR, IN, IN_HOURS, Held, outer_hours
 
+MINUTE = timedelta(minutes=1)
+DUE = 20  # lines: none where so many came in as long a time beside it, is a silence (as in the report's analysis)
+DELAY = timedelta(minutes=5)  # after the last line: what came later may not be delivered yet
 LINES, REQUESTS = "lines", "requests"
 
 
@@ -34,6 +37,30 @@ def silences(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     return {"log_silences": frame("log_silences", rows)} if rows else {}
 
 
+def quiet_minutes(held: Held, window: Window) -> list[datetime]:
+    """Minutes without a request that counts for which the log vouches: it has other lines, or few were due."""
+    query = f"""SELECT date_trunc('minute', moment) AS start, count(*), bool_or({held.counted}) FROM {{source}}
+        WHERE {IN} GROUP BY start ORDER BY start"""
+    rows = held.rows(query, "requests", window)
+    lines = {start.replace(tzinfo=UTC): int(count) for start, count, _ in rows}
+    found = [start.replace(tzinfo=UTC) for start, _, counted in rows if not counted]
+    seen = [*lines, window.end]
+    for left, right in pairwise(seen):
+        gap = Window(left + MINUTE, right)
+        late = right == window.end and right - gap.start > DELAY
+        if gap.seconds > 0 and not late and _few_beside(lines, gap):
+            found += [gap.start + n * MINUTE for n in range(int(gap.minutes))]
+    return found
+
+
+def _few_beside(lines: Mapping[datetime, int], gap: Window) -> bool:
+    """Whether few lines came in as long a time before or after a gap."""
+    count = int(gap.minutes)
+    before = sum(lines.get(gap.start - n * MINUTE, 0) for n in range(1, count + 1))
+    after = sum(lines.get(gap.end + n * MINUTE, 0) for n in range(count))
+    return min(before, after or before) < DUE
+
+
 def _row(item: str, stretch: Window, goes_on: bool, others: int | None = None) -> Mapping[str, Any]:
     found = {"source": SOURCE, "item": item, "start": stretch.start, "end": stretch.end}
     return {**found, "goes_on": goes_on, "others": others}
@@ -46,8 +73,8 @@ def _inside(held: Held, near: Window) -> Iterator[Window]:
     if seen and near.start < seen[0]:
         yield Window(near.start, _edges(held, seen[0])[0])
     for left, right in pairwise(seen):
-        if right - left > HOUR:
-            yield Window(_edges(held, left)[1], _edges(held, right)[0])
+        if right - left > HOUR and (after := _edges(held, right)[0]) < near.end:
+            yield Window(_edges(held, left)[1], after)
 
 
 def _edges(held: Held, hour: datetime) -> tuple[datetime, datetime]:
@@ -61,9 +88,9 @@ def _last(held: Held, near: Window, which: str) -> datetime | None:
     """The last line of the days that hold one; None where none does."""
     for day in sorted(held.manifest.requests, reverse=True):
         start = datetime.combine(date.fromisoformat(day), time.min, UTC)
-        part = Window(start, min(start + DAY, near.end))
-        if part.seconds <= 0 or start + DAY <= near.start:
+        if start >= near.end or start + DAY <= near.start:
             continue
+        part = Window(start, min(start + DAY, near.end))
         found = held.rows(f"SELECT max(moment) FROM {{source}} WHERE {which} AND {IN}", "requests", part)
         if found and found[0][0] is not None:
             last: datetime = found[0][0].replace(tzinfo=UTC)

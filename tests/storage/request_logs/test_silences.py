@@ -91,10 +91,41 @@ def test_an_hour_of_which_the_second_half_has_no_request_is_not_well(tmp_path: P
     assert judge(case).status is ReportStatus.YELLOW
 
 
+def test_a_report_of_days_ago_is_of_what_was_held_then(tmp_path: Path) -> None:
+    """The log goes on for two days; with a hole of three hours then, it ended 90 minutes ago."""
+    assert judge(the_case(tmp_path, loud(), as_of=END - 2 * DAY)).status is ReportStatus.GREEN
+    (tmp_path / "b").mkdir()
+    logs = loud(end=END - 2 * DAY), loud(END - 2 * DAY + 3 * HOUR, END)
+    case = the_case(tmp_path / "b", *logs, as_of=END - 2 * DAY + 1.5 * HOUR)
+    assert judge(case).status is ReportStatus.YELLOW
+    found = judge(case).reading("error_rate_pct")
+    assert found is not None
+    assert found.measurement.coverage_pct == pytest.approx(100 * 22.5 / 24, abs=0.1)
+
+
 def test_a_log_that_came_to_its_end_is_well(tmp_path: Path) -> None:
     """Ten minutes are what a delivery may take."""
     verdict = judge(the_case(tmp_path, loud(), as_of=END + 10 * MINUTE))
     assert (verdict.status, ended(verdict)) == (ReportStatus.GREEN, None)
+
+
+@pytest.mark.parametrize("late", [timedelta(0), 3 * MINUTE])
+def test_users_of_whom_under_a_tenth_still_come_stay_away(tmp_path: Path, late: timedelta) -> None:
+    """Ten a minute, then one in 90 seconds: of the 150 that a quarter of an hour has, 10 at most."""
+    usual = lines(every(MINUTE / 10, END - 14 * DAY, END))
+    few = lines(every(MINUTE * 1.5, END, END + 20 * MINUTE - late))
+    verdict = judge(the_case(tmp_path, usual, few, as_of=END + 20 * MINUTE))
+    assert [(a.id, a.priority) for a in verdict.alerts] == [("requests_per_min_avg", Priority.P1)]
+    assert verdict.status is ReportStatus.YELLOW
+
+
+def test_a_log_that_is_some_minutes_late_is_no_users_who_stay_away(tmp_path: Path) -> None:
+    """Ten a minute until three minutes ago, or one a minute until fourteen ago: no end yet."""
+    for name, step, late in (("a", MINUTE / 10, 3), ("b", MINUTE, 13)):
+        (tmp_path / name).mkdir()
+        log = lines(every(step, END - 14 * DAY, END))
+        case = the_case(tmp_path / name, log, as_of=END + late * MINUTE)
+        assert judge(case).status is ReportStatus.GREEN
 
 
 def test_users_stay_away_where_the_lines_of_health_checks_go_on(tmp_path: Path) -> None:
