@@ -106,10 +106,10 @@ def test_rule_14_the_body_of_a_health_check_is_up_or_what_its_known_word_says() 
         assert taken_for(odd) == "up", odd
 
 
-def test_rule_14_a_log_line_of_an_impossible_status_or_duration_is_rejected_and_the_others_are_kept(
+def test_rule_14_a_log_line_of_an_impossible_status_or_duration_counts_and_that_is_not_known_of_it(
     tmp_path: Path,
 ) -> None:
-    """A null says nothing of a request that is there; whatever else is odd makes its line one that is told."""
+    """A null says nothing of a request that is there; whatever else is odd is told, and the request counts."""
     ranges = {row.field: row for row in reads("requests")}
     well: dict[str, Any] = {"time": "2026-03-09T22:00:00Z", "path": "/a", "status": 200, "duration_ms": 5}
     edges = [{field: edge} for field, row in ranges.items() for edge in (row.low, row.high, None)]
@@ -120,4 +120,4 @@ def test_rule_14_a_log_line_of_an_impossible_status_or_duration_is_rejected_and_
     ]
     lines = [{**well, **one, "request_id": str(n)} for n, one in enumerate([*edges, *odd])]
     report = ingest(site_of(format="json", columns={}), [write(tmp_path / "log.jsonl", lines)], tmp_path / "store")
-    assert (report.lines, report.rejected) == (len(edges) + len(odd), len(odd))
+    assert (report.lines, report.rejected, report.unclear) == (len(edges) + len(odd), 0, len(odd))

@@ -16,7 +16,7 @@ import duckdb
 import pandas as pd
 
 from pdmlib.frames.frame import frame
-from pdmlib.frames.readings import State
+from pdmlib.frames.readings import State, significant
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.tables import Requests
@@ -139,7 +139,7 @@ def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         return {}
     example = next(row["example"] for _, row, _ in reversed(found))
     lines = count + _lines(held, scope.window)
-    share = f"{100 * count / lines:.2g} % of them"
+    share = f"{significant(100 * count / lines, 2)} % of them"
     most = "up to " * any(span is not None for _, _, span in found)  # a file's time may be longer than the window
     reason = f"{most}{count:,} lines of the request log were rejected ({most}{share}), such as {example}"
     gap = {"source": SOURCE, "item": "rejected", "state": State.NOT_UNDERSTOOD.value, "reason": reason}
