@@ -73,7 +73,8 @@ NOBODY = "Look from outside whether users still reach it: domain name, certifica
 P95_SHARE = 0.95
 NAMES = {"avg": "average"}
 SHOWN_ROUTES = 3  # that one line holds
-EVERY_ROUTE = "*"  # in the place of a route's path
+# What routes do together: a star stands in the place of a route's path.
+ALL_SLOWER, ALL_FAILING = "route:*:slower", "route:*:failing"
 # Routes that surely slowed, or of which one surely did and the others seem to have, and their share of all: two
 # may slow for two reasons, and a p95 of twenty requests is 1.3 times another by chance once in five times.
 FEWEST_SURE, FEWEST_TOGETHER, TOGETHER = 3, 5, 0.8
@@ -465,11 +466,10 @@ def _everywhere(case: Case, slower: Sequence[Finding]) -> Iterator[Finding]:
     if not enough or len(times) < TOGETHER * len(every):
         return
     among = len(every)
-    which = f"all {among} routes" if len(times) == among else f"{len(times)} of {among} routes"
-    factor, least, most = (significant(x, 2) for x in (median(times), min(times), max(times)))
+    which, (least, factor, most) = _routes(len(times), among), _spread(times)
     yield replace(
         min(slower, key=lambda found: ORDER[found.priority]),
-        id=f"route:{EVERY_ROUTE}:slower",
+        id=ALL_SLOWER,
         title=f"{which[:1].upper()}{which[1:]} became {factor} times slower",
         evidence=f"By {least} to {most} times, of {among} routes that have enough requests before and now.",
         action=SHARED,
@@ -494,11 +494,10 @@ def _failing_everywhere(case: Case, failing: Sequence[Finding]) -> Iterator[Find
     among = len(known)
     if len(failing) < TOGETHER * among:
         return
-    which = f"all {among} routes" if len(failing) == among else f"{len(failing)} of {among} routes"
-    share, least, most = (significant(x, 2) for x in (median(rates), min(rates), max(rates)))
+    which, (least, share, most) = _routes(len(failing), among), _spread(rates)
     yield replace(
         min(failing, key=lambda found: ORDER[found.priority]),
-        id=f"route:{EVERY_ROUTE}:failing",
+        id=ALL_FAILING,
         title=f"{which[:1].upper()}{which[1:]} fail",
         evidence=f"{least} to {most} % of their requests, of {among} routes that have enough of them to tell.",
         action=SHARED,
@@ -510,6 +509,15 @@ def _failing_everywhere(case: Case, failing: Sequence[Finding]) -> Iterator[Find
         threshold=f"< {TOGETHER * among:g} routes",
         said=f"{share} % of the requests to {which} fail",
     )
+
+
+def _routes(count: int, among: int) -> str:
+    return f"all {among} routes" if count == among else f"{count} of {among} routes"
+
+
+def _spread(values: Sequence[float]) -> tuple[str, str, str]:
+    """The least, the middle and the greatest of some values, in words."""
+    return significant(min(values), 2), significant(median(values), 2), significant(max(values), 2)
 
 
 def _all_since(case: Case, reading: str) -> datetime:

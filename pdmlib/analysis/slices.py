@@ -14,8 +14,9 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.analysis.compare.same_hours import before_after
 from pdmlib.analysis.traffic.clock import HOUR_S, SHORT_OF, by_the_hour, hours_of, parts_of, timed_by_the_hour
-from pdmlib.analysis.traffic.populations import ending, populations
+from pdmlib.analysis.traffic.populations import populations
 from pdmlib.analysis.traffic.routes import before_and_since, p95_interval
+from pdmlib.analysis.traffic.tiling import ending
 from pdmlib.frames.case import Case
 from pdmlib.frames.rewind import MADE
 from pdmlib.frames.rows import json_rows

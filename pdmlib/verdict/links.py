@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pdmlib.analysis.coverage import LOG_ENDED
-from pdmlib.analysis.performance import EVERY_ROUTE
+from pdmlib.analysis.performance import ALL_FAILING, ALL_SLOWER
 from pdmlib.frames.readings import Finding
 
 # Words of SQL, of web addresses and of our own sentences, by which two findings have nothing in common.
@@ -131,13 +131,12 @@ def _slower_together(cause: Finding, effect: Finding) -> str | None:
         return None
     if "saturated" in cause.evidence or cause.id in ("db_cpu_pct", *LOAD):
         return "everything that asks the database waits"
-    everywhere = _route(cause) == EVERY_ROUTE and cause.id.endswith(":slower")
-    return "the routes slowed together" if everywhere else None
+    return "the routes slowed together" if cause.id == ALL_SLOWER else None
 
 
 def _failing_together(cause: Finding, effect: Finding) -> str | None:
     """What routes share that fail together, but for one that fails far more often than they do."""
-    if not effect.id.endswith(":failing") or _route(cause) != EVERY_ROUTE or not cause.id.endswith(":failing"):
+    if cause.id != ALL_FAILING or not effect.id.endswith(":failing"):
         return None
     alike = float(effect.value or 0) <= BRINGS["times"] * float(cause.value or 0)
     return "the routes fail together" if alike else None
@@ -172,7 +171,7 @@ def _error(cause: Finding, effect: Finding) -> str | None:
 
 def _error_rate(cause: Finding, effect: Finding) -> str | None:
     """A new error, and the rate that it makes where no route tells of it."""
-    whole = effect.id in ("error_rate_pct", f"route:{EVERY_ROUTE}:failing")
+    whole = effect.id in ("error_rate_pct", ALL_FAILING)
     return "its events are failed requests" if _kind(cause, "issue:") and whole else None
 
 

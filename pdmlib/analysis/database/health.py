@@ -54,6 +54,9 @@ FEWEST_LOOKS = 3  # in a row: one failed sample is a lost packet
 COLLECT = "`pdm watch`, or `pdm collect` now and then, takes them from now on"
 _NO_HOST = f"no sample of the host falls into the window; {COLLECT}"
 _UNTOLD = "the host was looked at, and its metrics do not tell this; a newer version may call it otherwise"
+FREE_ONE = (
+    "See in pg_stat_activity who holds the connections, end those that are idle, and only then raise the limit"
+)
 # How PostgreSQL (SQLSTATE 53300), PgBouncer and Supavisor refuse where all connections are taken.
 _FULL = re.compile(
     r"remaining connection slots|too many (?:clients|connections)|no more connections|max client connections", re.I
@@ -262,11 +265,6 @@ def down_confirmed(case: Case) -> bool:
     if refused and not told:
         return not (_component_up(case) or _platform_says(case, ok=True))
     return bool(told) and (bool(refused) or not _connected(case))
-
-
-FREE_ONE = (
-    "See in pg_stat_activity who holds the connections, end those that are idle, and only then raise the limit"
-)
 
 
 def _doubtful(case: Case) -> list[Finding]:

@@ -22,8 +22,7 @@ from pdmlib.analysis.integrations.shares import (
 )
 from pdmlib.analysis.metric import Began, Metric
 from pdmlib.analysis.traffic.onset import newest_run
-from pdmlib.analysis.traffic.populations import ending
-from pdmlib.analysis.traffic.tiling import tile
+from pdmlib.analysis.traffic.tiling import ending, tile
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.readings import Limit, Measurement, Priority, State, Status
 from pdmlib.phases.window import Window

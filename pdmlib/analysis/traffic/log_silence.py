@@ -16,7 +16,7 @@ import pandas as pd
 
 from pdmlib import stats
 from pdmlib.analysis.traffic.silence import SURELY_DUE
-from pdmlib.analysis.traffic.tiling import Buckets
+from pdmlib.analysis.traffic.tiling import Buckets, ending
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.states import Probe
 from pdmlib.phases.window import Window
@@ -119,9 +119,8 @@ def evidence(case: Case) -> str:
 
 def _elsewhere(case: Case, window: Window) -> tuple[str, float] | None:
     """Another source that counts requests in a stretch of time, and how many."""
-    counts = case["request_counts"]
-    ends = counts["at"] + pd.to_timedelta(counts["interval_s"], unit="s")
-    inside = (counts["source"] != SOURCE) & (counts["at"] >= window.start) & (ends <= window.end)
+    counts = ending(case["request_counts"])
+    inside = (counts["source"] != SOURCE) & (counts["at"] >= window.start) & (counts["end_at"] <= window.end)
     sums = counts[inside & counts["route"].isna()].groupby("source")["requests"].sum()
     sums = sums[sums > 0]
     return (str(sums.index[0]), float(sums.iloc[0])) if len(sums) else None
@@ -173,7 +172,7 @@ def _just_before(case: Case, window: Window) -> float:
 def _buckets(case: Case) -> Buckets:
     table = case["request_counts"]
     table = table[(table["source"] == SOURCE) & table["route"].isna()]
-    return Buckets.of(table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s")))
+    return Buckets.of(ending(table))
 
 
 def _first(case: Case) -> datetime | None:

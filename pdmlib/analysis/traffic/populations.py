@@ -15,7 +15,7 @@ import pandas as pd
 from pdmlib.analysis.traffic.log_silence import SOURCE as LOG
 from pdmlib.analysis.traffic.log_silence import unheard_s
 from pdmlib.analysis.traffic.silence import Floats, silent_s
-from pdmlib.analysis.traffic.tiling import Buckets, tile_of
+from pdmlib.analysis.traffic.tiling import Buckets, ending, tile_of
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import Moments, microseconds
 from pdmlib.phases.window import Window
@@ -301,11 +301,6 @@ def all_routes(table: pd.DataFrame) -> pd.DataFrame:
     """Rows of all routes together where a source gives them, else those of each route."""
     whole = table["route"].isna()
     return table[whole] if whole.any() else table
-
-
-def ending(table: pd.DataFrame) -> pd.DataFrame:
-    """Buckets (`at`, `interval_s`) with their `end_at`."""
-    return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
 
 
 def _spans(table: pd.DataFrame) -> tuple[Moments, Moments, Floats]:

@@ -63,6 +63,11 @@ class Buckets:
         return Buckets(starts, ends, self.requests * ((ends - starts) / (self.ends - self.starts)))
 
 
+def ending(table: pd.DataFrame) -> pd.DataFrame:
+    """Buckets (`at`, `interval_s`) with their `end_at`."""
+    return table.assign(end_at=table["at"] + pd.to_timedelta(table["interval_s"], unit="s"))
+
+
 def tile(table: pd.DataFrame, window: Window) -> pd.DataFrame:
     """Rows of buckets (`at`, `end_at`) that tile a window without overlap.
 

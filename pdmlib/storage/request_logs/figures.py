@@ -45,9 +45,8 @@ EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it
 ROUTES_AT_MOST = 500  # rows a table can show
 REST = "[other]"
 TOLD = 12
-AGAIN = (
-    3  # times that a store is read anew which an ingest changed meanwhile: one that follows adds every two seconds
-)
+# Times that a store is read anew which an ingest changed meanwhile: one that follows adds every two seconds.
+AGAIN = 3
 BREAKDOWNS = ("release", "region", "route", "kind")
 NO_FAULT = 200  # the status of a count of none, which is none of failures either
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute

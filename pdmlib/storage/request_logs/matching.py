@@ -115,8 +115,8 @@ def _of_rows(held: Held, inner: Window, hours: Sequence[datetime]) -> tuple[pd.D
     )
     table = _numbers(rows, ["dimension", "item", "bucket", "requests", "failures", "timed", "sum_us", "known"])
     sums = table.groupby(["dimension", "item"])[[*_CELLS[2:], "known"]].sum(min_count=1).reset_index()
-    told = sums["failures"] * sums["requests"] / sums["known"].where(sums["known"] > 0)
-    sums["failures"] = told.where(sums["known"] >= stats.KNOWN_SHARE * sums["requests"])
+    told = zip(sums["failures"], sums["known"], sums["requests"], strict=True)
+    sums["failures"] = pd.Series([stats.of_all(*counts) for counts in told], sums.index, dtype="float64")
     timed = table.dropna(subset="bucket").rename(columns={"timed": "n"})
     return sums[_CELLS], timed[_BUCKETS]
 
