@@ -42,10 +42,11 @@ class CauseStatus(StrEnum):
 
 # What a customer notices first, by the id of a finding; what none of these begins comes last.
 FELT = (
-    re.compile(r"incident:|app|health|db_connection_errors|database:unconfirmed"),
+    re.compile(r"incident:|app|health_ok|health:unconfirmed|db_connection_errors|database:unconfirmed"),
     re.compile(r"payment"),
     re.compile(r"route:.*:failing|error_rate"),
     re.compile(r"route:.*:slower|latency"),
+    re.compile(r"health:"),  # it works in part, or did: what of it fails says more
     re.compile(r"issue"),
     re.compile(r"integration|sms|email|webhook"),
     re.compile(r"cron"),

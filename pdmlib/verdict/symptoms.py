@@ -9,12 +9,13 @@ from datetime import datetime
 
 import pandas as pd
 
-from pdmlib.analysis.availability.stability import PREVENT
+from pdmlib.analysis.availability.stability import PREVENT, SYSTEM_DOWN
 from pdmlib.analysis.errors import unheard
 from pdmlib.analysis.integrations.operational import TITLES
+from pdmlib.analysis.integrations.payments import FIX_PAYMENTS
 from pdmlib.analysis.limits import in_force
 from pdmlib.analysis.metric import Metric
-from pdmlib.analysis.performance import P95
+from pdmlib.analysis.performance import P95, ROLLBACK
 from pdmlib.analysis.traffic.onset import Onset, onset_of
 from pdmlib.frames.case import NOT_UNDERSTOOD, Case
 from pdmlib.frames.readings import (
@@ -78,6 +79,9 @@ def _symptoms(
             yield _unread(case, reading)
 
 
+AT_ONCE = (FIX_PAYMENTS, ROLLBACK, SYSTEM_DOWN)  # nobody does at once what is against something that is over
+
+
 def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) -> Finding:
     urgent = any(limit.priority for limit in metric.limits) and metric.alerts
     now = now_of(case, metric) if urgent else None
@@ -102,7 +106,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         reading=reading.id,
         evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
         + _began(case, reading.id),
-        action=action if active or alert else PREVENT,  # nobody mends at once what is over
+        action=PREVENT if action in AT_ONCE and not (active or alert) else action,
         becomes_green=goal,
         since=alert.since if alert else _since(case, metric, now),
         active=active,
