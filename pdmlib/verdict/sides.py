@@ -37,7 +37,7 @@ def compared(a: Verdict, b: Verdict) -> list[dict[str, Any]]:
     rates, sums = {m.id for m in metrics if m.rate}, {m.id for m in metrics if m.adds_up}
     hours = [verdict.case.window.seconds / 3600 for verdict in (a, b)]
     return [
-        _row(name, sides, hours, name in rates, name in sums)
+        _row(name, sides, hours, name in rates, adds_up=name in sums)
         for name in dict.fromkeys(name for side in sides for name in side)
     ]
 

@@ -56,7 +56,7 @@ def named(name: str, known: Iterable[str], what: str, listed: str = "", count: i
     """
     names = list(known)
     if name not in names:
-        raise CallError(misnamed(name, names, what, listed, count))
+        raise CallError(misnamed(name, names, what, listed, count=count))
     return name
 
 

@@ -361,7 +361,9 @@ class Questions:
         known = {*FILLED_BY, *self.verdict.tables, "readings"}
         listed = f"report.frames lists {len(self.frames)}, report.tables"
         here = len(self.tables)
-        found = [named(name, known, "readings, a frame or a table", listed, here) for name in dict.fromkeys(asked)]
+        found = [
+            named(name, known, "readings, a frame or a table", listed, count=here) for name in dict.fromkeys(asked)
+        ]
         with written_into(folder) as target:
             rows = [_written(target, name, self._exported(name), kind) for name in found]
         return self._told("exported", rows)
@@ -388,7 +390,7 @@ class Questions:
         known = {m.id: m for m in (*all_metrics(self.case.site), *metrics_in(self.case)) if m.limits}
         if reading not in known:
             here = sum(bool(metric.limits) for metric in metrics_in(self.case))
-            raise CallError(misnamed(reading, known, "a reading with limits", "report.limits()", here))
+            raise CallError(misnamed(reading, known, "a reading with limits", "report.limits()", count=here))
         return known[reading]
 
     def _movable(self, reading: str, edge: Edge) -> Metric:

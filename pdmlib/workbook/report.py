@@ -166,7 +166,7 @@ class Report(Questions):
         known = {m.id for m in (*all_metrics(self.case.site), *self.case.own)}
         known |= {r.id for r in self.verdict.readings}
         here = len(self.verdict.readings)
-        asked = [named(name, known, "a reading", "report.readings_frame", here) for name in names]
+        asked = [named(name, known, "a reading", "report.readings_frame", count=here) for name in names]
         return [r for r in map(self.verdict.reading, asked) if r]
 
     @cached_property

@@ -58,7 +58,7 @@ def silences(case: Case) -> tuple[Silence, ...]:
         due = surely_due(case, window)
         if due is not None:
             others = 0 if pd.isna(row.others) else int(row.others)
-            found.append(Silence(window, due, str(row.item), bool(row.goes_on), others))
+            found.append(Silence(window, due, str(row.item), bool(row.goes_on), others=others))
     return tuple(found)
 
 

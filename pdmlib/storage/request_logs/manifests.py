@@ -104,7 +104,7 @@ def load(store: Path) -> Manifest:
         requests = {day: DayFiles(**row) for day, row in tree["requests"].items()}
         views = {day: DayFiles(**row) for day, row in tree["views"].items()}
         manifest = Manifest(
-            tuple(tree["counted"]), requests, views, tuple(tree["files"]), tree.get("rejected", {})
+            tuple(tree["counted"]), requests, views, tuple(tree["files"]), rejected=tree.get("rejected", {})
         )
         manifest.register()
         return manifest

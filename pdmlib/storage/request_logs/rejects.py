@@ -68,7 +68,7 @@ def hours_of(
     for path, hours in found.items():
         hours.update(_hour(line, asked) for line in aside.get(path, ()))
         if readable and not path.startswith(REMOTE):
-            _add_strange(connection, path, hours, only, asked)
+            _add_strange(connection, path, hours, only, asked=asked)
         known = sum(count for hour, count in hours.items() if hour is not None)
         hours[None] = max(0, rejected[path] - known)
     return found

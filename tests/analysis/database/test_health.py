@@ -157,7 +157,7 @@ def test_rule_16_a_connection_that_fails_today_says_nothing_of_an_incident_of_la
 def test_rule_16_a_connection_that_fails_today_says_nothing_of_a_report_of_last_year(tmp_path: Path) -> None:
     """The site runs elsewhere, and nobody asked it in March 2025: no rollback, and no word of that Monday."""
     reason = "cannot connect: db.example:5432: Connection refused"
-    answers = Coverage("postgres", Answer.FAILED, 0, 0.1, reason), Coverage("app", Answer.OK, 1, 0.1)
+    answers = Coverage("postgres", Answer.FAILED, 0, 0.1, detail=reason), Coverage("app", Answer.OK, 1, 0.1)
     site = the_site("postgres").model_copy(update={"demo": None})
     scope = the_scope()
     case = Case(site, scope, with_past(Collection({}, answers), site, scope, tmp_path), scope.window)

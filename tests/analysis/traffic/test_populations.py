@@ -52,7 +52,7 @@ def test_requests_of_unknown_status_fail_as_often_as_the_others_where_they_are_f
     """Two hours of 90 requests answered, 10 failed and a few of which nobody knows."""
     told = "the status of some requests is not known"
     rows = [
-        a_bucket(DEPLOYED + i * HOUR, 3600, count, status, "requests", route=route)
+        a_bucket(DEPLOYED + i * HOUR, 3600, count, status, source="requests", route=route)
         for i in range(2)
         for route in (None, "/")
         for count, status in ((90, 200), (10, 500), (unknown, None))
