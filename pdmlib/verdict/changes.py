@@ -55,7 +55,8 @@ def changes(
 
     It is worse with a higher priority, or where its value moved clearly: out of the last report's
     interval by more than the metric's practical size, or to twice or half of it where there is no
-    interval. A count is held against the length of the window, which grows from report to report.
+    interval. A sum over the window, as a count of events is, is held against the length of the window,
+    which grows from report to report; a level, such as the connections at one time, is not.
 
     Args:
         known: since when other phases' reports know of it, by id.
@@ -92,13 +93,15 @@ def _change(before: Row | None, row: Row, case: Case, longer: float) -> str:
         return "new"
     if row["priority"] != before["priority"]:
         return "worse" if row["priority"] < before["priority"] else "better"
-    rising_is_bad = all(m.better != "higher" for m in all_metrics(case.site) if m.id == row["reading"])
-    moved = _moved(before, row, longer, practical_pct(case, row["reading"])) * (1 if rising_is_bad else -1)
-    return ("better", "still open", "worse")[moved + 1]
+    metric = next((m for m in (*all_metrics(case.site), *case.own) if m.id == row["reading"]), None)
+    adds_up = metric.adds_up if metric else isinstance(row["value"], int)
+    moved = _moved(before, row, longer if adds_up else 1.0, practical_pct(case, row["reading"]))
+    rising_is_bad = metric is None or metric.better != "higher"
+    return ("better", "still open", "worse")[moved * (1 if rising_is_bad else -1) + 1]
 
 
-def _moved(before: Row, row: Row, longer: float, practical: float) -> int:
-    """1 where the value clearly rose, -1 where it clearly fell, else 0."""
+def _moved(before: Row, row: Row, scale: float, practical: float) -> int:
+    """1 where the value clearly rose, -1 where it clearly fell, else 0; unchanged it is `scale` times as much."""
     new, old = _number(row["value"]), _number(before.get("value"))
     if new is None or old is None or new == old:
         return 0
@@ -107,7 +110,6 @@ def _moved(before: Row, row: Row, longer: float, practical: float) -> int:
         low, high = old / 2, old * 2
     else:
         low, high = min(low, old * (1 - practical / 100)), max(high, old * (1 + practical / 100))
-    scale = longer if isinstance(new, int) else 1.0
     return int(new >= high * scale) - int(new <= low * scale)
 
 

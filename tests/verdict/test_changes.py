@@ -162,6 +162,12 @@ def test_a_count_of_a_longer_window_is_worse_only_beyond_its_length() -> None:
     assert grown(300.0, 700.0, window=3.5) == "worse"
 
 
+def test_a_level_is_not_held_against_the_length_of_the_window_and_a_sum_of_minutes_is() -> None:
+    """95 connections at once are more than 40 in any window; 8 minutes down are in twice the time as many as 4."""
+    assert [grown(40, n, "db_connections", window=3.5) for n in (40, 95)] == ["still open", "worse"]
+    assert [grown(4.0, n, "downtime_minutes", window=2) for n in (8.0, 16.0)] == ["still open", "worse"]
+
+
 def test_where_more_is_better_a_fall_is_worse() -> None:
     assert (grown(12.0, 5.0, "support_rating"), grown(5.0, 12.0, "support_rating")) == ("worse", "better")
 
