@@ -21,7 +21,7 @@ from pdmlib.site.log_formats import HOW_TO_TIME
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import days, manifests, rejects
+from pdmlib.storage.request_logs import days, manifests, rejects, unread
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.histogram import Percentile, percentiles
 from pdmlib.storage.request_logs.ingest import store_of
@@ -92,7 +92,12 @@ def _collected(
         if manifest.requests:
             level = stats.level_for_looks(scope.phase.looks)
             parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
-            parts += [silences(held, scope), _gaps(held, scope), rejects.told(held, scope)]
+            parts += [
+                silences(held, scope),
+                _gaps(held, scope),
+                rejects.told(held, scope),
+                unread.told(held, scope),
+            ]
         return merge(parts)
 
 

@@ -56,6 +56,7 @@ class Piece:
         path: what is read; a copy of the bytes where the file itself may still grow.
         key: what requests without an id are told apart by.
         again: whether these bytes may be read once more, as part of a file that grew.
+        asked: the path of the file, of which `path` may be a copy.
     """
 
     path: str
@@ -65,6 +66,7 @@ class Piece:
     key: str
     known: Known
     again: bool = True
+    asked: str = ""
 
     @property
     def begins(self) -> bool:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -16,7 +17,7 @@ from pdmlib.phases.window import now
 from pdmlib.site.site import Site
 from pdmlib.site.tables import Requests
 from pdmlib.storage import engine
-from pdmlib.storage.request_logs import days, files, manifests, parse, rejects, workers
+from pdmlib.storage.request_logs import days, files, manifests, parse, rejects, unread, workers
 from pdmlib.storage.request_logs.addresses import SOURCE
 from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.fingerprints import Register
@@ -41,6 +42,10 @@ class _Run:
     began: float = field(default_factory=time.monotonic)
     report: IngestReport = field(default_factory=IngestReport)
     finished: int = 0
+
+    def note_file(self, path: str, found: Mapping[str, Any] | None) -> None:
+        """Notes why nothing is held of a file; None where something is."""
+        self.manifest = replace(self.manifest, unread=unread.noted(self.manifest.unread, path, found))
 
     def tell(self, reports: Iterable[FileReport]) -> None:
         """Notes what became of some files."""
@@ -128,10 +133,13 @@ def _ingest(
     logs, others = files.found(paths)
     with _open(asked, target) as run:
         run.on_progress = on_progress
+        before = run.manifest.unread
         pieces = _new(run, logs, following)
         run.tell(FileReport(Path(path).name, Taken.SKIPPED, reason=NO_NAME) for path in others)
         run.total = sum(piece.size for piece in pieces)
         _read(run, pieces)
+        if run.manifest.unread != before:
+            manifests.commit(run.store, run.manifest)
         return replace(run.report, seconds=time.monotonic() - run.began)
 
 
@@ -158,7 +166,7 @@ def _read(run: _Run, pieces: Sequence[Piece]) -> None:
                 _take(run, connection, waiting)
                 waiting = []
         _take(run, connection, waiting)
-    run.tell(FileReport(piece.name, Taken.FAILED, reason=reason) for piece, reason in reading.failures)
+    run.tell(_failed(run, piece.asked, SourceError(SOURCE, reason)) for piece, reason in reading.failures)
 
 
 def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
@@ -169,13 +177,12 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
         name = Path(path).name
         try:
             found = files.new_pieces(path, register, run.asked, copies=copies, following=following)
-        except SourceError as error:
-            told.append(FileReport(name, Taken.FAILED, reason=error.reason))
+        except (SourceError, OSError) as error:
+            told.append(_failed(run, path, error))
             continue
-        except OSError as error:
-            told.append(FileReport(name, Taken.FAILED, reason=error.strerror or "cannot be read"))
-            continue
-        fresh = {p.known.identity: p for p in found if p.known.identity not in pieces}
+        fresh = {p.known.identity: replace(p, asked=path) for p in found if p.known.identity not in pieces}
+        if not found:
+            run.note_file(path, None)
         if files.is_empty(path):
             told.append(FileReport(name, Taken.SKIPPED, reason="is empty"))
         elif not fresh:
@@ -184,6 +191,13 @@ def _new(run: _Run, logs: Sequence[str], following: bool) -> list[Piece]:
     run.tell(told)
     run.manifest = replace(run.manifest, files=tuple(register.rows()))
     return list(pieces.values())
+
+
+def _failed(run: _Run, path: str, error: SourceError | OSError) -> FileReport:
+    """What becomes of a file that cannot be read."""
+    reason = error.reason if isinstance(error, SourceError) else error.strerror or "cannot be read"
+    run.note_file(path, unread.unreadable(path, reason))
+    return FileReport(Path(path).name, Taken.FAILED, reason=reason)
 
 
 def _take(
@@ -204,6 +218,7 @@ def _take(
     for batch, part in waiting:
         report = _counted(run, report, batch, part=part, register=register)
         manifest = _with_rejected(connection, manifest, batch, part=part, register=register)
+        manifest = _with_unread(connection, manifest, batch, part=part, register=register)
         connection.execute(f"DROP TABLE {part.rows}")
     manifest = replace(manifest, files=tuple(register.rows()))
     with _undone(run):
@@ -257,6 +272,25 @@ def _with_rejected(
         example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), "")
         days = rejects.added(days, hours, spans.get(piece.path, lately), example or next(iter(part.examples), ""))
     return replace(manifest, rejected=days)
+
+
+def _with_unread(
+    connection: duckdb.DuckDBPyConnection,
+    manifest: Manifest,
+    batch: Sequence[Piece],
+    part: parse.Part,
+    register: Register,
+) -> Manifest:
+    """The manifest with the files of which no line is understood, and without those that were taken."""
+    files = manifest.unread
+    for piece in batch:
+        found = None
+        if not register.has(piece.known.key):
+            example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), piece.name)
+            hours = part.rejected.get(piece.path, rejects.Hours())
+            found = unread.not_understood(connection, piece, hours, example)
+        files = unread.noted(files, piece.asked, found)
+    return replace(manifest, unread=files)
 
 
 def _of_file(run: _Run, name: str, read: parse.Lines, known: bool) -> FileReport:

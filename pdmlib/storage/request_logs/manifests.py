@@ -49,6 +49,7 @@ class Manifest:
         requests, views: the held UTC days, by ISO date.
         files: the files that were ingested.
         rejected: lines that were not understood, by UTC day (see `rejects`).
+        unread: files of which nothing is held, by path (see `unread`).
     """
 
     counted: tuple[str, ...] = ()
@@ -56,6 +57,7 @@ class Manifest:
     views: Mapping[str, DayFiles] = field(default_factory=dict)
     files: tuple[Mapping[str, Any], ...] = ()
     rejected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def register(self) -> Register:
         """The ingested files, to look others up in."""
@@ -104,7 +106,12 @@ def load(store: Path) -> Manifest:
         requests = {day: DayFiles(**row) for day, row in tree["requests"].items()}
         views = {day: DayFiles(**row) for day, row in tree["views"].items()}
         manifest = Manifest(
-            tuple(tree["counted"]), requests, views, tuple(tree["files"]), rejected=tree.get("rejected", {})
+            tuple(tree["counted"]),
+            requests,
+            views,
+            tuple(tree["files"]),
+            rejected=tree.get("rejected", {}),
+            unread=tree.get("unread", {}),
         )
         manifest.register()
         return manifest
@@ -121,6 +128,7 @@ def commit(store: Path, manifest: Manifest) -> None:
         "views": {day: vars(row) for day, row in sorted(manifest.views.items())},
         "files": manifest.files,
         "rejected": manifest.rejected,
+        "unread": manifest.unread,
     }
     beside = store / f".{MANIFEST}.part"
     with beside.open("w", encoding="utf-8") as file:

@@ -39,7 +39,7 @@ _MENDS = {
     "requests.columns.status": "requests: {columns: {status: '<the field of the status>'}}",
     "requests.duration_unit": "requests: {duration_unit: '<s, ms or us>'}",
 }
-_FORMAT = "requests: {log_format: '<as the server that writes these lines has it>'}"
+FORMAT = "requests: {log_format: '<as the server that writes these lines has it>'}"
 
 
 def hours_of(
@@ -138,7 +138,7 @@ def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     if not count:
         return {}
     example = next(row["example"] for _, row, _ in reversed(found))
-    lines = count + _lines(held, scope.window)
+    lines = count + lines_in(held, scope.window)
     share = f"{significant(100 * count / lines, 2)} % of them"
     most = "up to " * any(span is not None for _, _, span in found)  # a file's time may be longer than the window
     reason = f"{most}{count:,} lines of the request log were rejected ({most}{share}), such as {example}"
@@ -150,7 +150,7 @@ def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
 
 
 def _unclear(asked: Requests, count: int, lines: int, example: str) -> Mapping[str, Any]:
-    mend = next((line for key, line in _MENDS.items() if key in example), _FORMAT)
+    mend = next((line for key, line in _MENDS.items() if key in example), FORMAT)
     return {
         "source": SOURCE,
         "item": "requests.log_format" if asked.log_format else "requests.format",
@@ -168,9 +168,9 @@ def _many(held: Held, window: Window) -> bool:
     for count, _, span in _inside(held.manifest.rejected, window):
         if span is None:
             timed += count
-        elif many(count, count + _lines(held, span)):
+        elif many(count, count + lines_in(held, span)):
             return True
-    return many(timed, timed + _lines(held, window))
+    return many(timed, timed + lines_in(held, window))
 
 
 def _inside(days: Days, window: Window) -> Iterator[tuple[int, Mapping[str, Any], Window | None]]:
@@ -187,7 +187,7 @@ def _inside(days: Days, window: Window) -> Iterator[tuple[int, Mapping[str, Any]
                 yield row["untimed"], row, span
 
 
-def _lines(held: Held, window: Window) -> int:
+def lines_in(held: Held, window: Window) -> int:
     """Lines of requests of whatever kind in the hours that a window touches."""
     found = held.rows(f"SELECT sum(n) FROM {{source}} WHERE {IN_HOURS}", "totals", outer_hours(window))
     return int(found[0][0] or 0) if found else 0

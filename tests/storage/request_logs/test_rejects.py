@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -137,3 +139,79 @@ def test_a_strange_line_counts_in_the_hour_that_it_names(tmp_path: Path, text: s
     days = manifests.load(requests_folder(SITE, tmp_path)).rejected
     (found,) = [int(name) for row in days.values() for name in row["hours"]]
     assert found == hour
+
+
+def second(tmp_path: Path, content: str, name: str = "access.log") -> Path:
+    """The log of a second server, in a folder of its own."""
+    file = tmp_path / "web2" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(content)
+    return file
+
+
+def text_of(rows: Iterable[tuple[datetime, str]]) -> str:
+    return "".join(f"{line}\n" for _, line in rows)
+
+
+def test_a_file_of_which_no_line_is_understood_is_told_beside_one_that_is(tmp_path: Path) -> None:
+    """A second server fails each of its 1,440 requests of the window in a format that nobody declared."""
+    file = second(tmp_path, text_of(other(every(MINUTE / 2, DEPLOYED, END))))
+    for _ in range(2):  # it is tried again each time, and counts once
+        assert taken(tmp_path, loud()).good
+        assert ingest(SITE, [file], requests_folder(SITE, tmp_path)).skipped == ("access.log",)
+    verdict = judged(tmp_path)
+    assert verdict.status is ReportStatus.UNKNOWN
+    (row,) = verdict.not_understood
+    assert (row["what"], row["count"], row["item"]) == ("lines of access.log", 1440, "requests.log_format")
+    assert row["example"] == 'access.log: 99.9.9.9 - - [99/xxx/9999:99:99:99 +9999] "xxx /x xxxx/9.9" 999 9 xx=9.9'
+    assert any("of 1,440 lines of access.log none is understood" in why for why in verdict.confidence_reasons)
+    before = judged(tmp_path, "daily", as_of=END - 2 * DAY, deployed=END - 3 * DAY)
+    assert (before.status, before.not_understood) == (ReportStatus.GREEN, []), "it is of other days"
+
+
+def test_what_was_not_understood_of_a_log_stays_as_it_is_begun_anew_and_goes_once_it_is_read(
+    tmp_path: Path,
+) -> None:
+    store, old = requests_folder(SITE, tmp_path), every(MINUTE, END - DAY, END - DAY / 2)
+    taken(tmp_path, loud())
+    for times in (old, every(MINUTE, END - DAY / 2, END)):
+        ingest(SITE, [second(tmp_path, text_of(other(times)))], store)
+    (row,) = judged(tmp_path, "daily", deployed=END - 3 * DAY).not_understood
+    assert row["count"] == 24 * 60
+    ingest(SITE, [second(tmp_path, text_of(loud(END - HOUR, END)))], store)
+    assert judged(tmp_path, "daily", deployed=END - 3 * DAY).not_understood == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '2026/11/30 10:59:00 [error] 7#7: *1 connect() failed, client: 10.0.0.1, request: "GET / HTTP/1.1"',
+        "2026-11-30T10:59:00Z INFO worker 7 is ready",
+    ],
+)
+def test_a_file_that_is_no_log_of_requests_is_none_of_which_no_line_is_understood(
+    tmp_path: Path, line: str
+) -> None:
+    """An error log of nginx, which repeats what its access log has, and the log of a worker."""
+    taken(tmp_path, loud())
+    ingest(SITE, [second(tmp_path, f"{line}\n" * 1000, "error.log")], requests_folder(SITE, tmp_path))
+    assert (judged(tmp_path).status, judged(tmp_path).not_understood) == (ReportStatus.GREEN, [])
+
+
+def test_a_log_that_cannot_be_read_is_told_in_reports_of_its_time(tmp_path: Path) -> None:
+    """A packed log that was cut within its first bytes; it changed with the last of the window."""
+    taken(tmp_path, loud())
+    file = second(tmp_path, "", "access.log.gz")
+    file.write_bytes(b"\x1f\x8b\x08\x00broken")
+    os.utime(file, (END.timestamp(), END.timestamp()))
+    store = requests_folder(SITE, tmp_path)
+    assert [name for name, _ in ingest(SITE, [file], store).failed] == ["access.log.gz"]
+    verdict = judged(tmp_path)
+    assert verdict.status is ReportStatus.UNKNOWN
+    (row,) = verdict.not_understood
+    assert (row["what"], row["count"]) == ("log files that cannot be read", 1)
+    assert row["example"].startswith("access.log.gz: ")
+    assert judged(tmp_path, "daily", as_of=END - 2 * DAY, deployed=END - 3 * DAY).not_understood == []
+    file.write_bytes(gzip.compress(text_of(loud(END - HOUR, END)).encode()))
+    assert ingest(SITE, [file], store).failed == ()
+    assert judged(tmp_path).not_understood == []

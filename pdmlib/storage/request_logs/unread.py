@@ -1,0 +1,140 @@
+"""Files of a request log of which nothing is held: none of their lines is understood, or they cannot be read.
+
+Another server may write them in another format, or for another account: what they hold is neither failed
+requests nor none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from pdmlib.frames.frame import frame, merge
+from pdmlib.frames.readings import State
+from pdmlib.phases.scope import Scope
+from pdmlib.storage import engine
+from pdmlib.storage.request_logs import formats
+from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
+from pdmlib.storage.request_logs.files import Piece
+from pdmlib.storage.request_logs.fingerprints import Listed
+from pdmlib.storage.request_logs.progress import many
+from pdmlib.storage.request_logs.reader import DAY, Held, outer_hours
+from pdmlib.storage.request_logs.rejects import FORMAT, Hours, lines_in
+
+Files = Mapping[str, Mapping[str, Any]]  # by the path that was asked for
+# What a line of requests names, and few others do that tell their time as an access log does (RFC 9110, 9.1).
+METHOD = r"\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)\b"
+READABLE = "let the account that runs pdm ingest read the file, or name the files that are request logs"
+
+
+def not_understood(
+    connection: duckdb.DuckDBPyConnection, piece: Piece, hours: Hours, example: str
+) -> Mapping[str, Any] | None:
+    """What is known of a file of which no line is understood; None of one that is no log of requests.
+
+    Args:
+        hours: when its lines were written.
+    """
+    timed = {hour.isoformat(): count for hour, count in sorted((h, n) for h, n in hours.items() if h and n)}
+    if not timed or piece.path.startswith(REMOTE):
+        return None
+    query = (
+        f"SELECT 1 FROM {formats.lines([piece.path])} WHERE regexp_matches(line, {engine.literal(METHOD)}) LIMIT 1"
+    )
+    try:
+        named = connection.execute(query).fetchall()
+    except duckdb.Error:
+        return None
+    return (
+        {"name": piece.name, "reason": "", "example": example, "hours": timed, "changed": None} if named else None
+    )
+
+
+def unreadable(path: str, reason: str) -> Mapping[str, Any]:
+    """What is known of a file that cannot be read."""
+    try:
+        changed = path.changed_us / 1e6 if isinstance(path, Listed) else Path(path).stat().st_mtime
+        at = datetime.fromtimestamp(changed, UTC).isoformat()
+    except OSError:  # its folder cannot be read either
+        at = None
+    return {"name": path.rsplit("/", 1)[-1], "reason": reason, "example": "", "hours": {}, "changed": at}
+
+
+def noted(files: Files, path: str, found: Mapping[str, Any] | None) -> Files:
+    """The unread files with what a file is now, None where it was read.
+
+    A log that is begun anew each day is many files of one path: what is known of earlier ones stays.
+    """
+    if found is None:
+        return {name: row for name, row in files.items() if name != path}
+    before = files.get(path, {}).get("hours", {})
+    first = min(found["hours"], default="")
+    kept = {hour: count for hour, count in before.items() if not first or hour < first}
+    return {**files, path: {**found, "hours": {**kept, **found["hours"]}}}
+
+
+def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
+    """Rows of `not_understood` and gaps of files that may hold requests of the window."""
+    files = held.manifest.unread.values()
+    return merge([_strange(held, scope, list(files)), _refused(scope, [f for f in files if f["reason"]])])
+
+
+def _strange(held: Held, scope: Scope, files: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    hours = outer_hours(scope.window)
+    counts = [
+        sum(count for at, count in file["hours"].items() if hours.start <= datetime.fromisoformat(at) < hours.end)
+        for file in files
+    ]
+    found = [(file, count) for file, count in zip(files, counts, strict=True) if count]
+    if not found:
+        return {}
+    lines, names = sum(count for _, count in found), _named([file for file, _ in found])
+    example = found[0][0]["example"]
+    reason = f"of {lines:,} lines of {names} none is understood, such as {example}"
+    frames = {"gaps": frame("gaps", [_gap(reason)])}
+    if many(lines, lines + lines_in(held, scope.window)):
+        item = "requests.log_format" if held.asked.log_format else "requests.format"
+        frames |= _row(item, f"lines of {names}", lines, example=example, mend=FORMAT)
+    return frames
+
+
+def _refused(scope: Scope, files: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+    window = scope.window
+    # A file that was written to since the window began may hold some of it; one of long after is another day's.
+    found = [
+        file
+        for file in files
+        if file["changed"] and window.start <= datetime.fromisoformat(file["changed"]) < window.end + DAY
+    ]
+    if not found:
+        return {}
+    example = f"{found[0]['name']}: {found[0]['reason']}"
+    gap = {"gaps": frame("gaps", [_gap(f"{_named(found)} cannot be read: {found[0]['reason']}")])}
+    return gap | _row("requests", "log files that cannot be read", len(found), example=example, mend=READABLE)
+
+
+def _named(files: Sequence[Mapping[str, Any]]) -> str:
+    name, rest = files[0]["name"], len(files) - 1
+    return f"{name} and {rest} more {'file' if rest == 1 else 'files'}" if rest else str(name)
+
+
+def _gap(reason: str) -> Mapping[str, Any]:
+    return {"source": SOURCE, "item": "unread", "state": State.NOT_UNDERSTOOD.value, "reason": reason}
+
+
+def _row(item: str, what: str, count: int, example: str, mend: str) -> dict[str, pd.DataFrame]:
+    row = {
+        "source": SOURCE,
+        "item": item,
+        "what": what,
+        "count": count,
+        "example": example,
+        "taken_for": "no request",
+        "mend": mend,
+    }
+    return {"not_understood": frame("not_understood", [row])}
