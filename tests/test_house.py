@@ -45,7 +45,7 @@ INSIDE = {
         watch
         init kernel lab
         doctor execute probe report site_draft
-        questions
+        questions waiting
         gather
         calls explained github live mail notify opening pdf probe_record scope shipped status survey telemetry
     """,
@@ -196,7 +196,7 @@ HOMES = {
     "matplotlib": {"report.charts"},
     "papermill": {"workbook.execute"},
     "ipywidgets": {"workbook.live"},
-    "IPython": {"workbook.completing"},
+    "IPython": {"workbook.completing", "workbook.waiting"},
     "ipympl": {"report.charts.zoom"},
     "nbconvert": {"report.page"},
     "sentry_sdk": {"workbook.telemetry"},

@@ -1,7 +1,7 @@
 """Tab inside the quotes of a subscript or a call of a report: `week.frames["lat`, `week.frame("lat`.
 
 IPython looks at no attribute of an object that answers misspelt names itself, and at no argument of a call: its
-own completer stops there. The only file that imports IPython.
+own completer stops there.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from pdmlib.analysis.comparable import comparable
 from pdmlib.analysis.product.features import underused
 from pdmlib.errors import CallError
 from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
 from pdmlib.frames.readings import Priority, Reading, Status, counted
 from pdmlib.frames.states import Usage
 from pdmlib.phases.phase import PHASES
@@ -30,8 +31,8 @@ from pdmlib.report.columns import COLUMNS
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.regressions import regressions
-from pdmlib.site.notes import load_notes, notes_path
-from pdmlib.site.site import Site
+from pdmlib.site.notes import Notes, load_notes, notes_path
+from pdmlib.site.site import SOURCE_NAMES, Site
 from pdmlib.storage import history
 from pdmlib.storage.reports import previous_report
 from pdmlib.verdict.changes import known_since, remembered
@@ -44,6 +45,7 @@ from pdmlib.workbook.live import Live, range_slider, themed
 from pdmlib.workbook.opening import open_site
 from pdmlib.workbook.questions import Questions
 from pdmlib.workbook.scope import incident_scope_for, scope_for
+from pdmlib.workbook.waiting import Waiting
 
 # The frame and the time of the rows that the readings of a section rest on.
 NEWEST = {
@@ -486,7 +488,20 @@ def _iso(moment: str | datetime) -> str:
 
 def _opened(site: Site, scope: Scope, collection: str | Path, out: str | Path, notes: str | Path) -> Report:
     noted = load_notes(notes_path(site, scope.phase.name, str(notes)))  # before any source is asked
-    saved = history.load_collection(Path(collection)) if collection else gather(site, scope, Path(out))
+    if collection:
+        return _judged(site, scope, history.load_collection(Path(collection)), noted=noted, out=out)
+    with Waiting(name for name in SOURCE_NAMES if site.source(name) is not None) as waiting:
+        saved = gather(site, scope, Path(out), waiting.answered)
+        made = _judged(site, scope, saved, noted=noted, out=out)
+
+    def reopen(site: Site, start: datetime, end: datetime) -> Report:
+        given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at)}
+        return open_incident(site, start, end, **given, out=out)
+
+    return replace(made, reopen=reopen)
+
+
+def _judged(site: Site, scope: Scope, saved: Collection, noted: Notes, out: str | Path) -> Report:
     case = Case(site, scope, saved, scope.window)
     folder = Path(out) / site.site
     before = "what earlier reports left open"
@@ -497,13 +512,8 @@ def _opened(site: Site, scope: Scope, collection: str | Path, out: str | Path, n
         found = judge(case)
         return case.attempt("what changed", lambda: remembered(found, noted, last, known), lambda _: found)
 
-    def reopen(site: Site, start: datetime, end: datetime) -> Report:
-        given = {"as_of": iso(scope.as_of), "deployed_at": iso(scope.deployed_at)}
-        return open_incident(site, start, end, **given, out=out)
-
     complete_names()
-    made = Report(case, judged(case), noted, now(), judged=judged)
-    return made if collection else replace(made, reopen=reopen)
+    return Report(case, judged(case), noted, now(), judged=judged)
 
 
 def _last(scope: Scope, folder: Path) -> Mapping[str, Any] | None:
