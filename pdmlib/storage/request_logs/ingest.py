@@ -134,6 +134,8 @@ def _ingest(
     with _open(asked, target) as run:
         run.on_progress = on_progress
         before = run.manifest.unread
+        for opened in unread.opened(before, logs):
+            run.note_file(opened, None)
         pieces = _new(run, logs, following)
         run.tell(FileReport(Path(path).name, Taken.SKIPPED, reason=NO_NAME) for path in others)
         run.total = sum(piece.size for piece in pieces)
