@@ -75,15 +75,25 @@ class Piece:
         return self.key.endswith("#0")
 
 
-def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
+def found(paths: Iterable[str | Path], may_lack: bool = False) -> tuple[list[str], list[str]]:
     """Log files under paths (files, folders, patterns, s3://) and files in folders that are no logs.
 
     A folder that cannot be looked into is among the logs: reading it says why not.
 
+    Args:
+        may_lack: whether a path that names nothing is among them too, instead of an error.
+
     Raises:
         CallError: a path names nothing.
     """
-    each = [_remote(path) if path.startswith(REMOTE) else _local(path) for path in map(str, paths)]
+    each: list[tuple[list[str], list[str]]] = []
+    for path in map(str, paths):
+        try:
+            each.append(_remote(path) if path.startswith(REMOTE) else _local(path))
+        except CallError:
+            if not may_lack:
+                raise
+            each.append(([path], []))
     return list(dict.fromkeys(p for logs, _ in each for p in logs)), [p for _, others in each for p in others]
 
 

@@ -90,10 +90,15 @@ def follow(
     """Tails growing files and folders: a report for each time that something new was taken in.
 
     A line without its end waits until it has one, and all while another ingest writes to the store; a file
-    that cannot be read is told once and tried again each time. Ends when `stop` says so.
+    that cannot be read is told once and tried again each time, and so is one that went away: a log is so for
+    a moment when it is rotated. Ends when `stop` says so.
+
+    Raises:
+        CallError: a path names nothing as it begins.
     """
     paths = list(paths)
     failed: tuple[tuple[str, str], ...] = ()
+    files.found(paths)
     while True:
         with suppress(manifests.BusyError):
             report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
@@ -130,7 +135,7 @@ def _ingest(
     site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
 ) -> IngestReport:
     asked, target = asked_of(site), store_of(site, folder)
-    logs, others = files.found(paths)
+    logs, others = files.found(paths, may_lack=following)
     with _open(asked, target) as run:
         run.on_progress = on_progress
         before = run.manifest.unread

@@ -7,7 +7,6 @@ requests nor none.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,13 +56,17 @@ def not_understood(
 
 def unreadable(path: str, reason: str) -> Mapping[str, Any]:
     """What is known of a file that cannot be read, or of a folder, which may be written to until now."""
-    at = now()
-    with suppress(OSError):  # its folder cannot be read either
+    at: datetime | None = now()
+    try:
         if isinstance(path, Listed):
             at = datetime.fromtimestamp(path.changed_us / 1e6, UTC)
         elif not Path(path).is_dir():
             at = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
-    return _file(path.rstrip("/").rsplit("/", 1)[-1], reason=reason, changed=at.isoformat())
+    except FileNotFoundError:  # it went away meanwhile, as the oldest of a rotation does
+        at = None
+    except OSError:  # its folder cannot be read either
+        pass
+    return _file(path.rstrip("/").rsplit("/", 1)[-1], reason=reason, changed=at.isoformat() if at else "")
 
 
 def _file(
