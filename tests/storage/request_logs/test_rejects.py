@@ -280,3 +280,19 @@ print(report.failed, report.requests, report.good)
     file.parent.chmod(0o755)
     subprocess.run(call, cwd=tmp_path, env=environ, capture_output=True, check=True)
     assert not manifests.load(tmp_path / "store").unread
+
+
+def test_an_ingest_says_that_a_log_stays_as_the_site_file_said_before(tmp_path: Path) -> None:
+    """The unit of its times was wrong: after it is mended the store still holds seconds for milliseconds."""
+    taken(tmp_path, loud())
+    file, store = tmp_path / "access.log", requests_folder(SITE, tmp_path)
+    assert SITE.requests
+    requests = SITE.requests.model_copy(update={"duration_unit": "ms"})
+    mended = SITE.model_copy(update={"requests": requests})
+    kept = SITE.model_copy(update={"requests": SITE.requests.model_copy(update={"memory_limit": "800MB"})})
+    assert "remove" not in str(ingest(kept, [file], store)), "it is read alike"
+    report = ingest(mended, [file], store)
+    assert (report.files_known, report.good) == (1, True)
+    assert f"remove {store} and take the logs in again" in str(report)
+    shutil.rmtree(store)
+    assert "remove" not in str(ingest(mended, [file], store))
