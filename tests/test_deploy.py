@@ -53,6 +53,18 @@ def test_every_line_of_the_crontab_has_a_schedule_and_a_call_that_the_command_ta
         check_call(shlex.split(line.partition('"$PDM" ')[2].partition(" >")[0]))
 
 
+@pytest.mark.parametrize("line", [line for _, line in cron_lines()])
+def test_a_line_of_cron_gives_secrets_as_they_are(tmp_path: Path, line: str) -> None:
+    """As systemd and a container take them: an address with `&`, a password with signs of a shell."""
+    wanted = "postgresql://pdm:p$1;w 'x'@db/shop?sslmode=require&target_session_attrs=any"
+    (tmp_path / "shop.env").write_text(f"# of the shop\n\nDATABASE_URL={wanted}\nTOKEN=a=b\n")
+    (tmp_path / "pdm").write_text(f'#!/bin/sh\nprintf "%s\\n" "$DATABASE_URL" "$TOKEN" > {tmp_path}/told\n')
+    (tmp_path / "pdm").chmod(0o755)
+    named = {"PDM": f"{tmp_path}/pdm", "SITE": "shop.yaml", "ENV": f"{tmp_path}/shop.env", "OUT": str(tmp_path)}
+    subprocess.run(["bash", "-c", line], env={**os.environ, **named}, check=True)
+    assert (tmp_path / "told").read_text().splitlines() == [wanted, "a=b"]
+
+
 @pytest.mark.slow
 def test_the_line_of_cron_that_collects_does_so_and_leaves_out_one_that_overlaps(tmp_path: Path) -> None:
     (tmp_path / "shop.yaml").write_text(SITE)
@@ -71,6 +83,15 @@ def test_a_unit_calls_what_the_command_takes_and_has_its_timer(unit: Path) -> No
     (start,) = re.findall(r"^ExecStart=/opt/pdmlib/.venv/bin/pdm (.+)$", unit.read_text(), re.MULTILINE)
     check_call(shlex.split(start))
     assert unit.with_suffix(".timer") in UNITS
+
+
+def test_units_that_share_a_folder_share_its_user() -> None:
+    """A dynamic user is named after its unit, and takes the folder from the other's: systemd#7090, #8093."""
+    shared: dict[str, set[str]] = {}
+    for text in (unit.read_text(encoding="utf-8") for unit in UNITS if unit.suffix == ".service"):
+        (folder,) = re.findall(r"^StateDirectory=(.+)$", text, re.MULTILINE)
+        shared.setdefault(folder, set()).update(re.findall(r"^User=(.+)$", text, re.MULTILINE) or [text])
+    assert {folder: len(users) for folder, users in shared.items()} == {"pdm": 1}
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
@@ -163,6 +184,16 @@ def test_the_gate_stays_shut_on_a_red_report_and_says_where_it_lies(tmp_path: Pa
     assert told["status"] == "RED"
     assert (Path(told["folder"]) / "report.html").exists()
     assert "RED" in (tmp_path / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_gate_that_could_not_judge_says_so_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "deploy/gate").mkdir(parents=True)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
+    asked = {"SITE": "params/none.yaml", "PHASE": "hour1", "DEPLOYED_AT": "", "OUT": str(tmp_path / "pdm")}
+    done = run_step("Judge", tmp_path, tmp_path, FAIL_ON="red", **asked)
+    assert done.returncode == 2  # shared interface: 2 is a wrong call or site file
+    assert done.stderr.count("\n") == 1 and "params/none.yaml" in done.stderr
+    assert not (tmp_path / "output").exists()
 
 
 def container_lines(word: str) -> list[str]:

@@ -159,8 +159,18 @@ def _options(
     """Says whether a deployment is safe: collects, judges and reports."""
 
 
+def open_what_is_closed() -> None:
+    """Opens the streams that the caller closed: else a file of ours takes the number of one, and gets its text."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def main() -> None:
     """Entry point of the `pdm` command."""
+    open_what_is_closed()
     let_ends_be_orderly()
     without_plugins()
     for stream in (sys.stdout, sys.stderr):

@@ -120,7 +120,11 @@ def _undecided(metric: Metric, limit: Limit, found: Measurement) -> Limit:
     most, and where the edge raises no alert it is shown without a judgement.
     """
     softer = next((x for x in metric.limits if x is not limit and x.holds(found.low) and _sure(x, found)), None)
-    base = softer or replace(limit, status=_doubtful(limit), critical=False, rollback=False, unsure=True)
+    milder = (x.action for x in metric.limits if x.action and not x.rollback)
+    action = next(milder, limit.action) if limit.rollback else limit.action
+    base = softer or replace(
+        limit, status=_doubtful(limit), critical=False, rollback=False, unsure=True, action=action
+    )
     if softer is None and limit.priority is Priority.P0:  # nobody is called at night for what may be chance
         base = replace(base, priority=Priority.P1)
     return replace(base, action=base.action or limit.action)

@@ -146,6 +146,18 @@ def test_a_second_ingest_at_once_is_no_wrong_call_and_says_so_in_one_line(shop: 
     assert "another ingest is writing there; run this one again when it is done" in " ".join(said.split())
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_report_is_written_where_whoever_called_closed_a_stream(closed: str, shop: Path, tmp_path: Path) -> None:
+    """Nothing of the site can be read: exit code 3. A file that took the number of a stream would get its text."""
+    program = "from pdmlib.cli.main import main; main()"
+    line = f"'{sys.executable}' -c '{program}' report hour1 --site {shop} --out {tmp_path} {closed}"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ.pop("PYTEST_CURRENT_TEST", None)  # with it a kernel leaves its streams alone
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert json.loads((tmp_path / "shop/hour1/latest/report.json").read_text())["phase"] == "hour1"
+
+
 def test_a_program_reads_json_alone_on_stdout(shop: Path, tmp_path: Path) -> None:
     log, out = tmp_path / "requests.jsonl", ("--out", str(tmp_path / "out"))
     log.write_text("".join(map(LOG.format, range(60))))

@@ -96,6 +96,10 @@ def test_rule_2_two_failures_of_two_requests_are_no_emergency() -> None:
     verdict = judged(counted(END - HOUR, END, 60, requests=2, failed=2))
     assert (verdict.status, verdict.recommendation) == ("YELLOW", "investigate")
     assert [priority for priority, name in urgent(verdict) if name == "error_rate_pct"] == ["P1"]
+    (alert,) = [alert for alert in verdict.alerts if alert.id == "error_rate_pct"]
+    assert alert.action == "Investigate errors, identify root cause", (
+        "the guide's, where none is to be rolled back"
+    )
 
 
 def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 import shutil
 import zlib
@@ -74,33 +75,62 @@ class Piece:
         return self.key.endswith("#0")
 
 
-def found(paths: Iterable[str | Path]) -> tuple[list[str], list[str]]:
+def found(paths: Iterable[str | Path], may_lack: bool = False) -> tuple[list[str], list[str]]:
     """Log files under paths (files, folders, patterns, s3://) and files in folders that are no logs.
+
+    A folder that cannot be looked into is among the logs: reading it says why not.
+
+    Args:
+        may_lack: whether a path that names nothing is among them too, instead of an error.
 
     Raises:
         CallError: a path names nothing.
     """
-    logs: list[str] = []
-    others: list[str] = []
+    each: list[tuple[list[str], list[str]]] = []
     for path in map(str, paths):
-        if path.startswith(REMOTE):
-            inside, rest = _remote(path)
-            logs += inside
-            others += rest
-            continue
-        place = Path(path)
-        if place.is_file():
-            logs.append(path)
-        elif place.is_dir():
-            inside = sorted(str(p) for p in place.rglob("*") if p.is_file() and not _hidden(p, place))
-            logs += [p for p in inside if _is_log(p)]
-            others += [p for p in inside if not _is_log(p)]
-        else:
-            matched = sorted(str(p) for p in Path(place.anchor or ".").glob(_relative(place)) if p.is_file())
-            if not matched:
-                raise CallError(f"{path}: no such file or folder")
-            logs += matched
-    return list(dict.fromkeys(logs)), others
+        try:
+            each.append(_remote(path) if path.startswith(REMOTE) else _local(path))
+        except CallError:
+            if not may_lack:
+                raise
+            each.append(([path], []))
+    return list(dict.fromkeys(p for logs, _ in each for p in logs)), [p for _, others in each for p in others]
+
+
+def _local(path: str) -> tuple[list[str], list[str]]:
+    place = Path(path)
+    if _is_file(place):
+        return [path], []
+    if place.is_dir():
+        every = [place, *(p for p in place.rglob("*") if not _hidden(p, place))]
+        inside = sorted(str(p) for p in every if _is_file(p))
+        return [*_closed(every), *filter(_is_log, inside)], [p for p in inside if not _is_log(p)]
+    root, pattern = Path(place.anchor or "."), Path(_relative(place))
+    matched = sorted(str(p) for p in root.glob(str(pattern)) if _is_file(p))
+    closed = _closed(folder for above in pattern.parents[:-1] for folder in root.glob(str(above)))
+    if not matched and not closed:
+        raise CallError(f"{path}: no such file or folder")
+    return [*closed, *matched], []
+
+
+def _is_file(place: Path) -> bool:
+    """Whether there is a file, or may be one where nobody may look."""
+    try:
+        return place.is_file()
+    except OSError:
+        return True
+
+
+def _closed(places: Iterable[Path]) -> list[str]:
+    """The folders of which it cannot be told what lies in them."""
+    return sorted({str(place) for place in places if _is_closed(place)})
+
+
+def _is_closed(place: Path) -> bool:
+    try:
+        return place.is_dir() and not os.access(place, os.R_OK)
+    except OSError:  # of a folder that lists names and no more: each of them is a file that cannot be read
+        return False
 
 
 def is_empty(path: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ from pdmlib.storage.request_logs.progress import FileReport, IngestReport, OnPro
 EXAMPLES = 5  # lines shown of each kind that was not understood
 NO_NAME = "its name is not one of a log; name the file itself to have it read"
 COMMIT_BYTES = 1 << 31
+# What the site file says of logs that no line is read by.
+OF_NO_LINE = {"counted", "store", "engine", "memory_limit", "spill", "sample_rate"}
 
 
 @dataclass
@@ -90,10 +93,15 @@ def follow(
     """Tails growing files and folders: a report for each time that something new was taken in.
 
     A line without its end waits until it has one, and all while another ingest writes to the store; a file
-    that cannot be read is told once and tried again each time. Ends when `stop` says so.
+    that cannot be read is told once and tried again each time, and so is one that went away: a log is so for
+    a moment when it is rotated. Ends when `stop` says so.
+
+    Raises:
+        CallError: a path names nothing as it begins.
     """
     paths = list(paths)
     failed: tuple[tuple[str, str], ...] = ()
+    files.found(paths)
     while True:
         with suppress(manifests.BusyError):
             report = _ingest(site, paths, store_folder, on_progress or (lambda _: None), following=True)
@@ -130,17 +138,27 @@ def _ingest(
     site: Site, paths: Iterable[str | Path], folder: Path, on_progress: OnProgress, following: bool
 ) -> IngestReport:
     asked, target = asked_of(site), store_of(site, folder)
-    logs, others = files.found(paths)
+    logs, others = files.found(paths, may_lack=following)
     with _open(asked, target) as run:
         run.on_progress = on_progress
         before = run.manifest.unread
+        for opened in unread.opened(before, logs):
+            run.note_file(opened, None)
         pieces = _new(run, logs, following)
         run.tell(FileReport(Path(path).name, Taken.SKIPPED, reason=NO_NAME) for path in others)
         run.total = sum(piece.size for piece in pieces)
         _read(run, pieces)
         if run.manifest.unread != before:
             manifests.commit(run.store, run.manifest)
-        return replace(run.report, seconds=time.monotonic() - run.began)
+        otherwise = set(run.manifest.read_as) - {_read_as(run.asked)}
+        return replace(
+            run.report, read_otherwise=str(target) if otherwise else "", seconds=time.monotonic() - run.began
+        )
+
+
+def _read_as(asked: Requests) -> str:
+    """A digest of what the site file says of the lines."""
+    return hashlib.sha256(asked.model_dump_json(exclude=OF_NO_LINE).encode()).hexdigest()[:12]
 
 
 @contextmanager
@@ -220,7 +238,8 @@ def _take(
         manifest = _with_rejected(connection, manifest, batch, part=part, register=register)
         manifest = _with_unread(connection, manifest, batch, part=part, register=register)
         connection.execute(f"DROP TABLE {part.rows}")
-    manifest = replace(manifest, files=tuple(register.rows()))
+    read_as = tuple(dict.fromkeys((*manifest.read_as, _read_as(run.asked))))
+    manifest = replace(manifest, files=tuple(register.rows()), read_as=read_as)
     with _undone(run):
         manifests.commit(run.store, manifest)
     run.manifest, run.report = manifest, report

@@ -50,6 +50,7 @@ class Manifest:
         files: the files that were ingested.
         rejected: lines that were not understood, by UTC day (see `rejects`).
         unread: files of which nothing is held, by path (see `unread`).
+        read_as: what the site file said of the lines, a digest of each that something was taken by.
     """
 
     counted: tuple[str, ...] = ()
@@ -58,6 +59,7 @@ class Manifest:
     files: tuple[Mapping[str, Any], ...] = ()
     rejected: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     unread: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    read_as: tuple[str, ...] = ()
 
     def register(self) -> Register:
         """The ingested files, to look others up in."""
@@ -112,6 +114,7 @@ def load(store: Path) -> Manifest:
             tuple(tree["files"]),
             rejected=tree.get("rejected", {}),
             unread=tree.get("unread", {}),
+            read_as=tuple(tree.get("read_as", ())),
         )
         manifest.register()
         return manifest
@@ -129,6 +132,7 @@ def commit(store: Path, manifest: Manifest) -> None:
         "files": manifest.files,
         "rejected": manifest.rejected,
         "unread": manifest.unread,
+        "read_as": manifest.read_as,
     }
     beside = store / f".{MANIFEST}.part"
     with beside.open("w", encoding="utf-8") as file:

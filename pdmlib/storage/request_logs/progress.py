@@ -98,6 +98,7 @@ class IngestReport:
             what it is in `doubts`.
         duplicates: lines of requests that were counted already, by an earlier line or delivery.
         late: requests added to a day older than the newest one held before.
+        read_otherwise: the store, where it holds what was read as the site file said before; it stays as it is.
     """
 
     each: tuple[FileReport, ...] = ()
@@ -112,6 +113,7 @@ class IngestReport:
     days: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    read_otherwise: str = ""
     seconds: float = 0.0
 
     def named(self, state: Taken) -> tuple[str, ...]:
@@ -159,6 +161,11 @@ class IngestReport:
         if self.unclear:
             parts.append(f"{self.unclear:,} requests count, of which the status or the time is not known")
         parts += [f"not understood {doubt}" for doubt in self.doubts]
+        if self.read_otherwise:
+            parts.append(
+                "what was taken before `requests` of the site file changed stays as it was read then: to have it "
+                f"read anew, remove {self.read_otherwise} and take the logs in again"
+            )
         if self.doubtful:
             parts.append("many lines were rejected; `pdm ingest --explain FILE` shows what they lack")
         elif not self.good and not self.failed:

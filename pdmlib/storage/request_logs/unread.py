@@ -17,6 +17,7 @@ import pandas as pd
 from pdmlib.frames.frame import frame, merge
 from pdmlib.frames.readings import State
 from pdmlib.phases.scope import Scope
+from pdmlib.phases.window import now
 from pdmlib.storage import engine
 from pdmlib.storage.request_logs import formats
 from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
@@ -50,19 +51,30 @@ def not_understood(
         named = connection.execute(query).fetchall()
     except duckdb.Error:
         return None
-    return (
-        {"name": piece.name, "reason": "", "example": example, "hours": timed, "changed": None} if named else None
-    )
+    return _file(piece.name, example=example, hours=timed) if named else None
 
 
 def unreadable(path: str, reason: str) -> Mapping[str, Any]:
-    """What is known of a file that cannot be read."""
+    """What is known of a file that cannot be read, or of a folder, which may be written to until now."""
+    at: datetime | None = now()
     try:
-        changed = path.changed_us / 1e6 if isinstance(path, Listed) else Path(path).stat().st_mtime
-        at = datetime.fromtimestamp(changed, UTC).isoformat()
-    except OSError:  # its folder cannot be read either
+        if isinstance(path, Listed):
+            at = datetime.fromtimestamp(path.changed_us / 1e6, UTC)
+        elif not Path(path).is_dir():
+            at = datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+    except FileNotFoundError:  # it went away meanwhile, as the oldest of a rotation does
         at = None
-    return {"name": path.rsplit("/", 1)[-1], "reason": reason, "example": "", "hours": {}, "changed": at}
+    except OSError:  # its folder cannot be read either
+        pass
+    return _file(path.rstrip("/").rsplit("/", 1)[-1], reason=reason, changed=at.isoformat() if at else "")
+
+
+def _file(
+    name: str, reason: str = "", example: str = "", hours: Mapping[str, int] | None = None, changed: str = ""
+) -> Mapping[str, Any]:
+    """A file of which nothing is held: `since` when, and when it was `changed` last."""
+    row = {"name": name, "reason": reason, "example": example}
+    return {**row, "hours": hours or {}, "changed": changed or None, "since": changed or None}
 
 
 def noted(files: Files, path: str, found: Mapping[str, Any] | None) -> Files:
@@ -70,12 +82,23 @@ def noted(files: Files, path: str, found: Mapping[str, Any] | None) -> Files:
 
     A log that is begun anew each day is many files of one path: what is known of earlier ones stays.
     """
+    path = path if path.startswith(REMOTE) else str(Path(path).resolve())
     if found is None:
         return {name: row for name, row in files.items() if name != path}
-    before = files.get(path, {}).get("hours", {})
+    known = files.get(path, {})
+    before = known.get("hours", {})
     first = min(found["hours"], default="")
     kept = {hour: count for hour, count in before.items() if not first or hour < first}
-    return {**files, path: {**found, "hours": {**kept, **found["hours"]}}}
+    since = min(filter(None, (known.get("since"), found["since"])), default=None)
+    return {**files, path: {**found, "hours": {**kept, **found["hours"]}, "since": since}}
+
+
+def opened(files: Files, logs: Sequence[str]) -> list[str]:
+    """The folders among the unread that can be looked into now: a log lies in them."""
+    above = {
+        str(folder) for path in logs if not path.startswith(REMOTE) for folder in Path(path).resolve().parents
+    }
+    return [path for path in files if path in above]
 
 
 def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
@@ -105,11 +128,13 @@ def _strange(held: Held, scope: Scope, files: Sequence[Mapping[str, Any]]) -> di
 
 def _refused(scope: Scope, files: Sequence[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
     window = scope.window
-    # A file that was written to since the window began may hold some of it; one of long after is another day's.
+    # One that was written to since the window began may hold some of it; if only long after, it is another day's.
     found = [
         file
         for file in files
-        if file["changed"] and window.start <= datetime.fromisoformat(file["changed"]) < window.end + DAY
+        if file["changed"]
+        and window.start <= datetime.fromisoformat(file["changed"])
+        and datetime.fromisoformat(file.get("since") or file["changed"]) < window.end + DAY
     ]
     if not found:
         return {}

@@ -297,6 +297,29 @@ def test_following_waits_while_another_ingest_writes(tmp_path: Path) -> None:
     assert [report.requests for report in reports] == [1]
 
 
+def test_following_goes_on_while_a_log_is_rotated(tmp_path: Path) -> None:
+    """It is renamed, and its successor comes a moment later; the other log grows meanwhile."""
+    log, other = write(tmp_path / "a.ndjson", [line("a")]), write(tmp_path / "b.ndjson", [line("b")])
+
+    def grow() -> None:
+        log.rename(tmp_path / "a.ndjson.1")
+        write(other, [line("b"), line("c")])
+
+    rounds = iter((grow, lambda: None, lambda: write(log, [line("d")]), None))
+
+    def stop() -> bool:
+        step = next(rounds)
+        if step:
+            step()
+        return step is None
+
+    reports = list(follow(site_of(), [log, other], tmp_path / "store", every_s=0, stop=stop))
+    assert [report.requests for report in reports] == [2, 1, 1]
+    assert [report.failed for report in reports] == [(), (("a.ndjson", "No such file or directory"),), ()]
+    with pytest.raises(CallError):
+        list(follow(site_of(), [tmp_path / "none"], tmp_path / "store", every_s=0, stop=lambda: True))
+
+
 def test_progress_ends_with_everything_read(tmp_path: Path) -> None:
     seen: list[Progress] = []
     log = write(tmp_path / "log.ndjson", traffic(100))

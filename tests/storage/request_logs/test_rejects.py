@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +27,7 @@ from pdmlib.verdict.verdict import Verdict, judge
 from pdmlib.workbook.gather import requests_folder, with_requests
 from tests.storage.request_logs.test_silences import DAY, END, HOUR, MINUTE, SITE, every, loud
 
+ROOT = Path(__file__).parents[3]
 DEPLOYED = END - 12 * HOUR
 
 
@@ -215,3 +219,80 @@ def test_a_log_that_cannot_be_read_is_told_in_reports_of_its_time(tmp_path: Path
     file.write_bytes(gzip.compress(text_of(loud(END - HOUR, END)).encode()))
     assert ingest(SITE, [file], store).failed == ()
     assert judged(tmp_path).not_understood == []
+
+
+def test_a_log_that_cannot_be_read_for_days_is_told_in_reports_of_all_of_them(tmp_path: Path) -> None:
+    """It was found so on the day of the report, and is written to until two days later."""
+    taken(tmp_path, loud())
+    file, store = second(tmp_path, "", "access.log.gz"), requests_folder(SITE, tmp_path)
+    file.write_bytes(b"\x1f\x8b\x08\x00broken")
+    for at in (END, END + 2 * DAY):
+        os.utime(file, (at.timestamp(), at.timestamp()))
+        ingest(SITE, [file], store)
+    assert [row["what"] for row in judged(tmp_path).not_understood] == ["log files that cannot be read"]
+
+
+def test_a_log_that_could_not_be_read_is_the_same_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken(tmp_path, loud())
+    file, store = second(tmp_path, "", "access.log.gz"), requests_folder(SITE, tmp_path)
+    file.write_bytes(b"\x1f\x8b\x08\x00broken")
+    os.utime(file, (END.timestamp(), END.timestamp()))
+    monkeypatch.chdir(tmp_path)
+    ingest(SITE, ["web2"], store)
+    assert judged(tmp_path).status is ReportStatus.UNKNOWN
+    file.write_bytes(gzip.compress(text_of(loud(END - HOUR, END)).encode()))
+    assert ingest(SITE, [file], store).failed == ()
+    assert judged(tmp_path).not_understood == []
+
+
+# As the account of a schedule, which may read what others let it; `root` may read all.
+UNPRIVILEGED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+
+
+@pytest.mark.skipif(os.getuid() != 0 or shutil.which("setpriv") is None, reason="needs root and setpriv")
+@pytest.mark.parametrize("pattern", [".", "*/*.log", "web?/*.log", "web2/access.log"])
+def test_a_folder_that_cannot_be_looked_into_fails_by_its_name_and_the_rest_is_taken(
+    tmp_path: Path, pattern: str
+) -> None:
+    """The folder of the second server belongs to another account, until it is let in."""
+    file = second(tmp_path, text_of(loud()))
+    first = tmp_path / "web1/access.log"
+    first.parent.mkdir()
+    first.write_text(text_of(loud(END - DAY, END)))
+    os.chown(file.parent, 65534, 65534)
+    file.parent.chmod(0o700)
+    program = """
+import sys
+from pathlib import Path
+from pdmlib.storage.request_logs.ingest import ingest
+from tests.storage.request_logs.test_silences import SITE
+report = ingest(SITE, sys.argv[1:], Path("store"))
+print(report.failed, report.requests, report.good)
+"""
+    call = [*UNPRIVILEGED, sys.executable, "-c", program, "web1", pattern]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(call, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+    name = file.name if pattern == "web2/access.log" else file.parent.name
+    assert done.stdout.split("\n")[0] == f"(('{name}', 'Permission denied'),) {len(loud(END - DAY, END))} False"
+    assert manifests.load(tmp_path / "store").unread
+    file.parent.chmod(0o755)
+    subprocess.run(call, cwd=tmp_path, env=environ, capture_output=True, check=True)
+    assert not manifests.load(tmp_path / "store").unread
+
+
+def test_an_ingest_says_that_a_log_stays_as_the_site_file_said_before(tmp_path: Path) -> None:
+    """The unit of its times was wrong: after it is mended the store still holds seconds for milliseconds."""
+    taken(tmp_path, loud())
+    file, store = tmp_path / "access.log", requests_folder(SITE, tmp_path)
+    assert SITE.requests
+    requests = SITE.requests.model_copy(update={"duration_unit": "ms"})
+    mended = SITE.model_copy(update={"requests": requests})
+    kept = SITE.model_copy(update={"requests": SITE.requests.model_copy(update={"memory_limit": "800MB"})})
+    assert "remove" not in str(ingest(kept, [file], store)), "it is read alike"
+    report = ingest(mended, [file], store)
+    assert (report.files_known, report.good) == (1, True)
+    assert f"remove {store} and take the logs in again" in str(report)
+    shutil.rmtree(store)
+    assert "remove" not in str(ingest(mended, [file], store))
