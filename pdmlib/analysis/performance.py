@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -21,7 +21,7 @@ from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic import log_silence
 from pdmlib.analysis.traffic.hourly import NEEDED
-from pdmlib.analysis.traffic.onset import after_deployment, onset_of
+from pdmlib.analysis.traffic.onset import after_deployment, onset_of, onset_of_route
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
@@ -490,7 +490,7 @@ def _failing_everywhere(case: Case, failing: Sequence[Finding]) -> Iterator[Find
     rows = [row for row in routes(case) if row["samples"] and row["before_error_rate_pct"] is not None]
     rates = [row["error_rate_pct"] for row in rows if row["failing"]]
     # Of others nobody can tell: at that rate too few of their requests would fail.
-    known = [row for row in rows if row["samples"] * median(rates) / 100 >= FEWEST_FAILED]
+    known = [row for row in rows if row["failing"] or row["samples"] * median(rates) / 100 >= FEWEST_FAILED]
     among = len(known)
     if len(failing) < TOGETHER * among:
         return
@@ -526,15 +526,21 @@ def _all_since(case: Case, reading: str) -> datetime:
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
-def _route_since(case: Case, reading: str, now: float, latest: float | None, goal: float) -> datetime:
-    """When a route changed: the deployment, unless all requests surely did later and its newest tell the same.
+def _route_since(case: Case, row: Mapping[str, Any], column: str, latest: float | None, goal: float) -> datetime:
+    """When a route changed: as its own hours say, which a request log alone tells; else as all requests do.
 
     Of a route vendors tell the window and its latest part alone: what began late is much worse in that part, and
-    what is over is well there.
+    what is over is well there. Without either it is the deployment.
 
     Args:
+        column: the row's figure that is told of.
         goal: under which it is well.
     """
+    now, reading = row[column], ERROR_RATE.id if column == ERROR_RATE.id else P95.id
+    failed = now / 100 if reading == ERROR_RATE.id else None
+    own = onset_of_route(case, row["route"], failed) if latest is None or latest >= goal else None
+    if own is not None:
+        return case.scope.deployed_at if own.holds(case.scope.deployed_at) else own.moment
     if latest is None or goal <= latest < PRACTICAL_RISE * now:
         return case.scope.deployed_at
     if reading == ERROR_RATE.id and (found := _stretch_since(case, over=latest < goal)) is not None:
@@ -567,7 +573,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
-        since=_route_since(case, P95.id, now, latest["p95"] if latest else None, goal=goal),
+        since=_route_since(case, row, "p95", latest["p95"] if latest else None, goal=goal),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -590,7 +596,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
-        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None, goal=goal),
+        since=_route_since(case, row, ERROR_RATE.id, latest["error_rate_pct"] if latest else None, goal=goal),
         said=f"{significant(now, 2)} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)

@@ -39,6 +39,7 @@ from pdmlib.storage.request_logs.reader import (
     silent_hours,
     whole_minutes,
 )
+from pdmlib.storage.request_logs.route_hours import route_hours
 from pdmlib.storage.request_logs.silences import quiet_minutes, silences
 
 EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it their histograms
@@ -61,8 +62,9 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
     `request_counts` by hour (by minute for windows of an hour) and by route for the window and
     the seven days before; `latencies` of each of the scope's spans, of each hour of the site's
     clock, of what the window cuts of such hours, of the busiest minute, and by route; `same_hours` for
-    before against after; `activity` of each span; `gaps` for hours and days that nothing is held of.
-    `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
+    before against after; `route_hours` of the routes that matter; `activity` of each span; `gaps` for hours
+    and days that nothing is held of. `confidence` says whether percentiles are `exact` or of a `histogram`,
+    within 1 % of a request.
 
     Raises:
         SourceError: the store is damaged.
@@ -93,6 +95,7 @@ def _collected(
             level = stats.level_for_looks(scope.phase.looks)
             parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
             parts += [
+                route_hours(held, scope),
                 silences(held, scope),
                 _gaps(held, scope),
                 rejects.told(held, scope),

@@ -308,6 +308,20 @@ def test_a_request_of_unknown_status_counts_neither_as_failed_nor_as_well(
     assert told == (f"the status of {unknown} of 200 requests of the log is not known{so}" if unknown else None)
 
 
+def test_the_whole_hours_of_each_route_equal_a_plain_loop(store: Path) -> None:
+    oracle, table = Oracle(ROWS), collect(site_of(), scope(), store)["route_hours"]
+    hours = [START + n * HOUR for n in range(4)]  # the fifth is not over at 2:45
+    assert sorted(table["at"].unique()) == hours
+    for hour in hours:
+        rows = oracle.inside(hour, hour + HOUR)
+        told = table[table["at"] == hour].set_index("route")
+        assert sorted(told.index) == sorted({route for route, _, _ in rows})
+        for route, found in told.iterrows():
+            mine = [row for row in rows if row[0] == route]
+            assert (found["requests"], found["failures"]) == (len(mine), failures(mine))
+            assert found["avg_ms"] == pytest.approx(sum(ms for _, _, ms in mine) / len(mine))
+
+
 def test_percentiles_of_any_window_come_with_their_intervals(store: Path) -> None:
     window = Window(START + timedelta(minutes=13), START + timedelta(hours=4, minutes=2))
     times = sorted(ms for _, _, ms in Oracle(ROWS).inside(window.start, window.end))
