@@ -26,6 +26,7 @@ from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
+    in_maintenance,
     population,
     populations,
     requests_of,
@@ -239,7 +240,7 @@ def error_rate_pct(case: Case) -> Measurement:
         if found.failures is None and case.unclear(found.source, COUNT_ITEMS.get(found.source, "requests")):
             continue  # errors are counted whole, and requests of which the number is not understood are left out
         if found.sampled:
-            return _rate(case, found, failures)
+            return _rate(case, found, failures - min(failures, in_maintenance(case)))
         undeclared = undeclared or Measurement.missing(
             State.NO_DATA, UNDECLARED.format(found.source), found.source
         )
@@ -259,6 +260,8 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     low, high = stats.proportion(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
+    planned = in_maintenance(case)
+    beside_them += f", {planned:,.0f} more failed in declared maintenance" if planned else ""
     return Measurement(
         State.MEASURED,
         100 * share,
@@ -408,12 +411,16 @@ def routes(case: Case) -> list[dict[str, Any]]:
 
 
 def findings(case: Case) -> list[Finding]:
-    """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
+    """Routes that became slower, or fail more often, since the deployment, with what else may explain it.
+
+    Of an hour that is not over nobody can tell which failures of a route are those of declared maintenance.
+    """
     latest = {row["route"]: row for row in routes(case.latest())}
     slower, failing = (
         [tell(case, row, latest.get(row["route"])) for row in routes(case) if row[kind]]
         for tell, kind in ((_slower, "regressed"), (_failing, "failing"))
     )
+    failing = [] if case.maintained else failing
     return [
         *_nobody(case),
         *_everywhere(case, slower),

@@ -529,6 +529,31 @@ def test_a_route_fails_since_its_own_hours_say_where_a_request_log_tells_them(la
     assert found.since == later
 
 
+def test_what_fails_in_declared_maintenance_is_no_fault_of_a_route_or_of_the_whole():
+    """An hour of a night in which all 600 requests fail; the other 167 of the week are well."""
+    planned = DEPLOYED + 35 * HOUR
+    site = a_site(maintenance=[{"start": planned, "end": planned + HOUR}])
+    counts = [
+        a_bucket(hour, 600, status=503 if hour == planned else 200)
+        for hour in every(60, DEPLOYED - WEEK, WEEK_LATER)
+    ]
+    hour = {"source": "requests", "route": "/api/invoices", "requests": 60.0, "timed": 60, "sample_rate": 1.0}
+    hours = [
+        {**hour, "at": start, "failures": 60.0 if start == planned else 0.0, "avg_ms": 150.0}
+        for start in every(60, DEPLOYED - WEEK, WEEK_LATER)
+    ]
+    rows = {"latencies": failing(0.0, 60.0, source="requests"), "request_counts": counts, "route_hours": hours}
+    case = a_case(rows, site=site)
+    assert performance.findings(case) == []
+    rate = performance.error_rate_pct(case)
+    assert rate.value == 0 and "600 more failed in declared maintenance" in str(rate.evidence)
+    undeclared = a_case(rows)
+    during = a_site(maintenance=[{"start": WEEK_LATER - HOUR / 2, "end": WEEK_LATER + HOUR}])
+    assert performance.findings(a_case(rows, site=during)) == []
+    assert [f.id for f in performance.findings(undeclared)] == ["route:/api/invoices:failing"]
+    assert performance.error_rate_pct(undeclared).value == pytest.approx(100 / 168)
+
+
 def test_a_route_that_failed_for_two_hours_did_so_since_they_began():
     """On the fourth day; the newest requests are well again."""
     began = DEPLOYED + 3 * 24 * HOUR

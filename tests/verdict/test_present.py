@@ -465,21 +465,6 @@ def test_few_failing_requests_that_failed_before_the_deployment_call_for_no_roll
     assert (alert.since, verdict.recommendation) == (deployed - 5 * HOUR, "investigate")
 
 
-def test_what_began_ten_minutes_before_the_deployment_is_not_its_own_where_minutes_tell_so() -> None:
-    """Thirty a minute, of which five fail since then: a deployment shortly before it, and no reason to go back."""
-    deployed = END - HOUR
-    began = deployed - timedelta(minutes=10)
-    rows = [
-        *counted(END - timedelta(days=7), deployed - HOUR, 60, requests=1800, failed=0),
-        *counted(deployed - HOUR, deployed, 60, requests=1800, failed=50),
-        *counted(deployed - HOUR, began, 1, requests=30, failed=0),
-        *counted(began, END, 1, requests=30, failed=5),
-    ]
-    verdict = judged(rows, "hour1")
-    (row,) = verdict.incidents
-    assert (row["start"], verdict.status, verdict.recommendation) == (iso(began), "RED", "investigate")
-
-
 def thinned(start: datetime, end: datetime, share: float, seed: int = 1) -> list[dict[str, Any]]:
     """Thirty requests a minute, of which each fails by chance as often as the share says."""
     rng = random.Random(seed)

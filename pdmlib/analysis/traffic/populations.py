@@ -191,6 +191,15 @@ def buckets(case: Case) -> pd.DataFrame:
     return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
 
 
+@once
+def in_maintenance(case: Case) -> float:
+    """Failed requests of the window in declared maintenance, as far as its buckets lie in it; none are a fault."""
+    spans = case.site.maintenance_in(case.window)
+    rows = buckets(case) if spans else pd.DataFrame(columns=["at", "end_at", "failures"])
+    inside = [rows[(rows["at"] >= span.start) & (rows["end_at"] <= span.end)] for span in spans]
+    return float(sum(part["failures"].sum() for part in inside))
+
+
 def _with_minutes(case: Case, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Buckets, with the shorter ones in place of those of which these tell every request."""
     counts = _counts(case.at(case.scope.window), source)
