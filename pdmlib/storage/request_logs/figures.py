@@ -65,10 +65,10 @@ def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFr
 
     `request_counts` by hour (by minute for windows of an hour, about the deployment, and where failures begin or
     end) and by route for the window and the seven days before; `latencies` of each of the scope's spans, of each
-    hour of the site's clock, of what the window cuts of such hours, of the busiest minute, and by route; `same_hours` for
-    before against after; `route_hours` of the routes that matter; `activity` of each span; `gaps` for hours
-    and days that nothing is held of. `confidence` says whether percentiles are `exact` or of a `histogram`,
-    within 1 % of a request.
+    hour of the site's clock, of what the window cuts of such hours, of the busiest minute, and by route;
+    `same_hours` for before against after; `route_hours` of the routes that matter; `activity` of each span; `gaps`
+    for hours and days that nothing is held of. `confidence` says whether percentiles are `exact` or of a
+    `histogram`, within 1 % of a request.
 
     Raises:
         SourceError: the store is damaged.
