@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -21,11 +21,12 @@ from pdmlib.analysis.confounders import rivals
 from pdmlib.analysis.metric import Metric
 from pdmlib.analysis.traffic import log_silence
 from pdmlib.analysis.traffic.hourly import NEEDED
-from pdmlib.analysis.traffic.onset import after_deployment, onset_of
+from pdmlib.analysis.traffic.onset import after_deployment, onset_of, onset_of_route
 from pdmlib.analysis.traffic.populations import (
     Population,
     all_routes,
     counting,
+    in_maintenance,
     population,
     populations,
     requests_of,
@@ -239,7 +240,7 @@ def error_rate_pct(case: Case) -> Measurement:
         if found.failures is None and case.unclear(found.source, COUNT_ITEMS.get(found.source, "requests")):
             continue  # errors are counted whole, and requests of which the number is not understood are left out
         if found.sampled:
-            return _rate(case, found, failures)
+            return _rate(case, found, failures - min(failures, in_maintenance(case)))
         undeclared = undeclared or Measurement.missing(
             State.NO_DATA, UNDECLARED.format(found.source), found.source
         )
@@ -259,6 +260,8 @@ def _rate(case: Case, found: Population, failures: float) -> Measurement:
     low, high = stats.proportion(round(share * trials), trials, case.level)
     what = "error events counted whole" if whole else "failed"
     beside_them = f", {found.refused:,.0f} more were refused with 4xx" if found.refused else ""
+    planned = in_maintenance(case)
+    beside_them += f", {planned:,.0f} more failed in declared maintenance" if planned else ""
     return Measurement(
         State.MEASURED,
         100 * share,
@@ -408,12 +411,16 @@ def routes(case: Case) -> list[dict[str, Any]]:
 
 
 def findings(case: Case) -> list[Finding]:
-    """Routes that became slower, or fail more often, since the deployment, with what else may explain it."""
+    """Routes that became slower, or fail more often, since the deployment, with what else may explain it.
+
+    Of an hour that is not over nobody can tell which failures of a route are those of declared maintenance.
+    """
     latest = {row["route"]: row for row in routes(case.latest())}
     slower, failing = (
         [tell(case, row, latest.get(row["route"])) for row in routes(case) if row[kind]]
         for tell, kind in ((_slower, "regressed"), (_failing, "failing"))
     )
+    failing = [] if case.maintained else failing
     return [
         *_nobody(case),
         *_everywhere(case, slower),
@@ -490,7 +497,7 @@ def _failing_everywhere(case: Case, failing: Sequence[Finding]) -> Iterator[Find
     rows = [row for row in routes(case) if row["samples"] and row["before_error_rate_pct"] is not None]
     rates = [row["error_rate_pct"] for row in rows if row["failing"]]
     # Of others nobody can tell: at that rate too few of their requests would fail.
-    known = [row for row in rows if row["samples"] * median(rates) / 100 >= FEWEST_FAILED]
+    known = [row for row in rows if row["failing"] or row["samples"] * median(rates) / 100 >= FEWEST_FAILED]
     among = len(known)
     if len(failing) < TOGETHER * among:
         return
@@ -526,15 +533,21 @@ def _all_since(case: Case, reading: str) -> datetime:
     return deployed if onset is None or onset.holds(deployed) else onset.moment
 
 
-def _route_since(case: Case, reading: str, now: float, latest: float | None, goal: float) -> datetime:
-    """When a route changed: the deployment, unless all requests surely did later and its newest tell the same.
+def _route_since(case: Case, row: Mapping[str, Any], column: str, latest: float | None, goal: float) -> datetime:
+    """When a route changed: as its own hours say, which a request log alone tells; else as all requests do.
 
     Of a route vendors tell the window and its latest part alone: what began late is much worse in that part, and
-    what is over is well there.
+    what is over is well there. Without either it is the deployment.
 
     Args:
+        column: the row's figure that is told of.
         goal: under which it is well.
     """
+    now, reading = row[column], ERROR_RATE.id if column == ERROR_RATE.id else P95.id
+    failed = now / 100 if reading == ERROR_RATE.id else None
+    own = onset_of_route(case, row["route"], failed) if latest is None or latest >= goal else None
+    if own is not None:
+        return case.scope.deployed_at if own.holds(case.scope.deployed_at) else own.moment
     if latest is None or goal <= latest < PRACTICAL_RISE * now:
         return case.scope.deployed_at
     if reading == ERROR_RATE.id and (found := _stretch_since(case, over=latest < goal)) is not None:
@@ -567,7 +580,7 @@ def _slower(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> F
         value=now,
         size=("times", now / before) if before else None,
         threshold=f"< {goal:.0f} ms",
-        since=_route_since(case, P95.id, now, latest["p95"] if latest else None, goal=goal),
+        since=_route_since(case, row, "p95", latest["p95"] if latest else None, goal=goal),
         said=f"Customers wait {significant(now / before, 2)} times longer on {row['route']}",
     )
     return _of_route(case, row["route"], found)
@@ -590,7 +603,7 @@ def _failing(case: Case, row: dict[str, Any], latest: dict[str, Any] | None) -> 
         value=now,
         size=("requests", (now - before) / 100 * row["requests"]),
         threshold=f"< {goal:.2f} %",
-        since=_route_since(case, ERROR_RATE.id, now, latest["error_rate_pct"] if latest else None, goal=goal),
+        since=_route_since(case, row, ERROR_RATE.id, latest["error_rate_pct"] if latest else None, goal=goal),
         said=f"{significant(now, 2)} % of the requests to {row['route']} fail",
     )
     return _of_route(case, row["route"], found)

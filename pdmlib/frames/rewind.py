@@ -35,6 +35,7 @@ MADE: Mapping[str, str] = {
     "health_checks": "checked_at",
     "request_counts": "at",
     "latencies": "start",
+    "route_hours": "at",
     "log_silences": "start",
     "error_counts": "start",
     "issues": "first_seen",

@@ -64,6 +64,14 @@ SCHEMAS: Mapping[str, Schema] = {
             "p95_ms_before:float p95_low_ms_before:float p95_high_ms_before:float"
         ),
     ),
+    "route_hours": Schema(
+        "one whole hour of one route, from the week before the deployment on, of the routes with most requests "
+        "and with most failures; avg_ms is of the requests with a response time, which timed counts",
+        ("source", "route", "at"),
+        _columns(
+            "source:text route:text at:time requests:float failures:float timed:int avg_ms:float sample_rate:float"
+        ),
+    ),
     "error_counts": Schema(
         "errors (level error and fatal) of one interval; users and issues are distinct counts",
         ("start", "end"),

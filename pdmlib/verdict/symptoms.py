@@ -96,7 +96,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     if alert is not None and _is_past(case) and reading.value is not None:
         alert = replace(alert, value=reading.value, window=None)  # what came after it has its own table
     title = _title(case, reading, alert)
-    active = now is not None or _is_unsure(reading) if urgent else True
+    active = now is not None or _is_unsure(reading) or _lasts(case, metric) if urgent else True
     past = _is_past(case) or not active
     action = (alert.action if alert else reading.action) or (LONGER if _is_past(case) else WAIT)
     return Finding(
@@ -116,6 +116,12 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         threshold=alert.threshold if alert else reading.target or "its limit",
         said=(_said(alert, past) if alert else "") or _plain(reading, title, past),
     )
+
+
+def _lasts(case: Case, metric: Metric) -> bool:
+    """Whether the run of a share's events has not surely ended, though the newest few show it no more."""
+    began = None if metric.adds_up else metric.began(case)
+    return began is not None and began.moment is not None and not began.over
 
 
 def _since(case: Case, metric: Metric, now: Now | None) -> datetime | None:

@@ -435,6 +435,15 @@ def test_a_route_of_too_few_requests_to_fail_visibly_does_not_keep_the_others_ap
     assert [f.title for f in performance.findings(both) if f.id == "route:*:failing"] == ["All 3 routes fail"]
 
 
+def test_no_more_routes_fail_than_are_told_of():
+    """A route of few requests that surely fails is one of those that can be told of, however few they are."""
+    few = two_weeks_of("/few", 400.0, 410.0, samples=100, requests=100, sample_rate=1.0)
+    few = [{**row, "failures": failed} for row, failed in zip(few, (0.0, 30.0), strict=True)]
+    case = routes_failing(60, 70, 80)
+    both = a_case({"latencies": [*case["latencies"].to_dict("records"), *few]})
+    assert [f.title for f in performance.findings(both) if f.id == "route:*:failing"] == ["All 4 routes fail"]
+
+
 def test_a_route_without_requests_before_does_not_keep_the_others_apart():
     new = [a_span(route="/new", avg_ms=150.0, p50_ms=100.0, p95_ms=900.0, samples=500)]
     rows = [row for n in range(3) for row in two_weeks_of(f"/{n}", 300.0, 1200.0)]
@@ -503,6 +512,46 @@ def test_a_route_fails_since_the_failures_began_and_not_since_the_deployment(lat
     case = a_case({"latencies": [*hours, *whole, newest], "request_counts": counts})
     (found,) = [f for f in performance.findings(case) if f.id.endswith(":failing")]
     assert abs(found.since - later) <= HOUR
+
+
+@pytest.mark.parametrize("later", [DEPLOYED - 5 * HOUR, DEPLOYED, DEPLOYED + 5 * HOUR])
+def test_a_route_fails_since_its_own_hours_say_where_a_request_log_tells_them(later):
+    """A week of which nearly all is as its newest part: only the hours tell when a fifth began to fail."""
+    whole, case = failing(0.0, 2000.0), a_case()
+    newest = {**whole[1], "start": case.scope.latest.start, "end": case.scope.latest.end}
+    hour = {"source": "requests", "route": "/api/invoices", "requests": 60.0, "timed": 60, "sample_rate": 1.0}
+    hours = [
+        {**hour, "at": start, "failures": 12.0 if start >= later else 0.0, "avg_ms": 150.0}
+        for start in every(60, DEPLOYED - WEEK, WEEK_LATER)
+    ]
+    told = performance.findings(a_case({"latencies": [*whole, newest], "route_hours": hours}))
+    (found,) = (f for f in told if f.id.endswith(":failing"))
+    assert found.since == later
+
+
+def test_what_fails_in_declared_maintenance_is_no_fault_of_a_route_or_of_the_whole():
+    """An hour of a night in which all 600 requests fail; the other 167 of the week are well."""
+    planned = DEPLOYED + 35 * HOUR
+    site = a_site(maintenance=[{"start": planned, "end": planned + HOUR}])
+    counts = [
+        a_bucket(hour, 600, status=503 if hour == planned else 200)
+        for hour in every(60, DEPLOYED - WEEK, WEEK_LATER)
+    ]
+    hour = {"source": "requests", "route": "/api/invoices", "requests": 60.0, "timed": 60, "sample_rate": 1.0}
+    hours = [
+        {**hour, "at": start, "failures": 60.0 if start == planned else 0.0, "avg_ms": 150.0}
+        for start in every(60, DEPLOYED - WEEK, WEEK_LATER)
+    ]
+    rows = {"latencies": failing(0.0, 60.0, source="requests"), "request_counts": counts, "route_hours": hours}
+    case = a_case(rows, site=site)
+    assert performance.findings(case) == []
+    rate = performance.error_rate_pct(case)
+    assert rate.value == 0 and "600 more failed in declared maintenance" in str(rate.evidence)
+    undeclared = a_case(rows)
+    during = a_site(maintenance=[{"start": WEEK_LATER - HOUR / 2, "end": WEEK_LATER + HOUR}])
+    assert performance.findings(a_case(rows, site=during)) == []
+    assert [f.id for f in performance.findings(undeclared)] == ["route:/api/invoices:failing"]
+    assert performance.error_rate_pct(undeclared).value == pytest.approx(100 / 168)
 
 
 def test_a_route_that_failed_for_two_hours_did_so_since_they_began():

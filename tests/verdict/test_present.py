@@ -437,6 +437,24 @@ def test_a_steady_share_of_failures_is_one_stretch_however_long_it_lasts(seed: i
     assert found.end is None and found.start <= start + timedelta(minutes=3)
 
 
+@pytest.mark.parametrize(("well", "over"), [(7, False), (20, True)])
+def test_what_failed_for_days_is_not_over_for_a_few_minutes_without_a_failure(well: int, over: bool) -> None:
+    """4.5 % of 720 an hour fail for three days: 84 requests without one come once in fifty such looks.
+
+    0.955^84 is 0.02 and 0.955^240 is 0.00002.
+    """
+    last, good = END - HOUR, END - timedelta(minutes=well)
+    hours = counted(END - timedelta(days=3), last, 60, requests=720, failed=32)
+    minutes = [
+        row
+        for n, moment in enumerate(every(1, last, END))
+        for row in counted(moment, moment + HOUR / 60, 1, requests=12, failed=int(moment < good and n % 2 == 0))
+    ]
+    case = a_case({"request_counts": [*hours, *minutes]}, "week1", END - timedelta(days=5), END)
+    (found,) = stretches(case, 1.0)
+    assert (found.end is not None) == over
+
+
 def test_few_failing_requests_that_failed_before_the_deployment_call_for_no_rollback() -> None:
     """Twelve an hour, every second fails since five hours before; the first three after it are answered."""
     deployed = END - HOUR

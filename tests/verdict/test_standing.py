@@ -157,6 +157,25 @@ def test_failures_that_were_over_days_before_the_deployment_excuse_no_new_ones()
     assert paid("day1", wrong).recommendation == "rollback"
 
 
+@pytest.mark.parametrize(("declined", "status"), [((7,), "new"), ((), "recovered")])
+def test_a_share_that_the_newest_few_do_not_show_is_not_over(declined: tuple[int, ...], status: str) -> None:
+    """Two of five are declined from two hours after the deployment on, one in fifty before; of the last hour one.
+
+    None of six is one time in twenty (0.6^6), none of twelve one in five hundred.
+    """
+    as_of = DEPLOYED + DAY
+    since = DEPLOYED + 2 * HOUR
+    rows = payments(lambda n, moment: n % 5 < 2 if moment > since else n % 50 == 0, as_of, "database")
+    rows = [{**row, "fault": "customer" if row["fault"] else None} for row in rows]
+    for place in range(1, 13):
+        bad = place in declined
+        rows[-place] |= {"status": "failed" if bad else "succeeded", "fault": "customer" if bad else None}
+    frames = {"payments": rows, "probes": the_probes(5, DEPLOYED - 8 * DAY, as_of)}
+    site = a_site(unused=["stripe"], payments={"table": "shop.payments"})
+    verdict = judge(a_case(frames, "day1", DEPLOYED, as_of, site=site))
+    assert cause_of(verdict, "payments_declined_pct").status == status
+
+
 @pytest.mark.parametrize("phase", ["day1", "week1"])
 def test_a_reading_that_fails_is_at_least_yellow_though_its_failures_are_as_old_and_over(phase: str) -> None:
     """One payment in 150 fails since two weeks before the deployment, the last of them hours ago."""

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pdmlib.analysis.traffic.hourly import NEEDED, hourly
+from pdmlib.analysis.traffic.populations import populations
 from pdmlib.frames.case import Case, once
 from pdmlib.phases.window import Window
 
@@ -25,6 +26,7 @@ FEWEST = 24  # hours on each side together: with fewer there is nothing to date
 # hours to begin in; and half of the 95 % quantile of chi-squared with one degree, for the interval (Wilks 1938).
 CHANGED, WITHIN = math.log(1000), 1.92
 HOUR = timedelta(hours=1)
+ALIKE = 1.5  # times: so much worse since the deployment, and what was there before it is not all of it
 TINY = 1e-300  # nought times its logarithm is nought
 SMALLEST = 1e-12  # of a spread, what rounding leaves of it
 
@@ -63,15 +65,16 @@ def onset_of(case: Case, reading: str) -> Onset | None:
         known = hours[hours["requests"].gt(0) & hours["errors"].notna()]
         trials = _floats(known["requests"])
         events = np.minimum(_floats(known["errors"]), trials)  # a tracker may count several errors a request
-        return _dated(known["at"], of_rates(events, trials), events / trials)
+        found = _dated(known["at"], of_rates(events, trials), events / trials)
+        return _if_lasted(case, known["at"], events / trials, found, now=_failing_now(case))
     column = reading.removeprefix("latency_").removesuffix("_ms")
     if column not in ("p50", "p95", "p99"):
         return None
     # The percentile of a few requests is one of them: at night a sample of one in twenty has no more.
     known = hours[(hours[column] > 0) & ~(hours["timed"] < NEEDED[f"{column}_ms"])]
     logs = np.log(_floats(known[column]))
-    usual = pd.Series(logs).groupby(known["at"].dt.hour.to_numpy()).transform("median").to_numpy()
-    return _dated(known["at"], _of_levels(logs - usual), logs - usual)
+    levels = _beside_usual(known["at"], logs)
+    return _if_lasted(case, known["at"], logs, _dated(known["at"], _of_levels(levels), levels))
 
 
 def onset_of_counts(at: pd.Series, counts: Floats) -> Onset | None:
@@ -82,8 +85,62 @@ def onset_of_counts(at: pd.Series, counts: Floats) -> Onset | None:
     return _dated(at, of_rates(counts, of), counts / of)
 
 
+def onset_of_route(case: Case, route: str, failed: float | None) -> Onset | None:
+    """When a route's failures of now began, or its slowness; None if unknown, which it is where no log tells.
+
+    Args:
+        failed: the share of its requests that fail now; None: it is slow.
+    """
+    hours = case["route_hours"]
+    hours = hours[hours["route"] == route].sort_values("at")
+    if failed is not None:
+        known = hours[hours["requests"].gt(0) & hours["failures"].notna()]
+        trials = _floats(known["requests"] * known["sample_rate"])
+        levels = _floats(known["failures"] / known["requests"])
+        gains = of_rates(levels * trials, trials)
+    else:
+        known = hours[hours["timed"] >= NEEDED["p50_ms"]]
+        levels = np.log(_floats(known["avg_ms"]))
+        gains = _of_levels(_beside_usual(known["at"], levels))
+    return _if_lasted(case, known["at"], levels, _cut(known["at"], gains), now=failed)
+
+
+def _failing_now(case: Case) -> float | None:
+    """The share of the window's requests that failed; None where it is not known."""
+    found = next(populations(case), None)
+    return found.failures / found.requests if found and found.failures is not None and found.requests else None
+
+
+def _if_lasted(
+    case: Case, at: pd.Series, levels: Floats, onset: Onset | None, now: float | None = None
+) -> Onset | None:
+    """An onset; one before the deployment only where that went on up to it, about as bad as since.
+
+    Half of the hours up to the deployment tell, so that a burst that was over excuses nothing that began with it.
+
+    Args:
+        now: the level of now; absent: that of the hours since the deployment.
+    """
+    deployed = case.scope.deployed_at
+    if onset is None or onset.latest >= deployed:
+        return onset
+    usual = levels[(at < onset.moment).to_numpy()]
+    between = levels[((at >= onset.moment) & (at < deployed)).to_numpy()]
+    since = [now] if now is not None else levels[(at >= deployed).to_numpy()]
+    if not (len(usual) and len(between) and len(since)):
+        return None
+    base = float(np.median(usual))
+    return onset if ALIKE * abs(np.median(between) - base) >= abs(np.mean(since) - base) else None
+
+
 def _floats(column: pd.Series) -> Floats:
     return np.asarray(column, dtype=np.float64)
+
+
+def _beside_usual(at: pd.Series, logs: Floats) -> Floats:
+    """Logarithms of response times, each beside the median of its hour of the day."""
+    usual = pd.Series(logs).groupby(at.dt.hour.to_numpy()).transform("median").to_numpy()
+    return np.asarray(logs - usual)
 
 
 def _sides(values: Floats) -> tuple[Floats, Floats]:
@@ -119,14 +176,19 @@ def _is_burst(values: Floats, cut: int) -> bool:
 
 
 def _dated(at: pd.Series, gains: Floats, values: Floats) -> Onset | None:
-    """The likeliest cut with those about as likely; each bucket holds the moments since the one before."""
+    """The likeliest cut, none where it is of a burst; each bucket holds the moments since the one before."""
+    if len(at) < FEWEST or not np.isfinite(gains).all() or gains.max() < CHANGED:
+        return None
+    return None if _is_burst(values, int(gains.argmax()) + 1) else _cut(at, gains)
+
+
+def _cut(at: pd.Series, gains: Floats) -> Onset | None:
+    """The likeliest cut of those that are surely one, with those about as likely."""
     if len(at) < FEWEST or not np.isfinite(gains).all() or gains.max() < CHANGED:
         return None
     near = np.flatnonzero(gains >= gains.max() - WITHIN)
     moments = [moment.to_pydatetime() for moment in at]
     best, first, last = (int(place) + 1 for place in (gains.argmax(), near[0], near[-1]))
-    if _is_burst(values, best):
-        return None
     return Onset(moments[best], moments[first], moments[last] + HOUR)
 
 

@@ -5,6 +5,7 @@ Vendors give finer buckets for newer times, so that buckets overlap: a window is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -186,8 +187,31 @@ def buckets(case: Case) -> pd.DataFrame:
     for source in counting(case):
         rows = pd.concat([_told(case.at(part), source) for part in parts], ignore_index=True)
         if len(rows):
-            return _summed(rows)
+            return _with_minutes(case, source, _summed(rows))
     return pd.DataFrame(columns=["at", "end_at", "requests", "failures"])
+
+
+@once
+def in_maintenance(case: Case) -> float:
+    """Failed requests of the window in declared maintenance, as far as its buckets lie in it; none are a fault."""
+    spans = case.site.maintenance_in(case.window)
+    rows = buckets(case) if spans else pd.DataFrame(columns=["at", "end_at", "failures"])
+    inside = [rows[(rows["at"] >= span.start) & (rows["end_at"] <= span.end)] for span in spans]
+    return float(sum(part["failures"].sum() for part in inside))
+
+
+def _with_minutes(case: Case, source: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Buckets, with the shorter ones in place of those of which these tell every request."""
+    counts = _counts(case.at(case.scope.window), source)
+    fine = counts[counts["interval_s"] <= FINE_S]
+    fine = _summed(_as_looked_at(fine[fine["status"].notna()]))
+    edges = fine["at"].searchsorted(rows["at"]), fine["at"].searchsorted(rows["end_at"])
+    parts = []
+    for place, (first, last) in enumerate(zip(*edges, strict=True)):
+        row, inside = rows.iloc[place : place + 1], fine.iloc[first:last]
+        told = len(inside) > 1 and math.isclose(inside["requests"].sum(), float(row["requests"].iloc[0]))
+        parts.append(inside if told else row)
+    return pd.concat(parts, ignore_index=True)
 
 
 @once

@@ -12,6 +12,7 @@ from pdmlib import stats
 from pdmlib.analysis.traffic.populations import failures, failures_of_all, timing
 from pdmlib.frames.case import Case, once
 from pdmlib.frames.rows import json_rows
+from pdmlib.phases.phase import HOUR
 from pdmlib.phases.window import Window
 
 PRACTICAL_RISE, PRACTICAL_FACTOR = 1.3, 2.0  # times the p95, times the share of failures: what a user notices
@@ -105,7 +106,17 @@ def _with_counts(case: Case, window: Window, rows: pd.DataFrame) -> pd.DataFrame
     sums = sums.assign(failures=failures_of_all(sums)).drop(columns="known")
     found = rows.set_index(["source", "route"])
     filled = {c: found[c].astype("float64").fillna(sums[c]) for c in sums.columns}
+    filled["failures"] -= _in_maintenance(case, window).reindex(found.index, fill_value=0.0)
     return found.assign(**filled, timed=found["timed"].astype("float64").fillna(filled["samples"])).reset_index()
+
+
+def _in_maintenance(case: Case, window: Window) -> pd.Series:
+    """Failures of each source and route in hours that meet declared maintenance, of which none is a fault."""
+    hours = case["route_hours"].set_index(["source", "route"])
+    begun, met = hours["at"].between(window.start, window.end - HOUR), pd.Series(False, index=hours.index)
+    for span in case.site.maintenance_in(window):
+        met |= (hours["at"] < span.end) & (hours["at"] + HOUR > span.start)
+    return hours.loc[begun & met, "failures"].groupby(level=[0, 1]).sum()
 
 
 def _slower(row: dict[str, Any]) -> bool:

@@ -248,8 +248,8 @@ def _start(total: Floats, at: int) -> int:
 def _extent(rows: pd.DataFrame, first: int, sure: int, edge: float) -> tuple[int, int, int]:
     """A stretch's first and last bucket and where to look on; beyond the end of all while it lasts.
 
-    That it is over by now is told at 20 to 1, since that is looked at once. Whether it paused before is looked at
-    in every bucket, and that is allowed for.
+    That it is over by now is told at 20 to 1 for each hour that it lasted: what went on for days seldom ends in
+    the last minutes. Whether it paused before is looked at in every bucket, and that is allowed for.
     """
     failed, asked = rows["failures"].to_numpy(), rows["requests"].to_numpy()
     last, against = sure, 0.0
@@ -261,4 +261,6 @@ def _extent(rows: pd.DataFrame, first: int, sure: int, edge: float) -> tuple[int
             last = place
         elif against >= PAUSED:
             return first, last, place
-    return first, last, len(rows) if against >= OVER else len(rows) + 1
+    hours = (rows["end_at"].iloc[last] - rows["at"].iloc[first]) / timedelta(hours=1)
+    over = OVER + math.log(max(1.0, hours))
+    return first, last, len(rows) if against >= over else len(rows) + 1

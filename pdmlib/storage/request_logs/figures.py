@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -14,7 +15,7 @@ import pandas as pd
 from pdmlib import stats
 from pdmlib.errors import CallError, SourceError, one_of
 from pdmlib.frames.frame import frame, merge
-from pdmlib.frames.readings import State
+from pdmlib.frames.readings import FEWEST_EVENTS, State
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window
 from pdmlib.site.log_formats import HOW_TO_TIME
@@ -39,6 +40,7 @@ from pdmlib.storage.request_logs.reader import (
     silent_hours,
     whole_minutes,
 )
+from pdmlib.storage.request_logs.route_hours import route_hours
 from pdmlib.storage.request_logs.silences import quiet_minutes, silences
 
 EXACT_REQUESTS = 1_000_000  # up to here the times themselves are read, above it their histograms
@@ -50,6 +52,9 @@ AGAIN = 3
 BREAKDOWNS = ("release", "region", "route", "kind")
 NO_FAULT = 200  # the status of a count of none, which is none of failures either
 FINEST_S = 3600  # of a window: up to an hour it is told by the minute
+# Of an hour: the share of failures from which on its minutes are told, and how many such hours are.
+LOUD_SHARE, LOUD_HOURS = 0.01, 72
+SERVER_ERROR, CRASHED = 500, -1  # statuses of failures: from the first on, and of a function without an answer
 INTERVAL = "requests, failures, timed, avg_ms, p50_ms, p95_ms, p99_ms"
 MINUTE = timedelta(minutes=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,11 +63,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def collect(site: Site, scope: Scope, store_folder: Path) -> dict[str, pd.DataFrame]:
     """What the store holds of a report's time, as frames of source `requests`.
 
-    `request_counts` by hour (by minute for windows of an hour) and by route for the window and
-    the seven days before; `latencies` of each of the scope's spans, of each hour of the site's
-    clock, of what the window cuts of such hours, of the busiest minute, and by route; `same_hours` for
-    before against after; `activity` of each span; `gaps` for hours and days that nothing is held of.
-    `confidence` says whether percentiles are `exact` or of a `histogram`, within 1 % of a request.
+    `request_counts` by hour (by minute for windows of an hour, about the deployment, and where failures begin or
+    end) and by route for the window and the seven days before; `latencies` of each of the scope's spans, of each
+    hour of the site's clock, of what the window cuts of such hours, of the busiest minute, and by route;
+    `same_hours` for before against after; `route_hours` of the routes that matter; `activity` of each span; `gaps`
+    for hours and days that nothing is held of. `confidence` says whether percentiles are `exact` or of a
+    `histogram`, within 1 % of a request.
 
     Raises:
         SourceError: the store is damaged.
@@ -93,6 +99,7 @@ def _collected(
             level = stats.level_for_looks(scope.phase.looks)
             parts += [_counts(held, scope), _latencies(held, scope, level), same_hours(held, scope, level)]
             parts += [
+                route_hours(held, scope),
                 silences(held, scope),
                 _gaps(held, scope),
                 rejects.told(held, scope),
@@ -111,8 +118,9 @@ def _counts(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
         held.reach(scope),
     )
     rows = [*hourly, *_none_counted(held, held.reach(scope))]
-    for window in _minute_windows(scope):
+    for window in _short(scope):
         rows += [(at, 60, None, NO_FAULT, 0) for at in quiet_minutes(held, whole_minutes(window))]
+    for window in _minute_windows(scope, _loud(hourly)):
         rows += held.rows(
             f"""SELECT date_trunc('minute', moment) AS start, 60, NULL, status, count(*) FROM {{source}}
                 WHERE {held.counted} AND moment >= $start AND moment < $end
@@ -401,11 +409,11 @@ def _gap(item: str | None, reason: str) -> Mapping[str, Any]:
 
 
 def _runs(spans: Sequence[Window]) -> list[Window]:
-    """Spans in order, those that meet as one."""
+    """Spans in order, those that meet or overlap as one."""
     runs: list[Window] = []
     for span in spans:
-        if runs and runs[-1].end == span.start:
-            runs[-1] = Window(runs[-1].start, span.end)
+        if runs and runs[-1].end >= span.start:
+            runs[-1] = Window(runs[-1].start, max(runs[-1].end, span.end))
         else:
             runs.append(span)
     return runs
@@ -416,6 +424,27 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def _minute_windows(scope: Scope) -> list[Window]:
+def _short(scope: Scope) -> list[Window]:
     judged = dict.fromkeys((scope.window, scope.present, scope.latest, scope.previous))
     return [w for w in judged if 0 < w.seconds <= FINEST_S]
+
+
+def _minute_windows(scope: Scope, loud: Sequence[datetime]) -> list[Window]:
+    """What is told by the minute: short windows, the hours about the deployment, where failures begin or end."""
+    deployed = scope.deployed_at.replace(minute=0, second=0, microsecond=0)
+    hours = [deployed - HOUR, deployed, *loud]
+    span = Window(min(scope.before.start, scope.window.start), scope.known.end)
+    inside = [Window(hour, hour + HOUR).clip(span) for hour in hours if span.start <= hour < span.end]
+    return _runs(sorted([*_short(scope), *inside], key=lambda window: window.start))
+
+
+def _loud(hourly: Sequence[tuple[Any, ...]]) -> list[datetime]:
+    """Hours in which many requests failed and of which a neighbour is not such, and these; the newest alone."""
+    requests, failed = Counter[datetime](), Counter[datetime]()
+    for hour, _, _, status, n in hourly:
+        requests[hour] += n
+        failed[hour] += n * (status is not None and (status >= SERVER_ERROR or status == CRASHED))
+    many = (hour for hour, n in failed.items() if n >= max(FEWEST_EVENTS, LOUD_SHARE * requests[hour]))
+    hours = {hour.replace(tzinfo=UTC) for hour in many}
+    edges = {hour + n * HOUR for hour in hours for n in (-1, 0, 1) if {hour - HOUR, hour + HOUR} - hours}
+    return sorted(edges)[-LOUD_HOURS:]

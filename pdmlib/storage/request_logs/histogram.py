@@ -22,7 +22,9 @@ SMALLEST_MS = 1e-3  # a microsecond: below it clocks tell nothing
 
 def bucket_sql(ms: str) -> str:
     """SQL of the bucket of a time in ms; NULL for none."""
-    return f"CAST(ceil(ln(greatest({ms}, {SMALLEST_MS})) / {math.log(GAMMA)!r}) AS SMALLINT)"
+    # `greatest` leaves out what is NULL.
+    bucket = f"CAST(ceil(ln(greatest({ms}, {SMALLEST_MS})) / {math.log(GAMMA)!r}) AS SMALLINT)"
+    return f"CASE WHEN {ms} IS NOT NULL THEN {bucket} END"
 
 
 def bucket_of(ms: float) -> int:

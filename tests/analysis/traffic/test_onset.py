@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pdmlib.analysis.traffic.onset import onset_of
+from pdmlib.analysis.traffic.onset import onset_of, onset_of_route
 from tests.builders import DEPLOYED, WEEK_LATER, a_case, every
 
 HOUR = timedelta(hours=1)
@@ -60,3 +60,51 @@ def test_a_burst_that_was_over_is_not_when_the_present_began() -> None:
     for row in rows[48:50]:
         row["failures"] = 50
     assert onset_of(a_case({"latencies": rows}), "error_rate_pct") is None
+
+
+def test_a_burst_before_the_deployment_excuses_nothing_that_began_with_it() -> None:
+    """All requests failed for six hours, two days before the deployment; one in ten does since it."""
+    rows = hours(DEPLOYED, 10, seed=6)
+    burst = DEPLOYED - 48 * HOUR
+    for row in rows:
+        if burst <= row["start"] < burst + 6 * HOUR:
+            row["failures"] = 100
+    onset = onset_of(a_case({"latencies": rows}), "error_rate_pct")
+    assert onset is None or onset.holds(DEPLOYED)
+
+
+def route_hours(bad_from: datetime, failed: int = 0, avg_ms: float = 100.0) -> list[dict[str, Any]]:
+    """Two weeks of hours of a route with forty requests in each, failing or slow from a moment on."""
+    rows = []
+    for start in every(60, DEPLOYED - 7 * 24 * HOUR, WEEK_LATER):
+        bad = start >= bad_from
+        row = {
+            "source": "requests",
+            "route": "/pay",
+            "at": start,
+            "requests": 40.0,
+            "timed": 40,
+            "sample_rate": 1.0,
+        }
+        rows.append({**row, "failures": float(failed * bad), "avg_ms": avg_ms if bad else 100.0 + start.hour})
+    return rows
+
+
+@pytest.mark.parametrize("kind", ["failing", "slow"])
+@pytest.mark.parametrize("after", [-5, 0, 5])
+def test_a_route_changed_in_the_hour_that_its_own_requests_show(kind: str, after: int) -> None:
+    began = DEPLOYED + after * HOUR
+    rows = route_hours(began, failed=20) if kind == "failing" else route_hours(began, avg_ms=400.0)
+    onset = onset_of_route(a_case({"route_hours": rows}), "/pay", 0.5 if kind == "failing" else None)
+    assert onset is not None and onset.moment == began
+    assert onset.holds(DEPLOYED) == (after == 0)
+    assert onset_of_route(a_case({"route_hours": rows}), "/other", 0.5) is None
+
+
+def test_a_route_that_failed_seldom_before_the_deployment_and_often_since_has_no_onset_before() -> None:
+    """Two of forty from twelve hours before; half of them in the first minutes, of which no hour is whole."""
+    rows = [row for row in route_hours(DEPLOYED - 12 * HOUR, failed=2) if row["at"] < DEPLOYED]
+    case = a_case({"route_hours": rows}, phase="hour1", as_of=DEPLOYED + HOUR / 3)
+    assert onset_of_route(case, "/pay", 0.5) is None
+    as_before = onset_of_route(case, "/pay", 0.05)
+    assert as_before is not None and as_before.latest < DEPLOYED

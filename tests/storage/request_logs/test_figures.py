@@ -10,7 +10,10 @@ import pandas as pd
 import pytest
 
 from pdmlib import stats
+from pdmlib.analysis.traffic.stretches import stretches
 from pdmlib.errors import CallError, SourceError
+from pdmlib.frames.case import Case
+from pdmlib.frames.collection import Collection
 from pdmlib.frames.schemas import SCHEMAS
 from pdmlib.phases.phase import phase_named
 from pdmlib.phases.scope import Scope, scope_of
@@ -24,7 +27,7 @@ from tests.storage.request_logs.logs import START, Oracle, between, failures, li
 ROWS = traffic(1500, hours=5)
 DEPLOYED = datetime(2026, 3, 9, 23, 7, 30, tzinfo=UTC)
 AS_OF = datetime(2026, 3, 10, 2, 45, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @pytest.fixture(scope="module")
@@ -306,6 +309,43 @@ def test_a_request_of_unknown_status_counts_neither_as_failed_nor_as_well(
     so = ": more than 5 %, so that there is no error rate"
     so = so if failed is None else "; they count neither as failed nor as well"
     assert told == (f"the status of {unknown} of 200 requests of the log is not known{so}" if unknown else None)
+
+
+def test_the_whole_hours_of_each_route_equal_a_plain_loop(store: Path) -> None:
+    oracle, table = Oracle(ROWS), collect(site_of(), scope(), store)["route_hours"]
+    hours = [START + n * HOUR for n in range(4)]  # the fifth is not over at 2:45
+    assert sorted(table["at"].unique()) == hours
+    for hour in hours:
+        rows = oracle.inside(hour, hour + HOUR)
+        told = table[table["at"] == hour].set_index("route")
+        assert sorted(told.index) == sorted({route for route, _, _ in rows})
+        for route, found in told.iterrows():
+            mine = [row for row in rows if row[0] == route]
+            assert (found["requests"], found["failures"]) == (len(mine), failures(mine))
+            assert found["avg_ms"] == pytest.approx(sum(ms for _, _, ms in mine) / len(mine))
+
+
+def test_minutes_tell_where_failures_begin_and_end_and_what_came_about_the_deployment(tmp_path: Path) -> None:
+    """A request a minute for two days; those of 40 minutes fail, twenty hours after the deployment."""
+    began, deployed = START + 44 * HOUR, START + 24 * HOUR + HOUR / 3
+    minutes = [START + n * MINUTE for n in range(48 * 60)]
+    rows = [
+        line(f"r{n}", at, status=503 if began <= at < began + 40 * MINUTE else 200) for n, at in enumerate(minutes)
+    ]
+    ingest(site_of(), [write(tmp_path / "drain" / "log.ndjson", rows)], tmp_path / "store")
+    day = scope("day1", deployed, START + 48 * HOUR)
+    counts = collect(site_of(), day, tmp_path / "store")["request_counts"]
+    told = counts[(counts["interval_s"] == 60) & counts["route"].isna()]
+    assert list(told.loc[told["status"] == 503, "at"]) == [began + n * MINUTE for n in range(40)]
+    about = {deployed - HOUR / 3 + n * MINUTE for n in range(-60, 60)}
+    loud = {began + n * MINUTE for n in range(-60, 120)}
+    last = {START + 47 * HOUR + n * MINUTE for n in range(60)}
+    assert set(told["at"]) == about | loud | last
+    assert not counts.duplicated(["at", "interval_s", "route", "status"]).any()
+    case = Case(site_of(), day, Collection({"request_counts": counts}, ()), day.window)
+    (found,) = stretches(case, 5.0)
+    assert (found.start, found.end) == (began, began + 40 * MINUTE)
+    assert (found.failures, found.requests) == (40, 40)
 
 
 def test_percentiles_of_any_window_come_with_their_intervals(store: Path) -> None:

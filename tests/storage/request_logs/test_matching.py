@@ -116,3 +116,15 @@ def test_a_routes_change_is_told_in_words(frames: dict[str, pd.DataFrame]) -> No
 def test_without_a_shared_hour_nothing_is_compared(tmp_path: Path) -> None:
     ingest(site_of(), [write(tmp_path / "l.ndjson", calls(FIRST, "/a", 9, ms=100, failed=0))], tmp_path / "store")
     assert "same_hours" not in collect(site_of(), a_scope(), tmp_path / "store")
+
+
+def test_a_drain_without_durations_has_counts_of_each_region_and_no_response_times(tmp_path: Path) -> None:
+    """So it is where `columns` names no field that holds them: one request a minute, of one region."""
+    hours = (FIRST, FIRST - WEEK)
+    rows = [line(f"{hour}{n}", hour + n * HOUR / 60, ms=None) for hour in hours for n in range(60)]
+    site = site_of(columns={})
+    ingest(site, [write(tmp_path / "log.ndjson", rows)], tmp_path / "store")
+    table = collect(site, a_scope(), tmp_path / "store")["same_hours"]
+    told = table.set_index("dimension")
+    assert list(told.loc["region", ["item", "requests", "requests_before", "timed"]]) == ["iad1", 60, 60, 0]
+    assert table[["p95_ms", "p95_ms_before"]].isna().all(axis=None)
