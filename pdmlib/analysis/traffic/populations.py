@@ -5,7 +5,6 @@ Vendors give finer buckets for newer times, so that buckets overlap: a window is
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -205,13 +204,13 @@ def _with_minutes(case: Case, source: str, rows: pd.DataFrame) -> pd.DataFrame:
     counts = _counts(case.at(case.scope.window), source)
     fine = counts[counts["interval_s"] <= FINE_S]
     fine = _summed(_as_looked_at(fine[fine["status"].notna()]))
-    edges = fine["at"].searchsorted(rows["at"]), fine["at"].searchsorted(rows["end_at"])
-    parts = []
-    for place, (first, last) in enumerate(zip(*edges, strict=True)):
-        row, inside = rows.iloc[place : place + 1], fine.iloc[first:last]
-        told = len(inside) > 1 and math.isclose(inside["requests"].sum(), float(row["requests"].iloc[0]))
-        parts.append(inside if told else row)
-    return pd.concat(parts, ignore_index=True)
+    first, last = (fine["at"].searchsorted(rows[edge]) for edge in ("at", "end_at"))
+    total = np.concatenate([[0.0], fine["requests"].cumsum()])
+    told = (last - first > 1) & np.isclose(total[last] - total[first], rows["requests"].to_numpy(dtype=float))
+    if not told.any():
+        return rows
+    inside = np.concatenate([np.arange(*edges) for edges in zip(first[told], last[told], strict=True)])
+    return pd.concat([rows[~told], fine.iloc[inside]]).sort_values("at", ignore_index=True)
 
 
 @once
