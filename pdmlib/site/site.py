@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJson
 from pdmlib.errors import one_of, shown
 from pdmlib.phases.window import Window
 from pdmlib.site.calendar import Deployment, Event, Holidays, Maintenance, days_off
+from pdmlib.site.environment import environment_value
 from pdmlib.site.tables import (
     Activity,
     AppAlerts,
@@ -51,6 +52,7 @@ OPTIONAL = (*SOURCE_NAMES, "cron", "tickets")
 # The blocks that each name one table of the application.
 TABLE_BLOCKS = ("uptime", "cron", "tickets", "activity", "payments", "app_alerts", "integration_checks")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+OF_DEMO = "PDM_DEMO_URL"  # names the address that `pdm demo` serves at
 
 
 # Who can own what: the areas that action items belong to.
@@ -288,12 +290,16 @@ class Site(Part):
     def stand_in(self) -> bool:
         """Whether the vendors are stand-ins, which answer for the time that they are asked about.
 
-        So is the demo, and any site whose vendors and application all have addresses on loopback.
+        So is the demo, and any site whose vendors and application all have addresses on loopback. An application
+        without a vendor is one only where it is the demo's: on loopback a real one may run beside the workbook.
         """
-        blocks = [block for name in SOURCE_NAMES if (block := self.source(name))]
-        addresses = [getattr(b, "base_url", None) or getattr(b, "metrics_url", None) for b in blocks]
-        hosts = [urlsplit(address).hostname for address in addresses if address]
-        return self.demo is not None or (bool(hosts) and all(host in LOOPBACK for host in hosts))
+        blocks = {name: block for name in SOURCE_NAMES if (block := self.source(name))}
+        asked = {
+            name: getattr(b, "base_url", None) or getattr(b, "metrics_url", None) for name, b in blocks.items()
+        }
+        addresses = {name: address for name, address in asked.items() if address}
+        ours = bool(addresses) and all(urlsplit(address).hostname in LOOPBACK for address in addresses.values())
+        return self.demo is not None or (ours and (set(addresses) != {"app"} or _of_demo(addresses["app"])))
 
     def __repr__(self) -> str:
         named = [name for name in SOURCE_NAMES if self.source(name) is not None]
@@ -311,3 +317,8 @@ class Site(Part):
         value = self.secrets[variable].get_secret_value()
         keep_secret(value)
         return value
+
+
+def _of_demo(address: str) -> bool:
+    served = environment_value(OF_DEMO)
+    return served is not None and address.startswith(f"{served}/")

@@ -114,13 +114,18 @@ def test_only_the_demo_site_has_a_demo() -> None:
     ("addresses", "stand_in"),
     [
         ({"app": "http://127.0.0.1:1", "stripe": "http://localhost:2"}, True),
+        ({"stripe": "http://localhost:2"}, True),
+        ({"app": "http://127.0.0.1:1"}, False),
+        ({"app": "http://127.0.0.1:9/app"}, True),
         ({"app": "http://127.0.0.1:1", "stripe": "https://api.stripe.com"}, False),
         ({}, False),
     ],
 )
 def test_a_site_is_a_stand_in_only_when_every_vendor_is_on_loopback(
-    tmp_path: Path, addresses: dict[str, str], stand_in: bool
+    tmp_path: Path, addresses: dict[str, str], stand_in: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """An application without a vendor is a real one beside the workbook, unless the demo serves it."""
+    monkeypatch.setenv("PDM_DEMO_URL", "http://127.0.0.1:9")
     blocks = {name: {"base_url": url} for name, url in addresses.items()}
     path = written(tmp_path, sources={**blocks, "postgres": {}})
     environ = {"STRIPE_API_KEY": "x", "DATABASE_URL": "postgresql://127.0.0.1/x"}

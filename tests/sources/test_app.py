@@ -335,9 +335,18 @@ def test_no_probe_is_made_for_a_report_of_the_past() -> None:
 def test_stand_ins_are_probed_for_a_report_of_the_past() -> None:
     """Vendors and application all on loopback answer for the time that they are asked about, as the demo does."""
     with vendor(routed({"/": "x"})) as server:
+        asked = {"app": {"base_url": server.url, "detailed": None}, "resend": {"base_url": server.url}}
+        found = Collection(app.collect(a_site(sources=asked), the_scope()))
+    assert len(found["probes"]) > 0
+
+
+def test_an_application_on_loopback_is_not_probed_for_a_report_of_the_past() -> None:
+    """What it answers today says nothing of that day, though it runs beside the workbook."""
+    with vendor(routed({"/": "x"})) as server:
         site = a_site(sources={"app": {"base_url": server.url, "detailed": None}})
         found = Collection(app.collect(site, the_scope()))
-    assert len(found["probes"]) > 0
+        assert server.calls == []
+    assert found.gap("app", "live") == ("no_data", PAST)
 
 
 BODIES = st.recursive(

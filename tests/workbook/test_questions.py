@@ -263,6 +263,8 @@ def test_a_frame_that_holds_the_same_more_than_once_says_how_to_take_it_once() -
         ("statements", "wal_bytes", "bytes"),
         ("messages", "error_code", "code of the vendor"),
         ("activity", "bounced", "count"),
+        ("same_hours", "p95_ms_before", "ms"),
+        ("same_hours", "requests_before", "count"),
     ],
 )
 def test_a_column_has_its_unit(frame: str, column: str, unit: str) -> None:
