@@ -26,7 +26,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso, now, spoken
 from pdmlib.report import document, html, messages, tables, text, words
-from pdmlib.report.columns import COLUMNS
+from pdmlib.report.columns import COLUMNS, keys_of
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.regressions import regressions
@@ -204,9 +204,9 @@ class Report(Questions):
         if most is not None:
             most = max(most, sum(row.get("priority") in (Priority.P0, Priority.P1) for row in rows))
         if name == "feature_adoption":
-            return Table(tables.adoption(rows).html, rows)
+            return Table(tables.adoption(rows).html, rows, tables.ADOPTION)
         said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most).html
-        return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows)
+        return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows, keys_of(name))
 
     def regressions(self) -> Html:
         """The statements that changed, one by one: load before and now, plans, waits, and the index to make."""

@@ -229,6 +229,30 @@ def test_what_is_exported_is_what_the_frame_holds(week: Report, tmp_path: Path) 
     assert kept == [(1500.0,)]
 
 
+def test_a_table_without_rows_has_its_columns_as_pandas_and_in_a_file(week: Report, tmp_path: Path) -> None:
+    assert not week.table("queries").rows
+    assert "mean_ms" in week.table("queries").frame and week.table("queries").frame.empty
+    names = [name for name in week.tables if not week.table(name).rows]
+    week.export(tmp_path, *names, kind="parquet")
+    for name in names:
+        assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/{name}.parquet'").fetchall() == [(0,)], name
+
+
+def test_of_a_name_that_a_frame_and_a_table_share_both_are_exported(tmp_path: Path) -> None:
+    """Of a ticket of the week and one of the week before the frame has both, the table the one."""
+    times = {"new": MONDAY, "old": DEPLOYED - timedelta(days=5)}
+    made = [{"ticket": name, "created_at": when, "category": "bug"} for name, when in times.items()]
+    told = a_report("week1", tickets=made).export(tmp_path, "tickets")
+    assert [row["file"] for row in told.rows] == [f"{tmp_path}/tickets.csv", f"{tmp_path}/tickets-frame.csv"]
+    assert pd.read_csv(tmp_path / "tickets.csv")["ticket"].tolist() == ["new"]
+    assert sorted(pd.read_csv(tmp_path / "tickets-frame.csv")["ticket"]) == ["new", "old"]
+
+
+def test_names_are_listed_with_what_is_known_of_them(week: Report) -> None:
+    assert list(week.charts.frame) == ["name"] and "?" not in week.charts._repr_html_()
+    assert list(week.tables.frame) == ["name", "rows", "columns"]
+
+
 def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Path) -> None:
     assert week.export(tmp_path / "a", "readings").rows[0]["file"] == str(tmp_path / "a/readings.csv")
     week.write(tmp_path / "b")
