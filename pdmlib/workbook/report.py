@@ -397,9 +397,9 @@ class Report(Questions):
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
         markdown = self.case.attempt(
-            "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
+            "report.md", lambda: text.report_markdown(self.verdict, self.notes, self.tried), self._unwritten
         )
-        content = document.encoded(document.document(self.verdict, self.generated_at))
+        content = document.encoded(document.document(self.verdict, self.generated_at, self.tried))
         with written_into(folder) as target:
             (target / "report.md").write_text(markdown, encoding="utf-8")
             (target / "report.json").write_text(content, encoding="utf-8")

@@ -20,6 +20,7 @@ from pdmlib.analysis.slices import sliced
 from pdmlib.frames.about import FILLED_BY, about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
+from pdmlib.phases.phase import PHASES
 from pdmlib.report import tables
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import save_collection
@@ -261,6 +262,20 @@ def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Pa
     save_collection(kept, week.case.collection)
     given = {"as_of": WEEK_LATER, "deployed_at": DEPLOYED, "collection": kept, "out": tmp_path / "out"}
     assert open_report(week.site, "week1", **given)["latency_p95_ms"].value == 1200
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
+def test_files_written_by_hand_say_what_was_tried(phase: str, tmp_path: Path) -> None:
+    """A limit moved until it holds makes no file that passes for the site's own; without any no line is there."""
+    report = a_report(phase, latencies=[latency(1200)])
+    report.limits("latency_p95_ms", 1900).add("carts", 3).write(tmp_path / "tried")
+    report.write(tmp_path / "own")
+    lines = (tmp_path / "tried/report.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ") and not lines[1]
+    assert lines[2:4] == ["**Tried in a notebook, in no site file**: latency_p95_ms < 1900 ms; carts added.", ""]
+    assert not [line for line in (tmp_path / "own/report.md").read_text("utf-8").splitlines() if "Tried" in line]
+    told = {name: json.loads((tmp_path / name / "report.json").read_text("utf-8")) for name in ("tried", "own")}
+    assert told["tried"]["tried"] == ["latency_p95_ms < 1900 ms", "carts added"] and "tried" not in told["own"]
 
 
 def test_every_frame_says_its_grain_units_source_and_what_is_missing() -> None:
