@@ -264,6 +264,14 @@ def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Pa
     assert open_report(week.site, "week1", **given)["latency_p95_ms"].value == 1200
 
 
+def test_a_limit_that_says_nothing_of_what_to_do_does_not_call_what_was_counted_too_few(day: Report) -> None:
+    """22 hours were counted, all of them: there is nothing to wait for, nor a longer window to look at."""
+    (cause,) = [
+        cause for cause in day.add("slow_hours", 22, limits="> 20 fail P1").causes if "Slow" in cause.title
+    ]
+    assert cause.action == "Find out what it comes from"
+
+
 @pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
 def test_files_written_by_hand_say_what_was_tried(phase: str, tmp_path: Path) -> None:
     """A limit moved until it holds makes no file that passes for the site's own; without any no line is there."""
