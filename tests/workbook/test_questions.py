@@ -24,6 +24,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.report import tables
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import save_collection
+from pdmlib.verdict.causes import CauseStatus
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, Rows, a_case, a_gap, a_site, at
 
@@ -262,6 +263,19 @@ def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Pa
     save_collection(kept, week.case.collection)
     given = {"as_of": WEEK_LATER, "deployed_at": DEPLOYED, "collection": kept, "out": tmp_path / "out"}
     assert open_report(week.site, "week1", **given)["latency_p95_ms"].value == 1200
+
+
+@pytest.mark.parametrize("steps", ["> 3 warn", "> 3 fail"])
+def test_a_number_of_ones_own_was_not_there_before_the_deployment(week: Report, steps: str) -> None:
+    """It was counted in the report's window alone: nobody knows what the week before had."""
+    mine = week.add("slow_hours", 22, limits=steps)
+    assert {cause.status for cause in mine.causes if "Slow hours" in cause.title} == {CauseStatus.NEW}
+    before = week.add(
+        "slow_hours", lambda case: 22, limits=steps
+    )  # a function is asked for that week, and says so
+    assert not [
+        cause for cause in before.causes if "Slow hours" in cause.title and cause.status is CauseStatus.NEW
+    ]
 
 
 def test_a_limit_that_says_nothing_of_what_to_do_does_not_call_what_was_counted_too_few(day: Report) -> None:
