@@ -365,7 +365,8 @@ class Report(Questions):
         drawn = self.chart(name)
         if not zoom.is_over_time(drawn):
             raise CallError(f"{name} shows no time to move along; report.chart({name!r}) is its picture")
-        return Live(f"chart {name}", Html(drawn._repr_html_()), lambda: themed(zoom.canvas(drawn), DARK))
+        still = drawn._repr_html_()
+        return Live(f"chart {name}", Html(still), lambda: themed(zoom.canvas(drawn), DARK, still))
 
     def slide_window(self) -> Live:
         """Two ends to slide from before the deployment until now, and a button that judges the window between.
