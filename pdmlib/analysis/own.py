@@ -19,6 +19,7 @@ from pdmlib.analysis.metric import Metric
 from pdmlib.errors import CallError, shown
 from pdmlib.frames.case import Case
 from pdmlib.frames.readings import Ladder, Limit, Measurement, Priority, State, Status, Value, number_of
+from pdmlib.phases.window import Window
 
 SECTION = "own"  # of the readings that an analyst adds
 SOURCE = "notebook"
@@ -112,7 +113,7 @@ def own_metric(
         title or name.replace("_", " ").capitalize(),
         unit,
         section=SECTION,
-        measure=lambda case: _measured(measure(case), case, low, high),
+        measure=lambda case: _measured(measure(case), _of(case, value), low, high),
         limits=limits,
         target=ladder_target(limits),
         adds_up=adds_up,
@@ -145,13 +146,18 @@ def _check_edges(name: str, value: Value | Measurement, steps: Ladder) -> None:
             raise CallError(f"{name}: limit {edge_in_words(step.edge)!r} is not {what}, as its value is")
 
 
-def _measured(value: Any, case: Case, low: float | None, high: float | None) -> Measurement:
+def _of(case: Case, value: Any) -> Window:
+    """The window that a value is of: a number worked out once is of the report's, of no week before."""
+    return case.window if callable(value) else case.scope.window
+
+
+def _measured(value: Any, window: Window, low: float | None, high: float | None) -> Measurement:
     plain = _plain(value)
     if isinstance(plain, Measurement):
-        return replace(plain, source=plain.source or SOURCE, window=plain.window or case.window)
+        return replace(plain, source=plain.source or SOURCE, window=plain.window or window)
     if plain is None or (isinstance(plain, float) and not math.isfinite(plain)):
         return Measurement.missing(State.NO_DATA, "its cell of the notebook found no value", SOURCE)
-    return Measurement(State.MEASURED, plain, low=low, high=high, source=SOURCE, window=case.window)
+    return Measurement(State.MEASURED, plain, low=low, high=high, source=SOURCE, window=window)
 
 
 def _plain(value: Any) -> Value | Measurement:

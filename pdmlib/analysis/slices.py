@@ -198,6 +198,9 @@ def _counted(case: Case, name: str, by: str) -> Slice:
         if parts.astride >= SHORT_OF:
             return Slice([], _cut(case, f"Rows of `{name}`"))
         table, when = parts.rows, f"of the whole hours {ALONE}"
+    if table.empty:
+        unread = "none was, or none was read: the coverage of the report says which sources answered"
+        return Slice([], f"There are no rows of `{name}` {when}: {unread}.")
     keys = _clock(case, table[MADE[name]], by) if by in CLOCK else table[by]
     kinds = SCHEMAS[name].columns
     sums = [column for column in SUMMED if kinds.get(column) in ("int", "float") and name not in DISTINCT]

@@ -114,7 +114,8 @@ def unit_of(name: str, column: str) -> str:
     if kind not in ("int", "float"):
         return ""
     known = _OTHERWISE.get((name, column)) or _NO_COUNTS.get(column)
-    return known or next((unit for end, unit in _ENDS.items() if column.endswith(end)), "count")
+    measured = column.removesuffix("_before")
+    return known or next((unit for end, unit in _ENDS.items() if measured.endswith(end)), "count")
 
 
 def units_of(name: str) -> dict[str, str]:

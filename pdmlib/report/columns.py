@@ -325,3 +325,8 @@ COLUMNS: Mapping[str, tuple[Column, ...]] = {
         C("since", "First reported", cells.text),
     ),
 }
+
+
+def keys_of(name: str) -> tuple[str, ...]:
+    """The keys of a row of a table that are shown."""
+    return tuple(dict.fromkeys(column.key for column in COLUMNS.get(name, ())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
@@ -19,8 +20,12 @@ from pdmlib.verdict.causes import Cause
 from pdmlib.verdict.verdict import Verdict
 
 
-def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
-    """The verdict as the JSON document of `schema.json`."""
+def document(verdict: Verdict, generated_at: datetime, tried: Sequence[str] = ()) -> dict[str, Any]:
+    """The verdict as the JSON document of `schema.json`.
+
+    Args:
+        tried: what was moved or added by hand and is in no site file, each in words.
+    """
     case, scope = verdict.case, verdict.case.scope
     return {
         "schema_version": 2,
@@ -41,6 +46,7 @@ def document(verdict: Verdict, generated_at: datetime) -> dict[str, Any]:
         "rivals": list(verdict.rivals),
         "next_check": iso(verdict.next_check),
         "summary": verdict.summary,
+        **({"tried": list(tried)} if tried else {}),
         **case.attempt("card", lambda: {"card": _plain(card_of(verdict).plain())}, lambda _: {}),
         "readings": [_in_full(reading, scope.window) for reading in verdict.readings],
         "alerts": [_alert(alert) for alert in verdict.alerts],

@@ -57,14 +57,16 @@ class Table(Html):
 
     Attributes:
         rows: as in `report.json`: times as ISO text in UTC, None for what is not known.
+        keys: the columns of a table without rows.
     """
 
     rows: Sequence[Mapping[str, Any]] = ()
+    keys: Sequence[str] = ()
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The rows as a pandas frame, a column a key, times in UTC; what is not known is missing, never 0."""
-        table = pd.DataFrame([dict(row) for row in self.rows])
+        table = pd.DataFrame([dict(row) for row in self.rows], columns=None if self.rows else list(self.keys))
         for column in table:
             told = [value for value in table[column] if value is not None]
             if told and all(isinstance(value, str) and _MOMENT.fullmatch(value) for value in told):

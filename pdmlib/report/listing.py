@@ -34,7 +34,8 @@ class Names(Mapping[str, T], Generic[T]):
     @property
     def _table(self) -> Table:
         columns = COLUMNS["frames" if self.what == "frames" else "names"]
-        shown = html.grid(columns, self._rows, f"There are no {self.what}.")
+        told = [column for column in columns if any(column.key in row for row in self._rows)]
+        shown = html.grid(told, self._rows, f"There are no {self.what}.")
         return Table(shown.html, self._rows)
 
     def __getitem__(self, name: str) -> T:

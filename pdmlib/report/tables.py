@@ -58,6 +58,7 @@ TROUBLED: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "feature_adoption": lambda row: row["state"] != Usage.USED or row["target_met"] is False,
     "top_errors": lambda row: bool(row["new"] or row["security"]),
 }
+ADOPTION = ("title", "total", "daily_avg", "trend", "target", "target_met", "state")
 TOLD = ("plans", "database_findings")  # each troubled row is evidence of a cause, and stands there in full
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -25,11 +25,16 @@ from pdmlib.verdict.causes import Cause, CauseStatus, telling
 from pdmlib.verdict.symptoms import called
 from pdmlib.verdict.verdict import Verdict
 
+TRIED = "Tried in a notebook, in no site file"
 MOST_UNCLEAR = 12  # rows of what was not understood, the most frequent first: a version nobody knows brings dozens
 
 
-def report_markdown(verdict: Verdict, notes: Notes) -> str:
-    """The phase's template of the guide, filled in; lines about what the site does not have are left out."""
+def report_markdown(verdict: Verdict, notes: Notes, tried: Sequence[str] = ()) -> str:
+    """The phase's template of the guide, filled in; lines about what the site does not have are left out.
+
+    Args:
+        tried: what was moved or added by hand and is in no site file, each in words.
+    """
     site, scope = verdict.case.site, verdict.case.scope
     zone = site.zone
     template = _template(f"{scope.phase.name}.md.j2")
@@ -56,7 +61,8 @@ def report_markdown(verdict: Verdict, notes: Notes) -> str:
         slow_ms=SLOW_MS,
     )
     lines = [line for line in text.split("\n") if words.ABSENT not in line]
-    return "\n".join([*lines, *_own(verdict)]) + "\n"
+    said = [f"**{TRIED}**: {'; '.join(tried)}.", ""] if tried else []
+    return "\n".join([*lines[:2], *said, *lines[2:], *_own(verdict)]) + "\n"
 
 
 def probed(verdict: Verdict) -> dict[str, str]:

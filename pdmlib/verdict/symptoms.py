@@ -49,6 +49,7 @@ NAMED = 3  # sources that a sentence has room for
 DEAF = "Look whether the application still reports to its error tracker"
 WAIT = "Wait until enough were counted to tell"
 LONGER = "Look at a longer window: in this one too few were counted to tell"
+LOOK = "Find out what it comes from"  # of a limit of somebody's own that says nothing of what to do
 SHORT_HOURS, LONG_HOURS = 3, 48  # up to which people count minutes, and hours
 LONGEST_ASIDE = 120  # characters of what a count is of, so that it stays one sentence
 MUCH = 1.1  # times: less is the practical size of a change
@@ -98,7 +99,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
     title = _title(case, reading, alert)
     active = now is not None or _is_unsure(reading) or _lasts(case, metric) if urgent else True
     past = _is_past(case) or not active
-    action = (alert.action if alert else reading.action) or (LONGER if _is_past(case) else WAIT)
+    action = (alert.action if alert else reading.action) or _without_action(case, reading, alert)
     return Finding(
         id=reading.id,
         title=title,
@@ -122,6 +123,13 @@ def _lasts(case: Case, metric: Metric) -> bool:
     """Whether the run of a share's events has not surely ended, though the newest few show it no more."""
     began = None if metric.adds_up else metric.began(case)
     return began is not None and began.moment is not None and not began.over
+
+
+def _without_action(case: Case, reading: Reading, alert: Alert | None) -> str:
+    """What to do where the limit says nothing of it: wait for more, if too few were counted to tell."""
+    if not (alert.unsure if alert else _is_unsure(reading)):
+        return LOOK
+    return LONGER if _is_past(case) else WAIT
 
 
 def _since(case: Case, metric: Metric, now: Now | None) -> datetime | None:

@@ -19,7 +19,11 @@ from pdmlib.workbook.execute import NOTEBOOKS
 
 QUIET = ("--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "-y")
 
-UNASKED = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+# Nobody is asked about news; what moves is saved, so that a notebook that is opened later shows it as it was.
+SET = {
+    "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager:plugin": {"saveState": True},
+}
 
 
 def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
@@ -45,10 +49,10 @@ def open_lab(folder: Path, options: Iterable[str] = ()) -> int:
 
 
 def settings(folder: Path) -> dict[str, str]:
-    """Where JupyterLab finds that nobody is to be asked about news, before what a person has set."""
+    """Where JupyterLab finds what is set here, before what a person has set."""
     place = folder / ".settings"
     (place / "labconfig").mkdir(parents=True, exist_ok=True)
-    _write(place / "labconfig" / "default_setting_overrides.json", UNASKED)
+    _write(place / "labconfig" / "default_setting_overrides.json", SET)
     paths = filter(None, (str(place.resolve()), environment_value("JUPYTER_CONFIG_PATH")))
     return {"JUPYTER_CONFIG_PATH": os.pathsep.join(paths)}
 

@@ -19,6 +19,10 @@ from pdmlib.site.environment import environment_value
 
 T = TypeVar("T")
 WIDGETS = ("ipywidgets", "ipympl")
+_LEFT = (
+    "<style>.stands, .moved.jupyter-widgets-disconnected { display: none !important; } "
+    ".moved.jupyter-widgets-disconnected ~ .stands { display: block !important; }</style>"
+)
 SESSION = "JPY_SESSION_NAME"  # a Jupyter server sets it in the kernel of a notebook that somebody has open
 
 
@@ -59,12 +63,18 @@ def _why_still() -> str:
     return f"{' and '.join(missing)} missing: pip install 'pdmlib[lab]'" if missing else ""
 
 
-def themed(shown: Any, style: str) -> Any:
-    """A widget under a style sheet that knows it by the class `moved`."""
+def themed(shown: Any, style: str, still: str) -> Any:
+    """A widget under a style sheet that knows it by the class `moved`.
+
+    Args:
+        still: HTML that takes its place in a notebook that is opened again, when no kernel moves it any more.
+    """
     import ipywidgets
 
     shown.add_class("moved")
-    return ipywidgets.VBox([ipywidgets.HTML(style), shown])
+    left = ipywidgets.HTML(still)
+    left.add_class("stands")
+    return ipywidgets.VBox([ipywidgets.HTML(f"{style}{_LEFT}"), shown, left])
 
 
 def slider(options: Sequence[tuple[str, T]], at: int, label: str, show: Callable[[T], Html]) -> Any:

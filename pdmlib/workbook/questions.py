@@ -350,7 +350,8 @@ class Questions:
         """Writes frames, tables and readings into a folder, one file each; returns what was written.
 
         Args:
-            names: of frames and tables, or `readings`; none: the readings and every table that has rows.
+            names: of frames and tables, or `readings`; none: the readings and every table that has rows. Of a
+                name that a frame and a table share, both are written: `tickets.csv` and `tickets-frame.csv`.
             kind: `csv` (UTF-8, times as ISO text in UTC, what is missing is empty) or `parquet`.
 
         Raises:
@@ -365,14 +366,23 @@ class Questions:
             named(name, known, "readings, a frame or a table", listed, count=here) for name in dict.fromkeys(asked)
         ]
         with written_into(folder) as target:
-            rows = [_written(target, name, self._exported(name), kind) for name in found]
+            rows = [
+                _written(target, file, table, kind)
+                for name in found
+                for file, table in self._exported(name, shared=bool(names))
+            ]
         return self._told("exported", rows)
 
-    def _exported(self, name: str) -> pd.DataFrame:
+    def _exported(self, name: str, shared: bool) -> Iterator[tuple[str, pd.DataFrame]]:
+        """What a name stands for, each with the name of its file; the frame of a shared name where it is asked."""
         if name == "readings":
-            return self.readings_frame.reset_index()
-        rows = self.verdict.tables.get(name)
-        return self.frame(name) if rows is None else Table("", rows).frame
+            yield name, self.readings_frame.reset_index()
+            return
+        is_table = name in self.verdict.tables
+        if is_table:
+            yield name, self.table(name).frame
+        if name in FILLED_BY and (shared or not is_table):
+            yield f"{name}-frame" if is_table else name, self.frame(name)
 
     def _again(self, case: Case, tried: str) -> Self:
         """The report of a case that differs from this one's by what was tried."""

@@ -27,7 +27,7 @@ from pdmlib.phases.phase import PHASES
 from pdmlib.phases.scope import Scope
 from pdmlib.phases.window import Window, iso, now, spoken
 from pdmlib.report import document, html, messages, tables, text, words
-from pdmlib.report.columns import COLUMNS
+from pdmlib.report.columns import COLUMNS, keys_of
 from pdmlib.report.html import Html, Table
 from pdmlib.report.listing import Names
 from pdmlib.report.regressions import regressions
@@ -206,9 +206,9 @@ class Report(Questions):
         if most is not None:
             most = max(most, sum(row.get("priority") in (Priority.P0, Priority.P1) for row in rows))
         if name == "feature_adoption":
-            return Table(tables.adoption(rows).html, rows)
+            return Table(tables.adoption(rows).html, rows, tables.ADOPTION)
         said, shown = comparable(self.case, name) if rows else "", self._table(name, rows, most=most).html
-        return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows)
+        return Table(f"<p>{escape(said)}</p>{shown}" if said else shown, rows, keys_of(name))
 
     def regressions(self) -> Html:
         """The statements that changed, one by one: load before and now, plans, waits, and the index to make."""
@@ -367,7 +367,8 @@ class Report(Questions):
         drawn = self.chart(name)
         if not zoom.is_over_time(drawn):
             raise CallError(f"{name} shows no time to move along; report.chart({name!r}) is its picture")
-        return Live(f"chart {name}", Html(drawn._repr_html_()), lambda: themed(zoom.canvas(drawn), DARK))
+        still = drawn._repr_html_()
+        return Live(f"chart {name}", Html(still), lambda: themed(zoom.canvas(drawn), DARK, still))
 
     def slide_window(self) -> Live:
         """Two ends to slide from before the deployment until now, and a button that judges the window between.
@@ -399,9 +400,9 @@ class Report(Questions):
         if not folder:
             return Html("<p class='empty'>Opened by hand: no files are written. `pdm report` writes them.</p>")
         markdown = self.case.attempt(
-            "report.md", lambda: text.report_markdown(self.verdict, self.notes), self._unwritten
+            "report.md", lambda: text.report_markdown(self.verdict, self.notes, self.tried), self._unwritten
         )
-        content = document.encoded(document.document(self.verdict, self.generated_at))
+        content = document.encoded(document.document(self.verdict, self.generated_at, self.tried))
         with written_into(folder) as target:
             (target / "report.md").write_text(markdown, encoding="utf-8")
             (target / "report.json").write_text(content, encoding="utf-8")

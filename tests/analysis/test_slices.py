@@ -128,3 +128,13 @@ def test_a_slice_of_tickets_says_that_it_is_of_the_window_alone() -> None:
     found = sliced(a_case({"tickets": tickets}), "tickets", "category")
     assert [row["rows"] for row in found.rows] == [1]
     assert found.said.startswith("Rows of `tickets` of the window alone, none of before it, by category")
+
+
+@pytest.mark.parametrize(
+    ("frame", "by"), [("messages", "status"), ("tickets", "weekday"), ("error_counts", "hour")]
+)
+def test_a_slice_of_nothing_does_not_pass_for_a_count_of_none(frame: str, by: str) -> None:
+    found = sliced(a_case(), frame, by)
+    assert found.rows == []
+    assert found.said.startswith(f"There are no rows of `{frame}` of the")
+    assert "none was, or none was read" in found.said

@@ -221,6 +221,26 @@ def test_sliders_and_charts_are_moved_by_hand(afternoon: Afternoon) -> None:
 
 
 @pytest.mark.slow
+def test_what_moved_yesterday_is_seen_today_without_a_kernel(afternoon: Afternoon) -> None:
+    """A notebook that was run and saved, its kernel ended, and opened again: each says what it said."""
+    afternoon.open("gallery.ipynb")
+    afternoon.run_all()
+    afternoon.ask('week.zoom("response_time")')
+    afternoon.ask('week.slide_limit("latency_p95_ms")')
+    afternoon.page.keyboard.press("Control+s")
+    afternoon.page.wait_for_timeout(3000)
+    for session in afternoon.server.ask("api/sessions"):
+        afternoon.server.ask(f"api/sessions/{session['id']}", "DELETE")
+
+    afternoon.page.goto(f"{afternoon.server.url}/lab/workspaces/today/tree/gallery.ipynb?token={TOKEN}")
+    afternoon.page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=LONG_MS)
+    for code, said in (("week.zoom", "highest p95"), ("week.slide_limit", "latency_p95_ms < 1000 ms: warn")):
+        cell = afternoon.cell(code)
+        cell.get_by_text(said).first.wait_for(timeout=30_000)
+        assert "model not found" not in cell.inner_text()
+
+
+@pytest.mark.slow
 def test_outputs_can_be_read_in_the_dark(afternoon: Afternoon) -> None:
     """Words of charts and tables stand out from the ground of JupyterLab's dark theme by 4.5 to 1 (WCAG 1.4.3)."""
     afternoon.server.set_theme("JupyterLab Dark")

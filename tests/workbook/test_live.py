@@ -137,8 +137,9 @@ def test_a_chart_over_time_zooms_along_its_time_alone(day: Report, in_lab: None)
     assert WIDGET in day.zoom("request_volume")._repr_mimebundle_()
     made = day.zoom("request_volume").moving
     assert made is not None
-    style, canvas = made().children
+    style, canvas, still = made().children
     assert ".moved" in style.value and "moved" in canvas._dom_classes
+    assert "<svg" in still.value and "stands" in still._dom_classes
     (ax,) = [ax for ax in canvas.figure.axes if ax.get_navigate()]
     height, noon = ax.get_ylim(), NOON.timestamp()
     ax.set_xlim(noon - 3 * 3600, noon)

@@ -20,9 +20,11 @@ from pdmlib.analysis.slices import sliced
 from pdmlib.frames.about import FILLED_BY, about, unit_of
 from pdmlib.frames.readings import Status
 from pdmlib.frames.schemas import SCHEMAS
+from pdmlib.phases.phase import PHASES
 from pdmlib.report import tables
 from pdmlib.site.notes import Notes
 from pdmlib.storage.history import save_collection
+from pdmlib.verdict.causes import CauseStatus
 from pdmlib.verdict.verdict import judge
 from tests.builders import DEPLOYED, WEEK_LATER, Rows, a_case, a_gap, a_site, at
 
@@ -229,6 +231,30 @@ def test_what_is_exported_is_what_the_frame_holds(week: Report, tmp_path: Path) 
     assert kept == [(1500.0,)]
 
 
+def test_a_table_without_rows_has_its_columns_as_pandas_and_in_a_file(week: Report, tmp_path: Path) -> None:
+    assert not week.table("queries").rows
+    assert "mean_ms" in week.table("queries").frame and week.table("queries").frame.empty
+    names = [name for name in week.tables if not week.table(name).rows]
+    week.export(tmp_path, *names, kind="parquet")
+    for name in names:
+        assert duckdb.sql(f"SELECT count(*) FROM '{tmp_path}/{name}.parquet'").fetchall() == [(0,)], name
+
+
+def test_of_a_name_that_a_frame_and_a_table_share_both_are_exported(tmp_path: Path) -> None:
+    """Of a ticket of the week and one of the week before the frame has both, the table the one."""
+    times = {"new": MONDAY, "old": DEPLOYED - timedelta(days=5)}
+    made = [{"ticket": name, "created_at": when, "category": "bug"} for name, when in times.items()]
+    told = a_report("week1", tickets=made).export(tmp_path, "tickets")
+    assert [row["file"] for row in told.rows] == [f"{tmp_path}/tickets.csv", f"{tmp_path}/tickets-frame.csv"]
+    assert pd.read_csv(tmp_path / "tickets.csv")["ticket"].tolist() == ["new"]
+    assert sorted(pd.read_csv(tmp_path / "tickets-frame.csv")["ticket"]) == ["new", "old"]
+
+
+def test_names_are_listed_with_what_is_known_of_them(week: Report) -> None:
+    assert list(week.charts.frame) == ["name"] and "?" not in week.charts._repr_html_()
+    assert list(week.tables.frame) == ["name", "rows", "columns"]
+
+
 def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Path) -> None:
     assert week.export(tmp_path / "a", "readings").rows[0]["file"] == str(tmp_path / "a/readings.csv")
     week.write(tmp_path / "b")
@@ -237,6 +263,41 @@ def test_a_folder_may_be_a_path_wherever_one_is_named(week: Report, tmp_path: Pa
     save_collection(kept, week.case.collection)
     given = {"as_of": WEEK_LATER, "deployed_at": DEPLOYED, "collection": kept, "out": tmp_path / "out"}
     assert open_report(week.site, "week1", **given)["latency_p95_ms"].value == 1200
+
+
+@pytest.mark.parametrize("steps", ["> 3 warn", "> 3 fail"])
+def test_a_number_of_ones_own_was_not_there_before_the_deployment(week: Report, steps: str) -> None:
+    """It was counted in the report's window alone: nobody knows what the week before had."""
+    mine = week.add("slow_hours", 22, limits=steps)
+    assert {cause.status for cause in mine.causes if "Slow hours" in cause.title} == {CauseStatus.NEW}
+    before = week.add(
+        "slow_hours", lambda case: 22, limits=steps
+    )  # a function is asked for that week, and says so
+    assert not [
+        cause for cause in before.causes if "Slow hours" in cause.title and cause.status is CauseStatus.NEW
+    ]
+
+
+def test_a_limit_that_says_nothing_of_what_to_do_does_not_call_what_was_counted_too_few(day: Report) -> None:
+    """22 hours were counted, all of them: there is nothing to wait for, nor a longer window to look at."""
+    (cause,) = [
+        cause for cause in day.add("slow_hours", 22, limits="> 20 fail P1").causes if "Slow" in cause.title
+    ]
+    assert cause.action == "Find out what it comes from"
+
+
+@pytest.mark.parametrize("phase", [phase.name for phase in PHASES])
+def test_files_written_by_hand_say_what_was_tried(phase: str, tmp_path: Path) -> None:
+    """A limit moved until it holds makes no file that passes for the site's own; without any no line is there."""
+    report = a_report(phase, latencies=[latency(1200)])
+    report.limits("latency_p95_ms", 1900).add("carts", 3).write(tmp_path / "tried")
+    report.write(tmp_path / "own")
+    lines = (tmp_path / "tried/report.md").read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ") and not lines[1]
+    assert lines[2:4] == ["**Tried in a notebook, in no site file**: latency_p95_ms < 1900 ms; carts added.", ""]
+    assert not [line for line in (tmp_path / "own/report.md").read_text("utf-8").splitlines() if "Tried" in line]
+    told = {name: json.loads((tmp_path / name / "report.json").read_text("utf-8")) for name in ("tried", "own")}
+    assert told["tried"]["tried"] == ["latency_p95_ms < 1900 ms", "carts added"] and "tried" not in told["own"]
 
 
 def test_every_frame_says_its_grain_units_source_and_what_is_missing() -> None:
@@ -263,6 +324,8 @@ def test_a_frame_that_holds_the_same_more_than_once_says_how_to_take_it_once() -
         ("statements", "wal_bytes", "bytes"),
         ("messages", "error_code", "code of the vendor"),
         ("activity", "bounced", "count"),
+        ("same_hours", "p95_ms_before", "ms"),
+        ("same_hours", "requests_before", "count"),
     ],
 )
 def test_a_column_has_its_unit(frame: str, column: str, unit: str) -> None:

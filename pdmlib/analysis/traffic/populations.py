@@ -135,8 +135,13 @@ def requests_of(case: Case, source: str) -> float | None:
 
 @once
 def _tables(case: Case, source: str) -> tuple[Buckets, ...]:
-    """What a source counts: by status first, then by stretches of all routes."""
-    both = _count_buckets(case, source), _stretch_buckets(case, source)
+    """What a source counts: by status first, then by stretches of all routes.
+
+    A stretch of which a part was not counted has no share for each of its days.
+    """
+    stretches = _all_stretches(case, source)
+    whole = stretches[stretches["complete"].fillna(True).to_numpy(dtype=bool)]
+    both = _count_buckets(case, source), Buckets.of(whole)
     return tuple(buckets for buckets in both if len(buckets.starts))
 
 

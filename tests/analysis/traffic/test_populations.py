@@ -7,7 +7,7 @@ import pytest
 
 from pdmlib.analysis.performance import error_rate_pct, latency
 from pdmlib.analysis.traffic.hourly import hourly
-from pdmlib.analysis.traffic.populations import buckets, populations, tiled
+from pdmlib.analysis.traffic.populations import buckets, populations, requests_of, tiled
 from pdmlib.analysis.traffic.routes import before_and_since
 from pdmlib.phases.window import Window
 from tests.builders import DEPLOYED, a_case, a_gap
@@ -174,6 +174,15 @@ def test_counts_come_before_a_sample_scaled_up():
     }
     (found,) = populations(a_case({"request_counts": [a_bucket(DEPLOYED, 3600, 7)], "latencies": [span]}))
     assert (found.requests, found.failures) == (7, 0)
+
+
+@pytest.mark.parametrize(("complete", "requests"), [(True, 100), (False, None)])
+def test_a_stretch_of_which_days_were_not_counted_says_nothing_of_each(complete: bool, requests: float | None):
+    """700 requests in seven days are 100 a day, unless the log began on the sixth of them."""
+    start = DEPLOYED - timedelta(days=7)
+    span = {"source": "requests", "start": start, "end": DEPLOYED, "requests": 700, "complete": complete}
+    case = a_case({"latencies": [span | {"samples": 700, "sample_rate": 1.0}]})
+    assert requests_of(case.at(Window(start, start + timedelta(days=1))), "requests") == requests
 
 
 MINUTE = timedelta(minutes=1)
