@@ -121,7 +121,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
 
 def _lasts(case: Case, metric: Metric) -> bool:
     """Whether the run of a share's events has not surely ended, though the newest few show it no more."""
-    began = None if metric.adds_up else metric.began(case)
+    began = metric.began(case) if metric.unit == "%" else None
     return began is not None and began.moment is not None and not began.over
 
 

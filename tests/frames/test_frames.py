@@ -5,7 +5,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
@@ -61,6 +61,7 @@ def some_rows(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
     return name, draw(st.lists(st.fixed_dictionaries({}, optional=columns), min_size=1, max_size=4))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # which is of the machine and not of the rows
 @given(some_rows())
 def test_rows_become_the_same_frame_whether_or_not_pandas_read_them_first(drawn: tuple[str, list[dict[str, Any]]]):
     """Most rows are plain values, from which columns are made at once; pandas reads all others."""
