@@ -84,6 +84,13 @@ class Layout:
         """The condition of the rows that count."""
         return condition(self.block.where)
 
+    def without(self, ours: str) -> str:
+        """The line of the site file that leaves out the rows in which a column is empty."""
+        filled = f"{quoted(self.columns[ours])} IS NOT NULL"
+        return mend_line(
+            self.key, "where", value=f"({self.block.where}) AND {filled}" if self.block.where else filled
+        )
+
     @property
     def waiting(self) -> tuple[str, ...]:
         """The words of a row that has not come to its end, and may not have come to its begin."""
@@ -149,7 +156,7 @@ class Layout:
                 odd |= {ours} if clean[ours] is None else set()
         for ours in self.named:
             if clean[ours] is None and ours not in odd:
-                unclear.note(f"{self.key}.{ours}", LACKING, "null", taken_for="not read")
+                unclear.note(f"{self.key}.{ours}", LACKING, "null", taken_for="not read", mend=self.without(ours))
         for ours, vocabulary in self.vocabularies.items():
             clean[ours] = self._word(ours, clean[ours], vocabulary, unclear)
         return {**clean, "odd": odd, **self._in_doubt(clean, unclear)}
@@ -170,7 +177,7 @@ class Layout:
             said = str(theirs).lower() if isinstance(theirs, bool) else theirs
             unclear.note(f"{self.key}.{ours}", "unknown word", said, mend=mend)
         elif found is None and ours == "status":
-            unclear.note(f"{self.key}.{ours}", "no word", "null")
+            unclear.note(f"{self.key}.{ours}", "no word", "null", mend=self.without(ours))
         return found
 
 
@@ -273,7 +280,8 @@ class Reader:
         item = f"{layout.key}.{layout.moment}"
         for row in self.rows(layout.sight, query, {"waiting": list(layout.waiting)}):
             what = LACKING if row["empty"] else "out of range"
-            self.unclear.note(item, what, row["example"], taken_for="not read", count=row["rows"])
+            mend = layout.without(layout.moment) if row["empty"] else ""
+            self.unclear.note(item, what, row["example"], taken_for="not read", mend=mend, count=row["rows"])
 
 
 def _laid_out(reader: Reader, block: TableBlock) -> Layout:

@@ -330,6 +330,29 @@ def test_probes_of_monitors_seconds_apart_are_not_read_as_one_and_the_column_tha
     assert unclear(chosen) == []
 
 
+def test_rows_with_an_empty_status_or_time_name_the_line_that_leaves_them_out(database: Database) -> None:
+    """Of the first of two hosts a probe without a word, one without a time, and one too early to be."""
+    granted(
+        database,
+        """CREATE TABLE seen (host text, "When" timestamptz, status text);
+        INSERT INTO seen SELECT h, t, 'up' FROM unnest('{a,b}'::text[]) AS h,
+        generate_series('2025-03-04 08:00+00'::timestamptz, '2025-03-04 09:59+00', '1 min') AS t;
+        INSERT INTO seen VALUES ('a', '2025-03-04 10:00+00', NULL), ('a', NULL, 'up'),
+        ('a', '0001-01-01', 'up')""",
+    )
+    block = {"table": "public.seen", "columns": {"checked_at": "When"}, "where": "host = 'a' OR false"}
+    rows = collected(database, uptime=block)["not_understood"].to_dict("records")
+    mends = {(row["item"], row["what"]): row["mend"] for row in rows}
+    assert [what for (_, what), line in mends.items() if not line] == ["out of range"]
+    assert len(mends) == 3
+    for mend in filter(None, mends.values()):
+        block["where"] = yaml.safe_load(mend)["uptime"]["where"]
+        assert block["where"].startswith("(host = 'a' OR false) AND ")
+        left = collected(database, uptime=block)["not_understood"].to_dict("records")
+        assert {(row["item"], row["what"]) for row in left} == {k for k, line in mends.items() if line != mend}
+        block["where"] = "host = 'a' OR false"
+
+
 def test_every_table_counts_only_the_rows_that_its_condition_lets_in(database: Database) -> None:
     """Two rows each, one of the shop's own; the newest run of before belongs to the other."""
     times = "('2025-03-04 10:00+00'::timestamptz), ('2025-03-04 11:00+00')"
