@@ -175,7 +175,8 @@ def _shown(piece: files.Piece, rows: Sequence[dict[str, object]], asked: Request
         alone = folder / "line"
         alone.write_bytes(line + b"\n")
         yield f"  {parse.masked(line.decode('utf-8', 'replace'))}"
-        for row in _rows([replace(piece, path=str(alone))], asked, folder)[0]:
+        # As a line of a file, and not as a whole one.
+        for row in _rows([replace(piece, path=str(alone), key="#1")], asked, folder)[0]:
             yield f"    = {_understood(row)}"
 
 
@@ -183,6 +184,8 @@ def _understood(row: dict[str, object]) -> str:
     verdict = row["verdict"]
     if verdict == parse.EXCLUDED:
         return "no request"
+    if verdict == parse.OTHER:
+        return "no request: it has no path, no status and no response time"
     if verdict != parse.KEPT:
         assert isinstance(verdict, int)
         return f"rejected: {parse.WHY[verdict].format(**row)}"

@@ -19,7 +19,7 @@ from pdmlib.storage import engine
 from pdmlib.storage.request_logs import formats, remote, routes
 from pdmlib.storage.request_logs.addresses import REMOTE, SOURCE
 from pdmlib.storage.request_logs.files import Piece
-from pdmlib.storage.request_logs.formats import OBJECTS
+from pdmlib.storage.request_logs.formats import OBJECTS, Form
 from pdmlib.storage.request_logs.mending import mended, unreturned
 from pdmlib.storage.request_logs.rejects import Hours, hours_of
 
@@ -27,12 +27,15 @@ EXAMPLES = 5  # lines shown of each kind that was not understood
 EXAMPLE_LETTERS = 160  # of each, as many as fit a line of the terminal
 FIRST_YEAR, LAST_YEAR = 2000, 2100  # a time outside was read in the wrong unit
 LONGEST_MS = 1e9  # eleven days: a longer request is a broken field
-KEPT, EXCLUDED, STRANGE = 0, 1, 2  # what became of a line
+# What became of a line. OTHER is an object with a time and nothing of a request, as an application writes them
+# among its requests. Where no line is a request, it is the site file that calls their fields otherwise.
+OTHER, KEPT, EXCLUDED, STRANGE = -1, 0, 1, 2
 # A verdict from STRANGE on is why a line was rejected. The last four are of one field alone, which is then not
 # known of a request that counts; where that is so of all of a file, the site file is wrong and they are rejected.
+NO_PATH = 3
 WHY = {
     STRANGE: "not of this format",
-    3: "no path",
+    NO_PATH: "no path",
     4: "no time that is understood (one without its zone needs requests.time_zone)",
     5: f"a time outside {FIRST_YEAR} to {LAST_YEAR}",
     6: "a status outside 100 to 599",
@@ -145,12 +148,22 @@ def _counted(connection: duckdb.DuckDBPyConnection, rows: str, batch: Sequence[P
     only, found = batch[0].path, dict[str, Counts]()
     for path, verdict, odd, count in connection.execute(query, {"only": only}).fetchall():
         found.setdefault(path, Counts())[verdict, odd] = count
-    wrong = [piece.path for piece in batch if piece.begins and _misread(found.get(piece.path, Counts()))]
-    if not wrong:
+    begun = {piece.path: found.get(piece.path, Counts()) for piece in batch if piece.begins}
+    wrong = {path for path, counts in begun.items() if _misread(counts)}
+    alone = {path for path, counts in begun.items() if counts[OTHER, 0] and not _requests(counts)}
+    if not wrong | alone:
         return found
-    which = f"odd > 0 AND verdict = {KEPT} AND list_contains($wrong, coalesce(file, $only))"
-    connection.execute(f"UPDATE {rows} SET verdict = odd, odd = 0 WHERE {which}", {"only": only, "wrong": wrong})
+    for change, which, paths in (
+        ("verdict = odd, odd = 0", f"odd > 0 AND verdict = {KEPT}", wrong),
+        (f"verdict = {NO_PATH}", f"verdict = {OTHER}", alone),
+    ):
+        query = f"UPDATE {rows} SET {change} WHERE {which} AND list_contains($paths, coalesce(file, $only))"
+        connection.execute(query, {"only": only, "paths": sorted(paths)})
     return _counted(connection, rows, batch)
+
+
+def _requests(counts: Counts) -> int:
+    return sum(n for (verdict, _), n in counts.items() if verdict == KEPT)
 
 
 def _misread(counts: Counts) -> bool:
@@ -165,7 +178,7 @@ def _unclear(counts: Counts) -> int:
 
 def _lines(counts: Counts, aside: int) -> Lines:
     rejected = aside + sum(n for (verdict, _), n in counts.items() if verdict >= STRANGE)
-    excluded = sum(n for (verdict, _), n in counts.items() if verdict == EXCLUDED)
+    excluded = sum(n for (verdict, _), n in counts.items() if verdict in (EXCLUDED, OTHER))
     return Lines(aside + counts.total(), excluded, rejected, _unclear(counts))
 
 
@@ -186,7 +199,7 @@ def requests_sql(asked: Requests, batch: Sequence[Piece], known: Sequence[str]) 
     first, paths = batch[0], [piece.path for piece in batch]
     source = formats.requests_of(first.form, asked, paths, known)
     return f"""
-        SELECT {_verdict()} AS verdict, {_odd()} AS odd, moment,
+        SELECT {_verdict(first.form)} AS verdict, {_odd()} AS odd, moment,
           {routes.route("path", asked.route_patterns)} AS route,
           {routes.kind("asked_path", "agent", asked.health_paths, asked.cron_paths)} AS kind,
           CAST(CASE WHEN {_STATUS} THEN status END AS SMALLINT) AS status, CASE WHEN {_MS} THEN ms END AS ms,
@@ -222,10 +235,12 @@ def views_sql(asked: Requests, paths: Sequence[str], first: Piece) -> str:
         FROM ({formats.views_of(asked, paths, first.form)})"""
 
 
-def _verdict() -> str:
+def _verdict(form: Form) -> str:
     span = f"moment >= TIMESTAMP '{FIRST_YEAR}-01-01' AND moment < TIMESTAMP '{LAST_YEAR}-01-01'"
-    return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} WHEN path IS NULL THEN 3
-        WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 ELSE {KEPT} END"""
+    nothing = "coalesce(path, CAST(status AS VARCHAR), CAST(ms AS VARCHAR)) IS NULL AND unreadable = 0"
+    other = f"WHEN moment IS NOT NULL AND {nothing} THEN {OTHER}" if form.dialect == "json" else ""
+    return f"""CASE WHEN broken THEN {STRANGE} WHEN excluded THEN {EXCLUDED} {other}
+        WHEN path IS NULL THEN {NO_PATH} WHEN moment IS NULL THEN 4 WHEN NOT ({span}) THEN 5 ELSE {KEPT} END"""
 
 
 _STATUS = "(status = -1 OR status BETWEEN 100 AND 599)"

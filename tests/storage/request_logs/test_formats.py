@@ -53,6 +53,48 @@ def test_json_fields_inside_objects(tmp_path: Path) -> None:
     assert held(tmp_path) == EXPECTED
 
 
+# As pino writes them: its own messages, and of pino-http those of requests.
+PINO = (
+    '{"level":30,"time":1773097200000,"pid":7,"hostname":"a","msg":"listening on 3000"}',
+    '{"level":30,"time":1773097201000,"pid":7,"hostname":"a","req":{"id":1,"method":"GET","url":"/jobs"},'
+    '"res":{"statusCode":200},"responseTime":3,"msg":"request completed"}',
+    '{"level":50,"time":1773097202000,"pid":7,"hostname":"a","err":{"message":"no stock"},"msg":"no stock"}',
+)
+PINO_COLUMNS = {"time": "time", "path": "req.url", "status": "res.statusCode", "duration_ms": "responseTime"}
+
+
+def test_what_an_application_logs_among_its_requests_is_none(tmp_path: Path) -> None:
+    log, asked = tmp_path / "app.log", site_of(format="json", columns=PINO_COLUMNS)
+    log.write_text("\n".join(PINO) + "\n")
+    first = ingest(asked, [log], tmp_path / "store")
+    assert (first.lines, first.requests, first.excluded, first.rejected) == (3, 1, 2, 0)
+    log.write_text("\n".join([*PINO, PINO[2]]) + "\n")
+    grown = ingest(asked, [log], tmp_path / "store")
+    assert (grown.lines, grown.requests, grown.excluded, grown.rejected) == (1, 0, 1, 0)
+
+
+def test_where_nothing_of_a_file_is_a_request_its_fields_are_called_otherwise(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("\n".join(PINO) + "\n")
+    columns = {**PINO_COLUMNS, "path": "request.url", "status": "status", "duration_ms": "took"}
+    report = ingest(site_of(format="json", columns=columns), [log], tmp_path / "store")
+    assert (report.requests, report.excluded, report.rejected) == (0, 0, 3)
+    assert report.skipped == ("app.log",) and "no path" in report.examples[0]
+
+
+def test_a_request_without_its_path_is_no_other_message(tmp_path: Path) -> None:
+    """Ten of twelve have a path; of the others one has a status and one a response time alone."""
+    rows = [
+        *[PINO[1]] * 10,
+        '{"time":1773097203000,"res":{"statusCode":500}}',
+        '{"time":1773097204000,"responseTime":9}',
+    ]
+    log = tmp_path / "app.log"
+    log.write_text("\n".join(rows) + "\n")
+    report = ingest(site_of(format="json", columns=PINO_COLUMNS), [log], tmp_path / "store")
+    assert (report.excluded, report.rejected) == (0, 2)
+
+
 def test_a_json_array(tmp_path: Path) -> None:
     log = tmp_path / "log.json"
     log.write_text(json.dumps([record(*request) for request in REQUESTS], indent=2))
