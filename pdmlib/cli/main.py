@@ -119,6 +119,7 @@ def let_ends_be_orderly() -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    frame = _interrupted(frame)
     if frame and frame.f_code.co_filename.startswith("<frozen importlib"):
         # Python loses what is raised where it looks for a module, and the lock of all imports stays taken.
         Timer(SOON_S, os.kill, (os.getpid(), number)).start()
@@ -129,6 +130,15 @@ def _end(number: int, frame: FrameType | None) -> None:
         signal.signal(again, signal.SIG_IGN)
     _ended.append(128 + number)
     sys.exit(128 + number)
+
+
+def _interrupted(frame: FrameType | None) -> FrameType | None:
+    """What a signal came into; where that was the answer to the one before it, what that came into."""
+    found = frame
+    while frame:
+        found = frame.f_back if frame.f_code is _end.__code__ else found
+        frame = frame.f_back
+    return found
 
 
 def _leave(code: int) -> None:
