@@ -105,7 +105,7 @@ def _symptom(case: Case, metric: Metric, reading: Reading, alert: Alert | None) 
         title=title,
         priority=priority,
         reading=reading.id,
-        evidence=f"{title}: {reading.reason or reading.measurement.evidence or f'target {reading.target}'}."
+        evidence=f"{title}: {_why(reading, alert, metric, present) or f'target {reading.target}'}."
         + _began(case, reading.id),
         action=PREVENT if action in AT_ONCE and not (active or alert) else action,
         becomes_green=goal,
@@ -123,6 +123,13 @@ def _lasts(case: Case, metric: Metric) -> bool:
     """Whether the run of a share's events has not surely ended, though the newest few show it no more."""
     began = metric.began(case) if metric.unit == "%" else None
     return began is not None and began.moment is not None and not began.over
+
+
+def _why(reading: Reading, alert: Alert | None, metric: Metric, present: Case | None) -> str | None:
+    """What a reading is judged by; of one that only the present tells for sure, what was counted in that."""
+    if alert and not alert.unsure and reading.few and present:
+        return metric.of(present).evidence
+    return reading.reason or reading.measurement.evidence
 
 
 def _without_action(case: Case, reading: Reading, alert: Alert | None) -> str:

@@ -102,6 +102,19 @@ def test_rule_2_two_failures_of_two_requests_are_no_emergency() -> None:
     )
 
 
+def test_what_surely_fails_now_is_not_told_with_what_the_hour_has_too_few_of() -> None:
+    """36 of the last 60 requests failed; of the 600 of the hour that is 6 %, where 5 % may be chance."""
+    rows = [
+        *counted(END - timedelta(days=7), END - HOUR, 60, requests=1800, failed=1),
+        *counted(END - HOUR, END - timedelta(minutes=6), 1, requests=10, failed=0),
+        *counted(END - timedelta(minutes=6), END, 1, requests=10, failed=6),
+    ]
+    verdict = judged(rows, "hour1")
+    (cause,) = [cause for cause in verdict.causes if cause.id == "error_rate_pct"]
+    assert (verdict.status, verdict.recommendation) == ("RED", "rollback")
+    assert "36 failed of 60 requests" in cause.evidence and "too few" not in cause.evidence
+
+
 def test_rule_16_since_is_where_the_stretch_began_and_not_where_the_window_did() -> None:
     verdict = judged(
         [
