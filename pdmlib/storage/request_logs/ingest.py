@@ -288,9 +288,14 @@ def _with_rejected(
     newest = datetime.combine(date.fromisoformat(max(manifest.requests)), datetime.min.time(), UTC)
     lately = (newest, max(newest, now()))  # of what a file grew by, where nothing of that tells a time
     for piece, hours in odd:
-        example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), "")
-        days = rejects.added(days, hours, spans.get(piece.path, lately), example or next(iter(part.examples), ""))
+        example = _example_of(piece, part) or next(iter(part.examples), "")
+        days = rejects.added(days, hours, spans.get(piece.path, lately), example)
     return replace(manifest, rejected=days)
+
+
+def _example_of(piece: Piece, part: parse.Part) -> str:
+    """A rejected line of a file; empty where none of it was kept."""
+    return next((line for line in part.examples if line.startswith(f"{piece.name}: ")), "")
 
 
 def _with_unread(
@@ -305,9 +310,8 @@ def _with_unread(
     for piece in batch:
         found = None
         if not register.has(piece.known.key):
-            example = next((x for x in part.examples if x.startswith(f"{piece.name}: ")), piece.name)
             hours = part.rejected.get(piece.path, rejects.Hours())
-            found = unread.not_understood(connection, piece, hours, example)
+            found = unread.not_understood(connection, piece, hours, _example_of(piece, part) or piece.name)
         files = unread.noted(files, piece.asked, found)
     return replace(manifest, unread=files)
 

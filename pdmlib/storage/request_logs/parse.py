@@ -157,8 +157,9 @@ def _counted(connection: duckdb.DuckDBPyConnection, rows: str, batch: Sequence[P
         ("verdict = odd, odd = 0", f"odd > 0 AND verdict = {KEPT}", wrong),
         (f"verdict = {NO_PATH}", f"verdict = {OTHER}", alone),
     ):
-        query = f"UPDATE {rows} SET {change} WHERE {which} AND list_contains($paths, coalesce(file, $only))"
-        connection.execute(query, {"only": only, "paths": sorted(paths)})
+        if paths:
+            query = f"UPDATE {rows} SET {change} WHERE {which} AND list_contains($paths, coalesce(file, $only))"
+            connection.execute(query, {"only": only, "paths": sorted(paths)})
     return _counted(connection, rows, batch)
 
 

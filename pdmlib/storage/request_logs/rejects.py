@@ -145,21 +145,29 @@ def told(held: Held, scope: Scope) -> dict[str, pd.DataFrame]:
     gap = {"source": SOURCE, "item": "rejected", "state": State.NOT_UNDERSTOOD.value, "reason": reason}
     frames = {"gaps": frame("gaps", [gap])}
     if any(_many(held, part) for part in (scope.window, scope.present)):
-        frames["not_understood"] = frame("not_understood", [_unclear(held.asked, count, lines, example)])
+        mend = next((line for key, line in _MENDS.items() if key in example), FORMAT)
+        what = f"rejected lines, of {lines:,}"
+        frames |= unclear(item_of(held.asked), what, count, example=example, mend=mend)
     return frames
 
 
-def _unclear(asked: Requests, count: int, lines: int, example: str) -> Mapping[str, Any]:
-    mend = next((line for key, line in _MENDS.items() if key in example), FORMAT)
-    return {
+def item_of(asked: Requests) -> str:
+    """The key of the site file that says how a line is read."""
+    return "requests.log_format" if asked.log_format else "requests.format"
+
+
+def unclear(item: str, what: str, count: int, example: str, mend: str) -> dict[str, pd.DataFrame]:
+    """A row of `not_understood` of what is taken for no request."""
+    row = {
         "source": SOURCE,
-        "item": "requests.log_format" if asked.log_format else "requests.format",
-        "what": f"rejected lines, of {lines:,}",
+        "item": item,
+        "what": what,
         "count": count,
         "example": example,
         "taken_for": "no request",
         "mend": mend,
     }
+    return {"not_understood": frame("not_understood", [row])}
 
 
 def _many(held: Held, window: Window) -> bool:

@@ -25,7 +25,7 @@ from pdmlib.storage.request_logs.files import Piece
 from pdmlib.storage.request_logs.fingerprints import Listed
 from pdmlib.storage.request_logs.progress import many
 from pdmlib.storage.request_logs.reader import DAY, Held, outer_hours
-from pdmlib.storage.request_logs.rejects import FORMAT, Hours, lines_in
+from pdmlib.storage.request_logs.rejects import FORMAT, Hours, item_of, lines_in, unclear
 
 Files = Mapping[str, Mapping[str, Any]]  # by the path that was asked for
 # What a line of requests names, and few others do that tell their time as an access log does (RFC 9110, 9.1).
@@ -121,8 +121,7 @@ def _strange(held: Held, scope: Scope, files: Sequence[Mapping[str, Any]]) -> di
     reason = f"of {lines:,} lines of {names} none is understood, such as {example}"
     frames = {"gaps": frame("gaps", [_gap(reason)])}
     if many(lines, lines + lines_in(held, scope.window)):
-        item = "requests.log_format" if held.asked.log_format else "requests.format"
-        frames |= _row(item, f"lines of {names}", lines, example=example, mend=FORMAT)
+        frames |= unclear(item_of(held.asked), f"lines of {names}", lines, example=example, mend=FORMAT)
     return frames
 
 
@@ -140,7 +139,7 @@ def _refused(scope: Scope, files: Sequence[Mapping[str, Any]]) -> dict[str, pd.D
         return {}
     example = f"{found[0]['name']}: {found[0]['reason']}"
     gap = {"gaps": frame("gaps", [_gap(f"{_named(found)} cannot be read: {found[0]['reason']}")])}
-    return gap | _row("requests", "log files that cannot be read", len(found), example=example, mend=READABLE)
+    return gap | unclear("requests", "log files that cannot be read", len(found), example=example, mend=READABLE)
 
 
 def _named(files: Sequence[Mapping[str, Any]]) -> str:
@@ -150,16 +149,3 @@ def _named(files: Sequence[Mapping[str, Any]]) -> str:
 
 def _gap(reason: str) -> Mapping[str, Any]:
     return {"source": SOURCE, "item": "unread", "state": State.NOT_UNDERSTOOD.value, "reason": reason}
-
-
-def _row(item: str, what: str, count: int, example: str, mend: str) -> dict[str, pd.DataFrame]:
-    row = {
-        "source": SOURCE,
-        "item": item,
-        "what": what,
-        "count": count,
-        "example": example,
-        "taken_for": "no request",
-        "mend": mend,
-    }
-    return {"not_understood": frame("not_understood", [row])}
